@@ -1,0 +1,26 @@
+# Each target is one line that also works by hand; README.md lists them for Windows too.
+include tools/student.mk
+
+.PHONY: test build check pins student-edition benchmarks clean
+
+test: $(DEV)  ## run every test
+	OPENBLAS_NUM_THREADS=1 $(VENV) -m pytest -n 2
+
+build: $(DEV)  ## write solutions/, lessons/ and the fixtures from source/
+	$(VENV) -m tools.build
+
+check: $(DEV)  ## lint, types, and "what is committed is what the build gives"
+	$(VENV) -m tools.check
+
+pins: $(DEV)  ## put the newest releases that fit into constraints.txt; then run `make test`
+	$(VENV) -m tools.pins
+
+student-edition: $(DEV)  ## write dist/rnn-course-student.zip: the course without its answers
+	$(VENV) -m tools.student_edition
+
+benchmarks: $(DEV)  ## measure the cells against NumPy's own products and Keras
+	OPENBLAS_NUM_THREADS=1 $(VENV) -m benchmarks.cells
+
+clean:  ## remove what tools made; never work/ and never .venv/
+	rm -rf dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	find rnn_helpers autograde_tests grading tools tests benchmarks -name __pycache__ -prune -exec rm -rf {} +

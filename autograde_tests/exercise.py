@@ -1,0 +1,116 @@
+"""What an exercise is held to: challenges drawn from a generator, an independent oracle, known mistakes, honest styles.
+
+One definition serves `check` (through the fixture file), the hidden `grade`, the reports and pytest.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rnn_helpers.judging import UNCHANGED, Case, Task
+from rnn_helpers.observing import observe
+
+Draw = Callable[[np.random.Generator], tuple]
+FROM_SCRATCH = ("keras", "tensorflow", "torch", "rnn_helpers.cells")
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """One check of the rubric: its title for the student, its points, how its inputs are drawn.
+
+    hidden: only the hidden tests use it
+    """
+
+    title: str
+    points: float
+    draw: Draw
+    hidden: bool = False
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """The largest accepted |got - expected| / (1 + |expected|), and why it is that large."""
+
+    value: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A known wrong version. sentence completes: This is exactly what comes out when ..."""
+
+    sentence: str
+    solve: Callable
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise: what it is called, what it is worth and how an answer is judged.
+
+    challenges: the rubric; their points and `unchanged` sum to `points`
+    oracle: the right answer worked out another way, never with rnn_helpers; its parameters are the exercise's signature
+    mistakes: known wrong versions, each with its sentence
+    styles: honest solutions of other kinds, all of which must pass
+    hints: a question, the idea, the line in words
+    unchanged: points for leaving the inputs as they were (0: not asked)
+    probe: how the answer is called, a name in rnn_helpers.observing.PROBES
+    """
+
+    name: str
+    challenges: tuple[Challenge, ...]
+    oracle: Callable
+    tolerance: Tolerance
+    mistakes: tuple[Mistake, ...]
+    styles: tuple[Callable, ...]
+    hints: tuple[str, str, str]
+    unchanged: float = 0.5
+    probe: str = "call"
+    not_allowed: tuple[str, ...] = FROM_SCRATCH
+
+    @property
+    def points(self) -> float:
+        """Return what the exercise is worth."""
+        return sum(challenge.points for challenge in self.challenges) + self.unchanged
+
+    def task(self, rng: np.random.Generator, *, hidden: bool, draws: int = 1) -> Task:
+        """Return the Task with inputs drawn from `rng`: the visible challenges, and with `hidden` all of them.
+
+        draws: how many cases each challenge gets
+        """
+        chosen = [challenge for challenge in self.challenges if hidden or not challenge.hidden]
+        points = {challenge.title: challenge.points for challenge in chosen}
+        if self.unchanged:
+            points[UNCHANGED] = self.unchanged
+        cases = [self._case(challenge, rng) for challenge in chosen for _ in range(draws)]
+        return Task(
+            name=self.name,
+            points=points,
+            cases=cases,
+            sentences=[mistake.sentence for mistake in self.mistakes],
+            parameters=self._parameters(),
+            tolerance=self.tolerance.value,
+            probe=self.probe,
+            not_allowed=self.not_allowed,
+        )
+
+    def _case(self, challenge: Challenge, rng: np.random.Generator) -> Case:
+        args = challenge.draw(rng)
+        expected: Any = observe(self.oracle, args, self.probe)
+        if expected.error:
+            raise RuntimeError(f"the oracle of {self.name} failed on {challenge.title!r}: {expected.error}: {expected.message}")
+        return Case(challenge.title, args, expected.value, [observe(m.solve, args, self.probe) for m in self.mistakes])
+
+    def _parameters(self) -> list[str]:
+        return [_shown(parameter) for parameter in inspect.signature(self.oracle).parameters.values()]
+
+
+def _shown(parameter: inspect.Parameter) -> str:
+    default = parameter.default
+    if default is parameter.empty:
+        return parameter.name
+    return f"{parameter.name}={f'np.{default.__name__}' if isinstance(default, np.ufunc) else repr(default)}"

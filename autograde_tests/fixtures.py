@@ -1,0 +1,38 @@
+"""Write the fixture file behind `check`: the visible challenges of one lesson, with inputs a person can read."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from autograde_tests.exercise import Exercise
+from autograde_tests.registry import exercises
+from rnn_helpers.fixtures import encode_task
+
+LINE_DEPTH = 5  # lesson, exercise, case: below it everything stands on one line
+SEED = 2  # any; the visible inputs are the same for everybody
+
+
+def lesson_fixture(lesson: str) -> str:
+    """Return the JSON text of one lesson's fixture file. Raises KeyError when there is no such lesson."""
+    data = {name: _exercise_data(exercise) for name, exercise in exercises()[lesson].items()}
+    return _text({"lesson": lesson, "exercises": data}) + "\n"
+
+
+def _exercise_data(exercise: Exercise) -> dict:
+    task = exercise.task(np.random.default_rng(SEED), hidden=False)
+    return {"hints": list(exercise.hints), **encode_task(task)}
+
+
+def _text(data: object, depth: int = 0) -> str:
+    """Return JSON text with one line for each input and output, not for each number."""
+    if depth == LINE_DEPTH or not isinstance(data, (dict, list)) or not data:
+        return json.dumps(data, ensure_ascii=False)
+    indent = " " * (depth + 1)
+    if isinstance(data, dict):
+        items = [f"{json.dumps(key)}: {_text(value, depth + 1)}" for key, value in data.items()]
+    else:
+        items = [_text(value, depth + 1) for value in data]
+    opening, closing = "{}" if isinstance(data, dict) else "[]"
+    return opening + "\n" + ",\n".join(indent + item for item in items) + "\n" + " " * depth + closing

@@ -1,0 +1,92 @@
+"""Lesson 00: the leaky memory h_t = decay h_{t-1} + x_t."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from autograde_tests.drawing import Rng, numbers
+from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
+
+
+def leaky_memory_oracle(xs, decay):
+    """Write each state out as a sum over everything before it: h_t = sum_k decay^(t-k) x_k."""
+    return np.array([sum(decay ** (t - k) * xs[k] for k in range(t + 1)) for t in range(len(xs))])
+
+
+def _states(xs, advance):
+    h, hs = 0.0, []
+    for x_t in xs:
+        h = advance(h, x_t)
+        hs.append(h)
+    return np.array(hs)
+
+
+def _decay(rng: Rng) -> float:
+    return float(rng.choice([0.3, 0.4, 0.6, 0.7, 0.8]))
+
+
+def _pulse(rng: Rng) -> tuple:
+    return np.array([1.0, 0.0, 0.0, 0.0, 0.0]), _decay(rng)
+
+
+def _sequence(rng: Rng) -> tuple:
+    return numbers(rng, int(rng.integers(4, 8))), _decay(rng)
+
+
+def _edges(rng: Rng) -> tuple:
+    return numbers(rng, int(rng.choice([1, 30]))), float(rng.choice([0.0, 0.5, 1.0]))
+
+
+def _with_own_array(xs, decay):
+    hs = np.zeros(len(xs))
+    for t in range(len(xs)):
+        hs[t] = xs[t] + (decay * hs[t - 1] if t else 0.0)
+    return hs
+
+
+def _with_a_plain_list(xs, decay):
+    return _states(xs, lambda h, x_t: decay * h + x_t).tolist()
+
+
+def _with_a_matrix(xs, decay):
+    lag = np.subtract.outer(np.arange(len(xs)), np.arange(len(xs)))
+    return np.where(lag >= 0, decay ** np.maximum(lag, 0), 0.0) @ np.asarray(xs)
+
+
+leaky_memory = Exercise(
+    name="leaky_memory",
+    challenges=(
+        Challenge("one pulse, then silence", 0.5, _pulse),
+        Challenge("any sequence", 0.5, _sequence),
+        Challenge("one step, many steps, decay 0 and 1", 0.5, _edges, hidden=True),
+    ),
+    oracle=leaky_memory_oracle,
+    tolerance=Tolerance(1e-10, "float64, a few dozen additions of numbers near 1"),
+    mistakes=(
+        Mistake("h is not carried over: every state is just x_t", lambda xs, decay: np.array(xs)),
+        Mistake("nothing leaks: decay is left out", lambda xs, decay: np.cumsum(xs)),
+        Mistake("decay multiplies the new input too", lambda xs, decay: _states(xs, lambda h, x: decay * (h + x))),
+        Mistake("decay multiplies the input instead of the memory", lambda xs, decay: _states(xs, lambda h, x: h + decay * x)),
+        Mistake(
+            "the input is weighted with 1 - decay, which makes an average instead of a leaky sum",
+            lambda xs, decay: _states(xs, lambda h, x: decay * h + (1 - decay) * x),
+        ),
+        Mistake(
+            "the step looks back at the last input, x_{t-1}, instead of the last state, h_{t-1}",
+            lambda xs, decay: np.array(xs) + decay * np.concatenate([[0.0], np.array(xs)[:-1]]),
+        ),
+        Mistake("only the last state is returned", lambda xs, decay: _states(xs, lambda h, x: decay * h + x)[-1]),
+        Mistake(
+            "each state is kept before its input arrives, one step too early",
+            lambda xs, decay: np.concatenate([[0.0], _states(xs, lambda h, x: decay * h + x)[:-1]]),
+        ),
+    ),
+    styles=(_with_own_array, _with_a_plain_list, _with_a_matrix),
+    hints=(
+        "What does the memory hold before anything has arrived? And after the first input?",
+        "You need one variable that lives outside the loop and is rewritten inside it.",
+        "Start with h = 0. For each x_t: the new h is decay times the old h, plus x_t; then keep a copy of h in a list.",
+    ),
+)
+
+EXERCISES = [leaky_memory]

@@ -1,0 +1,437 @@
+"""Lesson 01: one step, a whole sequence, the readout, the count of parameters, and the class that holds them.
+
+The oracles add up one number at a time, so that they share no matrix product with the answers they judge.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from autograde_tests.drawing import Rng, numbers, sizes
+from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
+from rnn_helpers.fixtures import relu
+
+
+def _affine(x, W, b):
+    """Return x W + b for x (rows, in), W (in, out), b (out,), one product at a time."""
+    rows, outs = len(x), W.shape[1]
+    sums = [[sum(x[r, i] * W[i, j] for i in range(len(W))) + b[j] for j in range(outs)] for r in range(rows)]
+    return np.array(sums, dtype=float).reshape(rows, outs)
+
+
+# ------------------------------------------------------------------------------------------- rnn_step
+
+
+def rnn_step_oracle(x_t, h_prev, W_xh, W_hh, b_h, activation=np.tanh):
+    """Return h_t as an explicit sum over features and units."""
+    total = _affine(x_t, W_xh, b_h) + _affine(h_prev, W_hh, np.zeros(len(W_hh)))
+    return np.array([[float(activation(np.float64(value))) for value in row] for row in total])
+
+
+def step_inputs(rng: Rng, batch: int, features: int, units: int, *, on: str = "xhb") -> tuple:
+    """Draw (x_t, h_prev, W_xh, W_hh, b_h); the terms not named in `on` are zero."""
+    x_t = numbers(rng, batch, features) * ("x" in on)
+    h_prev = numbers(rng, batch, units, scale=0.5) * ("h" in on)
+    b_h = numbers(rng, units) * ("b" in on)
+    return x_t, h_prev, numbers(rng, features, units, scale=0.5), numbers(rng, units, units, scale=0.5), b_h
+
+
+def _with_einsum(x_t, h_prev, W_xh, W_hh, b_h, activation=np.tanh):
+    return activation(np.einsum("bd,dh->bh", x_t, W_xh) + np.einsum("bg,gh->bh", h_prev, W_hh) + b_h)
+
+
+def _with_loops_over_units(x_t, h_prev, W_xh, W_hh, b_h, activation=np.tanh):
+    h_t = np.empty((len(x_t), len(b_h)))
+    for row in range(len(x_t)):
+        for unit in range(len(b_h)):
+            h_t[row, unit] = activation(x_t[row] @ W_xh[:, unit] + h_prev[row] @ W_hh[:, unit] + b_h[unit])
+    return h_t
+
+
+def _into_own_buffer(x_t, h_prev, W_xh, W_hh, b_h, activation=np.tanh):
+    a_t = np.matmul(x_t, W_xh)
+    a_t += h_prev @ W_hh
+    a_t += b_h
+    return activation(a_t)
+
+
+def _with_joined_weights(x_t, h_prev, W_xh, W_hh, b_h, activation=np.tanh):
+    return activation(np.hstack([x_t, h_prev]) @ np.vstack([W_xh, W_hh]) + b_h)
+
+
+def _writes_over_h_prev(x, h, U, W, b, f=np.tanh):
+    h[:] = f(x @ U + h @ W + b)
+    return h
+
+
+rnn_step = Exercise(
+    name="rnn_step",
+    challenges=(
+        Challenge("the input alone", 0.5, lambda rng: step_inputs(rng, *sizes(rng, 3), on="x")),
+        Challenge("the memory alone", 0.5, lambda rng: step_inputs(rng, *sizes(rng, 3), on="h")),
+        Challenge("the bias alone", 0.5, lambda rng: step_inputs(rng, *sizes(rng, 3), on="b")),
+        Challenge("everything at once", 1.0, lambda rng: step_inputs(rng, *sizes(rng, 3))),
+        Challenge("another activation: ReLU", 0.5, lambda rng: (*step_inputs(rng, *sizes(rng, 3)), relu)),
+        Challenge("one sequence, as many features as units", 0.5, lambda rng: step_inputs(rng, 1, 4, 4), hidden=True),
+    ),
+    oracle=rnn_step_oracle,
+    tolerance=Tolerance(1e-10, "float64, sums of fewer than twenty products near 1"),
+    mistakes=(
+        Mistake("the bias b_h is left out", lambda x, h, U, W, b, f=np.tanh: f(x @ U + h @ W)),
+        Mistake("W_hh is used transposed", lambda x, h, U, W, b, f=np.tanh: f(x @ U + h @ W.T + b)),
+        Mistake("the activation is missing", lambda x, h, U, W, b, f=np.tanh: x @ U + h @ W + b),
+        Mistake(
+            "the activation wraps only the memory term", lambda x, h, U, W, b, f=np.tanh: x @ U + f(h @ W) + b
+        ),
+        Mistake("the bias is added outside the activation", lambda x, h, U, W, b, f=np.tanh: f(x @ U + h @ W) + b),
+        Mistake("h_prev is ignored", lambda x, h, U, W, b, f=np.tanh: f(x @ U + b)),
+        Mistake(
+            "tanh is written into the function, so the caller's activation is never used",
+            lambda x, h, U, W, b, f=np.tanh: np.tanh(x @ U + h @ W + b),
+        ),
+        Mistake("the new state is written over h_prev", _writes_over_h_prev),
+    ),
+    styles=(_with_einsum, _with_loops_over_units, _into_own_buffer, _with_joined_weights),
+    hints=(
+        "Three things meet inside the activation. How many do you add?",
+        "A bias belongs to a unit, not to a sequence: NumPy adds a (units,) row to every row of a (batch, units) array.",
+        "Multiply x_t by W_xh with @, add h_prev @ W_hh, add b_h, and hand the whole sum to activation(...).",
+    ),
+)
+
+# ---------------------------------------------------------------------------------------- rnn_forward
+
+
+def rnn_forward_oracle(xs, h_0, W_xh, W_hh, b_h):
+    """Return hs, one sequence and one step at a time."""
+    hs = np.empty((*xs.shape[:2], len(b_h)))
+    for row in range(len(xs)):
+        h = h_0[row : row + 1]
+        for t in range(xs.shape[1]):
+            h = rnn_step_oracle(xs[row : row + 1, t], h, W_xh, W_hh, b_h)
+            hs[row, t] = h[0]
+    return hs
+
+
+def forward_inputs(rng: Rng, batch: int, steps: int, features: int, units: int, *, zero_start: bool = False) -> tuple:
+    """Draw (xs, h_0, W_xh, W_hh, b_h)."""
+    _, h_0, W_xh, W_hh, b_h = step_inputs(rng, batch, features, units)
+    return numbers(rng, batch, steps, features), h_0 * (not zero_start), W_xh, W_hh, b_h
+
+
+def _loop(xs, h, U, W, b, *, carry=True):
+    states, h_0 = [], h
+    for t in range(xs.shape[1]):
+        h = np.tanh(xs[:, t] @ U + (h if carry else h_0) @ W + b)
+        states.append(h)
+    return np.stack(states, axis=1)
+
+
+def _preallocated(xs, h_0, W_xh, W_hh, b_h):
+    hs, h = np.zeros((xs.shape[0], xs.shape[1], b_h.size)), h_0
+    for t in range(xs.shape[1]):
+        h = hs[:, t, :] = np.tanh(xs[:, t] @ W_xh + h @ W_hh + b_h)
+    return hs
+
+
+def _inputs_first(xs, h_0, W_xh, W_hh, b_h):
+    driven, states, h = xs @ W_xh + b_h, [], h_0.copy()
+    for t in range(xs.shape[1]):
+        h = np.tanh(driven[:, t] + h @ W_hh)
+        states.append(h)
+    return np.array(states).transpose(1, 0, 2)
+
+
+def _as_nested_lists(xs, h_0, W_xh, W_hh, b_h):
+    return [_loop(xs[i : i + 1], h_0[i : i + 1], W_xh, W_hh, b_h)[0].tolist() for i in range(len(xs))]
+
+
+rnn_forward = Exercise(
+    name="rnn_forward",
+    challenges=(
+        Challenge("three steps from zero", 1.0,
+                  lambda rng: forward_inputs(rng, 2, 3, 4, 5, zero_start=True)),
+        Challenge("a start that is not zero", 1.0, lambda rng: forward_inputs(rng, *sizes(rng, 4))),
+        Challenge("a sequence of one step", 0.5, lambda rng: forward_inputs(rng, 2, 1, 3, 4)),
+        Challenge("a long sequence", 1.0, lambda rng: forward_inputs(rng, 3, 20, 2, 4), hidden=True),
+        Challenge("one sequence, as many features as units", 1.0, lambda rng: forward_inputs(rng, 1, 5, 3, 3), hidden=True),
+    ),
+    oracle=rnn_forward_oracle,
+    tolerance=Tolerance(1e-10, "float64; tanh never stretches a rounding error by more than the weights do, 20 steps"),
+    mistakes=(
+        Mistake("the state is not carried: every step begins from h_0", lambda xs, h, U, W, b: _loop(xs, h, U, W, b, carry=False)),
+        Mistake("h_0 is ignored and the state begins at zero", lambda xs, h, U, W, b: _loop(xs, 0 * h, U, W, b)),
+        Mistake("the sequence is read from its end", lambda xs, h, U, W, b: _loop(xs[:, ::-1], h, U, W, b)),
+        Mistake("the states are stacked with the steps first, (steps, batch, units)",
+                lambda xs, h, U, W, b: _loop(xs, h, U, W, b).transpose(1, 0, 2)),
+        Mistake("only the last state is returned", lambda xs, h, U, W, b: _loop(xs, h, U, W, b)[:, -1]),
+        Mistake("each state is kept before its step is taken, so h_0 comes first and the last state is lost",
+                lambda xs, h, U, W, b: np.concatenate([h[:, None], _loop(xs, h, U, W, b)[:, :-1]], axis=1)),
+        Mistake("h_0 is kept as well, so there is one state too many",
+                lambda xs, h, U, W, b: np.concatenate([h[:, None], _loop(xs, h, U, W, b)], axis=1)),
+        Mistake("W_hh is used transposed", lambda xs, h, U, W, b: _loop(xs, h, U, W.T, b)),
+        Mistake("the bias b_h is left out", lambda xs, h, U, W, b: _loop(xs, h, U, W, 0 * b)),
+    ),
+    styles=(_preallocated, _inputs_first, _as_nested_lists),
+    hints=(
+        "Which of the five arguments changes from step to step, and which stays the same?",
+        "It is the leaky memory again: a state that lives outside the loop. The loop runs over the second axis of xs.",
+        "Begin with h = h_0. For t in range(steps): h = rnn_step(xs[:, t], h, ...), keep it in a list. "
+        "At the end np.stack(list, axis=1).",
+    ),
+)
+
+# -------------------------------------------------------------------------------------------- readout
+
+
+def readout_oracle(hs, W_hy, b_y):
+    """Return logits (batch, steps, classes), one product at a time."""
+    return np.stack([_affine(row, W_hy, b_y) for row in hs])
+
+
+def _readout_inputs(rng: Rng, batch: int, steps: int, units: int, classes: int, *, on: str = "hb") -> tuple:
+    b_y = numbers(rng, classes) * ("b" in on)
+    return numbers(rng, batch, steps, units, scale=0.5) * ("h" in on), numbers(rng, units, classes), b_y
+
+
+def _softmax(logits):
+    weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return weights / weights.sum(axis=-1, keepdims=True)
+
+
+def _readout_step_by_step(hs, W_hy, b_y):
+    return np.stack([hs[:, t] @ W_hy + b_y for t in range(hs.shape[1])], axis=1)
+
+
+def _readout_flat(hs, W_hy, b_y):
+    return (hs.reshape(-1, hs.shape[-1]).dot(W_hy) + b_y).reshape(hs.shape[0], hs.shape[1], -1)
+
+
+readout = Exercise(
+    name="readout",
+    challenges=(
+        Challenge("the weights alone", 1.0, lambda rng: _readout_inputs(rng, *sizes(rng, 4), on="h")),
+        Challenge("the bias alone", 0.5, lambda rng: _readout_inputs(rng, *sizes(rng, 4), on="b")),
+        Challenge("both", 0.5, lambda rng: _readout_inputs(rng, *sizes(rng, 4))),
+        Challenge("one sequence, one step, one class", 0.5, lambda rng: _readout_inputs(rng, 1, 1, 4, 1), hidden=True),
+    ),
+    oracle=readout_oracle,
+    tolerance=Tolerance(1e-10, "float64, one matrix product"),
+    mistakes=(
+        Mistake("the bias b_y is left out", lambda hs, W, b: hs @ W),
+        Mistake("the outputs are squeezed through tanh; logits may be any number", lambda hs, W, b: np.tanh(hs @ W + b)),
+        Mistake("softmax is applied already; logits are the numbers before it", lambda hs, W, b: _softmax(hs @ W + b)),
+        Mistake("only the last step is read out", lambda hs, W, b: hs[:, -1] @ W + b),
+        Mistake("the states are averaged over time first", lambda hs, W, b: np.repeat(hs.mean(axis=1, keepdims=True) @ W + b, hs.shape[1], axis=1)),
+        Mistake("the bias is counted twice", lambda hs, W, b: hs @ W + 2 * b),
+    ),
+    styles=(_readout_step_by_step, _readout_flat, lambda hs, W_hy, b_y: np.einsum("bth,hc->btc", hs, W_hy) + b_y),
+    hints=(
+        "Does the readout need to know which step it is at?",
+        "The @ operator works on the last axis and leaves batch and steps alone: (batch, steps, units) @ (units, classes).",
+        "Multiply hs by W_hy with @ and add b_y. No loop, no activation.",
+    ),
+)
+
+# ----------------------------------------------------------------------------------- count_parameters
+
+
+def count_parameters_oracle(features, units, classes):
+    """Count the entries of arrays of the right shapes."""
+    shapes = [(features, units), (units, units), (units,), (units, classes), (classes,)]
+    return sum(math.prod(shape) for shape in shapes)
+
+
+count_parameters = Exercise(
+    name="count_parameters",
+    challenges=(
+        Challenge("3 features, 4 units, 2 classes", 1.0, lambda rng: (3, 4, 2)),
+        Challenge("1 feature, 32 units, 1 class", 0.5, lambda rng: (1, 32, 1)),
+        Challenge("100 features, 50 units, 10 classes", 0.5, lambda rng: (100, 50, 10)),
+        Challenge("any other sizes", 1.0, lambda rng: tuple(sizes(rng, 3, 2, 60)), hidden=True),
+    ),
+    oracle=count_parameters_oracle,
+    tolerance=Tolerance(0.0, "whole numbers"),
+    mistakes=(
+        Mistake("the biases are left out", lambda d, h, c: d * h + h * h + h * c),
+        Mistake("W_hh is left out", lambda d, h, c: d * h + h + h * c + c),
+        Mistake("W_hh is counted as one number a unit; every unit listens to every unit",
+                lambda d, h, c: d * h + h + h + h * c + c),
+        Mistake("the readout (W_hy and b_y) is left out", lambda d, h, c: d * h + h * h + h),
+        Mistake("the output bias b_y is left out", lambda d, h, c: d * h + h * h + h + h * c),
+        Mistake("the hidden bias b_h is left out", lambda d, h, c: d * h + h * h + h * c + c),
+        Mistake("there are two hidden biases, as PyTorch has them; our equation has one",
+                lambda d, h, c: d * h + h * h + 2 * h + h * c + c),
+    ),
+    styles=(
+        lambda features, units, classes: (features + units + 1) * units + (units + 1) * classes,
+        lambda features, units, classes: np.int64(units) * (features + units + 1 + classes) + classes,
+        lambda features, units, classes: sum(
+            np.empty(s).size for s in [(features, units), (units, units), units, (units, classes), classes]
+        ),
+    ),
+    hints=(
+        "How many arrays of weights does the network own? Count them in the equations: three in one, two in the other.",
+        "An array of shape (a, b) holds a * b numbers; a bias of shape (a,) holds a. Time does not appear: steps share weights.",
+        "Add five things: features * units, units * units, units, units * classes, and classes.",
+    ),
+    unchanged=0.0,
+)
+
+# ------------------------------------------------------------------------------------------ SimpleRNN
+
+
+class _Network:
+    """The parts that the oracle, the mistakes and the styles of SimpleRNN share: sizes and weights."""
+
+    def __init__(self, features, units, classes, rng, scale=0.01):
+        self.W_xh = scale * rng.normal(size=(features, units))
+        self.W_hh = scale * rng.normal(size=(units, units))
+        self.W_hy = scale * rng.normal(size=(units, classes))
+        self.b_h, self.b_y = np.zeros(units), np.zeros(classes)
+
+    def step(self, x_t, h_prev):
+        h_t = np.tanh(x_t @ self.W_xh + h_prev @ self.W_hh + self.b_h)
+        return h_t, h_t @ self.W_hy + self.b_y
+
+    def forward(self, xs, h_0=None):
+        h = np.zeros((len(xs), len(self.b_h))) if h_0 is None else h_0
+        hs, ys = [], []
+        for t in range(xs.shape[1]):
+            h, y = self.step(xs[:, t], h)
+            hs.append(h)
+            ys.append(y)
+        return np.stack(hs, axis=1), np.stack(ys, axis=1)
+
+
+class SimpleRNNOracle(_Network):
+    """The network from this module's other oracles, one number at a time."""
+
+    def step(self, x_t, h_prev):
+        h_t = rnn_step_oracle(x_t, h_prev, self.W_xh, self.W_hh, self.b_h)
+        return h_t, _affine(h_t, self.W_hy, self.b_y)
+
+    def forward(self, xs, h_0=None):
+        start = np.zeros((len(xs), len(self.b_h))) if h_0 is None else h_0
+        hs = rnn_forward_oracle(xs, start, self.W_xh, self.W_hh, self.b_h)
+        return hs, readout_oracle(hs, self.W_hy, self.b_y)
+
+
+class _IgnoresStart(_Network):
+    def forward(self, xs, h_0=None):
+        return super().forward(xs)
+
+
+class _KeepsStateBetweenCalls(_Network):
+    last = None
+
+    def forward(self, xs, h_0=None):
+        hs, ys = super().forward(xs, self.last if h_0 is None and self.last is not None else h_0)
+        self.last = hs[:, -1]
+        return hs, ys
+
+
+class _ReadsStateBeforeStep(_Network):
+    def step(self, x_t, h_prev):
+        return super().step(x_t, h_prev)[0], h_prev @ self.W_hy + self.b_y
+
+
+class _SqueezesOutputs(_Network):
+    def step(self, x_t, h_prev):
+        h_t, y_t = super().step(x_t, h_prev)
+        return h_t, np.tanh(y_t)
+
+
+class _LosesOutputBias(_Network):
+    def step(self, x_t, h_prev):
+        h_t, y_t = super().step(x_t, h_prev)
+        return h_t, y_t - self.b_y
+
+
+class _NeverCarries(_Network):
+    def forward(self, xs, h_0=None):
+        each = [super(_NeverCarries, self).forward(xs[:, t : t + 1], h_0) for t in range(xs.shape[1])]
+        return tuple(np.concatenate(parts, axis=1) for parts in zip(*each, strict=True))
+
+
+class _SwapsResults(_Network):
+    def step(self, x_t, h_prev):
+        return super().step(x_t, h_prev)[::-1]
+
+    def forward(self, xs, h_0=None):
+        h = np.zeros((len(xs), len(self.b_h))) if h_0 is None else h_0
+        hs = rnn_forward_oracle(xs, h, self.W_xh, self.W_hh, self.b_h)
+        return hs @ self.W_hy + self.b_y, hs
+
+
+class _Vectorised(_Network):
+    def forward(self, xs, h_0=None):
+        h = np.zeros((len(xs), len(self.b_h))) if h_0 is None else h_0
+        hs = _inputs_first(xs, h, self.W_xh, self.W_hh, self.b_h)
+        return hs, hs @ self.W_hy + self.b_y
+
+
+class _ReturnsLists(_Network):
+    def step(self, x_t, h_prev):
+        return list(super().step(x_t, h_prev))
+
+    def forward(self, xs, h_0=None):
+        return [part.tolist() for part in super().forward(xs, h_0)]
+
+
+class _SmallMethods(_Network):
+    def cell(self, x_t, h_prev):
+        return np.tanh(x_t @ self.W_xh + h_prev @ self.W_hh + self.b_h)
+
+    def step(self, x_t, h_prev):
+        h_t = self.cell(x_t, h_prev)
+        return h_t, self.b_y + h_t @ self.W_hy
+
+
+def _network_inputs(rng: Rng, calls: str, *, start: bool = False) -> tuple:
+    """Draw (sizes, weights, calls) for the probe use_network. calls: "step" or "forward", several joined by "+"."""
+    batch, steps, features, units, classes = sizes(rng, 5)
+    _, h, W_xh, W_hh, b_h = step_inputs(rng, batch, features, units)
+    W_hy, b_y = numbers(rng, units, classes), numbers(rng, classes)
+    weights = {"W_xh": W_xh, "W_hh": W_hh, "b_h": b_h, "W_hy": W_hy, "b_y": b_y}
+    made: list[tuple] = []
+    for name in calls.split("+"):
+        xs = numbers(rng, batch, steps, features)
+        made.append(("step", xs[:, 0], h) if name == "step" else ("forward", xs, h) if start else ("forward", xs))
+    return (features, units, classes), weights, made
+
+
+SimpleRNN = Exercise(
+    name="SimpleRNN",
+    challenges=(
+        Challenge("step returns the state and its readout", 1.0, lambda rng: _network_inputs(rng, "step")),
+        Challenge("forward from zero", 1.5, lambda rng: _network_inputs(rng, "forward")),
+        Challenge("forward from a given h_0", 1.0, lambda rng: _network_inputs(rng, "forward", start=True)),
+        Challenge("a second forward begins afresh", 0.5, lambda rng: _network_inputs(rng, "forward+forward")),
+        Challenge("other sizes, step and forward mixed", 1.0, lambda rng: _network_inputs(rng, "forward+step+forward"), hidden=True),
+    ),
+    oracle=SimpleRNNOracle,
+    tolerance=Tolerance(1e-10, "float64, the tolerance of rnn_forward and readout"),
+    mistakes=(
+        Mistake("forward ignores h_0", _IgnoresStart),
+        Mistake("forward goes on from the state of the call before", _KeepsStateBetweenCalls),
+        Mistake("the output is read from h_prev, the state before the step", _ReadsStateBeforeStep),
+        Mistake("the outputs are squeezed through tanh", _SqueezesOutputs),
+        Mistake("the output bias b_y is left out", _LosesOutputBias),
+        Mistake("forward does not carry the state from step to step", _NeverCarries),
+        Mistake("state and output come back in the wrong order; it is (h_t, y_t) and (hs, ys)", _SwapsResults),
+    ),
+    styles=(_Vectorised, _ReturnsLists, _SmallMethods),
+    hints=(
+        "You have written everything already. Which of your functions makes h_t, and which makes y_t out of it?",
+        "The weights live in self now: self.W_xh, self.b_y. When h_0 is None, the memory starts as zeros of shape (batch, units).",
+        "step: h_t from rnn_step(...), y_t = h_t @ self.W_hy + self.b_y, return both. forward: hs from rnn_forward(...), "
+        "ys from readout(...), return both.",
+    ),
+    unchanged=0.0,
+    probe="use_network",
+)
+
+EXERCISES = [rnn_step, rnn_forward, readout, count_parameters, SimpleRNN]

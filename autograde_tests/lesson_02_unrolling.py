@@ -1,0 +1,372 @@
+"""Lesson 02: copies of one cell, padding with a mask, a masked forward pass, the last real state.
+
+The oracles walk over one sequence at a time and never see padding.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from autograde_tests.drawing import Rng, numbers, sizes
+from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
+from autograde_tests.lesson_01_recurrence import forward_inputs, rnn_step_oracle
+
+# --------------------------------------------------------------------------------------------- unroll
+
+
+def unroll_oracle(xs, h_0, cells):
+    """Return hs, one step of the course's step oracle after the other."""
+    hs = np.empty((xs.shape[0], len(cells), h_0.shape[1]))
+    for t in range(len(cells)):
+        hs[:, t] = rnn_step_oracle(xs[:, t], hs[:, t - 1] if t else h_0, *cells[t])
+    return hs
+
+
+def _unroll_inputs(rng: Rng, batch: int, steps: int, features: int, units: int, *, shared: bool = False) -> tuple:
+    xs, h_0, *first = forward_inputs(rng, batch, steps, features, units)
+    others = [tuple(forward_inputs(rng, batch, steps, features, units)[2:]) for _ in range(steps - 1)]
+    cells = [tuple(first)] * steps if shared else [tuple(first), *others]
+    return xs, h_0, [tuple(array.copy() for array in cell) for cell in cells]
+
+
+def _walk(xs, h, cells, *, carry=True):
+    states, h_0 = [], h
+    for t, (U, W, b) in enumerate(cells):
+        h = np.tanh(xs[:, t] @ U + (h if carry else h_0) @ W + b)
+        states.append(h)
+    return np.stack(states, axis=1)
+
+
+def _unroll_preallocated(xs, h_0, cells):
+    hs, h = np.empty((len(xs), len(cells), h_0.shape[1])), h_0
+    for t, cell in enumerate(cells):
+        h = hs[:, t] = np.tanh(xs[:, t] @ cell[0] + h @ cell[1] + cell[2])
+    return hs
+
+
+def _unroll_recursive(xs, h_0, cells):
+    if not cells:
+        return np.empty((len(xs), 0, h_0.shape[1]))
+    W_xh, W_hh, b_h = cells[0]
+    h_1 = np.tanh(xs[:, 0] @ W_xh + h_0 @ W_hh + b_h)
+    return np.concatenate([h_1[:, None], _unroll_recursive(xs[:, 1:], h_1, cells[1:])], axis=1)
+
+
+def _unroll_zipped(xs, h_0, cells):
+    h, states = h_0, []
+    for x_t, (W_xh, W_hh, b_h) in zip(np.swapaxes(xs, 0, 1), cells, strict=True):
+        h = np.tanh(np.hstack([x_t, h]) @ np.vstack([W_xh, W_hh]) + b_h)
+        states.append(h)
+    return np.swapaxes(np.array(states), 0, 1)
+
+
+def _averaged(cells):
+    return [tuple(np.mean([cell[i] for cell in cells], axis=0) for i in range(3))] * len(cells)
+
+
+unroll = Exercise(
+    name="unroll",
+    challenges=(
+        Challenge("equal weights: the plain loop", 1.0, lambda rng: _unroll_inputs(rng, 2, 4, 3, 5, shared=True)),
+        Challenge("each copy with its own weights", 1.5, lambda rng: _unroll_inputs(rng, 2, 3, 4, 5)),
+        Challenge("a single copy", 0.5, lambda rng: _unroll_inputs(rng, 3, 1, 2, 4)),
+        Challenge("many copies", 1.0, lambda rng: _unroll_inputs(rng, 2, 12, 3, 4), hidden=True),
+        Challenge("one sequence, as many features as units", 0.5, lambda rng: _unroll_inputs(rng, 1, 4, 3, 3), hidden=True),
+    ),
+    oracle=unroll_oracle,
+    tolerance=Tolerance(1e-10, "float64, at most 12 steps of tanh"),
+    mistakes=(
+        Mistake("the first copy's weights are used at every step", lambda xs, h, cells: _walk(xs, h, [cells[0]] * len(cells))),
+        Mistake("the last copy's weights are used at every step", lambda xs, h, cells: _walk(xs, h, [cells[-1]] * len(cells))),
+        Mistake("the copies are used in reverse order", lambda xs, h, cells: _walk(xs, h, cells[::-1])),
+        Mistake("the state is not carried from copy to copy", lambda xs, h, cells: _walk(xs, h, cells, carry=False)),
+        Mistake("h_0 is ignored and the state begins at zero", lambda xs, h, cells: _walk(xs, 0 * h, cells)),
+        Mistake("the copies' weights are averaged", lambda xs, h, cells: _walk(xs, h, _averaged(cells))),
+        Mistake("only the last state is returned", lambda xs, h, cells: _walk(xs, h, cells)[:, -1]),
+        Mistake("the states are stacked with the steps first, (steps, batch, units)",
+                lambda xs, h, cells: _walk(xs, h, cells).swapaxes(0, 1)),
+    ),
+    styles=(_unroll_preallocated, _unroll_recursive, _unroll_zipped),
+    hints=(
+        "What is different from rnn_forward? Only where the weights of step t come from.",
+        "cells is a list with one (W_xh, W_hh, b_h) for each step: cells[t] belongs to xs[:, t].",
+        "Write rnn_forward's loop again, and inside it begin with W_xh, W_hh, b_h = cells[t].",
+    ),
+)
+
+# ------------------------------------------------------------------------------------------ pad_batch
+
+
+def pad_batch_oracle(sequences):
+    """Return (xs, mask), filled number by number."""
+    steps, features = max(len(s) for s in sequences), sequences[0].shape[1]
+    xs = [[[s[t][d] if t < len(s) else 0.0 for d in range(features)] for t in range(steps)] for s in sequences]
+    mask = [[t < len(s) for t in range(steps)] for s in sequences]
+    return np.array(xs, dtype=float), np.array(mask)
+
+
+def _sequences(rng: Rng, lengths: list[int], features: int) -> tuple:
+    return ([numbers(rng, length, features) for length in lengths],)
+
+
+def _different_lengths(rng: Rng) -> tuple:
+    return _sequences(rng, sizes(rng, 3), 2)
+
+
+def _with_a_step_of_zeros(rng: Rng) -> tuple:
+    (sequences,) = _sequences(rng, [4, 2, 3], 2)
+    sequences[0][1] = 0.0
+    sequences[2][2] = 0.0
+    return (sequences,)
+
+
+def _pad(sequences, *, front=False, fill=0.0):
+    steps = max(len(s) for s in sequences)
+    xs = np.full((len(sequences), steps, sequences[0].shape[1]), float(fill))
+    mask = np.zeros((len(sequences), steps), dtype=bool)
+    for row, s in enumerate(sequences):
+        part = slice(steps - len(s), steps) if front else slice(0, len(s))
+        xs[row, part], mask[row, part] = s, True
+    return xs, mask
+
+
+def _pad_repeating_last(sequences):
+    xs, mask = _pad(sequences)
+    for row, s in enumerate(sequences):
+        xs[row, len(s):] = s[-1]
+    return xs, mask
+
+
+def _cut_to_shortest(sequences):
+    steps = min(len(s) for s in sequences)
+    return np.stack([s[:steps] for s in sequences]), np.ones((len(sequences), steps), dtype=bool)
+
+
+def _pad_with_np_pad(sequences):
+    steps = max(map(len, sequences))
+    xs = np.stack([np.pad(s, ((0, steps - len(s)), (0, 0))) for s in sequences])
+    return xs, np.arange(steps) < np.array([[len(s)] for s in sequences])
+
+
+def _pad_with_lists(sequences):
+    steps, features = max(len(s) for s in sequences), len(sequences[0][0])
+    xs = [[list(s[t]) if t < len(s) else [0.0] * features for t in range(steps)] for s in sequences]
+    return xs, [[t < len(s) for t in range(steps)] for s in sequences]
+
+
+def _pad_with_number_mask(sequences):
+    xs, mask = _pad(sequences)
+    return xs, mask.astype(float)
+
+
+pad_batch = Exercise(
+    name="pad_batch",
+    challenges=(
+        Challenge("three different lengths", 1.5, _different_lengths),
+        Challenge("a step of zeros is still a step", 1.0, _with_a_step_of_zeros),
+        Challenge("equal lengths need no padding", 0.5, lambda rng: _sequences(rng, [3, 3], 2)),
+        Challenge("one sequence; a sequence of one step", 0.5,
+                  lambda rng: _sequences(rng, [1] if rng.random() < 0.5 else [1, 5], 3), hidden=True),
+        Challenge("a large batch", 1.0, lambda rng: _sequences(rng, list(rng.integers(1, 12, size=9)), 4), hidden=True),
+    ),
+    oracle=pad_batch_oracle,
+    tolerance=Tolerance(0.0, "numbers are copied, not computed"),
+    mistakes=(
+        Mistake("the padding stands in front of the sequences; here it comes after them", lambda seqs: _pad(seqs, front=True)),
+        Mistake("the mask is the wrong way round: it is True where a step is real",
+                lambda seqs: (_pad(seqs)[0], ~_pad(seqs)[1])),
+        Mistake("the mask is made by looking for zeros; a real input may be zero",
+                lambda seqs: (_pad(seqs)[0], np.any(_pad(seqs)[0] != 0, axis=-1))),
+        Mistake("the mask is True everywhere", lambda seqs: (_pad(seqs)[0], np.ones_like(_pad(seqs)[1]))),
+        Mistake("every sequence is cut to the shortest one", _cut_to_shortest),
+        Mistake("the padding repeats the last input instead of zeros", _pad_repeating_last),
+        Mistake("the padding is filled with ones instead of zeros", lambda seqs: _pad(seqs, fill=1.0)),
+    ),
+    styles=(_pad_with_np_pad, _pad_with_lists, _pad_with_number_mask),
+    hints=(
+        "How long must the box be so that the longest sequence fits?",
+        "Make an array of zeros for xs and one of False for mask, big enough; then each sequence fills the beginning of its row.",
+        "For row, s in enumerate(sequences): xs[row, :len(s)] = s and mask[row, :len(s)] = True.",
+    ),
+)
+
+# --------------------------------------------------------------------------------- rnn_forward_masked
+
+
+def rnn_forward_masked_oracle(xs, mask, h_0, W_xh, W_hh, b_h):
+    """Return hs: for each sequence alone, step where the mask is on and repeat the state where it is off."""
+    hs = np.empty((*mask.shape, len(b_h)))
+    for row in range(len(xs)):
+        h = h_0[row : row + 1]
+        for t in range(xs.shape[1]):
+            if mask[row, t]:
+                h = rnn_step_oracle(xs[row : row + 1, t], h, W_xh, W_hh, b_h)
+            hs[row, t] = h[0]
+    return hs
+
+
+def _masked_inputs(rng: Rng, rows: list[str], features: int, units: int, *, zero_start: bool = True, fill: float = 0.0) -> tuple:
+    """Draw (xs, mask, h_0, W_xh, W_hh, b_h); each row of the mask is a text such as "1101", `fill` stands in the padding."""
+    mask = np.array([[mark == "1" for mark in row] for row in rows])
+    xs, *rest = forward_inputs(rng, len(rows), len(rows[0]), features, units, zero_start=zero_start)
+    xs[~mask] = fill
+    return (xs, mask, *rest)
+
+
+def _masked_walk(xs, mask, h, U, W, b, *, keep=None, show=None):
+    """Walk over the steps. keep(h, h_0): the state after a masked step; show(h): what is stored for it."""
+    states, h_0 = [], h
+    for t in range(xs.shape[1]):
+        on = np.asarray(mask[:, t], dtype=bool)[:, None]
+        stepped = np.tanh(xs[:, t] @ U + h @ W + b)
+        h = np.where(on, stepped, h if keep is None else keep(h, h_0))
+        states.append(h if show is None else np.where(on, h, show(h)))
+    return np.stack(states, axis=1)
+
+
+def _masked_by_arithmetic(xs, mask, h_0, W_xh, W_hh, b_h):
+    h, hs = h_0, np.zeros((*mask.shape, b_h.size))
+    for t in range(mask.shape[1]):
+        m = mask[:, t : t + 1].astype(float)
+        h = m * np.tanh(xs[:, t] @ W_xh + h @ W_hh + b_h) + (1 - m) * h
+        hs[:, t] = h
+    return hs
+
+
+def _masked_by_rows(xs, mask, h_0, W_xh, W_hh, b_h):
+    h, hs = h_0.copy(), np.empty((*mask.shape, len(b_h)))
+    for t in range(mask.shape[1]):
+        on = np.flatnonzero(mask[:, t])
+        h[on] = np.tanh(xs[on, t] @ W_xh + h[on] @ W_hh + b_h)
+        hs[:, t] = h
+    return hs
+
+
+def _masked_one_sequence_at_a_time(xs, mask, h_0, W_xh, W_hh, b_h):
+    rows = []
+    for x, m, h in zip(xs, mask, h_0, strict=True):
+        row = []
+        for x_t, m_t in zip(x, m, strict=True):
+            h = np.tanh(x_t @ W_xh + h @ W_hh + b_h) if m_t else h
+            row.append(h)
+        rows.append(row)
+    return np.array(rows)
+
+
+rnn_forward_masked = Exercise(
+    name="rnn_forward_masked",
+    challenges=(
+        Challenge("no padding: the plain loop", 1.0, lambda rng: _masked_inputs(rng, ["111", "111"], 4, 5)),
+        Challenge("padding at the end", 1.0, lambda rng: _masked_inputs(rng, ["1111", "1100", "1000"], 2, 5)),
+        Challenge("a gap in the middle", 1.0, lambda rng: _masked_inputs(rng, ["1011", "1101"], 3, 5, fill=2.0)),
+        Challenge("a start that is not zero, held until the first real step", 0.5,
+                  lambda rng: _masked_inputs(rng, ["0111", "0010"], 3, 5, zero_start=False)),
+        Challenge("what stands in the padding does not matter", 0.5,
+                  lambda rng: _masked_inputs(rng, ["1100", "1110"], 3, 4, fill=7.0), hidden=True),
+        Challenge("one sequence, as many features as units", 0.5,
+                  lambda rng: _masked_inputs(rng, ["110110"], 3, 3, zero_start=False), hidden=True),
+    ),
+    oracle=rnn_forward_masked_oracle,
+    tolerance=Tolerance(1e-10, "float64, at most six steps of tanh"),
+    mistakes=(
+        Mistake("the mask is ignored", lambda xs, m, h, U, W, b: _masked_walk(xs, np.ones_like(m), h, U, W, b)),
+        Mistake("a masked step sets the state to zero; it should keep it",
+                lambda xs, m, h, U, W, b: _masked_walk(xs, m, h, U, W, b, keep=lambda h, h_0: 0 * h)),
+        Mistake("a masked step goes back to h_0; it should keep the state it has",
+                lambda xs, m, h, U, W, b: _masked_walk(xs, m, h, U, W, b, keep=lambda h, h_0: h_0)),
+        Mistake("the mask is used the wrong way round: the step is taken where it is False",
+                lambda xs, m, h, U, W, b: _masked_walk(xs, ~m, h, U, W, b)),
+        Mistake("only the input is masked, so the memory still moves on",
+                lambda xs, m, h, U, W, b: _masked_walk(xs * m[..., None], np.ones_like(m), h, U, W, b)),
+        Mistake("the state is kept, but zeros are stored for the masked steps; store the kept state",
+                lambda xs, m, h, U, W, b: _masked_walk(xs, m, h, U, W, b, show=lambda h: 0 * h)),
+        Mistake("h_0 is ignored and the state begins at zero", lambda xs, m, h, U, W, b: _masked_walk(xs, m, 0 * h, U, W, b)),
+    ),
+    styles=(_masked_by_arithmetic, _masked_by_rows, _masked_one_sequence_at_a_time),
+    hints=(
+        "A sequence has ended. What should its memory do while the others go on?",
+        "Compute the new state for everybody, then decide row by row: the new one where the mask is True, the old one elsewhere.",
+        "Inside the loop: h = np.where(mask[:, t, None], rnn_step(xs[:, t], h, ...), h).",
+    ),
+)
+
+# ----------------------------------------------------------------------------------------- last_state
+
+
+def last_state_oracle(hs, mask):
+    """Return each sequence's state at its last real step, found by walking backwards."""
+    rows = []
+    for states, marks in zip(hs, mask, strict=True):
+        t = len(marks) - 1
+        while not marks[t]:
+            t -= 1
+        rows.append(states[t])
+    return np.array(rows)
+
+
+def _last_inputs(rng: Rng, rows: list[str], units: int) -> tuple:
+    mask = np.array([[mark == "1" for mark in row] for row in rows])
+    return numbers(rng, *mask.shape, units), mask
+
+
+def _many_rows(rng: Rng) -> tuple:
+    steps = int(rng.integers(5, 9))
+    return _last_inputs(rng, ["1" * n + "0" * (steps - n) for n in rng.integers(1, steps + 1, size=6)], 3)
+
+
+def _pick(hs, index):
+    return hs[np.arange(len(hs)), index]
+
+
+def _last_index(mask):
+    return mask.shape[1] - 1 - np.argmax(mask[:, ::-1], axis=1)
+
+
+def _last_by_rows(hs, mask):
+    return [states[np.flatnonzero(marks)[-1]] for states, marks in zip(hs, mask, strict=True)]
+
+
+def _last_by_largest_index(hs, mask):
+    return _pick(hs, np.max(np.where(mask, np.arange(mask.shape[1]), -1), axis=1))
+
+
+def _last_by_overwriting(hs, mask):
+    last = np.zeros_like(hs[:, 0])
+    for t in range(mask.shape[1]):
+        last = np.where(mask[:, t, None], hs[:, t], last)
+    return last
+
+
+last_state = Exercise(
+    name="last_state",
+    challenges=(
+        Challenge("lengths that differ", 1.5, lambda rng: _last_inputs(rng, ["11100", "11000", "11110"], 4)),
+        Challenge("a gap in the middle", 1.0, lambda rng: _last_inputs(rng, ["110110", "101000"], 3)),
+        Challenge("no padding at all", 0.5, lambda rng: _last_inputs(rng, ["111", "111"], 2)),
+        Challenge("one sequence, one step", 0.5, lambda rng: _last_inputs(rng, ["1"], 4), hidden=True),
+        Challenge("many sequences", 1.0, _many_rows, hidden=True),
+    ),
+    oracle=last_state_oracle,
+    tolerance=Tolerance(0.0, "numbers are copied, not computed"),
+    mistakes=(
+        Mistake("the last column is taken for every sequence, padding or not", lambda hs, m: hs[:, -1]),
+        Mistake("the state one step after the last real one is taken",
+                lambda hs, m: _pick(hs, np.minimum(_last_index(m) + 1, m.shape[1] - 1))),
+        Mistake("the state one step before the last real one is taken", lambda hs, m: _pick(hs, np.maximum(_last_index(m) - 1, 0))),
+        Mistake("the real steps are counted, which is not where the last one stands when there is a gap",
+                lambda hs, m: _pick(hs, m.sum(axis=1) - 1)),
+        Mistake("the states of all real steps are averaged",
+                lambda hs, m: (hs * m[..., None]).sum(axis=1) / m.sum(axis=1, keepdims=True)),
+        Mistake("the first real state is taken", lambda hs, m: _pick(hs, np.argmax(m, axis=1))),
+        Mistake("padding is multiplied by zero and then the last column is taken", lambda hs, m: (hs * m[..., None])[:, -1]),
+    ),
+    styles=(_last_by_rows, _last_by_largest_index, _last_by_overwriting),
+    hints=(
+        "Each row of the mask ends somewhere else. How do you find the last True in one row?",
+        "Walk over the steps and remember: wherever the mask is True, the state seen now replaces the one remembered. Or let "
+        "np.argmax find the first True of the reversed mask.",
+        "With index (batch,) in hand, hs[np.arange(len(hs)), index] picks one state from each row.",
+    ),
+)
+
+EXERCISES = [unroll, pad_batch, rnn_forward_masked, last_state]

@@ -1,0 +1,233 @@
+"""Measure rnn_helpers.cells beside NumPy's own products, Keras and PyTorch: `python -m benchmarks.cells`.
+
+Every contender runs a tanh RNN forwards and backwards once, float32, one thread, and gives the gradients of the
+weights and of the inputs. Rounds are interleaved, so that a busy moment of the machine hits all contenders alike,
+and ratios are taken within a round. Before anything is timed, all contenders must agree on states and gradients.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rnn_helpers.cells import Workspace, backward, forward
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Contender = Callable[[], Any]
+
+ROUNDS = 15
+SECONDS_PER_ROUND = 0.01  # a contender runs at least this long in each round, so that its caches are warm
+AGREEMENT = 1e-4  # of the largest value: float32 carries 7 digits, sums over 12800 rows in another order cost 2 or 3
+
+
+class Size(NamedTuple):
+    """Hold one problem size and its goals: the cells' time over the products', Keras' time over the cells'."""
+
+    batch: int
+    steps: int
+    features: int
+    units: int
+    at_most: float
+    keras_at_least: float | None
+
+
+SIZES = [
+    Size(32, 10, 1, 32, at_most=3.2, keras_at_least=5.0),
+    Size(32, 20, 100, 50, at_most=1.6, keras_at_least=2.5),
+    Size(32, 100, 64, 128, at_most=1.35, keras_at_least=1.4),
+    Size(64, 200, 128, 256, at_most=1.15, keras_at_least=None),
+]
+
+
+class Problem(NamedTuple):
+    """Hold what every contender is given; `dhs` is dL/dh_t of a loss that is linear in the states."""
+
+    xs: Array
+    W_xh: Array
+    W_hh: Array
+    b_h: Array
+    dhs: Array
+
+
+def make_problem(size: Size, rng: np.random.Generator) -> Problem:
+    """Draw inputs and weights that keep the states lively: neither dying out nor saturated."""
+    batch, steps, features, units = size[:4]
+
+    def normal(*shape: int, scale: float = 1.0) -> Array:
+        return rng.normal(0, scale, shape).astype(np.float32)
+
+    return Problem(
+        xs=normal(batch, steps, features),
+        W_xh=normal(features, units, scale=features**-0.5),
+        W_hh=normal(units, units, scale=units**-0.5),
+        b_h=normal(units, scale=0.1),
+        dhs=normal(batch, steps, units),
+    )
+
+
+def bare_products(problem: Problem) -> Contender:
+    """Return the matrix products that the algorithm cannot do without, into arrays made beforehand."""
+    batch, steps, features = problem.xs.shape
+    units = len(problem.W_hh)
+    W_xh, W_hh = problem.W_xh, problem.W_hh
+    W_xh_T, W_hh_T = W_xh.T.copy(), W_hh.T.copy()
+    xs = problem.xs.transpose(1, 0, 2).reshape(-1, features)
+    das = problem.dhs.transpose(1, 0, 2).reshape(-1, units)
+    hs = np.tanh(das)
+    h_steps, da_steps = (list(rows.reshape(steps, batch, units)) for rows in (hs, das))
+    a, dxs, dW_xh, dW_hh = np.empty_like(das), np.empty_like(xs), np.empty_like(W_xh), np.empty_like(W_hh)
+    product = np.empty_like(h_steps[0])
+
+    def run() -> None:
+        np.matmul(xs, W_xh, out=a)
+        for h_t in h_steps:
+            np.matmul(h_t, W_hh, out=product)
+        for da_t in da_steps:
+            np.matmul(da_t, W_hh_T, out=product)
+        np.matmul(das, W_xh_T, out=dxs)
+        np.matmul(xs.T, das, out=dW_xh)
+        np.matmul(hs.T, das, out=dW_hh)
+
+    return run
+
+
+def cells(problem: Problem, workspace: Workspace | None) -> Contender:
+    """Return this course's forward and backward pass."""
+
+    def run() -> tuple[Array, ...]:
+        hs, cache = forward(problem.xs, None, problem.W_xh, problem.W_hh, problem.b_h, workspace=workspace)
+        grads = backward(problem.dhs, cache)
+        return hs, grads.dxs, grads.dW_xh, grads.dW_hh, grads.db_h
+
+    return run
+
+
+def keras_layer(problem: Problem) -> Contender:
+    """Return Keras' SimpleRNN and its gradients in one compiled function, inputs ready as tensors."""
+    import keras
+    import tensorflow as tf
+
+    layer = keras.layers.SimpleRNN(len(problem.W_hh), return_sequences=True)
+    layer.build(problem.xs.shape)
+    layer.set_weights([problem.W_xh, problem.W_hh, problem.b_h])
+    xs, dhs = tf.constant(problem.xs), tf.constant(problem.dhs)
+
+    @tf.function
+    def step(xs: Any, dhs: Any) -> list[Any]:
+        with tf.GradientTape() as tape:
+            tape.watch(xs)
+            hs = layer(xs)
+        return [hs, *tape.gradient(hs, [xs, *layer.trainable_variables], output_gradients=dhs)]
+
+    return lambda: step(xs, dhs)
+
+
+def torch_layer(problem: Problem) -> Contender:
+    """Return PyTorch's RNN and its gradients; of its two biases the second is zero and has the same gradient."""
+    import torch  # type: ignore[import-not-found]
+
+    torch.set_num_threads(1)
+    layer = torch.nn.RNN(problem.xs.shape[2], len(problem.W_hh), batch_first=True)
+    weights = [problem.W_xh.T, problem.W_hh.T, problem.b_h, np.zeros_like(problem.b_h)]
+    with torch.no_grad():
+        for parameter, weight in zip(layer.parameters(), weights, strict=True):
+            parameter.copy_(torch.tensor(weight))
+    xs, dhs = torch.tensor(problem.xs, requires_grad=True), torch.tensor(problem.dhs)
+    W_ih, W_hh, b_ih, _ = layer.parameters()
+
+    def run() -> list[Any]:
+        hs = layer(xs)[0]
+        dxs, dW_ih, dW_hh, db_ih = torch.autograd.grad(hs, [xs, W_ih, W_hh, b_ih], dhs)
+        return [hs.detach(), dxs, dW_ih.T, dW_hh.T, db_ih]
+
+    return run
+
+
+def contenders(size: Size) -> dict[str, Contender]:
+    """Return all contenders on one problem, after making sure that they compute the same."""
+    problem = make_problem(size, np.random.default_rng(0))
+    workspace = Workspace(*size[:4], dtype=np.float32)
+    competing = {"cells": cells(problem, workspace), "fresh": cells(problem, None), "Keras": keras_layer(problem)}
+    if find_spec("torch"):
+        competing["PyTorch"] = torch_layer(problem)
+    expected = [value.copy() for value in competing["cells"]()]
+    for name, run in competing.items():
+        for want, got in zip(expected, run(), strict=True):
+            off = np.abs(np.asarray(got) - want).max() / np.abs(want).max()
+            assert off <= AGREEMENT, f"{name} differs from cells by {off:.1e} of the largest value, at {size[:4]}"
+    return {"products": bare_products(problem), **competing}
+
+
+def seconds_per_run(run: Contender, repeats: int) -> float:
+    """Return the mean time of one run among `repeats` in a row, after one that warms up."""
+    run()
+    start = time.perf_counter()
+    for _ in range(repeats):
+        run()
+    return (time.perf_counter() - start) / repeats
+
+
+def measure(competing: dict[str, Contender]) -> dict[str, Array]:
+    """Return for each contender its seconds per run in each round."""
+    repeats = {name: 1 + int(SECONDS_PER_ROUND / seconds_per_run(run, 1)) for name, run in competing.items()}
+    rounds = [{name: seconds_per_run(run, repeats[name]) for name, run in competing.items()} for _ in range(ROUNDS)]
+    return {name: np.array([times[name] for times in rounds]) for name in competing}
+
+
+def ratio(numerator: Array, denominator: Array) -> str:
+    """Return the median of the rounds' ratios, with their quartiles."""
+    low, middle, high = np.percentile(numerator / denominator, [25, 50, 75])
+    return f"{middle:.2f} ({low:.2f}-{high:.2f})"
+
+
+def row(size: Size, times: dict[str, Array]) -> list[str]:
+    """Return one line of the table."""
+    products, ours = times["products"], times["cells"]
+    return [
+        str(size[:4]),
+        f"{np.median(products) * 1e6:.0f}",
+        f"{np.median(ours) * 1e6:.0f}",
+        ratio(ours, products),
+        f"<= {size.at_most}",
+        ratio(times["fresh"], products),
+        ratio(times["Keras"], ours),
+        f">= {size.keras_at_least}" if size.keras_at_least else "-",
+        ratio(times["PyTorch"], ours) if "PyTorch" in times else "-",
+    ]
+
+
+HEADINGS = [
+    "(B, T, D, H)",
+    "products, us",
+    "cells, us",
+    "cells/products",
+    "goal",
+    "fresh/products",
+    "Keras/cells",
+    "goal",
+    "PyTorch/cells",
+]
+
+
+def main() -> None:
+    """Measure every size and print the table."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    print("tanh RNN, forward and backward with dxs, float32, one thread; median (quartiles) of interleaved rounds")
+    print("products: the bare np.matmul calls; cells: with a Workspace; fresh: without one")
+    if not find_spec("torch"):
+        print("PyTorch is not installed, so its column is empty.")
+    table = [HEADINGS, *(row(size, measure(contenders(size))) for size in SIZES)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for line in table:
+        print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The instructor's side of nbgrader: knows notebooks and gradebooks, and nothing of what a course teaches."""

@@ -1,0 +1,82 @@
+"""Canaries: the solution must score full marks and the blank lesson none before anyone else is graded.
+
+A hidden test whose import fails gives the whole class zero, quietly; a test that passes whatever it is given
+hands out full marks. Both show in these two submissions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from pathlib import Path
+
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Config
+
+from grading.rehearsal import BLANK, SOLUTION, Score, gradebook_file, rehearse, settings_without_hooks
+
+Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
+
+_healthy: set[str] = set()  # fingerprints: formgrader grades one student at a time, all in one process
+
+
+def require_canaries(course: Path, assignment: str, log: Log) -> None:
+    """Grade the two canaries of an assignment, unless nothing has changed since they did well.
+
+    course: the folder that holds nbgrader_config.py
+    Raises SystemExit, naming each cell and what it printed, when they do not score full marks and zero.
+    """
+    settings = settings_without_hooks(course)
+    mark = _fingerprint(course, settings, assignment)
+    if mark in _healthy:
+        return
+    scores = rehearse(settings, assignment)
+    wrong = [score for score in scores if score.earned != score.wanted]
+    if wrong:
+        raise SystemExit(_alarm(assignment, wrong))
+    log.info("canaries of %s: solution %s, blank %s", assignment, _total(scores, SOLUTION), _total(scores, BLANK))
+    _healthy.add(mark)
+
+
+def _fingerprint(course: Path, settings: Config, assignment: str) -> str:
+    """Hash all that decides the scores: both notebooks, the course's packages, the gradebook's copy of the cells."""
+    directory = CourseDirectory(config=settings)
+    steps = (directory.source_directory, directory.release_directory)
+    folders = [Path(directory.format_path(step, ".", assignment)) for step in steps]
+    folders += sorted(init.parent for init in course.glob("*/__init__.py"))
+    digest = hashlib.sha256(repr(_cells(directory, assignment)).encode())
+    for file in (file for folder in folders for file in sorted(folder.rglob("*"))):
+        if file.is_file() and "__pycache__" not in file.parts:
+            digest.update(str(file).encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _cells(directory: CourseDirectory, assignment: str) -> list[tuple[str, str]]:
+    """Return (name, checksum) of the cells that the gradebook will put into each submission."""
+    gradebook_file(directory)  # opening a gradebook that is not there would make one
+    with Gradebook(directory.db_url, directory.course_id) as gradebook:
+        try:
+            notebooks = gradebook.find_assignment(assignment).notebooks
+        except MissingEntry as error:
+            advice = f"Run `nbgrader generate_assignment {assignment}` first."
+            raise ValueError(f"the gradebook does not know the assignment {assignment}. {advice}") from error
+        return [(cell.name, cell.checksum) for notebook in notebooks for cell in notebook.source_cells]
+
+
+def _total(scores: list[Score], canary: str) -> str:
+    own = [score for score in scores if score.canary == canary]
+    return f"{sum(score.earned or 0 for score in own):g}/{sum(score.points for score in own):g}"
+
+
+def _alarm(assignment: str, wrong: list[Score]) -> str:
+    lines = [
+        f"Nothing was graded: the canaries of {assignment} did not come back well.",
+        "The solution must score full marks and the blank lesson none, or the class would be graded wrongly.",
+    ]
+    for score in wrong:
+        earned = "not graded" if score.earned is None else f"{score.earned:g} of {score.points:g} points"
+        lines += ["", f"{score.canary}, {score.cell}: {earned}, expected {score.wanted:g}. It printed:"]
+        lines += [f"    {line}" for line in (score.printed or "(nothing)").splitlines()]
+    advice = f"Mend the tests or the solution, run `nbgrader generate_assignment {assignment}`, then autograde again."
+    return "\n".join([*lines, "", advice])

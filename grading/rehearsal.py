@@ -1,0 +1,131 @@
+"""Grade the solution and the blank lesson through nbgrader's own pipeline, in a folder that is thrown away.
+
+The gradebook is a copy of the class's, so the cells that the two are held to are the class's, and nothing of
+what happens here reaches a student's marks.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import logging
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbconvert.filters import strip_ansi
+from nbgrader.api import Gradebook
+from nbgrader.converters import Autograde
+from nbgrader.converters.base import NbGraderException
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Config, PyFileConfigLoader
+
+SOLUTION, BLANK = "canary-solution", "canary-blank"
+SHOWN_LINES = 8  # of what a cell printed: enough for an error and its cause
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one canary earned in one test cell; `earned` is None when the cell was never graded."""
+
+    canary: str
+    cell: str
+    earned: float | None
+    points: float
+    printed: str
+
+    @property
+    def wanted(self) -> float:
+        """Return the only score that lets the grading begin."""
+        return self.points if self.canary == SOLUTION else 0.0
+
+
+def settings_without_hooks(course: Path) -> Config:
+    """Read nbgrader_config.py, less its hooks: a canary must not send canaries."""
+    settings = copy.deepcopy(PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config())
+    for converter in (settings.BaseConverter, settings.Autograde):
+        for hook in ("pre_convert_hook", "post_convert_hook"):
+            converter.pop(hook, None)
+    return settings
+
+
+def gradebook_file(course: CourseDirectory) -> Path:
+    """Return the gradebook's file. Raises ValueError when there is none or it is another kind of database."""
+    prefix = "sqlite:///"
+    if not course.db_url.startswith(prefix):
+        raise ValueError(f"the gradebook is {course.db_url}; expected {prefix}FILE, of which the canaries take a copy.")
+    file = Path(course.db_url.removeprefix(prefix))
+    if not file.exists():
+        raise ValueError(f"there is no gradebook at {file}. Run `nbgrader generate_assignment` for each lesson first.")
+    return file
+
+
+def rehearse(settings: Config, assignment: str) -> list[Score]:
+    """Autograde the two canaries of an assignment and return their scores."""
+    course = CourseDirectory(config=settings)
+    with tempfile.TemporaryDirectory(prefix="canaries-") as folder:
+        for canary, step in [(SOLUTION, course.source_directory), (BLANK, course.release_directory)]:
+            shutil.copytree(course.format_path(step, ".", assignment), Path(folder, "submitted", canary, assignment))
+        gradebook = Path(folder, "gradebook.db")
+        _copy_database(gradebook_file(course), gradebook)
+        cage = CourseDirectory(
+            config=settings,
+            root=folder,
+            db_url=f"sqlite:///{gradebook}",
+            source_directory=str(Path(course.root, course.source_directory)),  # for the lesson's data files
+            assignment_id=assignment,
+        )
+        _autograde(cage, settings)
+        return list(_scores(cage))
+
+
+def _copy_database(file: Path, duplicate: Path) -> None:
+    with closing(sqlite3.connect(file)) as original, closing(sqlite3.connect(duplicate)) as target:
+        original.backup(target)  # whole even while formgrader writes
+
+
+def _autograde(cage: CourseDirectory, settings: Config) -> None:
+    """Run nbgrader's autograde and keep its log back. Raises RuntimeError with that log when it fails."""
+    story = io.StringIO()
+    log = logging.Logger("canaries")
+    log.addHandler(logging.StreamHandler(story))
+    try:
+        Autograde(coursedir=cage, config=settings, log=log).start()
+    except NbGraderException as error:
+        raise RuntimeError(f"nbgrader could not grade the canaries:\n{story.getvalue()}") from error
+
+
+def _scores(cage: CourseDirectory) -> Iterator[Score]:
+    """Yield the score of every cell that nbgrader grades by itself; cells graded by hand are left out."""
+    assignment = cage.assignment_id
+    with Gradebook(cage.db_url, cage.course_id) as gradebook:
+        for canary in (SOLUTION, BLANK):
+            graded = Path(cage.format_path(cage.autograded_directory, canary, assignment))
+            for notebook in gradebook.find_submission(assignment, canary).notebooks:
+                printed = _printed(graded / f"{notebook.name}.ipynb")
+                by_hand = {cell.name for cell in (*notebook.notebook.solution_cells, *notebook.notebook.task_cells)}
+                for grade in notebook.grades:
+                    if grade.name not in by_hand:
+                        text = printed.get(grade.name, "(the notebook has no such cell)")
+                        yield Score(canary, grade.name, grade.auto_score, grade.max_score, text)
+
+
+def _printed(notebook: Path) -> dict[str, str]:
+    """Return {grade_id: the last lines of what the cell printed or raised}."""
+    return {
+        cell.metadata.get("nbgrader", {}).get("grade_id", ""): _last_lines(cell.get("outputs", []))
+        for cell in nbformat.read(notebook, as_version=4).cells
+    }
+
+
+def _last_lines(outputs: list[nbformat.NotebookNode]) -> str:
+    texts = []
+    for output in outputs:
+        texts += output.get("traceback", [])
+        texts.append(output.get("text") or output.get("data", {}).get("text/plain", ""))
+    return "\n".join(strip_ansi("\n".join(texts)).strip().splitlines()[-SHOWN_LINES:])

@@ -1,0 +1,68 @@
+"""What has to be there before nbgrader runs: programs it can find, folders it can write, a secret for the tests."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import tempfile
+from pathlib import Path
+
+SALT_VARIABLE = "RNN_COURSE_SALT"  # the one name that grading shares with the course's hidden tests
+
+
+def prepend(variable: str, folder: Path) -> None:
+    """Put `folder` first in a search path such as PATH; once, however often the settings are read."""
+    rest = [entry for entry in os.environ.get(variable, "").split(os.pathsep) if entry and entry != str(folder)]
+    os.environ[variable] = os.pathsep.join([str(folder), *rest])
+
+
+def usable_folder(folder: Path, purpose: str) -> str:
+    """Make `folder` when it is missing and return it as text.
+
+    A folder that cannot be written is only said, not raised: validate and autograde do well without it, and the
+    commands that need it stop by themselves.
+    """
+    reason = ""
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+    if not reason and not os.access(folder, os.W_OK | os.X_OK):
+        reason = "no permission to write there"
+    if reason:
+        print(
+            f"nbgrader's {purpose} will not work: the folder {folder} cannot be used ({reason}). "
+            "Make it a folder you can write, or copy the course to a place where you can.",
+            file=sys.stderr,
+        )
+    return str(folder)
+
+
+def course_salt(file: Path) -> str:
+    """Return the secret from which hidden tests draw their inputs; the first call makes it.
+
+    $RNN_COURSE_SALT wins when it is set. Otherwise it is kept in `file`, which only its owner can read.
+    Raises ValueError when the file is empty.
+    """
+    if os.environ.get(SALT_VARIABLE):
+        return os.environ[SALT_VARIABLE]
+    if not file.exists():
+        _write_once(file, secrets.token_hex(32))
+    salt = file.read_text(encoding="ascii").strip()
+    if not salt:
+        raise ValueError(f"{file} is empty; expected the course's secret. Delete it, and a new one is made.")
+    return salt
+
+
+def _write_once(file: Path, text: str) -> None:
+    """Write a file that appears whole or not at all; when two start at once, the first one's text stays."""
+    handle, draft = tempfile.mkstemp(dir=file.parent, prefix=file.name)  # mkstemp: mode 600 from the beginning
+    try:
+        with open(handle, "w", encoding="ascii") as stream:
+            stream.write(text + "\n")
+        os.link(draft, file)  # unlike a rename, a link refuses to replace what is there
+    except FileExistsError:
+        pass  # somebody was quicker, and that secret is the one to use
+    finally:
+        os.unlink(draft)

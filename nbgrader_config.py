@@ -1,0 +1,43 @@
+"""nbgrader's settings for this course. Run nbgrader's commands from the folder that holds this file."""
+
+import os
+import sys
+from pathlib import Path
+
+from grading.surroundings import prepend, usable_folder
+
+HERE = Path(__file__).resolve().parent
+c = get_config()  # type: ignore[name-defined]  # noqa: F821  (nbgrader provides it)
+
+# What nbgrader and its kernels find around them.
+prepend("PATH", Path(sys.executable).parent)  # a new gradebook runs the program `alembic`
+prepend("PYTHONPATH", HERE)  # kernels grade with the packages beside this file, wherever the course is installed from
+prepend("JUPYTER_CONFIG_PATH", HERE)  # the assignment list reads the settings again from inside work/
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # two threads on small matrices are slower than one
+
+# Where everything is: solutions -> lessons -> exchange -> work -> exchange -> submitted -> autograded -> feedback
+c.CourseDirectory.course_id = "rnn"
+c.CourseDirectory.root = str(HERE)
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "lessons"
+c.Exchange.root = usable_folder(HERE / "exchange", "release, fetch, submit and collect")
+c.Exchange.assignment_dir = usable_folder(HERE / "work", "fetch and submit")
+
+# lessons/ is built and committed, so generate_assignment always finds it there and may always replace it.
+c.GenerateAssignment.force = True
+c.ClearSolutions.code_stub = {"python": "# YOUR CODE HERE (it replaces the next line)\nraise NotImplementedError"}
+c.ClearSolutions.text_stub = "YOUR ANSWER HERE"
+
+# Grading: first the canaries, then each submission; what it writes to stderr costs no point.
+c.Autograde.pre_convert_hook = "grading.hooks.before_autograde"
+c.Execute.timeout = 120  # seconds for one cell; the slowest solution needs a tenth of it
+c.Autograde.autograde_preprocessors = [
+    "nbgrader.preprocessors.Execute",
+    "grading.stderr.StderrAsStdout",
+    "nbgrader.preprocessors.IgnorePattern",
+    "nbconvert.preprocessors.ClearMetadataPreprocessor",
+    "nbgrader.preprocessors.LimitOutput",
+    "nbgrader.preprocessors.SaveAutoGrades",
+    "nbgrader.preprocessors.AssignLatePenalties",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]

@@ -1,0 +1,11 @@
+"""What the course's notebooks import: answers, hints, progress, pictures, data and fast cells.
+
+Nothing heavy is imported here. Pictures (`rnn_helpers.plots`), data (`rnn_helpers.data`) and the fast
+cells (`rnn_helpers.cells`) are modules of their own, imported by the lessons that use them.
+"""
+
+from rnn_helpers.checking import CheckFailed, check
+from rnn_helpers.hints import hint
+from rnn_helpers.progress import progress
+
+__all__ = ["CheckFailed", "check", "hint", "progress"]

@@ -1,0 +1,168 @@
+"""Compare an answer with what is expected, and say the first thing that is wrong.
+
+The order is always the same: type, shape, dtype, finite, value. A student who hears that the shape is
+wrong is not told about digits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+FLOAT32_TOLERANCE = 1e-5  # float32 carries about 7 digits; a few sums cost two of them
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: its kind (type, shape, dtype, finite, value) and a sentence about it."""
+
+    kind: str
+    sentence: str
+
+
+def find_problem(expected: Any, got: Any, tolerance: float) -> Problem | None:
+    """Return the first thing wrong with `got`, or None when it is right.
+
+    expected: an array, a number, a bool, or a tuple or dict of these
+    tolerance: largest accepted |got - expected| / (1 + |expected|); NaN is never accepted
+    """
+    if isinstance(expected, (tuple, list)):
+        return _sequence_problem(expected, got, tolerance)
+    if isinstance(expected, dict):
+        return _dict_problem(expected, got, tolerance)
+    if isinstance(expected, np.ndarray):
+        return _array_problem(expected, got, tolerance)
+    return _number_problem(expected, got, tolerance)
+
+
+def _sequence_problem(expected: tuple | list, got: Any, tolerance: float) -> Problem | None:
+    if not isinstance(got, (tuple, list)):
+        return Problem("type", f"expected {len(expected)} results, as in `return a, b`, got {describe(got)}")
+    if len(got) != len(expected):
+        return Problem("type", f"expected {len(expected)} results, got {len(got)}")
+    for position, (want, have) in enumerate(zip(expected, got, strict=True)):
+        problem = find_problem(want, have, tolerance)
+        if problem:
+            return Problem(problem.kind, f"result {position + 1} of {len(expected)}: {problem.sentence}")
+    return None
+
+
+def _dict_problem(expected: dict, got: Any, tolerance: float) -> Problem | None:
+    if not isinstance(got, dict):
+        return Problem("type", f"expected a dict with the keys {sorted(expected)}, got {describe(got)}")
+    if set(got) != set(expected):
+        return Problem("type", f"expected the keys {sorted(expected)}, got {sorted(map(str, got))}")
+    for key, want in expected.items():
+        problem = find_problem(want, got[key], tolerance)
+        if problem:
+            return Problem(problem.kind, f"{key}: {problem.sentence}")
+    return None
+
+
+def _number_problem(expected: Any, got: Any, tolerance: float) -> Problem | None:
+    whole = isinstance(expected, (int, np.integer)) and not isinstance(expected, bool)
+    problem = _array_problem(np.asarray(expected), got, tolerance, noun="a whole number" if whole else "a number")
+    if problem is None and whole and not isinstance(np.asarray(got).item(), int):
+        return Problem("dtype", f"a count is a whole number; got the {type(got).__name__} {got!r}. Is there a / in it?")
+    return problem
+
+
+def _array_problem(expected: np.ndarray, got: Any, tolerance: float, noun: str = "") -> Problem | None:
+    noun = noun or f"an array of shape {expected.shape}"
+    array = as_array(got)
+    if array is None:
+        return Problem("type", f"expected {noun}, got {describe(got)}")
+    if array.shape != expected.shape:
+        return Problem("shape", _shape_sentence(expected.shape, array.shape))
+    if array.dtype.kind not in "biuf":
+        return Problem("dtype", f"expected real numbers, got {array.dtype} ({describe(got)})")
+    if not np.all(np.isfinite(array)):
+        where = _place(np.argwhere(~np.isfinite(array))[0])
+        return Problem("finite", f"{_at(array, where)} is not a finite number{_place_text(where)}")
+    return _value_problem(expected, array, tolerance)
+
+
+def _value_problem(expected: np.ndarray, array: np.ndarray, tolerance: float) -> Problem | None:
+    if expected.size == 0:
+        return None
+    want, have = expected.astype(float), array.astype(float)
+    excess = np.abs(have - want) / (1 + np.abs(want))
+    if np.all(excess <= tolerance):
+        return None
+    if array.dtype in (np.float32, np.float16) and np.all(excess <= FLOAT32_TOLERANCE):
+        return Problem("dtype", f"right up to rounding, but {array.dtype}: the inputs are float64, keep their precision")
+    if expected.dtype.kind == "f" and array.dtype.kind in "iu" and np.all(have == np.trunc(want)):
+        return Problem("dtype", f"the digits after the point are cut off: your array holds {array.dtype}")
+    where = _place(np.unravel_index(np.argmax(excess), excess.shape))
+    largest = np.max(np.abs(have - want))
+    return Problem(
+        "value",
+        f"expected {_at(want, where)}{_place_text(where)}, got {_at(have, where)} (largest difference {largest:.2g})",
+    )
+
+
+def as_array(value: Any) -> np.ndarray | None:
+    """Return `value` as an array of numbers, or None when it is not one (None, text, ragged lists, objects)."""
+    if value is None or isinstance(value, (str, bytes, dict, set)) or callable(value):
+        return None
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError):
+        return None
+    return None if array.dtype.kind in "OUSV" else array
+
+
+def describe(value: Any) -> str:
+    """Say in a few words what `value` is, for a student."""
+    if value is None:
+        return "None (did the function forget its return?)"
+    if isinstance(value, str):
+        return f"the text {value[:30]!r}"
+    if isinstance(value, type):
+        return f"the class {value.__name__} itself, not an instance: call it with ()"
+    if callable(value):
+        return f"a function, not its result: {getattr(value, '__name__', 'call it')}(...) calls it"
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape} and dtype {value.dtype}"
+    if isinstance(value, (tuple, list)):
+        return f"a {type(value).__name__} of {len(value)}"
+    return f"the {type(value).__name__} {str(value)[:40]}"
+
+
+def same_output(first: Any, second: Any, tolerance: float) -> bool:
+    """Tell whether two outputs are the same, right or wrong, non-finite numbers at the same places included."""
+    if isinstance(first, (tuple, list)) and isinstance(second, (tuple, list)):
+        pairs = zip(first, second, strict=False)
+        return len(first) == len(second) and all(same_output(a, b, tolerance) for a, b in pairs)
+    if isinstance(first, dict) and isinstance(second, dict):
+        return set(first) == set(second) and all(same_output(first[key], second[key], tolerance) for key in first)
+    a, b = as_array(first), as_array(second)
+    if a is None or b is None:
+        return a is None and b is None and type(first) is type(second)
+    if a.shape != b.shape or a.dtype.kind not in "biuf" or b.dtype.kind not in "biuf":
+        return a.shape == b.shape and a.dtype == b.dtype and bool(np.all(a == b))
+    return np.allclose(a.astype(float), b.astype(float), rtol=tolerance, atol=tolerance, equal_nan=True)
+
+
+def _shape_sentence(expected: tuple, got: tuple) -> str:
+    sentence = f"expected shape {expected}, got {got}"
+    if got == expected[::-1] and len(expected) == 2:
+        return sentence + ": it looks transposed"
+    if len(expected) == 3 and got == (expected[1], expected[0], expected[2]):
+        return sentence + ": batch and steps have changed places"
+    return sentence
+
+
+def _place(index: Any) -> tuple[int, ...]:
+    return tuple(int(i) for i in index)
+
+
+def _place_text(where: tuple[int, ...]) -> str:
+    return f" at {list(where)}" if where else ""
+
+
+def _at(array: np.ndarray, where: tuple[int, ...]) -> str:
+    value = array[where]
+    return f"{value:.4g}" if array.dtype.kind == "f" else str(value)

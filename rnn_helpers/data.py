@@ -1,0 +1,45 @@
+"""Small real data sets that need no network. Each says where it comes from and under which licence."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from pathlib import Path
+
+import numpy as np
+
+TABLES = Path(__file__).parent / "tables"
+
+
+def nile() -> tuple[np.ndarray, np.ndarray]:
+    """Return (years, flow): the Nile's flow at Aswan, 1871 to 1970, each of shape (100,).
+
+    flow is in 10^8 cubic metres a year. Source: Cobb (1978), Biometrika 65(2), 243-251; public domain.
+    """
+    table = np.loadtxt(TABLES / "nile.csv", delimiter=",", skiprows=3)
+    return table[:, 0].astype(int), table[:, 1]
+
+
+def zen_lines() -> list[str]:
+    """Return the lines of "The Zen of Python", which Python itself carries, without title and blank line.
+
+    Source: Tim Peters, PEP 20, placed in the public domain; read from the standard library's module `this`.
+    """
+    with contextlib.redirect_stdout(io.StringIO()):
+        import this
+    table = {char: clear for char, clear in this.d.items()}
+    text = "".join(table.get(char, char) for char in this.s)
+    return text.splitlines()[2:]
+
+
+def one_hot(text: str, alphabet: str) -> np.ndarray:
+    """Return `text` as one row a character: (characters, len(alphabet)), a single 1 in each row.
+
+    Raises ValueError naming the first character that the alphabet does not have.
+    """
+    unknown = [char for char in text if char not in alphabet]
+    if unknown:
+        raise ValueError(f"the alphabet {alphabet!r} has no {unknown[0]!r}. Add it, or leave it out of the text.")
+    rows = np.zeros((len(text), len(alphabet)))
+    rows[np.arange(len(text)), [alphabet.index(char) for char in text]] = 1.0
+    return rows

@@ -1,0 +1,31 @@
+"""Tell whether this kernel has what the course needs."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+NEEDED = ("numpy", "matplotlib", "ipywidgets", "jupyterlab", "nbgrader", "tensorflow")
+PYTHONS = ((3, 11), (3, 13))
+
+
+def check_environment() -> bool:
+    """Print one line for Python and each package, and what to do if one is missing. Return whether all is well."""
+    found = sys.version_info[:2]
+    lowest, highest = PYTHONS
+    well = lowest <= found <= highest
+    span = f"{lowest[0]}.{lowest[1]} to {highest[0]}.{highest[1]}"
+    print(f"{'Python':<12}{found[0]}.{found[1]}{'' if well else f'   the course needs {span}'}")
+    for package in NEEDED:
+        installed = _version(package)
+        well = well and bool(installed)
+        print(f"{package:<12}{installed or 'missing'}")
+    print("All is well." if well else "Run `make lab` in the course folder: it installs what is missing. README shows the way by hand.")
+    return well
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

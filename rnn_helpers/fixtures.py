@@ -1,0 +1,152 @@
+"""The fixture files behind `check`: inputs, expected outputs and what each known mistake would give.
+
+One JSON file a lesson, written by the build from `autograde_tests`, so that a student's machine can name a
+mistake without holding a line of solution. Numbers are rounded to DIGITS decimals: the files are the same on
+every machine and can be read by a person.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rnn_helpers.judging import Case, Task
+from rnn_helpers.observing import Outcome
+
+FOLDER = Path(__file__).parent / "fixtures"
+DIGITS = 9
+TOLERANCE = 1e-8  # ten times the rounding of the expected numbers
+
+
+def relu(a: np.ndarray) -> np.ndarray:
+    """Return max(a, 0), elementwise."""
+    return np.maximum(a, 0.0)
+
+
+FUNCTIONS = {"tanh": np.tanh, "relu": relu}
+
+
+class FixtureError(RuntimeError):
+    """A fixture file is missing or damaged; the message names it and the way out."""
+
+
+def encode(value: Any) -> Any:
+    """Return `value` (arrays, tuples, dicts, numbers, text, FUNCTIONS) as JSON data, rounded to DIGITS decimals."""
+    if isinstance(value, np.ndarray):
+        return {"array": encode(value.tolist()), "dtype": value.dtype.name, "shape": list(value.shape)}
+    if isinstance(value, np.generic):
+        return encode(value.item())
+    if isinstance(value, tuple):
+        return {"tuple": [encode(item) for item in value]}
+    if isinstance(value, list):
+        return [encode(item) for item in value]
+    if isinstance(value, dict):
+        return {"dict": {key: encode(item) for key, item in value.items()}}
+    if callable(value):
+        return {"function": next(name for name, function in FUNCTIONS.items() if function is value)}
+    if isinstance(value, float):
+        return round(value, DIGITS) + 0.0 if math.isfinite(value) else {"float": str(value)}
+    return value
+
+
+def decode(data: Any) -> Any:
+    """Undo `encode`."""
+    if isinstance(data, list):
+        return [decode(item) for item in data]
+    if not isinstance(data, dict):
+        return data
+    ((kind, content), *_) = data.items()
+    if kind == "array":
+        return np.array(decode(content), dtype=data["dtype"]).reshape(data["shape"])
+    if kind == "tuple":
+        return tuple(decode(item) for item in content)
+    if kind == "dict":
+        return {key: decode(item) for key, item in content.items()}
+    if kind == "function":
+        return FUNCTIONS[content]
+    return float(content)
+
+
+def encode_task(task: Task) -> dict:
+    """Return a Task as JSON data."""
+    return {
+        "points": task.points,
+        "parameters": task.parameters,
+        "tolerance": max(task.tolerance, TOLERANCE),
+        "probe": task.probe,
+        "not_allowed": list(task.not_allowed),
+        "sentences": task.sentences,
+        "cases": [_encode_case(case) for case in task.cases],
+    }
+
+
+def _encode_case(case: Case) -> dict:
+    mistakes = [
+        {"error": outcome.error} if outcome.error else {"value": encode(outcome.value), "changed": list(outcome.changed)}
+        for outcome in case.mistakes
+    ]
+    return {"title": case.title, "args": encode(case.args), "expected": encode(case.expected), "mistakes": mistakes}
+
+
+def decode_task(name: str, data: dict) -> Task:
+    """Undo `encode_task`."""
+    cases = [
+        Case(case["title"], decode(case["args"]), decode(case["expected"]), [_decode_outcome(m) for m in case["mistakes"]])
+        for case in data["cases"]
+    ]
+    return Task(
+        name=name,
+        points=data["points"],
+        cases=cases,
+        sentences=data["sentences"],
+        parameters=data["parameters"],
+        tolerance=data["tolerance"],
+        probe=data["probe"],
+        not_allowed=tuple(data["not_allowed"]),
+    )
+
+
+def _decode_outcome(data: dict) -> Outcome:
+    return Outcome(value=decode(data.get("value")), error=data.get("error", ""), changed=tuple(data.get("changed", ())))
+
+
+@cache
+def _read(path: Path, _modified: int) -> dict:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return {name: data["exercises"][name] for name in data["exercises"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FixtureError(
+            f"The file {path} cannot be read ({type(error).__name__}: {error}). "
+            "Put it back with `git checkout -- rnn_helpers/fixtures`, or install the course again."
+        ) from error
+
+
+def lessons() -> dict[str, dict[str, dict]]:
+    """Return {lesson: {exercise: its JSON data}} in course order. Raises FixtureError naming a damaged file."""
+    files = sorted(FOLDER.glob("*.json"))
+    if not files:
+        raise FixtureError(f"There are no fixture files in {FOLDER}. `make build` writes them; or install the course again.")
+    return {path.stem: _read(path, path.stat().st_mtime_ns) for path in files}
+
+
+def find(name: str) -> tuple[str, dict]:
+    """Return (lesson, data) of one exercise. Raises KeyError with the nearest names when there is none."""
+    for lesson, exercises in lessons().items():
+        if name in exercises:
+            return lesson, exercises[name]
+    known = [exercise for exercises in lessons().values() for exercise in exercises]
+    raise KeyError(_unknown(name, known))
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, n=2, cutoff=0.5)
+    guess = f" Did you mean {' or '.join(near)}?" if near else f" The exercises are: {', '.join(known)}."
+    return f"There is no exercise called {name!r}.{guess}"

@@ -1,0 +1,58 @@
+"""The unrolled graph: one box for each copy of the cell, drawn from the states that the student's code computed."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyBboxPatch, Rectangle
+
+from rnn_helpers.plots import STATES, new_axes
+
+BOX, GAP = 1.0, 0.7  # width of a copy and of the space between two, in data units
+ARROW = {"arrowstyle": "-|>", "linewidth": 1.3, "color": "0.25", "shrinkA": 0, "shrinkB": 0}
+
+
+def unrolled(states: np.ndarray, *, outputs: bool | str = "last", ax: Axes | None = None) -> Axes:
+    """Draw the network unrolled over its steps; each copy shows its state as a strip of colours.
+
+    states: (steps, units), the states of one sequence
+    outputs: "last" draws y under the last copy only (many-to-one), "all" under each (many-to-many), False none
+    """
+    states = np.asarray(states)
+    steps, units = states.shape
+    ax = ax or new_axes(width=float(np.clip(1.6 + 1.05 * steps, 4.5, 11)), height=2.9)
+    for t in range(steps):
+        left = t * (BOX + GAP)
+        _copy(ax, left, states[t], t + 1)
+        _arrow(ax, (left - GAP, 0.5), (left, 0.5), "$W_{hh}$")
+        _arrow(ax, (left + BOX / 2, -0.75), (left + BOX / 2, 0), "$W_{xh}$", beside=True)
+        ax.text(left + BOX / 2, -0.95, f"$x_{{{t + 1}}}$", ha="center", va="top")
+        if outputs == "all" or (outputs == "last" and t == steps - 1):
+            _arrow(ax, (left + BOX / 2, 1.0), (left + BOX / 2, 1.7), "$W_{hy}$", beside=True)
+            ax.text(left + BOX / 2, 1.8, f"$y_{{{t + 1}}}$", ha="center", va="bottom")
+    ax.text(-GAP - 0.1, 0.5, "$h_0$", ha="right", va="center")
+    copies = "copy" if steps == 1 else "copies"
+    ax.set_title(f"{steps} {copies} of one cell, one set of weights")
+    ax.set(xlim=(-GAP - 0.6, steps * (BOX + GAP)), ylim=(-1.5, 2.4))
+    ax.set_aspect("equal")
+    ax.axis("off")
+    return ax
+
+
+def _copy(ax: Axes, left: float, state: np.ndarray, t: int) -> None:
+    ax.add_patch(FancyBboxPatch((left, 0), BOX, 1.0, boxstyle="round,pad=0,rounding_size=0.12", facecolor="0.96", edgecolor="0.25"))
+    ax.text(left + BOX / 2, 0.72, f"$h_{{{t}}}$", ha="center", va="center")
+    width = 0.84 * BOX / len(state)
+    for unit, value in enumerate(state):
+        colour = colormaps[STATES]((float(value) + 1) / 2)
+        ax.add_patch(Rectangle((left + 0.08 * BOX + unit * width, 0.14), width, 0.3, facecolor=colour, edgecolor="0.4", linewidth=0.4))
+
+
+def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], label: str, *, beside: bool = False) -> None:
+    ax.annotate("", xy=end, xytext=start, arrowprops=ARROW)
+    middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
+    if beside:
+        ax.text(middle[0] + 0.08, middle[1], label, ha="left", va="center", fontsize=9)
+    else:
+        ax.text(middle[0], middle[1] + 0.12, label, ha="center", va="bottom", fontsize=9)

@@ -1,0 +1,177 @@
+"""Judge one answer on a list of cases: which checks pass, what is wrong first, which mistake it is.
+
+`check` (cases from the fixture file) and the hidden `grade` (cases drawn afresh) share this one judge.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from rnn_helpers.comparing import Problem, describe, find_problem, same_output
+from rnn_helpers.observing import Outcome, observe
+
+UNCHANGED = "its inputs stay as they were"
+KINDS = ("stub", "not allowed", "type", "error", "shape", "dtype", "finite", "mutation", "value")  # told in this order
+
+
+@dataclass
+class Case:
+    """One call: the title of the check it belongs to, the inputs, the expected output, each known mistake's outcome."""
+
+    title: str
+    args: tuple
+    expected: Any
+    mistakes: list[Outcome] = field(default_factory=list)
+
+
+@dataclass
+class Task:
+    """What an answer is held to, as plain data: the part of an Exercise that a student's machine needs.
+
+    points: check title -> points, in the order shown; UNCHANGED among them where the inputs may not be changed
+    sentences: one for each mistake, completing "This is exactly what comes out when ..."
+    parameters: the names in the signature, for sentences
+    """
+
+    name: str
+    points: dict[str, float]
+    cases: list[Case]
+    sentences: list[str]
+    parameters: list[str]
+    tolerance: float
+    probe: str = "call"
+    not_allowed: tuple[str, ...] = ()
+
+
+@dataclass
+class Report:
+    """The judgement of one answer.
+
+    right: check title -> whether it passed
+    problems: check title -> what is wrong first
+    points: earned; possible: all there are
+    mistake: the sentence of the known mistake it equals, or ""
+    unsolved: the stub was never filled in
+    """
+
+    name: str
+    right: dict[str, bool] = field(default_factory=dict)
+    problems: dict[str, Problem] = field(default_factory=dict)
+    points: float = 0.0
+    possible: float = 0.0
+    mistake: str = ""
+    unsolved: bool = False
+    printed: str = ""
+
+    @property
+    def first_wrong(self) -> str:
+        """Return the title of the check to mend first: type before shape before value, then in the order shown."""
+        return min(self.problems, key=lambda title: KINDS.index(self.problems[title].kind), default="")
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether every check passed."""
+        return bool(self.right) and all(self.right.values())
+
+
+def judge(answer: Any, task: Task) -> Report:
+    """Judge `answer` on every case of `task` and return the Report. Never raises for what the answer does."""
+    report = Report(task.name, possible=sum(task.points.values()))
+    wrong_kind = _not_an_answer(answer, task)
+    if wrong_kind:
+        return _all_wrong(report, task, wrong_kind)
+    outcomes = [observe(answer, case.args, task.probe, task.not_allowed) for case in task.cases]
+    report.printed = next((o.printed for o in outcomes if o.printed), "")
+    report.unsolved = any(o.error == "NotImplementedError" for o in outcomes)
+    used = next((o.used for o in outcomes if o.used), "")
+    if report.unsolved:
+        return _all_wrong(report, task, Problem("stub", "not solved yet"))
+    if used:
+        return _all_wrong(report, task, Problem("not allowed", f"this one is built from scratch: it may not use {used}"))
+    _mark(report, task, outcomes)
+    report.points = sum(task.points[title] for title, right in report.right.items() if right)
+    if not report.passed:
+        report.mistake = _name_mistake(task, outcomes)
+    return report
+
+
+def _mark(report: Report, task: Task, outcomes: list[Outcome]) -> None:
+    for case, outcome in zip(task.cases, outcomes, strict=True):
+        problem = _problem(case, outcome, task)
+        if problem:
+            report.problems.setdefault(case.title, problem)
+    any_right = False
+    for title in task.points:
+        if title != UNCHANGED:
+            report.right[title] = title not in report.problems
+            any_right = any_right or report.right[title]
+    if UNCHANGED in task.points:
+        changed = next((o.changed for o in outcomes if o.changed), ())
+        if changed:
+            report.problems[UNCHANGED] = Problem("mutation", _mutation_sentence(task, changed))
+        elif not any_right:
+            report.problems[UNCHANGED] = Problem("value", "counts once one of the checks above is right")
+        report.right[UNCHANGED] = UNCHANGED not in report.problems
+
+
+def _problem(case: Case, outcome: Outcome, task: Task) -> Problem | None:
+    if outcome.error:
+        where = f", in {outcome.line}" if outcome.line else ""
+        return Problem("error", f"{outcome.error}: {outcome.message or 'no message'}{where}.{_shapes(case, task)}")
+    return find_problem(case.expected, outcome.value, task.tolerance)
+
+
+def _shapes(case: Case, task: Task) -> str:
+    """Name the shapes of the inputs: most errors in this course come from two that do not fit."""
+    pairs = zip(task.parameters, case.args, strict=False)
+    shapes = [f"{name} {value.shape}" for name, value in pairs if isinstance(value, np.ndarray)]
+    return f" The shapes here: {', '.join(shapes)}." if shapes and task.probe == "call" else ""
+
+
+def _name_mistake(task: Task, outcomes: list[Outcome]) -> str:
+    """Return the sentence of the mistake whose outcomes equal the answer's on every case, or ""."""
+    for number, sentence in enumerate(task.sentences):
+        pairs = zip(task.cases, outcomes, strict=True)
+        if all(_same_outcome(case.mistakes[number], outcome, task.tolerance) for case, outcome in pairs):
+            return sentence
+    return ""
+
+
+def _same_outcome(known: Outcome, seen: Outcome, tolerance: float) -> bool:
+    if known.error or seen.error:
+        return known.error == seen.error
+    return known.changed == seen.changed and same_output(known.value, seen.value, tolerance)
+
+
+def _not_an_answer(answer: Any, task: Task) -> Problem | None:
+    if not callable(answer):
+        return Problem("type", f"expected the function itself, as in check({task.name}), got {describe(answer)}")
+    if task.probe != "call":
+        return None
+    try:
+        inspect.signature(answer).bind(*task.cases[0].args)
+    except TypeError:
+        return Problem("type", f"{task.name} is called with ({', '.join(task.parameters)}); yours takes {_signature(answer)}")
+    except ValueError:
+        return None  # built-ins without a signature: the call itself will tell
+    return None
+
+
+def _signature(answer: Callable) -> str:
+    return str(inspect.signature(answer))
+
+
+def _mutation_sentence(task: Task, changed: tuple[int, ...]) -> str:
+    names = [task.parameters[i] if i < len(task.parameters) else f"input {i + 1}" for i in changed]
+    return f"your code changes {' and '.join(names)} in place; work on a new array or a copy"
+
+
+def _all_wrong(report: Report, task: Task, problem: Problem) -> Report:
+    report.right = dict.fromkeys(task.points, False)
+    report.problems = {"before the checks": problem}
+    return report

@@ -1,0 +1,114 @@
+"""Call an answer on copies of the inputs and note everything that can be seen from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+PRINTED_LIMIT = 600  # characters of a student's own output that a card repeats
+
+
+@dataclass
+class Outcome:
+    """What one call of an answer did.
+
+    value: what it returned (None when it raised)
+    error: the exception's class name, "" when there was none
+    changed: positions of the arguments that the call changed
+    message, line: the exception's text and the student's line that raised it
+    printed: what it wrote to stdout and stderr, warnings included
+    used: the first module it used that the exercise does not allow
+    """
+
+    value: Any = None
+    error: str = ""
+    changed: tuple[int, ...] = ()
+    message: str = ""
+    line: str = ""
+    printed: str = ""
+    used: str = ""
+
+
+def call(answer: Callable, *args: Any) -> Any:
+    """Call a function on its arguments."""
+    return answer(*args)
+
+
+def use_network(answer: Callable, sizes: tuple, weights: dict, calls: list) -> tuple:
+    """Build a network, lay `weights` over its attributes, and return what each (method, *args) of `calls` gives."""
+    network = answer(*sizes, np.random.default_rng(0))
+    for name, value in weights.items():
+        setattr(network, name, value)
+    return tuple(getattr(network, method)(*args) for method, *args in calls)
+
+
+PROBES: dict[str, Callable] = {"call": call, "use_network": use_network}
+
+
+def observe(answer: Callable, args: tuple, probe: str = "call", not_allowed: tuple[str, ...] = ()) -> Outcome:
+    """Call `answer` on a copy of `args` and return the Outcome; only KeyboardInterrupt and SystemExit get out.
+
+    probe: a name in PROBES, how the answer is called
+    not_allowed: module names which the answer may not run code of, such as "keras"
+    """
+    given = copy.deepcopy(args)
+    outcome, text = Outcome(), io.StringIO()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
+        warnings.simplefilter("default")
+        try:
+            with _watching(not_allowed, outcome):
+                outcome.value = PROBES[probe](answer, *given)
+        except Exception as error:  # whatever it is, it becomes a sentence for the student
+            outcome.error = type(error).__name__
+            outcome.message = str(error)
+            outcome.line = _students_line(error)
+    outcome.printed = text.getvalue()[:PRINTED_LIMIT]
+    outcome.changed = tuple(i for i, (old, new) in enumerate(zip(args, given, strict=True)) if _changed(old, new))
+    return outcome
+
+
+@contextlib.contextmanager
+def _watching(not_allowed: tuple[str, ...], outcome: Outcome) -> Iterator[None]:
+    """Note in `outcome.used` the first function of a module in `not_allowed` that is called."""
+    if not not_allowed:
+        yield
+        return
+    previous = sys.getprofile()
+
+    def watch(frame: FrameType, event: str, _argument: Any) -> None:
+        if event == "call" and not outcome.used:
+            module = str(frame.f_globals.get("__name__", ""))
+            outcome.used = next((name for name in not_allowed if (module + ".").startswith(name + ".")), "")
+
+    sys.setprofile(watch)
+    try:
+        yield
+    finally:
+        sys.setprofile(previous)
+
+
+def _students_line(error: Exception) -> str:
+    """Return the last line of the student's own code in the traceback, or ""."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if "site-packages" not in f.filename and f.filename != __file__ and f.line]
+    return f"line {own[-1].lineno}: {own[-1].line}" if own else ""
+
+
+def _changed(old: Any, new: Any) -> bool:
+    if isinstance(old, np.ndarray):
+        return old.dtype != new.dtype or old.shape != new.shape or not np.array_equal(old, new, equal_nan=True)
+    if isinstance(old, (list, tuple)):
+        return len(old) != len(new) or any(_changed(a, b) for a, b in zip(old, new, strict=True))
+    if isinstance(old, dict):
+        return old.keys() != new.keys() or any(_changed(old[key], new[key]) for key in old)
+    return False

@@ -1,0 +1,111 @@
+"""The course's pictures: one style, safe for colour-blind eyes, and words for those who cannot see them.
+
+Each helper draws on an `ax` (its own when none is given) and returns it; `show(ax, alt)` puts the figure into the
+notebook with its alternative text.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+
+from rnn_helpers import cards
+
+STYLE = "tableau-colorblind10"
+STATES = "PuOr"  # diverging, the same for every kind of colour vision; white is a state of zero
+COLOURS = ("#006BA4", "#C85200", "#595959", "#5F9ED1")  # of that style, the four dark enough for text
+LINES = ("-", "--", ":", "-.")
+LABEL_GAP = 0.09  # of the height of the axes, between two names
+DPI = 100
+
+
+def new_axes(width: float = 7.0, height: float = 2.8) -> Axes:
+    """Return the axes of a new figure in the course's style; width and height in inches."""
+    with plt.style.context(STYLE):
+        _, ax = plt.subplots(figsize=(width, height), layout="constrained")
+    ax.set_prop_cycle(color=COLOURS)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def curves(
+    x: Sequence | np.ndarray, ys: dict[str, np.ndarray], *, title: str, xlabel: str, ylabel: str, ax: Axes | None = None
+) -> Axes:
+    """Draw lines with their names written at their ends. x: (points,); ys: name -> (points,)."""
+    ax = ax or new_axes()
+    for number, (name, y) in enumerate(ys.items()):
+        ax.plot(x, y, LINES[number % len(LINES)], linewidth=1.6, label=name)
+    ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    _name_lines(ax)
+    return ax
+
+
+def heat_map(states: np.ndarray, *, title: str, step: int | None = None, ax: Axes | None = None) -> Axes:
+    """Draw the states of one sequence: a column for each step, a row for each unit, colour from -1 to 1.
+
+    states: (steps, units); step: counted from 1, framed
+    Raises ValueError when `states` has a batch axis.
+    """
+    states = np.asarray(states)
+    if states.ndim != 2:
+        raise ValueError(f"states has shape {states.shape}; expected (steps, units). Take one sequence: hs[0].")
+    steps, units = states.shape
+    ax = ax or new_axes(height=1.2 + 0.28 * min(units, 12))
+    image = ax.imshow(states.T, cmap=STATES, vmin=-1, vmax=1, aspect="auto", extent=(0.5, steps + 0.5, units + 0.5, 0.5))
+    ax.figure.colorbar(image, ax=ax, label="state", fraction=0.04, pad=0.02)
+    if step is not None:
+        ax.add_patch(plt.Rectangle((step - 0.5, 0.5), 1, units, fill=False, linewidth=2.5))
+    ax.set(title=title, xlabel="step t", ylabel="unit")
+    ax.set_xticks(_whole_ticks(steps))
+    ax.set_yticks(_whole_ticks(units))
+    return ax
+
+
+def show(ax: Axes, alt: str) -> None:
+    """Put the figure of `ax` into the notebook, with `alt` for readers who cannot see it, and close it."""
+    cards.show(picture(ax, alt))
+
+
+def picture(ax: Axes, alt: str) -> Picture:
+    """Render and close the figure of `ax`."""
+    buffer = io.BytesIO()
+    ax.figure.savefig(buffer, format="png", dpi=DPI)
+    plt.close(ax.figure)
+    return Picture(buffer.getvalue(), alt)
+
+
+class Picture:
+    """A rendered figure: an HTML image with alternative text; the text alone where HTML is missing."""
+
+    def __init__(self, png: bytes, alt: str):
+        self.png, self.alt = png, alt
+
+    def _repr_html_(self) -> str:
+        data = base64.b64encode(self.png).decode()
+        return f'<img style="max-width:100%" alt="{html.escape(self.alt, quote=True)}" src="data:image/png;base64,{data}">'
+
+    def __repr__(self) -> str:
+        return f"[picture] {self.alt}"
+
+
+def _name_lines(ax: Axes) -> None:
+    """Write each line's name at its right end, pushed apart where two ends are close."""
+    low, high = ax.get_ylim()
+    lines = sorted(ax.lines, key=lambda line: line.get_ydata()[-1])
+    height = -np.inf
+    for line in lines:
+        x, y = line.get_xdata()[-1], (line.get_ydata()[-1] - low) / (high - low)
+        height = max(y, height + LABEL_GAP)
+        where = (x, low + height * (high - low))
+        ax.annotate(f" {line.get_label()}", where, color=line.get_color(), va="center", annotation_clip=False)
+
+
+def _whole_ticks(count: int) -> np.ndarray:
+    stride = max(1, -(-count // 12))
+    return np.arange(1, count + 1, stride)

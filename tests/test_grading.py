@@ -1,0 +1,214 @@
+"""grading/ and nbgrader_config.py on a tiny course: surroundings, stderr, canaries."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+from nbgrader.converters import Autograde
+from nbgrader.preprocessors import Execute
+from nbgrader.utils import determine_grade
+from tiny_course import LESSON, ROOT, make_course, nbgrader, submit
+from traitlets.config import PyFileConfigLoader
+from traitlets.utils.importstring import import_item
+
+from grading import canary
+from grading.rehearsal import BLANK, SOLUTION, Score
+from grading.stderr import StderrAsStdout
+from grading.surroundings import course_salt, prepend, usable_folder
+
+
+@pytest.fixture(autouse=True)
+def _environment_as_before():
+    """Reading nbgrader_config.py changes the environment of the process; no other test should see that."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+# --- surroundings
+
+
+def test_a_folder_is_prepended_once_however_often_the_settings_are_read(monkeypatch):
+    monkeypatch.setenv("COURSE_PATH", f"old{os.pathsep}new")
+    for _ in range(2):
+        prepend("COURSE_PATH", Path("new"))
+    assert os.environ["COURSE_PATH"] == f"new{os.pathsep}old"
+
+
+def test_a_folder_that_cannot_be_used_is_said_in_one_sentence(tmp_path, capsys):
+    in_the_way = tmp_path / "exchange"
+    in_the_way.write_text("a file")
+    assert usable_folder(in_the_way, "collect") == str(in_the_way)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert str(in_the_way) in said
+    assert "nbgrader's collect will not work" in said
+
+
+def test_the_salt_is_made_once_and_only_its_owner_reads_it(tmp_path, monkeypatch):
+    monkeypatch.delenv("RNN_COURSE_SALT", raising=False)
+    file = tmp_path / ".course_salt"
+    salt = course_salt(file)
+    assert len(salt) == 64
+    assert course_salt(file) == salt
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_many_that_start_at_once_agree_on_the_salt(tmp_path, monkeypatch):
+    monkeypatch.delenv("RNN_COURSE_SALT", raising=False)
+    with ThreadPoolExecutor(16) as pool:
+        salts = set(pool.map(course_salt, [tmp_path / ".course_salt"] * 64))
+    assert len(salts) == 1
+    assert [file.name for file in tmp_path.iterdir()] == [".course_salt"]  # no drafts are left behind
+
+
+def test_a_salt_in_the_environment_wins_and_no_file_is_written(tmp_path, monkeypatch):
+    monkeypatch.setenv("RNN_COURSE_SALT", "from outside")
+    assert course_salt(tmp_path / ".course_salt") == "from outside"
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_empty_salt_file_is_refused_with_the_way_out(tmp_path, monkeypatch):
+    monkeypatch.delenv("RNN_COURSE_SALT", raising=False)
+    file = tmp_path / ".course_salt"
+    file.touch()
+    with pytest.raises(ValueError, match="is empty.*Delete it"):
+        course_salt(file)
+
+
+# --- stderr
+
+NOISE = {
+    "a warning": "import warnings; warnings.warn('noise')",
+    "a log line": "import logging; logging.warning('noise')",
+    "a progress bar": "import sys; [print(f'\\r{i} noise', end='', file=sys.stderr, flush=True) for i in range(9)]",
+    "a write below Python": "import os; os.write(2, b'noise\\n')",
+    "a first import of TensorFlow": "def build():\n    import tensorflow, sys\n    sys.stderr.write('noise')\nbuild()",
+}
+
+
+@pytest.fixture(scope="module")
+def noisy_notebook():
+    """Test cells that are right and noisy, executed by nbgrader; the write below Python needs a while to arrive."""
+    mark = os.environ.pop(
+        "PYTEST_CURRENT_TEST", None
+    )  # while it is set, kernels do not watch what is written below Python
+    settings = {"schema_version": 3, "grade": True, "solution": False, "locked": True, "task": False, "points": 3}
+    cells = [
+        new_code_cell(
+            f"{source}\nimport time; time.sleep(0.5)\n3.0", metadata={"nbgrader": {**settings, "grade_id": name}}
+        )
+        for name, source in NOISE.items()
+    ]
+    notebook, _ = Execute(timeout=120).preprocess(new_notebook(cells=cells), {})
+    if mark:
+        os.environ["PYTEST_CURRENT_TEST"] = mark
+    return notebook
+
+
+@pytest.mark.parametrize("name", NOISE)
+def test_noise_on_stderr_costs_no_point_and_stays_visible(noisy_notebook, name):
+    (cell,) = [cell for cell in noisy_notebook.cells if cell.metadata.nbgrader.grade_id == name]
+    cell = cell.copy()
+    assert determine_grade(cell) == (0, 3), "nbgrader no longer minds stderr: StderrAsStdout can go"
+    cell, _ = StderrAsStdout().preprocess_cell(cell, {}, 0)
+    assert determine_grade(cell) == (3, 3)
+    assert "noise" in "".join(output.get("text", "") for output in cell.outputs)
+
+
+def test_an_exception_still_scores_zero():
+    cell = new_code_cell(metadata={"nbgrader": {"grade": True, "points": 3}})
+    cell.outputs = [new_output("error", ename="AssertionError", evalue="", traceback=[])]
+    cell, _ = StderrAsStdout().preprocess_cell(cell, {}, 0)
+    assert determine_grade(cell) == (0, 3)
+
+
+def test_autograde_runs_what_nbgrader_runs_with_stderr_made_harmless_after_execute(tmp_path):
+    shutil.copy(ROOT / "nbgrader_config.py", tmp_path)
+    settings = PyFileConfigLoader("nbgrader_config.py", path=str(tmp_path)).load_config()
+    stock = list(Autograde(coursedir=None).autograde_preprocessors)
+    ours = [import_item(name) for name in settings.Autograde.autograde_preprocessors]
+    assert ours == [stock[0], StderrAsStdout, *stock[1:]]
+    assert stock[0] is Execute
+
+
+# --- canaries
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory):
+    return make_course(tmp_path_factory.mktemp("tiny") / "course")
+
+
+@pytest.fixture
+def course(pristine, tmp_path):
+    return shutil.copytree(pristine, tmp_path / "course")
+
+
+def _scores(course):
+    """Return {student: score} from the file that `nbgrader export` writes."""
+    nbgrader(course, "export")
+    header, *rows = [line.split(",") for line in (course / "grades.csv").read_text().split()]
+    return {row[header.index("student_id")]: float(row[header.index("score")]) for row in rows}
+
+
+@pytest.mark.nbgrader
+def test_healthy_canaries_are_announced_and_leave_no_trace(course):
+    submit(course, "ada", double="def double(x):\n    return x + x", triple="def triple(x):\n    return x")
+    said = nbgrader(course, "autograde", LESSON)
+    assert f"canaries of {LESSON}: solution 6/6, blank 0/6" in said
+    assert _scores(course) == {"ada": 4 + 2 / 2}
+
+
+@pytest.mark.nbgrader
+def test_sick_canaries_stop_the_grading_and_say_why(course):
+    submit(course, "ada", double="def double(x):\n    return x + x", triple="def triple(x):\n    return 3 * x")
+    broken = (
+        "def grade(function, points, wanted):\n    if points == 2:\n        import nowhere\n    return float(points)\n"
+    )
+    (course / "tiny_tests" / "__init__.py").write_text(broken)
+    said = nbgrader(course, "autograde", LESSON, fails=True)
+    alarm = said[said.index("Nothing was graded") :]
+    assert "canary-solution, triple_test: 0 of 2 points, expected 2. It printed:" in alarm
+    assert "ModuleNotFoundError: No module named 'nowhere'" in alarm
+    assert "canary-blank, double_test: 4 of 4 points, expected 0" in alarm
+    assert alarm.count("expected") == 2
+    assert _scores(course) == {}
+
+
+@pytest.mark.nbgrader
+def test_a_lesson_that_was_never_released_stops_the_grading_with_the_way_out(course):
+    submit(course, "ada")
+    (course / "gradebook.db").unlink()
+    said = nbgrader(course, "autograde", LESSON, fails=True)
+    assert "there is no gradebook" in said.splitlines()[-1]
+    assert "nbgrader generate_assignment" in said.splitlines()[-1]
+
+
+def test_healthy_canaries_are_sent_again_only_after_a_change(course, monkeypatch):
+    sent = []
+    monkeypatch.setattr(canary, "rehearse", lambda settings, assignment: sent.append(assignment) or [])
+    monkeypatch.setattr(canary, "_healthy", set())
+    log = logging.getLogger("canaries")
+    for _ in range(3):
+        canary.require_canaries(course, LESSON, log)
+    assert sent == [LESSON]
+    (course / "tiny_tests" / "__init__.py").write_text("# something else")
+    canary.require_canaries(course, LESSON, log)
+    assert sent == [LESSON] * 2
+
+
+@pytest.mark.parametrize(("name", "earned"), [(SOLUTION, 3.5), (SOLUTION, None), (BLANK, 0.5), (BLANK, None)])
+def test_one_cell_that_is_not_full_or_zero_stops_the_grading_every_time(course, monkeypatch, name, earned):
+    monkeypatch.setattr(canary, "rehearse", lambda *_: [Score(name, "double_test", earned, 4.0, "")])
+    for _ in range(2):
+        with pytest.raises(SystemExit, match=f"{name}, double_test"):
+            canary.require_canaries(course, LESSON, logging.getLogger("canaries"))

@@ -1,0 +1,1 @@
+"""Commands for maintainers, and the few that students need; run as ``python -m tools.build`` and the like."""

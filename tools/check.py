@@ -1,0 +1,84 @@
+"""Check what CI checks, the tests apart: style, types, and that the notebooks are what the build gives.
+
+python -m tools.check
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tools import rules
+from tools.build import Fixture, course_fixture, lesson_names, render
+from tools.masters import MasterError
+from tools.release import ReleaseError
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMANDS = [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]]
+BUILT = ["solutions", "lessons", "rnn_helpers/fixtures"]
+
+
+def main() -> int:
+    failed = [" ".join(command) for command in COMMANDS if not _runs(command)]
+    problems = list(course_problems(ROOT, course_fixture, course_points()))
+    print("\n".join(problems))
+    for command in failed:
+        print(f"{command}: failed, see above. `ruff check --fix .` and `ruff format .` repair much by themselves.")
+    if failed or problems:
+        return 1
+    print("make check: all is well.")
+    return 0
+
+
+def course_problems(root: Path, fixture: Fixture, exercises: rules.Exercises) -> Iterator[str]:
+    """Yield a sentence for each thing that is wrong with the notebooks below root."""
+    yield from stale_files(root, fixture)
+    yield from rules.no_outputs(root)
+    lessons = rules.read_lessons(root)
+    yield from rules.grade_ids_are_unique(lessons)
+    for lesson in lessons:
+        yield from rules.no_solutions(lesson)
+        yield from rules.tests_belong(lesson, exercises)
+        yield from rules.points_add_up(lesson)
+
+
+def stale_files(root: Path, fixture: Fixture) -> Iterator[str]:
+    """Build everything in memory and compare: what is there must be what the build gives, byte by byte."""
+    expected: dict[str, bytes] = {}
+    for lesson in lesson_names(root):
+        try:
+            expected |= render(root, lesson, fixture)
+        except (MasterError, ReleaseError) as error:
+            yield str(error)
+            return
+    for name, content in expected.items():
+        path = root / name
+        if not path.exists():
+            yield f"{name}: is missing. Run `make build`."
+        elif path.read_bytes() != content:
+            yield f"{name}: is not what the build gives. Edit source/ or autograde_tests/, then run `make build`."
+    for name in sorted(_built(root) - expected.keys()):
+        yield f"{name}: comes from no master in source/. Delete it."
+
+
+def course_points() -> dict[str, dict[str, float]]:
+    """Return what each exercise of this course is worth: lesson -> exercise -> points."""
+    from autograde_tests import exercises
+
+    return {lesson: {name: ex.points for name, ex in known.items()} for lesson, known in exercises().items()}
+
+
+def _built(root: Path) -> set[str]:
+    """Return the files in the built folders, without what notebook servers and Python leave there."""
+    paths = (path for folder in BUILT for path in (root / folder).rglob("*"))
+    names = {path.relative_to(root).as_posix() for path in paths if path.is_file()}
+    return {name for name in names if ".ipynb_checkpoints" not in name and "__pycache__" not in name}
+
+
+def _runs(command: list[str]) -> bool:
+    print("$", *command, flush=True)
+    return subprocess.call([sys.executable, "-m", *command], cwd=ROOT) == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

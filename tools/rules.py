@@ -1,0 +1,138 @@
+"""What must hold for the course's notebooks. Each rule yields one sentence for each thing that is wrong."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+
+import nbformat
+from nbformat import NotebookNode
+
+POINTS = {"00_start_here": 2}  # every other lesson: 20
+POINTS_OF_A_LESSON = 20
+MARKS = ["BEGIN SOLUTION", "END SOLUTION", "BEGIN HIDDEN TESTS", "END HIDDEN TESTS", "BEGIN MARK SCHEME"]
+HOLD_SECRETS = ["autograde_tests", "RNN_COURSE_SALT"]
+
+# lesson -> exercise -> points, as autograde_tests says
+Exercises = Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One lesson as the instructor and as a student has it; `path` is the student's, relative to the root."""
+
+    name: str
+    path: str
+    solution: NotebookNode
+    released: NotebookNode
+
+
+def read_lessons(root: Path) -> list[Lesson]:
+    """Read every lesson that has both notebooks; a missing one is for the build's comparison to report."""
+    lessons = []
+    for solution in sorted((root / "solutions").glob("*/*.ipynb")):
+        name = solution.stem
+        path = f"lessons/{name}/{name}.ipynb"
+        if (root / path).exists():
+            lessons.append(Lesson(name, path, _read(solution), _read(root / path)))
+    return lessons
+
+
+def no_outputs(root: Path) -> Iterator[str]:
+    """Notebooks in the repository hold no results: those differ from run to run and hide what changed."""
+    for folder in ("solutions", "lessons"):
+        for path in sorted((root / folder).rglob("*.ipynb")):
+            if ".ipynb_checkpoints" in path.parts:
+                continue
+            for cell in _read(path).cells:
+                if cell.get("outputs") or cell.get("execution_count") is not None:
+                    where = path.relative_to(root).as_posix()
+                    yield f"{where}, cell {cell.id}: holds outputs or an execution count. Run `make build`."
+
+
+def no_solutions(lesson: Lesson) -> Iterator[str]:
+    """A student's notebook holds no solution, no hidden test and no way to them."""
+    texts = {cell.id: cell.source for cell in lesson.released.cells}
+    for cell_id, text in texts.items():
+        for word in [*MARKS, *HOLD_SECRETS]:
+            if word in text:
+                yield f"{lesson.path}, cell {cell_id}: holds {word!r}. Put it between nbgrader's marks in the master."
+    everything = "\n".join(_one_margin(text) for text in texts.values())
+    for cell in lesson.solution.cells:
+        inside, outside = split_regions(cell.source)
+        for region in inside:
+            if _one_margin(region) in everything:
+                yield f"{lesson.path}: shows the whole solution of {cell.id}. Change the cell that gives it away."
+        lines = {line.strip() for region in inside for line in region.splitlines()} - {""}
+        kept = {line.strip() for line in texts.get(cell.id, "").splitlines()} - {line.strip() for line in outside}
+        for line in sorted(lines & kept):
+            yield f"{lesson.path}, cell {cell.id}: shows a line of the solution, {line!r}. Run `make build`."
+
+
+def grade_ids_are_unique(lessons: list[Lesson]) -> Iterator[str]:
+    """A grade_id names one cell of the whole course: hints, progress and reports go by it."""
+    first: dict[str, str] = {}
+    for lesson in lessons:
+        for cell in _nbgrader_cells(lesson):
+            grade_id = cell.metadata.nbgrader.grade_id
+            if grade_id in first:
+                yield f"source/{lesson.name}.py: the grade_id {grade_id!r} is taken by {first[grade_id]}. Rename one."
+            first.setdefault(grade_id, f"source/{lesson.name}.py")
+
+
+def tests_belong(lesson: Lesson, exercises: Exercises) -> Iterator[str]:
+    """Each test cell X_test follows a solution cell X and an Exercise X worth the same, and none is missing."""
+    where = f"source/{lesson.name}.py"
+    known = exercises.get(lesson.name, {})
+    solutions = {cell.id for cell in _nbgrader_cells(lesson) if cell.metadata.nbgrader.solution}
+    tested = set()
+    for cell in _nbgrader_cells(lesson):
+        meta = cell.metadata.nbgrader
+        if cell.cell_type != "code" or not meta.grade:
+            continue
+        name = cell.id.removesuffix("_test")
+        tested.add(name)
+        if name == cell.id or name not in solutions:
+            yield f"{where}, cell {cell.id}: no solution cell goes with it. Call the pair X and X_test."
+        elif name not in known:
+            yield f"{where}, cell {cell.id}: autograde_tests has no Exercise {name!r} in lesson {lesson.name}. Add it."
+        elif meta.points != known[name]:
+            yield f"{where}, cell {cell.id}: gives {meta.points} points, the Exercise {known[name]:g}. Make them equal."
+    for name in sorted(known.keys() - tested):
+        yield f"{where}: the Exercise {name!r} has no cell {name}_test. Add the exercise's cells or drop the Exercise."
+
+
+def points_add_up(lesson: Lesson) -> Iterator[str]:
+    """A lesson is worth 20 points, lesson 00 is worth 2."""
+    expected = POINTS.get(lesson.name, POINTS_OF_A_LESSON)
+    points = sum(cell.metadata.nbgrader.get("points", 0) for cell in _nbgrader_cells(lesson))
+    if points != expected:
+        yield f"source/{lesson.name}.py: its points sum to {points}; expected {expected}. Change some cell's points."
+
+
+def split_regions(source: str) -> tuple[list[str], list[str]]:
+    """Split a cell at nbgrader's marks: the text of each solution or hidden region, and the lines outside."""
+    regions: list[list[str]] = []
+    outside: list[str] = []
+    inside = False
+    for line in source.splitlines():
+        if "BEGIN SOLUTION" in line or "BEGIN HIDDEN TESTS" in line:
+            inside = True
+            regions.append([])
+        elif "END SOLUTION" in line or "END HIDDEN TESTS" in line:
+            inside = False
+        else:
+            (regions[-1] if inside else outside).append(line)
+    return ["\n".join(region) for region in regions if "".join(region).strip()], outside
+
+
+def _one_margin(text: str) -> str:
+    return dedent(text).strip("\n")
+
+
+def _nbgrader_cells(lesson: Lesson) -> list[NotebookNode]:
+    return [cell for cell in lesson.solution.cells if "nbgrader" in cell.metadata]
+
+
+def _read(path: Path) -> NotebookNode:
+    return nbformat.read(path, as_version=4)

@@ -1,0 +1,25 @@
+# What a student needs. The Makefile includes this file; the student edition has it as its Makefile.
+PYTHON ?= python3
+VENV := .venv/bin/python
+LAB := .venv/installed
+DEV := .venv/installed-dev
+
+.DEFAULT_GOAL := help
+.PHONY: help lab fresh
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1 \t/' | expand -t 26
+
+lab: $(LAB)  ## set up what is missing and open JupyterLab on your copies in work/
+	$(VENV) -m tools.lab $(LESSON)
+
+fresh: $(LAB)  ## put a new copy of a lesson into work/ and keep the old one: make fresh LESSON=01_recurrence
+	$(VENV) -m tools.fresh $(LESSON)
+
+$(LAB): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not on this machine. Install Python 3.11, 3.12 or 3.13, or name yours: make PYTHON=/path/to/python3.12"; exit 1; }
+	$(PYTHON) -m tools.environment
+
+$(DEV): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not on this machine. Install Python 3.11, 3.12 or 3.13, or name yours: make PYTHON=/path/to/python3.12"; exit 1; }
+	$(PYTHON) -m tools.environment dev
