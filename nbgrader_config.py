@@ -25,7 +25,7 @@ c.Exchange.assignment_dir = usable_folder(HERE / "work", "fetch and submit")
 
 # lessons/ is built and committed, so generate_assignment always finds it there and may always replace it.
 c.GenerateAssignment.force = True
-c.ClearSolutions.code_stub = {"python": "# YOUR CODE HERE (it replaces the next line)\nraise NotImplementedError"}
+c.ClearSolutions.code_stub = {"python": "# Your code goes here, instead of the next line.\nraise NotImplementedError()"}
 c.ClearSolutions.text_stub = "YOUR ANSWER HERE"
 
 # Grading: first the canaries, then each submission; what it writes to stderr costs no point.

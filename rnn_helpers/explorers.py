@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,16 +45,16 @@ class Explorer:
         return ipywidgets.VBox([slider, screen])
 
 
-def state_explorer(hs: np.ndarray, title: str) -> None:
+def state_explorer(hs: np.ndarray, title: str, labels: Sequence[str] | None = None) -> None:
     """Show the heat map of one sequence's states with a slider that moves through the steps.
 
-    hs: (steps, units), as your rnn_forward gave them: hs[0] of (batch, steps, units)
+    hs: (steps, units), as your rnn_forward gave them: hs[0] of (batch, steps, units); labels: one for each step
     """
     states = np.asarray(hs)
 
     def draw(step: int) -> Picture:
         strongest = int(np.argmax(np.abs(states[step - 1])))
-        ax = plots.heat_map(states, title=title, step=step)
+        ax = plots.heat_map(states, title=title, step=step, labels=labels)
         words = f"{title}. At step {step} unit {strongest + 1} is strongest, {states[step - 1, strongest]:.2f}."
         ax.set_xlabel(f"step t   (at t = {step} unit {strongest + 1} is strongest: {states[step - 1, strongest]:+.2f})")
         return picture(ax, words)

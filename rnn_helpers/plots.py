@@ -46,10 +46,12 @@ def curves(
     return ax
 
 
-def heat_map(states: np.ndarray, *, title: str, step: int | None = None, ax: Axes | None = None) -> Axes:
+def heat_map(
+    states: np.ndarray, *, title: str, step: int | None = None, labels: Sequence[str] | None = None, ax: Axes | None = None
+) -> Axes:
     """Draw the states of one sequence: a column for each step, a row for each unit, colour from -1 to 1.
 
-    states: (steps, units); step: counted from 1, framed
+    states: (steps, units); step: counted from 1, framed; labels: one for each step, such as the letters read
     Raises ValueError when `states` has a batch axis.
     """
     states = np.asarray(states)
@@ -62,7 +64,10 @@ def heat_map(states: np.ndarray, *, title: str, step: int | None = None, ax: Axe
     if step is not None:
         ax.add_patch(plt.Rectangle((step - 0.5, 0.5), 1, units, fill=False, linewidth=2.5))
     ax.set(title=title, xlabel="step t", ylabel="unit")
-    ax.set_xticks(_whole_ticks(steps))
+    if labels is None:
+        ax.set_xticks(_whole_ticks(steps))
+    else:
+        ax.set_xticks(np.arange(1, steps + 1), labels=list(labels))
     ax.set_yticks(_whole_ticks(units))
     return ax
 

@@ -14,7 +14,8 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from nbgrader.converters import Autograde
 from nbgrader.preprocessors import Execute
 from nbgrader.utils import determine_grade
-from tiny_course import LESSON, ROOT, make_course, nbgrader, submit
+from nbgrader_course import ROOT, nbgrader, scores
+from tiny_course import LESSON, make_course, submit
 from traitlets.config import PyFileConfigLoader
 from traitlets.utils.importstring import import_item
 
@@ -153,19 +154,12 @@ def course(pristine, tmp_path):
     return shutil.copytree(pristine, tmp_path / "course")
 
 
-def _scores(course):
-    """Return {student: score} from the file that `nbgrader export` writes."""
-    nbgrader(course, "export")
-    header, *rows = [line.split(",") for line in (course / "grades.csv").read_text().split()]
-    return {row[header.index("student_id")]: float(row[header.index("score")]) for row in rows}
-
-
 @pytest.mark.nbgrader
 def test_healthy_canaries_are_announced_and_leave_no_trace(course):
     submit(course, "ada", double="def double(x):\n    return x + x", triple="def triple(x):\n    return x")
     said = nbgrader(course, "autograde", LESSON)
     assert f"canaries of {LESSON}: solution 6/6, blank 0/6" in said
-    assert _scores(course) == {"ada": 4 + 2 / 2}
+    assert scores(course) == {"ada": 4 + 2 / 2}
 
 
 @pytest.mark.nbgrader
@@ -181,7 +175,7 @@ def test_sick_canaries_stop_the_grading_and_say_why(course):
     assert "ModuleNotFoundError: No module named 'nowhere'" in alarm
     assert "canary-blank, double_test: 4 of 4 points, expected 0" in alarm
     assert alarm.count("expected") == 2
-    assert _scores(course) == {}
+    assert scores(course) == {}
 
 
 @pytest.mark.nbgrader

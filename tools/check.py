@@ -1,7 +1,4 @@
-"""Check what CI checks, the tests apart: style, types, and that the notebooks are what the build gives.
-
-python -m tools.check
-"""
+"""Check style, types, and that the notebooks are what the build gives: `python -m tools.check`."""
 
 import subprocess
 import sys

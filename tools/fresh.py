@@ -1,7 +1,4 @@
-"""Put a new copy of a lesson into work/ and keep the old one beside it.
-
-python -m tools.fresh 01_recurrence
-"""
+"""Put a new copy of a lesson into work/ and keep the old one beside it: `python -m tools.fresh 01_recurrence`."""
 
 import sys
 from datetime import datetime

@@ -112,7 +112,9 @@ def _port(environ: Mapping[str, str]) -> int:
 
 def _explained(error: Exception) -> str:
     if isinstance(error, PermissionError):
-        return f"No permission to write {error.filename}, where your copies are kept; copy the course to a folder of yours."
+        return (
+            f"No permission to write {error.filename}. Your copies are kept there: put the course in a folder of yours."
+        )
     return str(error)
 
 

@@ -1,8 +1,7 @@
 """Write constraints.txt anew: the newest releases that fit pyproject.toml, as pip resolves them here.
 
-    python -m tools.pins
-
-Nothing is installed. Run the tests afterwards: a pin says "tested", and only they make it true.
+Run it as `python -m tools.pins`; nothing is installed. Run the tests afterwards: a pin says "tested", and only
+they make it true.
 """
 
 import json

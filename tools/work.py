@@ -29,7 +29,7 @@ def require_lesson(root: Path, lesson: str) -> None:
 
 
 def copy_missing(root: Path) -> list[str]:
-    """Put a copy of each lesson where there is none yet; return the lessons that have changed since they were copied."""
+    """Put a copy of each lesson where there is none; return the lessons that have changed since they were copied."""
     origins = _read_origins(root)
     changed = []
     for lesson in lesson_names(root):

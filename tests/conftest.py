@@ -1,0 +1,94 @@
+"""What several test files share: the repository's root, a tiny course, and the reason why browser tests are skipped."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tools.build import build, lesson_names
+
+ROOT = Path(__file__).resolve().parent.parent
+# Set before NumPy starts its threads: two on small matrices are slower than one, and slower still beside xdist.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+TINY_LESSON = '''\
+# %% [markdown]
+# # Doubling
+#
+# Twice as much.
+
+# %% nbgrader={"grade_id": "double", "solution": true}
+def double(x):
+    """Return 2 x."""
+    ### BEGIN SOLUTION
+    twice = 2 * x
+    return twice
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "double_test", "grade": true, "locked": true, "points": 15}
+assert double(2) == 4
+### BEGIN HIDDEN TESTS
+from autograde_tests import grade
+grade(double)
+### END HIDDEN TESTS
+
+# %% [markdown] nbgrader={"grade_id": "why", "grade": true, "solution": true, "points": 5}
+# Because two is one and one.
+'''
+
+
+class TinyCourse:
+    """A course of one lesson in a folder of its own, and how to change it."""
+
+    exercises = {"01_tiny": {"double": 15.0}}
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.write_master(TINY_LESSON)
+
+    def write_master(self, text: str, lesson: str = "01_tiny") -> None:
+        (self.root / "source").mkdir(exist_ok=True)
+        (self.root / "source" / f"{lesson}.py").write_text(text, encoding="utf-8")
+
+    def build(self) -> list[str]:
+        return [name for lesson in lesson_names(self.root) for name in build(self.root, lesson, self.fixture)]
+
+    def fixture(self, lesson: str) -> str:
+        return f'{{"lesson": "{lesson}"}}\n'
+
+    def file(self, folder: str, lesson: str = "01_tiny") -> Path:
+        return self.root / folder / lesson / f"{lesson}.ipynb"
+
+    def replace(self, folder: str, old: str, new: str) -> None:
+        """Change the text of the built notebook in `folder`, which must hold `old`."""
+        text = self.file(folder).read_text(encoding="utf-8")
+        assert old in text
+        self.file(folder).write_text(text.replace(old, new), encoding="utf-8")
+
+
+@pytest.fixture
+def root() -> Path:
+    return ROOT
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> TinyCourse:
+    return TinyCourse(tmp_path)
+
+
+@pytest.fixture
+def clean_environ() -> dict[str, str]:
+    """The environment for a command that must find only what is installed beside it."""
+    left_out = ("PYTHONPATH", "JUPYTER", "NBGRADER", "RNN_COURSE", "VIRTUAL_ENV", "MAKE")
+    return {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if shutil.which("chromium") and shutil.which("chromedriver"):
+        return
+    reason = "no Chromium with its driver on the PATH; Debian and Ubuntu: apt install chromium chromium-driver"
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.skip(reason=reason))

@@ -1,0 +1,205 @@
+"""One list of dependencies, and an environment that is made or refused in clear words."""
+
+import ast
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import tomllib
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from tools import environment, pins
+
+
+@pytest.fixture(scope="module")
+def project(request):
+    return tomllib.loads((request.config.rootpath / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+@pytest.fixture(scope="module")
+def pinned(request):
+    lines = (request.config.rootpath / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("==") for line in lines if not line.startswith("#"))
+
+
+def requirements(project):
+    extras = project["optional-dependencies"].values()
+    return [Requirement(text) for text in [*project["dependencies"], *(text for extra in extras for text in extra)]]
+
+
+# One list
+
+
+def test_conda_installs_python_pip_and_this_package_and_nothing_else(root, project):
+    conda = yaml.safe_load((root / "environment.yml").read_text(encoding="utf-8"))
+    python, pip, through_pip = conda["dependencies"]
+    assert SpecifierSet(python.removeprefix("python ")) == SpecifierSet(project["requires-python"])
+    assert pip == "pip"
+    assert through_pip == {"pip": ["--constraint constraints.txt", "--editable ."]}
+    assert conda["name"] == project["name"]
+
+
+def test_the_versions_of_python_are_the_same_everywhere(project):
+    fits = SpecifierSet(project["requires-python"])
+    assert [f"3.{minor}" for minor in range(20) if f"3.{minor}.5" in fits] == sorted(environment.FITTING, key=len)[::-1]
+
+
+def test_every_dependency_is_pinned_within_its_bounds(project, pinned):
+    names = {canonicalize_name(name): version for name, version in pinned.items()}
+    for requirement in requirements(project):
+        assert requirement.specifier.contains(names[canonicalize_name(requirement.name)]), requirement
+
+
+def test_pins_are_exact_and_hold_no_address(pinned):
+    for name, version in pinned.items():
+        assert re.fullmatch(r"[a-z0-9._-]+", name), name
+        assert re.fullmatch(r"[0-9][0-9a-z.!]*", version), f"{name}: {version}"
+
+
+def test_every_package_and_its_data_is_listed(root):
+    setuptools = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    packages = {pattern.rstrip("*") for pattern in setuptools["packages"]["find"]["include"]}
+    assert packages == {"rnn_helpers", "autograde_tests", "grading"}
+    listed = {
+        path for pattern in setuptools["package-data"]["rnn_helpers"] for path in (root / "rnn_helpers").glob(pattern)
+    }
+    there = {path for path in (root / "rnn_helpers").rglob("*.*") if path.is_file() and "__pycache__" not in path.parts}
+    assert {path for path in there if path.suffix != ".py"} == listed
+
+
+def test_pips_report_becomes_sorted_pins_without_the_course():
+    found = [("Zeta", "2"), ("alpha", "1.0"), ("rnn-course", "0.1.0")]
+    report = {"install": [{"metadata": {"name": name, "version": version}} for name, version in found]}
+    assert pins.read_pins(report) == ["alpha==1.0", "zeta==2"]
+
+
+def test_installed_packages_are_byte_compiled():
+    # Without .pyc files importing TensorFlow costs seconds more, at every start of a kernel.
+    import numpy
+
+    assert list((environment.Path(numpy.__file__).parent / "__pycache__").glob("*.pyc"))
+
+
+# Making the environment
+
+
+def test_the_file_that_refuses_an_old_python_can_be_read_by_one(root):
+    for name in ("tools/__init__.py", "tools/environment.py"):
+        ast.parse((root / name).read_text(encoding="utf-8"), feature_version=(3, 6))
+
+
+def test_a_python_that_does_not_run_is_passed_over(monkeypatch):
+    commands = [["no-such-python"], [sys.executable]]
+    monkeypatch.setattr(environment, "_candidates", lambda: iter(commands))
+    assert environment.find_python() == [sys.executable]
+
+
+def test_this_python_is_preferred_when_it_fits():
+    assert environment.find_python() == [sys.executable]
+
+
+def test_no_fitting_python_names_the_version_found_and_the_way_out(monkeypatch):
+    monkeypatch.setattr(environment, "version_of", lambda command: None)
+    monkeypatch.setattr(environment.sys, "version_info", (3, 9, 18))
+    with pytest.raises(environment.EnvironmentProblem) as problem:
+        environment.find_python()
+    assert "Python 3.9.18" in str(problem.value)
+    assert "needs Python 3.11, 3.12 or 3.13" in str(problem.value)
+    assert "make lab PYTHON=" in str(problem.value)
+
+
+def test_a_python_without_venv_is_told_apart_from_an_old_one(monkeypatch):
+    monkeypatch.setattr(environment, "version_of", lambda command: None)
+    monkeypatch.setattr(environment.sys, "version_info", (3, 12, 1))
+    with pytest.raises(
+        environment.EnvironmentProblem, match="comes without venv or ensurepip.*apt install python3-venv"
+    ):
+        environment.find_python()
+
+
+def test_a_folder_that_cannot_be_written_is_said(monkeypatch, capsys):
+    monkeypatch.setattr(environment.os, "access", lambda path, mode: False)
+    assert environment.main([]) == 1
+    assert "No permission to write in" in capsys.readouterr().err
+
+
+def test_an_installation_that_fails_is_said_and_leaves_no_stamp(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(environment, "VENV", tmp_path)
+    monkeypatch.setattr(environment, "version_of", lambda command: "3.12")
+    monkeypatch.setattr(environment.subprocess, "call", lambda command, cwd: 1)
+    assert environment.main(["dev"]) == 1
+    assert "The installation did not finish" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("extra", "stamps"), [([], ["installed"]), (["dev"], ["installed", "installed-dev"])])
+def test_an_installation_leaves_the_stamps_that_make_looks_for(monkeypatch, tmp_path, root, extra, stamps):
+    calls = []
+    monkeypatch.setattr(environment, "VENV", tmp_path)
+    monkeypatch.setattr(environment, "version_of", lambda command: "3.12")
+    monkeypatch.setattr(environment.subprocess, "call", lambda command, cwd: calls.append(command) or 0)
+    assert environment.main(extra) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == stamps
+    assert "--compile" in calls[0]
+    makefile = (root / "tools/student.mk").read_text(encoding="utf-8")
+    assert all(f".venv/{stamp}\n" in makefile for stamp in stamps)
+
+
+# make
+
+
+def run_make(root, *arguments):
+    return subprocess.run(["make", *arguments], cwd=root, capture_output=True, text=True, check=False)
+
+
+needs_make = pytest.mark.skipif(
+    not shutil.which("make"), reason="make is not on this machine; it is only a convenience"
+)
+
+
+@needs_make
+def test_make_alone_lists_every_target(root):
+    shown = run_make(root).stdout
+    targets = ["lab", "test", "build", "check", "pins", "fresh", "student-edition", "benchmarks", "clean", "help"]
+    assert all(re.search(rf"make {target}\s+\w", shown) for target in targets)
+
+
+@needs_make
+def test_make_without_python_says_so(tmp_path, root):
+    for name in ("pyproject.toml", "constraints.txt", "tools/student.mk"):
+        shutil.copy(root / name, tmp_path)
+    done = run_make(tmp_path, "-f", "student.mk", "lab", "PYTHON=no-such-python")
+    assert done.returncode != 0
+    assert "no-such-python is not on this machine. Install Python 3.11" in done.stdout
+
+
+@needs_make
+def test_an_installed_environment_is_not_installed_again(tmp_path, root):
+    for name in ("pyproject.toml", "constraints.txt", "tools/student.mk"):
+        shutil.copy(root / name, tmp_path)
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv/installed").touch()
+    assert run_make(tmp_path, "-n", "-f", "student.mk", "lab").stdout.split() == [".venv/bin/python", "-m", "tools.lab"]
+    later = (tmp_path / ".venv/installed").stat().st_mtime + 10
+    os.utime(tmp_path / "constraints.txt", (later, later))
+    assert "tools.environment" in run_make(tmp_path, "-n", "-f", "student.mk", "lab").stdout
+
+
+@needs_make
+def test_make_clean_keeps_students_work_and_the_environment(root):
+    commands = run_make(root, "-n", "clean").stdout
+    assert "rm -rf" in commands
+    assert not re.search(r"\bwork\b|\.venv|submitted|gradebook|exchange", commands)
+
+
+def test_ci_ends_with_the_tests(root):
+    script = root / ".ci/run"
+    assert script.stat().st_mode & stat.S_IXUSR
+    assert script.read_text(encoding="utf-8").splitlines()[-1].startswith("make test")

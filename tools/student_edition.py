@@ -1,0 +1,103 @@
+"""Pack the course without its answers into dist/rnn-course-student.zip: `python -m tools.student_edition`.
+
+The same files give the same archive, byte for byte.
+"""
+
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tools.rules import read_lessons, split_regions
+
+ROOT = Path(__file__).resolve().parent.parent
+ARCHIVE = "dist/rnn-course-student.zip"
+FOLDER = "rnn-course"  # everything unpacks into this one folder
+MODE = 0o644
+DATE = (2000, 1, 1, 0, 0, 0)  # any fixed one: an archive of the same files is the same archive
+
+# What a student gets, named one by one, so that nothing new slips in: archive name -> file or folder here.
+CONTENTS = {
+    "README.md": "docs/student_readme.md",
+    "LICENSE": "LICENSE",
+    "Makefile": "tools/student.mk",
+    "pyproject.toml": "pyproject.toml",
+    "constraints.txt": "constraints.txt",
+    "environment.yml": "environment.yml",
+    "tools/__init__.py": "tools/__init__.py",
+    "tools/environment.py": "tools/environment.py",
+    "tools/fresh.py": "tools/fresh.py",
+    "tools/lab.py": "tools/lab.py",
+    "tools/work.py": "tools/work.py",
+    "lessons": "lessons",
+    "rnn_helpers": "rnn_helpers",
+}
+LEFT_BEHIND = {".ipynb_checkpoints", "__pycache__"}
+
+
+class AnswerInside(Exception):
+    """A file for students holds the text of a solution; the message names both."""
+
+
+def main() -> int:
+    try:
+        files = student_files(ROOT)
+        require_no_answers(ROOT, files)
+    except (FileNotFoundError, AnswerInside) as error:
+        print(f"No student edition was made. {error}", file=sys.stderr)
+        return 1
+    write_archive(ROOT / ARCHIVE, files)
+    print(f"wrote {ARCHIVE}: {len(files)} files, {(ROOT / ARCHIVE).stat().st_size / 1024:.0f} kB")
+    return 0
+
+
+def student_files(root: Path) -> dict[str, bytes]:
+    """Return what goes into the archive: name inside the course's folder -> bytes.
+
+    Raises FileNotFoundError naming what is missing.
+    """
+    return dict(sorted(_contents(root)))
+
+
+def require_no_answers(root: Path, files: dict[str, bytes]) -> None:
+    """Raise AnswerInside when a file holds the text of a solution, however it is indented or quoted."""
+    texts = {name: _squeezed(content.decode("utf-8", errors="ignore")) for name, content in files.items()}
+    for lesson in read_lessons(root):
+        for cell in lesson.solution.cells:
+            for answer in split_regions(cell.source)[0]:
+                for name, text in texts.items():
+                    if _squeezed(answer) in text:
+                        raise AnswerInside(f"{name} holds the solution of {cell.id} ({lesson.name}). Take it out.")
+
+
+def write_archive(path: Path, files: dict[str, bytes]) -> None:
+    """Write the files into a zip archive whose bytes depend on nothing else."""
+    path.parent.mkdir(exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(f"{FOLDER}/{name}", DATE)
+            entry.create_system = 3  # Unix, wherever it is made: the mode below is read as its file mode
+            entry.external_attr = MODE << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, content)
+
+
+def _contents(root: Path) -> Iterator[tuple[str, bytes]]:
+    for name, source in CONTENTS.items():
+        path = root / source
+        if not path.exists():
+            raise FileNotFoundError(f"{source} is missing; CONTENTS in tools/student_edition.py asks for it.")
+        if path.is_file():
+            yield name, path.read_bytes()
+        for file in path.rglob("*"):
+            if file.is_file() and LEFT_BEHIND.isdisjoint(file.parts):
+                yield f"{name}/{file.relative_to(path).as_posix()}", file.read_bytes()
+
+
+def _squeezed(text: str) -> str:
+    """Return the text without white space, and without what JSON puts around a notebook's lines."""
+    return "".join(text.replace("\\n", "").replace('",', "").replace('"', "").replace("\\", "").split())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
