@@ -102,7 +102,9 @@ class Exercise:
         args = challenge.draw(rng)
         expected: Any = observe(self.oracle, args, self.probe)
         if expected.error:
-            raise RuntimeError(f"the oracle of {self.name} failed on {challenge.title!r}: {expected.error}: {expected.message}")
+            raise RuntimeError(
+                f"the oracle of {self.name} failed on {challenge.title!r}: {expected.error}: {expected.message}"
+            )
         return Case(challenge.title, args, expected.value, [observe(m.solve, args, self.probe) for m in self.mistakes])
 
     def _parameters(self) -> list[str]:

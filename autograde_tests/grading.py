@@ -22,7 +22,7 @@ def grade(answer: Any, name: str | None = None) -> float:
     name: the exercise, when it is not the answer's own name
     Raises KeyError when no exercise has that name.
     """
-    report = report_on(answer, name or getattr(answer, "__name__", type(answer).__name__))
+    report = report_on(answer, name or str(getattr(answer, "__name__", type(answer).__name__)))
     show(Card(report))
     return float(report.points)
 

@@ -66,7 +66,10 @@ leaky_memory = Exercise(
         Mistake("h is not carried over: every state is just x_t", lambda xs, decay: np.array(xs)),
         Mistake("nothing leaks: decay is left out", lambda xs, decay: np.cumsum(xs)),
         Mistake("decay multiplies the new input too", lambda xs, decay: _states(xs, lambda h, x: decay * (h + x))),
-        Mistake("decay multiplies the input instead of the memory", lambda xs, decay: _states(xs, lambda h, x: h + decay * x)),
+        Mistake(
+            "decay multiplies the input instead of the memory",
+            lambda xs, decay: _states(xs, lambda h, x: h + decay * x),
+        ),
         Mistake(
             "the input is weighted with 1 - decay, which makes an average instead of a leaky sum",
             lambda xs, decay: _states(xs, lambda h, x: decay * h + (1 - decay) * x),
@@ -85,7 +88,7 @@ leaky_memory = Exercise(
     hints=(
         "What does the memory hold before anything has arrived? And after the first input?",
         "You need one variable that lives outside the loop and is rewritten inside it.",
-        "Start with h = 0. For each x_t: the new h is decay times the old h, plus x_t; then keep a copy of h in a list.",
+        "Start with h = 0. For each x_t: the new h is decay times the old h, plus x_t; then put h into a list.",
     ),
 )
 

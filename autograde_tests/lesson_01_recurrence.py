@@ -82,9 +82,7 @@ rnn_step = Exercise(
         Mistake("the bias b_h is left out", lambda x, h, U, W, b, f=np.tanh: f(x @ U + h @ W)),
         Mistake("W_hh is used transposed", lambda x, h, U, W, b, f=np.tanh: f(x @ U + h @ W.T + b)),
         Mistake("the activation is missing", lambda x, h, U, W, b, f=np.tanh: x @ U + h @ W + b),
-        Mistake(
-            "the activation wraps only the memory term", lambda x, h, U, W, b, f=np.tanh: x @ U + f(h @ W) + b
-        ),
+        Mistake("the activation wraps only the memory term", lambda x, h, U, W, b, f=np.tanh: x @ U + f(h @ W) + b),
         Mistake("the bias is added outside the activation", lambda x, h, U, W, b, f=np.tanh: f(x @ U + h @ W) + b),
         Mistake("h_prev is ignored", lambda x, h, U, W, b, f=np.tanh: f(x @ U + b)),
         Mistake(
@@ -96,7 +94,7 @@ rnn_step = Exercise(
     styles=(_with_einsum, _with_loops_over_units, _into_own_buffer, _with_joined_weights),
     hints=(
         "Three things meet inside the activation. How many do you add?",
-        "A bias belongs to a unit, not to a sequence: NumPy adds a (units,) row to every row of a (batch, units) array.",
+        "A bias belongs to a unit, not to a sequence: NumPy adds a (units,) row to each row of a batch.",
         "Multiply x_t by W_xh with @, add h_prev @ W_hh, add b_h, and hand the whole sum to activation(...).",
     ),
 )
@@ -151,26 +149,36 @@ def _as_nested_lists(xs, h_0, W_xh, W_hh, b_h):
 rnn_forward = Exercise(
     name="rnn_forward",
     challenges=(
-        Challenge("three steps from zero", 1.0,
-                  lambda rng: forward_inputs(rng, 2, 3, 4, 5, zero_start=True)),
+        Challenge("three steps from zero", 1.0, lambda rng: forward_inputs(rng, 2, 3, 4, 5, zero_start=True)),
         Challenge("a start that is not zero", 1.0, lambda rng: forward_inputs(rng, *sizes(rng, 4))),
         Challenge("a sequence of one step", 0.5, lambda rng: forward_inputs(rng, 2, 1, 3, 4)),
         Challenge("a long sequence", 1.0, lambda rng: forward_inputs(rng, 3, 20, 2, 4), hidden=True),
-        Challenge("one sequence, as many features as units", 1.0, lambda rng: forward_inputs(rng, 1, 5, 3, 3), hidden=True),
+        Challenge(
+            "one sequence, as many features as units", 1.0, lambda rng: forward_inputs(rng, 1, 5, 3, 3), hidden=True
+        ),
     ),
     oracle=rnn_forward_oracle,
     tolerance=Tolerance(1e-10, "float64; tanh never stretches a rounding error by more than the weights do, 20 steps"),
     mistakes=(
-        Mistake("the state is not carried: every step begins from h_0", lambda xs, h, U, W, b: _loop(xs, h, U, W, b, carry=False)),
+        Mistake(
+            "the state is not carried: every step begins from h_0",
+            lambda xs, h, U, W, b: _loop(xs, h, U, W, b, carry=False),
+        ),
         Mistake("h_0 is ignored and the state begins at zero", lambda xs, h, U, W, b: _loop(xs, 0 * h, U, W, b)),
         Mistake("the sequence is read from its end", lambda xs, h, U, W, b: _loop(xs[:, ::-1], h, U, W, b)),
-        Mistake("the states are stacked with the steps first, (steps, batch, units)",
-                lambda xs, h, U, W, b: _loop(xs, h, U, W, b).transpose(1, 0, 2)),
+        Mistake(
+            "the states are stacked with the steps first, (steps, batch, units)",
+            lambda xs, h, U, W, b: _loop(xs, h, U, W, b).transpose(1, 0, 2),
+        ),
         Mistake("only the last state is returned", lambda xs, h, U, W, b: _loop(xs, h, U, W, b)[:, -1]),
-        Mistake("each state is kept before its step is taken, so h_0 comes first and the last state is lost",
-                lambda xs, h, U, W, b: np.concatenate([h[:, None], _loop(xs, h, U, W, b)[:, :-1]], axis=1)),
-        Mistake("h_0 is kept as well, so there is one state too many",
-                lambda xs, h, U, W, b: np.concatenate([h[:, None], _loop(xs, h, U, W, b)], axis=1)),
+        Mistake(
+            "each state is kept before its step is taken, so h_0 comes first and the last state is lost",
+            lambda xs, h, U, W, b: np.concatenate([h[:, None], _loop(xs, h, U, W, b)[:, :-1]], axis=1),
+        ),
+        Mistake(
+            "h_0 is kept as well, so there is one state too many",
+            lambda xs, h, U, W, b: np.concatenate([h[:, None], _loop(xs, h, U, W, b)], axis=1),
+        ),
         Mistake("W_hh is used transposed", lambda xs, h, U, W, b: _loop(xs, h, U, W.T, b)),
         Mistake("the bias b_h is left out", lambda xs, h, U, W, b: _loop(xs, h, U, W, 0 * b)),
     ),
@@ -221,16 +229,21 @@ readout = Exercise(
     tolerance=Tolerance(1e-10, "float64, one matrix product"),
     mistakes=(
         Mistake("the bias b_y is left out", lambda hs, W, b: hs @ W),
-        Mistake("the outputs are squeezed through tanh; logits may be any number", lambda hs, W, b: np.tanh(hs @ W + b)),
+        Mistake(
+            "the outputs are squeezed through tanh; logits may be any number", lambda hs, W, b: np.tanh(hs @ W + b)
+        ),
         Mistake("softmax is applied already; logits are the numbers before it", lambda hs, W, b: _softmax(hs @ W + b)),
         Mistake("only the last step is read out", lambda hs, W, b: hs[:, -1] @ W + b),
-        Mistake("the states are averaged over time first", lambda hs, W, b: np.repeat(hs.mean(axis=1, keepdims=True) @ W + b, hs.shape[1], axis=1)),
+        Mistake(
+            "the states are averaged over time first",
+            lambda hs, W, b: np.repeat(hs.mean(axis=1, keepdims=True) @ W + b, hs.shape[1], axis=1),
+        ),
         Mistake("the bias is counted twice", lambda hs, W, b: hs @ W + 2 * b),
     ),
     styles=(_readout_step_by_step, _readout_flat, lambda hs, W_hy, b_y: np.einsum("bth,hc->btc", hs, W_hy) + b_y),
     hints=(
         "Does the readout need to know which step it is at?",
-        "The @ operator works on the last axis and leaves batch and steps alone: (batch, steps, units) @ (units, classes).",
+        "@ works on the last axis and leaves batch and steps alone: (batch, steps, units) @ (units, classes).",
         "Multiply hs by W_hy with @ and add b_y. No loop, no activation.",
     ),
 )
@@ -247,9 +260,9 @@ def count_parameters_oracle(features, units, classes):
 count_parameters = Exercise(
     name="count_parameters",
     challenges=(
-        Challenge("3 features, 4 units, 2 classes", 1.0, lambda rng: (3, 4, 2)),
+        Challenge("the recurrence alone: 3 features, 4 units, 0 classes", 1.0, lambda rng: (3, 4, 0)),
+        Challenge("3 features, 4 units, 2 classes", 0.5, lambda rng: (3, 4, 2)),
         Challenge("1 feature, 32 units, 1 class", 0.5, lambda rng: (1, 32, 1)),
-        Challenge("100 features, 50 units, 10 classes", 0.5, lambda rng: (100, 50, 10)),
         Challenge("any other sizes", 1.0, lambda rng: tuple(sizes(rng, 3, 2, 60)), hidden=True),
     ),
     oracle=count_parameters_oracle,
@@ -257,13 +270,17 @@ count_parameters = Exercise(
     mistakes=(
         Mistake("the biases are left out", lambda d, h, c: d * h + h * h + h * c),
         Mistake("W_hh is left out", lambda d, h, c: d * h + h + h * c + c),
-        Mistake("W_hh is counted as one number a unit; every unit listens to every unit",
-                lambda d, h, c: d * h + h + h + h * c + c),
+        Mistake(
+            "W_hh is counted as one number a unit; every unit listens to every unit",
+            lambda d, h, c: d * h + h + h + h * c + c,
+        ),
         Mistake("the readout (W_hy and b_y) is left out", lambda d, h, c: d * h + h * h + h),
         Mistake("the output bias b_y is left out", lambda d, h, c: d * h + h * h + h + h * c),
         Mistake("the hidden bias b_h is left out", lambda d, h, c: d * h + h * h + h * c + c),
-        Mistake("there are two hidden biases, as PyTorch has them; our equation has one",
-                lambda d, h, c: d * h + h * h + 2 * h + h * c + c),
+        Mistake(
+            "there are two hidden biases, as PyTorch has them; our equation has one",
+            lambda d, h, c: d * h + h * h + 2 * h + h * c + c,
+        ),
     ),
     styles=(
         lambda features, units, classes: (features + units + 1) * units + (units + 1) * classes,
@@ -274,7 +291,7 @@ count_parameters = Exercise(
     ),
     hints=(
         "How many arrays of weights does the network own? Count them in the equations: three in one, two in the other.",
-        "An array of shape (a, b) holds a * b numbers; a bias of shape (a,) holds a. Time does not appear: steps share weights.",
+        "An array of shape (a, b) holds a * b numbers; a bias of shape (a,) holds a. All steps share the weights.",
         "Add five things: features * units, units * units, units, units * classes, and classes.",
     ),
     unchanged=0.0,
@@ -410,7 +427,12 @@ SimpleRNN = Exercise(
         Challenge("forward from zero", 1.5, lambda rng: _network_inputs(rng, "forward")),
         Challenge("forward from a given h_0", 1.0, lambda rng: _network_inputs(rng, "forward", start=True)),
         Challenge("a second forward begins afresh", 0.5, lambda rng: _network_inputs(rng, "forward+forward")),
-        Challenge("other sizes, step and forward mixed", 1.0, lambda rng: _network_inputs(rng, "forward+step+forward"), hidden=True),
+        Challenge(
+            "other sizes, step and forward mixed",
+            1.0,
+            lambda rng: _network_inputs(rng, "forward+step+forward"),
+            hidden=True,
+        ),
     ),
     oracle=SimpleRNNOracle,
     tolerance=Tolerance(1e-10, "float64, the tolerance of rnn_forward and readout"),
@@ -426,9 +448,9 @@ SimpleRNN = Exercise(
     styles=(_Vectorised, _ReturnsLists, _SmallMethods),
     hints=(
         "You have written everything already. Which of your functions makes h_t, and which makes y_t out of it?",
-        "The weights live in self now: self.W_xh, self.b_y. When h_0 is None, the memory starts as zeros of shape (batch, units).",
-        "step: h_t from rnn_step(...), y_t = h_t @ self.W_hy + self.b_y, return both. forward: hs from rnn_forward(...), "
-        "ys from readout(...), return both.",
+        "The weights live in self now: self.W_xh, self.b_y. Without an h_0, start from zeros of shape (batch, units).",
+        "step: h_t from rnn_step(...), y_t = h_t @ self.W_hy + self.b_y, return both. "
+        "forward: hs from rnn_forward(...), ys from readout(...), return both.",
     ),
     unchanged=0.0,
     probe="use_network",

@@ -71,20 +71,30 @@ unroll = Exercise(
         Challenge("each copy with its own weights", 1.5, lambda rng: _unroll_inputs(rng, 2, 3, 4, 5)),
         Challenge("a single copy", 0.5, lambda rng: _unroll_inputs(rng, 3, 1, 2, 4)),
         Challenge("many copies", 1.0, lambda rng: _unroll_inputs(rng, 2, 12, 3, 4), hidden=True),
-        Challenge("one sequence, as many features as units", 0.5, lambda rng: _unroll_inputs(rng, 1, 4, 3, 3), hidden=True),
+        Challenge(
+            "one sequence, as many features as units", 0.5, lambda rng: _unroll_inputs(rng, 1, 4, 3, 3), hidden=True
+        ),
     ),
     oracle=unroll_oracle,
     tolerance=Tolerance(1e-10, "float64, at most 12 steps of tanh"),
     mistakes=(
-        Mistake("the first copy's weights are used at every step", lambda xs, h, cells: _walk(xs, h, [cells[0]] * len(cells))),
-        Mistake("the last copy's weights are used at every step", lambda xs, h, cells: _walk(xs, h, [cells[-1]] * len(cells))),
+        Mistake(
+            "the first copy's weights are used at every step",
+            lambda xs, h, cells: _walk(xs, h, [cells[0]] * len(cells)),
+        ),
+        Mistake(
+            "the last copy's weights are used at every step",
+            lambda xs, h, cells: _walk(xs, h, [cells[-1]] * len(cells)),
+        ),
         Mistake("the copies are used in reverse order", lambda xs, h, cells: _walk(xs, h, cells[::-1])),
         Mistake("the state is not carried from copy to copy", lambda xs, h, cells: _walk(xs, h, cells, carry=False)),
         Mistake("h_0 is ignored and the state begins at zero", lambda xs, h, cells: _walk(xs, 0 * h, cells)),
         Mistake("the copies' weights are averaged", lambda xs, h, cells: _walk(xs, h, _averaged(cells))),
         Mistake("only the last state is returned", lambda xs, h, cells: _walk(xs, h, cells)[:, -1]),
-        Mistake("the states are stacked with the steps first, (steps, batch, units)",
-                lambda xs, h, cells: _walk(xs, h, cells).swapaxes(0, 1)),
+        Mistake(
+            "the states are stacked with the steps first, (steps, batch, units)",
+            lambda xs, h, cells: _walk(xs, h, cells).swapaxes(0, 1),
+        ),
     ),
     styles=(_unroll_preallocated, _unroll_recursive, _unroll_zipped),
     hints=(
@@ -133,7 +143,7 @@ def _pad(sequences, *, front=False, fill=0.0):
 def _pad_repeating_last(sequences):
     xs, mask = _pad(sequences)
     for row, s in enumerate(sequences):
-        xs[row, len(s):] = s[-1]
+        xs[row, len(s) :] = s[-1]
     return xs, mask
 
 
@@ -165,18 +175,29 @@ pad_batch = Exercise(
         Challenge("three different lengths", 1.5, _different_lengths),
         Challenge("a step of zeros is still a step", 1.0, _with_a_step_of_zeros),
         Challenge("equal lengths need no padding", 0.5, lambda rng: _sequences(rng, [3, 3], 2)),
-        Challenge("one sequence; a sequence of one step", 0.5,
-                  lambda rng: _sequences(rng, [1] if rng.random() < 0.5 else [1, 5], 3), hidden=True),
+        Challenge(
+            "one sequence; a sequence of one step",
+            0.5,
+            lambda rng: _sequences(rng, [1] if rng.random() < 0.5 else [1, 5], 3),
+            hidden=True,
+        ),
         Challenge("a large batch", 1.0, lambda rng: _sequences(rng, list(rng.integers(1, 12, size=9)), 4), hidden=True),
     ),
     oracle=pad_batch_oracle,
     tolerance=Tolerance(0.0, "numbers are copied, not computed"),
     mistakes=(
-        Mistake("the padding stands in front of the sequences; here it comes after them", lambda seqs: _pad(seqs, front=True)),
-        Mistake("the mask is the wrong way round: it is True where a step is real",
-                lambda seqs: (_pad(seqs)[0], ~_pad(seqs)[1])),
-        Mistake("the mask is made by looking for zeros; a real input may be zero",
-                lambda seqs: (_pad(seqs)[0], np.any(_pad(seqs)[0] != 0, axis=-1))),
+        Mistake(
+            "the padding stands in front of the sequences; here it comes after them",
+            lambda seqs: _pad(seqs, front=True),
+        ),
+        Mistake(
+            "the mask is the wrong way round: it is True where a step is real",
+            lambda seqs: (_pad(seqs)[0], ~_pad(seqs)[1]),
+        ),
+        Mistake(
+            "the mask is made by looking for zeros; a real input may be zero",
+            lambda seqs: (_pad(seqs)[0], np.any(_pad(seqs)[0] != 0, axis=-1)),
+        ),
         Mistake("the mask is True everywhere", lambda seqs: (_pad(seqs)[0], np.ones_like(_pad(seqs)[1]))),
         Mistake("every sequence is cut to the shortest one", _cut_to_shortest),
         Mistake("the padding repeats the last input instead of zeros", _pad_repeating_last),
@@ -185,7 +206,7 @@ pad_batch = Exercise(
     styles=(_pad_with_np_pad, _pad_with_lists, _pad_with_number_mask),
     hints=(
         "How long must the box be so that the longest sequence fits?",
-        "Make an array of zeros for xs and one of False for mask, big enough; then each sequence fills the beginning of its row.",
+        "Make xs all zeros and mask all False, big enough; then each sequence fills the beginning of its row.",
         "For row, s in enumerate(sequences): xs[row, :len(s)] = s and mask[row, :len(s)] = True.",
     ),
 )
@@ -205,8 +226,10 @@ def rnn_forward_masked_oracle(xs, mask, h_0, W_xh, W_hh, b_h):
     return hs
 
 
-def _masked_inputs(rng: Rng, rows: list[str], features: int, units: int, *, zero_start: bool = True, fill: float = 0.0) -> tuple:
-    """Draw (xs, mask, h_0, W_xh, W_hh, b_h); each row of the mask is a text such as "1101", `fill` stands in the padding."""
+def _masked_inputs(
+    rng: Rng, rows: list[str], features: int, units: int, *, zero_start: bool = True, fill: float = 0.0
+) -> tuple:
+    """Draw (xs, mask, h_0, W_xh, W_hh, b_h); a row of the mask is a text such as "1101"; the padding holds `fill`."""
     mask = np.array([[mark == "1" for mark in row] for row in rows])
     xs, *rest = forward_inputs(rng, len(rows), len(rows[0]), features, units, zero_start=zero_start)
     xs[~mask] = fill
@@ -259,33 +282,56 @@ rnn_forward_masked = Exercise(
         Challenge("no padding: the plain loop", 1.0, lambda rng: _masked_inputs(rng, ["111", "111"], 4, 5)),
         Challenge("padding at the end", 1.0, lambda rng: _masked_inputs(rng, ["1111", "1100", "1000"], 2, 5)),
         Challenge("a gap in the middle", 1.0, lambda rng: _masked_inputs(rng, ["1011", "1101"], 3, 5, fill=2.0)),
-        Challenge("a start that is not zero, held until the first real step", 0.5,
-                  lambda rng: _masked_inputs(rng, ["0111", "0010"], 3, 5, zero_start=False)),
-        Challenge("what stands in the padding does not matter", 0.5,
-                  lambda rng: _masked_inputs(rng, ["1100", "1110"], 3, 4, fill=7.0), hidden=True),
-        Challenge("one sequence, as many features as units", 0.5,
-                  lambda rng: _masked_inputs(rng, ["110110"], 3, 3, zero_start=False), hidden=True),
+        Challenge(
+            "a start that is not zero, held until the first real step",
+            0.5,
+            lambda rng: _masked_inputs(rng, ["0111", "0010"], 3, 5, zero_start=False),
+        ),
+        Challenge(
+            "what stands in the padding does not matter",
+            0.5,
+            lambda rng: _masked_inputs(rng, ["1100", "1110"], 3, 4, fill=7.0),
+            hidden=True,
+        ),
+        Challenge(
+            "one sequence, as many features as units",
+            0.5,
+            lambda rng: _masked_inputs(rng, ["110110"], 3, 3, zero_start=False),
+            hidden=True,
+        ),
     ),
     oracle=rnn_forward_masked_oracle,
     tolerance=Tolerance(1e-10, "float64, at most six steps of tanh"),
     mistakes=(
         Mistake("the mask is ignored", lambda xs, m, h, U, W, b: _masked_walk(xs, np.ones_like(m), h, U, W, b)),
-        Mistake("a masked step sets the state to zero; it should keep it",
-                lambda xs, m, h, U, W, b: _masked_walk(xs, m, h, U, W, b, keep=lambda h, h_0: 0 * h)),
-        Mistake("a masked step goes back to h_0; it should keep the state it has",
-                lambda xs, m, h, U, W, b: _masked_walk(xs, m, h, U, W, b, keep=lambda h, h_0: h_0)),
-        Mistake("the mask is used the wrong way round: the step is taken where it is False",
-                lambda xs, m, h, U, W, b: _masked_walk(xs, ~m, h, U, W, b)),
-        Mistake("only the input is masked, so the memory still moves on",
-                lambda xs, m, h, U, W, b: _masked_walk(xs * m[..., None], np.ones_like(m), h, U, W, b)),
-        Mistake("the state is kept, but zeros are stored for the masked steps; store the kept state",
-                lambda xs, m, h, U, W, b: _masked_walk(xs, m, h, U, W, b, show=lambda h: 0 * h)),
-        Mistake("h_0 is ignored and the state begins at zero", lambda xs, m, h, U, W, b: _masked_walk(xs, m, 0 * h, U, W, b)),
+        Mistake(
+            "a masked step sets the state to zero; it should keep it",
+            lambda xs, m, h, U, W, b: _masked_walk(xs, m, h, U, W, b, keep=lambda h, h_0: 0 * h),
+        ),
+        Mistake(
+            "a masked step goes back to h_0; it should keep the state it has",
+            lambda xs, m, h, U, W, b: _masked_walk(xs, m, h, U, W, b, keep=lambda h, h_0: h_0),
+        ),
+        Mistake(
+            "the mask is used the wrong way round: the step is taken where it is False",
+            lambda xs, m, h, U, W, b: _masked_walk(xs, ~m, h, U, W, b),
+        ),
+        Mistake(
+            "only the input is masked, so the memory still moves on",
+            lambda xs, m, h, U, W, b: _masked_walk(xs * m[..., None], np.ones_like(m), h, U, W, b),
+        ),
+        Mistake(
+            "the state is kept, but zeros are stored for the masked steps; store the kept state",
+            lambda xs, m, h, U, W, b: _masked_walk(xs, m, h, U, W, b, show=lambda h: 0 * h),
+        ),
+        Mistake(
+            "h_0 is ignored and the state begins at zero", lambda xs, m, h, U, W, b: _masked_walk(xs, m, 0 * h, U, W, b)
+        ),
     ),
     styles=(_masked_by_arithmetic, _masked_by_rows, _masked_one_sequence_at_a_time),
     hints=(
         "A sequence has ended. What should its memory do while the others go on?",
-        "Compute the new state for everybody, then decide row by row: the new one where the mask is True, the old one elsewhere.",
+        "Compute the new state for everybody, then choose row by row: new where the mask is True, old elsewhere.",
         "Inside the loop: h = np.where(mask[:, t, None], rnn_step(xs[:, t], h, ...), h).",
     ),
 )
@@ -350,21 +396,32 @@ last_state = Exercise(
     tolerance=Tolerance(0.0, "numbers are copied, not computed"),
     mistakes=(
         Mistake("the last column is taken for every sequence, padding or not", lambda hs, m: hs[:, -1]),
-        Mistake("the state one step after the last real one is taken",
-                lambda hs, m: _pick(hs, np.minimum(_last_index(m) + 1, m.shape[1] - 1))),
-        Mistake("the state one step before the last real one is taken", lambda hs, m: _pick(hs, np.maximum(_last_index(m) - 1, 0))),
-        Mistake("the real steps are counted, which is not where the last one stands when there is a gap",
-                lambda hs, m: _pick(hs, m.sum(axis=1) - 1)),
-        Mistake("the states of all real steps are averaged",
-                lambda hs, m: (hs * m[..., None]).sum(axis=1) / m.sum(axis=1, keepdims=True)),
+        Mistake(
+            "the state one step after the last real one is taken",
+            lambda hs, m: _pick(hs, np.minimum(_last_index(m) + 1, m.shape[1] - 1)),
+        ),
+        Mistake(
+            "the state one step before the last real one is taken",
+            lambda hs, m: _pick(hs, np.maximum(_last_index(m) - 1, 0)),
+        ),
+        Mistake(
+            "the real steps are counted, which is not where the last one stands when there is a gap",
+            lambda hs, m: _pick(hs, m.sum(axis=1) - 1),
+        ),
+        Mistake(
+            "the states of all real steps are averaged",
+            lambda hs, m: (hs * m[..., None]).sum(axis=1) / m.sum(axis=1, keepdims=True),
+        ),
         Mistake("the first real state is taken", lambda hs, m: _pick(hs, np.argmax(m, axis=1))),
-        Mistake("padding is multiplied by zero and then the last column is taken", lambda hs, m: (hs * m[..., None])[:, -1]),
+        Mistake(
+            "padding is multiplied by zero and then the last column is taken", lambda hs, m: (hs * m[..., None])[:, -1]
+        ),
     ),
     styles=(_last_by_rows, _last_by_largest_index, _last_by_overwriting),
     hints=(
         "Each row of the mask ends somewhere else. How do you find the last True in one row?",
-        "Walk over the steps and remember: wherever the mask is True, the state seen now replaces the one remembered. Or let "
-        "np.argmax find the first True of the reversed mask.",
+        "Walk over the steps and remember: wherever the mask is True, the state seen now replaces the one remembered. "
+        "Or let np.argmax find the first True of the reversed mask.",
         "With index (batch,) in hand, hs[np.arange(len(hs)), index] picks one state from each row.",
     ),
 )

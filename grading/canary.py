@@ -14,6 +14,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
+from grading.errors import CannotGrade
 from grading.rehearsal import BLANK, SOLUTION, Score, gradebook_file, rehearse, settings_without_hooks
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
@@ -60,7 +61,7 @@ def _cells(directory: CourseDirectory, assignment: str) -> list[tuple[str, str]]
             notebooks = gradebook.find_assignment(assignment).notebooks
         except MissingEntry as error:
             advice = f"Run `nbgrader generate_assignment {assignment}` first."
-            raise ValueError(f"the gradebook does not know the assignment {assignment}. {advice}") from error
+            raise CannotGrade(f"The gradebook does not know the assignment {assignment}. {advice}") from error
         return [(cell.name, cell.checksum) for notebook in notebooks for cell in notebook.source_cells]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import traitlets.log
 
 from grading.canary import require_canaries
+from grading.errors import CannotGrade
 from grading.surroundings import SALT_VARIABLE, course_salt
 
 
@@ -22,6 +23,8 @@ def before_autograde(assignment: str, student: str, notebooks: list[str]) -> Non
         os.environ[SALT_VARIABLE] = course_salt(course / ".course_salt")
         # `assignment` may be a pattern such as "0*"; the folder of the submission is its name.
         require_canaries(course, Path(notebooks[0]).parent.name, log)
+    except CannotGrade as error:
+        raise SystemExit(f"Nothing was graded. {error}") from error
     except Exception as error:
-        log.error("The canaries could not be sent", exc_info=True)
-        raise SystemExit(f"Nothing was graded: {type(error).__name__}: {error}") from error
+        log.error("The canaries could not be sent.", exc_info=True)
+        raise SystemExit(f"Nothing was graded. {type(error).__name__}: {error}") from error

@@ -25,6 +25,8 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config, PyFileConfigLoader
 
+from grading.errors import CannotGrade
+
 SOLUTION, BLANK = "canary-solution", "canary-blank"
 SHOWN_LINES = 8  # of what a cell printed: enough for an error and its cause
 
@@ -55,13 +57,15 @@ def settings_without_hooks(course: Path) -> Config:
 
 
 def gradebook_file(course: CourseDirectory) -> Path:
-    """Return the gradebook's file. Raises ValueError when there is none or it is another kind of database."""
+    """Return the gradebook's file. Raises CannotGrade when there is none or it is another kind of database."""
     prefix = "sqlite:///"
     if not course.db_url.startswith(prefix):
-        raise ValueError(f"the gradebook is {course.db_url}; expected {prefix}FILE, of which the canaries take a copy.")
+        raise CannotGrade(
+            f"The gradebook is {course.db_url}; expected {prefix}FILE, of which the canaries take a copy."
+        )
     file = Path(course.db_url.removeprefix(prefix))
     if not file.exists():
-        raise ValueError(f"there is no gradebook at {file}. Run `nbgrader generate_assignment` for each lesson first.")
+        raise CannotGrade(f"There is no gradebook at {file}. Run `nbgrader generate_assignment` for each lesson first.")
     return file
 
 
@@ -90,14 +94,14 @@ def _copy_database(file: Path, duplicate: Path) -> None:
 
 
 def _autograde(cage: CourseDirectory, settings: Config) -> None:
-    """Run nbgrader's autograde and keep its log back. Raises RuntimeError with that log when it fails."""
+    """Run nbgrader's autograde and keep its log back. Raises CannotGrade with that log when it fails."""
     story = io.StringIO()
     log = logging.Logger("canaries")
     log.addHandler(logging.StreamHandler(story))
     try:
         Autograde(coursedir=cage, config=settings, log=log).start()
     except NbGraderException as error:
-        raise RuntimeError(f"nbgrader could not grade the canaries:\n{story.getvalue()}") from error
+        raise CannotGrade(f"nbgrader could not grade the canaries:\n{story.getvalue()}") from error
 
 
 def _scores(cage: CourseDirectory) -> Iterator[Score]:

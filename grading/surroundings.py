@@ -8,6 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from grading.errors import CannotGrade
+
 SALT_VARIABLE = "RNN_COURSE_SALT"  # the one name that grading shares with the course's hidden tests
 
 
@@ -43,7 +45,7 @@ def course_salt(file: Path) -> str:
     """Return the secret from which hidden tests draw their inputs; the first call makes it.
 
     $RNN_COURSE_SALT wins when it is set. Otherwise it is kept in `file`, which only its owner can read.
-    Raises ValueError when the file is empty.
+    Raises CannotGrade when the file is empty.
     """
     if os.environ.get(SALT_VARIABLE):
         return os.environ[SALT_VARIABLE]
@@ -51,7 +53,7 @@ def course_salt(file: Path) -> str:
         _write_once(file, secrets.token_hex(32))
     salt = file.read_text(encoding="ascii").strip()
     if not salt:
-        raise ValueError(f"{file} is empty; expected the course's secret. Delete it, and a new one is made.")
+        raise CannotGrade(f"{file} is empty; expected the course's secret. Delete it, and a new one is made.")
     return salt
 
 

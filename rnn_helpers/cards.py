@@ -31,14 +31,15 @@ class Card:
         return report.name, "all right" if report.passed else f"{right} of {len(report.right)} checks"
 
     def rows(self) -> list[tuple[str, bool, str]]:
-        """Return (title, right, what is wrong) for each check; one row when none could be run. Only the first thing to mend is told."""
+        """Return (title, right, what is wrong) for each check; only the first to mend is explained."""
         report = self.report
         if report.unsolved:
             return []
         first = report.first_wrong
-        if first not in report.right:
-            return [(first, False, report.problems[first].sentence)] if first else _all_right(report)
-        return [(title, right, report.problems[title].sentence if title == first else "") for title, right in report.right.items()]
+        if first and first not in report.right:
+            return [(first, False, report.problems[first].sentence)]
+        told = {first: report.problems[first].sentence} if first else {}
+        return [(title, right, told.get(title, "")) for title, right in report.right.items()]
 
     def footer(self) -> list[str]:
         """Return the sentences under the checks."""
@@ -94,10 +95,6 @@ def show(thing: Any) -> None:
             display(thing)
             return
     print(repr(thing))
-
-
-def _all_right(report: Report) -> list[tuple[str, bool, str]]:
-    return [(title, True, "") for title in report.right]
 
 
 def _escape(text: str) -> str:

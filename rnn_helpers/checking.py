@@ -43,7 +43,7 @@ def _name_of(answer: Any) -> str:
     name = getattr(answer, "__name__", "")
     if not name or name == "<lambda>":
         raise KeyError(
-            f"check(...) takes the function or class that you wrote, as in check(rnn_step); it got {getattr(answer, '__name__', '') or describe(answer)}. "
+            f"check(...) takes the function or class you wrote, as in check(rnn_step), not {name or describe(answer)}. "
             'When yours has another name, say which exercise it is: check(my_step, "rnn_step").'
         )
     return name

@@ -92,7 +92,9 @@ def _value_problem(expected: np.ndarray, array: np.ndarray, tolerance: float) ->
     if np.all(excess <= tolerance):
         return None
     if array.dtype in (np.float32, np.float16) and np.all(excess <= FLOAT32_TOLERANCE):
-        return Problem("dtype", f"right up to rounding, but {array.dtype}: the inputs are float64, keep their precision")
+        return Problem(
+            "dtype", f"right up to rounding, but {array.dtype}: the inputs are float64, keep their precision"
+        )
     if expected.dtype.kind == "f" and array.dtype.kind in "iu" and np.all(have == np.trunc(want)):
         return Problem("dtype", f"the digits after the point are cut off: your array holds {array.dtype}")
     where = _place(np.unravel_index(np.argmax(excess), excess.shape))

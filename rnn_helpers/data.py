@@ -27,8 +27,7 @@ def zen_lines() -> list[str]:
     """
     with contextlib.redirect_stdout(io.StringIO()):
         import this
-    table = {char: clear for char, clear in this.d.items()}
-    text = "".join(table.get(char, char) for char in this.s)
+    text = "".join(this.d.get(char, char) for char in this.s)
     return text.splitlines()[2:]
 
 

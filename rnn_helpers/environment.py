@@ -20,7 +20,11 @@ def check_environment() -> bool:
         installed = _version(package)
         well = well and bool(installed)
         print(f"{package:<12}{installed or 'missing'}")
-    print("All is well." if well else "Run `make lab` in the course folder: it installs what is missing. README shows the way by hand.")
+    print(
+        "All is well."
+        if well
+        else "Run `make lab` in the course folder: it installs what is missing. README shows the way by hand."
+    )
     return well
 
 

@@ -33,8 +33,12 @@ class Explorer:
         except ModuleNotFoundError:
             return None
         slider = ipywidgets.IntSlider(
-            value=self.start, min=self.range[0], max=self.range[1], description=self.label,
-            continuous_update=False, style={"description_width": "initial"},
+            value=self.start,
+            min=self.range[0],
+            max=self.range[1],
+            description=self.label,
+            continuous_update=False,
+            style={"description_width": "initial"},
         )
         screen = ipywidgets.HTML(first._repr_html_())
 

@@ -87,7 +87,9 @@ def encode_task(task: Task) -> dict:
 
 def _encode_case(case: Case) -> dict:
     mistakes = [
-        {"error": outcome.error} if outcome.error else {"value": encode(outcome.value), "changed": list(outcome.changed)}
+        {"error": outcome.error}
+        if outcome.error
+        else {"value": encode(outcome.value), "changed": list(outcome.changed)}
         for outcome in case.mistakes
     ]
     return {"title": case.title, "args": encode(case.args), "expected": encode(case.expected), "mistakes": mistakes}
@@ -96,7 +98,12 @@ def _encode_case(case: Case) -> dict:
 def decode_task(name: str, data: dict) -> Task:
     """Undo `encode_task`."""
     cases = [
-        Case(case["title"], decode(case["args"]), decode(case["expected"]), [_decode_outcome(m) for m in case["mistakes"]])
+        Case(
+            case["title"],
+            decode(case["args"]),
+            decode(case["expected"]),
+            [_decode_outcome(m) for m in case["mistakes"]],
+        )
         for case in data["cases"]
     ]
     return Task(
@@ -131,7 +138,9 @@ def lessons() -> dict[str, dict[str, dict]]:
     """Return {lesson: {exercise: its JSON data}} in course order. Raises FixtureError naming a damaged file."""
     files = sorted(FOLDER.glob("*.json"))
     if not files:
-        raise FixtureError(f"There are no fixture files in {FOLDER}. `make build` writes them; or install the course again.")
+        raise FixtureError(
+            f"There are no fixture files in {FOLDER}. `make build` writes them; or install the course again."
+        )
     return {path.stem: _read(path, path.stat().st_mtime_ns) for path in files}
 
 

@@ -41,12 +41,20 @@ def unrolled(states: np.ndarray, *, outputs: bool | str = "last", ax: Axes | Non
 
 
 def _copy(ax: Axes, left: float, state: np.ndarray, t: int) -> None:
-    ax.add_patch(FancyBboxPatch((left, 0), BOX, 1.0, boxstyle="round,pad=0,rounding_size=0.12", facecolor="0.96", edgecolor="0.25"))
+    ax.add_patch(
+        FancyBboxPatch(
+            (left, 0), BOX, 1.0, boxstyle="round,pad=0,rounding_size=0.12", facecolor="0.96", edgecolor="0.25"
+        )
+    )
     ax.text(left + BOX / 2, 0.72, f"$h_{{{t}}}$", ha="center", va="center")
     width = 0.84 * BOX / len(state)
     for unit, value in enumerate(state):
         colour = colormaps[STATES]((float(value) + 1) / 2)
-        ax.add_patch(Rectangle((left + 0.08 * BOX + unit * width, 0.14), width, 0.3, facecolor=colour, edgecolor="0.4", linewidth=0.4))
+        ax.add_patch(
+            Rectangle(
+                (left + 0.08 * BOX + unit * width, 0.14), width, 0.3, facecolor=colour, edgecolor="0.4", linewidth=0.4
+            )
+        )
 
 
 def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], label: str, *, beside: bool = False) -> None:

@@ -92,7 +92,9 @@ def judge(answer: Any, task: Task) -> Report:
     if report.unsolved:
         return _all_wrong(report, task, Problem("stub", "not solved yet"))
     if used:
-        return _all_wrong(report, task, Problem("not allowed", f"this one is built from scratch: it may not use {used}"))
+        return _all_wrong(
+            report, task, Problem("not allowed", f"this one is built from scratch: it may not use {used}")
+        )
     _mark(report, task, outcomes)
     report.points = sum(task.points[title] for title, right in report.right.items() if right)
     if not report.passed:
@@ -156,7 +158,9 @@ def _not_an_answer(answer: Any, task: Task) -> Problem | None:
     try:
         inspect.signature(answer).bind(*task.cases[0].args)
     except TypeError:
-        return Problem("type", f"{task.name} is called with ({', '.join(task.parameters)}); yours takes {_signature(answer)}")
+        return Problem(
+            "type", f"{task.name} is called with ({', '.join(task.parameters)}); yours takes {_signature(answer)}"
+        )
     except ValueError:
         return None  # built-ins without a signature: the call itself will tell
     return None

@@ -63,7 +63,11 @@ def observe(answer: Callable, args: tuple, probe: str = "call", not_allowed: tup
     """
     given = copy.deepcopy(args)
     outcome, text = Outcome(), io.StringIO()
-    with warnings.catch_warnings(), contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
+    with (
+        warnings.catch_warnings(record=True) as warned,
+        contextlib.redirect_stdout(text),
+        contextlib.redirect_stderr(text),
+    ):
         warnings.simplefilter("default")
         try:
             with _watching(not_allowed, outcome):
@@ -72,6 +76,7 @@ def observe(answer: Callable, args: tuple, probe: str = "call", not_allowed: tup
             outcome.error = type(error).__name__
             outcome.message = str(error)
             outcome.line = _students_line(error)
+    text.writelines(f"{warning.category.__name__}: {warning.message}\n" for warning in warned)
     outcome.printed = text.getvalue()[:PRINTED_LIMIT]
     outcome.changed = tuple(i for i, (old, new) in enumerate(zip(args, given, strict=True)) if _changed(old, new))
     return outcome

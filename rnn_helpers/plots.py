@@ -47,7 +47,12 @@ def curves(
 
 
 def heat_map(
-    states: np.ndarray, *, title: str, step: int | None = None, labels: Sequence[str] | None = None, ax: Axes | None = None
+    states: np.ndarray,
+    *,
+    title: str,
+    step: int | None = None,
+    labels: Sequence[str] | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw the states of one sequence: a column for each step, a row for each unit, colour from -1 to 1.
 
@@ -59,7 +64,9 @@ def heat_map(
         raise ValueError(f"states has shape {states.shape}; expected (steps, units). Take one sequence: hs[0].")
     steps, units = states.shape
     ax = ax or new_axes(height=1.2 + 0.28 * min(units, 12))
-    image = ax.imshow(states.T, cmap=STATES, vmin=-1, vmax=1, aspect="auto", extent=(0.5, steps + 0.5, units + 0.5, 0.5))
+    image = ax.imshow(
+        states.T, cmap=STATES, vmin=-1, vmax=1, aspect="auto", extent=(0.5, steps + 0.5, units + 0.5, 0.5)
+    )
     ax.figure.colorbar(image, ax=ax, label="state", fraction=0.04, pad=0.02)
     if step is not None:
         ax.add_patch(plt.Rectangle((step - 0.5, 0.5), 1, units, fill=False, linewidth=2.5))
@@ -80,8 +87,10 @@ def show(ax: Axes, alt: str) -> None:
 def picture(ax: Axes, alt: str) -> Picture:
     """Render and close the figure of `ax`."""
     buffer = io.BytesIO()
-    ax.figure.savefig(buffer, format="png", dpi=DPI)
-    plt.close(ax.figure)
+    figure = ax.get_figure(root=True)
+    assert figure is not None  # axes that belong to no figure cannot be drawn on in the first place
+    figure.savefig(buffer, format="png", dpi=DPI)
+    plt.close(figure)
     return Picture(buffer.getvalue(), alt)
 
 
@@ -93,7 +102,9 @@ class Picture:
 
     def _repr_html_(self) -> str:
         data = base64.b64encode(self.png).decode()
-        return f'<img style="max-width:100%" alt="{html.escape(self.alt, quote=True)}" src="data:image/png;base64,{data}">'
+        return (
+            f'<img style="max-width:100%" alt="{html.escape(self.alt, quote=True)}" src="data:image/png;base64,{data}">'
+        )
 
     def __repr__(self) -> str:
         return f"[picture] {self.alt}"
@@ -102,11 +113,11 @@ class Picture:
 def _name_lines(ax: Axes) -> None:
     """Write each line's name at its right end, pushed apart where two ends are close."""
     low, high = ax.get_ylim()
-    lines = sorted(ax.lines, key=lambda line: line.get_ydata()[-1])
+    ends = [(float(np.asarray(line.get_ydata())[-1]), line) for line in ax.lines]
     height = -np.inf
-    for line in lines:
-        x, y = line.get_xdata()[-1], (line.get_ydata()[-1] - low) / (high - low)
-        height = max(y, height + LABEL_GAP)
+    for y, line in sorted(ends, key=lambda end: end[0]):
+        x = np.asarray(line.get_xdata())[-1]
+        height = max((y - low) / (high - low), height + LABEL_GAP)
         where = (x, low + height * (high - low))
         ax.annotate(f" {line.get_label()}", where, color=line.get_color(), va="center", annotation_clip=False)
 

@@ -1,7 +1,7 @@
 """`progress()`: a small map of lessons and exercises, kept in one text file that only ever grows.
 
-Each line is one event: date, lesson, exercise, checks right, "of", checks. Appending a short line is atomic on local disks, so two notebooks
-may write at once; a damaged line is passed over; a deleted file only empties the map.
+Each line is one event: date, time, lesson, exercise, checks right, "of", checks. Appending a short line is atomic on
+local disks, so two notebooks may write at once; a damaged line is passed over; a deleted file only empties the map.
 """
 
 from __future__ import annotations
@@ -36,12 +36,21 @@ def record(lesson: str, name: str, report: Report) -> str:
             return ""
         path.parent.mkdir(parents=True, exist_ok=True)
         now = datetime.now().strftime("%Y-%m-%d %H:%M")
-        line = f"{now} {lesson} {name} {state[0]} of {state[1]}\n"
-        with path.open("a", encoding="utf-8") as file:
-            file.write(line if file.tell() else _HEADER + line)
+        _append(path, f"{now} {lesson} {name} {state[0]} of {state[1]}\n")
     except OSError as error:
         return f"Your answer counts, but progress() cannot keep it in {path}: {error.strerror or error}."
     return ""
+
+
+def _append(path: Path, line: str) -> None:
+    with path.open("ab+") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size == 0:
+            line = _HEADER + line
+        else:
+            file.seek(-1, os.SEEK_END)
+            line = line if file.read(1) == b"\n" else "\n" + line  # a crash may have cut the last line short
+        file.write(line.encode())
 
 
 def states(path: Path) -> dict[tuple[str, str], tuple[int, int]]:
@@ -66,15 +75,22 @@ class ProgressMap:
     _MARKS = {"solved": "●", "begun": "◐", "to come": "○"}
 
     def __repr__(self) -> str:
-        lines = [f"{lesson:<22} " + "  ".join(f"{self._MARKS[s]} {n}" for n, s in row.items()) for lesson, row in self.lessons.items()]
+        lines = []
+        for lesson, row in self.lessons.items():
+            lines.append(f"{lesson:<22} " + "  ".join(f"{self._MARKS[state]} {name}" for name, state in row.items()))
         return "\n".join([*lines, self._summary()])
 
     def _repr_html_(self) -> str:
-        rows = ""
-        for lesson, row in self.lessons.items():
-            marks = " &nbsp; ".join(f"<span title='{s}'>{self._MARKS[s]} <code>{html.escape(n)}</code></span>" for n, s in row.items())
-            rows += f"<tr><td style='text-align:left'><b>{html.escape(lesson)}</b></td><td style='text-align:left'>{marks}</td></tr>"
+        left = "<td style='text-align:left'>"
+        rows = "".join(
+            f"<tr>{left}<b>{html.escape(lesson)}</b></td>{left}{'&emsp;'.join(map(self._mark, row.items()))}</td></tr>"
+            for lesson, row in self.lessons.items()
+        )
         return f"<table aria-label='Progress in the course'>{rows}</table><div>{html.escape(self._summary())}</div>"
+
+    def _mark(self, item: tuple[str, str]) -> str:
+        name, state = item
+        return f"<span title='{state}'>{self._MARKS[state]} <code>{html.escape(name)}</code></span>"
 
     def _summary(self) -> str:
         states_ = [state for row in self.lessons.values() for state in row.values()]
@@ -89,10 +105,15 @@ def progress() -> None:
         found = states(path)
     except OSError as error:
         found, note = {}, f"{path} cannot be read: {error.strerror or error}"
-    cards.show(ProgressMap({
-        lesson: {name: _word(found.get((lesson, name))) for name in exercises}
-        for lesson, exercises in fixtures.lessons().items()
-    }, note))
+    cards.show(
+        ProgressMap(
+            {
+                lesson: {name: _word(found.get((lesson, name))) for name in exercises}
+                for lesson, exercises in fixtures.lessons().items()
+            },
+            note,
+        )
+    )
 
 
 def _word(state: tuple[int, int] | None) -> str:

@@ -20,9 +20,13 @@ from traitlets.config import PyFileConfigLoader
 from traitlets.utils.importstring import import_item
 
 from grading import canary
+from grading.errors import CannotGrade
+from grading.hooks import before_autograde
 from grading.rehearsal import BLANK, SOLUTION, Score
 from grading.stderr import StderrAsStdout
 from grading.surroundings import course_salt, prepend, usable_folder
+
+pytestmark = pytest.mark.xdist_group("grading")
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +85,7 @@ def test_an_empty_salt_file_is_refused_with_the_way_out(tmp_path, monkeypatch):
     monkeypatch.delenv("RNN_COURSE_SALT", raising=False)
     file = tmp_path / ".course_salt"
     file.touch()
-    with pytest.raises(ValueError, match="is empty.*Delete it"):
+    with pytest.raises(CannotGrade, match="is empty.*Delete it"):
         course_salt(file)
 
 
@@ -149,14 +153,17 @@ def pristine(tmp_path_factory):
     return make_course(tmp_path_factory.mktemp("tiny") / "course")
 
 
+NOISY_DOUBLE = "import logging\ndef double(x):\n    logging.warning('noise')\n    return x + x"
+
+
 @pytest.fixture
 def course(pristine, tmp_path):
     return shutil.copytree(pristine, tmp_path / "course")
 
 
 @pytest.mark.nbgrader
-def test_healthy_canaries_are_announced_and_leave_no_trace(course):
-    submit(course, "ada", double="def double(x):\n    return x + x", triple="def triple(x):\n    return x")
+def test_healthy_canaries_are_announced_and_leave_no_trace_and_noise_costs_nothing(course):
+    submit(course, "ada", double=NOISY_DOUBLE, triple="def triple(x):\n    return x")
     said = nbgrader(course, "autograde", LESSON)
     assert f"canaries of {LESSON}: solution 6/6, blank 0/6" in said
     assert scores(course) == {"ada": 4 + 2 / 2}
@@ -183,8 +190,19 @@ def test_a_lesson_that_was_never_released_stops_the_grading_with_the_way_out(cou
     submit(course, "ada")
     (course / "gradebook.db").unlink()
     said = nbgrader(course, "autograde", LESSON, fails=True)
-    assert "there is no gradebook" in said.splitlines()[-1]
+    assert "Nothing was graded. There is no gradebook" in said.splitlines()[-1]
     assert "nbgrader generate_assignment" in said.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("error", "sentence"), [(CannotGrade("Why."), "Why."), (OSError("disk"), "OSError: disk")])
+def test_whatever_stops_the_hook_stops_the_grading(tmp_path, monkeypatch, error, sentence):
+    def fail(*_):
+        raise error
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("grading.hooks.require_canaries", fail)
+    with pytest.raises(SystemExit, match=f"Nothing was graded. {sentence}"):
+        before_autograde(LESSON, "*", [f"submitted/ada/{LESSON}/{LESSON}.ipynb"])
 
 
 def test_healthy_canaries_are_sent_again_only_after_a_change(course, monkeypatch):

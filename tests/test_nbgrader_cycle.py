@@ -83,7 +83,7 @@ def possible(lesson: str) -> float:
     return sum(exercise.points for exercise in exercises()[lesson].values())
 
 
-@pytest.fixture(scope="module", params=LESSONS)
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in LESSONS])
 def cycle(request, tmp_path_factory) -> Cycle:
     cycle = Cycle(request.param, copy_course(tmp_path_factory.mktemp("cycle") / "course"))
     answers = {"solver": solution_cells(cycle), "blank": {}, "mistaken": mistaken_cells(cycle.lesson)}

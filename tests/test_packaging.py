@@ -156,7 +156,9 @@ def test_an_installation_leaves_the_stamps_that_make_looks_for(monkeypatch, tmp_
 
 
 def run_make(root, *arguments):
-    return subprocess.run(["make", *arguments], cwd=root, capture_output=True, text=True, check=False)
+    # Without what an outer `make test` hands down to its children.
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    return subprocess.run(["make", *arguments], cwd=root, env=environ, capture_output=True, text=True, check=False)
 
 
 needs_make = pytest.mark.skipif(

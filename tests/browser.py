@@ -1,0 +1,95 @@
+"""JupyterLab as a student sees it: `python -m tools.lab` in a copy of the course, and its page in headless Chromium."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nbgrader_course import surroundings
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.expected_conditions import element_to_be_clickable
+from selenium.webdriver.support.ui import WebDriverWait
+
+PATIENCE_S = 120  # far more than anything here needs, on a busy machine too
+FLAGS = (
+    "--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-background-networking "
+    "--disable-component-update --disable-sync --no-first-run --window-size=1400,1000"
+)
+
+
+@contextmanager
+def lab(course: Path) -> Iterator[str]:
+    """Run `python -m tools.lab` in `course`, where all that it writes stays; yield the address that it prints."""
+    home, log = course / ".home", course / ".lab.log"
+    places = {"HOME": str(home), "JUPYTER_CONFIG_DIR": str(home / "config"), "IPYTHONDIR": str(home / "ipython")}
+    environment = surroundings(course, **places, PYTHONPATH=str(course), BROWSER="none", JUPYTER_PORT="0")
+    command = [sys.executable, "-m", "tools.lab"]
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            command, cwd=course, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+    try:
+        address = next((line.strip() for line in process.stdout if line.startswith("http")), None)
+        assert address, f"JupyterLab ended without an address:\n{log.read_text()}"
+        yield address
+    finally:
+        process.terminate()
+        process.communicate(timeout=PATIENCE_S)
+
+
+@contextmanager
+def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
+    """Run the system's Chromium, headless, with a new profile in the folder `profile`."""
+    options = webdriver.ChromeOptions()
+    for flag in [*FLAGS.split(), f"--user-data-dir={profile}"]:
+        options.add_argument(flag)
+    # The driver is named, so that selenium does not look for one on the network.
+    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+class LabPage:
+    """A page of JupyterLab: what a student does on it, and what can be seen on it."""
+
+    def __init__(self, driver: webdriver.Chrome, address: str, screenshots: Path):
+        self.driver, self.address, self.screenshots = driver, address, screenshots
+        self.server = address.partition("/lab/")[0]
+        driver.get(address)  # its token logs the browser in for all that follows
+
+    def open(self, notebook: Path, course: Path) -> None:
+        """Open a notebook of the course, alone, and wait for its kernel."""
+        self.driver.get(f"{self.server}/lab/tree/{notebook.relative_to(course).as_posix()}?reset")
+        self.wait_for_kernel()
+
+    def wait_for_kernel(self) -> None:
+        self.see(".jp-Notebook-ExecutionIndicator[data-status='idle']")
+
+    def run_all(self) -> None:
+        """Choose Run > Run All Cells."""
+        next(item for item in self.all(".lm-MenuBar-item") if item.text == "Run").click()
+        self.click(".lm-Menu-item[data-command='runmenu:run-all']")
+
+    def click(self, css: str) -> None:
+        WebDriverWait(self.driver, PATIENCE_S).until(element_to_be_clickable((By.CSS_SELECTOR, css))).click()
+
+    def see(self, css: str, picture: str = "") -> WebElement:
+        """Wait for the element, bring it into view, save its picture under that name, and return it."""
+        element = WebDriverWait(self.driver, PATIENCE_S).until(
+            lambda driver: driver.find_element(By.CSS_SELECTOR, css), f"Nothing on the page matches {css}"
+        )
+        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+        if picture:
+            self.driver.save_screenshot(str(self.screenshots / f"{picture}.png"))
+        return element
+
+    def all(self, css: str) -> list[WebElement]:
+        return self.driver.find_elements(By.CSS_SELECTOR, css)

@@ -1,0 +1,272 @@
+"""What a student hears from `check`, whatever they hand it, and that nothing is lost on the way."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnn_helpers import CheckFailed, check, fixtures, hint, hints, progress
+from rnn_helpers.progress import progress_file, states
+
+
+@pytest.fixture(autouse=True)
+def _own_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RNN_COURSE_PROGRESS", str(tmp_path / "progress.txt"))
+    monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
+    hints._given.clear()
+
+
+def right_step(x_t, h_prev, W_xh, W_hh, b_h, activation=np.tanh):
+    return activation(x_t @ W_xh + h_prev @ W_hh + b_h)
+
+
+def without_bias(x_t, h_prev, W_xh, W_hh, b_h, activation=np.tanh):
+    return activation(x_t @ W_xh + h_prev @ W_hh)
+
+
+def heard(answer, capsys, name: str = "rnn_step") -> str:
+    """Return what a wrong answer is told: the card and the exception's line."""
+    with pytest.raises(CheckFailed) as failure:
+        check(answer, name)
+    text = capsys.readouterr().out + str(failure.value)
+    return " ".join(text.split())
+
+
+def test_a_right_answer_is_told_so(capsys) -> None:
+    check(right_step, "rnn_step")
+    assert "rnn_step all right" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_known_mistake_is_named_with_both_numbers(capsys) -> None:
+    text = heard(without_bias, capsys)
+    assert "This is exactly what comes out when the bias b_h is left out." in text
+    assert "expected" in text
+    assert "largest difference" in text
+    assert 'hint("rnn_step")' in text
+    assert "3 of 6 checks" in text
+
+
+def returning(change):
+    """Return an rnn_step that hands its right result through `change`."""
+    return lambda *inputs: change(right_step(*inputs))
+
+
+def scolding_step(*inputs):
+    raise ValueError("no cake left")
+
+
+BAD = [
+    ("a list with a text in it", returning(lambda h: ["a", h]), "got a list of 2"),
+    ("None", returning(lambda h: None), "got None (did the function forget its return?)"),
+    ("a text", returning(str), "got the text"),
+    ("the wrong shape", returning(lambda h: h[0]), "expected shape (4, 3), got (3,)"),
+    ("a transpose", returning(np.transpose), "it looks transposed"),
+    ("complex numbers", returning(lambda h: h + 0j), "expected real numbers, got complex128"),
+    ("NaN", returning(lambda h: h * np.nan), "nan is not a finite number at [0, 0]"),
+    ("infinity", returning(lambda h: h + np.inf), "inf is not a finite number"),
+    (
+        "an object array",
+        returning(lambda h: np.array(list(h) + [None], dtype=object)),
+        "expected an array of shape (4, 3)",
+    ),
+    ("whole numbers", returning(lambda h: h.astype(int)), "cut off"),
+    ("float32", returning(np.float32), "keep their precision"),
+    ("a function", returning(lambda h: right_step), "got a function, not its result"),
+    (
+        "too few parameters",
+        lambda x, h: x,
+        "is called with (x_t, h_prev, W_xh, W_hh, b_h, activation=np.tanh); yours takes (x, h)",
+    ),
+    ("an exception", scolding_step, "ValueError: no cake left, in line"),
+    ("not a function", 3, "expected the function itself, as in check(rnn_step), got the int 3"),
+    ("no function at all", None, "got None"),
+]
+
+
+@pytest.mark.parametrize(("answer", "sentence"), [pytest.param(*case[1:], id=case[0]) for case in BAD])
+def test_bad_input_gets_one_clear_sentence(answer, sentence: str, capsys) -> None:
+    shape = fixtures.decode_task("rnn_step", fixtures.find("rnn_step")[1]).cases[0].expected.shape
+    expected = sentence.replace("(4, 3)", str(shape)).replace("(3,)", str(shape[1:]))
+    assert expected in heard(answer, capsys)
+
+
+def test_the_error_of_a_students_code_comes_with_its_line_and_the_shapes(capsys) -> None:
+    def rnn_step(x_t, h_prev, W_xh, W_hh, b_h, activation=np.tanh):
+        return activation(W_xh @ x_t)
+
+    text = heard(rnn_step, capsys)
+    assert "return activation(W_xh @ x_t)" in text
+    assert "The shapes here: x_t (" in text
+
+
+def test_other_parameter_names_do_no_harm() -> None:
+    check(lambda x, h, U, W, b, f=np.tanh: f(x @ U + h @ W + b), "rnn_step")
+
+
+def test_a_list_where_an_array_is_expected_does_no_harm() -> None:
+    check(lambda *inputs: right_step(*inputs).tolist(), "rnn_step")
+
+
+def test_changing_an_input_is_told_by_its_name(capsys) -> None:
+    def rnn_step(x_t, h_prev, W_xh, W_hh, b_h, activation=np.tanh):
+        x_t *= 2
+        return activation(x_t @ W_xh / 2 + h_prev @ W_hh + b_h)
+
+    assert "your code changes x_t in place" in heard(rnn_step, capsys)
+
+
+def test_shape_is_told_before_value(capsys) -> None:
+    """Whatever check comes first in the list, a wrong shape is what to mend first."""
+
+    def rnn_step(x_t, h_prev, W_xh, W_hh, b_h, activation=np.tanh):
+        wrong = right_step(x_t, h_prev, W_xh, W_hh, b_h, activation) + 1
+        return wrong[:1] if np.any(b_h) else wrong
+
+    text = heard(rnn_step, capsys)
+    assert "expected shape" in text
+    assert "largest difference" not in text
+
+
+def test_an_unsolved_stub_is_not_scolded(capsys) -> None:
+    def rnn_step(x_t, h_prev, W_xh, W_hh, b_h, activation=np.tanh):
+        raise NotImplementedError
+
+    text = heard(rnn_step, capsys)
+    assert "not solved yet" in text
+    assert "wrong" not in text
+
+
+def test_a_renamed_function_is_asked_for_its_exercise() -> None:
+    def rnn_stepp():
+        pass
+
+    with pytest.raises(CheckFailed, match="There is no exercise called 'rnn_stepp'. Did you mean rnn_step"):
+        check(rnn_stepp)
+
+
+@pytest.mark.parametrize("answer", [lambda x: x, 3, [1.0]], ids=["lambda", "number", "list"])
+def test_an_answer_without_a_name_is_asked_for_it(answer) -> None:
+    with pytest.raises(CheckFailed, match="say which exercise it is"):
+        check(answer)
+
+
+def test_warnings_and_prints_cost_nothing_and_are_shown(capsys) -> None:
+    def rnn_step(*inputs):
+        warnings.warn("getting late", UserWarning, stacklevel=1)
+        print("hello", file=sys.stderr)
+        return right_step(*inputs)
+
+    check(rnn_step)
+    out = capsys.readouterr()
+    assert "getting late" in out.out
+    assert out.err == ""
+
+
+def test_a_failure_is_one_line_in_a_notebook() -> None:
+    with pytest.raises(CheckFailed) as failure:
+        check(without_bias, "rnn_step")
+    assert failure.value._render_traceback_() == ["CheckFailed: rnn_step: 3 of 6 checks are right (see the card above)"]
+
+
+def test_autograding_leaves_the_marks_to_the_hidden_tests(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    check(without_bias, "rnn_step")
+    check(right_step, "no_such_exercise")
+    text = capsys.readouterr().out
+    assert "the bias b_h is left out" in text
+    assert "no exercise called" in text
+    assert not progress_file().exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"lesson": "x"}', '{"exercises": 3}', "[]"])
+def test_a_damaged_fixture_file_is_named(content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "01_recurrence.json").write_text(content)
+    monkeypatch.setattr(fixtures, "FOLDER", tmp_path)
+    with pytest.raises(CheckFailed, match="01_recurrence.json cannot be read"):
+        check(right_step, "rnn_step")
+
+
+def test_missing_fixtures_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fixtures, "FOLDER", tmp_path)
+    with pytest.raises(CheckFailed, match="There are no fixture files"):
+        check(right_step, "rnn_step")
+
+
+def test_hints_come_one_after_the_other_then_all(capsys) -> None:
+    for number in (1, 2, 3):
+        hint("rnn_step")
+        assert f"Hint {number} of 3" in capsys.readouterr().out
+    hint("rnn_step")
+    assert capsys.readouterr().out.count("\n") == 4
+    hint("rnn_stepp")
+    assert "Did you mean rnn_step" in capsys.readouterr().out
+
+
+def test_progress_is_kept_and_shown(capsys) -> None:
+    with pytest.raises(CheckFailed):
+        check(without_bias, "rnn_step")
+    assert states(progress_file())["01_recurrence", "rnn_step"] == (3, 6)
+    check(right_step, "rnn_step")
+    check(right_step, "rnn_step")
+    assert len(progress_file().read_text().splitlines()) == 3  # the heading and two changes
+    progress()
+    text = capsys.readouterr().out
+    assert "● rnn_step" in text
+    assert "○ rnn_forward" in text
+
+
+def test_a_damaged_progress_file_is_read_as_far_as_it_goes() -> None:
+    check(right_step, "rnn_step")
+    with progress_file().open("ab") as file:
+        file.write(b"\xff\xfe nonsense\n2026-01-01 10:00 01_recurrence readout 4 of")
+    check(right_step, "rnn_step")
+    assert states(progress_file()) == {("01_recurrence", "rnn_step"): (6, 6)}
+    with pytest.raises(CheckFailed):
+        check(without_bias, "rnn_step")
+    assert states(progress_file()) == {("01_recurrence", "rnn_step"): (3, 6)}
+
+
+def test_progress_that_cannot_be_written_does_not_spoil_the_answer(monkeypatch, tmp_path: Path, capsys) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("RNN_COURSE_PROGRESS", str(tmp_path / "file" / "progress.txt"))
+    check(right_step, "rnn_step")
+    text = " ".join(capsys.readouterr().out.split())
+    assert "all right" in text
+    assert "Your answer counts, but progress() cannot keep it" in text
+
+
+def test_two_notebooks_may_write_progress_at_once(tmp_path: Path) -> None:
+    code = (
+        "from rnn_helpers.judging import Report\nfrom rnn_helpers.progress import record\nimport sys\n"
+        "for i in range(200):\n"
+        "    record('01_recurrence', sys.argv[1], Report('x', right={str(k): k < i % 7 for k in range(6)}))\n"
+    )
+    both = [subprocess.Popen([sys.executable, "-c", code, name]) for name in ("rnn_step", "readout")]
+    assert [process.wait() for process in both] == [0, 0]
+    lines = progress_file().read_text().splitlines()
+    pattern = [line for line in lines if line.startswith("#") or line.split()[2:3] == ["01_recurrence"]]
+    assert lines == pattern
+    assert set(states(progress_file()).values()) == {(3, 6)}  # i = 199 leaves 199 % 7 = 3
+
+
+def test_importing_the_helpers_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, rnn_helpers\n"
+        "heavy = {'tensorflow', 'keras', 'matplotlib', 'IPython', 'ipywidgets'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_students_helpers_know_nothing_of_the_tests() -> None:
+    for file in (Path(fixtures.__file__).parent).glob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        assert "import autograde_tests" not in text
+        assert "from autograde_tests" not in text
+        assert "from grading" not in text

@@ -1,0 +1,164 @@
+"""What every exercise promises: the reference is full, the stub is zero, each mistake is told by its own sentence."""
+
+from __future__ import annotations
+
+import inspect
+from functools import cache
+
+import numpy as np
+import pytest
+from lesson_code import definitions
+
+from autograde_tests import exercises, find, grade
+from autograde_tests.exercise import Exercise
+from autograde_tests.grading import SALT, report_on
+from rnn_helpers.comparing import find_problem
+from rnn_helpers.fixtures import decode_task
+from rnn_helpers.fixtures import find as find_fixture
+from rnn_helpers.judging import Task, judge
+
+SEEDS = 50
+ALL = [(lesson, exercise) for lesson, found in exercises().items() for exercise in found.values()]
+EXERCISES = [pytest.param(exercise, id=exercise.name) for _, exercise in ALL]
+WITH_LESSON = [pytest.param(lesson, exercise, id=exercise.name) for lesson, exercise in ALL]
+MISTAKES = [pytest.param(e, m, id=f"{e.name}: {m.sentence}") for _, e in ALL for m in e.mistakes]
+
+
+@cache
+def tasks(exercise: Exercise) -> list[Task]:
+    """Return what students see and what the hidden tests use, on SEEDS seeds, and the fixture file's task."""
+    generators = [(np.random.default_rng(seed), hidden) for seed in range(SEEDS) for hidden in (False, True)]
+    drawn = [exercise.task(rng, hidden=hidden, draws=2 if hidden else 1) for rng, hidden in generators]
+    return [*drawn, decode_task(exercise.name, find_fixture(exercise.name)[1])]
+
+
+@pytest.mark.parametrize(("lesson", "exercise"), WITH_LESSON)
+def test_the_solution_earns_every_point(lesson: str, exercise: Exercise) -> None:
+    answer = definitions("solutions", lesson)[exercise.name]
+    for task in tasks(exercise):
+        report = judge(answer, task)
+        assert report.passed, report.problems
+        assert report.points == report.possible
+
+
+@pytest.mark.parametrize(("lesson", "exercise"), WITH_LESSON)
+def test_the_blank_stub_earns_nothing_and_is_not_scolded(lesson: str, exercise: Exercise) -> None:
+    report = report_on(definitions("lessons", lesson)[exercise.name], exercise.name)
+    assert report.unsolved
+    assert report.points == 0
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_honest_styles_earn_every_point(exercise: Exercise) -> None:
+    assert len(exercise.styles) >= 3
+    for task in tasks(exercise):
+        for style in exercise.styles:
+            report = judge(style, task)
+            assert report.passed, (style, report.problems)
+
+
+@pytest.mark.parametrize(("exercise", "mistake"), MISTAKES)
+def test_a_mistake_is_told_by_its_own_sentence(exercise: Exercise, mistake) -> None:
+    for task in tasks(exercise):
+        report = judge(mistake.solve, task)
+        assert report.mistake == mistake.sentence
+        assert report.points < report.possible
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_no_mistake_is_known_by_an_error_alone(exercise: Exercise) -> None:
+    """An error says little about its cause, so it must never be what a mistake is recognised by."""
+    for task in tasks(exercise):
+        assert not [outcome.error for case in task.cases for outcome in case.mistakes if outcome.error]
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_the_definition_is_complete(exercise: Exercise) -> None:
+    assert len(exercise.mistakes) >= 5
+    assert len({mistake.sentence for mistake in exercise.mistakes}) == len(exercise.mistakes)
+    assert len(exercise.hints) == 3
+    assert 2 <= exercise.points <= 5
+    assert exercise.tolerance.reason
+    assert len(exercise.challenges) >= 3
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_points_are_a_rubric(exercise: Exercise) -> None:
+    """At least one known mistake leaves some points and takes some."""
+    scores = {report_on(mistake.solve, exercise.name).points for mistake in exercise.mistakes}
+    assert any(0 < score < exercise.points for score in scores), scores
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+@pytest.mark.parametrize("wrong", [None, "text", [1, "a"], 1j, np.nan, np.array([None]), 0.0], ids=repr)
+def test_an_answer_that_returns_the_same_thing_always_earns_nothing(exercise: Exercise, wrong) -> None:
+    def constant(*args, **kwargs):
+        return wrong
+
+    class Constant:
+        def __init__(self, *args, **kwargs):
+            self.step = self.forward = constant
+
+    answer = constant if exercise.probe == "call" else Constant
+    assert report_on(answer, exercise.name).points == 0
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_right_up_to_nan_is_wrong(exercise: Exercise) -> None:
+    for case in exercise.task(np.random.default_rng(0), hidden=True).cases:
+        spoilt = _spoil(case.expected)
+        assert find_problem(case.expected, case.expected, 1e-10) is None
+        assert find_problem(case.expected, spoilt, np.inf) is not None
+
+
+def _spoil(value):
+    if isinstance(value, tuple):
+        return (_spoil(value[0]), *value[1:])
+    spoilt = np.array(value, dtype=float)
+    spoilt.flat[-1] = np.nan
+    return spoilt
+
+
+def test_oracles_stand_apart_from_the_code_they_judge() -> None:
+    for _, exercise in ALL:
+        source = inspect.getsource(inspect.getmodule(exercise.oracle))
+        assert "rnn_helpers.cells" not in source
+
+
+def test_from_scratch_means_no_library_cell() -> None:
+    from rnn_helpers import cells
+
+    def rnn_forward(xs, h_0, W_xh, W_hh, b_h):
+        return cells.forward(xs, h_0, W_xh, W_hh, b_h)[0]
+
+    report = report_on(rnn_forward, "rnn_forward")
+    assert report.points == 0
+    assert "rnn_helpers.cells" in report.problems[report.first_wrong].sentence
+
+
+def test_a_lesson_adds_up_to_its_points() -> None:
+    totals = {lesson: sum(exercise.points for exercise in found.values()) for lesson, found in exercises().items()}
+    assert totals == {lesson: 2 if lesson.startswith("00") else 20 for lesson in totals}
+
+
+def test_the_salt_decides_the_hidden_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def first_input(salt: str) -> np.ndarray:
+        from autograde_tests.grading import generator
+
+        monkeypatch.setenv(SALT, salt)
+        return find("rnn_step").task(generator("rnn_step"), hidden=True).cases[0].args[0]
+
+    assert np.array_equal(first_input("one"), first_input("one"))
+    assert not np.array_equal(first_input("one"), first_input("two"))
+
+
+def test_grade_gives_the_points_that_a_mistake_leaves(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setenv(SALT, "pepper")
+
+    def rnn_step(x_t, h_prev, W_xh, W_hh, b_h, activation=np.tanh):
+        return activation(x_t @ W_xh + h_prev @ W_hh)
+
+    points = grade(rnn_step)
+    assert type(points) is float  # nbgrader reads the printed number: np.float64(1.5) would not be one
+    assert points == 1.5  # the input alone, the memory alone, inputs unchanged: half a point each
+    assert "the bias b_h is left out" in capsys.readouterr().out

@@ -1,0 +1,78 @@
+"""Each lesson runs whole, says nothing on stderr, and describes its pictures; the stubs stop it kindly."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from lesson_code import LESSONS, notebook
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+WORDS_IN_A_CELL = 130  # style asks for 20 to 60; this holds the outliers
+
+
+def run(lesson: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **options) -> nbformat.NotebookNode:
+    """Execute a built notebook in a kernel of its own, far from the repository."""
+    monkeypatch.setenv("RNN_COURSE_PROGRESS", str(tmp_path / "progress.txt"))
+    executed = notebook(folder, lesson)
+    NotebookClient(executed, timeout=120, resources={"metadata": {"path": str(tmp_path)}}, **options).execute()
+    return executed
+
+
+def outputs(executed: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [output for cell in executed.cells if cell.cell_type == "code" for output in cell.outputs]
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_the_solution_runs_whole_and_quietly(lesson: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    executed = run(lesson, "solutions", tmp_path, monkeypatch)
+    assert [output.text for output in outputs(executed) if output.get("name") == "stderr"] == []
+    pages = [output.data.get("text/html", "") for output in outputs(executed) if "data" in output]
+    pictures = re.findall("<img [^>]*>", "".join(pages))
+    assert pictures
+    assert all(re.search('alt="[^"]{20,}"', picture) for picture in pictures)
+    assert [o for o in outputs(executed) if "image/png" in o.get("data", {})] == []  # a figure without words
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_the_blank_lesson_stops_at_its_first_stub_in_one_line(lesson: str, tmp_path: Path, monkeypatch) -> None:
+    with pytest.raises(CellExecutionError) as stopped:
+        run(lesson, "lessons", tmp_path, monkeypatch)
+    assert "NotImplementedError" in str(stopped.value)
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_blank_checks_say_not_solved_yet(lesson: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    executed = run(lesson, "lessons", tmp_path, monkeypatch, allow_errors=True)
+    tests = [cell for cell in executed.cells if cell.metadata.get("nbgrader", {}).get("grade")]
+    assert tests
+    for cell in tests:
+        (error,) = [output for output in cell.outputs if output.output_type == "error"]
+        assert error.ename == "CheckFailed"
+        assert len(error.traceback) == 1
+        assert "is not solved yet" in error.traceback[0]
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_prose_comes_in_pieces(lesson: str) -> None:
+    for cell in notebook("lessons", lesson).cells:
+        if cell.cell_type == "markdown":
+            prose = [line for line in cell.source.splitlines() if not line.startswith("|")]
+            assert len(" ".join(prose).split()) <= WORDS_IN_A_CELL, cell.source
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_a_lesson_begins_with_what_for_and_ends_with_three_lines(lesson: str) -> None:
+    first, *_, last = notebook("lessons", lesson).cells
+    for word in ("# ", "After this lesson you can", "Time", "You need"):
+        assert word in first.source
+    assert len(re.findall("^- ", last.source, re.MULTILINE)) == 3
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_the_words_never_talk_down(lesson: str) -> None:
+    text = " ".join(cell.source for cell in notebook("lessons", lesson).cells if cell.cell_type == "markdown").lower()
+    assert not re.findall(r"\b(simply|obviously|trivial\w*)\b", text)
