@@ -20,6 +20,7 @@ student-edition: $(DEV)  ## write dist/rnn-course-student.zip: the course withou
 
 benchmarks: $(DEV)  ## measure the cells against NumPy's own products and Keras
 	OPENBLAS_NUM_THREADS=1 $(VENV) -m benchmarks.cells
+	$(VENV) -m benchmarks.helpers
 
 clean:  ## remove what tools made; never work/ and never .venv/
 	rm -rf dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -76,10 +76,12 @@ class LabPage:
     def run_all(self) -> None:
         """Choose Run > Run All Cells."""
         next(item for item in self.all(".lm-MenuBar-item") if item.text == "Run").click()
-        self.click(".lm-Menu-item[data-command='runmenu:run-all']")
+        entry = (By.CSS_SELECTOR, ".lm-Menu-item[data-command='runmenu:run-all']")
+        WebDriverWait(self.driver, PATIENCE_S).until(element_to_be_clickable(entry)).click()
 
-    def click(self, css: str) -> None:
-        WebDriverWait(self.driver, PATIENCE_S).until(element_to_be_clickable((By.CSS_SELECTOR, css))).click()
+    def press(self, label: str) -> None:
+        """Press the button of the notebook's toolbar that has this label."""
+        next(item for item in self.all(".jp-ToolbarButtonComponent-label") if item.text == label).click()
 
     def see(self, css: str, picture: str = "") -> WebElement:
         """Wait for the element, bring it into view, save its picture under that name, and return it."""

@@ -26,8 +26,6 @@ from grading.rehearsal import BLANK, SOLUTION, Score
 from grading.stderr import StderrAsStdout
 from grading.surroundings import course_salt, prepend, usable_folder
 
-pytestmark = pytest.mark.xdist_group("grading")
-
 
 @pytest.fixture(autouse=True)
 def _environment_as_before():

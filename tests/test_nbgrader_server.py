@@ -21,7 +21,7 @@ from autograde_tests import exercises
 LESSON = "01_recurrence"
 STARTS_WITHIN_S = 60  # far more than it needs, on a busy machine too
 
-pytestmark = [pytest.mark.nbgrader, pytest.mark.xdist_group("nbgrader server")]
+pytestmark = pytest.mark.nbgrader
 
 
 @dataclass

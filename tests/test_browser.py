@@ -1,0 +1,109 @@
+"""The course in a real browser: lessons open in JupyterLab, run, answer, and their sliders move."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from browser import LabPage, chromium, lab
+from nbgrader_course import copy_course, solve
+from selenium.webdriver.common.keys import Keys
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+NO_CHROMIUM = "no Chromium with its driver on the PATH; on Debian: sudo apt-get install chromium chromium-driver"
+WITHOUT_BIAS = """
+def rnn_step(x_t, h_prev, W_xh, W_hh, b_h, activation=np.tanh):
+    return activation(x_t @ W_xh + h_prev @ W_hh)
+"""
+END_OF_LESSON = "table[aria-label='Progress in the course']"
+ERROR = "[data-mime-type='application/vnd.jupyter.stderr']"
+POP_UP = ".Toastify__toast, .jp-Dialog"
+SLIDER = ".noUi-handle[role='slider']"
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory) -> Path:
+    return copy_course(tmp_path_factory.mktemp("browser") / "course")
+
+
+@pytest.fixture(scope="module")
+def page(course) -> Iterator[LabPage]:
+    """The page that `make lab` opens the first time. Its pictures are kept in $RNN_SCREENSHOTS, else beside the course."""
+    if not (shutil.which("chromium") and shutil.which("chromedriver")):
+        # CI installs it: there a skip would hide that nothing was looked at.
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(NO_CHROMIUM)
+    screenshots = Path(os.environ.get("RNN_SCREENSHOTS", course.parent / "screenshots"))
+    screenshots.mkdir(parents=True, exist_ok=True)
+    print(f"Screenshots: {screenshots}")
+    with lab(course) as address, chromium(course.parent / "profile") as driver:
+        yield LabPage(driver, address, screenshots)
+
+
+def run_solved(page: LabPage, course: Path, lesson: str, **answers: str) -> None:
+    """Paste the solutions into the student's copy of a lesson, except where `answers` has another; open and run it."""
+    solved = nbformat.read(course / "solutions" / lesson / f"{lesson}.ipynb", as_version=4)
+    marked = [cell for cell in solved.cells if cell.metadata.get("nbgrader", {}).get("solution")]
+    notebook = course / "work" / lesson / f"{lesson}.ipynb"
+    solve(notebook, {cell.metadata.nbgrader.grade_id: cell.source for cell in marked} | answers)
+    page.open(notebook, course)
+    page.run_all()
+
+
+def card(name: str) -> str:
+    return f".rnn-card[aria-label^='{name}: ']"
+
+
+def test_the_first_start_opens_lesson_01_and_asks_nothing(page):
+    page.wait_for_kernel()
+    assert page.see("h1", picture="first_start").text.startswith("01 · The recurrence")
+    assert [pop_up.text for pop_up in page.all(POP_UP)] == []
+
+
+def test_a_mistake_gets_its_sentence_and_no_page_of_traceback(page, course):
+    run_solved(page, course, "01_recurrence", rnn_step=WITHOUT_BIAS)
+    sentence = "This is exactly what comes out when the bias b_h is left out."
+    assert sentence in page.see(card("rnn_step"), picture="01_mistake").text
+    page.see(ERROR)
+    (error,) = [error.text.splitlines() for error in page.all(ERROR)]
+    assert len(error) == 1, error
+    assert error[0].startswith("CheckFailed: rnn_step: ")
+
+
+def test_lesson_01_solved_is_all_right_shows_its_states_and_validates(page, course):
+    run_solved(page, course, "01_recurrence")
+    page.see(END_OF_LESSON, picture="01_end")
+    assert page.see(card("rnn_step"), picture="01_pass").text.startswith("rnn_step   all right")
+    states = [card.get_attribute("aria-label").partition(": ")[2] for card in page.all(".rnn-card")]
+    assert states == ["all right"] * 5
+    assert page.all(ERROR) == []
+
+    heat_map = page.see("img[alt^='A dark square walks']", picture="01_heat_map")
+    assert heat_map.get_property("naturalWidth") > 0
+    page.see("img[alt*='At step 30 ']", picture="01_slider_30")
+    page.see(SLIDER).send_keys(Keys.ARROW_LEFT)
+    page.see("img[alt*='At step 29 ']", picture="01_slider_29")
+
+    page.press("Validate")
+    page.see(".jp-Dialog", picture="01_validate")
+    assert "Success! Your notebook passes all the tests." in page.see(".jp-Dialog").text
+
+
+def test_lesson_02_unrolls_as_far_as_its_slider_says(page, course):
+    run_solved(page, course, "02_unrolling")
+    page.see(END_OF_LESSON)
+    assert page.all(ERROR) == []
+    page.see("img[alt^='4 copies of one cell']", picture="02_slider_4")
+    page.see(SLIDER).send_keys(Keys.ARROW_RIGHT)
+    page.see("img[alt^='5 copies of one cell']", picture="02_slider_5")
+
+
+def test_lesson_00_runs_to_its_end(page, course):
+    run_solved(page, course, "00_start_here")
+    page.see(END_OF_LESSON, picture="00_end")
+    assert page.all(ERROR) == []
+    assert "all right" in page.see(card("leaky_memory"), picture="00_pass").text

@@ -1,0 +1,99 @@
+"""Pictures carry words, sliders redraw, and where no widget can be shown a picture stands in its place."""
+
+from __future__ import annotations
+
+import sys
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from rnn_helpers import explorers, graphs, plots
+
+mpl.use("agg")
+STATES = np.tanh(np.random.default_rng(0).normal(size=(6, 3)))
+
+
+@pytest.fixture(autouse=True)
+def _leave_no_figure_open():
+    yield
+    plt.close("all")
+
+
+def test_a_heat_map_shows_each_state_at_its_step_and_unit() -> None:
+    ax = plots.heat_map(STATES, title="States", step=2)
+    (image,) = ax.images
+    assert np.array_equal(image.get_array(), STATES.T)
+    assert image.get_clim() == (-1, 1)
+    (frame,) = ax.patches
+    assert frame.get_x() == 1.5  # steps are counted from 1 and columns are one wide
+    assert ax.get_xlabel() == "step t"
+
+
+def test_a_heat_map_of_a_whole_batch_is_refused_with_the_way_out() -> None:
+    with pytest.raises(ValueError, match=r"shape \(2, 6, 3\); expected \(steps, units\).*hs\[0\]"):
+        plots.heat_map(np.zeros((2, 6, 3)), title="States")
+
+
+def test_curves_are_named_at_their_ends_without_overlap() -> None:
+    ax = plots.curves([1, 2], {"a": [0, 1.0], "b": [0, 1.001]}, title="t", xlabel="x", ylabel="y")
+    heights = sorted(text.xy[1] for text in ax.texts)
+    low, high = ax.get_ylim()
+    assert (heights[1] - heights[0]) / (high - low) >= plots.LABEL_GAP * 0.999
+    assert {text.get_text().strip() for text in ax.texts} == {"a", "b"}
+
+
+def test_a_picture_is_closed_and_carries_its_words() -> None:
+    picture = plots.picture(plots.new_axes(), 'Two "peaks" & a valley')
+    assert picture.png.startswith(b"\x89PNG")
+    assert 'alt="Two &quot;peaks&quot; &amp; a valley"' in picture._repr_html_()
+    assert repr(picture) == '[picture] Two "peaks" & a valley'
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize(("outputs", "readouts"), [("last", 1), ("all", 6), (False, 0)])
+def test_the_unrolled_graph_has_a_copy_for_each_step(outputs, readouts: int) -> None:
+    ax = graphs.unrolled(STATES, outputs=outputs)
+    labels = [text.get_text() for text in ax.texts]
+    assert sum(label.startswith("$h_{") for label in labels) == 6
+    assert sum(label.startswith("$y_{") for label in labels) == readouts
+
+
+def test_an_explorer_offers_the_widget_and_the_picture() -> None:
+    bundle = explorers.Explorer(_numbered, "T", 1, 6, 4)._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert 'alt="number 4"' in bundle["text/html"]
+    assert bundle["text/plain"] == "[picture] number 4"
+
+
+def test_moving_the_slider_redraws() -> None:
+    explorer = explorers.Explorer(_numbered, "T", 1, 6, 4)
+    slider, screen = explorer.widget(_numbered(4)).children
+    slider.value = 2
+    assert 'alt="number 2"' in screen.value
+    assert (slider.min, slider.max) == (1, 6)
+
+
+def test_without_ipywidgets_the_picture_remains(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    assert set(explorers.Explorer(_numbered, "T", 1, 6, 4)._repr_mimebundle_()) == {"text/plain", "text/html"}
+
+
+def test_the_unroll_explorer_draws_what_the_students_unroll_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = []
+    monkeypatch.setattr(explorers.cards, "show", shown.append)
+    calls = []
+
+    def unroll(xs, h_0, cells):
+        calls.append((xs.shape, len(cells)))
+        return np.zeros((1, len(cells), 3))
+
+    explorers.unroll_explorer(unroll, np.zeros((1, 8, 2)), np.zeros((1, 3)), ())
+    assert (shown[0].range, shown[0].start) == ((1, 8), 4)
+    assert "5 copies" in shown[0].draw(5).alt
+    assert calls == [((1, 5, 2), 5)]
+
+
+def _numbered(number: int) -> plots.Picture:
+    return plots.picture(plots.new_axes(), f"number {number}")
