@@ -3,8 +3,9 @@ include tools/student.mk
 
 .PHONY: test build check pins student-edition benchmarks clean
 
+# One file stays on one worker: what a file sets up once for its tests is then made once.
 test: $(DEV)  ## run every test
-	OPENBLAS_NUM_THREADS=1 $(VENV) -m pytest -n 2
+	OPENBLAS_NUM_THREADS=1 $(VENV) -m pytest -n 2 --dist loadfile
 
 build: $(DEV)  ## write solutions/, lessons/ and the fixtures from source/
 	$(VENV) -m tools.build

@@ -30,7 +30,7 @@ c.ClearSolutions.text_stub = "YOUR ANSWER HERE"
 
 # Grading: first the canaries, then each submission; what it writes to stderr costs no point.
 c.Autograde.pre_convert_hook = "grading.hooks.before_autograde"
-c.Execute.timeout = 120  # seconds for one cell; the slowest solution needs a tenth of it
+c.Execute.timeout = 120  # seconds for one cell; a slow machine should not cost points
 c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.Execute",
     "grading.stderr.StderrAsStdout",

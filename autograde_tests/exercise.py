@@ -58,6 +58,7 @@ class Exercise:
     styles: honest solutions of other kinds, all of which must pass
     hints: a question, the idea, the line in words
     unchanged: points for leaving the inputs as they were (0: not asked)
+    lists: whether a list may stand for an array, because nothing in the lesson breaks on it
     probe: how the answer is called, a name in rnn_helpers.observing.PROBES
     """
 
@@ -69,6 +70,7 @@ class Exercise:
     styles: tuple[Callable, ...]
     hints: tuple[str, str, str]
     unchanged: float = 0.5
+    lists: bool = False
     probe: str = "call"
     not_allowed: tuple[str, ...] = FROM_SCRATCH
 
@@ -96,6 +98,7 @@ class Exercise:
             tolerance=self.tolerance.value,
             probe=self.probe,
             not_allowed=self.not_allowed,
+            lists=self.lists,
         )
 
     def _case(self, challenge: Challenge, rng: np.random.Generator) -> Case:

@@ -34,7 +34,7 @@ def _sequence(rng: Rng) -> tuple:
 
 
 def _edges(rng: Rng) -> tuple:
-    return numbers(rng, int(rng.choice([1, 30]))), float(rng.choice([0.0, 0.5, 1.0]))
+    return numbers(rng, int(rng.choice([1, 30]))), float(rng.choice([0.0, 0.5]))
 
 
 def _with_own_array(xs, decay):
@@ -58,7 +58,8 @@ leaky_memory = Exercise(
     challenges=(
         Challenge("one pulse, then silence", 0.5, _pulse),
         Challenge("any sequence", 0.5, _sequence),
-        Challenge("one step, many steps, decay 0 and 1", 0.5, _edges, hidden=True),
+        Challenge("decay 1: nothing is lost", 0.25, lambda rng: (numbers(rng, 5), 1.0)),
+        Challenge("decay 0, one step, many steps", 0.25, _edges, hidden=True),
     ),
     oracle=leaky_memory_oracle,
     tolerance=Tolerance(1e-10, "float64, a few dozen additions of numbers near 1"),
@@ -80,10 +81,23 @@ leaky_memory = Exercise(
         ),
         Mistake("only the last state is returned", lambda xs, decay: _states(xs, lambda h, x: decay * h + x)[-1]),
         Mistake(
+            "`return` stands inside the loop, so that the loop ends after its first step",
+            lambda xs, decay: np.array(xs)[:1],
+        ),
+        Mistake(
+            "the list begins with h_0 = 0, so that there is one state too many",
+            lambda xs, decay: np.concatenate([[0.0], leaky_memory_oracle(xs, decay)]),
+        ),
+        Mistake(
+            "1 - decay survives instead of decay",
+            lambda xs, decay: leaky_memory_oracle(xs, 1 - decay),
+        ),
+        Mistake(
             "each state is kept before its input arrives, one step too early",
             lambda xs, decay: np.concatenate([[0.0], _states(xs, lambda h, x: decay * h + x)[:-1]]),
         ),
     ),
+    lists=True,
     styles=(_with_own_array, _with_a_plain_list, _with_a_matrix),
     hints=(
         "What does the memory hold before anything has arrived? And after the first input?",

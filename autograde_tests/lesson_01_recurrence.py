@@ -72,9 +72,10 @@ rnn_step = Exercise(
         Challenge("the input alone", 0.5, lambda rng: step_inputs(rng, *sizes(rng, 3), on="x")),
         Challenge("the memory alone", 0.5, lambda rng: step_inputs(rng, *sizes(rng, 3), on="h")),
         Challenge("the bias alone", 0.5, lambda rng: step_inputs(rng, *sizes(rng, 3), on="b")),
-        Challenge("everything at once", 1.0, lambda rng: step_inputs(rng, *sizes(rng, 3))),
+        Challenge("everything at once", 0.5, lambda rng: step_inputs(rng, *sizes(rng, 3))),
         Challenge("another activation: ReLU", 0.5, lambda rng: (*step_inputs(rng, *sizes(rng, 3)), relu)),
-        Challenge("one sequence, as many features as units", 0.5, lambda rng: step_inputs(rng, 1, 4, 4), hidden=True),
+        Challenge("a batch of one sequence", 0.5, lambda rng: step_inputs(rng, 1, *sizes(rng, 2))),
+        Challenge("as many features as units", 0.5, lambda rng: step_inputs(rng, 3, 4, 4), hidden=True),
     ),
     oracle=rnn_step_oracle,
     tolerance=Tolerance(1e-10, "float64, sums of fewer than twenty products near 1"),
@@ -93,7 +94,7 @@ rnn_step = Exercise(
     ),
     styles=(_with_einsum, _with_loops_over_units, _into_own_buffer, _with_joined_weights),
     hints=(
-        "Three things meet inside the activation. How many do you add?",
+        "Count the terms inside the activation in the equation. Now count yours: which one is missing or too much?",
         "A bias belongs to a unit, not to a sequence: NumPy adds a (units,) row to each row of a batch.",
         "Multiply x_t by W_xh with @, add h_prev @ W_hh, add b_h, and hand the whole sum to activation(...).",
     ),
@@ -142,8 +143,8 @@ def _inputs_first(xs, h_0, W_xh, W_hh, b_h):
     return np.array(states).transpose(1, 0, 2)
 
 
-def _as_nested_lists(xs, h_0, W_xh, W_hh, b_h):
-    return [_loop(xs[i : i + 1], h_0[i : i + 1], W_xh, W_hh, b_h)[0].tolist() for i in range(len(xs))]
+def _one_sequence_at_a_time(xs, h_0, W_xh, W_hh, b_h):
+    return np.array([_loop(xs[i : i + 1], h_0[i : i + 1], W_xh, W_hh, b_h)[0] for i in range(len(xs))])
 
 
 rnn_forward = Exercise(
@@ -172,6 +173,14 @@ rnn_forward = Exercise(
         ),
         Mistake("only the last state is returned", lambda xs, h, U, W, b: _loop(xs, h, U, W, b)[:, -1]),
         Mistake(
+            "one and the same array is kept at every step, so that all states show the last one",
+            lambda xs, h, U, W, b: np.repeat(_loop(xs, h, U, W, b)[:, -1:], xs.shape[1], axis=1),
+        ),
+        Mistake(
+            "`return` stands inside the loop, so that the loop ends after its first step",
+            lambda xs, h, U, W, b: _loop(xs[:, :1], h, U, W, b),
+        ),
+        Mistake(
             "each state is kept before its step is taken, so h_0 comes first and the last state is lost",
             lambda xs, h, U, W, b: np.concatenate([h[:, None], _loop(xs, h, U, W, b)[:, :-1]], axis=1),
         ),
@@ -182,9 +191,9 @@ rnn_forward = Exercise(
         Mistake("W_hh is used transposed", lambda xs, h, U, W, b: _loop(xs, h, U, W.T, b)),
         Mistake("the bias b_h is left out", lambda xs, h, U, W, b: _loop(xs, h, U, W, 0 * b)),
     ),
-    styles=(_preallocated, _inputs_first, _as_nested_lists),
+    styles=(_preallocated, _inputs_first, _one_sequence_at_a_time),
     hints=(
-        "Which of the five arguments changes from step to step, and which stays the same?",
+        "Look at the three written-out steps: which two arguments of rnn_step change from line to line?",
         "It is the leaky memory again: a state that lives outside the loop. The loop runs over the second axis of xs.",
         "Begin with h = h_0. For t in range(steps): h = rnn_step(xs[:, t], h, ...), keep it in a list. "
         "At the end np.stack(list, axis=1).",
@@ -233,6 +242,10 @@ readout = Exercise(
             "the outputs are squeezed through tanh; logits may be any number", lambda hs, W, b: np.tanh(hs @ W + b)
         ),
         Mistake("softmax is applied already; logits are the numbers before it", lambda hs, W, b: _softmax(hs @ W + b)),
+        Mistake(
+            "the outputs are squeezed through a sigmoid; logits may be any number",
+            lambda hs, W, b: 1 / (1 + np.exp(-(hs @ W + b))),
+        ),
         Mistake("only the last step is read out", lambda hs, W, b: hs[:, -1] @ W + b),
         Mistake(
             "the states are averaged over time first",
@@ -292,7 +305,7 @@ count_parameters = Exercise(
     hints=(
         "How many arrays of weights does the network own? Count them in the equations: three in one, two in the other.",
         "An array of shape (a, b) holds a * b numbers; a bias of shape (a,) holds a. All steps share the weights.",
-        "Add five things: features * units, units * units, units, units * classes, and classes.",
+        "W_xh holds features * units numbers. Write the same for the other four arrays, and add all five.",
     ),
     unchanged=0.0,
 )
@@ -395,7 +408,7 @@ class _ReturnsLists(_Network):
         return list(super().step(x_t, h_prev))
 
     def forward(self, xs, h_0=None):
-        return [part.tolist() for part in super().forward(xs, h_0)]
+        return list(super().forward(xs, h_0))
 
 
 class _SmallMethods(_Network):
@@ -413,10 +426,11 @@ def _network_inputs(rng: Rng, calls: str, *, start: bool = False) -> tuple:
     _, h, W_xh, W_hh, b_h = step_inputs(rng, batch, features, units)
     W_hy, b_y = numbers(rng, units, classes), numbers(rng, classes)
     weights = {"W_xh": W_xh, "W_hh": W_hh, "b_h": b_h, "W_hy": W_hy, "b_y": b_y}
-    made: list[tuple] = []
+    made: dict[str, tuple] = {}
     for name in calls.split("+"):
         xs = numbers(rng, batch, steps, features)
-        made.append(("step", xs[:, 0], h) if name == "step" else ("forward", xs, h) if start else ("forward", xs))
+        label = f"{name}, second call" if name in made else name
+        made[label] = ("step", xs[:, 0], h) if name == "step" else ("forward", xs, h) if start else ("forward", xs)
     return (features, units, classes), weights, made
 
 

@@ -90,6 +90,10 @@ unroll = Exercise(
         Mistake("the state is not carried from copy to copy", lambda xs, h, cells: _walk(xs, h, cells, carry=False)),
         Mistake("h_0 is ignored and the state begins at zero", lambda xs, h, cells: _walk(xs, 0 * h, cells)),
         Mistake("the copies' weights are averaged", lambda xs, h, cells: _walk(xs, h, _averaged(cells))),
+        Mistake(
+            "h_0 is kept as well, so there is one state too many",
+            lambda xs, h, cells: np.concatenate([h[:, None], _walk(xs, h, cells)], axis=1),
+        ),
         Mistake("only the last state is returned", lambda xs, h, cells: _walk(xs, h, cells)[:, -1]),
         Mistake(
             "the states are stacked with the steps first, (steps, batch, units)",
@@ -161,12 +165,13 @@ def _pad_with_np_pad(sequences):
 def _pad_with_lists(sequences):
     steps, features = max(len(s) for s in sequences), len(sequences[0][0])
     xs = [[list(s[t]) if t < len(s) else [0.0] * features for t in range(steps)] for s in sequences]
-    return xs, [[t < len(s) for t in range(steps)] for s in sequences]
+    return np.array(xs), np.array([[t < len(s) for t in range(steps)] for s in sequences])
 
 
-def _pad_with_number_mask(sequences):
-    xs, mask = _pad(sequences)
-    return xs, mask.astype(float)
+def _pad_by_counting_steps(sequences):
+    xs, _ = _pad(sequences)
+    lengths = np.array([len(s) for s in sequences])
+    return xs, np.less.outer(np.arange(xs.shape[1]), lengths).T
 
 
 pad_batch = Exercise(
@@ -198,12 +203,13 @@ pad_batch = Exercise(
             "the mask is made by looking for zeros; a real input may be zero",
             lambda seqs: (_pad(seqs)[0], np.any(_pad(seqs)[0] != 0, axis=-1)),
         ),
+        Mistake("the pair is the wrong way round; it is xs, mask", lambda seqs: _pad(seqs)[::-1]),
         Mistake("the mask is True everywhere", lambda seqs: (_pad(seqs)[0], np.ones_like(_pad(seqs)[1]))),
         Mistake("every sequence is cut to the shortest one", _cut_to_shortest),
         Mistake("the padding repeats the last input instead of zeros", _pad_repeating_last),
         Mistake("the padding is filled with ones instead of zeros", lambda seqs: _pad(seqs, fill=1.0)),
     ),
-    styles=(_pad_with_np_pad, _pad_with_lists, _pad_with_number_mask),
+    styles=(_pad_with_np_pad, _pad_with_lists, _pad_by_counting_steps),
     hints=(
         "How long must the box be so that the longest sequence fits?",
         "Make xs all zeros and mask all False, big enough; then each sequence fills the beginning of its row.",
@@ -244,6 +250,15 @@ def _masked_walk(xs, mask, h, U, W, b, *, keep=None, show=None):
         stepped = np.tanh(xs[:, t] @ U + h @ W + b)
         h = np.where(on, stepped, h if keep is None else keep(h, h_0))
         states.append(h if show is None else np.where(on, h, show(h)))
+    return np.stack(states, axis=1)
+
+
+def _stores_the_step_not_taken(xs, mask, h, U, W, b):
+    states = []
+    for t in range(xs.shape[1]):
+        stepped = np.tanh(xs[:, t] @ U + h @ W + b)
+        h = np.where(mask[:, t, None], stepped, h)
+        states.append(stepped)
     return np.stack(states, axis=1)
 
 
@@ -321,6 +336,10 @@ rnn_forward_masked = Exercise(
             lambda xs, m, h, U, W, b: _masked_walk(xs * m[..., None], np.ones_like(m), h, U, W, b),
         ),
         Mistake(
+            "the state is kept, but the step that was not taken is stored; store the kept state",
+            _stores_the_step_not_taken,
+        ),
+        Mistake(
             "the state is kept, but zeros are stored for the masked steps; store the kept state",
             lambda xs, m, h, U, W, b: _masked_walk(xs, m, h, U, W, b, show=lambda h: 0 * h),
         ),
@@ -369,7 +388,7 @@ def _last_index(mask):
 
 
 def _last_by_rows(hs, mask):
-    return [states[np.flatnonzero(marks)[-1]] for states, marks in zip(hs, mask, strict=True)]
+    return np.stack([states[np.flatnonzero(marks)[-1]] for states, marks in zip(hs, mask, strict=True)])
 
 
 def _last_by_largest_index(hs, mask):
@@ -411,6 +430,10 @@ last_state = Exercise(
         Mistake(
             "the states of all real steps are averaged",
             lambda hs, m: (hs * m[..., None]).sum(axis=1) / m.sum(axis=1, keepdims=True),
+        ),
+        Mistake(
+            "the place is counted from the end (in the reversed mask) but used from the beginning",
+            lambda hs, m: _pick(hs, np.argmax(m[:, ::-1], axis=1)),
         ),
         Mistake("the first real state is taken", lambda hs, m: _pick(hs, np.argmax(m, axis=1))),
         Mistake(

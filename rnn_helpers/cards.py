@@ -8,10 +8,12 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
-from rnn_helpers.judging import Report
+from rnn_helpers.judging import BEFORE, LATER, Report
 
 WIDTH = 88
-_COLOUR = {True: "var(--jp-success-color1, #1b7837)", False: "var(--jp-error-color1, #b2182b)"}
+_GREEN, _RED = "var(--jp-success-color1, #1b7837)", "var(--jp-error-color1, #b2182b)"  # JupyterLab's own, both themes
+_GREY = "var(--jp-ui-font-color2, #666)"
+MARKS = {"right": ("✓", _GREEN), "wrong": ("✗", _RED), "later": ("–", _GREY)}
 
 
 @dataclass
@@ -30,26 +32,37 @@ class Card:
         right = sum(report.right.values())
         return report.name, "all right" if report.passed else f"{right} of {len(report.right)} checks"
 
-    def rows(self) -> list[tuple[str, bool, str]]:
-        """Return (title, right, what is wrong) for each check; only the first to mend is explained."""
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Return (title, a word of MARKS, what is wrong) for each check; only the first to mend is explained."""
         report = self.report
         if report.unsolved:
             return []
         first = report.first_wrong
-        if first and first not in report.right:
-            return [(first, False, report.problems[first].sentence)]
-        told = {first: report.problems[first].sentence} if first else {}
-        return [(title, right, told.get(title, "")) for title, right in report.right.items()]
+        if first == BEFORE:
+            return [(first, "wrong", report.problems[first].sentence)]
+        return [(title, self._word(title), self._explained(title, first)) for title in report.right]
+
+    def _word(self, title: str) -> str:
+        if self.report.right[title]:
+            return "right"
+        return "later" if self.report.problems[title] is LATER else "wrong"
+
+    def _explained(self, title: str, first: str) -> str:
+        problem = self.report.problems.get(title)
+        return problem.sentence if problem and (title == first or problem is LATER) else ""
 
     def footer(self) -> list[str]:
         """Return the sentences under the checks."""
         report, lines = self.report, []
+        start = f"Where to begin? {self.hint}" if self.hint else ""
         if report.mistake:
             lines.append(f"This is exactly what comes out when {report.mistake}.")
         if report.printed and not report.unsolved:
             lines.append(f"Your code printed: {report.printed.strip()}")
         if report.unsolved:
-            lines.append(f"Write your code in the cell above, run it, then run this one. Where to begin? {self.hint}")
+            lines.append(
+                f"Put your code in place of `raise NotImplementedError()`, run that cell, then this one. {start}"
+            )
         elif not report.passed and self.hint:
             lines.append(f"Stuck? {self.hint}")
         return lines + ([self.note] if self.note else [])
@@ -59,16 +72,16 @@ class Card:
         rows = self.rows()
         wide = max((len(title) for title, _, _ in rows), default=0)
         lines = [f"{name:<{wide + 2}}  {state}"]
-        for title, right, problem in rows:
-            text = f"  {title:<{wide}}  {'right' if right else 'wrong'}{': ' + problem if problem else ''}"
-            lines += textwrap.wrap(text, WIDTH, subsequent_indent=" " * (wide + 4)) or [text]
+        for title, word, problem in rows:
+            text = f"  {title:<{wide}}  {word}{': ' + problem if problem else ''}"
+            lines += textwrap.wrap(text, WIDTH, subsequent_indent=" " * (wide + 4))
         for sentence in self.footer():
             lines += textwrap.wrap(sentence, WIDTH, initial_indent="  ", subsequent_indent="  ")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         name, state = self.headline()
-        colour = "var(--jp-border-color1, #888)" if self.report.unsolved else _COLOUR[self.report.passed]
+        colour = _GREY if self.report.unsolved else _GREEN if self.report.passed else _RED
         rows = "".join(self._html_row(*row) for row in self.rows())
         footer = "".join(f"<div style='margin-top:4px'>{_escape(line)}</div>" for line in self.footer())
         return (
@@ -78,11 +91,13 @@ class Card:
             f"<table style='border-collapse:collapse;margin:4px 0'>{rows}</table>{footer}</div>"
         )
 
-    def _html_row(self, title: str, right: bool, problem: str) -> str:
-        mark = f"<span style='color:{_COLOUR[right]}'>{'✓ right' if right else '✗ wrong'}</span>"
-        cell = "style='text-align:left;padding:2px 14px 2px 0;vertical-align:top'"
-        mark_cell = cell.replace("vertical-align", "white-space:nowrap;vertical-align")
-        return f"<tr><td {mark_cell}>{mark}</td><td {cell}>{_escape(title)}</td><td {cell}>{_escape(problem)}</td></tr>"
+    def _html_row(self, title: str, word: str, problem: str) -> str:
+        mark, colour = MARKS[word]
+        cell = "style='text-align:left;padding:2px 14px 2px 0;vertical-align:top;white-space:nowrap'"
+        wide_cell = cell.replace("nowrap", "normal")
+        explained = f"<tr><td></td><td {wide_cell}>{_escape(problem)}</td></tr>" if problem else ""
+        state = f"<span style='color:{colour}'>{mark} {word}</span>"
+        return f"<tr><td {cell}>{state}</td><td {cell}>{_escape(title)}</td></tr>{explained}"
 
 
 def show(thing: Any) -> None:

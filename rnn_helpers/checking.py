@@ -17,7 +17,7 @@ class CheckFailed(AssertionError):
         return [f"CheckFailed: {self}"]
 
 
-def check(answer: Any, name: str | None = None) -> None:
+def check(answer: Any = None, name: str | None = None) -> None:
     """Check the answer to an exercise and show a card.
 
     answer: the function, class or value you wrote

@@ -22,40 +22,43 @@ class Problem:
     sentence: str
 
 
-def find_problem(expected: Any, got: Any, tolerance: float) -> Problem | None:
+def find_problem(expected: Any, got: Any, tolerance: float, *, lists: bool = False) -> Problem | None:
     """Return the first thing wrong with `got`, or None when it is right.
 
     expected: an array, a number, a bool, or a tuple or dict of these
     tolerance: largest accepted |got - expected| / (1 + |expected|); NaN is never accepted
+    lists: whether a list of numbers may stand for an array
     """
     if isinstance(expected, (tuple, list)):
-        return _sequence_problem(expected, got, tolerance)
+        return _sequence_problem(expected, got, tolerance, lists)
     if isinstance(expected, dict):
-        return _dict_problem(expected, got, tolerance)
+        return _dict_problem(expected, got, tolerance, lists)
     if isinstance(expected, np.ndarray):
-        return _array_problem(expected, got, tolerance)
+        if isinstance(got, (list, tuple)) and not lists:
+            return Problem("type", f"expected an array, got {describe(got)}; np.array(...) makes one of it")
+        return _array_problem(expected, got, tolerance, f"an array of numbers, shape {expected.shape}")
     return _number_problem(expected, got, tolerance)
 
 
-def _sequence_problem(expected: tuple | list, got: Any, tolerance: float) -> Problem | None:
+def _sequence_problem(expected: tuple | list, got: Any, tolerance: float, lists: bool) -> Problem | None:
     if not isinstance(got, (tuple, list)):
         return Problem("type", f"expected {len(expected)} results, as in `return a, b`, got {describe(got)}")
     if len(got) != len(expected):
         return Problem("type", f"expected {len(expected)} results, got {len(got)}")
     for position, (want, have) in enumerate(zip(expected, got, strict=True)):
-        problem = find_problem(want, have, tolerance)
+        problem = find_problem(want, have, tolerance, lists=lists)
         if problem:
             return Problem(problem.kind, f"result {position + 1} of {len(expected)}: {problem.sentence}")
     return None
 
 
-def _dict_problem(expected: dict, got: Any, tolerance: float) -> Problem | None:
+def _dict_problem(expected: dict, got: Any, tolerance: float, lists: bool) -> Problem | None:
     if not isinstance(got, dict):
         return Problem("type", f"expected a dict with the keys {sorted(expected)}, got {describe(got)}")
     if set(got) != set(expected):
         return Problem("type", f"expected the keys {sorted(expected)}, got {sorted(map(str, got))}")
     for key, want in expected.items():
-        problem = find_problem(want, got[key], tolerance)
+        problem = find_problem(want, got[key], tolerance, lists=lists)
         if problem:
             return Problem(problem.kind, f"{key}: {problem.sentence}")
     return None
@@ -63,19 +66,21 @@ def _dict_problem(expected: dict, got: Any, tolerance: float) -> Problem | None:
 
 def _number_problem(expected: Any, got: Any, tolerance: float) -> Problem | None:
     whole = isinstance(expected, (int, np.integer)) and not isinstance(expected, bool)
-    problem = _array_problem(np.asarray(expected), got, tolerance, noun="a whole number" if whole else "a number")
+    problem = _array_problem(np.asarray(expected), got, tolerance, "one whole number" if whole else "one number")
     if problem is None and whole and not isinstance(np.asarray(got).item(), int):
         return Problem("dtype", f"a count is a whole number; got the {type(got).__name__} {got!r}. Is there a / in it?")
     return problem
 
 
-def _array_problem(expected: np.ndarray, got: Any, tolerance: float, noun: str = "") -> Problem | None:
-    noun = noun or f"an array of shape {expected.shape}"
+def _array_problem(expected: np.ndarray, got: Any, tolerance: float, noun: str) -> Problem | None:
     array = as_array(got)
     if array is None:
         return Problem("type", f"expected {noun}, got {describe(got)}")
     if array.shape != expected.shape:
-        return Problem("shape", _shape_sentence(expected.shape, array.shape))
+        sentence = _shape_sentence(expected.shape, array.shape)
+        return Problem("shape", sentence if expected.shape else f"expected {noun}, got {describe(got)}")
+    if expected.dtype == bool and array.dtype != bool:
+        return Problem("dtype", f"expected True and False, got {array.dtype}; dtype=bool makes an array of them")
     if array.dtype.kind not in "biuf":
         return Problem("dtype", f"expected real numbers, got {array.dtype} ({describe(got)})")
     if not np.all(np.isfinite(array)):
@@ -98,11 +103,8 @@ def _value_problem(expected: np.ndarray, array: np.ndarray, tolerance: float) ->
     if expected.dtype.kind == "f" and array.dtype.kind in "iu" and np.all(have == np.trunc(want)):
         return Problem("dtype", f"the digits after the point are cut off: your array holds {array.dtype}")
     where = _place(np.unravel_index(np.argmax(excess), excess.shape))
-    largest = np.max(np.abs(have - want))
-    return Problem(
-        "value",
-        f"expected {_at(want, where)}{_place_text(where)}, got {_at(have, where)} (largest difference {largest:.2g})",
-    )
+    largest = f" (largest difference {np.max(np.abs(have - want)):.2g})" if want.size > 1 else ""
+    return Problem("value", f"expected {_at(want, where)}{_place_text(where)}, got {_at(have, where)}{largest}")
 
 
 def as_array(value: Any) -> np.ndarray | None:
@@ -130,7 +132,9 @@ def describe(value: Any) -> str:
         return f"an array of shape {value.shape} and dtype {value.dtype}"
     if isinstance(value, (tuple, list)):
         return f"a {type(value).__name__} of {len(value)}"
-    return f"the {type(value).__name__} {str(value)[:40]}"
+    if isinstance(value, (bool, int, float, complex, np.generic)):
+        return f"the {type(value).__name__} {value}"
+    return f"an object of type {type(value).__name__}"
 
 
 def same_output(first: Any, second: Any, tolerance: float) -> bool:

@@ -80,6 +80,7 @@ def encode_task(task: Task) -> dict:
         "tolerance": max(task.tolerance, TOLERANCE),
         "probe": task.probe,
         "not_allowed": list(task.not_allowed),
+        "lists": task.lists,
         "sentences": task.sentences,
         "cases": [_encode_case(case) for case in task.cases],
     }
@@ -115,6 +116,7 @@ def decode_task(name: str, data: dict) -> Task:
         tolerance=data["tolerance"],
         probe=data["probe"],
         not_allowed=tuple(data["not_allowed"]),
+        lists=data["lists"],
     )
 
 
@@ -157,5 +159,7 @@ def _unknown(name: str, known: list[str]) -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(name, known, n=2, cutoff=0.5)
-    guess = f" Did you mean {' or '.join(near)}?" if near else f" The exercises are: {', '.join(known)}."
-    return f"There is no exercise called {name!r}.{guess}"
+    if not near:
+        return f"There is no exercise called {name!r}. The exercises are: {', '.join(known)}."
+    other = f'If {name} is your own name for it: check({name}, "{near[0]}").'
+    return f"There is no exercise called {name!r}. Did you mean {' or '.join(near)}? {other}"

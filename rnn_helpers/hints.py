@@ -9,7 +9,7 @@ from rnn_helpers import fixtures
 _given: dict[str, int] = {}  # exercise -> hints given since the kernel started
 
 
-def hint(exercise: Any) -> None:
+def hint(exercise: Any = "") -> None:
     """Print the next hint for an exercise; after the last one, all of them again.
 
     exercise: its name, or the function itself

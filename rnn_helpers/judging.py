@@ -15,8 +15,9 @@ import numpy as np
 from rnn_helpers.comparing import Problem, describe, find_problem, same_output
 from rnn_helpers.observing import Outcome, observe
 
+BEFORE = "before the checks"
 UNCHANGED = "its inputs stay as they were"
-KINDS = ("stub", "not allowed", "type", "error", "shape", "dtype", "finite", "mutation", "value")  # told in this order
+LATER = Problem("later", "looked at once one of the checks above is right")
 
 
 @dataclass
@@ -36,6 +37,7 @@ class Task:
     points: check title -> points, in the order shown; UNCHANGED among them where the inputs may not be changed
     sentences: one for each mistake, completing "This is exactly what comes out when ..."
     parameters: the names in the signature, for sentences
+    lists: whether a list of numbers may stand for an array
     """
 
     name: str
@@ -46,6 +48,7 @@ class Task:
     tolerance: float
     probe: str = "call"
     not_allowed: tuple[str, ...] = ()
+    lists: bool = False
 
 
 @dataclass
@@ -70,8 +73,8 @@ class Report:
 
     @property
     def first_wrong(self) -> str:
-        """Return the title of the check to mend first: type before shape before value, then in the order shown."""
-        return min(self.problems, key=lambda title: KINDS.index(self.problems[title].kind), default="")
+        """Return the title of the first check that is wrong, or ""; checks go from the simple to the whole."""
+        return next((title for title in (BEFORE, *self.right) if title in self.problems), "")
 
     @property
     def passed(self) -> bool:
@@ -87,7 +90,7 @@ def judge(answer: Any, task: Task) -> Report:
         return _all_wrong(report, task, wrong_kind)
     outcomes = [observe(answer, case.args, task.probe, task.not_allowed) for case in task.cases]
     report.printed = next((o.printed for o in outcomes if o.printed), "")
-    report.unsolved = any(o.error == "NotImplementedError" for o in outcomes)
+    report.unsolved = all(o.error == "NotImplementedError" for o in outcomes)
     used = next((o.used for o in outcomes if o.used), "")
     if report.unsolved:
         return _all_wrong(report, task, Problem("stub", "not solved yet"))
@@ -95,16 +98,16 @@ def judge(answer: Any, task: Task) -> Report:
         return _all_wrong(
             report, task, Problem("not allowed", f"this one is built from scratch: it may not use {used}")
         )
-    _mark(report, task, outcomes)
+    _mark(report, task, outcomes, _parameter_names(answer, task))
     report.points = sum(task.points[title] for title, right in report.right.items() if right)
     if not report.passed:
         report.mistake = _name_mistake(task, outcomes)
     return report
 
 
-def _mark(report: Report, task: Task, outcomes: list[Outcome]) -> None:
+def _mark(report: Report, task: Task, outcomes: list[Outcome], names: list[str]) -> None:
     for case, outcome in zip(task.cases, outcomes, strict=True):
-        problem = _problem(case, outcome, task)
+        problem = _problem(case, outcome, task, names)
         if problem:
             report.problems.setdefault(case.title, problem)
     any_right = False
@@ -115,24 +118,34 @@ def _mark(report: Report, task: Task, outcomes: list[Outcome]) -> None:
     if UNCHANGED in task.points:
         changed = next((o.changed for o in outcomes if o.changed), ())
         if changed:
-            report.problems[UNCHANGED] = Problem("mutation", _mutation_sentence(task, changed))
+            report.problems[UNCHANGED] = Problem("mutation", _mutation_sentence(names, changed))
         elif not any_right:
-            report.problems[UNCHANGED] = Problem("value", "counts once one of the checks above is right")
+            report.problems[UNCHANGED] = LATER
         report.right[UNCHANGED] = UNCHANGED not in report.problems
 
 
-def _problem(case: Case, outcome: Outcome, task: Task) -> Problem | None:
+def _problem(case: Case, outcome: Outcome, task: Task, names: list[str]) -> Problem | None:
+    if outcome.error == "NotImplementedError":
+        return Problem("stub", "this part is not solved yet: `raise NotImplementedError()` still stands there")
     if outcome.error:
         where = f", in {outcome.line}" if outcome.line else ""
-        return Problem("error", f"{outcome.error}: {outcome.message or 'no message'}{where}.{_shapes(case, task)}")
-    return find_problem(case.expected, outcome.value, task.tolerance)
+        return Problem("error", f"{outcome.error}: {outcome.message or 'no message'}{where}.{_shapes(case, names)}")
+    return find_problem(case.expected, outcome.value, task.tolerance, lists=task.lists)
 
 
-def _shapes(case: Case, task: Task) -> str:
+def _parameter_names(answer: Callable, task: Task) -> list[str]:
+    """Return the student's own names for the arguments; the exercise's where there are none."""
+    if task.probe != "call":
+        return []
+    own = list(inspect.signature(answer).parameters)
+    return own if len(own) >= len(task.cases[0].args) else task.parameters
+
+
+def _shapes(case: Case, names: list[str]) -> str:
     """Name the shapes of the inputs: most errors in this course come from two that do not fit."""
-    pairs = zip(task.parameters, case.args, strict=False)
+    pairs = zip(names, case.args, strict=False)
     shapes = [f"{name} {value.shape}" for name, value in pairs if isinstance(value, np.ndarray)]
-    return f" The shapes here: {', '.join(shapes)}." if shapes and task.probe == "call" else ""
+    return f" The shapes here: {', '.join(shapes)}." if shapes else ""
 
 
 def _name_mistake(task: Task, outcomes: list[Outcome]) -> str:
@@ -156,26 +169,25 @@ def _not_an_answer(answer: Any, task: Task) -> Problem | None:
     if task.probe != "call":
         return None
     try:
-        inspect.signature(answer).bind(*task.cases[0].args)
-    except TypeError:
-        return Problem(
-            "type", f"{task.name} is called with ({', '.join(task.parameters)}); yours takes {_signature(answer)}"
-        )
+        signature = inspect.signature(answer)
     except ValueError:
         return None  # built-ins without a signature: the call itself will tell
+    own, asked = list(signature.parameters), [name.partition("=")[0] for name in task.parameters]
+    if sorted(own) == sorted(asked) and own != asked:
+        return Problem("type", f"the order is {task.name}({', '.join(asked)}); yours is ({', '.join(own)})")
+    try:
+        signature.bind(*task.cases[0].args)
+    except TypeError:
+        return Problem("type", f"{task.name} is called with ({', '.join(task.parameters)}); yours takes {signature}")
     return None
 
 
-def _signature(answer: Callable) -> str:
-    return str(inspect.signature(answer))
-
-
-def _mutation_sentence(task: Task, changed: tuple[int, ...]) -> str:
-    names = [task.parameters[i] if i < len(task.parameters) else f"input {i + 1}" for i in changed]
-    return f"your code changes {' and '.join(names)} in place; work on a new array or a copy"
+def _mutation_sentence(names: list[str], changed: tuple[int, ...]) -> str:
+    which = [names[i] if i < len(names) else f"input {i + 1}" for i in changed]
+    return f"your code changes {' and '.join(which)} in place; work on a new array or a copy"
 
 
 def _all_wrong(report: Report, task: Task, problem: Problem) -> Report:
     report.right = dict.fromkeys(task.points, False)
-    report.problems = {"before the checks": problem}
+    report.problems = {BEFORE: problem}
     return report

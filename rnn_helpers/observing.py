@@ -44,12 +44,12 @@ def call(answer: Callable, *args: Any) -> Any:
     return answer(*args)
 
 
-def use_network(answer: Callable, sizes: tuple, weights: dict, calls: list) -> tuple:
-    """Build a network, lay `weights` over its attributes, and return what each (method, *args) of `calls` gives."""
+def use_network(answer: Callable, sizes: tuple, weights: dict, calls: dict[str, tuple]) -> dict[str, Any]:
+    """Build a network, lay `weights` over its attributes, and return {label: what (method, *args) gives}."""
     network = answer(*sizes, np.random.default_rng(0))
     for name, value in weights.items():
         setattr(network, name, value)
-    return tuple(getattr(network, method)(*args) for method, *args in calls)
+    return {label: getattr(network, method)(*args) for label, (method, *args) in calls.items()}
 
 
 PROBES: dict[str, Callable] = {"call": call, "use_network": use_network}
@@ -77,7 +77,7 @@ def observe(answer: Callable, args: tuple, probe: str = "call", not_allowed: tup
             outcome.message = str(error)
             outcome.line = _students_line(error)
     text.writelines(f"{warning.category.__name__}: {warning.message}\n" for warning in warned)
-    outcome.printed = text.getvalue()[:PRINTED_LIMIT]
+    outcome.printed = _shortened(text.getvalue())
     outcome.changed = tuple(i for i, (old, new) in enumerate(zip(args, given, strict=True)) if _changed(old, new))
     return outcome
 
@@ -102,11 +102,15 @@ def _watching(not_allowed: tuple[str, ...], outcome: Outcome) -> Iterator[None]:
         sys.setprofile(previous)
 
 
+def _shortened(text: str) -> str:
+    return text if len(text) <= PRINTED_LIMIT else text[:PRINTED_LIMIT] + " … (and more)"
+
+
 def _students_line(error: Exception) -> str:
-    """Return the last line of the student's own code in the traceback, or ""."""
+    """Return the function and the last line of the student's own code in the traceback, or ""."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if "site-packages" not in f.filename and f.filename != __file__ and f.line]
-    return f"line {own[-1].lineno}: {own[-1].line}" if own else ""
+    return f"{own[-1].name}, line {own[-1].lineno}: `{own[-1].line}`" if own else ""
 
 
 def _changed(old: Any, new: Any) -> bool:

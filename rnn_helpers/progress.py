@@ -17,7 +17,6 @@ from rnn_helpers import cards, fixtures
 from rnn_helpers.judging import Report
 
 _LINE = re.compile(r"^\S+ \S+ (?P<lesson>\w+) (?P<name>\w+) (?P<right>\d+) of (?P<all>\d+)$")
-_HEADER = "# Your progress in the RNN course: one line for each change. Delete the file to begin again.\n"
 
 
 def progress_file() -> Path:
@@ -26,13 +25,13 @@ def progress_file() -> Path:
 
 
 def record(lesson: str, name: str, report: Report) -> str:
-    """Append a line when the exercise's state changed. Return "" or one sentence why it could not be kept."""
+    """Append a line when it is the best so far. Return "" or one sentence why it could not be kept."""
     if report.unsolved:
         return ""
     state = (sum(report.right.values()), len(report.right))
     path = progress_file()
     try:
-        if states(path).get((lesson, name)) == state:
+        if _share(states(path).get((lesson, name))) >= _share(state):
             return ""
         path.parent.mkdir(parents=True, exist_ok=True)
         now = datetime.now().strftime("%Y-%m-%d %H:%M")
@@ -42,15 +41,17 @@ def record(lesson: str, name: str, report: Report) -> str:
     return ""
 
 
+def _share(state: tuple[int, int] | None) -> float:
+    """Return the share of checks that are right; -1 when there is no state yet."""
+    return state[0] / max(state[1], 1) if state else -1.0
+
+
 def _append(path: Path, line: str) -> None:
     with path.open("ab+") as file:
-        size = file.seek(0, os.SEEK_END)
-        if size == 0:
-            line = _HEADER + line
-        else:
+        if file.seek(0, os.SEEK_END):
             file.seek(-1, os.SEEK_END)
             line = line if file.read(1) == b"\n" else "\n" + line  # a crash may have cut the last line short
-        file.write(line.encode())
+        file.write(line.encode())  # one small write at the end: atomic beside another notebook's
 
 
 def states(path: Path) -> dict[tuple[str, str], tuple[int, int]]:

@@ -62,15 +62,19 @@ class LabPage:
 
     def __init__(self, driver: webdriver.Chrome, address: str, screenshots: Path):
         self.driver, self.address, self.screenshots = driver, address, screenshots
-        self.server = address.partition("/lab/")[0]
-        driver.get(address)  # its token logs the browser in for all that follows
 
-    def open(self, notebook: Path, course: Path) -> None:
-        """Open a notebook of the course, alone, and wait for its kernel."""
-        self.driver.get(f"{self.server}/lab/tree/{notebook.relative_to(course).as_posix()}?reset")
-        self.wait_for_kernel()
+    def start(self) -> None:
+        """Open the address that `make lab` printed."""
+        self._get(self.address)
 
-    def wait_for_kernel(self) -> None:
+    def open(self, notebook: str) -> None:
+        """Open a notebook, named as the server sees it."""
+        server, _, rest = self.address.partition("/lab/")
+        self._get(f"{server}/lab/tree/{notebook}?{rest.partition('?')[2]}")
+
+    def _get(self, address: str) -> None:
+        """Open an address without the tabs of the last time, and wait for the notebook's kernel."""
+        self.driver.get(f"{address}&reset")
         self.see(".jp-Notebook-ExecutionIndicator[data-status='idle']")
 
     def run_all(self) -> None:
