@@ -75,7 +75,9 @@ def unroll_explorer(unroll: Callable, xs: np.ndarray, h_0: np.ndarray, cell: tup
 
     def draw(steps: int) -> Picture:
         states = unroll(xs[:, :steps], h_0, [cell] * steps)[0]
-        words = f"{steps} copies of one cell in a row; each hands its state to the next and all share W_xh and W_hh."
-        return picture(graphs.unrolled(states), words)
+        copies = "1 copy" if steps == 1 else f"{steps} copies"
+        strips = "; ".join(f"h_{t}: {np.round(state, 1).tolist()}" for t, state in enumerate(states, start=1))
+        words = f"{copies} of one cell in a row, y_{steps} above the last; the strips show {strips}."
+        return picture(graphs.unrolled(states, room=longest), words)
 
     cards.show(Explorer(draw, "steps T", 1, longest, min(4, longest)))

@@ -13,15 +13,19 @@ BOX, GAP = 1.0, 0.7  # width of a copy and of the space between two, in data uni
 ARROW = {"arrowstyle": "-|>", "linewidth": 1.3, "color": "0.25", "shrinkA": 0, "shrinkB": 0}
 
 
-def unrolled(states: np.ndarray, *, outputs: bool | str = "last", ax: Axes | None = None) -> Axes:
+def unrolled(
+    states: np.ndarray, *, outputs: bool | str = "last", room: int | None = None, ax: Axes | None = None
+) -> Axes:
     """Draw the network unrolled over its steps; each copy shows its state as a strip of colours.
 
     states: (steps, units), the states of one sequence
     outputs: "last" draws y under the last copy only (many-to-one), "all" under each (many-to-many), False none
+    room: leave space for so many copies, so that pictures of different lengths can be compared
     """
     states = np.asarray(states)
     steps, units = states.shape
-    ax = ax or new_axes(width=float(np.clip(1.6 + 1.05 * steps, 4.5, 11)), height=2.9)
+    room = max(steps, room or 0)
+    ax = ax or new_axes(width=float(np.clip(1.6 + 1.05 * room, 4.5, 11)), height=2.9)
     for t in range(steps):
         left = t * (BOX + GAP)
         _copy(ax, left, states[t], t + 1)
@@ -33,19 +37,15 @@ def unrolled(states: np.ndarray, *, outputs: bool | str = "last", ax: Axes | Non
             ax.text(left + BOX / 2, 1.8, f"$y_{{{t + 1}}}$", ha="center", va="bottom")
     ax.text(-GAP - 0.1, 0.5, "$h_0$", ha="right", va="center")
     copies = "copy" if steps == 1 else "copies"
-    ax.set_title(f"{steps} {copies} of one cell, one set of weights")
-    ax.set(xlim=(-GAP - 0.6, steps * (BOX + GAP)), ylim=(-1.5, 2.4))
+    ax.set_title(f"{steps} {copies} of one cell, one set of weights", loc="left")
+    ax.set(xlim=(-GAP - 0.6, room * (BOX + GAP)), ylim=(-1.5, 2.4))
     ax.set_aspect("equal")
     ax.axis("off")
     return ax
 
 
 def _copy(ax: Axes, left: float, state: np.ndarray, t: int) -> None:
-    ax.add_patch(
-        FancyBboxPatch(
-            (left, 0), BOX, 1.0, boxstyle="round,pad=0,rounding_size=0.12", facecolor="0.96", edgecolor="0.25"
-        )
-    )
+    ax.add_patch(_box(left))
     ax.text(left + BOX / 2, 0.72, f"$h_{{{t}}}$", ha="center", va="center")
     width = 0.84 * BOX / len(state)
     for unit, value in enumerate(state):
@@ -57,6 +57,11 @@ def _copy(ax: Axes, left: float, state: np.ndarray, t: int) -> None:
         )
 
 
+def _box(left: float) -> FancyBboxPatch:
+    style = "round,pad=0,rounding_size=0.12"
+    return FancyBboxPatch((left, 0), BOX, 1.0, boxstyle=style, facecolor="0.96", edgecolor="0.25")
+
+
 def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], label: str, *, beside: bool = False) -> None:
     ax.annotate("", xy=end, xytext=start, arrowprops=ARROW)
     middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
@@ -64,3 +69,21 @@ def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], label
         ax.text(middle[0] + 0.08, middle[1], label, ha="left", va="center", fontsize=9)
     else:
         ax.text(middle[0], middle[1] + 0.12, label, ha="center", va="bottom", fontsize=9)
+
+
+def looped(*, ax: Axes | None = None) -> Axes:
+    """Draw the recurrent network as one cell whose state flows back into it."""
+    ax = ax or new_axes(width=4.2, height=2.6)
+    ax.add_patch(_box(0.0))
+    ax.text(BOX / 2, 0.5, "$h_t$", ha="center", va="center")
+    _arrow(ax, (BOX / 2, -0.75), (BOX / 2, 0), "$W_{xh}$", beside=True)
+    ax.text(BOX / 2, -0.95, "$x_t$", ha="center", va="top")
+    _arrow(ax, (BOX / 2, 1.0), (BOX / 2, 1.7), "$W_{hy}$", beside=True)
+    ax.text(BOX / 2, 1.8, "$y_t$", ha="center", va="bottom")
+    loop = {**ARROW, "connectionstyle": "arc,angleA=0,armA=30,rad=9,angleB=0,armB=30"}
+    ax.annotate("", xy=(BOX, 0.25), xytext=(BOX, 0.75), arrowprops=loop)
+    ax.text(BOX + 0.75, 0.5, "$W_{hh}$, one step later", ha="left", va="center", fontsize=9)
+    ax.set(xlim=(-1.2, 3.2), ylim=(-1.5, 2.4))
+    ax.set_aspect("equal")
+    ax.axis("off")
+    return ax

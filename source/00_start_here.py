@@ -5,6 +5,9 @@
 # simplest memory there is: one number that remembers a whole sequence, a little.
 #
 # **Time** about 20 minutes. **You need** Python loops and NumPy arrays. No machine learning yet.
+#
+# **What it is all for.** Text, speech, the weather, a heartbeat: they come one piece at a time, and what a piece means depends on what
+# came before. A *recurrent neural network* reads piece by piece and keeps a memory. In this course you build one from nothing.
 
 # %% [markdown]
 # ## How this works
@@ -15,7 +18,7 @@
 #   more than a right answer that you read.
 # - **Your turn** means: replace `raise NotImplementedError()` with your own code, run the cell, then run the `check(...)`
 #   below it. It answers at once, as often as you like, and never holds a wrong answer against you.
-# - Stuck? `hint("leaky_memory")` gives a question first, then an idea, then the line in words.
+# - Stuck? Type `hint("leaky_memory")` into any cell and run it: first a question, then an idea, then the line in words.
 #
 # First, is everything installed?
 
@@ -47,7 +50,7 @@ check_environment();
 # |---|---|---|---|
 # | $x_t$ | `xs[t - 1]` | one number | what arrives at step $t$ |
 # | $h_t$ | `hs[t - 1]` | one number | what is remembered after step $t$ |
-# | decay | `decay` | one number from 0 to 1 | the share that survives a step |
+# | decay | `decay` | one number from 0 to 1 | the share that *stays*: with 0.9, 90 % are still there one step later |
 #
 # Formulas count steps from 1, Python counts from 0; that is the only reason for the `- 1`.
 
@@ -140,23 +143,24 @@ grade(leaky_memory)
 # %% [markdown]
 # ## How long is a memory?
 #
-# One drop at step 1, then silence for 29 steps, with three different holes.
+# One drop at step 1, then silence for 29 steps: with a big hole (decay 0.5), a small one (0.9), none (1.0), and a bucket that,
+# by magic, makes a little water of its own (1.05).
 #
-# **Predict.** With `decay = 0.5`, how much is left after ten more steps: about a half, about a tenth, or less than a
-# thousandth? And with 0.9? Write both down, then run the cell.
+# **Predict.** How much is left after ten more steps with 0.5: half, a tenth, or less than a thousandth? With 0.9: nine tenths, a third,
+# or a tenth? And what does 1.05 do? Write all three down, then run the cell.
 
 # %%
 pulse = np.zeros(30)
 pulse[0] = 1.0
-fading = {f"decay {decay}": leaky_memory(pulse, decay) for decay in (0.5, 0.9, 1.0)}
+fading = {f"decay {decay}": leaky_memory(pulse, decay) for decay in (0.5, 0.9, 1.0, 1.05)}
 steps = np.arange(1, 31)
-ax = plots.curves(steps, fading, title="A small hole empties a memory slowly", xlabel="step t", ylabel="what is left, h_t")
-plots.show(ax, "Three curves that begin at 1. Decay 0.5 reaches zero in about six steps, 0.9 within thirty, 1.0 never falls.")
+ax = plots.curves(steps, fading, title="Below 1 a memory fades, above 1 it explodes", xlabel="step t", ylabel="what is left, h_t")
+plots.show(ax, "Four curves that begin at 1. Decay 0.5 is nearly zero after six steps, 0.9 falls slowly to 0.05 at step 30, 1.0 stays, 1.05 climbs to 4.")
 print("left after ten more steps:", {name: round(float(hs[10]), 5) for name, hs in fading.items()})
 
 # %% [markdown]
 # After $k$ more steps, $\text{decay}^k$ is left: $0.5^{10}$ is less than a thousandth, $0.9^{10}$ about a third. A number
-# slightly below 1, multiplied with itself again and again, vanishes; slightly above 1, it explodes. Keep this picture.
+# slightly below 1, multiplied by itself again and again, vanishes; slightly above 1, it explodes. Keep this picture.
 # Lesson 06 is about nothing else.
 
 # %% [markdown]
@@ -177,12 +181,13 @@ ax = plots.curves(
     xlabel="year", ylabel="10⁸ m³ above average",
 )
 ax.axhline(0, color="0.6", linewidth=0.8)
-plots.show(ax, "The yearly difference jumps around zero. The memory climbs until 1896, falls through zero by 1912 and hardly rises again.")
+plots.show(ax, "The yearly difference jumps around zero. The memory climbs to a peak in 1896, falls through zero around 1910, and stays at or below zero to the end.")
 print("the memory was at its highest in", years[np.argmax(memory)])
 
 # %% [markdown]
-# The memory rises as long as wet years outweigh dry ones, and turns when they no longer do. It notices the change just before
-# 1900 that the jumpy yearly values hide. And it never looked at two years at once: it saw one number at a time, and kept one.
+# The memory rises when a year brings more than the tenth that leaks away, and falls when it brings less. From 1899 on the years
+# brought less, for good, and the memory shows at a glance what the jumpy yearly values hide. (We helped a little: the average
+# that we subtracted knows all hundred years.) Apart from that it saw one number at a time, and kept one.
 #
 # **Try it.** Change 0.9 to 0.5, then to 0.99. What does a memory lose when it is too short? What when it is too long?
 

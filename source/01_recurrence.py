@@ -4,8 +4,8 @@
 # **After this lesson you can** write a recurrent network from its equation: one step, a whole batch of sequences, the
 # outputs, and a class that holds it all. You can count its parameters, and read it in other people's notation.
 #
-# **Time** about 90 minutes; the line after the break in the middle is a good place to stop for tea. **You need** lesson 00 and
-# the matrix product `@`.
+# **Time** about 90 minutes, better in two evenings: there is a break in the middle. **You need** lesson 00 and the matrix
+# product `@`.
 
 # %%
 try:
@@ -18,19 +18,28 @@ except ModuleNotFoundError:
 
 import numpy as np
 
-from rnn_helpers import data, explorers, plots
+from rnn_helpers import data, explorers, graphs, plots
 
 # %% [markdown]
 # ## From a bucket to a bathroom
 #
-# In lesson 00 one number remembered a sequence: $h_t = \text{decay} \cdot h_{t-1} + x_t$. One bucket can hold one thing. So
-# we take several, call them **units**, and let every bucket leak into every other one. Three things change:
+# In lesson 00 one number remembered a sequence: $h_t = \text{decay} \cdot h_{t-1} + x_t$. In one bucket everything gets mixed. So
+# we take several, call them **units**, and let every bucket leak into every other one. What changes:
 #
-# - the state $h_t$ is now a *row* of numbers, one for each unit;
+# - the state $h_t$ is now a *row* of numbers, one for each unit, and the input $x_t$ a row of **features** (what we measure at a step);
 # - decay becomes a *matrix* $W_{hh}$: entry $(i, j)$ says how unit $i$ of the old state flows into unit $j$ of the new one;
-# - `tanh` keeps each number between -1 and 1, so nothing ever overflows.
+# - a matrix $W_{xh}$ pours the features into the units, and each unit gets a constant of its own, the **bias** $b_h$;
+# - `tanh` squashes each sum $a_t$ to between -1 and 1, so nothing ever overflows.
 #
 # $$a_t = x_t W_{xh} + h_{t-1} W_{hh} + b_h, \qquad h_t = \tanh(a_t)$$
+
+# %%
+a = np.linspace(-4, 4, 101)
+ax = plots.curves(a, {"tanh(a)": np.tanh(a)}, title="tanh keeps small numbers and flattens large ones", xlabel="a", ylabel="tanh(a)")
+plots.show(ax, "An S-shaped curve: close to a straight line of slope 1 around zero, flat at -1 and 1 beyond about 2.")
+
+# %%
+plots.show(graphs.looped(), "One box, h_t: an arrow from x_t enters below, y_t leaves above, and a loop W_hh leads from the box back into it.")
 
 # %% [markdown]
 # | symbol | in code | shape | what it is |
@@ -39,11 +48,15 @@ from rnn_helpers import data, explorers, plots
 # | $h_{t-1}$ | `h_prev` | (batch, units) | what each sequence remembers |
 # | $W_{xh}$ | `W_xh` | (features, units) | how the input writes into the memory |
 # | $W_{hh}$ | `W_hh` | (units, units) | how the memory rewrites itself |
-# | $b_h$ | `b_h` | (units,) | where the memory rests when nothing happens |
+# | $b_h$ | `b_h` | (units,) | a constant push for each unit |
+# | $a_t$ | `a_t` | (batch, units) | the sum before the squash |
 # | $h_t$ | `h_t` | (batch, units) | the new memory |
 #
 # A **batch** is a pile of sequences that we process side by side. They never talk to each other: each has its own row, and all
-# of them share the weights. Read $W_{xh}$ as "from $x$ to $h$".
+# of them share the **weights**, the common name for $W_{xh}$, $W_{hh}$ and $b_h$. Read $W_{xh}$ as "from $x$ to $h$".
+#
+# Learning will mean: finding weights that make the memory useful. That begins in lesson 03. Until then we choose them by hand or by
+# dice, to see what the machine does before anybody has taught it anything.
 
 # %% [markdown]
 # ### By hand, once
@@ -71,7 +84,7 @@ a_t = x_t @ W_xh + h_prev @ W_hh + b_h
 print("a_t =", a_t, "  h_t =", np.tanh(a_t).round(3))
 
 # %% [markdown]
-# ### Two traps that make no noise
+# ### What does NumPy make of it?
 #
 # **Predict.** The next cell adds an array of shape (3,) to one of shape (5, 1). An error, shape (5, 1), or something else?
 # And is `h_prev * W_hh` the same as `h_prev @ W_hh`?
@@ -82,8 +95,8 @@ print("h_prev @ W_hh =", h_prev @ W_hh)
 print("h_prev * W_hh =\n", h_prev * W_hh)
 
 # %% [markdown]
-# No error in either case! NumPy stretches the smaller array ("broadcasting"), quietly, and `*` multiplies number by number.
-# That is why we write shapes next to everything, keep states as rows of shape (batch, units), and use `@`.
+# No error in either case! NumPy quietly stretches both arrays until they fit ("broadcasting"), and `*` multiplies number by
+# number. Traps that make no noise. That is why we write shapes next to everything, keep states as rows of shape (batch, units), and use `@`.
 
 # %% [markdown]
 # ## Half the work: the sum before the squash
@@ -134,8 +147,9 @@ grade(rnn_step)
 # %% [markdown]
 # ## A whole sequence is the same step, again and again
 #
-# A batch of sequences is an array `xs` of shape (batch, steps, features). What arrives at step `t` is the slice
-# `xs[:, t]`, of shape (batch, features): all sequences, one moment. Three steps, written out:
+# A batch of sequences is an array `xs` of shape (batch, steps, features). What arrives at step $t$ is the slice
+# `xs[:, t - 1]`, of shape (batch, features): all sequences, one moment. (In a loop whose `t` counts from 0 it is `xs[:, t]`.)
+# Three steps, written out:
 
 # %%
 xs = np.array([[[1.0], [0.0], [-1.0]]])          # (1 sequence, 3 steps, 1 feature)
@@ -192,10 +206,10 @@ grade(rnn_forward)
 # One pulse at step 1, then silence, and four units. Only $W_{hh}$ differs between the three pictures:
 #
 # 1. all zeros;
-# 2. 0.9 on the diagonal: four leaky buckets that ignore each other;
-# 3. a cycle: each unit hands everything it holds to the next one.
+# 2. 0.9 on the diagonal, zero elsewhere;
+# 3. entries (1, 2), (2, 3), (3, 4) and (4, 1) are 1.3, the others zero. (1.3, not 1, to make up for what `tanh` takes away.)
 #
-# **Predict.** In which picture does the pulse last exactly one step? In which does it wander? Sketch all three, then run.
+# **Predict.** The pulse arrives in unit 1. Where is it at step 2, and at step 5, in each of the three? Sketch, then run.
 
 # %%
 pulse = np.zeros((1, 12, 1))
@@ -213,7 +227,7 @@ ax = plots.heat_map(states_after_pulse(np.zeros((4, 4))), title="Without W_hh, m
 plots.show(ax, "Unit 1 is dark at step 1; everything else is blank.")
 
 # %%
-ax = plots.heat_map(states_after_pulse(0.9 * np.eye(4)), title="0.9 on the diagonal: a leaky bucket in unit 1")
+ax = plots.heat_map(states_after_pulse(0.9 * np.eye(4)), title="0.9 on the diagonal: a leaky bucket, and tanh takes a little more")
 plots.show(ax, "Unit 1 is dark at step 1 and fades slowly to the right. The other units stay blank.")
 
 # %%
@@ -221,11 +235,11 @@ ax = plots.heat_map(states_after_pulse(cycle), title="A cycle hands the pulse fr
 plots.show(ax, "A dark square walks from unit 1 to unit 2, 3, 4 and back to 1, along diagonals, hardly fading.")
 
 # %% [markdown]
-# Memory is not *in* the units, it is in how they feed each other. Reading the last picture backwards you could even tell *when*
-# the pulse came: at step 12 unit 4 is on, so it came 11 steps ago (or 7, or 3: a cycle of four forgets which round it is in).
+# The matrix decides what memory *is*: nothing, a leaky bucket, or a walk. From the last picture you can even tell *when* the pulse
+# came: at step 12 unit 4 is on, so it came 11 steps ago (or 7, or 3: a cycle of four forgets which round it is in).
 
 # %% [markdown]
-# ## Order matters, and it shows
+# ## Dog bites man
 #
 # Count the words in *dog bites man* and in *man bites dog*: the counts are equal, yet one of them is news. A network that only
 # counts cannot tell. Ours reads one word at a time.
@@ -272,8 +286,8 @@ print(line)
 explorers.state_explorer(reading[0], "Eight units read a line, letter by letter", labels=line)
 
 # %% [markdown]
-# The same letter looks different each time it comes, because the state is the letter *and what came before it*. That is the
-# whole difference between a recurrent network and a table.
+# The four *t* stand at steps 5, 16, 17 and 21, and no two columns are alike, because a state is the letter *and what came before it*.
+# That is the whole difference between a recurrent network and a look-up table, which gives the same numbers for the same letter.
 #
 # ☕ *A good place for a break.*
 
@@ -314,7 +328,7 @@ grade(readout)
 # %% [markdown]
 # ## How many numbers are there to learn?
 #
-# **Predict.** A network with 3 features, 4 units and 2 classes reads a sequence of 10 steps. Then one of 10 000 steps. By which
+# **Predict.** A network with 3 features, 4 units and 2 classes reads a sequence of 10 steps. Then one of 10 000 steps. By what
 # factor does the number of its parameters grow?
 #
 # Write it down before you go on. The answer is in the equations: look for a $t$ on any of the weights.
@@ -359,14 +373,18 @@ grade(count_parameters)
 #
 # PyTorch keeps two biases where one would do; only their sum matters. Careful with names: some books write $W_{xh}$ for our
 # $W_{xh}^\top$. When in doubt, look at the shape.
+#
+# **Predict.** One step in columns, one in rows, with the same weights: how large will the largest difference be?
 
 # %%
-x_column, h_column = letters[0, 0][:, None], np.full((units, 1), 0.5)
-rng = np.random.default_rng(1)
-W_xh, W_hh, b_h = rng.normal(size=(len(alphabet), units)), rng.normal(size=(units, units)), rng.normal(size=units)
-in_columns = np.tanh(W_xh.T @ x_column + W_hh.T @ h_column + b_h[:, None])
-in_rows = rnn_step(x_column.T, h_column.T, W_xh, W_hh, b_h)
-print("largest difference between columns and rows:", np.abs(in_columns.T - in_rows).max())
+x_column = np.array([[1.0]])                                   # (1 feature, 1)
+h_column = np.array([[0.2], [-0.4]])                           # (2 units, 1)
+from_x, from_h, b = np.array([[1.0, 0.5]]), np.array([[0.0, 1.0], [-1.0, 0.0]]), np.array([0.0, 0.1])
+
+in_columns = np.tanh(from_x.T @ x_column + from_h.T @ h_column + b[:, None])
+in_rows = rnn_step(x_column.T, h_column.T, from_x, from_h, b)
+print("columns:", in_columns.ravel().round(3), "  rows:", in_rows.ravel().round(3))
+print("largest difference:", np.abs(in_columns.T - in_rows).max())
 
 # %% [markdown] nbgrader={"grade_id": "SimpleRNN_task", "locked": true}
 # ## Everything in one place
@@ -379,7 +397,8 @@ print("largest difference between columns and rows:", np.abs(in_columns.T - in_r
 # - `forward(xs, h_0=None)`, which returns the pair `(hs, ys)` for whole sequences. When `h_0` is None the memory starts as zeros;
 #   every call of `forward` starts afresh.
 #
-# Use the functions that you have written. Each method is two or three lines.
+# Use the functions that you have written; the weights are in `self`. Each method is two or three lines. The number of units is
+# `len(self.b_h)`.
 
 # %% nbgrader={"grade_id": "SimpleRNN", "solution": true}
 class SimpleRNN:
@@ -436,9 +455,12 @@ for scale in (0.01, 0.5):
     print(f"scale {scale}: y_4 changes by {100 * change:.4f} %,  norm of W_hh: {np.linalg.norm(network.W_hh, 2):.3f}")
 
 # %% [markdown]
-# With weights of size 0.01 a five-unit network has a $W_{hh}$ of norm about 0.03: whatever arrives is multiplied by 0.03 at every
-# step, and after two steps a thousandth of it is left. That is a recurrent network in name only. Its hole is as big as the
-# bucket. Choosing the size of $W_{hh}$ well is an art of its own, and we come back to it in lessons 06 and 07.
+# The *norm* printed beside it is the most by which $W_{hh}$ can stretch any row. With `scale=0.01` it is about 0.03: a state keeps at
+# most 3 % of its size in a step, and a thousandth after two. That is a recurrent network in name only. Its hole is as big as the
+# bucket.
+#
+# With 0.5 the first inputs still matter at the fourth step. Choosing the size of $W_{hh}$ well is an art; lessons 06 and 07 are
+# about it.
 
 # %%
 progress()

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 02 · Unrolling: one cell, many copies
 #
-# **After this lesson you can** draw a recurrent network as a long feed-forward one, say what "shared weights" does to a
+# **After this lesson you can** read a recurrent network as a long chain of copies, say what sharing weights does to a
 # gradient, and run sequences of *different* lengths through a network together, without the short ones noticing.
 #
 # **Time** about 75 minutes. **You need** lesson 01.
@@ -35,15 +35,17 @@ def random_cell(features, units, rng):
 # %% [markdown]
 # ## The loop, pulled straight
 #
-# A loop is a good way to *compute* a recurrence and a bad way to *think* about its gradients. So we pull it straight: instead of
-# one cell that is used three times, we draw three copies in a row.
+# A loop is a good way to *compute* a recurrence. But to learn, we will have to ask of every weight: if I turn it up a little, what
+# happens in the end? (The answer, for all weights together, is called the **gradient**.) For that question a loop is a bad picture. So
+# we pull it straight: instead of one cell that is used three times, we write three copies.
 #
 # $$h_1 = \tanh(x_1 W_{xh} + h_0 W_{hh} + b_h)$$
 # $$h_2 = \tanh(x_2 W_{xh} + h_1 W_{hh} + b_h)$$
 # $$h_3 = \tanh(x_3 W_{xh} + h_2 W_{hh} + b_h)$$
 #
-# Nothing was computed differently. But now it is a feed-forward network with three layers, a new input at each layer, and the
-# *same weights in every layer*. This is called **unrolling**.
+# Nothing was computed differently. But there is no loop any more: values only flow forwards, from copy to copy. Such a chain is called a
+# *feed-forward network*, its copies *layers*; this one has a new input at each layer and the *same weights in every layer*.
+# Pulling the loop straight is called **unrolling**.
 
 # %% [markdown]
 # ### A thought that pays off later
@@ -110,9 +112,9 @@ grade(unroll)
 # ## The picture everybody draws, from your own code
 #
 # The coloured strips are the states that **your** `unroll` computes, one strip for each copy, orange for negative and purple for
-# positive. Move the slider.
+# positive.
 #
-# **Predict.** When the slider goes from 4 to 5, do the first four strips change?
+# **Predict.** When the slider goes from 4 to 5, do the first four strips change? Then run the cell and move the slider.
 
 # %%
 rng = np.random.default_rng(5)
@@ -134,8 +136,8 @@ plots.show(ax, "Five copies of the cell in a row, each with an input from below,
 # %% [markdown]
 # ## What sharing does to a gradient
 #
-# Wiggle one weight of the *shared* $W_{hh}$: all copies move at once. Wiggle it in copy 2 only: the other copies stay. Let $s$ be
-# the sum of the last state's units, a stand-in for a loss.
+# Wiggle one weight of the *shared* $W_{hh}$: all copies move at once. Wiggle it in copy 2 only: the other copies stay. Let $s$ be the sum
+# of the last state's units: one number to watch. (In lesson 03 it will be the *loss*, a number that says how wrong we are.)
 #
 # **Predict.** How does the slope of $s$ for the shared weight relate to the slopes for the four copies: is it their mean, their sum,
 # or their product?
@@ -163,15 +165,17 @@ print(f"their sum:    {sum(slopes):+.6f}")
 print(f"all together: {slope({0, 1, 2, 3}):+.6f}")
 
 # %% [markdown]
-# The sum. **The gradient of a shared weight is the sum of the gradients of its copies.** This is not a property of recurrent
-# networks, it is the chain rule for anything that is used more than once. Look at copy 1: with $h_0 = 0$ its $W_{hh}$ multiplies
-# zeros, so its slope is 0. And remember that you saw it here first: in lesson 04 this sum over copies *is* backpropagation
-# through time.
+# The sum. **The gradient of a shared weight is the sum of the gradients of its copies.** It is the chain rule for anything that
+# is used twice: take $u \cdot v$ with both equal to $w$. Wiggling $u$ alone gives slope $v = w$, wiggling $v$ alone gives $u = w$, and
+# the slope of $w^2$ is $w + w$.
+#
+# Look at copy 1: with $h_0 = 0$ its $W_{hh}$ multiplies zeros, so its slope is 0. In lesson 04 this sum over copies *is*
+# backpropagation through time.
 
 # %% [markdown]
 # ## Sequences of different lengths
 #
-# The nineteen lines of *The Zen of Python* again. Their lengths differ, and an array has no room for that:
+# In lesson 01 we read the first line of *The Zen of Python*. It has nineteen. Their lengths differ, and an array has no room for that:
 
 # %%
 lines = data.zen_lines()
@@ -184,12 +188,12 @@ print(f"{len(lines)} lines, the shortest has {min(lengths)} characters, the long
 # We lay them into one box as long as the longest and fill the rest with zeros: **padding**. Then we remember what is real, in a
 # **mask** of True and False. One without the other is worthless: a row of zeros could be an input too.
 #
-# Two sequences of lengths 3 and 1, with one feature, 5 6 7 and 8:
+# For example the two sequences [5, 6, 7] and [8]:
 #
 # | | `xs` | `mask` |
 # |---|---|---|
-# | first | 5 6 7 | True True True |
-# | second | 8 **0 0** | True **False False** |
+# | first | 5, 6, 7 | True, True, True |
+# | second | 8, **0, 0** | True, **False, False** |
 
 # %% [markdown] nbgrader={"grade_id": "pad_batch_task", "locked": true}
 # ### Your turn: `pad_batch` (5 points)
@@ -197,7 +201,7 @@ print(f"{len(lines)} lines, the shortest has {min(lengths)} characters, the long
 # | argument | shape | | result | shape |
 # |---|---|---|---|---|
 # | `sequences` | a list of arrays (its own steps, features) | | `xs` | (batch, longest steps, features) |
-# | | | | `mask` | (batch, longest steps), True where a step is real |
+# | | | | `mask` | (batch, longest steps), `dtype=bool`, True where a step is real |
 #
 # Padding comes after the sequence, and is zero. Return the pair `xs, mask`.
 
@@ -224,7 +228,7 @@ grade(pad_batch)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## Padding is not silence
+# ## Is padding silence?
 #
 # **Predict.** A short line is followed by 50 padded steps of zeros. Its input is zero there, so the network "hears nothing". Is the
 # state at the end of the box still the state at the end of the line?
@@ -242,13 +246,17 @@ print(repr(lines[short]))
 print("end of the line:", alone[0, -1].round(2))
 print("end of the box: ", in_the_box[0, -1].round(2))
 
+longer_box = np.concatenate([padded, np.zeros_like(padded)], axis=1)
+rest = unroll(longer_box, np.zeros((len(lines), units)), [zen_cell] * longer_box.shape[1])[:, -1]
+print("after 69 more zeros, largest difference between any line and the first:", np.abs(rest - rest[0]).max())
+
 # %%
 ax = plots.heat_map(in_the_box[0], title=f"The line ends at step {lengths[short]}; the memory goes on without it", step=lengths[short])
-plots.show(ax, "States of six units. After the framed last real step the colours go on changing, although the input is zero.")
+plots.show(ax, "States of six units. After the framed last real step the colours drift for some ten steps, although the input is zero, and then rest at other values.")
 
 # %% [markdown]
 # It is not. With a zero input the step still computes $\tanh(h_{t-1} W_{hh} + b_h)$: the memory keeps rewriting itself until it
-# rests at a state that knows nothing of the line. Zeros are an input like any other.
+# rests at a state that knows nothing of the line, the same for all nineteen. Zeros are an input like any other.
 #
 # The cure: where the mask is False, **keep the state as it is**.
 #
@@ -302,7 +310,7 @@ grade(rnn_forward_masked)
 # %%
 all_states = rnn_forward_masked(padded, mask, np.zeros((len(lines), units)), *zen_cell)
 difference = np.abs(all_states[short, -1] - alone[0, -1]).max()
-print("largest difference to the line on its own:", difference)
+print("largest difference to the line on its own:", difference, "(rounding)")
 
 ax = plots.heat_map(all_states[short], title="With the mask, the memory holds still after the last letter", step=lengths[short])
 plots.show(ax, "States of six units. After the framed last real step every row keeps its colour to the end of the box.")
@@ -316,8 +324,8 @@ plots.show(ax, "States of six units. After the framed last real step every row k
 # %% [markdown] nbgrader={"grade_id": "last_state_task", "locked": true}
 # ### Your turn: `last_state` (5 points)
 #
-# Pick each sequence's state at its last real step: the last True in its row of the mask. There may be gaps before it. Every
-# sequence has at least one real step.
+# Pick each sequence's state at its last real step: the last True in its row of the mask. There may be gaps before it (a sensor
+# that failed for a moment, say). Every sequence has at least one real step.
 #
 # | argument | shape | | result | shape |
 # |---|---|---|---|---|
@@ -350,13 +358,17 @@ grade(last_state)
 
 # %%
 ends = last_state(all_states, mask)
-distance = np.linalg.norm(ends[:, None] - ends[None], axis=-1) + 99 * np.eye(len(lines))
-first, second = np.unravel_index(np.argmin(distance), distance.shape)
-print(lines[first], lines[second], sep="\n")
+pairs = [(i, j) for i in range(len(lines)) for j in range(i)]
+distances = np.array([np.linalg.norm(ends[i] - ends[j]) for i, j in pairs])
+print(f"half of all pairs are further apart than {np.median(distances):.2f}")
+for nearest in np.argsort(distances)[:2]:
+    i, j = pairs[nearest]
+    print(f"{distances[nearest]:.3f}  {lines[j]} | {lines[i]}")
 
 # %% [markdown]
-# Two lines that mean the opposite, and that end in the same letters. An untrained memory is short, as we measured in lesson 01:
-# it hears mostly how a line *ends*. All that makes such a memory useful is learnt, and to learn we need a loss. That is lesson 03.
+# Two lines that mean the opposite sit closest together, because they end in the same letters; and so do the next two. With these
+# random weights a memory hears mostly how a line *ends*. All that makes it useful is learnt, and to learn we need a loss. That is
+# lesson 03.
 
 # %%
 progress()
