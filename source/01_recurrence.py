@@ -30,6 +30,9 @@ from rnn_helpers import data, explorers, graphs, plots
 # - decay becomes a *matrix* $W_{hh}$: entry $(i, j)$ says how unit $i$ of the old state flows into unit $j$ of the new one;
 # - a matrix $W_{xh}$ pours the features into the units, and each unit gets a constant of its own, the **bias** $b_h$;
 # - `tanh` squashes each sum $a_t$ to between -1 and 1, so nothing ever overflows.
+
+# %% [markdown]
+# In one line:
 #
 # $$a_t = x_t W_{xh} + h_{t-1} W_{hh} + b_h, \qquad h_t = \tanh(a_t)$$
 
@@ -54,7 +57,8 @@ plots.show(graphs.looped(), "One box, h_t: an arrow from x_t enters below, y_t l
 #
 # A **batch** is a pile of sequences that we process side by side. They never talk to each other: each has its own row, and all
 # of them share the **weights**, the common name for $W_{xh}$, $W_{hh}$ and $b_h$. Read $W_{xh}$ as "from $x$ to $h$".
-#
+
+# %% [markdown]
 # Learning will mean: finding weights that make the memory useful. That begins in lesson 03. Until then we choose them by hand or by
 # dice, to see what the machine does before anybody has taught it anything.
 

@@ -38,7 +38,8 @@ def random_cell(features, units, rng):
 # A loop is a good way to *compute* a recurrence. But to learn, we will have to ask of every weight: if I turn it up a little, what
 # happens in the end? (The answer, for all weights together, is called the **gradient**.) For that question a loop is a bad picture. So
 # we pull it straight: instead of one cell that is used three times, we write three copies.
-#
+
+# %% [markdown]
 # $$h_1 = \tanh(x_1 W_{xh} + h_0 W_{hh} + b_h)$$
 # $$h_2 = \tanh(x_2 W_{xh} + h_1 W_{hh} + b_h)$$
 # $$h_3 = \tanh(x_3 W_{xh} + h_2 W_{hh} + b_h)$$
