@@ -24,7 +24,10 @@ from rnn_helpers import data, explorers, graphs, plots
 # ## From a bucket to a bathroom
 #
 # In lesson 00 one number remembered a sequence: $h_t = \text{decay} \cdot h_{t-1} + x_t$. In one bucket everything gets mixed. So
-# we take several, call them **units**, and let every bucket leak into every other one. What changes:
+# we take several, call them **units**, and let every bucket leak into every other one.
+
+# %% [markdown]
+# What changes:
 #
 # - the state $h_t$ is now a *row* of numbers, one for each unit, and the input $x_t$ a row of **features** (what we measure at a step);
 # - decay becomes a *matrix* $W_{hh}$: entry $(i, j)$ says how unit $i$ of the old state flows into unit $j$ of the new one;

@@ -8,9 +8,12 @@ import json
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+# The oldest Python of all, patch level too: some releases leave out 3.11.2, which is Debian 12's.
+OLDEST_PYTHON = "3.11.0"
 HEADER = """\
 # The releases the course was tested with; `make pins` writes this file.
 # A pin says which release, never that it is needed: what a system does not need is not installed there.
@@ -18,10 +21,14 @@ HEADER = """\
 
 
 def main() -> int:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    requirements = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]
-        if subprocess.call([*command, "--report", str(report), "--editable", ".[dev]"], cwd=ROOT) != 0:
+        # pip resolves for another Python only when it may not build anything and installs somewhere else.
+        command += ["--python-version", OLDEST_PYTHON, "--only-binary", ":all:", "--target", folder]
+        if subprocess.call([*command, "--report", str(report), *requirements]) != 0:
             print("constraints.txt is unchanged: pip could not resolve the dependencies, see above.", file=sys.stderr)
             return 1
         pins = read_pins(json.loads(report.read_text(encoding="utf-8")))
@@ -31,10 +38,8 @@ def main() -> int:
 
 
 def read_pins(report: dict) -> list[str]:
-    """Return "name==version" of everything in pip's report but the course itself, in alphabetical order."""
-    packages = (entry["metadata"] for entry in report["install"])
-    pins = {package["name"].lower(): package["version"] for package in packages}
-    del pins["rnn-course"]
+    """Return "name==version" of everything in pip's report, in alphabetical order."""
+    pins = {entry["metadata"]["name"].lower(): entry["metadata"]["version"] for entry in report["install"]}
     return [f"{name}=={version}" for name, version in sorted(pins.items())]
 
 
