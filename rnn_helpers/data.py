@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,18 @@ def zen_lines() -> list[str]:
         import this
     text = "".join(this.d.get(char, char) for char in this.s)
     return text.splitlines()[2:]
+
+
+def python_manual(characters: int) -> str:
+    """Return the first characters of English prose from Python's own help texts: a-z, space, comma and full stop.
+
+    Capitals become small, everything else a space, and runs of spaces one space. The text belongs to the Python
+    installation (module `pydoc_data.topics`, PSF licence) and changes a little from release to release.
+    """
+    from pydoc_data.topics import topics
+
+    text = " ".join(topics[name] for name in sorted(topics)).lower()
+    return re.sub(r"[^a-z,.]+", " ", text).strip()[:characters]
 
 
 def one_hot(text: str, alphabet: str) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from rnn_helpers.comparing import Problem, describe, find_problem, same_output
-from rnn_helpers.observing import Outcome, observe
+from rnn_helpers.observing import Outcome, observe, reaching
 
 BEFORE = "before the checks"
 UNCHANGED = "its inputs stay as they were"
@@ -129,22 +129,23 @@ def _problem(case: Case, outcome: Outcome, task: Task, names: list[str]) -> Prob
         return Problem("stub", "this part is not solved yet: `raise NotImplementedError()` still stands there")
     if outcome.error:
         where = f", in {outcome.line}" if outcome.line else ""
-        return Problem("error", f"{outcome.error}: {outcome.message or 'no message'}{where}.{_shapes(case, names)}")
+        shapes = _shapes(reaching(task.probe, case.args), names)
+        return Problem("error", f"{outcome.error}: {outcome.message or 'no message'}{where}.{shapes}")
     return find_problem(case.expected, outcome.value, task.tolerance, lists=task.lists)
 
 
 def _parameter_names(answer: Callable, task: Task) -> list[str]:
     """Return the student's own names for the arguments; the exercise's where there are none."""
-    if task.probe != "call":
-        return []
-    own = list(inspect.signature(answer).parameters)
-    return own if len(own) >= len(task.cases[0].args) else task.parameters
+    given = reaching(task.probe, task.cases[0].args)
+    own = list(inspect.signature(answer).parameters) if given else []
+    return own if len(own) >= len(given) else task.parameters
 
 
-def _shapes(case: Case, names: list[str]) -> str:
+def _shapes(given: tuple, names: list[str]) -> str:
     """Name the shapes of the inputs: most errors in this course come from two that do not fit."""
-    pairs = zip(names, case.args, strict=False)
-    shapes = [f"{name} {value.shape}" for name, value in pairs if isinstance(value, np.ndarray)]
+    shapes = [
+        f"{name} {value.shape}" for name, value in zip(names, given, strict=False) if isinstance(value, np.ndarray)
+    ]
     return f" The shapes here: {', '.join(shapes)}." if shapes else ""
 
 
@@ -166,7 +167,8 @@ def _same_outcome(known: Outcome, seen: Outcome, tolerance: float) -> bool:
 def _not_an_answer(answer: Any, task: Task) -> Problem | None:
     if not callable(answer):
         return Problem("type", f"expected the function itself, as in check({task.name}), got {describe(answer)}")
-    if task.probe != "call":
+    given = reaching(task.probe, task.cases[0].args)
+    if not given:
         return None
     try:
         signature = inspect.signature(answer)
@@ -176,7 +178,7 @@ def _not_an_answer(answer: Any, task: Task) -> Problem | None:
     if sorted(own) == sorted(asked) and own != asked:
         return Problem("type", f"the order is {task.name}({', '.join(asked)}); yours is ({', '.join(own)})")
     try:
-        signature.bind(*task.cases[0].args)
+        signature.bind(*given)
     except TypeError:
         return Problem("type", f"{task.name} is called with ({', '.join(task.parameters)}); yours takes {signature}")
     return None

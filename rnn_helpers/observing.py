@@ -24,7 +24,7 @@ class Outcome:
 
     value: what it returned (None when it raised)
     error: the exception's class name, "" when there was none
-    changed: positions of the arguments that the call changed
+    changed: positions of the function's arguments that the call changed
     message, line: the exception's text and the student's line that raised it
     printed: what it wrote to stdout and stderr, warnings included
     used: the first module it used that the exercise does not allow
@@ -52,7 +52,21 @@ def use_network(answer: Callable, sizes: tuple, weights: dict, calls: dict[str, 
     return {label: getattr(network, method)(*args) for label, (method, *args) in calls.items()}
 
 
-PROBES: dict[str, Callable] = {"call": call, "use_network": use_network}
+def part(answer: Callable, key: str, *args: Any) -> Any:
+    """Call a function that returns a dict and take one of its values, so that each can earn its own points."""
+    result = answer(*args)
+    if not isinstance(result, dict) or key not in result:
+        found = f"the keys {sorted(map(str, result))}" if isinstance(result, dict) else f"{type(result).__name__}"
+        raise TypeError(f"expected a dict with the key {key!r}, got {found}")
+    return result[key]
+
+
+def reaching(probe: str, args: tuple) -> tuple:
+    """Return those of `args` that reach a function as its own arguments; none reach a class that way."""
+    return {"call": args, "part": args[1:]}.get(probe, ())
+
+
+PROBES: dict[str, Callable] = {"call": call, "part": part, "use_network": use_network}
 
 
 def observe(answer: Callable, args: tuple, probe: str = "call", not_allowed: tuple[str, ...] = ()) -> Outcome:
@@ -78,7 +92,8 @@ def observe(answer: Callable, args: tuple, probe: str = "call", not_allowed: tup
             outcome.line = _students_line(error)
     text.writelines(f"{warning.category.__name__}: {warning.message}\n" for warning in warned)
     outcome.printed = _shortened(text.getvalue())
-    outcome.changed = tuple(i for i, (old, new) in enumerate(zip(args, given, strict=True)) if _changed(old, new))
+    pairs = zip(reaching(probe, args), reaching(probe, given), strict=True)
+    outcome.changed = tuple(i for i, (old, new) in enumerate(pairs) if _changed(old, new))
     return outcome
 
 

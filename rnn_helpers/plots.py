@@ -125,3 +125,40 @@ def _name_lines(ax: Axes) -> None:
 def _whole_ticks(count: int) -> np.ndarray:
     stride = max(1, -(-count // 12))
     return np.arange(1, count + 1, stride)
+
+
+def text_strip(
+    text: str, values: np.ndarray, *, title: str, label: str, width: int = 60, ax: Axes | None = None
+) -> Axes:
+    """Draw a text with each character on a square whose colour is its value.
+
+    values: (characters,), from 0 up; label: what they are, with their unit; width: characters in a line
+    """
+    width = min(width, len(text))
+    lines = -(-len(text) // width)
+    ax = ax or new_axes(width=1.5 + 0.16 * width, height=0.9 + 0.42 * lines)
+    grid = np.full((lines, width), np.nan)
+    grid.flat[: len(text)] = values
+    image = ax.imshow(grid, cmap="cividis_r", vmin=0, aspect="auto")
+    middle = np.nanmax(grid) / 2
+    for place, char in enumerate(text):
+        row, column = divmod(place, width)
+        colour = "white" if values[place] > middle else "black"
+        ax.text(column, row, "␣" if char == " " else char, ha="center", va="center", color=colour, family="monospace")
+    ax.figure.colorbar(image, ax=ax, label=label, fraction=0.03, pad=0.01)
+    ax.set_title(title)
+    ax.axis("off")
+    return ax
+
+
+def grid_map(values: np.ndarray, *, title: str, xlabel: str, ylabel: str, label: str, ax: Axes | None = None) -> Axes:
+    """Draw a matrix as squares of colour, rows and columns counted from 0; NaN stays empty.
+
+    values: (rows, columns); label: what the colour is, with its unit
+    """
+    ax = ax or new_axes(width=6.0, height=4.4)
+    image = ax.imshow(values, cmap="cividis", aspect="auto", interpolation="nearest")
+    ax.figure.colorbar(image, ax=ax, label=label)
+    ax.locator_params(integer=True)
+    ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    return ax

@@ -1,7 +1,6 @@
-"""What several test files share: the repository's root, a tiny course, and the reason why browser tests are skipped."""
+"""What several test files share: the repository's root, a tiny course, and an environment without leftovers."""
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -83,12 +82,3 @@ def clean_environ() -> dict[str, str]:
     """The environment for a command that must find only what is installed beside it."""
     left_out = ("PYTHONPATH", "JUPYTER", "NBGRADER", "RNN_COURSE", "VIRTUAL_ENV", "MAKE")
     return {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if shutil.which("chromium") and shutil.which("chromedriver"):
-        return
-    reason = "no Chromium with its driver on the PATH; Debian and Ubuntu: apt install chromium chromium-driver"
-    for item in items:
-        if item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.skip(reason=reason))

@@ -183,21 +183,26 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def page_config(address: str) -> dict:
+def fetched(address: str) -> str:
     with urllib.request.urlopen(address, timeout=60) as page:
         assert page.status == 200
-        return json.loads(
-            re.search(r'id="jupyter-config-data"[^>]*>(.*?)</script>', page.read().decode(), re.DOTALL)[1]
-        )
+        return page.read().decode()
+
+
+NEWS = "/lab/api/settings/@jupyterlab/apputils-extension:notification"
 
 
 def test_jupyterlab_serves_the_lesson_asks_nothing_and_stops_cleanly(course, clean_environ):
     with served(course, clean_environ, free_port()) as (process, lines):
         address = lines[-1]
         assert re.fullmatch(rf"http://localhost:\d+/lab/tree/work/{LESSON}/{LESSON}\.ipynb\?token=\w+", address)
-        config = page_config(address)
-        assert config["news"] == {"disabled": True}
-        assert Path(config["serverRoot"]).expanduser().resolve() == course.resolve()
+        assert "jupyter-config-data" in fetched(address)
+        settings = json.loads(fetched(re.sub("/lab/tree.*ipynb", NEWS, address)))
+        assert settings["schema"]["properties"]["fetchNews"]["default"] == "false", (
+            "JupyterLab asks about news otherwise"
+        )
+        listing = json.loads(fetched(re.sub("/lab/tree/.*ipynb", f"/api/contents/work/{LESSON}", address)))
+        assert f"{LESSON}.ipynb" in [entry["name"] for entry in listing["content"]]
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 0
     settings = [path.name for path in (course / "home/.jupyter").rglob("*") if path.is_file()]
@@ -214,7 +219,7 @@ def test_a_port_in_use_is_said_and_the_next_one_taken(course, clean_environ):
         with served(course, clean_environ, port) as (_, lines):
             other = int(re.search(r":(\d+)/", lines[-1])[1])
             assert f"Port {port} is in use; taking {other}." in lines
-            assert page_config(lines[-1])
+            assert fetched(lines[-1])
 
 
 def test_an_unknown_lesson_starts_nothing(root):

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import metadata
 
 import pytest
 import yaml
@@ -74,10 +75,20 @@ def test_every_package_and_its_data_is_listed(root):
     assert {path for path in there if path.suffix != ".py"} == listed
 
 
-def test_pips_report_becomes_sorted_pins_without_the_course():
-    found = [("Zeta", "2"), ("alpha", "1.0"), ("rnn-course", "0.1.0")]
-    report = {"install": [{"metadata": {"name": name, "version": version}} for name, version in found]}
+def test_pips_report_becomes_sorted_pins():
+    report = {
+        "install": [
+            {"metadata": {"name": name, "version": version}} for name, version in [("Zeta", "2"), ("alpha", "1.0")]
+        ]
+    }
     assert pins.read_pins(report) == ["alpha==1.0", "zeta==2"]
+
+
+def test_no_pin_leaves_out_an_older_patch_release_of_python(pinned):
+    # A release that asks for 3.11.5 cannot be installed on Debian 12, which has 3.11.2.
+    for name, version in pinned.items():
+        asks_for = metadata(name).get("Requires-Python")
+        assert asks_for is None or SpecifierSet(asks_for).contains(pins.OLDEST_PYTHON), f"{name} {version}: {asks_for}"
 
 
 def test_installed_packages_are_byte_compiled():

@@ -58,9 +58,8 @@ def server_options(root: Path, url: str, environ: Mapping[str, str]) -> list[str
         f"--LabApp.default_url={url}",
         f"--LabApp.workspaces_dir={workspaces(root)}",
         f"--ServerApp.port={_port(environ)}",
-        # No question about news and no look for updates: the course asks nothing and needs no network.
-        "--LabApp.news_url=None",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        # Defaults that a student's own settings outrank: no question about news, no look for updates.
+        f"--LabApp.app_settings_dir={root / 'tools' / 'jupyterlab'}",
         "--ServerApp.answer_yes=True",  # Ctrl-C stops at once; JupyterLab saves notebooks by itself
         "--Application.log_level=ERROR",
     ]

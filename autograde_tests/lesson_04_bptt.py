@@ -1,0 +1,569 @@
+"""Lesson 04: backpropagation through time, by hand, for a step, for a sequence, and sorted by lag.
+
+The oracles never go backwards. They use the complex step: for a function f made of +, * and tanh, the imaginary
+part of f(w + i eps) / eps is the derivative to the last digit, for there is no difference of near numbers in it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from autograde_tests.drawing import Rng, numbers, sizes
+from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
+from autograde_tests.lesson_01_recurrence import step_inputs
+
+EPS = 1e-30  # the smaller the better: nothing cancels
+EXACT = Tolerance(1e-10, "float64; the complex step is exact to rounding, the sums are short")
+
+
+def complex_step(function, array):
+    """Return d function / d array, the shape of array. function: real number of an array that may be complex."""
+    gradient = np.empty(array.shape)
+    for place in np.ndindex(array.shape):
+        moved = array.astype(complex)
+        moved[place] += 1j * EPS
+        gradient[place] = function(moved).imag / EPS
+    return gradient
+
+
+# ----------------------------------------------------------------------------- scalar_gradient_by_hand
+
+
+def scalar_gradient_by_hand_oracle(w, u, b, xs, target):
+    """Return (dw, du, db) of 0.5 (h_3 - target)^2 by the complex step."""
+
+    def loss(parameters):
+        h = 0.0
+        for x in xs:
+            h = np.tanh(parameters[0] * x + parameters[1] * h + parameters[2])
+        return 0.5 * (h - target) ** 2
+
+    return tuple(float(g) for g in complex_step(loss, np.array([w, u, b])))
+
+
+def _scalar_inputs(rng: Rng, *, first: bool = False) -> tuple:
+    w, u, b, target = (float(value) for value in numbers(rng, 4, scale=0.7))
+    xs = numbers(rng, 3)
+    return w, u, b, xs * np.array([1, 0, 0]) if first else xs, target
+
+
+def _by_hand(w, u, b, xs, target, *, slope=lambda h: 1 - h**2, carry=True, factor=1.0, before=True, immediate=False):
+    hs = [0.0]
+    for x in xs:
+        hs.append(np.tanh(w * x + u * hs[-1] + b))
+    dh, dw, du, db = factor * (hs[3] - target), 0.0, 0.0, 0.0
+    for t in (3,) if immediate else (3, 2, 1):
+        da = dh * slope(hs[t])
+        dw, du, db = dw + da * xs[t - 1], du + da * hs[t - 1 if before else t], db + da
+        dh = da * u if carry else da
+    return dw, du, db
+
+
+def _by_hand_forward_mode(w, u, b, xs, target):
+    h, slopes = 0.0, np.zeros(3)
+    for x in xs:
+        new = np.tanh(w * x + u * h + b)
+        slopes = (1 - new**2) * (np.array([x, h, 1.0]) + u * slopes)
+        h = new
+    return tuple((h - target) * slopes)
+
+
+def _by_hand_written_out(w, u, b, xs, target):
+    h1 = np.tanh(w * xs[0] + b)
+    h2 = np.tanh(w * xs[1] + u * h1 + b)
+    h3 = np.tanh(w * xs[2] + u * h2 + b)
+    a3 = (h3 - target) * (1 - h3**2)
+    a2 = a3 * u * (1 - h2**2)
+    a1 = a2 * u * (1 - h1**2)
+    return a3 * xs[2] + a2 * xs[1] + a1 * xs[0], a3 * h2 + a2 * h1, a3 + a2 + a1
+
+
+def _by_hand_matrix(w, u, b, xs, target):
+    gradients = _by_hand(w, u, b, xs, target)
+    return [np.float64(g) for g in gradients]
+
+
+scalar_gradient_by_hand = Exercise(
+    name="scalar_gradient_by_hand",
+    challenges=(
+        Challenge(
+            "no memory: u = 0",
+            1.0,
+            lambda rng: (lambda w, u, b, xs, target: (w, 0.0, b, xs, target))(*_scalar_inputs(rng)),
+        ),
+        Challenge("only x_1 speaks", 1.0, lambda rng: _scalar_inputs(rng, first=True)),
+        Challenge("everything at once", 1.0, _scalar_inputs),
+        Challenge("other numbers", 0.5, _scalar_inputs, hidden=True),
+    ),
+    oracle=scalar_gradient_by_hand_oracle,
+    tolerance=EXACT,
+    mistakes=(
+        Mistake(
+            "only the last copy counts; the weights act at steps 1 and 2 as well",
+            lambda *args: _by_hand(*args, immediate=True),
+        ),
+        Mistake(
+            "the slope of tanh is taken at h instead of a: it is 1 - h^2, not 1 - tanh(h)^2",
+            lambda *args: _by_hand(*args, slope=lambda h: 1 - np.tanh(h) ** 2),
+        ),
+        Mistake("the slope of tanh is missing", lambda *args: _by_hand(*args, slope=lambda h: 1.0)),
+        Mistake("the error is carried back without the factor u", lambda *args: _by_hand(*args, carry=False)),
+        Mistake("du uses h_t where it needs h_{t-1}", lambda *args: _by_hand(*args, before=False)),
+        Mistake("the error has the wrong sign: it is h_3 - target", lambda *args: _by_hand(*args, factor=-1.0)),
+        Mistake("there is a factor 2 too much: the loss has 1/2 in front", lambda *args: _by_hand(*args, factor=2.0)),
+        Mistake("the slope of tanh is 1 - h, without the square", lambda *args: _by_hand(*args, slope=lambda h: 1 - h)),
+    ),
+    styles=(_by_hand_forward_mode, _by_hand_written_out, _by_hand_matrix),
+    hints=(
+        "On how many ways does w reach the loss? Follow each copy to the end.",
+        "Begin at the end: the error at a_3 is (h_3 - target)(1 - h_3^2). One copy earlier it is that, times u, times (1 - h_2^2).",
+        "With the three errors e_3, e_2, e_1: dw sums e_t x_t, du sums e_t h_{t-1}, db sums e_t.",
+    ),
+)
+
+# -------------------------------------------------------------------------------------- step_backward
+
+STEP_KEYS = ("db_h", "dW_xh", "dW_hh", "dh_prev", "dx_t")
+
+
+def _step(x_t, h_prev, W_xh, W_hh, b_h):
+    return np.tanh(x_t @ W_xh + h_prev @ W_hh + b_h)
+
+
+def _bias(x_t, h_prev, h_t, W_xh, W_hh):
+    """Return the b_h that explains h_t; one row is enough, all rows share it."""
+    return (np.arctanh(h_t) - x_t @ W_xh - h_prev @ W_hh)[0]
+
+
+def step_backward_oracle(dh_t, cache):
+    """Return all five gradients of sum(dh_t * h_t) by the complex step."""
+    x_t, h_prev, h_t, W_xh, W_hh = cache
+    given = {"dx_t": x_t, "dh_prev": h_prev, "dW_xh": W_xh, "dW_hh": W_hh, "db_h": _bias(*cache)}
+
+    def loss(name, array):
+        return np.sum(dh_t * _step(*{**given, name: array}.values()))
+
+    return {name: complex_step(lambda array, name=name: loss(name, array), array) for name, array in given.items()}
+
+
+def _step_case(key: str, *, alike: bool = False):
+    def draw(rng: Rng) -> tuple:
+        batch, features, units = (1, 3, 3) if alike else sizes(rng, 3, 2, 5)
+        x_t, h_prev, W_xh, W_hh, b_h = step_inputs(rng, batch, features, units)
+        cache = (x_t, h_prev, _step(x_t, h_prev, W_xh, W_hh, b_h), W_xh, W_hh)
+        return key, numbers(rng, batch, units), cache
+
+    return draw
+
+
+def _step_backward(
+    dh_t,
+    cache,
+    *,
+    slope=lambda h: 1 - h**2,
+    W=lambda W: W.T,
+    memory=lambda h_prev, h_t: h_prev,
+    bias=np.sum,
+    scale=lambda batch: 1.0,
+):
+    x_t, h_prev, h_t, W_xh, W_hh = cache
+    da = dh_t * slope(h_t)
+    share = scale(len(x_t))
+    return {
+        "dx_t": da @ W_xh.T,
+        "dh_prev": da @ W(W_hh),
+        "dW_xh": share * (x_t.T @ da),
+        "dW_hh": share * (memory(h_prev, h_t).T @ da),
+        "db_h": share * bias(da, axis=0),
+    }
+
+
+def _step_backward_transposed_weights(dh_t, cache):
+    gradients = _step_backward(dh_t, cache)
+    return {**gradients, "dW_hh": gradients["dW_hh"].T}
+
+
+def _step_backward_in_place(dh_t, cache):
+    dh_t *= 1 - cache[2] ** 2
+    return _step_backward(dh_t, cache, slope=lambda h: 1.0)
+
+
+def _step_backward_unsquashed_memory(dh_t, cache):
+    return {**_step_backward(dh_t, cache), "dh_prev": dh_t @ cache[4].T}
+
+
+def _step_with_einsum(dh_t, cache):
+    x_t, h_prev, h_t, W_xh, W_hh = cache
+    da = np.multiply(dh_t, 1 - np.square(h_t))
+    return {
+        "dx_t": np.einsum("bh,dh->bd", da, W_xh),
+        "dh_prev": np.einsum("bj,ij->bi", da, W_hh),
+        "dW_xh": np.einsum("bd,bh->dh", x_t, da),
+        "dW_hh": np.einsum("bi,bj->ij", h_prev, da),
+        "db_h": np.einsum("bh->h", da),
+    }
+
+
+def _step_row_by_row(dh_t, cache):
+    x_t, h_prev, h_t, W_xh, W_hh = cache
+    parts = [
+        _step_backward(dh_t[i : i + 1], (x_t[i : i + 1], h_prev[i : i + 1], h_t[i : i + 1], W_xh, W_hh))
+        for i in range(len(x_t))
+    ]
+    joined = {key: np.concatenate([p[key] for p in parts]) for key in ("dx_t", "dh_prev")}
+    return joined | {key: sum(p[key] for p in parts) for key in ("dW_xh", "dW_hh", "db_h")}
+
+
+def _step_joined(dh_t, cache):
+    x_t, h_prev, h_t, W_xh, W_hh = cache
+    da = dh_t - dh_t * h_t * h_t
+    back = da @ np.vstack([W_xh, W_hh]).T
+    weights = np.hstack([x_t, h_prev, np.ones((len(x_t), 1))]).T @ da
+    D = x_t.shape[1]
+    return {
+        "dx_t": back[:, :D],
+        "dh_prev": back[:, D:],
+        "dW_xh": weights[:D],
+        "dW_hh": weights[D:-1],
+        "db_h": weights[-1],
+    }
+
+
+step_backward = Exercise(
+    name="step_backward",
+    challenges=(
+        *(Challenge(key, 0.75, _step_case(key)) for key in STEP_KEYS),
+        *(
+            Challenge(f"{key}: one sequence, as many features as units", 0.25, _step_case(key, alike=True), hidden=True)
+            for key in STEP_KEYS[1:4]
+        ),
+    ),
+    oracle=step_backward_oracle,
+    tolerance=EXACT,
+    mistakes=(
+        Mistake("W_hh is not transposed on the way back", lambda dh, c: _step_backward(dh, c, W=lambda W: W)),
+        Mistake(
+            "the slope of tanh is taken at h instead of a: it is 1 - h^2, not 1 - tanh(h)^2",
+            lambda dh, c: _step_backward(dh, c, slope=lambda h: 1 - np.tanh(h) ** 2),
+        ),
+        Mistake("the slope of tanh is missing", lambda dh, c: _step_backward(dh, c, slope=lambda h: 1.0)),
+        Mistake(
+            "dW_hh uses h_t where it needs h_prev", lambda dh, c: _step_backward(dh, c, memory=lambda h_prev, h_t: h_t)
+        ),
+        Mistake("db_h is averaged over the batch; it is a sum", lambda dh, c: _step_backward(dh, c, bias=np.mean)),
+        Mistake(
+            "the gradients of the weights are averaged over the batch; they are sums",
+            lambda dh, c: _step_backward(dh, c, scale=lambda n: 1 / n),
+        ),
+        Mistake("dW_hh is transposed: the memory comes first, h_prev.T @ da", _step_backward_transposed_weights),
+        Mistake("dh_prev skips the slope of tanh: it needs da, not dh_t", _step_backward_unsquashed_memory),
+        Mistake("the error is multiplied into dh_t itself, which belongs to the caller", _step_backward_in_place),
+    ),
+    styles=(_step_with_einsum, _step_row_by_row, _step_joined),
+    hints=(
+        "First get from h_t back to a_t. Which factor does tanh put in between?",
+        "da = dh_t * (1 - h_t**2). Every product x @ W in the forward step gives two gradients: da @ W.T for x, and x.T @ da for W.",
+        "dx_t = da @ W_xh.T, dh_prev = da @ W_hh.T, dW_xh = x_t.T @ da, dW_hh = h_prev.T @ da, and db_h is da summed over the batch.",
+    ),
+    probe="part",
+    unchanged=0.5,
+)
+
+# -------------------------------------------------------------------------------------- rnn_backward
+
+
+def _walk(xs, mask, h, W_xh, W_hh, b_h):
+    """Return the list of states; W_hh may be a list, one for each step, as in lesson 02."""
+    states = []
+    for t in range(xs.shape[1]):
+        W = W_hh[t] if isinstance(W_hh, list) else W_hh
+        m = mask[:, t, None]
+        h = m * np.tanh(xs[:, t] @ W_xh + h @ W + b_h) + (1 - m) * h
+        states.append(h)
+    return states
+
+
+def _sequence_bias(xs, mask, h_0, hs, W_xh, W_hh):
+    """Return the b_h that explains the states."""
+    row, t = np.argwhere(mask)[0]
+    before = hs[row, t - 1] if t else h_0[row]
+    return np.arctanh(hs[row, t]) - xs[row, t] @ W_xh - before @ W_hh
+
+
+def rnn_backward_oracle(dhs, cache):
+    """Return all five gradients of sum(dhs * hs) by the complex step."""
+    xs, mask, h_0, _, W_xh, W_hh = cache
+    given = {"dxs": xs, "dh_0": h_0, "dW_xh": W_xh, "dW_hh": W_hh, "db_h": _sequence_bias(*cache)}
+
+    def loss(name, array):
+        xs, h_0, W_xh, W_hh, b_h = {**given, name: array}.values()
+        states = _walk(xs, mask, h_0, W_xh, W_hh, b_h)
+        return sum(np.sum(dhs[:, t] * states[t]) for t in range(len(states)))
+
+    return {name: complex_step(lambda array, name=name: loss(name, array), array) for name, array in given.items()}
+
+
+def _sequence_inputs(rng: Rng, rows: list[str], features: int, units: int) -> tuple:
+    mask = np.array([[mark == "1" for mark in row] for row in rows])
+    _, h_0, W_xh, W_hh, b_h = step_inputs(rng, len(rows), features, units)
+    xs = numbers(rng, *mask.shape, features)
+    hs = np.stack(_walk(xs, mask, h_0, W_xh, W_hh, b_h), axis=1)
+    return numbers(rng, *hs.shape), (xs, mask, h_0, hs, W_xh, W_hh)
+
+
+def _sequence_case(key: str, rows: list[str], features: int, units: int):
+    return lambda rng: (key, *_sequence_inputs(rng, rows, features, units))
+
+
+def _backward(
+    dhs,
+    cache,
+    *,
+    slope=lambda h: 1 - h**2,
+    W=lambda W: W.T,
+    shift=True,
+    carry=True,
+    keep=True,
+    masked=True,
+    share=1.0,
+    start=True,
+):
+    xs, mask, h_0, hs, W_xh, W_hh = cache
+    g = {
+        "dxs": np.zeros_like(xs),
+        "dW_xh": np.zeros_like(W_xh),
+        "dW_hh": np.zeros_like(W_hh),
+        "db_h": np.zeros(len(W_hh)),
+    }
+    dh_next = np.zeros_like(h_0)
+    for t in reversed(range(xs.shape[1])):
+        m = mask[:, t, None] if masked else np.ones_like(mask[:, t, None])
+        before = hs[:, t - 1] if t else h_0 * start
+        dh = dhs[:, t] + (dh_next if carry else 0.0)
+        da = m * dh * slope(hs[:, t])
+        g["dxs"][:, t] = da @ W_xh.T
+        g["dW_xh"] += share * (xs[:, t].T @ da)
+        g["dW_hh"] += share * ((before if shift else hs[:, t]).T @ da)
+        g["db_h"] += share * da.sum(axis=0)
+        dh_next = da @ W(W_hh) + ((1 - m) * dh if keep else 0.0)
+    return {**g, "dh_0": dh_next}
+
+
+def _backward_first_step_only(dhs, cache):
+    """Assign the weights' gradients in the loop where they should be added up."""
+    xs, mask, h_0, hs, W_xh, W_hh = cache
+    whole, rest = (
+        _backward(dhs, cache),
+        _backward(dhs[:, 1:], (xs[:, 1:], mask[:, 1:], hs[:, 0], hs[:, 1:], W_xh, W_hh)),
+    )
+    return (
+        {**whole, **{key: whole[key] - rest[key] for key in ("dW_xh", "dW_hh", "db_h")}} if xs.shape[1] > 1 else whole
+    )
+
+
+def _backward_into_dhs(dhs, cache):
+    """Add the carried error into dhs itself: right numbers, spoilt input."""
+    xs, mask, h_0, hs, W_xh, W_hh = cache
+    gradients = _backward(dhs, cache)
+    for t in reversed(range(1, xs.shape[1])):
+        dhs[:, t - 1] += (dhs[:, t] * (1 - hs[:, t] ** 2)) @ W_hh.T
+    return gradients
+
+
+def _backward_all_at_once(dhs, cache):
+    xs, mask, h_0, hs, W_xh, W_hh = cache
+    steps, das, dh = xs.shape[1], np.empty_like(hs), np.zeros_like(h_0)
+    for t in range(steps - 1, -1, -1):
+        dh = dh + dhs[:, t]
+        das[:, t] = np.where(mask[:, t, None], dh * (1 - hs[:, t] ** 2), 0.0)
+        dh = np.where(mask[:, t, None], das[:, t] @ W_hh.T, dh)
+    before = np.concatenate([h_0[:, None], hs[:, :-1]], axis=1)
+    return {
+        "dxs": das @ W_xh.T,
+        "dh_0": dh,
+        "dW_xh": np.einsum("btd,bth->dh", xs, das),
+        "dW_hh": np.einsum("bti,btj->ij", before, das),
+        "db_h": das.sum(axis=(0, 1)),
+    }
+
+
+def _backward_recursive(dhs, cache):
+    xs, mask, h_0, hs, W_xh, W_hh = cache
+    states = [h_0, *np.swapaxes(hs, 0, 1)]
+    total = {"dW_xh": 0.0, "dW_hh": 0.0, "db_h": 0.0}
+    dxs: list[np.ndarray] = []
+    dh = np.zeros_like(h_0)
+    for t in range(len(states) - 1, 0, -1):
+        dh = dh + dhs[:, t - 1]
+        on = mask[:, t - 1, None].astype(float)
+        one = _step_backward(on * dh, (xs[:, t - 1], states[t - 1], states[t], W_xh, W_hh))
+        total = {key: total[key] + one[key] for key in total}
+        dxs.insert(0, one["dx_t"])
+        dh = one["dh_prev"] + (1 - on) * dh
+    return {**total, "dxs": np.stack(dxs, axis=1), "dh_0": dh}
+
+
+REAL, PADDED = ["111", "111"], ["1110", "1011"]
+
+rnn_backward = Exercise(
+    name="rnn_backward",
+    challenges=(
+        Challenge("db_h", 0.5, _sequence_case("db_h", REAL, 4, 5)),
+        Challenge("dW_xh", 0.5, _sequence_case("dW_xh", REAL, 4, 5)),
+        Challenge("dW_hh", 1.0, _sequence_case("dW_hh", REAL, 4, 5)),
+        Challenge("dh_0", 0.5, _sequence_case("dh_0", REAL, 4, 5)),
+        Challenge("dxs", 0.5, _sequence_case("dxs", REAL, 4, 5)),
+        Challenge("dW_hh with a mask", 0.5, _sequence_case("dW_hh", PADDED, 3, 5)),
+        Challenge("dh_0 with a mask", 0.5, _sequence_case("dh_0", PADDED, 3, 5)),
+        Challenge("dxs with a mask: none in the padding", 0.5, _sequence_case("dxs", PADDED, 3, 5)),
+        Challenge("one sequence of one step", 0.5, _sequence_case("dW_hh", ["1"], 3, 3), hidden=True),
+        Challenge("a longer sequence", 0.5, _sequence_case("dW_hh", ["1111111101"], 2, 3), hidden=True),
+    ),
+    oracle=rnn_backward_oracle,
+    tolerance=EXACT,
+    mistakes=(
+        Mistake("no error is carried from step t + 1 to step t", lambda d, c: _backward(d, c, carry=False)),
+        Mistake("W_hh is not transposed on the way back", lambda d, c: _backward(d, c, W=lambda W: W)),
+        Mistake(
+            "the slope of tanh is taken at h instead of a: it is 1 - h^2, not 1 - tanh(h)^2",
+            lambda d, c: _backward(d, c, slope=lambda h: 1 - np.tanh(h) ** 2),
+        ),
+        Mistake("the slope of tanh is missing", lambda d, c: _backward(d, c, slope=lambda h: 1.0)),
+        Mistake("dW_hh uses h_t where it needs h_{t-1}", lambda d, c: _backward(d, c, shift=False)),
+        Mistake(
+            "dW_hh takes zeros for the state before the first step; it is h_0",
+            lambda d, c: _backward(d, c, start=False),
+        ),
+        Mistake(
+            "the weights' gradients are overwritten at each step; they add up over the copies",
+            _backward_first_step_only,
+        ),
+        Mistake(
+            "the weights' gradients are averaged over the batch; they are sums",
+            lambda d, c: _backward(d, c, share=1 / len(d)),
+        ),
+        Mistake("the mask is ignored", lambda d, c: _backward(d, c, masked=False, keep=False)),
+        Mistake(
+            "the error stops at a masked step; the kept state hands it through unchanged",
+            lambda d, c: _backward(d, c, keep=False),
+        ),
+        Mistake("the carried error is added into dhs itself, which belongs to the caller", _backward_into_dhs),
+    ),
+    styles=(_backward_all_at_once, _backward_recursive, lambda dhs, cache: _backward(dhs.copy(), cache)),
+    hints=(
+        "Two errors arrive at h_t: one from its own output, one from the future. What do you do with them?",
+        "Walk backwards over t. dh = dhs[:, t] + dh_next; then one step_backward; its dh_prev is the next dh_next.",
+        "Multiply da by the mask; dh_next = da @ W_hh.T, plus dh itself where the mask is off. Weights' gradients: += at each step.",
+    ),
+    probe="part",
+    unchanged=0.5,
+)
+
+# ----------------------------------------------------------------------------------- gradient_by_lag
+
+
+def gradient_by_lag_oracle(dhs, cache):
+    """Return (steps, units, units): entry k sums, over loss steps t, the gradient for the copy of W_hh at step t - k."""
+    xs, h_0, hs, W_xh, W_hh = cache
+    steps, real = xs.shape[1], np.ones(xs.shape[:2])
+    b_h = _sequence_bias(xs, real.astype(bool), h_0, hs, W_xh, W_hh)
+    by_lag = np.zeros((steps, *W_hh.shape))
+    for t in range(steps):
+        for copy in range(t + 1):
+
+            def loss(W, t=t, copy=copy):
+                copies = [W if step == copy else W_hh for step in range(steps)]
+                return np.sum(dhs[:, t] * _walk(xs[:, : t + 1], real, h_0, W_xh, copies, b_h)[t])
+
+            by_lag[t - copy] += complex_step(loss, W_hh)
+    return by_lag
+
+
+def _lag_inputs(rng: Rng, batch: int, steps: int, features: int, units: int) -> tuple:
+    dhs, (xs, _, h_0, hs, W_xh, W_hh) = _sequence_inputs(rng, ["1" * steps] * batch, features, units)
+    return dhs, (xs, h_0, hs, W_xh, W_hh)
+
+
+def _by_lag(dhs, cache, *, slope=lambda h: 1 - h**2, where=lambda t, lag: lag, last=False, W=lambda W: W.T):
+    xs, h_0, hs, _, W_hh = cache
+    before = [h_0, *np.swapaxes(hs, 0, 1)]
+    by_lag = np.zeros((xs.shape[1], *W_hh.shape))
+    for t in range(xs.shape[1]):
+        if last and t < xs.shape[1] - 1:
+            continue
+        dh = dhs[:, t]
+        for lag in range(t + 1):
+            da = dh * slope(hs[:, t - lag])
+            by_lag[where(t, lag)] += before[t - lag].T @ da
+            dh = da @ W(W_hh)
+    return by_lag
+
+
+def _by_lag_through_backward(dhs, cache):
+    """Ask the backward pass again and again: the loss at t alone, the copies from t - lag on."""
+    xs, h_0, hs, W_xh, W_hh = cache
+    steps = xs.shape[1]
+    states = np.concatenate([h_0[:, None], hs], axis=1)
+    by_lag = np.zeros((steps, *W_hh.shape))
+    for t in range(steps):
+        previous = 0.0
+        for lag in range(t + 1):
+            span = slice(t - lag, t + 1)
+            only = np.zeros_like(dhs[:, span])
+            only[:, -1] = dhs[:, t]
+            mask = np.ones(only.shape[:2], dtype=bool)
+            total = _backward(only, (xs[:, span], mask, states[:, t - lag], hs[:, span], W_xh, W_hh))["dW_hh"]
+            by_lag[lag] += total - previous
+            previous = total
+    return by_lag
+
+
+def _by_lag_diagonals(dhs, cache):
+    """Carry all loss steps together, one lag further at a time."""
+    xs, h_0, hs, _, W_hh = cache
+    steps, before, dh, result = xs.shape[1], np.concatenate([h_0[:, None], hs[:, :-1]], axis=1), dhs, []
+    for lag in range(steps):
+        da = dh * (1 - hs[:, : steps - lag] ** 2)
+        result.append(np.einsum("bti,btj->ij", before[:, : steps - lag], da))
+        dh = (da @ W_hh.T)[:, 1:]
+    return np.stack(result)
+
+
+gradient_by_lag = Exercise(
+    name="gradient_by_lag",
+    challenges=(
+        Challenge("one step: only lag 0", 0.5, lambda rng: _lag_inputs(rng, 2, 1, 3, 4)),
+        Challenge("three steps", 1.0, lambda rng: _lag_inputs(rng, 2, 3, 4, 3)),
+        Challenge("five steps, one sequence", 1.0, lambda rng: _lag_inputs(rng, 1, 5, 2, 2), hidden=True),
+    ),
+    oracle=gradient_by_lag_oracle,
+    tolerance=EXACT,
+    mistakes=(
+        Mistake(
+            "it is sorted by the copy's step, not by the lag between copy and loss",
+            lambda d, c: _by_lag(d, c, where=lambda t, lag: t - lag),
+        ),
+        Mistake(
+            "it is sorted by the step of the loss, not by the lag", lambda d, c: _by_lag(d, c, where=lambda t, lag: t)
+        ),
+        Mistake("only the loss at the last step is followed back", lambda d, c: _by_lag(d, c, last=True)),
+        Mistake("the lags stand in the wrong order: lag 0 comes first", lambda d, c: _by_lag(d, c)[::-1]),
+        Mistake("W_hh is not transposed on the way back", lambda d, c: _by_lag(d, c, W=lambda W: W)),
+        Mistake(
+            "the slope of tanh is taken at h instead of a: it is 1 - h^2, not 1 - tanh(h)^2",
+            lambda d, c: _by_lag(d, c, slope=lambda h: 1 - np.tanh(h) ** 2),
+        ),
+        Mistake(
+            "the lags are added up already: entry k holds everything up to lag k",
+            lambda d, c: np.cumsum(_by_lag(d, c), axis=0),
+        ),
+    ),
+    styles=(_by_lag, _by_lag_through_backward, _by_lag_diagonals),
+    hints=(
+        "Take the loss at one step t only. Which copies of W_hh does it reach, and how far back are they?",
+        "Two loops: over t, and from there backwards over lag = 0, 1, ... t. The error walks back one copy for each lag.",
+        "Inside: da = dh * (1 - hs[:, t - lag]**2); by_lag[lag] += (state before step t - lag).T @ da; dh = da @ W_hh.T.",
+    ),
+)
+
+EXERCISES = [scalar_gradient_by_hand, step_backward, rnn_backward, gradient_by_lag]
