@@ -478,15 +478,16 @@ print("by rnn_backward: ", np.abs(rnn_backward(dhs, (xs, np.ones((1, T), dtype=b
 # the *whole* gradient is not small, for the short lags carry it. "The gradient vanishes" is loosely said: its **long-lag terms** do.
 # Lesson 06 makes that exact.
 
-# %% [markdown] nbgrader={"grade_id": "bptt_in_words", "grade": true, "solution": true, "points": 2}
-# ### In your own words (2 points, read by a human)
+# %% [markdown] nbgrader={"grade_id": "bptt_in_words", "grade": true, "solution": true, "points": 3}
+# ### Your turn: in your own words (3 points, read by a human)
 #
 # A fellow student says: "My network has a gradient of norm 60, so nothing vanishes, and it should learn that the first input decides
 # the answer after 30 steps." In three or four sentences: what is missing in the argument, and what would you look at?
 #
 # ### BEGIN MARK SCHEME
-# 1 point: the norm of the whole gradient is carried by the short lags; it says nothing about the term of lag 30, which may be
-# smaller by many orders of magnitude.
+# 1 point: the norm of the whole gradient is a sum over all lags, and the short lags carry it.
+#
+# 1 point: the term of lag 30 has thirty factors $D_t W$ and may be smaller by many orders of magnitude.
 #
 # 1 point: look at the gradient by lag (or at the size of the error after 30 steps back, or of the product of Jacobians); half a
 # point for "check the gradient numerically" alone.

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nbgrader_course import surroundings
 from selenium import webdriver
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.expected_conditions import element_to_be_clickable
@@ -89,13 +90,20 @@ class LabPage:
 
     def see(self, css: str, picture: str = "") -> WebElement:
         """Wait for the element, bring it into view, save its picture under that name, and return it."""
-        element = WebDriverWait(self.driver, PATIENCE_S).until(
-            lambda driver: driver.find_element(By.CSS_SELECTOR, css), f"Nothing on the page matches {css}"
-        )
+        try:
+            element = WebDriverWait(self.driver, PATIENCE_S).until(
+                lambda driver: driver.find_element(By.CSS_SELECTOR, css)
+            )
+        except TimeoutException:
+            self._save("not_seen")
+            raise AssertionError(f"{css} is not on the page; see {self.screenshots / 'not_seen.png'}") from None
         self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
         if picture:
-            self.driver.save_screenshot(str(self.screenshots / f"{picture}.png"))
+            self._save(picture)
         return element
+
+    def _save(self, picture: str) -> None:
+        self.driver.save_screenshot(str(self.screenshots / f"{picture}.png"))
 
     def all(self, css: str) -> list[WebElement]:
         return self.driver.find_elements(By.CSS_SELECTOR, css)

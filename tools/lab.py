@@ -8,6 +8,7 @@ Without a browser (BROWSER=none, or no display) it prints the address and serves
 
 import os
 import secrets
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -60,7 +61,6 @@ def server_options(root: Path, url: str, environ: Mapping[str, str]) -> list[str
         f"--ServerApp.port={_port(environ)}",
         # Defaults that a student's own settings outrank: no question about news, no look for updates.
         f"--LabApp.app_settings_dir={root / 'tools' / 'jupyterlab'}",
-        "--ServerApp.answer_yes=True",  # Ctrl-C stops at once; JupyterLab saves notebooks by itself
         "--Application.log_level=ERROR",
     ]
     if not can_open_browser(environ, sys.platform):
@@ -92,6 +92,9 @@ def serve(url: str) -> None:
     # A token that Jupyter did not make itself keeps its own long notice, and a second address, off the screen.
     os.environ.setdefault("JUPYTER_TOKEN", secrets.token_hex(24))
     app = LabApp.initialize_server(argv=server_options(ROOT, url, os.environ))
+    # Ctrl-C stops at once, kernels too: JupyterLab saves notebooks by itself. Jupyter's own answer asks back, and where
+    # there is no terminal it is a KeyboardInterrupt wherever the program stands.
+    signal.signal(signal.SIGINT, lambda *_: app.stop(from_signal=True))
     app.io_loop.add_callback(_announce, app, url)
     app.start()
 
