@@ -248,7 +248,7 @@ grade(step_backward)
 # $$da_t = m \, dh_t \odot (1 - h_t^2), \qquad dh_{t-1} \mathrel{+}= da_t W_{hh}^\top + (1 - m) \, dh_t$$
 
 # %% [markdown] nbgrader={"grade_id": "rnn_backward_task", "locked": true}
-# ### Your turn: `rnn_backward` (6 points)
+# ### Your turn: `rnn_backward` (5 points)
 #
 # | argument | shape | |
 # |---|---|---|
@@ -279,7 +279,7 @@ def rnn_backward(dhs, cache):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "rnn_backward_test", "grade": true, "locked": true, "points": 6}
+# %% nbgrader={"grade_id": "rnn_backward_test", "grade": true, "locked": true, "points": 5}
 check(rnn_backward)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
