@@ -102,15 +102,40 @@ class Card:
 
 def show(thing: Any) -> None:
     """Display `thing` in a notebook; print it anywhere else."""
-    if "IPython" in sys.modules:
-        from IPython import get_ipython
+    if _in_notebook():
         from IPython.display import display
 
-        if get_ipython() is not None:
-            display(thing)
-            return
-    print(repr(thing))
+        display(thing)
+    else:
+        print(repr(thing))
+
+
+def _in_notebook() -> bool:
+    if "IPython" not in sys.modules:
+        return False
+    from IPython import get_ipython
+
+    return get_ipython() is not None
 
 
 def _escape(text: str) -> str:
     return html.escape(text, quote=True)
+
+
+class Screen:
+    """A place in the notebook whose content is replaced: for curves that grow while a network learns."""
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+
+    def show(self, thing: Any) -> None:
+        """Show `thing` in place of what was there; without a notebook, show one after the other."""
+        if self._handle is not None:
+            self._handle.update(thing)
+            return
+        if _in_notebook():
+            from IPython.display import display
+
+            self._handle = display(thing, display_id=True)
+        else:
+            show(thing)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rnn_helpers.bugs import CANDIDATES
 from rnn_helpers.judging import Case, Task
 from rnn_helpers.observing import Outcome
 
@@ -28,7 +30,31 @@ def relu(a: np.ndarray) -> np.ndarray:
     return np.maximum(a, 0.0)
 
 
-FUNCTIONS = {"tanh": np.tanh, "relu": relu}
+def sum_of_squares(x: np.ndarray) -> float:
+    """Return sum x^2."""
+    return float(np.sum(x**2))
+
+
+def sum_of_cubes(x: np.ndarray) -> float:
+    """Return sum x^3."""
+    return float(np.sum(x**3))
+
+
+def products(x: np.ndarray) -> float:
+    """Return x_1 x_2 + x_2 x_3 + ..., in reading order: each entry's slope depends on its neighbours."""
+    flat = x.ravel()
+    return float(flat[:-1] @ flat[1:])
+
+
+# Functions that stand in fixture files, by name.
+FUNCTIONS: dict[str, Callable] = {
+    "tanh": np.tanh,
+    "relu": relu,
+    "sum_of_squares": sum_of_squares,
+    "sum_of_cubes": sum_of_cubes,
+    "products": products,
+    **CANDIDATES,
+}
 
 
 class FixtureError(RuntimeError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from selenium import webdriver
 from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.expected_conditions import element_to_be_clickable
+from selenium.webdriver.support.expected_conditions import element_to_be_clickable, presence_of_element_located
 from selenium.webdriver.support.ui import WebDriverWait
 
 PATIENCE_S = 120  # far more than anything here needs, on a busy machine too
@@ -76,13 +76,15 @@ class LabPage:
     def _get(self, address: str) -> None:
         """Open an address without the tabs of the last time, and wait for the notebook's kernel."""
         self.driver.get(f"{address}&reset")
-        self.see(".jp-Notebook-ExecutionIndicator[data-status='idle']")
+        # The status bar tells it; the circle beside the kernel's name is idle before there is a kernel, too.
+        idle = (By.XPATH, "//*[contains(@class, 'jp-StatusBar-TextItem') and contains(., '| Idle')]")
+        self._wait(presence_of_element_located(idle), "an idle kernel")
 
     def run_all(self) -> None:
         """Choose Run > Run All Cells."""
         next(item for item in self.all(".lm-MenuBar-item") if item.text == "Run").click()
         entry = (By.CSS_SELECTOR, ".lm-Menu-item[data-command='runmenu:run-all']")
-        WebDriverWait(self.driver, PATIENCE_S).until(element_to_be_clickable(entry)).click()
+        self._wait(element_to_be_clickable(entry), "Run All Cells").click()
 
     def press(self, label: str) -> None:
         """Press the button of the notebook's toolbar that has this label."""
@@ -90,20 +92,21 @@ class LabPage:
 
     def see(self, css: str, picture: str = "") -> WebElement:
         """Wait for the element, bring it into view, save its picture under that name, and return it."""
-        try:
-            element = WebDriverWait(self.driver, PATIENCE_S).until(
-                lambda driver: driver.find_element(By.CSS_SELECTOR, css)
-            )
-        except TimeoutException:
-            self._save("not_seen")
-            raise AssertionError(f"{css} is not on the page; see {self.screenshots / 'not_seen.png'}") from None
+        element = self._wait(presence_of_element_located((By.CSS_SELECTOR, css)), css)
         self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
         if picture:
             self._save(picture)
         return element
 
-    def _save(self, picture: str) -> None:
-        self.driver.save_screenshot(str(self.screenshots / f"{picture}.png"))
-
     def all(self, css: str) -> list[WebElement]:
         return self.driver.find_elements(By.CSS_SELECTOR, css)
+
+    def _wait(self, condition: Callable[[webdriver.Chrome], WebElement], wanted: str) -> WebElement:
+        try:
+            return WebDriverWait(self.driver, PATIENCE_S).until(condition)
+        except TimeoutException:
+            self._save("not_seen")
+            raise AssertionError(f"{wanted} is not on the page; see {self.screenshots / 'not_seen.png'}") from None
+
+    def _save(self, picture: str) -> None:
+        self.driver.save_screenshot(str(self.screenshots / f"{picture}.png"))

@@ -1,0 +1,459 @@
+"""Lesson 05: check a gradient, hunt bugs with the check, clip by the global norm, step with Adam."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from autograde_tests.drawing import Rng, numbers, sizes
+from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
+from rnn_helpers import bugs
+from rnn_helpers.fixtures import products, sum_of_cubes, sum_of_squares
+
+# ---------------------------------------------------------------------------------- numerical_gradient
+
+
+def numerical_gradient_oracle(f, x, eps=1e-6):
+    """Return what central differences of the three known functions are, worked out with pencil and paper."""
+    if f is sum_of_squares:
+        return 2.0 * x
+    if f is sum_of_cubes:
+        return 3.0 * x**2 + eps**2
+    flat = x.ravel()
+    neighbours = np.concatenate([[0.0], flat[:-1]]) + np.concatenate([flat[1:], [0.0]])
+    return neighbours.reshape(x.shape)
+
+
+def _differences(f, x, eps=1e-6, *, up=1.0, down=1.0, over=2.0):
+    gradient = np.zeros(x.shape)
+    for place in np.ndindex(x.shape):
+        high, low = x.copy(), x.copy()
+        high[place] += up * eps
+        low[place] -= down * eps
+        gradient[place] = (f(high) - f(low)) / (over * eps)
+    return gradient
+
+
+def _leaves_x_moved(f, x, eps=1e-6):
+    gradient = np.zeros(x.shape)
+    for place in np.ndindex(x.shape):
+        x[place] += eps
+        high = f(x)
+        x[place] -= 2 * eps
+        gradient[place] = (high - f(x)) / (2 * eps)
+    return gradient
+
+
+def _all_entries_at_once(f, x, eps=1e-6):
+    return np.full(x.shape, (f(x + eps) - f(x - eps)) / (2 * eps))
+
+
+def _moving_x_and_back(f, x, eps=1e-6):
+    x, gradient = np.array(x), np.empty(x.shape)
+    for place in np.ndindex(x.shape):
+        old = x[place]
+        x[place] = old + eps
+        high = f(x)
+        x[place] = old - eps
+        gradient[place] = (high - f(x)) / (2 * eps)
+        x[place] = old
+    return gradient
+
+
+def _with_unit_matrices(f, x, eps=1e-6):
+    moves = eps * np.eye(x.size).reshape(-1, *x.shape)
+    return np.array([(f(x + move) - f(x - move)) / (2 * eps) for move in moves]).reshape(x.shape)
+
+
+numerical_gradient = Exercise(
+    name="numerical_gradient",
+    challenges=(
+        Challenge("a sum of squares", 1.0, lambda rng: (sum_of_squares, numbers(rng, 4), 1e-3)),
+        Challenge("a sum of cubes, with a large eps", 1.0, lambda rng: (sum_of_cubes, numbers(rng, 3), 0.1)),
+        Challenge(
+            "a matrix whose entries meet each other", 1.0, lambda rng: (products, numbers(rng, *sizes(rng, 2)), 1e-3)
+        ),
+        Challenge("three axes", 0.5, lambda rng: (products, numbers(rng, *sizes(rng, 3, 2, 4)), 1e-2), hidden=True),
+    ),
+    oracle=numerical_gradient_oracle,
+    tolerance=Tolerance(1e-8, "a rounding error of 1e-15 in f, divided by an eps of 1e-3, with room to spare"),
+    mistakes=(
+        Mistake(
+            "only one side is moved (f(x + eps) - f(x)); moving both sides is far more exact",
+            lambda *a: _differences(*a, down=0.0, over=1.0),
+        ),
+        Mistake("it is divided by eps; x + eps and x - eps are 2 eps apart", lambda *a: _differences(*a, over=1.0)),
+        Mistake("the sign is the wrong way round", lambda *a: -_differences(*a)),
+        Mistake("all entries are moved together; each needs a move of its own", _all_entries_at_once),
+        Mistake("x is not put back after each move", _leaves_x_moved),
+        Mistake("the one-sided difference is divided by 2 eps", lambda *a: _differences(*a, down=0.0)),
+    ),
+    styles=(_differences, _moving_x_and_back, _with_unit_matrices),
+    hints=(
+        "How would you measure the slope of f in one entry of x, if f were a machine that you can only feed and read?",
+        "Move one entry a little up and a little down, with copies of x. np.ndindex(x.shape) walks over all places.",
+        "For each place: (f(x with + eps there) - f(x with - eps there)) / (2 eps), kept at that place.",
+    ),
+)
+
+# -------------------------------------------------------------------------------------- relative_error
+
+
+def relative_error_oracle(a, b):
+    """Return |a - b| / (|a| + |b|) with Euclidean lengths, 0 when both are zero, one number at a time."""
+    length = [math.sqrt(math.fsum(float(v) ** 2 for v in array.ravel())) for array in (a - b, a, b)]
+    return length[0] / (length[1] + length[2]) if length[1] + length[2] else 0.0
+
+
+def _near(rng: Rng, *shape: int) -> tuple:
+    a = numbers(rng, *shape)
+    return a, a + 0.1 * numbers(rng, *shape)
+
+
+def _norm(a):
+    return np.linalg.norm(a)
+
+
+relative_error = Exercise(
+    name="relative_error",
+    challenges=(
+        Challenge("two rows", 0.5, lambda rng: _near(rng, 4)),
+        Challenge("two matrices", 0.5, lambda rng: _near(rng, *sizes(rng, 2))),
+        Challenge("tiny numbers are judged like large ones", 0.5, lambda rng: tuple(1e-6 * a for a in _near(rng, 3))),
+        Challenge("zeros against zeros are right: error 0", 0.5, lambda rng: (np.zeros(3), np.zeros(3))),
+        Challenge("opposite signs: error 1", 0.5, lambda rng: (lambda a: (a, -a))(numbers(rng, 4)), hidden=True),
+    ),
+    oracle=relative_error_oracle,
+    tolerance=Tolerance(1e-7, "float64; in the fixture tiny numbers are rounded to three digits fewer"),
+    mistakes=(
+        Mistake("the error is absolute: divide by the sizes of a and b", lambda a, b: _norm(a - b)),
+        Mistake("zeros divided by zeros give nan; return 0 there", lambda a, b: _norm(a - b) / (_norm(a) + _norm(b))),
+        Mistake("it is divided by the size of a only", lambda a, b: _norm(a - b) / _norm(a) if _norm(a) else 0.0),
+        Mistake(
+            "a is taken minus b without lengths, entry by entry",
+            lambda a, b: (a - b) / np.where(np.abs(a) + np.abs(b) > 0, np.abs(a) + np.abs(b), 1),
+        ),
+        Mistake(
+            "the squared lengths are divided",
+            lambda a, b: _norm(a - b) ** 2 / (_norm(a) + _norm(b)) ** 2 if _norm(a) else 0.0,
+        ),
+        Mistake(
+            "it is divided by the mean of the two sizes, so that it can reach 2",
+            lambda a, b: 2 * _norm(a - b) / (_norm(a) + _norm(b)) if _norm(a) else 0.0,
+        ),
+    ),
+    styles=(
+        lambda a, b: _norm(a - b) / max(_norm(a) + _norm(b), 1e-300),
+        lambda a, b: (
+            0.0
+            if not (a.any() or b.any())
+            else np.sqrt(np.sum((a - b) ** 2)) / (np.sqrt(np.sum(a**2)) + np.sqrt(np.sum(b**2)))
+        ),
+        lambda a, b: float(np.nan_to_num(np.float64(_norm((a - b).ravel())) / np.float64(_norm(a) + _norm(b) or 1.0))),
+    ),
+    hints=(
+        "Is a difference of 0.001 large? When a and b are about 1000? When they are about 0.001?",
+        "np.linalg.norm(a) is the length of all of a's numbers together, whatever its shape.",
+        "The length of a - b, divided by the length of a plus the length of b; 0 when both lengths are 0.",
+    ),
+    unchanged=0.5,
+)
+
+# ----------------------------------------------------------------------------------------- find_broken
+
+BROKEN = {"ada", "chloe", "dora", "emil", "gustav"}
+
+
+def find_broken_oracle(backwards):
+    """Return the known answer, by name."""
+    names = {function: name for name, function in bugs.CANDIDATES.items()}
+    return np.array([names[backward] in BROKEN for backward in backwards])
+
+
+def _suspects(*names: str):
+    return lambda rng: ([bugs.CANDIDATES[name] for name in names],)
+
+
+def _checks(backwards, *, tolerance=1e-6, parts=(0, 1, 2), steps=4, batch=2, first=None):
+    """Check candidates by central differences. parts: which of dW_xh, dW_hh, db_h; first: only this entry."""
+    rng = np.random.default_rng(0)
+    xs, h_0 = rng.normal(size=(batch, steps, 2)), rng.normal(size=(batch, 3))
+    weights = [rng.normal(size=(2, 3)), rng.normal(size=(3, 3)), rng.normal(size=3)]
+    hs = bugs.forward(xs, h_0, *weights)
+    dhs = rng.normal(size=hs.shape)
+
+    def loss(part, moved):
+        changed = [moved if i == part else w for i, w in enumerate(weights)]
+        return np.sum(dhs * bugs.forward(xs, h_0, *changed))
+
+    answers = []
+    for backward in backwards:
+        gradients = backward(dhs, (xs, h_0, hs, *weights[:2]))
+        errors = [
+            relative_error_oracle(gradients[part], _differences(lambda w, part=part: loss(part, w), weights[part]))
+            for part in parts
+        ]
+        answers.append(max(errors) > tolerance)
+    return np.array(answers)
+
+
+find_broken = Exercise(
+    name="find_broken",
+    challenges=(
+        Challenge("ada and bruno", 1.0, _suspects("ada", "bruno")),
+        Challenge("bruno, chloe and dora", 1.0, _suspects("bruno", "chloe", "dora")),
+        Challenge("emil, fatima and gustav", 1.0, _suspects("emil", "fatima", "gustav")),
+        Challenge(
+            "all of them, in another order",
+            1.0,
+            lambda rng: ([bugs.CANDIDATES[n] for n in rng.permutation(sorted(bugs.CANDIDATES))],),
+            hidden=True,
+        ),
+    ),
+    oracle=find_broken_oracle,
+    tolerance=Tolerance(0.0, "yes or no"),
+    mistakes=(
+        Mistake("the answer is the wrong way round: True is for the broken ones", lambda bs: ~_checks(bs)),
+        Mistake(
+            "the threshold is so small that differences, which are never exact, fail everybody",
+            lambda bs: _checks(bs, tolerance=1e-15),
+        ),
+        Mistake("the threshold is so large that some bugs slip through", lambda bs: _checks(bs, tolerance=0.65)),
+        Mistake("only dW_xh and dW_hh are looked at; a bug may sit in db_h", lambda bs: _checks(bs, parts=(0, 1))),
+        Mistake("the sequence has one step only, and most bugs live between steps", lambda bs: _checks(bs, steps=1)),
+    ),
+    styles=(
+        _checks,
+        lambda backwards: np.array([bool(_checks([backward], tolerance=1e-5)[0]) for backward in backwards]),
+        lambda backwards: _checks(backwards, steps=6, batch=3, tolerance=1e-4),
+    ),
+    hints=(
+        "What would a right backward pass agree with, and how well?",
+        "Draw a small network with several steps and several sequences. For each of the three weights compare what the candidate "
+        "returns with numerical_gradient of the same loss.",
+        "The loss is np.sum(dhs * forward(...)) with one weight moved. Broken means: some relative_error above 1e-6 or so.",
+    ),
+    unchanged=0.0,
+)
+
+# ------------------------------------------------------------------------------- clip_by_global_norm
+
+
+def clip_by_global_norm_oracle(grads, max_norm):
+    """Return (clipped, norm), one number at a time."""
+    norm = math.sqrt(math.fsum(float(v) ** 2 for g in grads.values() for v in g.ravel()))
+    factor = max_norm / norm if norm > max_norm else 1.0
+    return {name: np.array([v * factor for v in g.ravel()]).reshape(g.shape) for name, g in grads.items()}, norm
+
+
+def _grads(rng: Rng, scale: float = 1.0) -> dict:
+    a, b, c = sizes(rng, 3)
+    return {
+        "dW_xh": numbers(rng, a, b, scale=scale),
+        "dW_hh": numbers(rng, b, b, scale=scale),
+        "db_h": numbers(rng, c, scale=scale),
+    }
+
+
+def _norm_of(grads):
+    return np.sqrt(sum(np.sum(g**2) for g in grads.values()))
+
+
+def _scaled(grads, factor):
+    return {name: factor * g for name, g in grads.items()}
+
+
+def _clip_each(grads, max_norm):
+    return {n: g * min(1.0, max_norm / np.linalg.norm(g)) for n, g in grads.items()}, _norm_of(grads)
+
+
+def _clip_in_place(grads, max_norm):
+    norm = _norm_of(grads)
+    for g in grads.values():
+        g *= min(1.0, max_norm / norm)
+    return grads, norm
+
+
+def _clip_joined(grads, max_norm):
+    norm = np.linalg.norm(np.concatenate([g.ravel() for g in grads.values()]))
+    return {n: g / max(1.0, norm / max_norm) for n, g in grads.items()}, norm
+
+
+clip_by_global_norm = Exercise(
+    name="clip_by_global_norm",
+    challenges=(
+        Challenge("too long: shortened to max_norm", 1.5, lambda rng: (_grads(rng), 0.5)),
+        Challenge("short enough: left alone", 1.0, lambda rng: (_grads(rng, 0.1), 50.0)),
+        Challenge("a single weight", 0.5, lambda rng: ({"dw": numbers(rng, 5)}, 0.3)),
+        Challenge("other sizes", 0.5, lambda rng: (_grads(rng, 10.0), 1.0), hidden=True),
+    ),
+    oracle=clip_by_global_norm_oracle,
+    tolerance=Tolerance(1e-10, "float64, one sum of squares"),
+    mistakes=(
+        Mistake(
+            "each weight's gradient is clipped by its own norm (Keras' clipnorm); that changes the direction of the step",
+            _clip_each,
+        ),
+        Mistake(
+            "single numbers are cut off (clip by value); that changes the direction of the step",
+            lambda g, m: ({n: np.clip(a, -m, m) for n, a in g.items()}, _norm_of(g)),
+        ),
+        Mistake(
+            "short gradients are stretched to max_norm too", lambda g, m: (_scaled(g, m / _norm_of(g)), _norm_of(g))
+        ),
+        Mistake(
+            "the norms of the weights are added up; it is the root of the sum of all squares",
+            lambda g, m: (lambda n: (_scaled(g, min(1.0, m / n)), n))(sum(np.linalg.norm(a) for a in g.values())),
+        ),
+        Mistake(
+            "the root is missing: this is the squared norm",
+            lambda g, m: (lambda n: (_scaled(g, min(1.0, m / n)), n))(_norm_of(g) ** 2),
+        ),
+        Mistake(
+            "the norm after clipping is returned; the one before is what tells about trouble",
+            lambda g, m: (_scaled(g, min(1.0, m / _norm_of(g))), min(m, _norm_of(g))),
+        ),
+        Mistake("the caller's gradients are changed in place", _clip_in_place),
+    ),
+    styles=(
+        _clip_joined,
+        lambda grads, max_norm: (
+            _scaled(grads, 1.0 if _norm_of(grads) <= max_norm else max_norm / _norm_of(grads)),
+            float(_norm_of(grads)),
+        ),
+        lambda grads, max_norm: (
+            {n: g * np.minimum(1.0, max_norm / _norm_of(grads)) for n, g in grads.items()},
+            np.sqrt(sum(np.vdot(g, g) for g in grads.values())),
+        ),
+    ),
+    hints=(
+        "If you lay all gradients end to end as one long arrow: how long is it?",
+        "The norm is the root of the sum of all squares of all arrays. If it is too long, every array gets the same factor.",
+        "factor = min(1, max_norm / norm); return a new dict with factor * g for each, and the norm.",
+    ),
+)
+
+# ------------------------------------------------------------------------------------------ adam_step
+
+
+def adam_step_oracle(params, grads, state, lr=0.001, beta_1=0.9, beta_2=0.999, eps=1e-8):
+    """Return (params, state) after one step of Kingma and Ba (2015), algorithm 1, one number at a time."""
+    t = state["t"] + 1
+    new = {"t": t, "m": {}, "v": {}}
+    moved = {}
+    for name, param in params.items():
+        m = np.empty(param.shape)
+        v, p = np.empty(param.shape), np.empty(param.shape)
+        for place in np.ndindex(param.shape):
+            g = float(grads[name][place])
+            m[place] = beta_1 * float(state["m"][name][place]) + (1 - beta_1) * g
+            v[place] = beta_2 * float(state["v"][name][place]) + (1 - beta_2) * g * g
+            m_hat, v_hat = m[place] / (1 - beta_1**t), v[place] / (1 - beta_2**t)
+            p[place] = float(param[place]) - lr * m_hat / (math.sqrt(v_hat) + eps)
+        new["m"][name], new["v"][name], moved[name] = m, v, p  # type: ignore[index]
+    return moved, new
+
+
+def _adam_inputs(rng: Rng, *, t: int, lr: float = 0.1, eps: float = 1e-8) -> tuple:
+    a, b = sizes(rng, 2, 2, 4)
+    params, grads = ({"W": numbers(rng, a, b), "b": numbers(rng, b)} for _ in range(2))
+    m = {name: numbers(rng, *p.shape, scale=0.3) * (t > 0) for name, p in params.items()}
+    v = {name: numbers(rng, *p.shape) ** 2 * (t > 0) for name, p in params.items()}
+    return params, grads, {"t": t, "m": m, "v": v}, lr, 0.9, 0.99, eps
+
+
+def _adam(
+    params,
+    grads,
+    state,
+    lr=0.001,
+    b1=0.9,
+    b2=0.999,
+    eps=1e-8,
+    *,
+    correct=True,
+    sign=-1,
+    root=np.sqrt,
+    inside=False,
+    square=True,
+    tick=1,
+    swap=False,
+    fresh=False,
+):
+    t = state["t"] + tick
+    c1, c2 = (b2, b1) if swap else (b1, b2)
+    m = {n: c1 * state["m"][n] * (not fresh) + (1 - c1) * grads[n] for n in params}
+    v = {
+        n: c2 * state["v"][n] * (not fresh) + (1 - c2) * (grads[n] ** 2 if square else np.abs(grads[n])) for n in params
+    }
+    k1, k2 = (1 - c1 ** max(t, 1), 1 - c2 ** max(t, 1)) if correct else (1.0, 1.0)
+    bottom = {n: root(v[n] / k2 + eps) if inside else root(v[n] / k2) + eps for n in params}
+    return {n: params[n] + sign * lr * (m[n] / k1) / bottom[n] for n in params}, {"t": t, "m": m, "v": v}
+
+
+def _adam_in_place(params, grads, state, *rest):
+    moved, new = _adam(params, grads, state, *rest)
+    for name in params:
+        params[name][...] = moved[name]
+    return params, new
+
+
+def _adam_one_loop(params, grads, state, lr=0.001, beta_1=0.9, beta_2=0.999, eps=1e-8):
+    t, m, v, out = state["t"] + 1, {}, {}, {}
+    for name, g in grads.items():
+        m[name] = state["m"][name] + (1 - beta_1) * (g - state["m"][name])
+        v[name] = state["v"][name] + (1 - beta_2) * (g * g - state["v"][name])
+        out[name] = params[name] - lr * (m[name] / (1 - beta_1**t)) / (np.sqrt(v[name] / (1 - beta_2**t)) + eps)
+    return out, {"t": t, "m": m, "v": v}
+
+
+def _adam_scaled_rate(params, grads, state, lr=0.001, beta_1=0.9, beta_2=0.999, eps=1e-8):
+    """Put both corrections into the rate and into eps, as section 2 of the paper allows."""
+    t = state["t"] + 1
+    m = {n: beta_1 * state["m"][n] + (1 - beta_1) * g for n, g in grads.items()}
+    v = {n: beta_2 * state["v"][n] + (1 - beta_2) * np.square(g) for n, g in grads.items()}
+    root = np.sqrt(1 - beta_2**t)
+    rate = lr * root / (1 - beta_1**t)
+    return {n: p - rate * m[n] / (np.sqrt(v[n]) + eps * root) for n, p in params.items()}, {"v": v, "m": m, "t": t}
+
+
+adam_step = Exercise(
+    name="adam_step",
+    challenges=(
+        Challenge("the first step", 1.5, lambda rng: _adam_inputs(rng, t=0)),
+        Challenge("a later step", 1.5, lambda rng: _adam_inputs(rng, t=4)),
+        Challenge("a large eps", 0.5, lambda rng: _adam_inputs(rng, t=2, eps=0.5)),
+        Challenge(
+            "other rates",
+            1.0,
+            lambda rng: _adam_inputs(rng, t=int(rng.integers(1, 50)), lr=float(rng.uniform(0.01, 1))),
+            hidden=True,
+        ),
+    ),
+    oracle=adam_step_oracle,
+    tolerance=Tolerance(1e-9, "float64; a second moment near zero is divided by, which costs a digit"),
+    mistakes=(
+        Mistake(
+            "the bias correction is missing: divide m by 1 - beta_1^t and v by 1 - beta_2^t",
+            lambda *a: _adam(*a, correct=False),
+        ),
+        Mistake("t is not counted up before it is used", lambda *a: _adam(*a, tick=0)),
+        Mistake("the step goes uphill: subtract it", lambda *a: _adam(*a, sign=1)),
+        Mistake("the root of v is missing", lambda *a: _adam(*a, root=lambda v: v)),
+        Mistake("eps stands inside the root; it belongs outside", lambda *a: _adam(*a, inside=True)),
+        Mistake("v collects the gradients' sizes, not their squares", lambda *a: _adam(*a, square=False)),
+        Mistake("beta_1 and beta_2 are swapped", lambda *a: _adam(*a, swap=True)),
+        Mistake("the old m and v are forgotten", lambda *a: _adam(*a, fresh=True)),
+        Mistake("the caller's params are changed in place", _adam_in_place),
+    ),
+    styles=(_adam, _adam_one_loop, _adam_scaled_rate),
+    hints=(
+        "What does Adam remember of the gradients before this one? Two things, both leaky memories of lesson 00.",
+        "m is a leaky mean of g, v of g squared. Both begin at zero and so are too small at first: dividing by 1 - beta^t repairs it.",
+        "t = state['t'] + 1; new m and v for each name; then param - lr * m_hat / (np.sqrt(v_hat) + eps). Return new dicts.",
+    ),
+    unchanged=0.5,
+)
+
+EXERCISES = [numerical_gradient, relative_error, find_broken, clip_by_global_norm, adam_step]

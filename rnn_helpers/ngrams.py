@@ -1,0 +1,43 @@
+"""Tables of n letters: the oldest language model, and a fair rival for a small recurrent network."""
+
+from __future__ import annotations
+
+import numpy as np
+
+SMOOTHING = 5.0  # how many letters' worth of evidence the shorter table brings along
+
+
+def ngram_perplexity(train: np.ndarray, held_out: np.ndarray, letters: int, order: int) -> float:
+    """Return the perplexity on `held_out` of a table that sees order - 1 letters before each letter.
+
+    Chances are smoothed with the next shorter table's: p_n = (count + s p_{n-1}) / (count of the context + s).
+
+    train, held_out: (characters,) of whole numbers below `letters`, the size of the alphabet
+    order: 2 for a bigram table, and so on
+    Raises ValueError when `order` is below 1.
+    Source: additive smoothing towards the shorter context, as in Witten and Bell (1991), with a fixed weight.
+    """
+    if order < 1:
+        raise ValueError(f"order is {order}; expected 1 or more: 1 counts letters, 2 pairs of letters.")
+    chances = np.full(len(held_out) - order + 1, 1.0 / letters)
+    for length in range(1, order + 1):
+        contexts, pairs = _keys(train, length, letters)
+        seen_contexts, seen_pairs = _keys(held_out[order - length :], length, letters)
+        chances = (_count(pairs, seen_pairs) + SMOOTHING * chances) / (_count(contexts, seen_contexts) + SMOOTHING)
+    return float(np.exp(-np.mean(np.log(chances))))
+
+
+def _keys(text: np.ndarray, length: int, letters: int) -> tuple[np.ndarray, np.ndarray]:
+    """Number the contexts of length - 1 letters and the contexts with their next letter, at each place."""
+    places = len(text) - length + 1
+    contexts = np.zeros(places, dtype=np.int64)
+    for offset in range(length - 1):
+        contexts = contexts * letters + text[offset : offset + places]
+    return contexts, contexts * letters + text[length - 1 : length - 1 + places]
+
+
+def _count(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return how often each of `wanted` is among `keys`."""
+    values, counts = np.unique(keys, return_counts=True)
+    place = np.minimum(np.searchsorted(values, wanted), len(values) - 1)
+    return np.where(values[place] == wanted, counts[place], 0)
