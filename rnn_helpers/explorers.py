@@ -1,9 +1,9 @@
-"""Pictures with a slider (ipywidgets). Where no widget can be shown, a still picture stands in its place."""
+"""Pictures with sliders (ipywidgets). Where no widget can be shown, a still picture stands in its place."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,42 +11,54 @@ from rnn_helpers import cards, graphs, plots
 from rnn_helpers.plots import Picture, picture
 
 
-class Explorer:
-    """A slider over whole numbers and the picture it chooses.
+class Range(NamedTuple):
+    """Where a slider begins and ends, where it stands at first, and how far a step moves it."""
 
-    draw: number -> Picture; low, high: the slider's ends; start: where it stands and what the still picture shows
+    low: float
+    high: float
+    start: float
+    step: float = 1
+
+
+class Explorer:
+    """Sliders and the picture they choose.
+
+    draw: the sliders' values, in order -> Picture
+    sliders: label -> Range; whole numbers when the step is 1
     """
 
-    def __init__(self, draw: Callable[[int], Picture], label: str, low: int, high: int, start: int):
-        self.draw, self.label, self.range, self.start = draw, label, (low, high), start
+    def __init__(self, draw: Callable[..., Picture], sliders: dict[str, Range]):
+        self.draw, self.sliders = draw, sliders
+
+    def still(self) -> Picture:
+        """Return the picture for the values at which the sliders begin."""
+        return self.draw(*(slider.start for slider in self.sliders.values()))
 
     def _repr_mimebundle_(self, **_options: Any) -> dict[str, Any]:
-        still = self.draw(self.start)
+        still = self.still()
         bundle = {"text/plain": repr(still), "text/html": still._repr_html_()}
         widget = self.widget(still)
         return bundle if widget is None else {**widget._repr_mimebundle_(), **bundle}
 
     def widget(self, first: Picture) -> Any:
-        """Return the slider with its picture, or None when ipywidgets is not installed."""
+        """Return the sliders above their picture, or None when ipywidgets is not installed."""
         try:
             import ipywidgets
         except ModuleNotFoundError:
             return None
-        slider = ipywidgets.IntSlider(
-            value=self.start,
-            min=self.range[0],
-            max=self.range[1],
-            description=self.label,
-            continuous_update=False,
-            style={"description_width": "initial"},
-        )
         screen = ipywidgets.HTML(first._repr_html_())
+        sliders = []
+        for label, (low, high, start, step) in self.sliders.items():
+            kind = ipywidgets.IntSlider if step == 1 else ipywidgets.FloatSlider
+            options = {"description": label, "continuous_update": False, "style": {"description_width": "initial"}}
+            sliders.append(kind(value=start, min=low, max=high, step=step, **options))
 
-        def redraw(change: dict) -> None:
-            screen.value = self.draw(change["new"])._repr_html_()
+        def redraw(_change: dict) -> None:
+            screen.value = self.draw(*(slider.value for slider in sliders))._repr_html_()
 
-        slider.observe(redraw, names="value")
-        return ipywidgets.VBox([slider, screen])
+        for slider in sliders:
+            slider.observe(redraw, names="value")
+        return ipywidgets.VBox([*sliders, screen])
 
 
 def state_explorer(hs: np.ndarray, title: str, labels: Sequence[str] | None = None) -> None:
@@ -63,7 +75,7 @@ def state_explorer(hs: np.ndarray, title: str, labels: Sequence[str] | None = No
         ax.set_xlabel(f"step t   (at t = {step} unit {strongest + 1} is strongest: {states[step - 1, strongest]:+.2f})")
         return picture(ax, words)
 
-    cards.show(Explorer(draw, "step t", 1, len(states), len(states)))
+    cards.show(Explorer(draw, {"step t": Range(1, len(states), len(states))}))
 
 
 def unroll_explorer(unroll: Callable, xs: np.ndarray, h_0: np.ndarray, cell: tuple, longest: int = 8) -> None:
@@ -80,4 +92,34 @@ def unroll_explorer(unroll: Callable, xs: np.ndarray, h_0: np.ndarray, cell: tup
         words = f"{copies} of one cell in a row, y_{steps} above the last; the strips show {strips}."
         return picture(graphs.unrolled(states, room=longest), words)
 
-    cards.show(Explorer(draw, "steps T", 1, longest, min(4, longest)))
+    cards.show(Explorer(draw, {"steps T": Range(1, longest, min(4, longest))}))
+
+
+def gradient_explorer(run: Callable, jacobian: Callable, weights: np.ndarray, steps: int = 60) -> None:
+    """Show how the derivative of h_t for h_0 grows or fades, with sliders for the gain and the size of the inputs.
+
+    run: (gain * weights, input size) -> states (steps, units); jacobian: your function of (h_t, W_hh)
+    weights: (units, units), multiplied by the gain
+    """
+    norm = np.linalg.norm(weights, 2)
+    radius = np.abs(np.linalg.eigvals(weights)).max()
+    lags = np.arange(1, steps + 1)
+
+    def draw(gain: float, size: float) -> Picture:
+        product, products = np.eye(len(weights)), []
+        for h_t in run(gain * weights, size)[:steps]:
+            product = jacobian(h_t, gain * weights) @ product
+            products.append(product)
+        measured = np.linalg.svd(np.array(products), compute_uv=False)[:, 0]
+        lines = {
+            "the bound, from the norm": lags * np.log10(gain * norm),
+            "the spectral radius alone": lags * np.log10(gain * radius),
+            "measured": np.log10(np.maximum(measured, 1e-300)),
+        }
+        word = "explodes" if measured[-1] > 10 else "vanishes" if measured[-1] < 0.1 else "lives"
+        title = f"gain {gain:.2f}, inputs of size {size:.2f}: the gradient {word}"
+        ax = plots.curves(lags, lines, title=title, xlabel="lag", ylabel="log10 of its norm")
+        ends = ", ".join(f"{name} 10^{line[-1]:.1f}" for name, line in lines.items())
+        return picture(ax, f"{title}. After {steps} steps: {ends}.")
+
+    cards.show(Explorer(draw, {"gain": Range(0.2, 2.5, 1.0, 0.1), "size of the inputs": Range(0.0, 2.0, 0.1, 0.1)}))

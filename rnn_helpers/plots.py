@@ -162,3 +162,27 @@ def grid_map(values: np.ndarray, *, title: str, xlabel: str, ylabel: str, label:
     ax.locator_params(integer=True)
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
     return ax
+
+
+def contour_map(
+    x: np.ndarray,
+    y: np.ndarray,
+    values: np.ndarray,
+    *,
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    label: str,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw values over a plane, with a black line where they are zero.
+
+    x: (columns,); y: (rows,); values: (rows, columns); label: what the colour is, with its unit
+    """
+    ax = ax or new_axes(width=6.5, height=4.0)
+    largest = float(np.max(np.abs(values)))
+    image = ax.pcolormesh(x, y, values, cmap=STATES, vmin=-largest, vmax=largest, shading="gouraud")
+    ax.contour(x, y, values, levels=[0.0], colors="black", linewidths=2)
+    ax.figure.colorbar(image, ax=ax, label=label)
+    ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    return ax

@@ -43,13 +43,13 @@ print("one side:  ", (f(x + eps) - f(x)) / eps)
 
 # %%
 exact = 12.0
-widths = 10.0 ** -np.arange(1, 13)
+widths = 10.0 ** np.arange(-12, 0)
 off = {
     "both sides": np.array([abs((f(x + e) - f(x - e)) / (2 * e) - exact) + 1e-16 for e in widths]),
     "one side": np.array([abs((f(x + e) - f(x)) / e - exact) + 1e-16 for e in widths]),
 }
 ax = plots.curves(np.log10(widths), {n: np.log10(o) for n, o in off.items()}, title="Too large an eps bends, too small an eps rounds", xlabel="log10 of eps", ylabel="log10 of the error")
-plots.show(ax, "Two V-shaped curves. Both sides: lowest near eps 1e-5, error about 1e-11. One side: lowest near 1e-8, error about 1e-8.")
+plots.show(ax, "Two V-shaped curves. Both sides: lowest near eps 1e-5, error about 1e-10. One side: lowest near 1e-8, error about 1e-7.")
 
 # %% [markdown] nbgrader={"grade_id": "numerical_gradient_task", "locked": true}
 # ### Your turn: `numerical_gradient` (4 points)

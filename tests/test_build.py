@@ -247,6 +247,12 @@ def test_a_whole_solution_shown_in_another_cell_is_named(tiny):
     ]
 
 
+def test_a_written_answer_left_in_a_lesson_is_named(tiny):
+    tiny.build()
+    tiny.replace("lessons", "YOUR ANSWER HERE", "Because two is one and one.")
+    assert "lessons/01_tiny/01_tiny.ipynb: shows the whole solution of why." in "\n".join(problems(tiny))
+
+
 def test_a_grade_id_used_in_two_lessons_is_named(tiny):
     tiny.write_master((tiny.root / "source/01_tiny.py").read_text(encoding="utf-8"), "02_other")
     tiny.build()

@@ -18,6 +18,7 @@ from rnn_helpers.fixtures import find as find_fixture
 from rnn_helpers.judging import Task, judge
 
 SEEDS = 50
+BUILT = ("vanishing", "growing")  # the student builds one object that has the property or has it not: no rubric
 ALL = [(lesson, exercise) for lesson, found in exercises().items() for exercise in found.values()]
 EXERCISES = [pytest.param(exercise, id=exercise.name) for _, exercise in ALL]
 WITH_LESSON = [pytest.param(lesson, exercise, id=exercise.name) for lesson, exercise in ALL]
@@ -79,10 +80,10 @@ def test_the_definition_is_complete(exercise: Exercise) -> None:
     assert len(exercise.hints) == 3
     assert 2 <= exercise.points <= 5
     assert exercise.tolerance.reason
-    assert len(exercise.challenges) >= 3
+    assert len(exercise.challenges) >= 3 or exercise.probe in BUILT
 
 
-@pytest.mark.parametrize("exercise", EXERCISES)
+@pytest.mark.parametrize("exercise", [p for p in EXERCISES if p.values[0].probe not in BUILT])
 def test_points_are_a_rubric(exercise: Exercise) -> None:
     """At least one known mistake leaves some points and takes some."""
     scores = {report_on(mistake.solve, exercise.name).points for mistake in exercise.mistakes}

@@ -61,14 +61,14 @@ def test_the_unrolled_graph_has_a_copy_for_each_step(outputs, readouts: int) -> 
 
 
 def test_an_explorer_offers_the_widget_and_the_picture() -> None:
-    bundle = explorers.Explorer(_numbered, "T", 1, 6, 4)._repr_mimebundle_()
+    bundle = explorers.Explorer(_numbered, {"T": explorers.Range(1, 6, 4)})._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert 'alt="number 4"' in bundle["text/html"]
     assert bundle["text/plain"] == "[picture] number 4"
 
 
 def test_moving_the_slider_redraws() -> None:
-    explorer = explorers.Explorer(_numbered, "T", 1, 6, 4)
+    explorer = explorers.Explorer(_numbered, {"T": explorers.Range(1, 6, 4)})
     slider, screen = explorer.widget(_numbered(4)).children
     slider.value = 2
     assert 'alt="number 2"' in screen.value
@@ -77,7 +77,10 @@ def test_moving_the_slider_redraws() -> None:
 
 def test_without_ipywidgets_the_picture_remains(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
-    assert set(explorers.Explorer(_numbered, "T", 1, 6, 4)._repr_mimebundle_()) == {"text/plain", "text/html"}
+    assert set(explorers.Explorer(_numbered, {"T": explorers.Range(1, 6, 4)})._repr_mimebundle_()) == {
+        "text/plain",
+        "text/html",
+    }
 
 
 def test_the_unroll_explorer_draws_what_the_students_unroll_computes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +93,7 @@ def test_the_unroll_explorer_draws_what_the_students_unroll_computes(monkeypatch
         return np.zeros((1, len(cells), 3))
 
     explorers.unroll_explorer(unroll, np.zeros((1, 8, 2)), np.zeros((1, 3)), ())
-    assert (shown[0].range, shown[0].start) == ((1, 8), 4)
+    assert shown[0].sliders == {"steps T": explorers.Range(1, 8, 4)}
     assert "5 copies" in shown[0].draw(5).alt
     assert calls == [((1, 5, 2), 5)]
 

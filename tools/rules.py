@@ -59,7 +59,8 @@ def no_solutions(lesson: Lesson) -> Iterator[str]:
                 yield f"{lesson.path}, cell {cell_id}: holds {word!r}. Put it between nbgrader's marks in the master."
     everything = "\n".join(_one_margin(text) for text in texts.values())
     for cell in lesson.solution.cells:
-        inside, outside = split_regions(cell.source)
+        inside = answers(cell)
+        outside = split_regions(cell.source)[1] if has_marks(cell) else []
         for region in inside:
             if _one_margin(region) in everything:
                 yield f"{lesson.path}: shows the whole solution of {cell.id}. Change the cell that gives it away."
@@ -108,6 +109,18 @@ def points_add_up(lesson: Lesson) -> Iterator[str]:
     points = sum(cell.metadata.nbgrader.get("points", 0) for cell in _nbgrader_cells(lesson))
     if points != expected:
         yield f"source/{lesson.name}.py: its points sum to {points}; expected {expected}. Change some cell's points."
+
+
+def answers(cell: NotebookNode) -> list[str]:
+    """Return what a student must not see of a cell: its marked regions, or all of a solution cell without marks."""
+    if cell.metadata.get("nbgrader", {}).get("solution") and not has_marks(cell):
+        return [cell.source] if cell.source.strip() else []
+    return split_regions(cell.source)[0]
+
+
+def has_marks(cell: NotebookNode) -> bool:
+    """Tell whether the cell's solution is marked; nbgrader replaces the whole cell when it is not."""
+    return "BEGIN SOLUTION" in cell.source or "BEGIN HIDDEN TESTS" in cell.source
 
 
 def split_regions(source: str) -> tuple[list[str], list[str]]:

@@ -8,7 +8,9 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.rules import read_lessons, split_regions
+from nbformat import NotebookNode
+
+from tools.rules import Lesson, answers, read_lessons
 
 ROOT = Path(__file__).resolve().parent.parent
 ARCHIVE = "dist/rnn-course-student.zip"
@@ -61,14 +63,24 @@ def student_files(root: Path) -> dict[str, bytes]:
 
 
 def require_no_answers(root: Path, files: dict[str, bytes]) -> None:
-    """Raise AnswerInside when a file holds the text of a solution, however it is indented or quoted."""
+    """Raise AnswerInside when a file holds the answer to an exercise or a hidden test, however indented or quoted.
+
+    A faded example has no points and no test; a later lesson may use its line.
+    """
     texts = {name: _squeezed(content.decode("utf-8", errors="ignore")) for name, content in files.items()}
     for lesson in read_lessons(root):
-        for cell in lesson.solution.cells:
-            for answer in split_regions(cell.source)[0]:
+        for cell in _graded(lesson):
+            for answer in answers(cell):
                 for name, text in texts.items():
                     if _squeezed(answer) in text:
                         raise AnswerInside(f"{name} holds the solution of {cell.id} ({lesson.name}). Take it out.")
+
+
+def _graded(lesson: Lesson) -> list[NotebookNode]:
+    """Return the cells that earn points: exercises, their tests, written answers."""
+    cells = [cell for cell in lesson.solution.cells if "nbgrader" in cell.metadata]
+    ids = {cell.id for cell in cells}
+    return [cell for cell in cells if cell.metadata.nbgrader.grade or f"{cell.id}_test" in ids]
 
 
 def write_archive(path: Path, files: dict[str, bytes]) -> None:
