@@ -478,20 +478,22 @@ print("by rnn_backward: ", np.abs(rnn_backward(dhs, (xs, np.ones((1, T), dtype=b
 # the *whole* gradient is not small, for the short lags carry it. "The gradient vanishes" is loosely said: its **long-lag terms** do.
 # Lesson 06 makes that exact.
 
-# %% [markdown] nbgrader={"grade_id": "bptt_in_words", "grade": true, "solution": true, "points": 3}
+# %% [markdown] nbgrader={"grade_id": "bptt_in_words_task", "locked": true}
 # ### Your turn: in your own words (3 points, read by a human)
 #
 # A fellow student says: "My network has a gradient of norm 60, so nothing vanishes, and it should learn that the first input decides
-# the answer after 30 steps." In three or four sentences: what is missing in the argument, and what would you look at?
+# the answer after 30 steps." In three or four sentences: what is missing in the argument, and what would you look at? Write into the
+# next cell (double-click it).
+
+# %% [markdown] nbgrader={"grade_id": "bptt_in_words", "grade": true, "solution": true, "points": 3}
+# ### BEGIN SOLUTION
+# The norm of the whole gradient is a sum over all lags, and the short lags carry it. The term of lag 30 has thirty factors $D_t W$ and
+# may be smaller by many orders of magnitude, so the first input hardly changes any weight. I would look at the gradient by lag, or at
+# the size of the error after it was carried thirty steps back.
 #
-# ### BEGIN MARK SCHEME
-# 1 point: the norm of the whole gradient is a sum over all lags, and the short lags carry it.
-#
-# 1 point: the term of lag 30 has thirty factors $D_t W$ and may be smaller by many orders of magnitude.
-#
-# 1 point: look at the gradient by lag (or at the size of the error after 30 steps back, or of the product of Jacobians); half a
-# point for "check the gradient numerically" alone.
-# ### END MARK SCHEME
+# *Marks.* 1 point: the whole norm is carried by the short lags. 1 point: the long-lag term has a factor for each step and may be tiny.
+# 1 point: look at the gradient by lag, the carried error or the product of Jacobians (half a point for a gradient check alone).
+# ### END SOLUTION
 
 # %%
 progress()

@@ -304,7 +304,7 @@ grade(vanishes_despite_large_norm)
 def grows_despite_small_radius():
     """Return a matrix of spectral radius at most 0.9 whose square has a norm of at least 10."""
     ### BEGIN SOLUTION
-    return np.array([[0.5, 10.0], [0.0, 0.5]])
+    return np.array([[0.9, 6.0], [0.0, 0.9]])
     ### END SOLUTION
 
 
@@ -320,27 +320,30 @@ lags = np.arange(1, 41)
 norms = {
     "first matrix": [np.linalg.norm(np.linalg.matrix_power(vanishes_despite_large_norm(), k), 2) for k in lags],
     "second matrix": [np.linalg.norm(np.linalg.matrix_power(grows_despite_small_radius(), k), 2) for k in lags],
-    "radius 0.5 alone": 0.5**lags,
 }
-ax = plots.curves(lags, {n: np.log10(np.maximum(v, 1e-20)) for n, v in norms.items()}, title="First the norm speaks, in the end the radius", xlabel="power", ylabel="log10 of the norm")
+ax = plots.curves(lags, {n: np.log10(np.maximum(v, 1e-20)) for n, v in norms.items()}, title="First the norm speaks, in the end the radius: the slope on the right", xlabel="power", ylabel="log10 of the norm")
 plots.show(ax, "The norms of the powers of your two matrices: large at first, then falling for good, in step with the spectral radius.")
 
 # %% [markdown]
 # The singular value speaks for one step, the eigenvalue for the long run, and in between lies a bump. A gradient can explode for ten steps
 # and vanish over a hundred, in the same network.
 
-# %% [markdown] nbgrader={"grade_id": "bound_in_words", "grade": true, "solution": true, "points": 2}
+# %% [markdown] nbgrader={"grade_id": "bound_in_words_task", "locked": true}
 # ### Your turn: in your own words (2 points, read by a human)
 #
 # A blog says: "We keep $\|W_{hh}\|_2$ at 1.1 during training. Since that is above 1, our tanh network cannot suffer from vanishing
 # gradients." In three or four sentences: is that so? What does the bound say for a norm of 1.1, and what could you measure to find out?
+# Write into the next cell (double-click it).
+
+# %% [markdown] nbgrader={"grade_id": "bound_in_words", "grade": true, "solution": true, "points": 2}
+# ### BEGIN SOLUTION
+# No. The bound is from above only: a norm above 1 is necessary to explode, but it does not exclude vanishing, since the slopes of tanh
+# are below 1 and most directions are stretched less than the norm says. On the network's own data I would measure the Lyapunov
+# exponent, or the norm of the product of Jacobians over many steps.
 #
-# ### BEGIN MARK SCHEME
-# 1 point: the bound is from above only. A norm above 1 is necessary to explode, not sufficient; it does not exclude vanishing (slopes
-# of tanh below 1, other directions shrink).
-#
-# 1 point: measure on the network's own data: the Lyapunov exponent, the norm of the Jacobian product, or the gradient by lag.
-# ### END MARK SCHEME
+# *Marks.* 1 point: the bound is one-sided; above 1 is necessary to explode, not sufficient to survive. 1 point: measure on the network's
+# own data: Lyapunov exponent, product of Jacobians, or gradient by lag.
+# ### END SOLUTION
 
 # %%
 progress()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbgrader.api import Gradebook
 from nbgrader_course import ROOT, copy_course, nbgrader, scores, solve
 
 from autograde_tests import exercises
@@ -83,6 +84,14 @@ def possible(lesson: str) -> float:
     return sum(exercise.points for exercise in exercises()[lesson].values())
 
 
+def written_points(cycle: Cycle) -> dict[str, float]:
+    """Return {grade_id: points} of the answers that a human reads."""
+    cells = [
+        cell.metadata.get("nbgrader", {}) for cell in nbformat.read(cycle.notebook("solutions"), as_version=4).cells
+    ]
+    return {cell["grade_id"]: cell["points"] for cell in cells if cell.get("grade") and cell.get("solution")}
+
+
 @pytest.fixture(scope="module", params=LESSONS)
 def cycle(request, tmp_path_factory) -> Cycle:
     cycle = Cycle(request.param, copy_course(tmp_path_factory.mktemp("cycle") / "course"))
@@ -111,6 +120,19 @@ def test_exported_scores_are_full_zero_and_what_the_mistakes_leave(cycle):
     assert scores(cycle.course) == pytest.approx({"solver": possible(cycle.lesson), "blank": 0, "mistaken": left})
 
 
+def test_a_written_answer_waits_for_a_human_whose_points_are_exported(cycle):
+    """Give each written answer half its points in the gradebook, as formgrader does, and export again."""
+    written = written_points(cycle)
+    with Gradebook(f"sqlite:///{cycle.course / 'gradebook.db'}") as gradebook:
+        for name, points in written.items():
+            grade = gradebook.find_grade(name, cycle.lesson, cycle.lesson, "solver")
+            assert grade.needs_manual_grade
+            grade.manual_score, grade.needs_manual_grade = points / 2, False
+        gradebook.db.commit()
+    total = possible(cycle.lesson) + sum(written.values()) / 2
+    assert scores(cycle.course)["solver"] == pytest.approx(total)
+
+
 def test_the_canaries_went_ahead(cycle):
     points = f"{possible(cycle.lesson):g}"
     assert f"canaries of {cycle.lesson}: solution {points}/{points}, blank 0/{points}" in cycle.said["autograde"]
@@ -134,7 +156,8 @@ def test_there_is_feedback_on_every_exercise_and_the_student_receives_it(cycle):
 @pytest.mark.parametrize(("student", "failed"), [("solver", False), ("blank", True)])
 def test_validate_passes_the_solution_and_names_every_blank_exercise(cycle, student, failed):
     said = nbgrader(cycle.course, "validate", str(cycle.notebook(f".home/{student}")))
-    expected = f"VALIDATION FAILED ON {len(exercises()[cycle.lesson])} CELL(S)" if failed else "Success!"
+    blank = len(exercises()[cycle.lesson]) + len(written_points(cycle))
+    expected = f"VALIDATION FAILED ON {blank} CELL(S)" if failed else "Success!"
     assert expected in said
 
 
