@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from rnn_helpers.properties import PROPERTIES
+
 PRINTED_LIMIT = 600  # characters of a student's own output that a card repeats
 
 
@@ -61,51 +63,12 @@ def part(answer: Callable, key: str, *args: Any) -> Any:
     return result[key]
 
 
-def vanishing(answer: Callable) -> dict[str, bool]:
-    """Call a function that builds a matrix and say what is so about it: any matrix with these properties is right."""
-    W = _square_matrix(answer())
-    radius = np.abs(np.linalg.eigvals(W)).max()
-    with np.errstate(over="ignore", invalid="ignore"):
-        power = np.linalg.norm(np.linalg.matrix_power(W, 50))
-    return {
-        "some numbers are large (Frobenius norm at least 2)": bool(np.linalg.norm(W) >= 2),
-        "the spectral norm is at least 2": bool(np.linalg.norm(W, 2) >= 2 - 1e-12),
-        "the spectral radius is below 1": bool(radius < 1),
-        "the 50th power is below 1e-6": bool(power < 1e-6),
-    }
-
-
-def growing(answer: Callable) -> dict[str, bool]:
-    """The same for a matrix whose powers grow before they fade."""
-    W = _square_matrix(answer())
-    radius = np.abs(np.linalg.eigvals(W)).max()
-    return {
-        "the spectral norm is at least 3": bool(np.linalg.norm(W, 2) >= 3),
-        "the spectral radius is below 1": bool(radius < 1),
-        "the spectral radius is at most 0.9": bool(radius <= 0.9 + 1e-12),
-        "W @ W has a norm of at least 10": bool(np.linalg.norm(W @ W, 2) >= 10 - 1e-9),
-    }
-
-
-def _square_matrix(result: Any) -> np.ndarray:
-    W = np.asarray(result, dtype=float) if result is not None else np.empty(0)
-    if W.ndim != 2 or W.shape[0] != W.shape[1] or not W.size or not np.all(np.isfinite(W)):
-        raise TypeError(f"expected a square matrix of finite numbers, got shape {W.shape}")
-    return W
-
-
 def reaching(probe: str, args: tuple) -> tuple:
     """Return those of `args` that reach a function as its own arguments; none reach a class that way."""
     return {"call": args, "part": args[1:]}.get(probe, ())
 
 
-PROBES: dict[str, Callable] = {
-    "call": call,
-    "part": part,
-    "use_network": use_network,
-    "vanishing": vanishing,
-    "growing": growing,
-}
+PROBES: dict[str, Callable] = {"call": call, "part": part, "use_network": use_network, **PROPERTIES}
 
 
 def observe(answer: Callable, args: tuple, probe: str = "call", not_allowed: tuple[str, ...] = ()) -> Outcome:

@@ -18,7 +18,11 @@ from rnn_helpers.fixtures import find as find_fixture
 from rnn_helpers.judging import Task, judge
 
 SEEDS = 50
-BUILT = ("vanishing", "growing")  # the student builds one object that has the property or has it not: no rubric
+BUILT = (
+    "vanishing",
+    "growing",
+    "orthogonal",
+)  # the student builds one object that has the property or has it not: no rubric
 ALL = [(lesson, exercise) for lesson, found in exercises().items() for exercise in found.values()]
 EXERCISES = [pytest.param(exercise, id=exercise.name) for _, exercise in ALL]
 WITH_LESSON = [pytest.param(lesson, exercise, id=exercise.name) for lesson, exercise in ALL]

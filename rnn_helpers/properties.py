@@ -1,0 +1,104 @@
+"""Judge what has many right answers by its properties: a matrix with a bump, a random rotation, a random task.
+
+Each function calls the answer and returns {claim: whether it holds}; for a right answer every claim holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+def vanishing(answer: Callable) -> dict[str, bool]:
+    """Call a function that builds a matrix and say what is so about it: any matrix with these properties is right."""
+    W = _square_matrix(answer())
+    radius = np.abs(np.linalg.eigvals(W)).max()
+    with np.errstate(over="ignore", invalid="ignore"):
+        power = np.linalg.norm(np.linalg.matrix_power(W, 50))
+    return {
+        "some numbers are large (Frobenius norm at least 2)": bool(np.linalg.norm(W) >= 2),
+        "the spectral norm is at least 2": bool(np.linalg.norm(W, 2) >= 2 - 1e-12),
+        "the spectral radius is below 1": bool(radius < 1),
+        "the 50th power is below 1e-6": bool(power < 1e-6),
+    }
+
+
+def growing(answer: Callable) -> dict[str, bool]:
+    """The same for a matrix whose powers grow before they fade."""
+    W = _square_matrix(answer())
+    radius = np.abs(np.linalg.eigvals(W)).max()
+    return {
+        "the spectral norm is at least 3": bool(np.linalg.norm(W, 2) >= 3),
+        "the spectral radius is below 1": bool(radius < 1),
+        "the spectral radius is at most 0.9": bool(radius <= 0.9 + 1e-12),
+        "W @ W has a norm of at least 10": bool(np.linalg.norm(W @ W, 2) >= 10 - 1e-9),
+    }
+
+
+def _square_matrix(result: Any) -> np.ndarray:
+    W = np.asarray(result, dtype=float) if result is not None else np.empty(0)
+    if W.ndim != 2 or W.shape[0] != W.shape[1] or not W.size or not np.all(np.isfinite(W)):
+        raise TypeError(f"expected a square matrix of finite numbers, got shape {W.shape}")
+    return W
+
+
+def orthogonal(answer: Callable, units: int, seed: int) -> dict[str, bool]:
+    """Draw rotations from generators and say what is so about the first."""
+    Q = _square_matrix(answer(units, np.random.default_rng(seed)))
+    if Q.shape != (units, units):
+        raise TypeError(f"expected shape {(units, units)}, got {Q.shape}")
+    angles = Q.T @ Q - np.diag(np.diag(Q.T @ Q))
+    return {
+        "the columns stand at right angles": _near(angles, 0.0),
+        "each column has length 1": _near(np.linalg.norm(Q, axis=0), 1.0),
+        "each row has length 1": _near(np.linalg.norm(Q, axis=1), 1.0),
+        "the same generator gives the same matrix": _near(Q - answer(units, np.random.default_rng(seed)), 0.0),
+        "another generator gives another matrix": not _near(Q - answer(units, np.random.default_rng(seed + 1)), 0.0),
+    }
+
+
+def adding(answer: Callable, claims: str, n: int, steps: int, seed: int) -> dict[str, bool]:
+    """Draw the adding problem and check one group of claims: "inputs", "marks", "targets" or "random"."""
+    xs, targets = answer(n, steps, np.random.default_rng(seed))
+    if np.shape(xs) != (n, steps, 2) or np.shape(targets) != (n,):
+        raise TypeError(f"expected shapes {(n, steps, 2)} and {(n,)}, got {np.shape(xs)} and {np.shape(targets)}")
+    values, marks = xs[..., 0], xs[..., 1]
+    first, second = marks[:, : steps // 2].sum(axis=1), marks[:, steps // 2 :].sum(axis=1)
+    if claims == "inputs":
+        return {
+            "all values are between 0 and 1": bool(np.all((values >= 0) & (values <= 1))),
+            "the values differ": len(np.unique(values)) > 0.9 * values.size,
+        }
+    if claims == "marks":
+        return {
+            "marks are 0 or 1": bool(np.all((marks == 0) | (marks == 1))),
+            "each sequence has two marks": _near(first + second, 2.0),
+            "one mark in each half": _near(first, 1.0) and _near(second, 1.0),
+            "the marks stand elsewhere in each sequence": len(np.unique(marks, axis=0)) > 1,
+            "any step can be marked": bool(np.all(marks.any(axis=0))),
+        }
+    if claims == "targets":
+        return {
+            "a target is the sum of the marked values": _near(targets - (values * marks).sum(axis=1), 0.0),
+            "no target is above 2": bool(np.all(np.asarray(targets) <= 2)),
+        }
+    again, _ = answer(n, steps, np.random.default_rng(seed))
+    other, _ = answer(n, steps, np.random.default_rng(seed + 1))
+    return {
+        "the same generator gives the same task": _near(xs - again, 0.0),
+        "another generator gives another task": not _near(xs - other, 0.0),
+    }
+
+
+def _near(array: Any, value: float) -> bool:
+    return bool(np.all(np.abs(np.asarray(array) - value) < 1e-9))
+
+
+PROPERTIES: dict[str, Callable] = {
+    "vanishing": vanishing,
+    "growing": growing,
+    "orthogonal": orthogonal,
+    "adding": adding,
+}
