@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import sys
 import textwrap
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ class Card:
         if report.unsolved:
             return report.name, "not solved yet"
         right = sum(report.right.values())
-        return report.name, "all right" if report.passed else f"{right} of {len(report.right)} checks"
+        return report.name, "all right" if report.passed else f"{right} of {len(report.right)} checks are right"
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Return (title, a word of MARKS, what is wrong) for each check; only the first to mend is explained."""
@@ -51,12 +52,14 @@ class Card:
         problem = self.report.problems.get(title)
         return problem.sentence if problem and (title == first or problem is LATER) else ""
 
+    def verdict(self) -> str:
+        """Return the sentence of the known mistake, or "": the best thing on the card, so it stands on top."""
+        return f"This is exactly what comes out when {self.report.mistake}." if self.report.mistake else ""
+
     def footer(self) -> list[str]:
         """Return the sentences under the checks."""
         report, lines = self.report, []
         start = f"Where to begin? {self.hint}" if self.hint else ""
-        if report.mistake:
-            lines.append(f"This is exactly what comes out when {report.mistake}.")
         if report.printed and not report.unsolved:
             lines.append(f"Your code printed: {report.printed.strip()}")
         if report.unsolved:
@@ -71,7 +74,7 @@ class Card:
         name, state = self.headline()
         rows = self.rows()
         wide = max((len(title) for title, _, _ in rows), default=0)
-        lines = [f"{name:<{wide + 2}}  {state}"]
+        lines = [f"{name:<{wide + 2}}  {state}", *textwrap.wrap(self.verdict(), WIDTH)]
         for title, word, problem in rows:
             text = f"  {title:<{wide}}  {word}{': ' + problem if problem else ''}"
             lines += textwrap.wrap(text, WIDTH, subsequent_indent=" " * (wide + 4))
@@ -83,21 +86,23 @@ class Card:
         name, state = self.headline()
         colour = _GREY if self.report.unsolved else _GREEN if self.report.passed else _RED
         rows = "".join(self._html_row(*row) for row in self.rows())
-        footer = "".join(f"<div style='margin-top:4px'>{_escape(line)}</div>" for line in self.footer())
+        footer = "".join(f"<div style='margin-top:4px'>{_marked_up(line)}</div>" for line in self.footer())
+        verdict = f"<div style='margin:4px 0'><b>{_marked_up(self.verdict())}</b></div>" if self.verdict() else ""
         return (
             f"<div role='group' aria-label='{_escape(name)}: {_escape(state)}' class='rnn-card' "
             f"style='border-left:5px solid {colour};padding:6px 12px;margin:4px 0;max-width:52em'>"
             f"<div><b><code>{_escape(name)}</code></b> &nbsp; {_escape(state)}</div>"
-            f"<table style='border-collapse:collapse;margin:4px 0'>{rows}</table>{footer}</div>"
+            f"{verdict}<table style='border-collapse:collapse;margin:4px 0'>{rows}</table>{footer}</div>"
         )
 
     def _html_row(self, title: str, word: str, problem: str) -> str:
         mark, colour = MARKS[word]
+        row = "style='background:none'"  # JupyterLab's stripes would part a check from its explanation
         cell = "style='text-align:left;padding:2px 14px 2px 0;vertical-align:top;white-space:nowrap'"
         wide_cell = cell.replace("nowrap", "normal")
-        explained = f"<tr><td></td><td {wide_cell}>{_escape(problem)}</td></tr>" if problem else ""
-        state = f"<span style='color:{colour}'>{mark} {word}</span>"
-        return f"<tr><td {cell}>{state}</td><td {cell}>{_escape(title)}</td></tr>{explained}"
+        explained = f"<tr {row}><td></td><td {wide_cell}>{_marked_up(problem)}</td></tr>" if problem else ""
+        state = f"<span style='color:{colour}'>{mark}</span> {word}"
+        return f"<tr {row}><td {cell}>{state}</td><td {cell}>{_escape(title)}</td></tr>{explained}"
 
 
 def show(thing: Any) -> None:
@@ -116,6 +121,11 @@ def _in_notebook() -> bool:
     from IPython import get_ipython
 
     return get_ipython() is not None
+
+
+def _marked_up(text: str) -> str:
+    """Escape the text and set its `code` and hint("...") calls in type."""
+    return re.sub(r"`([^`]+)`|(hint\(&quot;\w+&quot;\))", r"<code>\1\2</code>", _escape(text))
 
 
 def _escape(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from typing import Any
 
 from rnn_helpers import cards, fixtures, progress
@@ -14,7 +15,7 @@ class CheckFailed(AssertionError):
     """Raised after the card was shown, so that nbgrader's Validate counts it. One line, no page of traceback."""
 
     def _render_traceback_(self) -> list[str]:  # IPython's hook for how an exception is shown
-        return [f"CheckFailed: {self}"]
+        return textwrap.wrap(f"CheckFailed: {self}", 88)
 
 
 def check(answer: Any = None, name: str | None = None) -> None:

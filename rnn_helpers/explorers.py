@@ -72,10 +72,12 @@ def state_explorer(hs: np.ndarray, title: str, labels: Sequence[str] | None = No
         strongest = int(np.argmax(np.abs(states[step - 1])))
         ax = plots.heat_map(states, title=title, step=step, labels=labels)
         words = f"{title}. At step {step} unit {strongest + 1} is strongest, {states[step - 1, strongest]:.2f}."
-        ax.set_xlabel(f"step t   (at t = {step} unit {strongest + 1} is strongest: {states[step - 1, strongest]:+.2f})")
+        after = f", after {labels[step - 1]!r}," if labels is not None else ""
+        strength = f"{states[step - 1, strongest]:+.2f}".replace("-", "−")
+        ax.set_xlabel(f"step t   (at t = {step}{after} unit {strongest + 1} is strongest: {strength})")
         return picture(ax, words)
 
-    cards.show(Explorer(draw, {"step t": Range(1, len(states), len(states))}))
+    cards.show(Explorer(draw, {"step t": Range(1, len(states), 1)}))
 
 
 def unroll_explorer(unroll: Callable, xs: np.ndarray, h_0: np.ndarray, cell: tuple, longest: int = 8) -> None:

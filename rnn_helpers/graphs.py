@@ -19,13 +19,13 @@ def unrolled(
     """Draw the network unrolled over its steps; each copy shows its state as a strip of colours.
 
     states: (steps, units), the states of one sequence
-    outputs: "last" draws y under the last copy only (many-to-one), "all" under each (many-to-many), False none
+    outputs: "last" draws y above the last copy only (many-to-one), "all" above each (many-to-many), False none
     room: leave space for so many copies, so that pictures of different lengths can be compared
     """
     states = np.asarray(states)
     steps, units = states.shape
     room = max(steps, room or 0)
-    ax = ax or new_axes(width=float(np.clip(1.6 + 1.05 * room, 4.5, 11)), height=2.9)
+    ax = ax or new_axes(width=float(np.clip(1.6 + 1.05 * room, 4.5, 9.3)), height=2.6)
     for t in range(steps):
         left = t * (BOX + GAP)
         _copy(ax, left, states[t], t + 1)

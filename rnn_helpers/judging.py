@@ -129,8 +129,8 @@ def _problem(case: Case, outcome: Outcome, task: Task, names: list[str]) -> Prob
         return Problem("stub", "this part is not solved yet: `raise NotImplementedError()` still stands there")
     if outcome.error:
         where = f", in {outcome.line}" if outcome.line else ""
-        shapes = _shapes(reaching(task.probe, case.args), names)
-        return Problem("error", f"{outcome.error}: {outcome.message or 'no message'}{where}.{shapes}")
+        shapes = "" if outcome.error == "NameError" else _shapes(reaching(task.probe, case.args), names)
+        return Problem("error", f"{outcome.error}: {outcome.message.strip() or 'no message'}{where}.{shapes}")
     return find_problem(case.expected, outcome.value, task.tolerance, lists=task.lists)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from rnn_helpers import cards
 
@@ -23,25 +24,36 @@ COLOURS = ("#006BA4", "#C85200", "#595959", "#5F9ED1")  # of that style, the fou
 LINES = ("-", "--", ":", "-.")
 LABEL_GAP = 0.09  # of the height of the axes, between two names
 DPI = 100
+PADDING = 0.08  # inches around a figure, so that it does not touch what stands beside it
 
 
 def new_axes(width: float = 7.0, height: float = 2.8) -> Axes:
     """Return the axes of a new figure in the course's style; width and height in inches."""
     with plt.style.context(STYLE):
-        _, ax = plt.subplots(figsize=(width, height), layout="constrained")
+        layout = ConstrainedLayoutEngine(w_pad=PADDING, h_pad=PADDING)
+        _, ax = plt.subplots(figsize=(width, height), layout=layout)
     ax.set_prop_cycle(color=COLOURS)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
 
 
 def curves(
-    x: Sequence | np.ndarray, ys: dict[str, np.ndarray], *, title: str, xlabel: str, ylabel: str, ax: Axes | None = None
+    x: Sequence | np.ndarray,
+    ys: dict[str, np.ndarray],
+    *,
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    ylim: tuple[float, float] | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
-    """Draw lines with their names written at their ends. x: (points,); ys: name -> (points,)."""
+    """Draw lines with their names written at their ends. x: (points,); ys: name -> (points,); ylim: (bottom, top)."""
     ax = ax or new_axes()
     for number, (name, y) in enumerate(ys.items()):
         ax.plot(x, y, LINES[number % len(LINES)], linewidth=1.6, label=name)
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    if ylim is not None:
+        ax.set_ylim(*ylim)
     _name_lines(ax)
     return ax
 
@@ -67,9 +79,9 @@ def heat_map(
     image = ax.imshow(
         states.T, cmap=STATES, vmin=-1, vmax=1, aspect="auto", extent=(0.5, steps + 0.5, units + 0.5, 0.5)
     )
-    ax.figure.colorbar(image, ax=ax, label="state", fraction=0.04, pad=0.02)
+    ax.figure.colorbar(image, ax=ax, label="state", fraction=0.04, pad=0.02, ticks=[-1, 0, 1])
     if step is not None:
-        ax.add_patch(plt.Rectangle((step - 0.5, 0.5), 1, units, fill=False, linewidth=2.5))
+        ax.add_patch(plt.Rectangle((step - 0.5, 0.5), 1, units, fill=False, linewidth=2.5 if steps <= 30 else 1.2))
     ax.set(title=title, xlabel="step t", ylabel="unit")
     if labels is None:
         ax.set_xticks(_whole_ticks(steps))
@@ -117,14 +129,16 @@ def _name_lines(ax: Axes) -> None:
     height = -np.inf
     for y, line in sorted(ends, key=lambda end: end[0]):
         x = np.asarray(line.get_xdata())[-1]
-        height = max((y - low) / (high - low), height + LABEL_GAP)
+        height = max((np.clip(y, low, high) - low) / (high - low), height + LABEL_GAP)
         where = (x, low + height * (high - low))
         ax.annotate(f" {line.get_label()}", where, color=line.get_color(), va="center", annotation_clip=False)
 
 
 def _whole_ticks(count: int) -> np.ndarray:
-    stride = max(1, -(-count // 12))
-    return np.arange(1, count + 1, stride)
+    if count <= 12:
+        return np.arange(1, count + 1)
+    stride = next(stride for stride in (2, 5, 10, 20, 50, 100, 10**9) if count / stride <= 12)
+    return np.array([1, *range(stride, count + 1, stride)])
 
 
 def text_strip(

@@ -99,7 +99,7 @@ print("a_t =", a_t, "  h_t =", np.tanh(a_t).round(3))
 # %%
 print("(3,) + (5, 1) gives", (np.zeros(3) + np.zeros((5, 1))).shape)
 print("h_prev @ W_hh =", h_prev @ W_hh)
-print("h_prev * W_hh =\n", h_prev * W_hh)
+print("h_prev * W_hh =\n", h_prev * W_hh + 0.0)
 
 # %% [markdown]
 # No error in either case! NumPy quietly stretches both arrays until they fit ("broadcasting"), and `*` multiplies number by

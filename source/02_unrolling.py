@@ -127,7 +127,7 @@ explorers.unroll_explorer(unroll, xs, np.zeros((1, 5)), cell)
 # They do not: $h_4$ was made from $x_1 \ldots x_4$ and cannot know that more is coming. A recurrent network is **causal**. (Lesson
 # 11 builds one that is not, by reading the sequence backwards as well.)
 #
-# The picture above gives one answer at the end: **many-to-one**, as in "is this review friendly?". With a readout under each copy
+# The picture above gives one answer at the end: **many-to-one**, as in "is this review friendly?". With a readout above each copy
 # it is **many-to-many**, as in "what is the next letter?":
 
 # %%
@@ -311,7 +311,7 @@ grade(rnn_forward_masked)
 # %%
 all_states = rnn_forward_masked(padded, mask, np.zeros((len(lines), units)), *zen_cell)
 difference = np.abs(all_states[short, -1] - alone[0, -1]).max()
-print("largest difference to the line on its own:", difference, "(rounding)")
+print(f"largest difference to the line on its own: {difference:.0e}, zero up to rounding")
 
 ax = plots.heat_map(all_states[short], title="With the mask, the memory holds still after the last letter", step=lengths[short])
 plots.show(ax, "States of six units. After the framed last real step every row keeps its colour to the end of the box.")

@@ -48,7 +48,7 @@ def test_a_known_mistake_is_named_with_both_numbers(capsys) -> None:
     assert "expected" in text
     assert "largest difference" in text
     assert 'hint("rnn_step")' in text
-    assert "3 of 7 checks" in text
+    assert "3 of 7 checks are right" in text
 
 
 def returning(change):
@@ -159,7 +159,7 @@ def test_half_a_class_counts_as_half(capsys) -> None:
             raise NotImplementedError
 
     text = heard(SimpleRNN, capsys, "SimpleRNN")
-    assert "1 of 4 checks" in text
+    assert "1 of 4 checks are right" in text
     assert "this part is not solved yet" in text
 
 

@@ -61,6 +61,7 @@ def server_options(root: Path, url: str, environ: Mapping[str, str]) -> list[str
         f"--ServerApp.port={_port(environ)}",
         # Defaults that a student's own settings outrank: no question about news, no look for updates.
         f"--LabApp.app_settings_dir={root / 'tools' / 'jupyterlab'}",
+        "--KernelManager.transport_encryption=auto",  # or each kernel prints a warning into the student's terminal
         "--Application.log_level=ERROR",
     ]
     if not can_open_browser(environ, sys.platform):
