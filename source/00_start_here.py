@@ -26,10 +26,7 @@
 try:
     from rnn_helpers import check, hint, progress
 except ModuleNotFoundError:
-    raise ModuleNotFoundError(
-        "This kernel does not have the course's helpers. Close the notebook, run `make lab` in the course folder and open it "
-        "there; in another editor, choose the Python in the course's .venv folder as the kernel."
-    ) from None
+    raise ModuleNotFoundError("Wrong kernel: use `make lab`, or choose the Python in .venv") from None
 
 import numpy as np
 
@@ -154,8 +151,13 @@ pulse = np.zeros(30)
 pulse[0] = 1.0
 fading = {f"decay {decay}": leaky_memory(pulse, decay) for decay in (0.5, 0.9, 1.0, 1.05)}
 steps = np.arange(1, 31)
-ax = plots.curves(steps, fading, title="Below 1 a memory fades, above 1 it explodes", xlabel="step t", ylabel="what is left, h_t")
-plots.show(ax, "Four curves that begin at 1. Decay 0.5 is nearly zero after six steps, 0.9 falls slowly to 0.05 at step 30, 1.0 stays, 1.05 climbs to 4.")
+ax = plots.curves(
+    steps, fading, title="Below 1 a memory fades, above 1 it explodes", xlabel="step t", ylabel="what is left, $h_t$"
+)
+plots.show(ax, (
+    "Four curves that begin at 1. Decay 0.5 is nearly zero after six steps, 0.9 falls slowly to "
+    "0.05 at step 30, 1.0 stays, 1.05 climbs to 4."
+))
 print("left after ten more steps:", {name: round(float(hs[10]), 5) for name, hs in fading.items()})
 
 # %% [markdown]
@@ -177,11 +179,14 @@ years, flow = data.nile()
 difference = flow - flow.mean()
 memory = leaky_memory(difference, 0.9)
 ax = plots.curves(
-    years, {"this year": difference, "memory": memory}, title="One wet year means little; the memory sees an era end",
-    xlabel="year", ylabel="10⁸ m³ above average",
+    years, {"this year": difference, "memory": memory},
+    title="One wet year means little; the memory sees an era end", xlabel="year", ylabel="10⁸ m³ above average",
 )
 ax.axhline(0, color="0.6", linewidth=0.8)
-plots.show(ax, "The yearly difference jumps around zero. The memory climbs to a peak in 1896, falls through zero around 1910, and stays at or below zero to the end.")
+plots.show(ax, (
+    "The yearly difference jumps around zero. The memory climbs to a peak in 1896, falls "
+    "through zero around 1910, and stays at or below zero to the end."
+))
 print("the memory was at its highest in", years[np.argmax(memory)])
 
 # %% [markdown]

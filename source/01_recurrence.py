@@ -11,10 +11,7 @@
 try:
     from rnn_helpers import check, hint, progress
 except ModuleNotFoundError:
-    raise ModuleNotFoundError(
-        "This kernel does not have the course's helpers. Close the notebook, run `make lab` in the course folder and open it "
-        "there; in another editor, choose the Python in the course's .venv folder as the kernel."
-    ) from None
+    raise ModuleNotFoundError("Wrong kernel: use `make lab`, or choose the Python in .venv") from None
 
 import numpy as np
 
@@ -41,11 +38,19 @@ from rnn_helpers import data, explorers, graphs, plots
 
 # %%
 a = np.linspace(-4, 4, 101)
-ax = plots.curves(a, {"tanh(a)": np.tanh(a)}, title="tanh keeps small numbers and flattens large ones", xlabel="a", ylabel="tanh(a)")
-plots.show(ax, "An S-shaped curve: close to a straight line of slope 1 around zero, flat at -1 and 1 beyond about 2.")
+ax = plots.curves(
+    a, {"tanh(a)": np.tanh(a)}, title="tanh keeps small numbers and flattens large ones", xlabel="a", ylabel="tanh(a)"
+)
+plots.show(ax, (
+    "An S-shaped curve: close to a straight line of slope 1 around zero, flat at -1 and 1 "
+    "beyond about 2."
+))
 
 # %%
-plots.show(graphs.looped(), "One box, h_t: an arrow from x_t enters below, y_t leaves above, and a loop W_hh leads from the box back into it.")
+plots.show(graphs.looped(), (
+    "One box, h_t: an arrow from x_t enters below, y_t leaves above, and a loop W_hh leads from "
+    "the box back into it."
+))
 
 # %% [markdown]
 # | symbol | in code | shape | what it is |
@@ -230,16 +235,21 @@ def states_after_pulse(W_hh):
 
 
 # %%
-ax = plots.heat_map(states_after_pulse(np.zeros((4, 4))), title="Without W_hh, memory lasts exactly one step")
+hs = states_after_pulse(np.zeros((4, 4)))
+ax = plots.heat_map(hs, title="Without $W_{hh}$, memory lasts exactly one step")
 plots.show(ax, "Unit 1 is dark at step 1; everything else is blank.")
 
 # %%
-ax = plots.heat_map(states_after_pulse(0.9 * np.eye(4)), title="0.9 on the diagonal: a leaky bucket, and tanh takes a little more")
+hs = states_after_pulse(0.9 * np.eye(4))
+ax = plots.heat_map(hs, title="0.9 on the diagonal: a leaky bucket, and tanh takes a little more")
 plots.show(ax, "Unit 1 is dark at step 1 and fades slowly to the right. The other units stay blank.")
 
 # %%
 ax = plots.heat_map(states_after_pulse(cycle), title="A cycle hands the pulse from unit to unit")
-plots.show(ax, "A dark square walks from unit 1 to unit 2, 3, 4 and back to 1, along diagonals, hardly fading.")
+plots.show(ax, (
+    "A dark square walks from unit 1 to unit 2, 3, 4 and back to 1, along diagonals, hardly "
+    "fading."
+))
 
 # %% [markdown]
 # The matrix decides what memory *is*: nothing, a leaky bucket, or a walk. From the last picture you can even tell *when* the pulse
@@ -459,7 +469,8 @@ for scale in (0.01, 0.5):
     network = SimpleRNN(3, 5, 2, np.random.default_rng(7), scale=scale)
     y_4, y_4_swapped = network.forward(xs)[1][:, -1], network.forward(swapped)[1][:, -1]
     change = np.linalg.norm(y_4 - y_4_swapped) / np.linalg.norm(y_4)
-    print(f"scale {scale}: y_4 changes by {100 * change:.4f} %,  norm of W_hh: {np.linalg.norm(network.W_hh, 2):.3f}")
+    norm = np.linalg.norm(network.W_hh, 2)
+    print(f"scale {scale}: y_4 changes by {100 * change:.4f} %,  norm of W_hh: {norm:.3f}")
 
 # %% [markdown]
 # The *norm* printed beside it is the most by which $W_{hh}$ can stretch any row. With `scale=0.01` it is about 0.03: a state keeps at

@@ -10,10 +10,7 @@
 try:
     from rnn_helpers import check, hint, progress
 except ModuleNotFoundError:
-    raise ModuleNotFoundError(
-        "This kernel does not have the course's helpers. Close the notebook, run `make lab` in the course folder and open it "
-        "there; in another editor, choose the Python in the course's .venv folder as the kernel."
-    ) from None
+    raise ModuleNotFoundError("Wrong kernel: use `make lab`, or choose the Python in .venv") from None
 
 import numpy as np
 
@@ -74,9 +71,10 @@ def two_copies(xs, h_0, cells):
 
 
 # %%
-add_up = [(np.array([[0.5]]), np.array([[1.0]]), np.zeros(1)), (np.array([[0.1]]), np.array([[1.0]]), np.zeros(1))]
+first = (np.array([[0.5]]), np.array([[1.0]]), np.zeros(1))
+second = (np.array([[0.1]]), np.array([[1.0]]), np.zeros(1))
 print("expected: [0.462 0.51 ]")
-print("yours:   ", two_copies(np.ones((1, 2, 1)), np.zeros((1, 1)), add_up).ravel().round(3))
+print("yours:   ", two_copies(np.ones((1, 2, 1)), np.zeros((1, 1)), [first, second]).ravel().round(3))
 
 # %% [markdown] nbgrader={"grade_id": "unroll_task", "locked": true}
 # ### Your turn: `unroll` (5 points)
@@ -91,7 +89,7 @@ print("yours:   ", two_copies(np.ones((1, 2, 1)), np.zeros((1, 1)), add_up).rave
 
 # %% nbgrader={"grade_id": "unroll", "solution": true}
 def unroll(xs, h_0, cells):
-    """Return the states of len(cells) copies of a cell, copy t with the weights cells[t]; (batch, steps, units)."""
+    """Return all states, (batch, steps, units); copy t of the cell has the weights cells[t]."""
     ### BEGIN SOLUTION
     h = h_0
     states = []
@@ -132,7 +130,10 @@ explorers.unroll_explorer(unroll, xs, np.zeros((1, 5)), cell)
 
 # %%
 ax = graphs.unrolled(unroll(xs[:, :5], np.zeros((1, 5)), [cell] * 5)[0], outputs="all")
-plots.show(ax, "Five copies of the cell in a row, each with an input from below, an output above, and an arrow to the next copy.")
+plots.show(ax, (
+    "Five copies of the cell in a row, each with an input from below, an output above, and an "
+    "arrow to the next copy."
+))
 
 # %% [markdown]
 # ## What sharing does to a gradient
@@ -249,11 +250,15 @@ print("end of the box: ", in_the_box[0, -1].round(2))
 
 longer_box = np.concatenate([padded, np.zeros_like(padded)], axis=1)
 rest = unroll(longer_box, np.zeros((len(lines), units)), [zen_cell] * longer_box.shape[1])[:, -1]
-print("after 69 more zeros, largest difference between any line and the first:", np.abs(rest - rest[0]).max())
+print(f"after 69 more zeros all lines differ by {np.abs(rest - rest[0]).max():.0e} at most, zero up to rounding")
 
 # %%
-ax = plots.heat_map(in_the_box[0], title=f"The line ends at step {lengths[short]}; the memory goes on without it", step=lengths[short])
-plots.show(ax, "States of six units. After the framed last real step the colours drift for some ten steps, although the input is zero, and then rest at other values.")
+end = lengths[short]
+ax = plots.heat_map(in_the_box[0], title=f"The line ends at step {end}; the memory goes on without it", step=end)
+plots.show(ax, (
+    "States of six units. After the framed last real step the colours drift for some ten steps, "
+    "although the input is zero, and then rest at other values."
+))
 
 # %% [markdown]
 # It is not. With a zero input the step still computes $\tanh(h_{t-1} W_{hh} + b_h)$: the memory keeps rewriting itself until it
@@ -313,8 +318,12 @@ all_states = rnn_forward_masked(padded, mask, np.zeros((len(lines), units)), *ze
 difference = np.abs(all_states[short, -1] - alone[0, -1]).max()
 print(f"largest difference to the line on its own: {difference:.0e}, zero up to rounding")
 
-ax = plots.heat_map(all_states[short], title="With the mask, the memory holds still after the last letter", step=lengths[short])
-plots.show(ax, "States of six units. After the framed last real step every row keeps its colour to the end of the box.")
+title = "With the mask, the memory holds still after the last letter"
+ax = plots.heat_map(all_states[short], title=title, step=lengths[short])
+plots.show(ax, (
+    "States of six units. After the framed last real step every row keeps its colour to the end "
+    "of the box."
+))
 
 # %% [markdown]
 # ## The last real state

@@ -11,8 +11,7 @@ try:
     from rnn_helpers import check, hint, progress
 except ModuleNotFoundError:
     raise ModuleNotFoundError(
-        "This kernel does not have the course's helpers. Close the notebook, run `make lab` in the course folder and open it "
-        "there; in another editor, choose the Python in the course's .venv folder as the kernel."
+        "Wrong kernel: use `make lab`, or choose the Python in .venv"
     ) from None
 
 import numpy as np
@@ -40,12 +39,13 @@ from rnn_helpers import data, plots
 # 2. There is only *one* class. What is its chance, whatever the logit?
 # 3. A logit is 1000. What does NumPy say to $e^{1000}$?
 
+
 # %%
 def naive_softmax(z):
     return np.exp(z) / np.exp(z).sum(axis=-1, keepdims=True)
 
 
-with np.errstate(over="ignore", invalid="ignore"):             # NumPy would warn, and rightly
+with np.errstate(over="ignore", invalid="ignore"):  # NumPy would warn, and rightly
     print("2, 1, 0:      ", naive_softmax(np.array([2.0, 1.0, 0.0])).round(2))
     print("plus 500:     ", naive_softmax(np.array([502.0, 501.0, 500.0])).round(2))
     print("one class:    ", naive_softmax(np.array([-3.7])))
@@ -63,6 +63,7 @@ with np.errstate(over="ignore", invalid="ignore"):             # NumPy would war
 #
 # The line that subtracts the largest logit of each row is missing. `z.max(axis=-1, keepdims=True)` finds it and keeps the axis, so
 # that shapes fit. (No points.)
+
 
 # %% nbgrader={"grade_id": "safe_softmax", "solution": true}
 def safe_softmax(z):
@@ -91,6 +92,7 @@ print("yours:   ", safe_softmax(np.array([1000.0, 1.0, 0.0])))
 #
 # It must work for logits of $\pm 1000$, and for any number of axes before the last.
 
+
 # %% nbgrader={"grade_id": "log_softmax", "solution": true}
 def log_softmax(logits):
     """Return the logarithm of softmax over the last axis, the shape of logits."""
@@ -104,6 +106,7 @@ def log_softmax(logits):
 check(log_softmax)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
+
 grade(log_softmax)
 ### END HIDDEN TESTS
 
@@ -135,8 +138,8 @@ grade(log_softmax)
 # suit another.
 
 # %%
-log_p = np.log([[[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]]])          # (1 sequence, 2 steps, 3 classes)
-targets = np.array([[0, 2]])                                  # class 0 came, then class 2
+log_p = np.log([[[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]]])  # (1 sequence, 2 steps, 3 classes)
+targets = np.array([[0, 2]])  # class 0 came, then class 2
 picked = np.take_along_axis(log_p, targets[..., None], axis=-1)[..., 0]
 print("chances of what came:", np.exp(picked).round(2))
 print("loss:", -picked.mean().round(4), " by hand:", round(-(np.log(0.7) + np.log(0.8)) / 2, 4))
@@ -152,6 +155,7 @@ print("loss:", -picked.mean().round(4), " by hand:", round(-(np.log(0.7) + np.lo
 #
 # The mean runs over the real steps of the whole batch: each real step counts once, wherever it stands.
 
+
 # %% nbgrader={"grade_id": "sequence_cross_entropy", "solution": true}
 def sequence_cross_entropy(logits, targets, mask):
     """Return the mean of -log p(target) over the real steps, one number."""
@@ -166,6 +170,7 @@ def sequence_cross_entropy(logits, targets, mask):
 check(sequence_cross_entropy)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
+
 grade(sequence_cross_entropy)
 ### END HIDDEN TESTS
 
@@ -181,6 +186,7 @@ grade(sequence_cross_entropy)
 #
 # `mean_nll` is the loss from above ("mean negative log-likelihood"), in natural logarithms. Return the perplexity, one number.
 
+
 # %% nbgrader={"grade_id": "perplexity", "solution": true}
 def perplexity(mean_nll):
     """Return the number of equal choices that would surprise as much."""
@@ -193,6 +199,7 @@ def perplexity(mean_nll):
 check(perplexity)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
+
 grade(perplexity)
 ### END HIDDEN TESTS
 
@@ -206,9 +213,9 @@ grade(perplexity)
 manual = data.python_manual(200_000)
 alphabet = "".join(sorted(set(manual)))
 codes = np.array([alphabet.index(char) for char in manual])
-counts = np.ones((len(alphabet), len(alphabet)))              # start at 1, so that nothing is impossible
+counts = np.ones((len(alphabet), len(alphabet)))  # start at 1, so that nothing is impossible
 np.add.at(counts, (codes[:-1], codes[1:]), 1)
-bigram_logits = np.log(counts)                                # row: the letter before; column: the letter that comes
+bigram_logits = np.log(counts)  # row: the letter before; column: the letter that comes
 
 
 def surprises(text):
@@ -223,13 +230,26 @@ def surprises(text):
 
 # %%
 sentence = "the quick brown fox jumps over the lazy dog."
-ax = plots.text_strip(sentence[1:], surprises(sentence), title="A bigram table knows u after q, and is lost inside rare words", label="surprise, nats")
-plots.show(ax, "The sentence letter by letter. The u after q and the e after h are pale; q, x, j, z and the letters after them are dark.")
+ax = plots.text_strip(
+    sentence[1:],
+    surprises(sentence),
+    title="A bigram table knows u after q, and is lost inside rare words",
+    label="surprise, nats",
+)
+plots.show(
+    ax,
+    (
+        "The sentence letter by letter. The u after q and the e after h are pale; q, x, j, z and "
+        "the letters after them are dark."
+    ),
+)
 
 # %%
 for name, text in {"as it is": sentence, "backwards": sentence[::-1]}.items():
     one = surprises(text)[None]
-    print(f"{name:>9}: mean surprise {one.mean():.2f} nats, perplexity {perplexity(one.mean()):.1f}")
+    print(
+        f"{name:>9}: mean surprise {one.mean():.2f} nats, perplexity {perplexity(one.mean()):.1f}"
+    )
 
 # %% [markdown]
 # Read backwards, every letter is still the same letter, yet the text is far more surprising, worse than guessing blindly among 29: the
@@ -268,6 +288,7 @@ print("by difference:", np.round(by_difference, 6))
 # | `logits` | (batch, steps, classes) | | $\partial L / \partial$ logits | (batch, steps, classes) |
 # | `targets`, `mask` | (batch, steps) | | | |
 
+
 # %% nbgrader={"grade_id": "cross_entropy_gradient", "solution": true}
 def cross_entropy_gradient(logits, targets, mask):
     """Return the gradient of the mean loss for each logit, zero in the padding."""
@@ -282,6 +303,7 @@ def cross_entropy_gradient(logits, targets, mask):
 check(cross_entropy_gradient)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
+
 grade(cross_entropy_gradient)
 ### END HIDDEN TESTS
 
@@ -294,7 +316,10 @@ rng = np.random.default_rng(0)
 logits = rng.normal(size=(2, 3, 4))
 targets = rng.integers(0, 4, size=(2, 3))
 mask = np.array([[True, True, True], [True, False, False]])
-print("sums over the classes:\n", cross_entropy_gradient(logits, targets, mask).sum(axis=-1).round(12) + 0.0)
+print(
+    "sums over the classes:\n",
+    cross_entropy_gradient(logits, targets, mask).sum(axis=-1).round(12) + 0.0,
+)
 
 # %% [markdown]
 # Zero: shifting all logits together changes nothing, so the slope in that direction is zero. A good check for a gradient is a
@@ -325,6 +350,7 @@ print("np.logaddexp(0, 1000):     ", np.logaddexp(0, 1000.0))
 # | `logits` | any | | the mean loss, one number |
 # | `targets` | the same, 0 or 1 | | |
 
+
 # %% nbgrader={"grade_id": "binary_cross_entropy", "solution": true}
 def binary_cross_entropy(logits, targets):
     """Return the mean of log(1 + e^z) - y z, one number."""
@@ -337,6 +363,7 @@ def binary_cross_entropy(logits, targets):
 check(binary_cross_entropy)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
+
 grade(binary_cross_entropy)
 ### END HIDDEN TESTS
 

@@ -11,8 +11,7 @@ try:
     from rnn_helpers import check, hint, progress
 except ModuleNotFoundError:
     raise ModuleNotFoundError(
-        "This kernel does not have the course's helpers. Close the notebook, run `make lab` in the course folder and open it "
-        "there; in another editor, choose the Python in the course's .venv folder as the kernel."
+        "Wrong kernel: use `make lab`, or choose the Python in .venv"
     ) from None
 
 import numpy as np
@@ -109,6 +108,7 @@ print("dL/dw by difference:      ", (loss_of(w + 1e-6)[0] - loss_of(w - 1e-6)[0]
 # Return the three slopes `(dw, du, db)` for any three inputs, `xs` of shape (3,). Three errors, three sums; written out or in a loop, as
 # you like.
 
+
 # %% nbgrader={"grade_id": "scalar_gradient_by_hand", "solution": true}
 def scalar_gradient_by_hand(w, u, b, xs, target):
     """Return (dw, du, db) of the loss 0.5 (h_3 - target)^2, three numbers."""
@@ -127,6 +127,7 @@ def scalar_gradient_by_hand(w, u, b, xs, target):
 check(scalar_gradient_by_hand)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
+
 grade(scalar_gradient_by_hand)
 ### END HIDDEN TESTS
 
@@ -154,7 +155,7 @@ x, W, da = rng.normal(size=(2, 3)), rng.normal(size=(3, 4)), rng.normal(size=(2,
 
 
 def s(x, W):
-    return np.sum(da * (x @ W))                  # a number whose gradient for a = x W is da
+    return np.sum(da * (x @ W))  # a number whose gradient for a = x W is da
 
 
 def difference(f, array, place, eps=1e-6):
@@ -173,6 +174,7 @@ print("dW[0, 3]:", (x.T @ da)[0, 3], " by difference:", difference(lambda W: s(x
 # The same rule for the readout $y = h W_{hy} + b_y$ of lesson 01. Given is `dy`, the gradient for $y$ (for cross-entropy that is
 # lesson 03's "what you said minus what was true"). One of the three lines is missing. (No points.)
 
+
 # %% nbgrader={"grade_id": "readout_backward", "solution": true}
 def readout_backward(dy, h, W_hy):
     # dh = ...
@@ -180,7 +182,7 @@ def readout_backward(dy, h, W_hy):
     dh = dy @ W_hy.T
     ### END SOLUTION
     dW_hy = h.T @ dy
-    db_y = dy.sum(axis=0)                        # the bias is added to every sequence: a sum again
+    db_y = dy.sum(axis=0)  # the bias is added to every sequence: a sum again
     return dh, dW_hy, db_y
 
 
@@ -202,6 +204,7 @@ print("dh[1, 2]:", dh[1, 2])
 # | `"dW_xh"`, `"dW_hh"` | as `W_xh`, `W_hh` | this copy's share |
 # | `"db_h"` | (units,) | this copy's share |
 
+
 # %% nbgrader={"grade_id": "step_backward", "solution": true}
 def step_backward(dh_t, cache):
     """Return the gradients of one step as a dict: dx_t, dh_prev, dW_xh, dW_hh, db_h."""
@@ -222,6 +225,7 @@ def step_backward(dh_t, cache):
 check(step_backward)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
+
 grade(step_backward)
 ### END HIDDEN TESTS
 
@@ -258,12 +262,18 @@ grade(step_backward)
 # Return a **dict** with the keys `"dxs"`, `"dh_0"`, `"dW_xh"`, `"dW_hh"`, `"db_h"`, each of the shape of what it is the gradient for.
 # The state before step 0 of the loop is `h_0`, after that `hs[:, t - 1]`.
 
+
 # %% nbgrader={"grade_id": "rnn_backward", "solution": true}
 def rnn_backward(dhs, cache):
     """Return the gradients of a whole sequence as a dict: dxs, dh_0, dW_xh, dW_hh, db_h."""
     xs, mask, h_0, hs, W_xh, W_hh = cache
     ### BEGIN SOLUTION
-    dxs, dW_xh, dW_hh, db_h = np.zeros_like(xs), np.zeros_like(W_xh), np.zeros_like(W_hh), np.zeros(len(W_hh))
+    dxs, dW_xh, dW_hh, db_h = (
+        np.zeros_like(xs),
+        np.zeros_like(W_xh),
+        np.zeros_like(W_hh),
+        np.zeros(len(W_hh)),
+    )
     dh_next = np.zeros_like(h_0)
     for t in reversed(range(xs.shape[1])):
         m = mask[:, t, None]
@@ -283,6 +293,7 @@ def rnn_backward(dhs, cache):
 check(rnn_backward)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
+
 grade(rnn_backward)
 ### END HIDDEN TESTS
 
@@ -299,7 +310,11 @@ grade(rnn_backward)
 rng = np.random.default_rng(4)
 batch, steps, features, units = 3, 6, 2, 4
 xs, h_0 = rng.normal(size=(batch, steps, features)), rng.normal(size=(batch, units))
-weights = {"W_xh": rng.normal(size=(features, units)), "W_hh": 0.5 * rng.normal(size=(units, units)), "b_h": rng.normal(size=units)}
+weights = {
+    "W_xh": rng.normal(size=(features, units)),
+    "W_hh": 0.5 * rng.normal(size=(units, units)),
+    "b_h": rng.normal(size=units),
+}
 mask = np.arange(steps) < np.array([[6], [4], [1]])
 dhs = rng.normal(size=(batch, steps, units))
 
@@ -314,7 +329,9 @@ gradients = rnn_backward(dhs, (xs, mask, h_0, hs, weights["W_xh"], weights["W_hh
 for name, array in weights.items():
     place = (1,) * array.ndim
     by_difference = difference(lambda moved, name=name: total(name, moved), array, place)
-    print(f"d{name}{list(place)}:  yours {gradients['d' + name][place]:+.12f}   by difference {by_difference:+.12f}")
+    print(
+        f"d{name}{list(place)}:  yours {gradients['d' + name][place]:+.12f}   by difference {by_difference:+.12f}"
+    )
 
 # %% [markdown]
 # ## How the books write it: the double sum
@@ -342,7 +359,7 @@ def states_of(u):
     h = [0.0]
     for x in inputs:
         h.append(np.tanh(w * x + u * h[-1] + b))
-    return np.array(h)                                        # h[0] is h_0, h[t] is h_t
+    return np.array(h)  # h[0] is h_0, h[t] is h_t
 
 
 def double_sum(inner):
@@ -350,7 +367,8 @@ def double_sum(inner):
     h = states_of(u)
     return sum(
         (h[t] - wanted[t - 1]) * np.prod(u * (1 - h[k + 1 : t + 1] ** 2)) * inner[k]
-        for t in range(1, T + 1) for k in range(1, t + 1)
+        for t in range(1, T + 1)
+        for k in range(1, t + 1)
     )
 
 
@@ -359,9 +377,12 @@ h = states_of(u)
 immediate = np.concatenate([[0.0], (1 - h[1:] ** 2) * h[:-1]])
 whole = np.zeros(T + 1)
 for k in range(1, T + 1):
-    whole[k] = immediate[k] + u * (1 - h[k] ** 2) * whole[k - 1]   # the total derivative dh_k/du
+    whole[k] = immediate[k] + u * (1 - h[k] ** 2) * whole[k - 1]  # the total derivative dh_k/du
 
-by_difference = sum(0.5 * ((states_of(u + 1e-6)[1:] - wanted) ** 2 - (states_of(u - 1e-6)[1:] - wanted) ** 2)) / 2e-6
+by_difference = (
+    sum(0.5 * ((states_of(u + 1e-6)[1:] - wanted) ** 2 - (states_of(u - 1e-6)[1:] - wanted) ** 2))
+    / 2e-6
+)
 print("by difference:             ", by_difference)
 print("double sum, immediate:     ", double_sum(immediate))
 print("double sum, total (wrong): ", double_sum(whole))
@@ -385,7 +406,11 @@ print("double sum, total (wrong): ", double_sum(whole))
 # %%
 rng = np.random.default_rng(3)
 units, T = 3, 4
-W_hh, h_start, drive = rng.normal(size=(units, units)), rng.normal(size=(1, units)), rng.normal(size=(1, T, units))
+W_hh, h_start, drive = (
+    rng.normal(size=(units, units)),
+    rng.normal(size=(1, units)),
+    rng.normal(size=(1, T, units)),
+)
 ones = np.ones((1, T), dtype=bool)
 
 
@@ -395,10 +420,10 @@ def last(h_0):
 
 states = rnn_forward_masked(drive, ones, h_start, np.eye(units), W_hh, np.zeros(units))[0]
 forward_product, backward_product = np.eye(units), np.eye(units)
-for h_t in states:                                            # from the first step to the last
+for h_t in states:  # from the first step to the last
     D, W = np.diag(1 - h_t**2), W_hh.T
-    forward_product = D @ W @ forward_product                 # later steps go to the left
-    backward_product = backward_product @ W.T @ D             # the printed product
+    forward_product = D @ W @ forward_product  # later steps go to the left
+    backward_product = backward_product @ W.T @ D  # the printed product
 
 moves = 1e-6 * np.eye(units)
 measured = np.stack([(last(h_start + m) - last(h_start - m)) / 2e-6 for m in moves], axis=1)
@@ -418,6 +443,7 @@ print("measured minus its transpose:    ", np.abs(measured - backward_product.T)
 #
 # No mask here. `cache` is `(xs, h_0, hs, W_xh, W_hh)`. Return an array of shape (steps, units, units): entry `lag` is the part of
 # `dW_hh` that comes from loss steps $t$ and copies $t - \text{lag}$, summed over $t$. All entries together give `dW_hh`.
+
 
 # %% nbgrader={"grade_id": "gradient_by_lag", "solution": true}
 def gradient_by_lag(dhs, cache):
@@ -442,6 +468,7 @@ def gradient_by_lag(dhs, cache):
 check(gradient_by_lag)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
+
 grade(gradient_by_lag)
 ### END HIDDEN TESTS
 
@@ -456,8 +483,12 @@ grade(gradient_by_lag)
 # %%
 rng = np.random.default_rng(6)
 units, T = 16, 20
-W_hh = 0.9 * np.linalg.qr(rng.normal(size=(units, units)))[0]     # 0.9 times a rotation
-W_xh, xs, h_0 = np.eye(units), 0.5 * rng.normal(size=(1, T, units)), 0.5 * rng.normal(size=(1, units))
+W_hh = 0.9 * np.linalg.qr(rng.normal(size=(units, units)))[0]  # 0.9 times a rotation
+W_xh, xs, h_0 = (
+    np.eye(units),
+    0.5 * rng.normal(size=(1, T, units)),
+    0.5 * rng.normal(size=(1, units)),
+)
 hs = rnn_forward_masked(xs, np.ones((1, T), dtype=bool), h_0, W_xh, W_hh, np.zeros(units))
 dhs = rng.normal(size=hs.shape)
 
@@ -465,13 +496,34 @@ sizes = np.full((T, T), np.nan)
 for t in range(T):
     only_t = np.zeros_like(dhs)
     only_t[:, t] = dhs[:, t]
-    sizes[t, : t + 1] = np.linalg.norm(gradient_by_lag(only_t, (xs, h_0, hs, W_xh, W_hh)), axis=(1, 2))[: t + 1]
+    sizes[t, : t + 1] = np.linalg.norm(
+        gradient_by_lag(only_t, (xs, h_0, hs, W_xh, W_hh)), axis=(1, 2)
+    )[: t + 1]
 
 # %%
-ax = plots.grid_map(np.log10(sizes), title="Most of the gradient comes from the last few steps", xlabel="lag: steps between copy and loss", ylabel="loss step t", label="log10 of the size")
-plots.show(ax, "A triangle: lags from 0 to t in row t. Columns on the left, small lags, are large; the size falls steadily to the right, by a factor of a thousand or so.")
-print("by lag, summed:  ", np.abs(gradient_by_lag(dhs, (xs, h_0, hs, W_xh, W_hh)).sum(axis=0)).sum())
-print("by rnn_backward: ", np.abs(rnn_backward(dhs, (xs, np.ones((1, T), dtype=bool), h_0, hs, W_xh, W_hh))["dW_hh"]).sum())
+ax = plots.grid_map(
+    np.log10(sizes),
+    title="Most of the gradient comes from the last few steps",
+    xlabel="lag: steps between copy and loss",
+    ylabel="loss step t",
+    label="log10 of the size",
+)
+plots.show(
+    ax,
+    (
+        "A triangle: lags from 0 to t in row t. Columns on the left, small lags, are large; the "
+        "size falls steadily to the right, by a factor of a thousand or so."
+    ),
+)
+print(
+    "by lag, summed:  ", np.abs(gradient_by_lag(dhs, (xs, h_0, hs, W_xh, W_hh)).sum(axis=0)).sum()
+)
+print(
+    "by rnn_backward: ",
+    np.abs(
+        rnn_backward(dhs, (xs, np.ones((1, T), dtype=bool), h_0, hs, W_xh, W_hh))["dW_hh"]
+    ).sum(),
+)
 
 # %% [markdown]
 # Each step back costs a factor, here about two thirds: 0.9 from the matrix, the rest from tanh. Twenty steps back, hardly anything arrives. Yet

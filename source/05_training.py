@@ -11,8 +11,7 @@ try:
     from rnn_helpers import check, hint, progress
 except ModuleNotFoundError:
     raise ModuleNotFoundError(
-        "This kernel does not have the course's helpers. Close the notebook, run `make lab` in the course folder and open it "
-        "there; in another editor, choose the Python in the course's .venv folder as the kernel."
+        "Wrong kernel: use `make lab`, or choose the Python in .venv"
     ) from None
 
 import numpy as np
@@ -48,8 +47,20 @@ off = {
     "both sides": np.array([abs((f(x + e) - f(x - e)) / (2 * e) - exact) + 1e-16 for e in widths]),
     "one side": np.array([abs((f(x + e) - f(x)) / e - exact) + 1e-16 for e in widths]),
 }
-ax = plots.curves(np.log10(widths), {n: np.log10(o) for n, o in off.items()}, title="Too large an eps bends, too small an eps rounds", xlabel="log10 of eps", ylabel="log10 of the error")
-plots.show(ax, "Two V-shaped curves. Both sides: lowest near eps 1e-5, error about 1e-10. One side: lowest near 1e-8, error about 1e-7.")
+ax = plots.curves(
+    np.log10(widths),
+    {n: np.log10(o) for n, o in off.items()},
+    title="Too large an eps bends, too small an eps rounds",
+    xlabel="log10 of eps",
+    ylabel="log10 of the error",
+)
+plots.show(
+    ax,
+    (
+        "Two V-shaped curves. Both sides: lowest near eps 1e-5, error about 1e-10. One side: lowest "
+        "near 1e-8, error about 1e-7."
+    ),
+)
 
 # %% [markdown] nbgrader={"grade_id": "numerical_gradient_task", "locked": true}
 # ### Your turn: `numerical_gradient` (4 points)
@@ -59,6 +70,7 @@ plots.show(ax, "Two V-shaped curves. Both sides: lowest near eps 1e-5, error abo
 # | `f` | a function from an array to one number | the gradient | as `x` |
 # | `x` | an array of any shape; leave it as you found it | | |
 # | `eps` | how far to move | | |
+
 
 # %% nbgrader={"grade_id": "numerical_gradient", "solution": true}
 def numerical_gradient(f, x, eps=1e-6):
@@ -78,6 +90,7 @@ def numerical_gradient(f, x, eps=1e-6):
 check(numerical_gradient)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
+
 grade(numerical_gradient)
 ### END HIDDEN TESTS
 
@@ -90,6 +103,7 @@ grade(numerical_gradient)
 # $$\text{relative error} = \frac{|a - b|}{|a| + |b|}$$
 #
 # It is 0 for equal arrays and 1 for opposite ones. Two arrays of zeros are equal: return 0 then, not `nan`.
+
 
 # %% nbgrader={"grade_id": "relative_error", "solution": true}
 def relative_error(a, b):
@@ -104,6 +118,7 @@ def relative_error(a, b):
 check(relative_error)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
+
 grade(relative_error)
 ### END HIDDEN TESTS
 
@@ -117,10 +132,13 @@ grade(relative_error)
 
 # %%
 rng = np.random.default_rng(0)
-xs, h_0 = rng.normal(size=(2, 4, 2)), rng.normal(size=(2, 3))          # 2 sequences, 4 steps, 2 features; 3 units
+xs, h_0 = (
+    rng.normal(size=(2, 4, 2)),
+    rng.normal(size=(2, 3)),
+)  # 2 sequences, 4 steps, 2 features; 3 units
 W_xh, W_hh, b_h = rng.normal(size=(2, 3)), rng.normal(size=(3, 3)), rng.normal(size=3)
 hs = bugs.forward(xs, h_0, W_xh, W_hh, b_h)
-dhs = rng.normal(size=hs.shape)                                        # the loss is sum(dhs * hs), so this is its gradient
+dhs = rng.normal(size=hs.shape)  # the loss is sum(dhs * hs), so this is its gradient
 
 measured = numerical_gradient(lambda W: np.sum(dhs * bugs.forward(xs, h_0, W, W_hh, b_h)), W_xh)
 claimed = bugs.ada(dhs, (xs, h_0, hs, W_xh, W_hh))[0]
@@ -132,6 +150,7 @@ print("Ada's dW_xh: relative error", relative_error(claimed, measured))
 # `backwards` is a list of such functions. Return an array of True and False, one for each: True for the **broken** ones. Check all three
 # weights, on a network that you draw yourself (several steps, several sequences). What error separates right from wrong? A right one
 # agrees to about $10^{-9}$.
+
 
 # %% nbgrader={"grade_id": "find_broken", "solution": true}
 def find_broken(backwards):
@@ -145,7 +164,12 @@ def find_broken(backwards):
 
     def measured(which):
         def loss(moved):
-            return np.sum(dhs * bugs.forward(xs, h_0, *[moved if i == which else w for i, w in enumerate(weights)]))
+            return np.sum(
+                dhs
+                * bugs.forward(
+                    xs, h_0, *[moved if i == which else w for i, w in enumerate(weights)]
+                )
+            )
 
         return numerical_gradient(loss, weights[which])
 
@@ -162,6 +186,7 @@ def find_broken(backwards):
 check(find_broken)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
+
 grade(find_broken)
 ### END HIDDEN TESTS
 
@@ -180,7 +205,11 @@ for name, guilty in zip(bugs.CANDIDATES, find_broken(list(bugs.CANDIDATES.values
 
 # %%
 arrow = np.array([3.0, 4.0])
-for name, cut in {"as it is": arrow, "whole arrow to 1": arrow / 5, "each part to 1": np.minimum(arrow, 1.0)}.items():
+for name, cut in {
+    "as it is": arrow,
+    "whole arrow to 1": arrow / 5,
+    "each part to 1": np.minimum(arrow, 1.0),
+}.items():
     print(f"{name:<17} {cut}  slope {cut[1] / cut[0]:.2f}")
 
 # %% [markdown]
@@ -197,6 +226,7 @@ for name, cut in {"as it is": arrow, "whole arrow to 1": arrow / 5, "each part t
 #
 # Arrows that are short enough stay as they are.
 
+
 # %% nbgrader={"grade_id": "clip_by_global_norm", "solution": true}
 def clip_by_global_norm(grads, max_norm):
     """Return (clipped gradients as a new dict, their common norm before clipping)."""
@@ -211,6 +241,7 @@ def clip_by_global_norm(grads, max_norm):
 check(clip_by_global_norm)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
+
 grade(clip_by_global_norm)
 ### END HIDDEN TESTS
 
@@ -232,6 +263,7 @@ grade(clip_by_global_norm)
 # ### Half the work: watch the repair
 #
 # A constant gradient of 2. The line with the hat is missing. (No points.)
+
 
 # %% nbgrader={"grade_id": "bias_correction", "solution": true}
 def corrected_memory(g, beta, steps):
@@ -262,6 +294,7 @@ print(corrected_memory(2.0, 0.9, 4).round(3))
 # Return the pair `(new_params, new_state)`, new dicts; leave the old ones alone. In `new_state`, `"t"` is one more, and it is the $t$ of
 # the formulas.
 
+
 # %% nbgrader={"grade_id": "adam_step", "solution": true}
 def adam_step(params, grads, state, lr=0.001, beta_1=0.9, beta_2=0.999, eps=1e-8):
     """Return (params, state) after one step of Adam (Kingma and Ba, 2015), as new dicts."""
@@ -282,6 +315,7 @@ def adam_step(params, grads, state, lr=0.001, beta_1=0.9, beta_2=0.999, eps=1e-8
 check(adam_step)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
+
 grade(adam_step)
 ### END HIDDEN TESTS
 
@@ -302,15 +336,21 @@ one_hot = np.eye(len(alphabet), dtype=np.float32)
 
 units, batch, steps, rounds = 128, 32, 32, 1800
 rng = np.random.default_rng(0)
-rotation = np.linalg.qr(rng.normal(size=(units, units)))[0]            # lesson 07 says why a rotation is a good start
+rotation = np.linalg.qr(rng.normal(size=(units, units)))[
+    0
+]  # lesson 07 says why a rotation is a good start
 params = {
-    "W_xh": 0.3 * rng.normal(size=(len(alphabet), units)), "W_hh": rotation, "b_h": np.zeros(units),
-    "W_hy": 0.05 * rng.normal(size=(units, len(alphabet))), "b_y": np.zeros(len(alphabet)),
+    "W_xh": 0.3 * rng.normal(size=(len(alphabet), units)),
+    "W_hh": rotation,
+    "b_h": np.zeros(units),
+    "W_hy": 0.05 * rng.normal(size=(units, len(alphabet))),
+    "b_y": np.zeros(len(alphabet)),
 }
 params = {name: p.astype(np.float32) for name, p in params.items()}
 
 # %% [markdown]
 # One round: forward; loss and its gradient for the logits (lesson 03); back through the readout and through time (lesson 04); clip; step.
+
 
 # %%
 def log_softmax(z):
@@ -320,13 +360,20 @@ def log_softmax(z):
 
 def loss_and_gradients(params, letters, h):
     """Return (mean loss, gradients, last state) for letters (batch, steps + 1): each step guesses the letter after it."""
-    hs, cache = cells.forward(one_hot[letters[:, :-1]], h, params["W_xh"], params["W_hh"], params["b_h"])
+    hs, cache = cells.forward(
+        one_hot[letters[:, :-1]], h, params["W_xh"], params["W_hh"], params["b_h"]
+    )
     log_p = log_softmax(hs @ params["W_hy"] + params["b_y"])
     target = one_hot[letters[:, 1:]]
     dlogits = (np.exp(log_p) - target) / target[..., 0].size
     back = cells.backward(dlogits @ params["W_hy"].T, cache)
-    grads = {"W_xh": back.dW_xh, "W_hh": back.dW_hh, "b_h": back.db_h,
-             "W_hy": np.tensordot(hs, dlogits, axes=([0, 1], [0, 1])), "b_y": dlogits.sum(axis=(0, 1))}
+    grads = {
+        "W_xh": back.dW_xh,
+        "W_hh": back.dW_hh,
+        "b_h": back.db_h,
+        "W_hy": np.tensordot(hs, dlogits, axes=([0, 1], [0, 1])),
+        "b_y": dlogits.sum(axis=(0, 1)),
+    }
     return -(log_p * target).sum() / target[..., 0].size, grads, hs[:, -1]
 
 
@@ -338,6 +385,7 @@ def perplexity_of(params, codes, rows=20):
 
 # %% [markdown]
 # And a sample: begin with a letter, draw the next one from the network's own chances, feed it back in, and so on.
+
 
 # %%
 def write(params, length, rng, start="t"):
@@ -358,21 +406,37 @@ print(write(params, 100, np.random.default_rng(0)))
 # **Predict.** What will it learn first: the most frequent letters, the spaces between words, or whole words? Watch the sample below the
 # curve while it trains (some ten to thirty seconds).
 
+
 # %%
 def sketch(curve, params):
     """Draw the curve so far and write a sample under it."""
     points = np.array(curve)
-    ax = plots.curves(points[:, 0], {"network": points[:, 1]}, title="Perplexity on text that was kept aside", xlabel="rounds", ylabel="equal choices")
+    ax = plots.curves(
+        points[:, 0],
+        {"network": points[:, 1]},
+        title="Perplexity on text that was kept aside",
+        xlabel="rounds",
+        ylabel="equal choices",
+    )
     ax.set_ylim(0, 20)
     ax.set_xlabel(f"rounds.   It writes: {write(params, 60, np.random.default_rng(1))}")
-    return plots.picture(ax, f"Perplexity falls from {points[0, 1]:.1f} to {points[-1, 1]:.1f} after {points[-1, 0]:.0f} rounds.")
+    return plots.picture(
+        ax,
+        f"Perplexity falls from {points[0, 1]:.1f} to {points[-1, 1]:.1f} after {points[-1, 0]:.0f} rounds.",
+    )
 
 
-state = {"t": 0, "m": {n: np.zeros_like(p) for n, p in params.items()}, "v": {n: np.zeros_like(p) for n, p in params.items()}}
+state = {
+    "t": 0,
+    "m": {n: np.zeros_like(p) for n, p in params.items()},
+    "v": {n: np.zeros_like(p) for n, p in params.items()},
+}
 places = np.arange(batch) * (len(train) // batch)
 screen, curve, norms, h, at = Screen(), [], [], np.zeros((batch, units), np.float32), 0
 for turn in range(rounds):
-    if at + steps + 1 > len(train) // batch:                           # the text is through: begin again, with an empty memory
+    if (
+        at + steps + 1 > len(train) // batch
+    ):  # the text is through: begin again, with an empty memory
         at, h = 0, np.zeros((batch, units), np.float32)
     letters = train[places[:, None] + at + np.arange(steps + 1)]
     loss, grads, h = loss_and_gradients(params, letters, h)
@@ -385,7 +449,14 @@ for turn in range(rounds):
 
 # %%
 print(write(params, 400, np.random.default_rng(2)))
-print("gradients that were too long and got clipped:", sum(norm > 1.0 for norm in norms), "of", rounds, " the longest:", round(max(norms), 1))
+print(
+    "gradients that were too long and got clipped:",
+    sum(norm > 1.0 for norm in norms),
+    "of",
+    rounds,
+    " the longest:",
+    round(max(norms), 1),
+)
 
 # %% [markdown]
 # Words, spaces after commas, endings that fit. It has never seen a word as such: only one letter at a time, and its own memory. (And
@@ -401,7 +472,9 @@ print("gradients that were too long and got clipped:", sum(norm > 1.0 for norm i
 network = curve[-1][1]
 for order in range(1, 7):
     table = ngram_perplexity(train, held_out, len(alphabet), order)
-    print(f"table of {order} letters: {table:6.2f}   {'the network is better' if network < table else 'the table is better'}")
+    print(
+        f"table of {order} letters: {table:6.2f}   {'the network is better' if network < table else 'the table is better'}"
+    )
 print(f"network, {sum(p.size for p in params.values()):,} numbers: {network:.2f}")
 
 # %% [markdown]

@@ -11,8 +11,7 @@ try:
     from rnn_helpers import check, hint, progress
 except ModuleNotFoundError:
     raise ModuleNotFoundError(
-        "This kernel does not have the course's helpers. Close the notebook, run `make lab` in the course folder and open it "
-        "there; in another editor, choose the Python in the course's .venv folder as the kernel."
+        "Wrong kernel: use `make lab`, or choose the Python in .venv"
     ) from None
 
 import numpy as np
@@ -45,6 +44,7 @@ def states(W_hh, inputs, h=None):
 #
 # For a single sequence: `h_t` has the shape (units,), `W_hh` is the matrix of all lessons, and the result has the shape (units, units).
 
+
 # %% nbgrader={"grade_id": "jacobian", "solution": true}
 def jacobian(h_t, W_hh):
     """Return dh_t / dh_{t-1} in column form: entry (i, j) says how unit i feels unit j."""
@@ -57,6 +57,7 @@ def jacobian(h_t, W_hh):
 check(jacobian)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
+
 grade(jacobian)
 ### END HIDDEN TESTS
 
@@ -72,11 +73,14 @@ grade(jacobian)
 # %%
 rng = np.random.default_rng(0)
 W_hh, inputs = rng.normal(size=(3, 3)), rng.normal(size=(3, 3))
-hs = states(W_hh, inputs)                                      # hs[0] is h_1, hs[2] is h_3
+hs = states(W_hh, inputs)  # hs[0] is h_1, hs[2] is h_3
 by_product = jacobian(hs[2], W_hh) @ jacobian(hs[1], W_hh)
 
 move = 1e-6 * np.eye(3)
-measured = [(states(W_hh, inputs[1:], hs[0] + m)[-1] - states(W_hh, inputs[1:], hs[0] - m)[-1]) / 2e-6 for m in move]
+measured = [
+    (states(W_hh, inputs[1:], hs[0] + m)[-1] - states(W_hh, inputs[1:], hs[0] - m)[-1]) / 2e-6
+    for m in move
+]
 print("entry (0, 2): product", by_product[0, 2], " measured", np.array(measured).T[0, 2])
 
 # %% [markdown] nbgrader={"grade_id": "jacobian_product_task", "locked": true}
@@ -89,6 +93,7 @@ print("entry (0, 2): product", by_product[0, 2], " measured", np.array(measured)
 # | `W_hh` | (units, units) | |
 #
 # When $k = t$ nothing happened in between: the result is the identity.
+
 
 # %% nbgrader={"grade_id": "jacobian_product", "solution": true}
 def jacobian_product(hs, k, t, W_hh):
@@ -105,6 +110,7 @@ def jacobian_product(hs, k, t, W_hh):
 check(jacobian_product)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
+
 grade(jacobian_product)
 ### END HIDDEN TESTS
 
@@ -132,6 +138,7 @@ grade(jacobian_product)
 #
 # Return the right-hand side, one number, for `lag` $= t - k$ steps.
 
+
 # %% nbgrader={"grade_id": "gradient_bound", "solution": true}
 def gradient_bound(W_hh, gamma, lag):
     """Return (gamma ||W||_2)^lag, the most that the norm of dh_t / dh_{t - lag} can be."""
@@ -144,6 +151,7 @@ def gradient_bound(W_hh, gamma, lag):
 check(gradient_bound)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
+
 grade(gradient_bound)
 ### END HIDDEN TESTS
 
@@ -157,12 +165,19 @@ ratios = []
 for _ in range(200):
     W_hh = rng.uniform(0.2, 2) * rng.normal(size=(8, 8)) / np.sqrt(8)
     hs = states(W_hh, 0.5 * rng.normal(size=(10, 8)))
-    ratios.append(np.linalg.norm(jacobian_product(hs, 0, 10, W_hh), 2) / gradient_bound(W_hh, 1.0, 10))
+    ratios.append(
+        np.linalg.norm(jacobian_product(hs, 0, 10, W_hh), 2) / gradient_bound(W_hh, 1.0, 10)
+    )
 print(f"largest ratio {max(ratios):.4f}, median {np.median(ratios):.1e}")
 
 rotation = np.linalg.qr(rng.normal(size=(8, 8)))[0]
-at_rest = np.zeros((10, 8))                                    # h = 0: all slopes are 1, as in a linear network
-print("1.2 times a rotation, at rest:", np.linalg.norm(jacobian_product(at_rest, 0, 10, 1.2 * rotation), 2), " bound:", gradient_bound(1.2 * rotation, 1.0, 10))
+at_rest = np.zeros((10, 8))  # h = 0: all slopes are 1, as in a linear network
+print(
+    "1.2 times a rotation, at rest:",
+    np.linalg.norm(jacobian_product(at_rest, 0, 10, 1.2 * rotation), 2),
+    " bound:",
+    gradient_bound(1.2 * rotation, 1.0, 10),
+)
 
 # %% [markdown]
 # All two hundred obey, most by a wide margin: the direction that one step stretches most is not the one the next step stretches most, and
@@ -181,14 +196,19 @@ print("1.2 times a rotation, at rest:", np.linalg.norm(jacobian_product(at_rest,
 
 # %%
 one = states(np.array([[1.5]]), np.zeros((50, 1)), np.array([0.1]))
-print("1. W = 1.5, tanh:           ", np.linalg.norm(jacobian_product(one, 0, 50, np.array([[1.5]])), 2))
+print(
+    "1. W = 1.5, tanh:           ",
+    np.linalg.norm(jacobian_product(one, 0, 50, np.array([[1.5]])), 2),
+)
 print("2. all entries 0.1: norm of W is", np.linalg.norm(np.full((50, 50), 0.1), 2))
 
 rng = np.random.default_rng(0)
 spun = 1.5 * np.linalg.qr(rng.normal(size=(64, 64)))[0]
 for size in (0.1, 1.0):
     hs = states(spun, size * rng.normal(size=(50, 64)))
-    print(f"3. 1.5 x rotation, inputs {size}:", np.linalg.norm(jacobian_product(hs, 0, 50, spun), 2))
+    print(
+        f"3. 1.5 x rotation, inputs {size}:", np.linalg.norm(jacobian_product(hs, 0, 50, spun), 2)
+    )
 print("4. logistic, norm 3: at most ", gradient_bound(3 * rotation, 0.25, 50))
 
 # %% [markdown]
@@ -199,7 +219,10 @@ print("4. logistic, norm 3: at most ", gradient_bound(3 * rotation, 0.25, 50))
 
 # %%
 rng = np.random.default_rng(5)
-weights, noise = rng.normal(size=(64, 64)) / 8, rng.normal(size=(100, 64))     # radius about 1, norm about 2
+weights, noise = (
+    rng.normal(size=(64, 64)) / 8,
+    rng.normal(size=(100, 64)),
+)  # radius about 1, norm about 2
 explorers.gradient_explorer(lambda W, size: states(W, size * noise), jacobian, weights)
 
 # %% [markdown]
@@ -228,6 +251,7 @@ explorers.gradient_explorer(lambda W, size: states(W, size * noise), jacobian, w
 # | `W_hh` | (units, units) | |
 # | `v` | (units,): the vector to begin with, of any length; only its direction counts | |
 
+
 # %% nbgrader={"grade_id": "lyapunov_exponent", "solution": true}
 def lyapunov_exponent(hs, W_hh, v):
     """Return the mean log growth per step of v pushed through the Jacobians, renewed to length 1 at every step."""
@@ -246,6 +270,7 @@ def lyapunov_exponent(hs, W_hh, v):
 check(lyapunov_exponent)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
+
 grade(lyapunov_exponent)
 ### END HIDDEN TESTS
 
@@ -256,12 +281,33 @@ grade(lyapunov_exponent)
 # %%
 gains, input_sizes = np.linspace(0.4, 2.5, 15), np.linspace(0.0, 1.5, 13)
 small, short = weights[:32, :32] * np.sqrt(2), noise[:80, :32]
-exponents = np.array([
-    [lyapunov_exponent(states(g * small, s * short, 0.01 * noise[0, :32]), g * small, noise[1, :32]) for g in gains]
-    for s in input_sizes
-])
-ax = plots.contour_map(gains, input_sizes, exponents, title="More input tames a large gain: the edge bends to the right", xlabel="gain", ylabel="size of the inputs", label="growth per step, nats")
-plots.show(ax, "A map of the exponent. Left of a curve it is negative, right of it positive; the curve starts near gain 1 without input and bends to the right as inputs grow.")
+exponents = np.array(
+    [
+        [
+            lyapunov_exponent(
+                states(g * small, s * short, 0.01 * noise[0, :32]), g * small, noise[1, :32]
+            )
+            for g in gains
+        ]
+        for s in input_sizes
+    ]
+)
+ax = plots.contour_map(
+    gains,
+    input_sizes,
+    exponents,
+    title="More input tames a large gain: the edge bends to the right",
+    xlabel="gain",
+    ylabel="size of the inputs",
+    label="growth per step, nats",
+)
+plots.show(
+    ax,
+    (
+        "A map of the exponent. Left of a curve it is negative, right of it positive; the curve "
+        "starts near gain 1 without input and bends to the right as inputs grow."
+    ),
+)
 
 # %% [markdown]
 # The black curve is where differences neither fade nor grow: the edge on which long memory lives. It is not a matter of the matrix alone.
@@ -279,6 +325,7 @@ plots.show(ax, "A map of the exponent. Left of a curve it is negative, right of 
 #
 # Return a square matrix with $\|W\|_2 \ge 2$ whose 50th power is smaller than $10^{-6}$. Every matrix with these properties is right.
 
+
 # %% nbgrader={"grade_id": "vanishes_despite_large_norm", "solution": true}
 def vanishes_despite_large_norm():
     """Return a matrix of spectral norm at least 2 whose powers vanish."""
@@ -291,6 +338,7 @@ def vanishes_despite_large_norm():
 check(vanishes_despite_large_norm)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
+
 grade(vanishes_despite_large_norm)
 ### END HIDDEN TESTS
 
@@ -299,6 +347,7 @@ grade(vanishes_despite_large_norm)
 #
 # Now the other way round: a square matrix with all eigenvalues at most 0.9 in size, and still $\|W W\|_2 \ge 10$: two steps stretch something
 # tenfold, before it fades in the long run.
+
 
 # %% nbgrader={"grade_id": "grows_despite_small_radius", "solution": true}
 def grows_despite_small_radius():
@@ -312,17 +361,34 @@ def grows_despite_small_radius():
 check(grows_despite_small_radius)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
+
 grade(grows_despite_small_radius)
 ### END HIDDEN TESTS
 
 # %%
 lags = np.arange(1, 41)
 norms = {
-    "first matrix": [np.linalg.norm(np.linalg.matrix_power(vanishes_despite_large_norm(), k), 2) for k in lags],
-    "second matrix": [np.linalg.norm(np.linalg.matrix_power(grows_despite_small_radius(), k), 2) for k in lags],
+    "first matrix": [
+        np.linalg.norm(np.linalg.matrix_power(vanishes_despite_large_norm(), k), 2) for k in lags
+    ],
+    "second matrix": [
+        np.linalg.norm(np.linalg.matrix_power(grows_despite_small_radius(), k), 2) for k in lags
+    ],
 }
-ax = plots.curves(lags, {n: np.log10(np.maximum(v, 1e-20)) for n, v in norms.items()}, title="First the norm speaks, in the end the radius: the slope on the right", xlabel="power", ylabel="log10 of the norm")
-plots.show(ax, "The norms of the powers of your two matrices: large at first, then falling for good, in step with the spectral radius.")
+ax = plots.curves(
+    lags,
+    {n: np.log10(np.maximum(v, 1e-20)) for n, v in norms.items()},
+    title="First the norm speaks, in the end the radius: the slope on the right",
+    xlabel="power",
+    ylabel="log10 of the norm",
+)
+plots.show(
+    ax,
+    (
+        "The norms of the powers of your two matrices: large at first, then falling for good, in "
+        "step with the spectral radius."
+    ),
+)
 
 # %% [markdown]
 # The singular value speaks for one step, the eigenvalue for the long run, and in between lies a bump. A gradient can explode for ten steps

@@ -11,8 +11,7 @@ try:
     from rnn_helpers import check, hint, progress
 except ModuleNotFoundError:
     raise ModuleNotFoundError(
-        "This kernel does not have the course's helpers. Close the notebook, run `make lab` in the course folder and open it "
-        "there; in another editor, choose the Python in the course's .venv folder as the kernel."
+        "Wrong kernel: use `make lab`, or choose the Python in .venv"
     ) from None
 
 import numpy as np
@@ -46,6 +45,7 @@ from rnn_helpers.cards import Screen
 # One mark anywhere in the first `steps // 2` steps, one anywhere in the rest, every place equally likely, drawn anew for each
 # sequence. Return the pair `xs, targets`.
 
+
 # %% nbgrader={"grade_id": "adding_problem", "solution": true}
 def adding_problem(n, steps, rng):
     """Return (xs, targets) of the adding problem, shapes (n, steps, 2) and (n,)."""
@@ -63,6 +63,7 @@ def adding_problem(n, steps, rng):
 check(adding_problem)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
+
 grade(adding_problem)
 ### END HIDDEN TESTS
 
@@ -72,7 +73,14 @@ grade(adding_problem)
 
 # %%
 _, targets = adding_problem(100_000, 50, np.random.default_rng(0))
-print("best constant:", targets.mean().round(3), "  its mean squared error:", targets.var().round(4), "  2/12 =", round(2 / 12, 4))
+print(
+    "best constant:",
+    targets.mean().round(3),
+    "  its mean squared error:",
+    targets.var().round(4),
+    "  2/12 =",
+    round(2 / 12, 4),
+)
 
 # %% [markdown]
 # Always answering 1 gives an error of 0.167. That is the **baseline**. A network whose error hangs at 0.167 has learnt that the answer
@@ -91,6 +99,7 @@ print("best constant:", targets.mean().round(3), "  its mean squared error:", ta
 # Return the cross-entropy, as the mean over **all** steps and in natural logarithms, of the best guesser without memory: certain of the
 # blanks, guessing evenly among the symbols where one is due.
 
+
 # %% nbgrader={"grade_id": "copy_baseline", "solution": true}
 def copy_baseline(delay, length=10, symbols=8):
     """Return the mean loss per step of the best guesser without memory on the copy task."""
@@ -103,12 +112,15 @@ def copy_baseline(delay, length=10, symbols=8):
 check(copy_baseline)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
+
 grade(copy_baseline)
 ### END HIDDEN TESTS
 
 # %%
 for delay in (0, 100, 1000):
-    print(f"delay {delay:>4}: a loss of {copy_baseline(delay):.4f} means that nothing is remembered")
+    print(
+        f"delay {delay:>4}: a loss of {copy_baseline(delay):.4f} means that nothing is remembered"
+    )
 
 # %% [markdown]
 # Look at the last line: a loss of 0.02 *looks* splendid, and is complete ignorance. Averages over many easy steps flatter.
@@ -124,6 +136,7 @@ for delay in (0, 100, 1000):
 #
 # $Q$ is orthogonal when its columns have length 1 and stand at right angles, in short $Q^\top Q = I$. (No points.)
 
+
 # %% nbgrader={"grade_id": "is_orthogonal", "solution": true}
 def is_orthogonal(Q):
     # off = ...   how far Q.T @ Q is from the identity
@@ -135,7 +148,11 @@ def is_orthogonal(Q):
 
 # %%
 print("expected: True False")
-print("yours:   ", is_orthogonal(np.array([[0.0, 1.0], [-1.0, 0.0]])), is_orthogonal(np.array([[1.0, 1.0], [0.0, 1.0]])))
+print(
+    "yours:   ",
+    is_orthogonal(np.array([[0.0, 1.0], [-1.0, 0.0]])),
+    is_orthogonal(np.array([[1.0, 1.0], [0.0, 1.0]])),
+)
 
 # %% [markdown] nbgrader={"grade_id": "orthogonal_task", "locked": true}
 # ### Your turn: `orthogonal` (5 points)
@@ -143,12 +160,13 @@ print("yours:   ", is_orthogonal(np.array([[0.0, 1.0], [-1.0, 0.0]])), is_orthog
 # Return a *random* orthogonal matrix of shape (units, units), drawn from the generator `rng`: the same generator, the same matrix.
 # (`np.linalg.qr` may help. Look up what it returns.)
 
+
 # %% nbgrader={"grade_id": "orthogonal", "solution": true}
 def orthogonal(units, rng):
     """Return a random orthogonal matrix, shape (units, units)."""
     ### BEGIN SOLUTION
     Q, R = np.linalg.qr(rng.normal(size=(units, units)))
-    return Q * np.sign(np.diag(R))               # the signs make every rotation equally likely
+    return Q * np.sign(np.diag(R))  # the signs make every rotation equally likely
     ### END SOLUTION
 
 
@@ -156,6 +174,7 @@ def orthogonal(units, rng):
 check(orthogonal)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
+
 grade(orthogonal)
 ### END HIDDEN TESTS
 
@@ -168,39 +187,68 @@ grade(orthogonal)
 # - **rotation**: tanh, $W_{hh}$ your random orthogonal matrix;
 # - **identity**: ReLU in place of tanh, $W_{hh}$ the identity. At first this is a plain accumulator: what comes in stays, with slope 1.
 
+
 # %%
 def train(kind, steps, rounds, seed=0, units=64, batch=64, lr=0.001, max_norm=1.0):
     """Train on the adding problem and return the squared error of each round. max_norm=None does not clip."""
     rng = np.random.default_rng(seed)
-    W_hh = {"small": 0.5 * rng.normal(size=(units, units)) / np.sqrt(units), "rotation": orthogonal(units, rng), "identity": np.eye(units)}[kind]
+    W_hh = {
+        "small": 0.5 * rng.normal(size=(units, units)) / np.sqrt(units),
+        "rotation": orthogonal(units, rng),
+        "identity": np.eye(units),
+    }[kind]
     activation, into = ("relu", 0.1) if kind == "identity" else ("tanh", 0.3)
-    params = {"W_xh": into * rng.normal(size=(2, units)), "W_hh": W_hh, "b_h": np.zeros(units),
-              "W_hy": 0.06 * rng.normal(size=(units, 1)), "b_y": np.zeros(1)}
+    params = {
+        "W_xh": into * rng.normal(size=(2, units)),
+        "W_hh": W_hh,
+        "b_h": np.zeros(units),
+        "W_hy": 0.06 * rng.normal(size=(units, 1)),
+        "b_y": np.zeros(1),
+    }
     params = {name: p.astype(np.float32) for name, p in params.items()}
     m, v = ({name: np.zeros_like(p) for name, p in params.items()} for _ in range(2))
-    dhs, h_0, errors = np.zeros((batch, steps, units), np.float32), np.zeros((batch, units), np.float32), []
+    dhs, h_0, errors = (
+        np.zeros((batch, steps, units), np.float32),
+        np.zeros((batch, units), np.float32),
+        [],
+    )
     for t in range(1, rounds + 1):
         xs, targets = adding_problem(batch, steps, rng)
-        hs, cache = cells.forward(xs.astype(np.float32), h_0, params["W_xh"], params["W_hh"], params["b_h"], activation=activation)
+        hs, cache = cells.forward(
+            xs.astype(np.float32),
+            h_0,
+            params["W_xh"],
+            params["W_hh"],
+            params["b_h"],
+            activation=activation,
+        )
         off = hs[:, -1] @ params["W_hy"] + params["b_y"] - targets[:, None].astype(np.float32)
         errors.append(float(np.mean(off**2)))
         dhs[:, -1] = (2 / batch) * off @ params["W_hy"].T
         back = cells.backward(dhs, cache)
-        grads = {"W_xh": back.dW_xh, "W_hh": back.dW_hh, "b_h": back.db_h,
-                 "W_hy": (2 / batch) * hs[:, -1].T @ off, "b_y": (2 / batch) * off.sum(axis=0)}
+        grads = {
+            "W_xh": back.dW_xh,
+            "W_hh": back.dW_hh,
+            "b_h": back.db_h,
+            "W_hy": (2 / batch) * hs[:, -1].T @ off,
+            "b_y": (2 / batch) * off.sum(axis=0),
+        }
         norm = np.sqrt(sum(float(np.sum(g.astype(float) ** 2)) for g in grads.values()))
         factor = 1.0 if max_norm is None else min(1.0, max_norm / max(norm, 1e-12))
-        for name in params:                      # lesson 05's Adam, in place
+        for name in params:  # lesson 05's Adam, in place
             g = factor * grads[name]
             m[name] += 0.1 * (g - m[name])
             v[name] += 0.001 * (g * g - v[name])
-            params[name] -= lr * (m[name] / (1 - 0.9**t)) / (np.sqrt(v[name] / (1 - 0.999**t)) + 1e-8)
+            params[name] -= (
+                lr * (m[name] / (1 - 0.9**t)) / (np.sqrt(v[name] / (1 - 0.999**t)) + 1e-8)
+            )
     return np.array(errors)
 
 
 # %% [markdown]
 # **Predict.** At 50 steps, with 1600 rounds for each: which of the three gets below the baseline of 0.167? In which order? Write it down; the
 # next cell takes some ten to twenty seconds.
+
 
 # %%
 def smooth(errors, window=100):
@@ -211,7 +259,9 @@ def compare(runs, title):
     rounds = np.arange(100, 100 + len(smooth(next(iter(runs.values())))))
     lines = {name: smooth(errors) for name, errors in runs.items()}
     lines["baseline"] = np.full(len(rounds), 1 / 6)
-    ax = plots.curves(rounds, lines, title=title, xlabel="rounds", ylabel="squared error", ylim=(0, 0.25))
+    ax = plots.curves(
+        rounds, lines, title=title, xlabel="rounds", ylabel="squared error", ylim=(0, 0.25)
+    )
     ends = ", ".join(f"{name} {line[-1]:.3f}" for name, line in lines.items())
     return plots.picture(ax, f"{title}. Error at the end: {ends}.")
 
@@ -248,7 +298,9 @@ print({kind: round(float(errors[-200:].mean()), 4) for kind, errors in longer.it
 # %%
 for name, max_norm in (("with clipping", 1.0), ("without clipping", None)):
     errors = train("identity", steps=50, rounds=400, lr=0.01, max_norm=max_norm)
-    print(f"{name:<17} largest error {errors.max():.1e},  mean of the last 100 rounds {errors[-100:].mean():.3f}")
+    print(
+        f"{name:<17} largest error {errors.max():.1e},  mean of the last 100 rounds {errors[-100:].mean():.3f}"
+    )
 
 # %% [markdown]
 # Both crash, early and badly: ReLU has no ceiling, and if $W_{hh}$ stretches something by 1.1 a step, then $1.1^{50}$ is more than 100. What
@@ -282,6 +334,7 @@ for name, max_norm in (("with clipping", 1.0), ("without clipping", None)):
 #
 # Return a **dict** with `"dW_xh"`, `"dW_hh"` and `"db_h"`, added up over all pieces. Inside a piece everything is as in lesson 04.
 
+
 # %% nbgrader={"grade_id": "truncated_bptt", "solution": true}
 def truncated_bptt(dhs, cache, K):
     """Return the gradients for the weights when no error crosses into the piece before, as a dict."""
@@ -304,6 +357,7 @@ def truncated_bptt(dhs, cache, K):
 check(truncated_bptt)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
+
 grade(truncated_bptt)
 ### END HIDDEN TESTS
 
@@ -326,11 +380,28 @@ for name, gain, size in (("fades fast", 0.5, 0.3), ("fades slowly", 1.0, 0.1)):
     hs, _ = cells.forward(size * drive, np.zeros((8, units)), np.eye(units), W_hh, np.zeros(units))
     cache = (size * drive, np.zeros((8, units)), hs, np.eye(units), W_hh)
     whole = truncated_bptt(noise, cache, T)["dW_hh"]
-    bias[name] = np.array([np.linalg.norm(truncated_bptt(noise, cache, K)["dW_hh"] - whole) / np.linalg.norm(whole) for K in Ks])
+    bias[name] = np.array(
+        [
+            np.linalg.norm(truncated_bptt(noise, cache, K)["dW_hh"] - whole) / np.linalg.norm(whole)
+            for K in Ks
+        ]
+    )
     print(f"{name}: off by {100 * bias[name][Ks == 10][0]:.1f} % at K = 10")
 
-ax = plots.curves(Ks, bias, title="The slower a memory fades, the more a cut throws away", xlabel="K, steps in a piece", ylabel="share that is missing")
-plots.show(ax, "Two falling curves of the missing share against K, zero at K = 60. At K = 10 the network that fades fast misses about a seventh, the other one about three quarters.")
+ax = plots.curves(
+    Ks,
+    bias,
+    title="The slower a memory fades, the more a cut throws away",
+    xlabel="K, steps in a piece",
+    ylabel="share that is missing",
+)
+plots.show(
+    ax,
+    (
+        "Two falling curves of the missing share against K, zero at K = 60. At K = 10 the network "
+        "that fades fast misses about a seventh, the other one about three quarters."
+    ),
+)
 
 # %% [markdown]
 # A network that forgets quickly loses little: there was nothing to cut. The one that *could* learn long connections is the one that the cut
