@@ -80,6 +80,10 @@ log_softmax = Exercise(
             "the exponentials overflow: subtract each row's largest logit first",
             lambda z: np.log(np.exp(z) / np.exp(z).sum(axis=-1, keepdims=True)),
         ),
+        Mistake(
+            "the logarithm is taken of a chance that has rounded to 0: go straight from logits to log-probabilities",
+            lambda z: np.log(_softmax(z)),
+        ),
         Mistake("the logarithm is missing: this is softmax", _softmax),
         Mistake("the log of a sum is missing: only the largest logit is subtracted", _shifted),
         Mistake(
@@ -298,6 +302,10 @@ binary_cross_entropy = Exercise(
         Mistake(
             "the logarithm of a sigmoid that has rounded to 0 is infinite: work with the logit itself",
             lambda z, y: -np.mean(y * np.log(_sigmoid(z)) + (1 - y) * np.log(1 - _sigmoid(z))),
+        ),
+        Mistake(
+            "np.exp overflows inside log(1 + e^z); np.logaddexp(0, z) does not",
+            lambda z, y: np.mean(np.log(1 + np.exp(z)) - y * z),
         ),
         Mistake(
             "only the targets of 1 count; those of 0 need log(1 - p)", lambda z, y: np.mean(y * np.logaddexp(0, -z))

@@ -120,13 +120,17 @@ scalar_gradient_by_hand = Exercise(
         Mistake("the slope of tanh is missing", lambda *args: _by_hand(*args, slope=lambda h: 1.0)),
         Mistake("the error is carried back without the factor u", lambda *args: _by_hand(*args, carry=False)),
         Mistake("du uses h_t where it needs h_{t-1}", lambda *args: _by_hand(*args, before=False)),
+        Mistake(
+            "the three slopes stand in another order; it is (dw, du, db)",
+            lambda *args: (lambda dw, du, db: (du, dw, db))(*_by_hand(*args)),
+        ),
         Mistake("the error has the wrong sign: it is h_3 - target", lambda *args: _by_hand(*args, factor=-1.0)),
         Mistake("there is a factor 2 too much: the loss has 1/2 in front", lambda *args: _by_hand(*args, factor=2.0)),
         Mistake("the slope of tanh is 1 - h, without the square", lambda *args: _by_hand(*args, slope=lambda h: 1 - h)),
     ),
     styles=(_by_hand_forward_mode, _by_hand_written_out, _by_hand_matrix),
     hints=(
-        "On how many ways does w reach the loss? Follow each copy to the end.",
+        "By how many paths does w reach the loss? Follow each copy to the end.",
         "Begin at the end: the error at a_3 is (h_3 - target)(1 - h_3^2). One copy earlier it is that, times u, times (1 - h_2^2).",
         "With the three errors e_3, e_2, e_1: dw sums e_t x_t, du sums e_t h_{t-1}, db sums e_t.",
     ),
@@ -557,7 +561,10 @@ gradient_by_lag = Exercise(
         Mistake(
             "it is sorted by the step of the loss, not by the lag", lambda d, c: _by_lag(d, c, where=lambda t, lag: t)
         ),
-        Mistake("only the loss at the last step is followed back", lambda d, c: _by_lag(d, c, last=True)),
+        Mistake(
+            "only the loss at the last step is followed back (or each step's shares overwrite the ones before: it is +=)",
+            lambda d, c: _by_lag(d, c, last=True),
+        ),
         Mistake("the lags stand in the wrong order: lag 0 comes first", lambda d, c: _by_lag(d, c)[::-1]),
         Mistake("W_hh is not transposed on the way back", lambda d, c: _by_lag(d, c, W=lambda W: W)),
         Mistake(

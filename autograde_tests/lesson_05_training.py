@@ -86,6 +86,10 @@ numerical_gradient = Exercise(
         Mistake("it is divided by eps; x + eps and x - eps are 2 eps apart", lambda *a: _differences(*a, over=1.0)),
         Mistake("the sign is the wrong way round", lambda *a: -_differences(*a)),
         Mistake("all entries are moved together; each needs a move of its own", _all_entries_at_once),
+        Mistake(
+            "up and down are the same array, so that nothing moves: take x.copy() for each",
+            lambda f, x, eps=1e-6: np.zeros(x.shape),
+        ),
         Mistake("x is not put back after each move", _leaves_x_moved),
         Mistake("the one-sided difference is divided by 2 eps", lambda *a: _differences(*a, down=0.0)),
     ),
@@ -220,7 +224,10 @@ find_broken = Exercise(
             lambda bs: _checks(bs, tolerance=1e-15),
         ),
         Mistake("the threshold is so large that some bugs slip through", lambda bs: _checks(bs, tolerance=0.65)),
-        Mistake("only dW_xh and dW_hh are looked at; a bug may sit in db_h", lambda bs: _checks(bs, parts=(0, 1))),
+        Mistake(
+            "a bug in db_h slips through: look at all three weights, and draw more than one sequence",
+            lambda bs: _checks(bs, parts=(0, 1)),
+        ),
         Mistake("the sequence has one step only, and most bugs live between steps", lambda bs: _checks(bs, steps=1)),
     ),
     styles=(
@@ -360,7 +367,7 @@ def _adam_inputs(rng: Rng, *, t: int, lr: float = 0.1, eps: float = 1e-8) -> tup
     params, grads = ({"W": numbers(rng, a, b), "b": numbers(rng, b)} for _ in range(2))
     m = {name: numbers(rng, *p.shape, scale=0.3) * (t > 0) for name, p in params.items()}
     v = {name: numbers(rng, *p.shape) ** 2 * (t > 0) for name, p in params.items()}
-    return params, grads, {"t": t, "m": m, "v": v}, lr, 0.9, 0.99, eps
+    return params, grads, {"t": t, "m": m, "v": v}, lr, 0.9, 0.95, eps
 
 
 def _adam(
@@ -397,6 +404,12 @@ def _adam_in_place(params, grads, state, *rest):
     for name in params:
         params[name][...] = moved[name]
     return params, new
+
+
+def _adam_counts_in_place(params, grads, state, *rest):
+    result = _adam(params, grads, state, *rest)
+    state["t"] += 1
+    return result
 
 
 def _adam_one_loop(params, grads, state, lr=0.001, beta_1=0.9, beta_2=0.999, eps=1e-8):
@@ -445,6 +458,7 @@ adam_step = Exercise(
         Mistake("v collects the gradients' sizes, not their squares", lambda *a: _adam(*a, square=False)),
         Mistake("beta_1 and beta_2 are swapped", lambda *a: _adam(*a, swap=True)),
         Mistake("the old m and v are forgotten", lambda *a: _adam(*a, fresh=True)),
+        Mistake("the caller's state is counted up in place; return a new dict", _adam_counts_in_place),
         Mistake("the caller's params are changed in place", _adam_in_place),
     ),
     styles=(_adam, _adam_one_loop, _adam_scaled_rate),

@@ -353,9 +353,12 @@ grows_despite_small_radius = Exercise(
     oracle=_matrix([0.5, 10.0], [0.0, 0.5]),
     tolerance=Tolerance(0.0, "properties hold or they do not"),
     mistakes=(
-        Mistake("it grows because an eigenvalue is above 1; the radius must be small", _matrix([4.0, 0.0], [0.0, 0.5])),
+        Mistake(
+            "it grows because an eigenvalue is 1 or more; the radius must be at most 0.9",
+            _matrix([4.0, 0.0], [0.0, 0.5]),
+        ),
         Mistake("it does not grow at all", _matrix([0.5, 0.0], [0.0, 0.5])),
-        Mistake("W itself is large, but W @ W is not: the two steps cancel", _matrix([0.0, 20.0], [0.0, 0.0])),
+        Mistake("one step stretches enough, but two steps in a row do not", _matrix([0.5, 5.0], [0.0, 0.5])),
         Mistake("the radius is below 1 but above 0.9", _matrix([0.95, 20.0], [0.0, 0.95])),
         Mistake("the radius is 1 and nothing grows", _matrix([1.0, 0.0], [0.0, 1.0])),
     ),

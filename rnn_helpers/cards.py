@@ -61,7 +61,7 @@ class Card:
         report, lines = self.report, []
         start = f"Where to begin? {self.hint}" if self.hint else ""
         if report.printed and not report.unsolved:
-            lines.append(f"Your code printed: {report.printed.strip()}")
+            lines.append(f"Your code printed, or NumPy warned: {report.printed.strip()}")
         if report.unsolved:
             lines.append(
                 f"Put your code in place of `raise NotImplementedError()`, run that cell, then this one. {start}"

@@ -14,6 +14,9 @@ import numpy as np
 FLOAT32_TOLERANCE = 1e-5  # float32 carries about 7 digits; a few sums cost two of them
 
 
+FORGOTTEN = " (did the function forget its return?)"
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong: its kind (type, shape, dtype, finite, value) and a sentence about it."""
@@ -42,13 +45,13 @@ def find_problem(expected: Any, got: Any, tolerance: float, *, lists: bool = Fal
 
 def _sequence_problem(expected: tuple | list, got: Any, tolerance: float, lists: bool) -> Problem | None:
     if not isinstance(got, (tuple, list)):
-        return Problem("type", f"expected {len(expected)} results, as in `return a, b`, got {describe(got)}")
+        return Problem("type", f"expected {len(expected)} results, separated by commas, got {describe(got)}")
     if len(got) != len(expected):
         return Problem("type", f"expected {len(expected)} results, got {len(got)}")
     for position, (want, have) in enumerate(zip(expected, got, strict=True)):
         problem = find_problem(want, have, tolerance, lists=lists)
         if problem:
-            return Problem(problem.kind, f"result {position + 1} of {len(expected)}: {problem.sentence}")
+            return _inside(f"result {position + 1} of {len(expected)}", problem)
     return None
 
 
@@ -60,8 +63,13 @@ def _dict_problem(expected: dict, got: Any, tolerance: float, lists: bool) -> Pr
     for key, want in expected.items():
         problem = find_problem(want, got[key], tolerance, lists=lists)
         if problem:
-            return Problem(problem.kind, f"{key}: {problem.sentence}")
+            return _inside(str(key), problem)
     return None
+
+
+def _inside(place: str, problem: Problem) -> Problem:
+    """Say where in a tuple or dict the problem is; the function did return, so that guess is left out."""
+    return Problem(problem.kind, f"{place}: {problem.sentence.replace(FORGOTTEN, '')}")
 
 
 def _number_problem(expected: Any, got: Any, tolerance: float) -> Problem | None:
@@ -103,8 +111,14 @@ def _value_problem(expected: np.ndarray, array: np.ndarray, tolerance: float) ->
     if expected.dtype.kind == "f" and array.dtype.kind in "iu" and np.all(have == np.trunc(want)):
         return Problem("dtype", f"the digits after the point are cut off: your array holds {array.dtype}")
     where = _place(np.unravel_index(np.argmax(excess), excess.shape))
+    if expected.dtype == bool:
+        sentence = f"expected {bool(want[where])}{_place_text(where)}, got {bool(have[where])}"
+        return Problem("value", sentence if want.size > 1 or not expected else "this does not hold")
     largest = f" (largest difference {np.max(np.abs(have - want)):.2g})" if want.size > 1 else ""
-    return Problem("value", f"expected {_at(want, where)}{_place_text(where)}, got {_at(have, where)}{largest}")
+    digits = 4 if f"{want[where]:.4g}" != f"{have[where]:.4g}" else 12
+    return Problem(
+        "value", f"expected {_at(want, where, digits)}{_place_text(where)}, got {_at(have, where, digits)}{largest}"
+    )
 
 
 def as_array(value: Any) -> np.ndarray | None:
@@ -121,7 +135,7 @@ def as_array(value: Any) -> np.ndarray | None:
 def describe(value: Any) -> str:
     """Say in a few words what `value` is, for a student."""
     if value is None:
-        return "None (did the function forget its return?)"
+        return f"None{FORGOTTEN}"
     if isinstance(value, str):
         return f"the text {value[:30]!r}"
     if isinstance(value, type):
@@ -169,6 +183,6 @@ def _place_text(where: tuple[int, ...]) -> str:
     return f" at {list(where)}" if where else ""
 
 
-def _at(array: np.ndarray, where: tuple[int, ...]) -> str:
+def _at(array: np.ndarray, where: tuple[int, ...], digits: int = 4) -> str:
     value = array[where]
-    return f"{value:.4g}" if array.dtype.kind == "f" else str(value)
+    return f"{value:.{digits}g}" if array.dtype.kind == "f" else str(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
+import os
 import sys
 import traceback
 import warnings
@@ -17,6 +18,7 @@ import numpy as np
 
 from rnn_helpers.properties import PROPERTIES
 
+OURS = os.path.dirname(__file__)
 PRINTED_LIMIT = 600  # characters of a student's own output that a card repeats
 
 
@@ -126,7 +128,7 @@ def _shortened(text: str) -> str:
 def _students_line(error: Exception) -> str:
     """Return the function and the last line of the student's own code in the traceback, or ""."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if "site-packages" not in f.filename and f.filename != __file__ and f.line]
+    own = [f for f in frames if "site-packages" not in f.filename and not f.filename.startswith(OURS) and f.line]
     return f"{own[-1].name}, line {own[-1].lineno}: `{own[-1].line}`" if own else ""
 
 
@@ -137,4 +139,4 @@ def _changed(old: Any, new: Any) -> bool:
         return len(old) != len(new) or any(_changed(a, b) for a, b in zip(old, new, strict=True))
     if isinstance(old, dict):
         return old.keys() != new.keys() or any(_changed(old[key], new[key]) for key in old)
-    return False
+    return isinstance(old, (int, float)) and (type(old) is not type(new) or old != new)

@@ -4,7 +4,7 @@
 # **After this lesson you can** turn logits into log-probabilities without overflowing, measure how surprised a network is by a
 # sequence, with padding or without, and say in which direction each logit should move.
 #
-# **Time** about 75 minutes. **You need** lessons 01 and 02, logarithms, and the derivative of $e^x$.
+# **Time** about 75 minutes. **You need** lessons 01 and 02, logarithms, and the derivatives of $e^x$ and $\log x$.
 
 # %%
 try:
@@ -21,7 +21,7 @@ from rnn_helpers import data, plots
 # %% [markdown]
 # ## From scores to chances
 #
-# At each step the readout of lesson 01 gives one number for each class, the **logits** $z_1 \ldots z_C$: any size, any sign. We want
+# At each step the readout of lesson 01 gives one number for each of $C$ classes, the **logits** $z_1 \ldots z_C$: any size, any sign. We want
 # chances: positive, with sum 1. **Softmax** makes everything positive with $e^z$ and divides by the sum:
 #
 # $$p_c = \frac{e^{z_c}}{\sum_k e^{z_k}}$$
@@ -120,7 +120,7 @@ grade(log_softmax)
 # |---|---|
 # | 1 | 0 |
 # | 1/2 | 0.69 |
-# | 1/27 (any letter or space) | 3.30 |
+# | 1/29 (26 letters, space, comma, full stop) | 3.37 |
 # | 1/1000 | 6.91 |
 #
 # Logarithms turn "and then" into "plus": the surprise at a whole sequence is the sum of the surprises at its steps.
@@ -177,8 +177,8 @@ grade(sequence_cross_entropy)
 # %% [markdown]
 # ## How many choices is that?
 #
-# A loss of 3.30 says little to a human. But a model that guesses among $V$ equal choices has the loss $\log V$; so $e^L$ says: *as
-# unsure as somebody with so many equal choices*. That is the **perplexity**. Guessing among 27 letters gives 27;
+# A loss of 3.37 says little to a human. But a model that guesses among $V$ equal choices has the loss $\log V$; so $e^L$ says: *as
+# unsure as somebody with so many equal choices*. That is the **perplexity**. Guessing among 29 characters gives 29;
 # Shannon estimated in 1951 that people who guess English letter by letter get down to about 2.
 
 # %% [markdown] nbgrader={"grade_id": "perplexity_task", "locked": true}
@@ -233,15 +233,12 @@ sentence = "the quick brown fox jumps over the lazy dog."
 ax = plots.text_strip(
     sentence[1:],
     surprises(sentence),
-    title="A bigram table knows u after q, and is lost inside rare words",
+    title="A bigram table knows u after q, and is lost at rare letters",
     label="surprise, nats",
 )
 plots.show(
     ax,
-    (
-        "The sentence letter by letter. The u after q and the e after h are pale; q, x, j, z and "
-        "the letters after them are dark."
-    ),
+    ("The sentence letter by letter. q, x, j and z are darkest; u after q and e after h are pale."),
 )
 
 # %%
@@ -252,7 +249,8 @@ for name, text in {"as it is": sentence, "backwards": sentence[::-1]}.items():
     )
 
 # %% [markdown]
-# Read backwards, every letter is still the same letter, yet the text is far more surprising, worse than guessing blindly among 29: the
+# The rare q, x, j and z surprise most: no letter before them announces them. After q and th it is nearly certain. Read backwards, every
+# letter is still the same letter, yet the text is far more surprising, worse than guessing blindly among 29: the
 # table has learnt the *order* of English, two letters of it. A recurrent network can learn more than two. For that it needs to know how to change.
 
 # %% [markdown]
@@ -265,7 +263,7 @@ for name, text in {"as it is": sentence, "backwards": sentence[::-1]}.items():
 # Turn up logit $j$ a little. The first part changes by $e^{z_j} / \sum_k e^{z_k} = p_j$. The second changes by 1 if $j$ is the target
 # and not at all otherwise:
 #
-# $$\frac{\partial \ell}{\partial z_j} = p_j - [j = c]$$
+# $$\frac{\partial \ell}{\partial z_j} = p_j - [j = c] \qquad \text{where } [j = c] \text{ is 1 for the target and 0 for the others}$$
 #
 # That is all: *what you said minus what was true*. Push up the target, push down what took its chances. No other loss has a
 # gradient so polite, and that is why softmax and cross-entropy go together.

@@ -2,7 +2,7 @@
 # # 04 · Backpropagation through time
 #
 # **After this lesson you can** derive and write the gradient of a recurrent network for every weight, with biases, batches and
-# masks; check it to ten digits; and say which part of it comes from how far back.
+# masks; check it; and say which part of it comes from how far back.
 #
 # **Time** about two evenings: the break is in the middle. **You need** lessons 02 and 03, and the chain rule.
 
@@ -247,7 +247,8 @@ grade(step_backward)
 # ### And the mask?
 #
 # Where the mask is off, $h_t = h_{t-1}$: the step did nothing. So backwards it does nothing either: no share for any weight, no
-# gradient for $x_t$, and the error passes to $h_{t-1}$ *unchanged*, not through $W_{hh}$. With $m$ the mask's 0 or 1 for each sequence:
+# gradient for $x_t$, and the error passes to $h_{t-1}$ *unchanged*, not through $W_{hh}$. With $m$ the mask's 0 or 1 for each sequence,
+# this replaces the formulas above:
 #
 # $$da_t = m \, dh_t \odot (1 - h_t^2), \qquad dh_{t-1} \mathrel{+}= da_t W_{hh}^\top + (1 - m) \, dh_t$$
 
@@ -303,8 +304,7 @@ grade(rnn_backward)
 # A gradient is easy to get *almost* right, and almost right still learns, badly. So here it is held against plain differences, on a
 # network with a mask and with an error at every step.
 #
-# **Predict.** How many digits will agree: three, six, or ten? (The difference has its own error: about $10^{-16}/\varepsilon$ from
-# rounding and $\varepsilon^2$ from the curve, with $\varepsilon = 10^{-6}$.)
+# **Predict.** With $\varepsilon = 10^{-6}$, how many digits will agree: three, six, or ten?
 
 # %%
 rng = np.random.default_rng(4)
@@ -332,6 +332,9 @@ for name, array in weights.items():
     print(
         f"d{name}{list(place)}:  yours {gradients['d' + name][place]:+.12f}   by difference {by_difference:+.12f}"
     )
+
+# %% [markdown]
+# Nine or ten. The difference has an error of its own: about $10^{-16} / \varepsilon$ from rounding, and $\varepsilon^2$ from the curve.
 
 # %% [markdown]
 # ## How the books write it: the double sum
@@ -526,7 +529,7 @@ print(
 )
 
 # %% [markdown]
-# Each step back costs a factor, here about two thirds: 0.9 from the matrix, the rest from tanh. Twenty steps back, hardly anything arrives. Yet
+# It changes along each row and hardly along a column: the lag decides. Each step back costs a factor, here about two thirds: 0.9 from the matrix, the rest from tanh. Twenty steps back, hardly anything arrives. Yet
 # the *whole* gradient is not small, for the short lags carry it. "The gradient vanishes" is loosely said: its **long-lag terms** do.
 # Lesson 06 makes that exact.
 
@@ -554,7 +557,7 @@ progress()
 # ## In three lines
 #
 # - Backwards through a step: $da_t = dh_t \odot (1 - h_t^2)$, then $da \, W^\top$ for what came in and $(\text{what came in})^\top da$ for the weight.
-# - Through time: the error of $h_t$ is its own output's plus the future's; the shares of all copies **add up**; a mask hands errors through.
+# - Through time: the error of $h_t$ is its own output's plus the future's; the shares of all copies **add up**; a mask passes errors through.
 # - Sorted by lag the gradient shows how far back it reaches, and with each step back it has one more factor $D_t W$.
 #
 # *Next: 05 · Training.*

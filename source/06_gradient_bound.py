@@ -38,6 +38,9 @@ def states(W_hh, inputs, h=None):
 #
 # This is the textbooks' column form: row $i$ for what is moved, column $j$ for what moves it. In this lesson $W$ is $W_{hh}^\top$; its norm
 # and its eigenvalues are those of $W_{hh}$.
+#
+# (A reminder. *Singular values* say how much a matrix stretches in one go. *Eigenvalues* say what happens to the few directions that it only
+# stretches and does not turn, and so what its high powers do.)
 
 # %% [markdown] nbgrader={"grade_id": "jacobian_task", "locked": true}
 # ### Your turn: `jacobian` (3 points)
@@ -118,7 +121,7 @@ grade(jacobian_product)
 # ## How large can it be?
 #
 # The **spectral norm** $\|W\|_2$ of a matrix is the most by which it can stretch a vector: its largest singular value,
-# `np.linalg.norm(W, 2)`. Stretching twice in a row cannot do more than both together, so a product of norms is never too small:
+# `np.linalg.norm(W, 2)`. Two stretches in a row stretch at most by the product of the two:
 #
 # $$\Big\| \frac{\partial h_t}{\partial h_k} \Big\| \;\le\; \prod_{i=k+1}^{t} \|D_i\| \, \|W\| \;\le\; \big(\gamma \, \|W\|_2\big)^{t-k}$$
 #
@@ -180,17 +183,17 @@ print(
 )
 
 # %% [markdown]
-# All two hundred obey, most by a wide margin: the direction that one step stretches most is not the one the next step stretches most, and
+# All two hundred obey, all by a wide margin: the direction that one step stretches most is not the one the next step stretches most, and
 # tanh takes its share. Only when nothing is lost, a rotation at rest, is the bound exact. A bound that holds with equality somewhere cannot
-# be improved; but it is a ceiling, not a forecast.
+# be improved by anybody who knows only $\gamma$, the norm and the lag; but it is a ceiling, not a forecast.
 
 # %% [markdown]
-# ## Four numbers that contradict the rule
+# ## Four tests for the rule
 #
 # **Predict** for each: vanish or explode, over 50 steps?
 #
 # 1. One unit, $W = 1.5$, tanh, started at 0.1. (Norm above 1.)
-# 2. Fifty units, all entries of $W$ equal to 0.1. (Every number below 1.)
+# 2. Fifty units, all entries of $W$ equal to 0.1, tanh: at rest, and started at 0.01. (Every number far below 1.)
 # 3. $W = 1.5$ times a rotation, with small inputs (0.1), and with large ones (1).
 # 4. Logistic units instead of tanh, $\|W\|_2 = 3$.
 
@@ -200,7 +203,10 @@ print(
     "1. W = 1.5, tanh:           ",
     np.linalg.norm(jacobian_product(one, 0, 50, np.array([[1.5]])), 2),
 )
-print("2. all entries 0.1: norm of W is", np.linalg.norm(np.full((50, 50), 0.1), 2))
+even = np.full((50, 50), 0.1)
+for name, start in (("at rest: ", 0.0), ("from 0.01:", 0.01)):
+    hs = states(even, np.zeros((50, 50)), np.full(50, start))
+    print(f"2. all entries 0.1, {name}", np.linalg.norm(jacobian_product(hs, 0, 50, even), 2))
 
 rng = np.random.default_rng(0)
 spun = 1.5 * np.linalg.qr(rng.normal(size=(64, 64)))[0]
@@ -212,7 +218,8 @@ for size in (0.1, 1.0):
 print("4. logistic, norm 3: at most ", gradient_bound(3 * rotation, 0.25, 50))
 
 # %% [markdown]
-# 1. Vanishes: the unit runs into a corner of tanh, where it is flat. 2. Its norm is 5: small numbers add up. 3. The *same matrix* explodes
+# 1. Vanishes: the unit runs into a corner of tanh, where it is flat. 2. Small numbers add up: the norm is 5, and at rest the
+# product explodes. But nudge it, and all fifty units run into the flat corners together, and it vanishes. 3. The *same matrix* explodes
 # with small inputs and vanishes with large ones: the data decide, through the slopes. 4. Vanishes with certainty: $3/4$ to the power of 50.
 #
 # So neither the entries nor the norm alone tell. Try it:
@@ -227,8 +234,8 @@ explorers.gradient_explorer(lambda W, size: states(W, size * noise), jacobian, w
 
 # %% [markdown]
 # Three lines: the bound, the spectral radius (the largest $|\text{eigenvalue}|$, what a *power* of $W$ would do in the long run), and what is
-# measured. With no input and gain below 1 the radius tells the story; with input, the measured line drops below it, for saturated units
-# pass nothing on. The bound is never crossed.
+# measured. With no input the network rests, and the measured line runs beside the radius, with the same slope; with input it soon drops
+# below, for saturated units pass nothing on. The bound is never crossed.
 
 # %% [markdown]
 # ## The number that does tell
@@ -254,7 +261,7 @@ explorers.gradient_explorer(lambda W, size: states(W, size * noise), jacobian, w
 
 # %% nbgrader={"grade_id": "lyapunov_exponent", "solution": true}
 def lyapunov_exponent(hs, W_hh, v):
-    """Return the mean log growth per step of v pushed through the Jacobians, renewed to length 1 at every step."""
+    """Return the mean log growth per step of v pushed through the Jacobians, brought back to length 1 at every step."""
     ### BEGIN SOLUTION
     v = v / np.linalg.norm(v)
     total = 0.0
@@ -279,8 +286,8 @@ grade(lyapunov_exponent)
 # Where is it zero, on a vertical line at gain 1, or somewhere else?
 
 # %%
-gains, input_sizes = np.linspace(0.4, 2.5, 15), np.linspace(0.0, 1.5, 13)
-small, short = weights[:32, :32] * np.sqrt(2), noise[:80, :32]
+gains, input_sizes = np.linspace(0.4, 2.1, 15), np.linspace(0.0, 1.5, 13)
+small, short = weights[:32, :32] * np.sqrt(2), rng.normal(size=(300, 32))
 exponents = np.array(
     [
         [
@@ -377,7 +384,7 @@ norms = {
 }
 ax = plots.curves(
     lags,
-    {n: np.log10(np.maximum(v, 1e-20)) for n, v in norms.items()},
+    {n: np.log10(np.where(np.array(v) > 0, v, np.nan)) for n, v in norms.items()},
     title="First the norm speaks, in the end the radius: the slope on the right",
     xlabel="power",
     ylabel="log10 of the norm",
@@ -391,7 +398,8 @@ plots.show(
 )
 
 # %% [markdown]
-# The singular value speaks for one step, the eigenvalue for the long run, and in between lies a bump. A gradient can explode for ten steps
+# The singular value speaks for one step, the eigenvalue for the long run, and in between lies a bump. (A matrix whose square is zero leaves
+# the picture: the logarithm of nothing.) A gradient can explode for ten steps
 # and vanish over a hundred, in the same network.
 
 # %% [markdown] nbgrader={"grade_id": "bound_in_words_task", "locked": true}
