@@ -122,7 +122,7 @@ def _norm(a):
 relative_error = Exercise(
     name="relative_error",
     challenges=(
-        Challenge("two rows", 0.5, lambda rng: _near(rng, 4)),
+        Challenge("two rows", 1.0, lambda rng: _near(rng, 4)),
         Challenge("two matrices", 0.5, lambda rng: _near(rng, *sizes(rng, 2))),
         Challenge("tiny numbers are judged like large ones", 0.5, lambda rng: tuple(1e-6 * a for a in _near(rng, 3))),
         Challenge("zeros against zeros are right: error 0", 0.5, lambda rng: (np.zeros(3), np.zeros(3))),
@@ -161,7 +161,7 @@ relative_error = Exercise(
         "np.linalg.norm(a) is the length of all of a's numbers together, whatever its shape.",
         "The length of a - b, divided by the length of a plus the length of b; 0 when both lengths are 0.",
     ),
-    unchanged=0.5,
+    unchanged=0.0,
 )
 
 # ----------------------------------------------------------------------------------------- find_broken

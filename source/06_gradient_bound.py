@@ -38,7 +38,8 @@ def states(W_hh, inputs, h=None):
 #
 # This is the textbooks' column form: row $i$ for what is moved, column $j$ for what moves it. In this lesson $W$ is $W_{hh}^\top$; its norm
 # and its eigenvalues are those of $W_{hh}$.
-#
+
+# %% [markdown]
 # (A reminder. *Singular values* say how much a matrix stretches in one go. *Eigenvalues* say what happens to the few directions that it only
 # stretches and does not turn, and so what its high powers do.)
 
