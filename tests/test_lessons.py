@@ -60,6 +60,24 @@ def test_blank_checks_say_not_solved_yet(lesson: str, tmp_path: Path, monkeypatc
         assert "is not solved yet" in error.traceback[0]
 
 
+def errors_of(cells: list[str], tmp_path: Path) -> list[nbformat.NotebookNode]:
+    """Run code cells in a kernel and return the errors they end in."""
+    scratch = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+    NotebookClient(scratch, timeout=60, allow_errors=True, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    return [output for output in outputs(scratch) if output.output_type == "error"]
+
+
+def test_an_error_that_every_learner_meets_is_one_sentence(tmp_path: Path) -> None:
+    begin = "from rnn_helpers import check"
+    too_early, empty, other = errors_of(
+        [begin, "check(rnn_step)", "def f():\n    raise NotImplementedError()\nf()", "nowhere + 1"], tmp_path
+    )
+    assert "rnn_step is not defined yet. Run the cell" in " ".join(too_early.traceback)
+    assert "a cell above waits for your code" in " ".join(empty.traceback)
+    assert "name 'nowhere' is not defined" in " ".join(other.traceback)
+    assert [len(error.traceback) <= 3 for error in (too_early, empty, other)] == [True, True, False]
+
+
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_prose_comes_in_pieces(lesson: str) -> None:
     for cell in notebook("lessons", lesson).cells:

@@ -1,0 +1,51 @@
+"""In a notebook, turn two errors that every learner meets into one kind sentence instead of a page of traceback.
+
+A stub that is still empty raises NotImplementedError; a cell that was deleted, or run too early, leaves a NameError.
+Every other error is shown as IPython shows it.
+"""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from types import TracebackType
+from typing import Any
+
+WIDTH = 88
+
+
+def soften_errors() -> None:
+    """Install the sentences in the running IPython; do nothing outside of one."""
+    if "IPython" not in sys.modules:
+        return
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    if shell is not None:
+        shell.set_custom_exc((NotImplementedError, NameError), _show)
+
+
+def _show(shell: Any, kind: type, error: Exception, trace: TracebackType, tb_offset: int | None = None) -> list[str]:
+    sentence = _sentence(error)
+    if sentence:
+        lines = textwrap.wrap(f"{kind.__name__}: {sentence}", WIDTH)
+    else:
+        lines = shell.InteractiveTB.structured_traceback(kind, error, trace, tb_offset=tb_offset)
+    shell._showtraceback(kind, error, lines)
+    return lines
+
+
+def _sentence(error: Exception) -> str:
+    """Return what to say, or "" when IPython should show the error as always."""
+    if isinstance(error, NotImplementedError):
+        stub = "a cell above waits for your code: it stands in place of the line `raise NotImplementedError()`."
+        return "" if error.args else stub
+    from rnn_helpers import fixtures
+
+    name = getattr(error, "name", "")
+    if not any(name in exercises for exercises in fixtures.lessons().values()):
+        return ""
+    return (
+        f"{name} is not defined yet. Run the cell in which you write it. "
+        "If that cell is gone, `make fresh LESSON=...` gives a new copy of the lesson and keeps yours."
+    )
