@@ -109,7 +109,7 @@ def _pieces(key: str, steps: int, K: int, batch: int = 2):
     return draw
 
 
-def _truncated(dhs, cache, K, *, cut=lambda t, K, T: t % K == 0, forget=False, last=False, share=1.0):
+def _truncated(dhs, cache, K, *, cut=lambda t, K, T: t % K == 0, forget=False, last=False, share=1.0, again=False):
     """Walk backwards; after step t the carried error is dropped where cut(t, K, T)."""
     xs, h_0, hs, W_xh, W_hh = cache
     T = xs.shape[1]
@@ -118,7 +118,7 @@ def _truncated(dhs, cache, K, *, cut=lambda t, K, T: t % K == 0, forget=False, l
         if last and t < (T - 1) // K * K:
             break
         da = (dhs[:, t] + carried) * (1 - hs[:, t] ** 2)
-        before = hs[:, t - 1] if t else h_0
+        before = h_0 if t == 0 or (again and t % K == 0) else hs[:, t - 1]
         dW_xh += share * xs[:, t].T @ da
         dW_hh += share * (0.0 if forget and t % K == 0 else 1.0) * before.T @ da
         db_h += share * da.sum(axis=0)
@@ -187,6 +187,10 @@ truncated_bptt = Exercise(
         Mistake(
             "the state is forgotten at the cut as well; only the error is dropped, the state before the piece stays",
             lambda *a: _truncated(*a, forget=True),
+        ),
+        Mistake(
+            "every piece begins from h_0; forwards the state crosses the cut, so it is the last state of the piece before",
+            lambda *a: _truncated(*a, again=True),
         ),
         Mistake(
             "the pieces are counted from the end; they begin at step 0",
@@ -278,7 +282,10 @@ adding_problem = Exercise(
             "both marks may fall on the same step, so that only one is left", lambda *a: _adding(*a, coincide=True)
         ),
         Mistake("all sequences have the same marks", lambda *a: _adding(*a, same=True)),
-        Mistake("the first mark always stands on the first step", lambda *a: _adding(*a, late=True)),
+        Mistake(
+            "some steps are never marked: look at the ends of your ranges (rng.integers leaves out its upper end)",
+            lambda *a: _adding(*a, late=True),
+        ),
         Mistake(
             "the target is the mean of the two marked values, not their sum",
             lambda *a: _adding(*a, target=lambda v, m: (v * m).sum(axis=1) / 2),
@@ -319,8 +326,9 @@ def copy_baseline_oracle(delay, length=10, symbols=8):
 copy_baseline = Exercise(
     name="copy_baseline",
     challenges=(
-        Challenge("a delay of 100, ten symbols out of eight kinds", 2.0, lambda rng: (100, 10, 8)),
-        Challenge("no delay", 1.0, lambda rng: (0, 5, 4)),
+        Challenge("a delay of 100, ten symbols out of eight kinds", 1.5, lambda rng: (100, 10, 8)),
+        Challenge("a delay of 7, five symbols out of four kinds", 1.0, lambda rng: (7, 5, 4)),
+        Challenge("no delay", 0.5, lambda rng: (0, 5, 4)),
         Challenge("other numbers", 2.0, lambda rng: tuple(int(v) for v in rng.integers(2, 60, size=3)), hidden=True),
     ),
     oracle=copy_baseline_oracle,
