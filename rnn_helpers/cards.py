@@ -30,8 +30,8 @@ class Card:
         report = self.report
         if report.unsolved:
             return report.name, "not solved yet"
-        right = sum(report.right.values())
-        return report.name, "all right" if report.passed else f"{right} of {len(report.right)} checks are right"
+        right, every = report.score
+        return report.name, "all right" if report.passed else f"{right} of {every} checks are right"
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Return (title, a word of MARKS, what is wrong) for each check; only the first to mend is explained."""
@@ -107,7 +107,7 @@ class Card:
 
 def show(thing: Any) -> None:
     """Display `thing` in a notebook; print it anywhere else."""
-    if _in_notebook():
+    if running_shell() is not None:
         from IPython.display import display
 
         display(thing)
@@ -115,12 +115,13 @@ def show(thing: Any) -> None:
         print(repr(thing))
 
 
-def _in_notebook() -> bool:
+def running_shell() -> Any:
+    """Return the IPython that runs this code, or None outside of one; never import IPython for it."""
     if "IPython" not in sys.modules:
-        return False
+        return None
     from IPython import get_ipython
 
-    return get_ipython() is not None
+    return get_ipython()
 
 
 def _marked_up(text: str) -> str:
@@ -143,7 +144,7 @@ class Screen:
         if self._handle is not None:
             self._handle.update(thing)
             return
-        if _in_notebook():
+        if running_shell() is not None:
             from IPython.display import display
 
             self._handle = display(thing, display_id=True)

@@ -15,7 +15,7 @@ class CheckFailed(AssertionError):
     """Raised after the card was shown, so that nbgrader's Validate counts it. One line, no page of traceback."""
 
     def _render_traceback_(self) -> list[str]:  # IPython's hook for how an exception is shown
-        return textwrap.wrap(f"CheckFailed: {self}", 88)
+        return textwrap.wrap(f"CheckFailed: {self}", cards.WIDTH)
 
 
 def check(answer: Any = None, name: str | None = None) -> None:
@@ -57,7 +57,8 @@ def _hint_call(name: str) -> str:
 def _summary(report: Report) -> str:
     if report.unsolved:
         return f"{report.name} is not solved yet"
-    return f"{report.name}: {sum(report.right.values())} of {len(report.right)} checks are right (see the card above)"
+    right, every = report.score
+    return f"{report.name}: {right} of {every} checks are right (see the card above)"
 
 
 def _fail(sentence: str) -> None:

@@ -77,6 +77,11 @@ class Report:
         return next((title for title in (BEFORE, *self.right) if title in self.problems), "")
 
     @property
+    def score(self) -> tuple[int, int]:
+        """Return how many checks are right, and how many there are."""
+        return sum(self.right.values()), len(self.right)
+
+    @property
     def passed(self) -> bool:
         """Tell whether every check passed."""
         return bool(self.right) and all(self.right.values())
@@ -110,16 +115,12 @@ def _mark(report: Report, task: Task, outcomes: list[Outcome], names: list[str])
         problem = _problem(case, outcome, task, names)
         if problem:
             report.problems.setdefault(case.title, problem)
-    any_right = False
-    for title in task.points:
-        if title != UNCHANGED:
-            report.right[title] = title not in report.problems
-            any_right = any_right or report.right[title]
+    report.right = {title: title not in report.problems for title in task.points if title != UNCHANGED}
     if UNCHANGED in task.points:
         changed = next((o.changed for o in outcomes if o.changed), ())
         if changed:
             report.problems[UNCHANGED] = Problem("mutation", _mutation_sentence(names, changed))
-        elif not any_right:
+        elif not any(report.right.values()):
             report.problems[UNCHANGED] = LATER
         report.right[UNCHANGED] = UNCHANGED not in report.problems
 
@@ -137,8 +138,17 @@ def _problem(case: Case, outcome: Outcome, task: Task, names: list[str]) -> Prob
 def _parameter_names(answer: Callable, task: Task) -> list[str]:
     """Return the student's own names for the arguments; the exercise's where there are none."""
     given = reaching(task.probe, task.cases[0].args)
-    own = list(inspect.signature(answer).parameters) if given else []
+    signature = _signature(answer) if given else None
+    own = list(signature.parameters) if signature else []
     return own if len(own) >= len(given) else task.parameters
+
+
+def _signature(answer: Callable) -> inspect.Signature | None:
+    """Return the answer's signature, or None for a built-in without one: there the call itself will tell."""
+    try:
+        return inspect.signature(answer)
+    except ValueError:
+        return None
 
 
 def _shapes(given: tuple, names: list[str]) -> str:
@@ -168,12 +178,9 @@ def _not_an_answer(answer: Any, task: Task) -> Problem | None:
     if not callable(answer):
         return Problem("type", f"expected the function itself, as in check({task.name}), got {describe(answer)}")
     given = reaching(task.probe, task.cases[0].args)
-    if not given:
+    signature = _signature(answer) if given else None
+    if signature is None:
         return None
-    try:
-        signature = inspect.signature(answer)
-    except ValueError:
-        return None  # built-ins without a signature: the call itself will tell
     own, asked = list(signature.parameters), [name.partition("=")[0] for name in task.parameters]
     if sorted(own) == sorted(asked) and own != asked:
         return Problem("type", f"the order is {task.name}({', '.join(asked)}); yours is ({', '.join(own)})")

@@ -28,7 +28,7 @@ def record(lesson: str, name: str, report: Report) -> str:
     """Append a line when it is the best so far. Return "" or one sentence why it could not be kept."""
     if report.unsolved:
         return ""
-    state = (sum(report.right.values()), len(report.right))
+    state = report.score
     path = progress_file()
     try:
         if _share(states(path).get((lesson, name))) >= _share(state):

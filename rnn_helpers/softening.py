@@ -6,21 +6,17 @@ Every other error is shown as IPython shows it.
 
 from __future__ import annotations
 
-import sys
 import textwrap
 from types import TracebackType
 from typing import Any
 
-WIDTH = 88
+from rnn_helpers import fixtures
+from rnn_helpers.cards import WIDTH, running_shell
 
 
 def soften_errors() -> None:
     """Install the sentences in the running IPython; do nothing outside of one."""
-    if "IPython" not in sys.modules:
-        return
-    from IPython import get_ipython
-
-    shell = get_ipython()
+    shell = running_shell()
     if shell is not None:
         shell.set_custom_exc((NotImplementedError, NameError), _show)
 
@@ -40,8 +36,6 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, NotImplementedError):
         stub = "a cell above waits for your code: it stands in place of the line `raise NotImplementedError()`."
         return "" if error.args else stub
-    from rnn_helpers import fixtures
-
     name = getattr(error, "name", "")
     if not any(name in exercises for exercises in fixtures.lessons().values()):
         return ""

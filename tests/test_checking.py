@@ -84,6 +84,7 @@ BAD = [
     ),
     ("an exception", scolding_step, "ValueError: no cake left, in scolding_step, line"),
     ("not a function", 3, "expected the function itself, as in check(rnn_step), got the int 3"),
+    ("a built-in without a signature", max, "The shapes here: x_t ("),
     ("no function at all", None, "got None"),
 ]
 
