@@ -21,6 +21,16 @@ def nile() -> tuple[np.ndarray, np.ndarray]:
     return table[:, 0].astype(int), table[:, 1]
 
 
+def sunspots() -> tuple[np.ndarray, np.ndarray]:
+    """Return (months, numbers): the monthly mean sunspot numbers, 1749 to 1983, each of shape (2820,).
+
+    months are decimal years, at the middle of each month; numbers have no unit and are on the Zurich scale that was in
+    use until 2015. Source: NOAA National Geophysical Data Center, as in statsmodels, which states public domain.
+    """
+    table = np.loadtxt(TABLES / "sunspots.csv", delimiter=",", skiprows=3)
+    return table[:, 0] + (table[:, 1] - 0.5) / 12, table[:, 2]
+
+
 def zen_lines() -> list[str]:
     """Return the lines of "The Zen of Python", which Python itself carries, without title and blank line.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,43 @@ def test_the_nile_has_a_hundred_years_and_falls_after_1898() -> None:
     assert (flow[0], flow[-1]) == (1120, 740)
     assert flow[years <= 1898].mean() == pytest.approx(1097.75)  # Cobb (1978): 1098 before, 850 after
     assert flow[years > 1898].mean() == pytest.approx(849.97, abs=0.01)
+
+
+def test_the_sunspots_have_every_month_from_1749_to_1983() -> None:
+    months, numbers = data.sunspots()
+    assert months.shape == numbers.shape == (2820,)
+    assert numbers.dtype == float
+    assert months == pytest.approx(1749 + (np.arange(2820) + 0.5) / 12)
+    assert (numbers[0], numbers[-1]) == (58.0, 33.4)
+    assert numbers.min() == 0
+    assert numbers.max() == 253.8
+    assert months[numbers.argmax()] == pytest.approx(1957 + 9.5 / 12)  # October 1957, the highest month on this scale
+
+
+@pytest.mark.parametrize(
+    ("year", "published"), [(1749, 80.9), (1800, 14.5), (1816, 45.8), (1900, 9.5), (1923, 5.8), (1983, 66.6)]
+)
+def test_the_sunspots_agree_with_the_published_yearly_means(year: int, published: float) -> None:
+    months, numbers = data.sunspots()
+    assert numbers[np.floor(months) == year].mean() == pytest.approx(published, abs=0.06)  # both are rounded to 0.1
+
+
+@pytest.mark.parametrize(("year", "published"), [(1947, 151.6), (1957, 190.2), (1958, 184.8)])
+def test_around_1950_the_published_yearly_means_are_over_days(year: int, published: float) -> None:
+    months, numbers = data.sunspots()
+    days = [monthrange(year, month)[1] for month in range(1, 13)]
+    mean = np.average(numbers[np.floor(months) == year], weights=days)
+    assert mean == pytest.approx(published, abs=0.06)
+
+
+def test_the_sunspots_come_back_after_ten_to_eleven_years() -> None:
+    yearly = data.sunspots()[1].reshape(-1, 12).mean(axis=1)
+    centred = yearly - yearly.mean()
+    correlation = [centred[lag:] @ centred[:-lag] / (centred @ centred) for lag in range(1, 21)]
+    best = max(range(5, 21), key=lambda lag: correlation[lag - 1])
+    assert best in (10, 11)
+    assert correlation[best - 1] > 0.5
+    assert correlation[5 - 1] < -0.3  # half a cycle away
 
 
 def test_every_table_names_its_source_and_licence() -> None:
