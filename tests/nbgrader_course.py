@@ -42,7 +42,11 @@ def surroundings(course: Path, **variables: str) -> dict[str, str]:
 def scores(course: Path) -> dict[str, float]:
     """Return {student: score} from the file that `nbgrader export` writes."""
     nbgrader(course, "export")
-    header, *rows = [line.split(",") for line in (course / "grades.csv").read_text().splitlines()]
+    return scores_in(course / "grades.csv")
+
+
+def scores_in(exported: Path) -> dict[str, float]:
+    header, *rows = [line.split(",") for line in exported.read_text().splitlines()]
     return {row[header.index("student_id")]: float(row[header.index("score")]) for row in rows}
 
 
