@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from rnn_helpers.judging import UNCHANGED, Case, Task
-from rnn_helpers.observing import observe
+from rnn_helpers.observing import Outcome, observe
 
 Draw = Callable[[np.random.Generator], tuple]
 FROM_SCRATCH = ("keras", "tensorflow", "torch", "rnn_helpers.cells")
@@ -42,10 +42,14 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A known wrong version. sentence completes: This is exactly what comes out when ..."""
+    """A known wrong version. sentence completes: This is exactly what comes out when ...
+
+    fails: in a ClaimsExercise, the claims that do not hold for it, by which it is recognised
+    """
 
     sentence: str
     solve: Callable
+    fails: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ class Exercise:
             points=points,
             cases=cases,
             sentences=[mistake.sentence for mistake in self.mistakes],
-            parameters=self._parameters(),
+            parameters=_parameters(self.oracle),
             tolerance=self.tolerance.value,
             probe=self.probe,
             not_allowed=self.not_allowed,
@@ -110,8 +114,73 @@ class Exercise:
             )
         return Case(challenge.title, args, expected.value, [observe(m.solve, args, self.probe) for m in self.mistakes])
 
-    def _parameters(self) -> list[str]:
-        return [_shown(parameter) for parameter in inspect.signature(self.oracle).parameters.values()]
+
+@dataclass(frozen=True)
+class Claims:
+    """One check of a ClaimsExercise: its title, its points and what must hold for a right answer.
+
+    hidden: only the hidden tests look at it
+    """
+
+    title: str
+    points: float
+    claims: tuple[str, ...]
+    hidden: bool = False
+
+
+@dataclass(frozen=True)
+class ClaimsExercise:
+    """An exercise with many right answers, such as a trained model: called once, and held to many claims.
+
+    challenges: the rubric; their points sum to `points`
+    draw: the inputs of that one call
+    oracle: a right answer; its parameters are the exercise's signature
+    threshold: the numbers in the claims, and how they were set
+    mistakes: each says which claims it fails; that must be the same on every draw, and another set for each
+    probe: how the answer is called and what is seen, a name in rnn_helpers.models.MODEL_PROBES
+    trains: whether one call takes seconds, so that tests call it seldom
+    """
+
+    name: str
+    challenges: tuple[Claims, ...]
+    draw: Draw
+    oracle: Callable
+    threshold: str
+    mistakes: tuple[Mistake, ...]
+    styles: tuple[Callable, ...]
+    hints: tuple[str, str, str]
+    probe: str
+    trains: bool = False
+    not_allowed: tuple[str, ...] = ()
+
+    @property
+    def points(self) -> float:
+        """Return what the exercise is worth."""
+        return sum(challenge.points for challenge in self.challenges)
+
+    def task(self, rng: np.random.Generator, *, hidden: bool, draws: int = 1) -> Task:
+        """Return the Task with inputs drawn from `rng`: one draw, since every check looks at the same call."""
+        chosen = [challenge for challenge in self.challenges if hidden or not challenge.hidden]
+        args = self.draw(rng)
+        return Task(
+            name=self.name,
+            points={challenge.title: challenge.points for challenge in chosen},
+            cases=[self._case(challenge, args) for challenge in chosen],
+            sentences=[mistake.sentence for mistake in self.mistakes],
+            parameters=_parameters(self.oracle),
+            tolerance=0.0,
+            probe=self.probe,
+            not_allowed=self.not_allowed,
+            together=True,
+        )
+
+    def _case(self, challenge: Claims, args: tuple) -> Case:
+        known = [Outcome({claim: claim not in m.fails for claim in challenge.claims}) for m in self.mistakes]
+        return Case(challenge.title, args, dict.fromkeys(challenge.claims, True), known)
+
+
+def _parameters(function: Callable) -> list[str]:
+    return [_shown(parameter) for parameter in inspect.signature(function).parameters.values()]
 
 
 def _shown(parameter: inspect.Parameter) -> str:

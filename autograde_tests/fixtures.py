@@ -6,8 +6,7 @@ import json
 
 import numpy as np
 
-from autograde_tests.exercise import Exercise
-from autograde_tests.registry import exercises
+from autograde_tests.registry import AnyExercise, exercises
 from rnn_helpers.fixtures import encode_task
 
 LINE_DEPTH = 5  # lesson, exercise, case: below it everything stands on one line
@@ -20,7 +19,7 @@ def lesson_fixture(lesson: str) -> str:
     return _text({"lesson": lesson, "exercises": data}) + "\n"
 
 
-def _exercise_data(exercise: Exercise) -> dict:
+def _exercise_data(exercise: AnyExercise) -> dict:
     task = exercise.task(np.random.default_rng(SEED), hidden=False)
     return {"hints": list(exercise.hints), **encode_task(task)}
 

@@ -7,22 +7,24 @@ from functools import cache
 from importlib import import_module
 
 import autograde_tests
-from autograde_tests.exercise import Exercise
+from autograde_tests.exercise import ClaimsExercise, Exercise
+
+AnyExercise = Exercise | ClaimsExercise
 
 
 @cache
-def exercises() -> dict[str, dict[str, Exercise]]:
+def exercises() -> dict[str, dict[str, AnyExercise]]:
     """Return {lesson: {name: Exercise}} in course order."""
     names = sorted(module.name for module in pkgutil.iter_modules(autograde_tests.__path__))
     lessons = [name for name in names if name.startswith("lesson_")]
     return {name.removeprefix("lesson_"): _of_module(name) for name in lessons}
 
 
-def _of_module(module: str) -> dict[str, Exercise]:
+def _of_module(module: str) -> dict[str, AnyExercise]:
     return {exercise.name: exercise for exercise in import_module(f"autograde_tests.{module}").EXERCISES}
 
 
-def find(name: str) -> Exercise:
+def find(name: str) -> AnyExercise:
     """Return the exercise called `name`. Raises KeyError listing all names when there is none."""
     known = {exercise.name: exercise for lesson in exercises().values() for exercise in lesson.values()}
     if name not in known:

@@ -46,6 +46,21 @@ def products(x: np.ndarray) -> float:
     return float(flat[:-1] @ flat[1:])
 
 
+def swing_on(window: np.ndarray) -> float:
+    """Forecast the next value of a swing from the last two."""
+    return float(1.6 * window[-1] - 0.9 * window[-2])
+
+
+def mean_of_all(window: np.ndarray) -> float:
+    """Forecast the mean of the window."""
+    return float(np.mean(window))
+
+
+def oldest_first(window: np.ndarray) -> float:
+    """Forecast with weights that are largest for the oldest value: the window's length and its first value matter."""
+    return float(np.sum(window * 0.6 ** np.arange(1, len(window) + 1)))
+
+
 # Functions that stand in fixture files, by name.
 FUNCTIONS: dict[str, Callable] = {
     "tanh": np.tanh,
@@ -53,6 +68,9 @@ FUNCTIONS: dict[str, Callable] = {
     "sum_of_squares": sum_of_squares,
     "sum_of_cubes": sum_of_cubes,
     "products": products,
+    "swing_on": swing_on,
+    "mean_of_all": mean_of_all,
+    "oldest_first": oldest_first,
     **CANDIDATES,
 }
 
@@ -107,6 +125,7 @@ def encode_task(task: Task) -> dict:
         "probe": task.probe,
         "not_allowed": list(task.not_allowed),
         "lists": task.lists,
+        **({"together": True} if task.together else {}),
         "sentences": task.sentences,
         "cases": [_encode_case(case) for case in task.cases],
     }
@@ -143,6 +162,7 @@ def decode_task(name: str, data: dict) -> Task:
         probe=data["probe"],
         not_allowed=tuple(data["not_allowed"]),
         lists=data["lists"],
+        together=data.get("together", False),
     )
 
 

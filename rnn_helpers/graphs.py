@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -85,5 +87,34 @@ def looped(*, ax: Axes | None = None) -> Axes:
     ax.text(BOX + 0.75, 0.5, "$W_{hh}$, one step later", ha="left", va="center", fontsize=9)
     ax.set(xlim=(-1.2, 3.2), ylim=(-1.5, 2.4))
     ax.set_aspect("equal")
+    ax.axis("off")
+    return ax
+
+
+def weights_in_equation(weights: Sequence[np.ndarray], names: Sequence[str]) -> Axes:
+    """Draw h_t = tanh(x_t W_xh + h_{t-1} W_hh + b_h) with the three arrays, as maps of colour, in their places.
+
+    weights: (features, units), (units, units) and (units,); names: what the library calls each of them
+    """
+    W_xh, W_hh, b_h = (np.atleast_2d(array) for array in weights)
+    largest = max(float(np.abs(array).max()) for array in (W_xh, W_hh, b_h))
+    units, unit = W_hh.shape[1], 0.3  # inches a number
+    ax = new_axes(width=4.6 + 3 * unit * units, height=1.3 + unit * max(len(W_xh), units))
+    right = 0.0
+    before = {"$h_t = \\tanh(\\; x_t$": 4.6, "$+\\;\\; h_{t-1}$": 3.2, "$+$": 1.3}  # what stands there, and its room
+    for array, name, (text, room) in zip((W_xh, W_hh, b_h), names, before.items(), strict=True):
+        left = right + room
+        ax.text(left - 0.25, 0, text, ha="right", va="center", fontsize=15)
+        rows, columns = array.shape
+        extent = (left, left + columns, -rows / 2, rows / 2)
+        image = ax.imshow(array, cmap=STATES, vmin=-largest, vmax=largest, extent=extent)
+        ax.add_patch(Rectangle((left, -rows / 2), columns, rows, fill=False, edgecolor="0.3"))
+        shape = f"({rows}, {columns})" if name != names[-1] else f"({columns},)"
+        ax.text(left + columns / 2, -rows / 2 - 0.3, f"{name}\n{shape}", ha="center", va="top", fontsize=9)
+        right = left + columns
+    ax.text(right + 0.25, 0, "$)$", ha="left", va="center", fontsize=15)
+    ax.figure.colorbar(image, ax=ax, label="weight", fraction=0.02, pad=0.01)
+    high = max(len(W_xh), units) / 2
+    ax.set(xlim=(0, right + 0.8), ylim=(-high - 1.6, high + 0.3))
     ax.axis("off")
     return ax

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from rnn_helpers.comparing import Problem, describe, find_problem, same_output
-from rnn_helpers.observing import Outcome, observe, reaching
+from rnn_helpers.observing import Outcome, observe, observe_claims, reaching
+from rnn_helpers.properties import Unfit
 
 BEFORE = "before the checks"
 UNCHANGED = "its inputs stay as they were"
@@ -38,6 +39,7 @@ class Task:
     sentences: one for each mistake, completing "This is exactly what comes out when ..."
     parameters: the names in the signature, for sentences
     lists: whether a list of numbers may stand for an array
+    together: one call of the answer is judged by all cases, which hold claims: {claim: True}
     """
 
     name: str
@@ -49,6 +51,7 @@ class Task:
     probe: str = "call"
     not_allowed: tuple[str, ...] = ()
     lists: bool = False
+    together: bool = False
 
 
 @dataclass
@@ -93,7 +96,7 @@ def judge(answer: Any, task: Task) -> Report:
     wrong_kind = _not_an_answer(answer, task)
     if wrong_kind:
         return _all_wrong(report, task, wrong_kind)
-    outcomes = [observe(answer, case.args, task.probe, task.not_allowed) for case in task.cases]
+    outcomes = _observed(answer, task)
     report.printed = next((o.printed for o in outcomes if o.printed), "")
     report.unsolved = all(o.error == "NotImplementedError" for o in outcomes)
     used = next((o.used for o in outcomes if o.used), "")
@@ -108,6 +111,13 @@ def judge(answer: Any, task: Task) -> Report:
     if not report.passed:
         report.mistake = _name_mistake(task, outcomes)
     return report
+
+
+def _observed(answer: Any, task: Task) -> list[Outcome]:
+    if not task.together:
+        return [observe(answer, case.args, task.probe, task.not_allowed) for case in task.cases]
+    claims = {case.title: list(case.expected) for case in task.cases}
+    return observe_claims(answer, task.cases[0].args, task.probe, claims, task.not_allowed)
 
 
 def _mark(report: Report, task: Task, outcomes: list[Outcome], names: list[str]) -> None:
@@ -128,10 +138,15 @@ def _mark(report: Report, task: Task, outcomes: list[Outcome], names: list[str])
 def _problem(case: Case, outcome: Outcome, task: Task, names: list[str]) -> Problem | None:
     if outcome.error == "NotImplementedError":
         return Problem("stub", "this part is not solved yet: `raise NotImplementedError()` still stands there")
+    if outcome.error == Unfit.__name__:
+        return Problem("type", outcome.message)
     if outcome.error:
         where = f", in {outcome.line}" if outcome.line else ""
         shapes = "" if outcome.error == "NameError" else _shapes(reaching(task.probe, case.args), names)
         return Problem("error", f"{outcome.error}: {outcome.message.strip() or 'no message'}{where}.{shapes}")
+    for claim, instead in outcome.seen.items():
+        if instead:
+            return Problem("value", f"{claim}: {instead}")
     return find_problem(case.expected, outcome.value, task.tolerance, lists=task.lists)
 
 

@@ -10,13 +10,13 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any
 
 import numpy as np
 
-from rnn_helpers.properties import PROPERTIES
+from rnn_helpers.properties import PROPERTIES, Unfit
 
 OURS = os.path.dirname(__file__)
 PRINTED_LIMIT = 600  # characters of a student's own output that a card repeats
@@ -31,7 +31,8 @@ class Outcome:
     changed: positions of the function's arguments that the call changed
     message, line: the exception's text and the student's line that raised it
     printed: what it wrote to stdout and stderr, warnings included
-    used: the first module it used that the exercise does not allow
+    used: the first function it used that the exercise does not allow
+    seen: claim -> what is seen instead, where one call is judged by many claims
     """
 
     value: Any = None
@@ -41,6 +42,7 @@ class Outcome:
     line: str = ""
     printed: str = ""
     used: str = ""
+    seen: dict[str, str] = field(default_factory=dict)
 
 
 def call(answer: Callable, *args: Any) -> Any:
@@ -61,25 +63,37 @@ def part(answer: Callable, key: str, *args: Any) -> Any:
     result = answer(*args)
     if not isinstance(result, dict) or key not in result:
         found = f"the keys {sorted(map(str, result))}" if isinstance(result, dict) else f"{type(result).__name__}"
-        raise TypeError(f"expected a dict with the key {key!r}, got {found}")
+        raise Unfit(f"expected a dict with the key {key!r}, got {found}")
     return result[key]
 
 
 def reaching(probe: str, args: tuple) -> tuple:
-    """Return those of `args` that reach a function as its own arguments; none reach a class that way."""
-    return {"call": args, "part": args[1:]}.get(probe, ())
+    """Return those of `args` that reach a function as its own arguments; none reach a class that way.
+
+    In place of a layer stands what it is built from.
+    """
+    return {"call": args, "part": args[1:], "with_layer": args, "into_layer": args[1:]}.get(probe, ())
 
 
 PROBES: dict[str, Callable] = {"call": call, "part": part, "use_network": use_network, **PROPERTIES}
+
+
+def _probe(name: str) -> Callable:
+    """Return the probe called `name`; those for Keras live in a module of their own, which imports TensorFlow."""
+    if name in PROBES:
+        return PROBES[name]
+    from rnn_helpers.models import MODEL_PROBES
+
+    return MODEL_PROBES[name]
 
 
 def observe(answer: Callable, args: tuple, probe: str = "call", not_allowed: tuple[str, ...] = ()) -> Outcome:
     """Call `answer` on a copy of `args` and return the Outcome; only KeyboardInterrupt and SystemExit get out.
 
     probe: a name in PROBES, how the answer is called
-    not_allowed: module names which the answer may not run code of, such as "keras"
+    not_allowed: modules or functions which the answer may not run, such as "keras"
     """
-    given = copy.deepcopy(args)
+    ask, given = _probe(probe), copy.deepcopy(args)
     outcome, text = Outcome(), io.StringIO()
     with (
         warnings.catch_warnings(record=True) as warned,
@@ -87,9 +101,10 @@ def observe(answer: Callable, args: tuple, probe: str = "call", not_allowed: tup
         contextlib.redirect_stderr(text),
     ):
         warnings.simplefilter("default")
+        warnings.simplefilter("ignore", DeprecationWarning)  # between libraries: a learner cannot act on it
         try:
             with _watching(not_allowed, outcome):
-                outcome.value = PROBES[probe](answer, *given)
+                outcome.value = ask(answer, *given)
         except Exception as error:  # whatever it is, it becomes a sentence for the student
             outcome.error = type(error).__name__
             outcome.message = str(error)
@@ -99,6 +114,25 @@ def observe(answer: Callable, args: tuple, probe: str = "call", not_allowed: tup
     pairs = zip(reaching(probe, args), reaching(probe, given), strict=True)
     outcome.changed = tuple(i for i, (old, new) in enumerate(pairs) if _changed(old, new))
     return outcome
+
+
+def observe_claims(
+    answer: Callable, args: tuple, probe: str, claims: dict[str, list[str]], not_allowed: tuple[str, ...] = ()
+) -> list[Outcome]:
+    """Call `answer` once and return an Outcome for each title: its value says of each claim whether it holds.
+
+    claims: title -> claims; the probe returns {claim: "" where it holds, else what is seen instead}
+    """
+    whole = observe(answer, args, probe, not_allowed)
+    if whole.error:
+        return [whole for _ in claims]
+    outcomes = []
+    for wanted in claims.values():
+        seen = {
+            claim: whole.value.get(claim, "this can be looked at once the claims before it hold") for claim in wanted
+        }
+        outcomes.append(replace(whole, value={claim: not text for claim, text in seen.items()}, seen=seen))
+    return outcomes
 
 
 @contextlib.contextmanager
@@ -111,8 +145,8 @@ def _watching(not_allowed: tuple[str, ...], outcome: Outcome) -> Iterator[None]:
 
     def watch(frame: FrameType, event: str, _argument: Any) -> None:
         if event == "call" and not outcome.used:
-            module = str(frame.f_globals.get("__name__", ""))
-            outcome.used = next((name for name in not_allowed if (module + ".").startswith(name + ".")), "")
+            place = f"{frame.f_globals.get('__name__', '')}.{frame.f_code.co_qualname}."
+            outcome.used = next((name for name in not_allowed if place.startswith(name + ".")), "")
 
     sys.setprofile(watch)
     try:

@@ -13,6 +13,10 @@ import numpy as np
 from rnn_helpers.comparing import as_array, describe
 
 
+class Unfit(TypeError):
+    """What the answer gave cannot be judged at all; the message is a whole sentence for the student."""
+
+
 def vanishing(answer: Callable) -> dict[str, bool]:
     """Call a function that builds a matrix and say what is so about it: any matrix with these properties is right."""
     W = _square_matrix(answer())
@@ -44,11 +48,11 @@ def _radius(W: np.ndarray) -> float:
 def _square_matrix(result: Any) -> np.ndarray:
     W = as_array(result)
     if W is None or W.ndim != 2 or W.shape[0] != W.shape[1] or not W.size:
-        raise TypeError(f"expected a square matrix, got {describe(result)}")
+        raise Unfit(f"expected a square matrix, got {describe(result)}")
     if W.dtype.kind not in "biuf":
-        raise TypeError(f"expected a matrix of real numbers, got {W.dtype}")
+        raise Unfit(f"expected a matrix of real numbers, got {W.dtype}")
     if not np.all(np.isfinite(W)):
-        raise TypeError("expected finite numbers; there is nan or inf in the matrix")
+        raise Unfit("expected finite numbers; there is nan or inf in the matrix")
     return W.astype(float)
 
 
@@ -56,7 +60,7 @@ def orthogonal(answer: Callable, units: int, seed: int) -> dict[str, bool]:
     """Draw rotations from generators and say what is so about the first."""
     Q = _square_matrix(answer(units, np.random.default_rng(seed)))
     if Q.shape != (units, units):
-        raise TypeError(f"expected shape {(units, units)}, got {Q.shape}")
+        raise Unfit(f"expected shape {(units, units)}, got {Q.shape}")
     angles = Q.T @ Q - np.diag(np.diag(Q.T @ Q))
     return {
         "the columns stand at right angles": _near(angles, 0.0),
@@ -71,7 +75,7 @@ def adding(answer: Callable, claims: str, n: int, steps: int, seed: int) -> dict
     """Draw the adding problem and check one group of claims: "inputs", "marks", "targets" or "random"."""
     xs, targets = answer(n, steps, np.random.default_rng(seed))
     if np.shape(xs) != (n, steps, 2) or np.shape(targets) != (n,):
-        raise TypeError(f"expected shapes {(n, steps, 2)} and {(n,)}, got {np.shape(xs)} and {np.shape(targets)}")
+        raise Unfit(f"expected shapes {(n, steps, 2)} and {(n,)}, got {np.shape(xs)} and {np.shape(targets)}")
     values, marks = xs[..., 0], xs[..., 1]
     first, second = marks[:, : steps // 2].sum(axis=1), marks[:, steps // 2 :].sum(axis=1)
     if claims == "inputs":

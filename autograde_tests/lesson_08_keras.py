@@ -1,0 +1,692 @@
+"""Lesson 08: weights into Keras and back, the overview's and the tutorial's models, a stateful layer, a trained one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autograde_tests.drawing import Rng, numbers
+from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
+from rnn_helpers.models.classifiers import UNITS
+
+SAME = Tolerance(1e-10, "float64 on both sides, a few products and sums of numbers near 1")
+
+
+def _keras() -> Any:
+    """Import Keras when it is needed: the other lessons are graded without it."""
+    from rnn_helpers.quietly import keras
+
+    return keras
+
+
+def _cell(rng: Rng, features: int, units: int) -> tuple:
+    return (
+        numbers(rng, features, units, scale=0.5),
+        numbers(rng, units, units, scale=0.5),
+        numbers(rng, units, scale=0.5),
+    )
+
+
+# ------------------------------------------------------------------------------------ weights_to_keras
+
+
+def _variables(layer):
+    return layer.cell.kernel, layer.cell.recurrent_kernel, layer.cell.bias
+
+
+def _built(layer, W_xh):
+    if not layer.built:
+        layer.build((None, None, len(W_xh)))
+
+
+def _by_assign(layer, W_xh, W_hh, b_h, *, skip=(), add=False):
+    _built(layer, W_xh)
+    for variable, values in zip(_variables(layer), (W_xh, W_hh, b_h), strict=True):
+        if variable.name not in skip:
+            (variable.assign_add if add else variable.assign)(values)
+
+
+def _by_set_weights(layer, W_xh, W_hh, b_h):
+    _built(layer, W_xh)
+    layer.set_weights([W_xh, W_hh, b_h])
+
+
+def _by_calling_first(layer, W_xh, W_hh, b_h):
+    layer(np.zeros((1, 1, W_xh.shape[0])))
+    layer.cell.set_weights([W_xh, W_hh, b_h])
+
+
+def _by_weights(layer, W_xh, W_hh, b_h):
+    layer.build((1, 2, np.shape(W_xh)[0]))
+    for variable, values in zip(layer.weights, [W_xh, W_hh, b_h], strict=True):
+        variable.assign(values)
+
+
+def _into(look: str, features: int, units: int, **spec):
+    def draw(rng: Rng) -> tuple:
+        return look, {"weights": _cell(rng, features, units), **spec}, *_cell(rng, features, units)
+
+    return draw
+
+
+ONES = {"kernel_initializer": "ones", "recurrent_initializer": "ones", "bias_initializer": "ones"}
+
+weights_to_keras = Exercise(
+    name="weights_to_keras",
+    challenges=(
+        Challenge("the kernel", 0.5, _into("kernel", 2, 3)),
+        Challenge("the recurrent kernel", 0.5, _into("recurrent_kernel", 2, 3)),
+        Challenge("the bias", 0.5, _into("bias", 2, 3)),
+        Challenge("a layer without weights yet", 0.5, _into("states", 3, 4, built=False, options=ONES)),
+        Challenge("as many features as units", 0.5, _into("states", 4, 4), hidden=True),
+    ),
+    oracle=_by_assign,
+    tolerance=SAME,
+    mistakes=(
+        Mistake(
+            "W_hh is transposed on its way; Keras multiplies from the right, as we do",
+            lambda layer, U, W, b: _by_assign(layer, U, W.T, b),
+        ),
+        Mistake("the bias stays what it was", lambda *a: _by_assign(*a, skip=("bias",))),
+        Mistake("the recurrent kernel stays what it was", lambda *a: _by_assign(*a, skip=("recurrent_kernel",))),
+        Mistake("the kernel stays what it was", lambda *a: _by_assign(*a, skip=("kernel",))),
+        Mistake("the weights are added to the old ones; they take their place", lambda *a: _by_assign(*a, add=True)),
+    ),
+    styles=(_by_set_weights, _by_calling_first, _by_weights),
+    hints=(
+        "Which three arrays does layer.get_weights() show, in which order, and with which shapes?",
+        "layer.set_weights([...]) takes the same three arrays in the same order. A layer that is not built has none yet.",
+        "If not layer.built: layer.build((None, None, len(W_xh))). Then layer.set_weights([W_xh, W_hh, b_h]).",
+    ),
+    probe="into_layer",
+    unchanged=0.5,
+    not_allowed=(),
+)
+
+# ------------------------------------------------------------------------------------ numpy_from_keras
+
+
+def _keras_itself(layer, xs, mask=None, initial_state=None):
+    from rnn_helpers.models.seeing import as_numpy
+
+    result = layer(xs, mask=mask, initial_state=initial_state)
+    return tuple(as_numpy(part) for part in result) if isinstance(result, (tuple, list)) else as_numpy(result)
+
+
+CURVES: dict[str, Callable] = {
+    "tanh": np.tanh,
+    "relu": lambda a: np.maximum(a, 0),
+    "sigmoid": lambda a: 1 / (1 + np.exp(-a)),
+}
+
+
+def _walk(layer, xs, mask=None, initial_state=None, *, curve=None, turn="no", zero=False, whole=None, state=True):
+    U, W, b = layer.get_weights()
+    f = CURVES[curve or layer.get_config()["activation"]]
+    if layer.go_backwards and turn != "never":
+        xs, mask = xs[:, ::-1], None if mask is None else mask[:, ::-1]
+    h = np.zeros((len(xs), len(W))) if initial_state is None else np.array(initial_state)
+    states = []
+    for t in range(xs.shape[1]):
+        new = f(xs[:, t] @ U + h @ W + b)
+        real = np.ones((len(xs), 1), dtype=bool) if mask is None else mask[:, t, None].astype(bool)
+        h = np.where(real, new, 0.0 if zero else h)
+        states.append(h)
+    hs = np.stack(states, axis=1)
+    if turn == "back" and layer.go_backwards:
+        hs = hs[:, ::-1]
+    out = hs if (layer.return_sequences if whole is None else whole) else hs[:, -1]
+    return (out, h) if layer.return_state and state else out
+
+
+def _with_einsum(layer, xs, mask=None, initial_state=None):
+    W_xh, W_hh, b_h = (np.asarray(w) for w in layer.get_weights())
+    f: dict[str, Callable] = {
+        "tanh": np.tanh,
+        "relu": lambda a: a * (a > 0),
+        "sigmoid": lambda a: 0.5 + 0.5 * np.tanh(a / 2),
+    }
+    steps = range(xs.shape[1])[:: -1 if layer.go_backwards else 1]
+    h = np.zeros((xs.shape[0], b_h.size)) if initial_state is None else initial_state
+    hs = []
+    for t in steps:
+        new = f[layer.activation.__name__](
+            np.einsum("bd,dh->bh", xs[:, t], W_xh) + np.einsum("bi,ij->bj", h, W_hh) + b_h
+        )
+        h = new if mask is None else np.where(mask[:, t : t + 1], new, h)
+        hs.append(h)
+    out = np.array(hs).transpose(1, 0, 2) if layer.return_sequences else h
+    return [out, h] if layer.return_state else out
+
+
+def _row_by_row(layer, xs, mask=None, initial_state=None):
+    batch, steps, _ = xs.shape
+    mask = np.ones((batch, steps)) if mask is None else mask
+    kernel, recurrent_kernel, bias = layer.cell.get_weights()
+    hs = np.zeros((batch, steps, layer.units))
+    last = np.zeros((batch, layer.units))
+    for row in range(batch):
+        h = np.zeros(layer.units) if initial_state is None else initial_state[row].copy()
+        order = list(range(steps))
+        if layer.go_backwards:
+            order.reverse()
+        for place, t in enumerate(order):
+            if mask[row, t]:
+                h = CURVES[layer.get_config()["activation"]](xs[row, t] @ kernel + h @ recurrent_kernel + bias)
+            hs[row, place] = h
+        last[row] = h
+    result = hs if layer.return_sequences else last
+    return (result, last) if layer.return_state else result
+
+
+def _reading(options: dict, *, masked: bool = False, started: bool = False):
+    def draw(rng: Rng) -> tuple:
+        features, units, batch, steps = 2, 3, 4, 5
+        xs = numbers(rng, batch, steps, features)
+        mask = np.arange(steps) < np.array([[5], [2], [3], [1]]) if masked else None
+        state = numbers(rng, batch, units, scale=0.5) if started else None
+        return {"weights": _cell(rng, features, units), "options": options}, xs, mask, state
+
+    return draw
+
+
+ALL_STATES = {"return_sequences": True}
+
+numpy_from_keras = Exercise(
+    name="numpy_from_keras",
+    challenges=(
+        Challenge("all states", 0.5, _reading(ALL_STATES)),
+        Challenge("the last state only", 0.5, _reading({})),
+        Challenge("ReLU in place of tanh", 0.5, _reading({"activation": "relu", **ALL_STATES})),
+        Challenge("a mask", 0.5, _reading(ALL_STATES, masked=True)),
+        Challenge("an initial state", 0.5, _reading(ALL_STATES, started=True)),
+        Challenge("go_backwards", 0.5, _reading({"go_backwards": True, **ALL_STATES})),
+        Challenge("return_state", 0.5, _reading({"return_state": True, **ALL_STATES})),
+        Challenge(
+            "sigmoid, a mask and an initial state",
+            0.5,
+            _reading({"activation": "sigmoid"}, masked=True, started=True),
+            hidden=True,
+        ),
+        Challenge(
+            "backwards, with its last state", 0.5, _reading({"go_backwards": True, "return_state": True}), hidden=True
+        ),
+    ),
+    oracle=_keras_itself,
+    tolerance=SAME,
+    mistakes=(
+        Mistake("the activation is always tanh; ask layer.get_config()", lambda *a: _walk(*a, curve="tanh")),
+        Mistake(
+            "the mask is ignored; where it is False the state is carried on",
+            lambda layer, xs, mask=None, initial_state=None: _walk(layer, xs, None, initial_state),
+        ),
+        Mistake("masked steps set the state to zero; it is carried on", lambda *a: _walk(*a, zero=True)),
+        Mistake(
+            "the initial state is ignored: every sequence begins at zero",
+            lambda layer, xs, mask=None, initial_state=None: _walk(layer, xs, mask),
+        ),
+        Mistake(
+            "go_backwards is ignored: the steps are read from the first to the last", lambda *a: _walk(*a, turn="never")
+        ),
+        Mistake(
+            "with go_backwards the states are turned back around; Keras leaves them in the order in which it read",
+            lambda *a: _walk(*a, turn="back"),
+        ),
+        Mistake("all states come back, whatever return_sequences says", lambda *a: _walk(*a, whole=True)),
+        Mistake("only the last state comes back, whatever return_sequences says", lambda *a: _walk(*a, whole=False)),
+        Mistake(
+            "return_state is ignored: with it Keras gives a pair, outputs and last state",
+            lambda *a: _walk(*a, state=False),
+        ),
+    ),
+    styles=(_walk, _with_einsum, _row_by_row),
+    hints=(
+        "Which of the layer's settings change what comes out? layer.get_config() lists them.",
+        "It is rnn_forward_masked with three questions: which activation, which order of the steps, which states come back?",
+        "Reverse xs and mask when layer.go_backwards; keep h where the mask is False; hs or hs[:, -1]; a pair if layer.return_state.",
+    ),
+    probe="with_layer",
+    unchanged=0.5,
+    not_allowed=(
+        "keras.src.layers.layer.Layer.__call__",
+        "keras.src.layers.rnn.simple_rnn.SimpleRNN.call",
+        "keras.src.layers.rnn.simple_rnn.SimpleRNNCell.call",
+        "keras.src.layers.rnn.rnn.RNN.call",
+        "rnn_helpers.cells",
+    ),
+)
+
+# ------------------------------------------------------------------------------ build_binary_classifier
+
+TAKES, PARAMETERS, GIVES = "it takes 10 steps of 1 feature", "it has 1121 parameters", "it gives one number a sequence"
+BOUNDED, VARIED = "its outputs are between 0 and 1", "its outputs differ from sequence to sequence"
+EQUATIONS = "its outputs are those of the equations, tanh inside and sigmoid on top"
+COMPILED, ADAM = "it is compiled", "its optimizer is Adam"
+ENTROPY, CHANCES = "its loss is a cross-entropy", "its loss takes probabilities, not logits"
+NEW = "each call gives a new model"
+
+
+def _binary(
+    *,
+    steps=10,
+    features=1,
+    units=UNITS,
+    inside="tanh",
+    on_top="sigmoid",
+    sequences=False,
+    bias=True,
+    optimizer="adam",
+    loss="binary_crossentropy",
+):
+    keras = _keras()
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((steps, features)),
+            layers.SimpleRNN(units, activation=inside, return_sequences=sequences, use_bias=bias),
+            layers.Dense(1, activation=on_top),
+        ]
+    )
+    if optimizer:
+        model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
+    return model
+
+
+def _binary_functional():
+    keras = _keras()
+    xs = keras.Input(shape=(10, 1))
+    chance = keras.layers.Dense(1, activation="sigmoid")(keras.layers.SimpleRNN(32)(xs))
+    model = keras.Model(xs, chance)
+    model.compile(keras.optimizers.Adam(), keras.losses.BinaryCrossentropy(), metrics=["accuracy"])
+    return model
+
+
+def _binary_in_parts():
+    keras = _keras()
+    model = keras.Sequential(name="any_name")
+    for layer in (
+        keras.Input(shape=(None, 1)),
+        keras.layers.RNN(keras.layers.SimpleRNNCell(32), name="memory"),
+        keras.layers.Dense(1),
+        keras.layers.Activation("sigmoid"),
+    ):
+        model.add(layer)
+    model.compile(optimizer=keras.optimizers.Adam(0.001), loss="binary_crossentropy")
+    return model
+
+
+def _binary_from_logits():
+    return _binary(loss=_keras().losses.BinaryCrossentropy(from_logits=True))
+
+
+build_binary_classifier = ClaimsExercise(
+    name="build_binary_classifier",
+    challenges=(
+        Claims("sizes", 1.0, (TAKES, PARAMETERS, GIVES)),
+        Claims("what it computes", 1.5, (BOUNDED, VARIED, EQUATIONS)),
+        Claims("how it will learn", 1.0, (COMPILED, ADAM, ENTROPY, CHANCES)),
+        Claims("a new one each time", 0.5, (NEW,), hidden=True),
+    ),
+    draw=lambda rng: (),
+    oracle=_binary,
+    threshold="outputs agree with NumPy's to 1e-5: float32 on Keras' side; no training is involved",
+    mistakes=(
+        Mistake(
+            "softmax stands over a single unit: whatever comes in, it gives 1",
+            lambda: _binary(on_top="softmax"),
+            (VARIED, EQUATIONS),
+        ),
+        Mistake("the output has no activation", lambda: _binary(on_top=None), (BOUNDED, EQUATIONS)),
+        Mistake(
+            "every step gives an output; one answer a sequence is asked for",
+            lambda: _binary(sequences=True),
+            (GIVES, EQUATIONS, ENTROPY, CHANCES),
+        ),
+        Mistake(
+            "steps and features have changed places: that is one step of ten features",
+            lambda: _binary(steps=1, features=10),
+            (TAKES, PARAMETERS, GIVES, BOUNDED, VARIED, EQUATIONS),
+        ),
+        Mistake(
+            "the recurrent layer uses ReLU; the plain SimpleRNN uses tanh", lambda: _binary(inside="relu"), (EQUATIONS,)
+        ),
+        Mistake("the number of units is not 32", lambda: _binary(units=10), (PARAMETERS,)),
+        Mistake("the recurrent layer has no bias", lambda: _binary(bias=False), (PARAMETERS, EQUATIONS)),
+        Mistake("the loss is the mean squared error", lambda: _binary(loss="mse"), (ENTROPY, CHANCES)),
+        Mistake(
+            "the sigmoid is applied twice: once by the last layer, once by the loss with from_logits=True",
+            _binary_from_logits,
+            (CHANCES,),
+        ),
+        Mistake("the model is not compiled", lambda: _binary(optimizer=None), (COMPILED, ADAM, ENTROPY, CHANCES)),
+        Mistake("the optimizer is plain gradient descent, not Adam", lambda: _binary(optimizer="sgd"), (ADAM,)),
+    ),
+    styles=(_binary, _binary_functional, _binary_in_parts),
+    hints=(
+        "Which three things does every Sequential model of this lesson begin with, contain and end with?",
+        "keras.Input of shape (10, 1), SimpleRNN(32), Dense(1) with a sigmoid; then compile with optimizer, loss and metrics.",
+        'model.compile(optimizer="adam", loss="binary_crossentropy", metrics=["accuracy"]), and return the model.',
+    ),
+    probe="binary_classifier",
+)
+
+# ------------------------------------------------------------------------------------ RecurrentNetwork
+
+SHAPED, ROWS = "it makes (batch, 10) of (batch, 20, 100)", "each row of its outputs adds up to 1"
+COUNT = "it has 8060 parameters"
+RELU = "its outputs are those of the equations, ReLU inside and softmax on top"
+SIZES, CONFIG = "RecurrentNetwork(units=7, classes=3) has these sizes", "get_config names units and classes"
+SAVED, SAVED_TOO = "a saved and loaded copy computes the same", "one of other sizes survives it too"
+LEARNS = "training makes its loss fall"
+
+
+def _network(*, inside="relu", on_top="softmax", sequences=False, names=True, keep=True, fixed=False, late=False):
+    """Return a class called RecurrentNetwork, right or wrong in one place."""
+    keras = _keras()
+    parent: Any = keras.Model
+
+    class RecurrentNetwork(parent):
+        def __init__(self, units=50, classes=10, **kwargs):
+            super().__init__(**kwargs)
+            self.units, self.classes = units, classes
+            if not late:
+                self.layers_of(50 if fixed else units, 10 if fixed else classes)
+
+        def layers_of(self, units, classes):
+            self.rnn = keras.layers.SimpleRNN(units, activation=inside, return_sequences=sequences)
+            self.readout = keras.layers.Dense(classes, activation=on_top)
+            return self.rnn, self.readout
+
+        def call(self, xs):
+            if late:
+                rnn = keras.layers.SimpleRNN(self.units, activation=inside)
+                readout = keras.layers.Dense(self.classes, activation=on_top)
+                return readout(rnn(xs))
+            return self.readout(self.rnn(xs))
+
+        def get_config(self):
+            sizes = {"units": self.units, "classes": self.classes} if names else {}
+            return {**super().get_config(), **sizes} if keep else sizes
+
+    return RecurrentNetwork
+
+
+def _tutorial():
+    keras = _keras()
+    parent: Any = keras.Sequential
+
+    class RecurrentNetwork(parent):
+        def __init__(self, units=50, classes=10):
+            super().__init__()
+            self.add(keras.Input((20, 100)))
+            self.add(keras.layers.SimpleRNN(units, activation="relu"))
+            self.add(keras.layers.Dense(classes, activation="softmax"))
+
+    return RecurrentNetwork
+
+
+def _registered():
+    """A class with a name of its own in Keras' registry, no **kwargs and no help from the parent's configuration."""
+    keras = _keras()
+    parent: Any = keras.Model
+
+    class RecurrentNetwork(parent):
+        def __init__(self, units=50, classes=10, name=None, trainable=True, dtype=None):
+            super().__init__(name=name, trainable=trainable, dtype=dtype)
+            self.sizes = (units, classes)
+            self.steps = [
+                keras.layers.SimpleRNN(units, activation=keras.activations.relu),
+                keras.layers.Dense(classes),
+                keras.layers.Softmax(),
+            ]
+
+        def call(self, xs):
+            for layer in self.steps:
+                xs = layer(xs)
+            return xs
+
+        def build(self, shape):
+            for layer in self.steps[:2]:
+                layer.build(shape)
+                shape = layer.compute_output_shape(shape)
+            self.built = True
+
+        def get_config(self):
+            return {"units": self.sizes[0], "classes": self.sizes[1], "name": self.name}
+
+    return RecurrentNetwork
+
+
+def _made(factory, **options):
+    """Return a function that is called as the class is, and makes an instance of a class that needs Keras."""
+    return lambda *sizes, **named: factory(**options)(*sizes, **named)
+
+
+recurrent_network = ClaimsExercise(
+    name="RecurrentNetwork",
+    challenges=(
+        Claims("its outputs", 1.5, (SHAPED, ROWS, COUNT, RELU)),
+        Claims("its sizes", 0.5, (SIZES,)),
+        Claims("its configuration", 0.5, (CONFIG,)),
+        Claims("saved and loaded", 1.0, (SAVED, SAVED_TOO)),
+        Claims("it learns", 0.5, (LEARNS,), hidden=True),
+    ),
+    draw=lambda rng: (),
+    oracle=_made(_network),
+    threshold="outputs agree with NumPy's to 1e-5: float32; five steps of Adam on six sequences make any such loss fall",
+    mistakes=(
+        Mistake(
+            "the class inherits from Sequential: Keras cannot build it again from its configuration",
+            _made(_tutorial),
+            (CONFIG, SAVED, SAVED_TOO),
+        ),
+        Mistake(
+            "get_config is missing, or leaves out units and classes", _made(_network, names=False), (CONFIG, SAVED_TOO)
+        ),
+        Mistake("the softmax is missing", _made(_network, on_top=None), (ROWS, RELU)),
+        Mistake("the recurrent layer uses tanh; ReLU is asked for", _made(_network, inside="tanh"), (RELU,)),
+        Mistake(
+            "__init__ takes units and classes, but the layers always have 50 and 10",
+            _made(_network, fixed=True),
+            (SIZES,),
+        ),
+        Mistake(
+            "every step gives an output; one answer a sequence is asked for",
+            _made(_network, sequences=True),
+            (SHAPED, RELU, LEARNS),
+        ),
+        Mistake(
+            "the layers are made inside call: each call makes new ones, and nothing is ever learnt",
+            _made(_network, late=True),
+            (COUNT, RELU, SIZES, SAVED, SAVED_TOO, LEARNS),
+        ),
+    ),
+    styles=(_made(_network), _made(_registered), _made(_network, keep=False)),
+    hints=(
+        "Which two layers does it own, and what must Keras be told to build the same object again?",
+        "Make the layers in __init__, use them in call, and let get_config return what __init__ takes.",
+        'get_config returns {**super().get_config(), "units": self.units, "classes": self.classes}; __init__ passes **kwargs on.',
+    ),
+    probe="sequence_network",
+)
+
+# ---------------------------------------------------------------------------------------- stateful_run
+
+
+def _in_numpy(layer, chunks):
+    U, W, b = layer.get_weights()
+    xs = np.concatenate(chunks, axis=1)
+    h, hs = np.zeros((len(xs), len(W))), []
+    for t in range(xs.shape[1]):
+        h = np.tanh(xs[:, t] @ U + h @ W + b)
+        hs.append(h)
+    return np.stack(hs, axis=1)
+
+
+def _in_keras(layer, chunks, *, before=True, each=False, only_last=False, order=1, twice=False, after=False):
+    from rnn_helpers.models.seeing import as_numpy
+
+    if before:
+        layer.reset_state()
+    out = []
+    for number, chunk in enumerate(chunks[::order]):
+        if each:
+            layer.reset_state()
+        if twice:
+            layer(chunk)
+        out.append(as_numpy(layer(chunk)))
+        if after and number == 0:
+            layer.reset_state()
+    return out[-1] if only_last else np.concatenate(out, axis=1)
+
+
+def _in_one_piece(layer, chunks):
+    layer.reset_state()
+    return layer(np.concatenate(chunks, axis=1)).numpy()
+
+
+def _into_a_buffer(layer, chunks):
+    lengths = [chunk.shape[1] for chunk in chunks]
+    hs = np.empty((len(chunks[0]), sum(lengths), layer.units))
+    layer.reset_state()
+    place = 0
+    for chunk, length in zip(chunks, lengths, strict=True):
+        hs[:, place : place + length] = layer(chunk)
+        place += length
+    return hs
+
+
+def _chunked(lengths: tuple[int, ...], batch: int, *, used: bool):
+    def draw(rng: Rng) -> tuple:
+        options = {"stateful": True, "return_sequences": True}
+        spec = {"weights": _cell(rng, 2, 3), "options": options, "batch": batch, "used": used}
+        return spec, tuple(numbers(rng, batch, length, 2) for length in lengths)
+
+    return draw
+
+
+stateful_run = Exercise(
+    name="stateful_run",
+    challenges=(
+        Challenge("two chunks", 0.5, _chunked((3, 3), 2, used=False)),
+        Challenge("a layer that has read before", 0.5, _chunked((3, 3, 3), 2, used=True)),
+        Challenge("chunks of other lengths", 0.5, _chunked((4, 1, 2), 3, used=True), hidden=True),
+    ),
+    oracle=_in_numpy,
+    tolerance=SAME,
+    mistakes=(
+        Mistake(
+            "the layer is never reset: it begins with the state that an earlier text has left",
+            lambda *a: _in_keras(*a, before=False),
+        ),
+        Mistake(
+            "the state is reset before every chunk, so that nothing is carried on", lambda *a: _in_keras(*a, each=True)
+        ),
+        Mistake("only the last chunk's states come back", lambda *a: _in_keras(*a, only_last=True)),
+        Mistake("the chunks are read from the last to the first", lambda *a: _in_keras(*a, order=-1)),
+        Mistake("every chunk is read twice, and each reading moves the state", lambda *a: _in_keras(*a, twice=True)),
+        Mistake("the state is reset after the first chunk as well", lambda *a: _in_keras(*a, after=True)),
+    ),
+    styles=(_in_keras, _in_one_piece, _into_a_buffer),
+    hints=(
+        "What does the layer still remember when your function begins?",
+        "Reset it once, then call it on one chunk after the other; it carries its state by itself.",
+        "layer.reset_state(); then np.concatenate([layer(chunk).numpy() for chunk in chunks], axis=1).",
+    ),
+    probe="with_layer",
+    unchanged=0.5,
+    not_allowed=(),
+)
+
+# ------------------------------------------------------------------------------------ train_classifier
+
+RECURRENT = "it is a recurrent network of 32 units"
+MOVED = "training has moved its biases away from zero"
+OLD, FRESH = "it is right on 80 % of the sequences it was given", "it is right on 80 % of sequences it has not seen"
+OPPOSITE = "it does not answer the other way round"
+
+
+def _train(xs, labels, *, model=None, epochs=10, change=lambda xs, labels: (xs, labels)):
+    model = model or _binary()
+    if epochs:
+        model.fit(*change(xs, labels), epochs=epochs, batch_size=32, verbose=0)
+    return model
+
+
+def _no_recurrence():
+    keras = _keras()
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((10, 1)),
+            layers.Flatten(),
+            layers.Dense(32, activation="tanh"),
+            layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    model.compile(optimizer="adam", loss="binary_crossentropy")
+    return model
+
+
+def _apart(xs, labels):
+    return np.random.default_rng(0).permutation(xs), labels
+
+
+train_classifier = ClaimsExercise(
+    name="train_classifier",
+    challenges=(
+        Claims("the model", 0.5, (GIVES, BOUNDED, RECURRENT)),
+        Claims("it was trained", 0.5, (MOVED, OPPOSITE)),
+        Claims("on what it was given", 0.5, (OLD,)),
+        Claims("on what it has not seen", 0.5, (FRESH,)),
+    ),
+    draw=lambda rng: (int(rng.integers(1000)), 1500),
+    oracle=_train,
+    threshold="80 % on 500 new sequences: the reference reaches 89 to 96 % on 20 seeds, the wrong versions at most 70 %",
+    mistakes=(
+        Mistake("the model is never trained: fit is missing", lambda *a: _train(*a, epochs=0), (MOVED, OLD, FRESH)),
+        Mistake(
+            "sequences and labels are shuffled apart: each sequence learns another's label",
+            lambda *a: _train(*a, change=_apart),
+            (OLD, FRESH),
+        ),
+        Mistake(
+            "in training the labels are turned around: 1 where 0 is right",
+            lambda *a: _train(*a, change=lambda xs, labels: (xs, 1 - labels)),
+            (OPPOSITE, OLD, FRESH),
+        ),
+        Mistake(
+            "there is no recurrent layer: all steps are looked at at once",
+            lambda *a: _train(*a, model=_no_recurrence()),
+            (RECURRENT,),
+        ),
+        Mistake(
+            "the output has no activation and the loss is the squared error; that is regression",
+            lambda *a: _train(*a, model=_binary(on_top=None, loss="mse")),
+            (BOUNDED,),
+        ),
+    ),
+    styles=(
+        _train,
+        lambda xs, labels: _train(xs, labels, model=_binary_functional(), epochs=12),
+        lambda xs, labels: _train(xs, labels, change=lambda xs, labels: (xs, labels[:, None].astype("float32"))),
+    ),
+    hints=(
+        "Which function of this lesson gives you a compiled model, and which method trains it?",
+        "model.fit takes sequences, labels, the number of epochs and the size of a batch. It returns a History, not the model.",
+        "model.fit(xs, labels, epochs=10, batch_size=32, verbose=0), then return model.",
+    ),
+    probe="trained_classifier",
+    trains=True,
+)
+
+EXERCISES = [
+    weights_to_keras,
+    numpy_from_keras,
+    build_binary_classifier,
+    train_classifier,
+    recurrent_network,
+    stateful_run,
+]

@@ -1,0 +1,19 @@
+"""How answers that build or use a Keras model are called and looked at. Each function is a probe, known by its name.
+
+A model is judged by what it computes: by its weights, by its configuration and by its outputs on inputs chosen here,
+against the course's NumPy network with those weights. Nothing in this package imports TensorFlow before it is called.
+"""
+
+from rnn_helpers.models.classifiers import binary_classifier, sequence_network, trained_classifier
+from rnn_helpers.models.forecasters import trained_forecaster
+from rnn_helpers.models.layers import into_layer, with_layer
+
+PROBES = (
+    into_layer,
+    with_layer,
+    binary_classifier,
+    sequence_network,
+    trained_classifier,
+    trained_forecaster,
+)
+MODEL_PROBES = {probe.__name__: probe for probe in PROBES}

@@ -1,0 +1,72 @@
+"""The probe for lesson 09: a forecaster trained on one part of a series, tried on a later one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from rnn_helpers.models import seeing
+from rnn_helpers.models.seeing import say
+
+WINDOW = 22
+TRAIN, LATER = 400, 300  # windows: to learn from (and as many to validate with), and to be tried on
+SHIFT = 0.6  # added to every validation target, so that a model which learns from them gives itself away
+DRAWN = 0.15  # a forecaster drawn upwards by more has learnt from them; benchmarks/thresholds.py
+BETTER = 0.8  # of persistence's error
+
+
+def swinging_series(seed: int, steps: int) -> np.ndarray:
+    """Return a noisy swing around 0 with standard deviation near 1: (steps,); the seed decides its period, 16 to 26.
+
+    x_t = 2 r cos(w) x_{t-1} - r^2 x_{t-2} + noise, a linear autoregression of order 2 with r = 0.98
+    """
+    rng = np.random.default_rng(seed)
+    angle, r, noise = 2 * np.pi / rng.uniform(16, 26), 0.98, rng.normal(size=steps + 200)
+    x = np.zeros(steps + 200)
+    for t in range(2, len(x)):
+        x[t] = 2 * r * np.cos(angle) * x[t - 1] - r * r * x[t - 2] + noise[t]
+    return x[200:] / x[200:].std()
+
+
+def windows(series: np.ndarray, first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return `count` windows, the first beginning at `first`, and the values that follow: (count, 22, 1), (count,)."""
+    rows = first + np.arange(count)[:, None] + np.arange(WINDOW)
+    return series[rows][..., None].astype(np.float32), series[rows[:, -1] + 1].astype(np.float32)
+
+
+def trained_forecaster(answer: Callable, seed: int) -> dict[str, str]:
+    """Have a forecaster trained on the beginning of a series and look at its forecasts of the end."""
+    from rnn_helpers.quietly import keras
+
+    keras.utils.set_random_seed(seed)
+    series = swinging_series(seed, 2 * TRAIN + LATER + 3 * WINDOW)
+    xs, ys = windows(series, 0, TRAIN)
+    xs_valid, ys_valid = windows(series, TRAIN + WINDOW, TRAIN)
+    xs_later, ys_later = windows(series, 2 * (TRAIN + WINDOW), LATER)
+    model = seeing.checked_model(answer(xs, ys, xs_valid, ys_valid + np.float32(SHIFT)))
+    given = seeing.outputs(model, xs_later)
+    shaped = given.shape == (LATER, 1)
+    seen = {"it gives one number a window": say(shaped, f"for {LATER} windows its shape is {given.shape}")}
+    if not shaped:
+        return seen
+    forecasts = given[:, 0].astype(float)
+    error, naive = np.abs(forecasts - ys_later).mean(), np.abs(xs_later[:, -1, 0] - ys_later).mean()
+    drawn = float(np.mean(seeing.outputs(model, xs)[:, 0] - ys))
+    wide = bool(forecasts.min() < -0.3 and forecasts.max() > 0.3)
+    moved = max(float(np.abs(array).max()) for array in seeing.weights(model) if array.ndim == 1) > 1e-6
+    seen |= {
+        "it can forecast both high and low values": say(
+            wide,
+            f"they reach from {forecasts.min():.2f} to {forecasts.max():.2f}",
+        ),
+        "training has moved its biases away from zero": say(moved, "they are as they were built: was it trained?"),
+        "on later windows its error is at most 0.8 of persistence's": say(
+            bool(error <= BETTER * naive), f"{error:.3f}, where persistence has {naive:.3f}"
+        ),
+    }
+    if wide:
+        seen["it has not learnt from the validation windows"] = say(
+            drawn < DRAWN, f"its forecasts are {drawn:+.2f} off, towards validation targets that were shifted"
+        )
+    return seen

@@ -1,0 +1,53 @@
+"""Probes for answers that take a Keras layer: the layer is built here from plain data, then handed over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rnn_helpers.models.seeing import as_numpy
+from rnn_helpers.properties import Unfit
+
+VARIABLES = ("kernel", "recurrent_kernel", "bias")
+
+
+def build_layer(spec: dict) -> Any:
+    """Return a SimpleRNN layer.
+
+    spec: "weights" (W_xh, W_hh, b_h), which decide the sizes; "options" for the layer, such as {"activation": "relu"};
+        "batch" where the layer is stateful; "built": False leaves it without weights; "used": True means that a
+        stateful layer has read something before
+    """
+    from rnn_helpers.quietly import keras
+
+    W_xh, W_hh, b_h = spec["weights"]
+    layer = keras.layers.SimpleRNN(len(W_hh), **{"dtype": "float64", **spec.get("options", {})})
+    if not spec.get("built", True):
+        return layer
+    layer.build((spec.get("batch"), None, len(W_xh)))
+    layer.set_weights([W_xh, W_hh, b_h])
+    if spec.get("used"):
+        layer(np.ones((spec["batch"], 3, len(W_xh))))
+    return layer
+
+
+def with_layer(answer: Callable, spec: dict, *args: Any) -> Any:
+    """Call a function on a layer and its other arguments."""
+    return answer(build_layer(spec), *args)
+
+
+def into_layer(answer: Callable, look: str, spec: dict, W_xh: np.ndarray, W_hh: np.ndarray, b_h: np.ndarray) -> Any:
+    """Let a function put weights into a layer and return what `look` names: one of VARIABLES, or "states".
+
+    The states are the layer's answer to a fixed input.
+    """
+    layer = build_layer(spec)
+    answer(layer, W_xh, W_hh, b_h)
+    if not layer.built:
+        raise Unfit("the layer still has no weights: layer.build((None, None, features)) makes them")
+    if look != "states":
+        return as_numpy(getattr(layer.cell, look))
+    rows = np.cos(np.arange(2 * 4 * len(W_xh))).reshape(2, 4, len(W_xh))
+    return as_numpy(layer(rows))

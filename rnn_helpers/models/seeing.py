@@ -1,0 +1,86 @@
+"""What a judge sees of a Keras model: its weights, its outputs on inputs of the judge's choice, how it was compiled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rnn_helpers import cells
+from rnn_helpers.comparing import describe
+from rnn_helpers.properties import Unfit
+
+FLOAT32 = 1e-5  # Keras computes in float32: seven digits, of which a few sums cost two
+
+
+def checked_model(model: Any) -> Any:
+    """Return `model` when it is a Keras model with finite weights. Raises Unfit with one sentence otherwise."""
+    from rnn_helpers.quietly import keras
+
+    if isinstance(model, type):
+        raise Unfit(f"expected a model, got {describe(model)}")
+    if isinstance(model, keras.callbacks.History):
+        raise Unfit("expected a model, got a History: that is what fit returns. Return the model itself")
+    if not isinstance(model, keras.Model):
+        raise Unfit(f"expected a Keras model, got {describe(model)}")
+    if not model.built or not model.weights:
+        raise Unfit("the model has no weights yet: begin it with keras.Input(shape=(steps, features))")
+    for variable in model.weights:
+        if not np.all(np.isfinite(as_numpy(variable))):
+            raise Unfit(f"its {variable.name} holds nan or inf; a model that has come to that answers nothing")
+    return model
+
+
+def as_numpy(tensor: Any) -> np.ndarray:
+    """Return a Keras tensor or variable as an array of its own."""
+    from rnn_helpers.quietly import keras
+
+    return np.array(keras.ops.convert_to_numpy(tensor))
+
+
+def weights(model: Any) -> list[np.ndarray]:
+    """Return the trainable weights as arrays, in the order in which the layers use them."""
+    return [as_numpy(variable) for variable in model.trainable_weights]
+
+
+def outputs(model: Any, xs: np.ndarray) -> np.ndarray:
+    """Return the model's answer to `xs` as an array; no dropout, no training."""
+    return as_numpy(model(xs.astype(np.float32), training=False))
+
+
+def states_and_logits(arrays: list[np.ndarray], xs: np.ndarray, activation: str) -> tuple[np.ndarray, np.ndarray]:
+    """Run the course's own network with a model's five weights (kernel, recurrent kernel, bias, readout, its bias)."""
+    W_xh, W_hh, b_h, W_hy, b_y = (array.astype(float) for array in arrays)
+    h_0 = np.zeros((len(xs), len(W_hh)))
+    hs, _ = cells.forward(xs.astype(float), h_0, W_xh, W_hh, b_h, activation=activation)
+    return hs, hs @ W_hy + b_y
+
+
+def are_network_weights(arrays: list[np.ndarray]) -> bool:
+    """Tell whether the arrays fit the equations: (D, H), (H, H), (H,), (H, C), (C,)."""
+    if [array.ndim for array in arrays] != [2, 2, 1, 2, 1]:
+        return False
+    W_xh, W_hh, b_h, W_hy, b_y = arrays
+    units = W_xh.shape[1]
+    return W_hh.shape == (units, units) and b_h.shape == (units,) and W_hy.shape == (units, len(b_y))
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Return 1 / (1 + exp(-logits)) without overflow."""
+    return 0.5 * (1 + np.tanh(0.5 * logits))
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Return exp(logits) over its sum along the last axis."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def near(a: np.ndarray, b: np.ndarray, tolerance: float = FLOAT32) -> bool:
+    """Tell whether two arrays have one shape and agree to `tolerance`, relative where they are large."""
+    return a.shape == b.shape and bool(np.all(np.abs(a - b) <= tolerance * (1 + np.abs(b))))
+
+
+def say(holds: bool, instead: str) -> str:
+    """Return "" where a claim holds, else what is seen instead."""
+    return "" if holds else instead

@@ -1,0 +1,49 @@
+"""Import Keras without TensorFlow's start-up log: `from rnn_helpers.quietly import keras`.
+
+TensorFlow's C++ side writes greetings (oneDNN, CUDA, processor features) straight to the process' stderr, and its
+TF_CPP_MIN_LOG_LEVEL does not hold back all of them. Should the import fail, what it wrote is shown after all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+STDERR = 2  # the file descriptor that C++ writes to
+
+
+@contextlib.contextmanager
+def _quiet_descriptor() -> Iterator[None]:
+    """Keep what is written to descriptor 2 in a file; pass it on when the block raises."""
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        sys.stderr.flush()
+    try:
+        before = os.dup(STDERR)
+    except OSError:  # a process without a stderr has no noise either
+        yield
+        return
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), STDERR)
+        try:
+            yield
+        except BaseException:
+            os.dup2(before, STDERR)
+            kept.seek(0)
+            sys.stderr.write(kept.read().decode(errors="replace"))
+            raise
+        finally:
+            os.dup2(before, STDERR)
+            os.close(before)
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+with _quiet_descriptor():
+    import keras  # noqa: E402
+    import tensorflow  # noqa: E402
+
+tensorflow.get_logger().setLevel("ERROR")  # retracing is nothing that a learner could act on
+
+__all__ = ["keras"]
