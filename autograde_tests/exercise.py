@@ -180,10 +180,11 @@ class ClaimsExercise:
 
 
 def _parameters(function: Callable) -> list[str]:
-    return [_shown(parameter) for parameter in inspect.signature(function).parameters.values()]
+    return [shown(parameter) for parameter in inspect.signature(function).parameters.values()]
 
 
-def _shown(parameter: inspect.Parameter) -> str:
+def shown(parameter: inspect.Parameter) -> str:
+    """Return a parameter as a signature shows it, `activation=np.tanh` for example."""
     default = parameter.default
     if default is parameter.empty:
         return parameter.name

@@ -82,7 +82,7 @@ weights_to_keras = Exercise(
         Challenge("a layer without weights yet", 0.5, _into("states", 3, 4, built=False, options=ONES)),
         Challenge("as many features as units", 0.5, _into("states", 4, 4), hidden=True),
     ),
-    oracle=_by_assign,
+    oracle=lambda layer, W_xh, W_hh, b_h: _by_assign(layer, W_xh, W_hh, b_h),
     tolerance=SAME,
     mistakes=(
         Mistake(
@@ -330,7 +330,7 @@ build_binary_classifier = ClaimsExercise(
         Claims("a new one each time", 0.5, (NEW,), hidden=True),
     ),
     draw=lambda rng: (),
-    oracle=_binary,
+    oracle=lambda: _binary(),
     threshold="outputs agree with NumPy's to 1e-5: float32 on Keras' side; no training is involved",
     mistakes=(
         Mistake(
@@ -474,7 +474,7 @@ recurrent_network = ClaimsExercise(
         Claims("it learns", 0.5, (LEARNS,), hidden=True),
     ),
     draw=lambda rng: (),
-    oracle=_made(_network),
+    oracle=lambda units=50, classes=10: _network()(units, classes),
     threshold="outputs agree with NumPy's to 1e-5: float32; five steps of Adam on six sequences make any such loss fall",
     mistakes=(
         Mistake(
@@ -643,7 +643,7 @@ train_classifier = ClaimsExercise(
         Claims("on what it has not seen", 0.5, (FRESH,)),
     ),
     draw=lambda rng: (int(rng.integers(1000)), 1500),
-    oracle=_train,
+    oracle=lambda xs, labels: _train(xs, labels),
     threshold="80 % on 500 new sequences: the reference reaches 89 to 96 % on 20 seeds, the wrong versions at most 70 %",
     mistakes=(
         Mistake("the model is never trained: fit is missing", lambda *a: _train(*a, epochs=0), (MOVED, OLD, FRESH)),

@@ -45,12 +45,11 @@ for variable in layer.weights:
 # that is a good start). Which is which?
 
 # %%
-ax = graphs.weights_in_equation(
-    layer.get_weights(), [variable.name for variable in layer.weights]
-)
+ax = graphs.weights_in_equation(layer.get_weights(), [variable.name for variable in layer.weights])
 ax.set_title("A new layer's weights, laid over the equation", fontsize=11)
 plots.show(
-    ax, "h_t = tanh(x_t kernel + h_(t-1) recurrent_kernel + bias), each array as a map of colour; the bias is blank."
+    ax,
+    "h_t = tanh(x_t kernel + h_(t-1) recurrent_kernel + bias), each array as a map of colour; the bias is blank.",
 )
 W_hh = layer.get_weights()[1]
 print("recurrent_kernel keeps lengths:", np.allclose(W_hh.T @ W_hh, np.eye(5)))
@@ -131,7 +130,9 @@ for dtype in ("float64", "float32"):
 
 # %%
 layer = keras.layers.SimpleRNN(4, activation="relu", return_sequences=True)
-print(layer.get_config()["activation"], layer.return_sequences, layer.return_state, layer.go_backwards)
+print(
+    layer.get_config()["activation"], layer.return_sequences, layer.return_state, layer.go_backwards
+)
 
 # %% [markdown]
 # ### Half the work: in which order?
@@ -217,7 +218,9 @@ for name, options, call in settings:
         weights_to_keras(layer, *cell)
         inputs = {key: a if key == "mask" else a.astype(dtype) for key, a in call.items()}
         theirs = layer(xs.astype(dtype), **inputs).numpy()
-        differences.append(np.abs(numpy_from_keras(layer, xs.astype(dtype), **inputs) - theirs).max())
+        differences.append(
+            np.abs(numpy_from_keras(layer, xs.astype(dtype), **inputs) - theirs).max()
+        )
     print(f"{name:<22} {differences[0]:.0e}     {differences[1]:.0e}")
 
 # %% [markdown]
@@ -323,7 +326,12 @@ rng = np.random.default_rng(0)
 noise, coins = rng.random((1500, 10, 1)).astype("float32"), rng.integers(0, 2, size=1500)
 model = build_binary_classifier()
 history = model.fit(
-    noise[:1000], coins[:1000], validation_data=(noise[1000:], coins[1000:]), epochs=10, batch_size=32, verbose=0
+    noise[:1000],
+    coins[:1000],
+    validation_data=(noise[1000:], coins[1000:]),
+    epochs=10,
+    batch_size=32,
+    verbose=0,
 )
 print({name: round(values[-1], 2) for name, values in history.history.items()})
 
@@ -352,7 +360,8 @@ ax = plots.curves(
     ylim=(0.3, 1.05),
 )
 plots.show(
-    ax, f"Share right: given rises to {history['accuracy'][-1]:.2f}, fresh stays at {history['val_accuracy'][-1]:.2f}."
+    ax,
+    f"Share right: given rises to {history['accuracy'][-1]:.2f}, fresh stays at {history['val_accuracy'][-1]:.2f}.",
 )
 print(f"loss on fresh sequences: {history['val_loss'][-1]:.2f}; a coin's: {np.log(2):.2f}")
 
@@ -397,7 +406,9 @@ rule = (noise[:, :5].sum(axis=(1, 2)) > noise[:, 5:].sum(axis=(1, 2))).astype(in
 model = train_classifier(noise[:1000], rule[:1000])
 said_yes = model(noise).numpy()[:, 0] > 0.5
 right = said_yes == rule
-print(f"the same sequences, a rule for labels: given {right[:1000].mean():.2f}, fresh {right[1000:].mean():.2f}")
+print(
+    f"the same sequences, a rule for labels: given {right[:1000].mean():.2f}, fresh {right[1000:].mean():.2f}"
+)
 
 # %% [markdown]
 # The same sequences, the same model, the same ten epochs. Only the labels have a reason now, and fresh sequences are nearly as
@@ -508,7 +519,9 @@ copy = keras.models.load_model(
     f"{folder.name}/network.keras", custom_objects={"RecurrentNetwork": RecurrentNetwork}
 )
 again = copy(fresh_sounds).numpy()
-print("the loaded copy says the same:", np.allclose(again, network(fresh_sounds).numpy(), atol=1e-6))
+print(
+    "the loaded copy says the same:", np.allclose(again, network(fresh_sounds).numpy(), atol=1e-6)
+)
 
 # %% [markdown]
 # ## Reading in pieces: a stateful layer

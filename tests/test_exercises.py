@@ -10,7 +10,7 @@ import pytest
 from lesson_code import definitions, notebook
 
 from autograde_tests import exercises, find, grade
-from autograde_tests.exercise import ClaimsExercise
+from autograde_tests.exercise import ClaimsExercise, shown
 from autograde_tests.grading import SALT, report_on
 from autograde_tests.registry import AnyExercise
 from rnn_helpers.comparing import find_problem
@@ -63,6 +63,13 @@ def test_the_blank_stub_earns_nothing_and_is_not_scolded(lesson: str, exercise: 
     report = report_on(definitions("lessons", lesson)[exercise.name], exercise.name)
     assert report.unsolved
     assert report.points == 0
+
+
+@pytest.mark.parametrize(("lesson", "exercise"), WITH_LESSON)
+def test_the_stub_takes_what_the_exercise_says(lesson: str, exercise: AnyExercise) -> None:
+    signature = inspect.signature(definitions("lessons", lesson)[exercise.name])
+    own = [shown(parameter) for parameter in signature.parameters.values() if parameter.kind != parameter.VAR_KEYWORD]
+    assert exercise.task(np.random.default_rng(0), hidden=False).parameters == own
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)
