@@ -79,7 +79,7 @@ weights_to_keras = Exercise(
         Challenge("the kernel", 0.5, _into("kernel", 2, 3)),
         Challenge("the recurrent kernel", 0.5, _into("recurrent_kernel", 2, 3)),
         Challenge("the bias", 0.5, _into("bias", 2, 3)),
-        Challenge("a layer without weights yet", 0.5, _into("states", 3, 4, built=False, options=ONES)),
+        Challenge("a layer without weights yet", 0.5, _into("states", 2, 4, built=False, options=ONES)),
         Challenge("as many features as units", 0.5, _into("states", 4, 4), hidden=True),
     ),
     oracle=lambda layer, W_xh, W_hh, b_h: _by_assign(layer, W_xh, W_hh, b_h),
@@ -92,6 +92,10 @@ weights_to_keras = Exercise(
         Mistake("the bias stays what it was", lambda *a: _by_assign(*a, skip=("bias",))),
         Mistake("the recurrent kernel stays what it was", lambda *a: _by_assign(*a, skip=("recurrent_kernel",))),
         Mistake("the kernel stays what it was", lambda *a: _by_assign(*a, skip=("kernel",))),
+        Mistake(
+            "the layer keeps the weights it had: get_weights() gives copies, and `layer.kernel = ...` is only a new name; set_weights puts them in",
+            lambda layer, U, W, b: _built(layer, U),
+        ),
         Mistake("the weights are added to the old ones; they take their place", lambda *a: _by_assign(*a, add=True)),
     ),
     styles=(_by_set_weights, _by_calling_first, _by_weights),
@@ -122,11 +126,13 @@ CURVES: dict[str, Callable] = {
 }
 
 
-def _walk(layer, xs, mask=None, initial_state=None, *, curve=None, turn="no", zero=False, whole=None, state=True):
+def _walk(
+    layer, xs, mask=None, initial_state=None, *, curve=None, turn="no", zero=False, whole=None, state=True, turned=True
+):
     U, W, b = layer.get_weights()
     f = CURVES[curve or layer.get_config()["activation"]]
     if layer.go_backwards and turn != "never":
-        xs, mask = xs[:, ::-1], None if mask is None else mask[:, ::-1]
+        xs, mask = xs[:, ::-1], mask if mask is None or not turned else mask[:, ::-1]
     h = np.zeros((len(xs), len(W))) if initial_state is None else np.array(initial_state)
     states = []
     for t in range(xs.shape[1]):
@@ -199,11 +205,13 @@ numpy_from_keras = Exercise(
     challenges=(
         Challenge("all states", 0.5, _reading(ALL_STATES)),
         Challenge("the last state only", 0.5, _reading({})),
-        Challenge("ReLU in place of tanh", 0.5, _reading({"activation": "relu", **ALL_STATES})),
+        Challenge("ReLU in place of tanh", 0.25, _reading({"activation": "relu", **ALL_STATES})),
+        Challenge("sigmoid in place of tanh", 0.25, _reading({"activation": "sigmoid", **ALL_STATES})),
         Challenge("a mask", 0.5, _reading(ALL_STATES, masked=True)),
         Challenge("an initial state", 0.5, _reading(ALL_STATES, started=True)),
         Challenge("go_backwards", 0.5, _reading({"go_backwards": True, **ALL_STATES})),
-        Challenge("return_state", 0.5, _reading({"return_state": True, **ALL_STATES})),
+        Challenge("go_backwards with a mask", 0.25, _reading({"go_backwards": True, **ALL_STATES}, masked=True)),
+        Challenge("return_state", 0.25, _reading({"return_state": True, **ALL_STATES})),
         Challenge(
             "sigmoid, a mask and an initial state",
             0.5,
@@ -211,7 +219,10 @@ numpy_from_keras = Exercise(
             hidden=True,
         ),
         Challenge(
-            "backwards, with its last state", 0.5, _reading({"go_backwards": True, "return_state": True}), hidden=True
+            "backwards, with initial and last state",
+            0.5,
+            _reading({"go_backwards": True, "return_state": True}, started=True),
+            hidden=True,
         ),
     ),
     oracle=_keras_itself,
@@ -222,6 +233,13 @@ numpy_from_keras = Exercise(
             "the mask is ignored; where it is False the state is carried on",
             lambda layer, xs, mask=None, initial_state=None: _walk(layer, xs, None, initial_state),
         ),
+        Mistake(
+            "the mask is read the wrong way round: True is a real step",
+            lambda layer, xs, mask=None, initial_state=None: _walk(
+                layer, xs, None if mask is None else ~mask, initial_state
+            ),
+        ),
+        Mistake("with go_backwards the inputs are turned around, the mask is not", lambda *a: _walk(*a, turned=False)),
         Mistake("masked steps set the state to zero; it is carried on", lambda *a: _walk(*a, zero=True)),
         Mistake(
             "the initial state is ignored: every sequence begins at zero",
@@ -265,7 +283,7 @@ BOUNDED, VARIED = "its outputs are between 0 and 1", "its outputs differ from se
 EQUATIONS = "its outputs are those of the equations, tanh inside and sigmoid on top"
 COMPILED, ADAM = "it is compiled", "its optimizer is Adam"
 ENTROPY, CHANCES = "its loss is a cross-entropy", "its loss takes probabilities, not logits"
-NEW = "each call gives a new model"
+NEW, METRIC = "each call gives a new model", "fit will report its accuracy"
 
 
 def _binary(
@@ -279,6 +297,7 @@ def _binary(
     bias=True,
     optimizer="adam",
     loss="binary_crossentropy",
+    metrics=("accuracy",),
 ):
     keras = _keras()
     layers = keras.layers
@@ -290,7 +309,7 @@ def _binary(
         ]
     )
     if optimizer:
-        model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
+        model.compile(optimizer=optimizer, loss=loss, metrics=list(metrics))
     return model
 
 
@@ -313,7 +332,7 @@ def _binary_in_parts():
         keras.layers.Activation("sigmoid"),
     ):
         model.add(layer)
-    model.compile(optimizer=keras.optimizers.Adam(0.001), loss="binary_crossentropy")
+    model.compile(optimizer=keras.optimizers.Adam(0.001), loss="binary_crossentropy", metrics=["accuracy"])
     return model
 
 
@@ -326,7 +345,7 @@ build_binary_classifier = ClaimsExercise(
     challenges=(
         Claims("sizes", 1.0, (TAKES, PARAMETERS, GIVES)),
         Claims("what it computes", 1.5, (BOUNDED, VARIED, EQUATIONS)),
-        Claims("how it will learn", 1.0, (COMPILED, ADAM, ENTROPY, CHANCES)),
+        Claims("how it will learn", 1.0, (COMPILED, ADAM, ENTROPY, CHANCES, METRIC)),
         Claims("a new one each time", 0.5, (NEW,), hidden=True),
     ),
     draw=lambda rng: (),
@@ -338,30 +357,41 @@ build_binary_classifier = ClaimsExercise(
             lambda: _binary(on_top="softmax"),
             (VARIED, EQUATIONS),
         ),
-        Mistake("the output has no activation", lambda: _binary(on_top=None), (BOUNDED, EQUATIONS)),
+        Mistake(
+            "the output has no activation, or one that leaves the range from 0 to 1",
+            lambda: _binary(on_top=None),
+            (BOUNDED, EQUATIONS),
+        ),
         Mistake(
             "every step gives an output; one answer a sequence is asked for",
             lambda: _binary(sequences=True),
-            (GIVES, EQUATIONS, ENTROPY, CHANCES),
+            (GIVES, EQUATIONS, METRIC),
         ),
         Mistake(
             "steps and features have changed places: that is one step of ten features",
             lambda: _binary(steps=1, features=10),
-            (TAKES, PARAMETERS, GIVES, BOUNDED, VARIED, EQUATIONS),
+            (TAKES, PARAMETERS, GIVES, BOUNDED, VARIED, EQUATIONS, METRIC),
         ),
         Mistake(
-            "the recurrent layer uses ReLU; the plain SimpleRNN uses tanh", lambda: _binary(inside="relu"), (EQUATIONS,)
+            "the recurrent layer does not use tanh, or the output unit no sigmoid",
+            lambda: _binary(inside="relu"),
+            (EQUATIONS,),
         ),
         Mistake("the number of units is not 32", lambda: _binary(units=10), (PARAMETERS,)),
-        Mistake("the recurrent layer has no bias", lambda: _binary(bias=False), (PARAMETERS, EQUATIONS)),
-        Mistake("the loss is the mean squared error", lambda: _binary(loss="mse"), (ENTROPY, CHANCES)),
+        Mistake(
+            "the model is not one SimpleRNN, as it comes, and one Dense unit on its last state",
+            lambda: _binary(bias=False),
+            (PARAMETERS, EQUATIONS),
+        ),
+        Mistake("the loss is not the binary cross-entropy", lambda: _binary(loss="mse"), (ENTROPY, CHANCES)),
         Mistake(
             "the sigmoid is applied twice: once by the last layer, once by the loss with from_logits=True",
             _binary_from_logits,
             (CHANCES,),
         ),
-        Mistake("the model is not compiled", lambda: _binary(optimizer=None), (COMPILED, ADAM, ENTROPY, CHANCES)),
-        Mistake("the optimizer is plain gradient descent, not Adam", lambda: _binary(optimizer="sgd"), (ADAM,)),
+        Mistake("the model is not compiled", lambda: _binary(optimizer=None), (COMPILED, ADAM, ENTROPY, CHANCES, METRIC)),
+        Mistake('the metric is missing: metrics=["accuracy"]', lambda: _binary(metrics=()), (METRIC,)),
+        Mistake("the optimizer is not Adam", lambda: _binary(optimizer="sgd"), (ADAM,)),
     ),
     styles=(_binary, _binary_functional, _binary_in_parts),
     hints=(
@@ -377,7 +407,7 @@ build_binary_classifier = ClaimsExercise(
 SHAPED, ROWS = "it makes (batch, 10) of (batch, 20, 100)", "each row of its outputs adds up to 1"
 COUNT = "it has 8060 parameters"
 RELU = "its outputs are those of the equations, ReLU inside and softmax on top"
-SIZES, CONFIG = "RecurrentNetwork(units=7, classes=3) has these sizes", "get_config names units and classes"
+SIZES, CONFIG = "RecurrentNetwork(units=7, classes=3) has these sizes", "get_config gives units and classes"
 SAVED, SAVED_TOO = "a saved and loaded copy computes the same", "one of other sizes survives it too"
 LEARNS = "training makes its loss fall"
 
@@ -478,7 +508,7 @@ recurrent_network = ClaimsExercise(
     threshold="outputs agree with NumPy's to 1e-5: float32; five steps of Adam on six sequences make any such loss fall",
     mistakes=(
         Mistake(
-            "the class inherits from Sequential: Keras cannot build it again from its configuration",
+            "Keras cannot build the class again: it inherits from Sequential, or does not take what get_config gives",
             _made(_tutorial),
             (CONFIG, SAVED, SAVED_TOO),
         ),
@@ -578,7 +608,7 @@ stateful_run = Exercise(
     tolerance=SAME,
     mistakes=(
         Mistake(
-            "the layer is never reset: it begins with the state that an earlier text has left",
+            "the layer is not reset before the first chunk: it begins with the state that an earlier text has left",
             lambda *a: _in_keras(*a, before=False),
         ),
         Mistake(
@@ -606,6 +636,7 @@ RECURRENT = "it is a recurrent network of 32 units"
 MOVED = "training has moved its biases away from zero"
 OLD, FRESH = "it is right on 80 % of the sequences it was given", "it is right on 80 % of sequences it has not seen"
 OPPOSITE = "it does not answer the other way round"
+EPOCHS = "it was trained for 10 epochs in batches of 32"
 
 
 def _train(xs, labels, *, model=None, epochs=10, change=lambda xs, labels: (xs, labels)):
@@ -638,7 +669,7 @@ train_classifier = ClaimsExercise(
     name="train_classifier",
     challenges=(
         Claims("the model", 0.5, (GIVES, BOUNDED, RECURRENT)),
-        Claims("it was trained", 0.5, (MOVED, OPPOSITE)),
+        Claims("it was trained", 0.5, (MOVED, EPOCHS, OPPOSITE)),
         Claims("on what it was given", 0.5, (OLD,)),
         Claims("on what it has not seen", 0.5, (FRESH,)),
     ),
@@ -646,9 +677,18 @@ train_classifier = ClaimsExercise(
     oracle=lambda xs, labels: _train(xs, labels),
     threshold="80 % on 500 new sequences: the reference reaches 89 to 96 % on 20 seeds, the wrong versions at most 70 %",
     mistakes=(
-        Mistake("the model is never trained: fit is missing", lambda *a: _train(*a, epochs=0), (MOVED, OLD, FRESH)),
         Mistake(
-            "sequences and labels are shuffled apart: each sequence learns another's label",
+            "the model is never trained: fit is missing",
+            lambda *a: _train(*a, epochs=0),
+            (MOVED, EPOCHS, OPPOSITE, OLD, FRESH),
+        ),
+        Mistake(
+            "it is trained for a single epoch; epochs=10 is missing",
+            lambda *a: _train(*a, epochs=1),
+            (EPOCHS, OPPOSITE, OLD, FRESH),
+        ),
+        Mistake(
+            "it learns from other labels than those of its sequences: were they shuffled apart, or taken from elsewhere?",
             lambda *a: _train(*a, change=_apart),
             (OLD, FRESH),
         ),

@@ -54,7 +54,10 @@ class Card:
 
     def verdict(self) -> str:
         """Return the sentence of the known mistake, or "": the best thing on the card, so it stands on top."""
-        return f"This is exactly what comes out when {self.report.mistake}." if self.report.mistake else ""
+        if not self.report.mistake:
+            return ""
+        begin = "This is exactly what comes out when" if self.report.certain else "It looks as if"
+        return f"{begin} {self.report.mistake}."
 
     def footer(self) -> list[str]:
         """Return the sentences under the checks."""

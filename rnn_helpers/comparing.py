@@ -28,7 +28,7 @@ class Problem:
 def find_problem(expected: Any, got: Any, tolerance: float, *, lists: bool = False) -> Problem | None:
     """Return the first thing wrong with `got`, or None when it is right.
 
-    expected: an array, a number, a bool, or a tuple or dict of these
+    expected: an array, a number, a bool, a text, or a tuple or dict of these
     tolerance: largest accepted |got - expected| / (1 + |expected|); NaN is never accepted
     lists: whether a list of numbers may stand for an array
     """
@@ -36,6 +36,8 @@ def find_problem(expected: Any, got: Any, tolerance: float, *, lists: bool = Fal
         return _sequence_problem(expected, got, tolerance, lists)
     if isinstance(expected, dict):
         return _dict_problem(expected, got, tolerance, lists)
+    if isinstance(expected, str):
+        return _text_problem(expected, got)
     if isinstance(expected, np.ndarray):
         if isinstance(got, (list, tuple)) and not lists:
             return Problem("type", f"expected an array, got {describe(got)}; np.array(...) makes one of it")
@@ -70,6 +72,12 @@ def _dict_problem(expected: dict, got: Any, tolerance: float, lists: bool) -> Pr
 def _inside(place: str, problem: Problem) -> Problem:
     """Say where in a tuple or dict the problem is; the function did return, so that guess is left out."""
     return Problem(problem.kind, f"{place}: {problem.sentence.replace(FORGOTTEN, '')}")
+
+
+def _text_problem(expected: str, got: Any) -> Problem | None:
+    if not isinstance(got, str):
+        return Problem("type", f"expected a text, got {describe(got)}")
+    return None if got == expected else Problem("value", f"expected {expected!r}, got {got[:60]!r}")
 
 
 def _number_problem(expected: Any, got: Any, tolerance: float) -> Problem | None:
@@ -158,6 +166,8 @@ def same_output(first: Any, second: Any, tolerance: float) -> bool:
         return len(first) == len(second) and all(same_output(a, b, tolerance) for a, b in pairs)
     if isinstance(first, dict) and isinstance(second, dict):
         return set(first) == set(second) and all(same_output(first[key], second[key], tolerance) for key in first)
+    if isinstance(first, str) or isinstance(second, str):
+        return first == second if isinstance(first, str) and isinstance(second, str) else False
     a, b = as_array(first), as_array(second)
     if a is None or b is None:
         return a is None and b is None and type(first) is type(second)

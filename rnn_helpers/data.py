@@ -45,13 +45,16 @@ def zen_lines() -> list[str]:
 def python_manual(characters: int) -> str:
     """Return the first characters of English prose from Python's own help texts: a-z, space, comma and full stop.
 
-    Capitals become small, everything else a space, and runs of spaces one space. The text belongs to the Python
-    installation (module `pydoc_data.topics`, PSF licence) and changes a little from release to release.
+    Capitals become small, everything else a space, and runs of spaces one space. A paragraph that stands under
+    several topics is read once: a text kept aside must not be one that was learnt. The text belongs to the Python
+    installation (module `pydoc_data.topics`, PSF licence) and changes a little from release to release; it has some
+    300 000 characters.
     """
     from pydoc_data.topics import topics
 
-    text = " ".join(topics[name] for name in sorted(topics)).lower()
-    return re.sub(r"[^a-z,.]+", " ", text).strip()[:characters]
+    paragraphs = [part for name in sorted(topics) for part in re.split(r"\n\s*\n", topics[name])]
+    plain = [re.sub(r"[^a-z,.]+", " ", part.lower()).strip() for part in paragraphs]
+    return " ".join(filter(None, dict.fromkeys(plain)))[:characters]
 
 
 def one_hot(text: str, alphabet: str) -> np.ndarray:

@@ -62,6 +62,7 @@ class Report:
     problems: check title -> what is wrong first
     points: earned; possible: all there are
     mistake: the sentence of the known mistake it equals, or ""
+    certain: whether it equals it number for number, and not only in which claims hold
     unsolved: the stub was never filled in
     """
 
@@ -71,6 +72,7 @@ class Report:
     points: float = 0.0
     possible: float = 0.0
     mistake: str = ""
+    certain: bool = True
     unsolved: bool = False
     printed: str = ""
 
@@ -92,7 +94,7 @@ class Report:
 
 def judge(answer: Any, task: Task) -> Report:
     """Judge `answer` on every case of `task` and return the Report. Never raises for what the answer does."""
-    report = Report(task.name, possible=sum(task.points.values()))
+    report = Report(task.name, possible=sum(task.points.values()), certain=not task.together)
     wrong_kind = _not_an_answer(answer, task)
     if wrong_kind:
         return _all_wrong(report, task, wrong_kind)
@@ -143,10 +145,12 @@ def _problem(case: Case, outcome: Outcome, task: Task, names: list[str]) -> Prob
     if outcome.error:
         where = f", in {outcome.line}" if outcome.line else ""
         shapes = "" if outcome.error == "NameError" else _shapes(reaching(task.probe, case.args), names)
-        return Problem("error", f"{outcome.error}: {outcome.message.strip() or 'no message'}{where}.{shapes}")
+        return Problem(
+            "error", f"{outcome.error}: {outcome.message.strip().rstrip('.') or 'no message'}{where}.{shapes}"
+        )
     for claim, instead in outcome.seen.items():
         if instead:
-            return Problem("value", f"{claim}: {instead}")
+            return Problem("value", f"{claim}: no, {instead}")
     return find_problem(case.expected, outcome.value, task.tolerance, lists=task.lists)
 
 

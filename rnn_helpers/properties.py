@@ -12,6 +12,8 @@ import numpy as np
 
 from rnn_helpers.comparing import as_array, describe
 
+SAMPLES = 2000  # draws behind a share; a share that is right is 5 standard deviations off once in a million times
+
 
 class Unfit(TypeError):
     """What the answer gave cannot be judged at all; the message is a whole sentence for the student."""
@@ -104,6 +106,57 @@ def adding(answer: Callable, claims: str, n: int, steps: int, seed: int) -> dict
     }
 
 
+def sampling(answer: Callable, letters: int, seed: int) -> dict[str, str]:
+    """Draw from logits many times and say of each claim "" or what is seen instead."""
+    logits = np.random.default_rng(seed).permutation(np.linspace(-1.0, 1.5, letters))
+    plain, cold, hot = (_shares(answer, logits, t, seed) for t in (1.0, 0.5, 2.0))
+    top = int(np.argmax(logits))
+    zero = _draws(answer, logits, 0.0, seed, 20)
+    again, other = (_draws(answer, logits, 1.0, number, 40) for number in (seed, seed + 1))
+    repeated = bool(again) and _draws(answer, logits, 1.0, seed, 40) == again
+    return {
+        "at temperature 1 each character comes as often as the softmax says": _off(plain, logits),
+        "at 0.5 each comes as often as it should": _off(cold, logits / 0.5),
+        "at 2 each comes as often as it should": _off(hot, logits / 2.0),
+        "2 is not surer than 0.5": "" if hot[top] < cold[top] + 0.05 else "it takes the most likely one more often",
+        "a temperature of 0 takes the largest logit": "" if zero == [top] * 20 else "it failed, or took another",
+        "adding 1000 to all logits changes nothing": _off(_shares(answer, logits + 1000.0, 1.0, seed), logits),
+        "the same generator draws the same": "" if repeated else "two runs differ",
+        "another generator draws something else": "" if other and other != again else "every run is the same",
+    }
+
+
+def _draws(answer: Callable, logits: np.ndarray, temperature: float, seed: int, count: int) -> list[int]:
+    """Return `count` draws, or none when a draw fails."""
+    rng = np.random.default_rng(seed)
+    try:
+        with np.errstate(all="ignore"):
+            drawn = [answer(logits.copy(), temperature, rng) for _ in range(count)]
+    except (ValueError, ZeroDivisionError, FloatingPointError):  # what nan, inf and 1 / 0 lead to
+        return []
+    if not all(isinstance(index, (int, np.integer)) and 0 <= index < len(logits) for index in drawn):
+        raise Unfit(f"expected a whole number from 0 to {len(logits) - 1}, got {describe(drawn[0])}")
+    return [int(index) for index in drawn]
+
+
+def _shares(answer: Callable, logits: np.ndarray, temperature: float, seed: int) -> np.ndarray:
+    drawn = _draws(answer, logits, temperature, seed, SAMPLES)
+    return np.bincount(np.array(drawn, dtype=int), minlength=len(logits)) / SAMPLES
+
+
+def _off(shares: np.ndarray, logits: np.ndarray) -> str:
+    """Return "" when the shares are those of the softmax, else the one that is furthest off."""
+    powers = np.exp(logits - logits.max())
+    chances = powers / powers.sum()
+    off = np.abs(shares - chances)
+    if np.all(off <= 5 * np.sqrt(chances * (1 - chances) / SAMPLES) + 1e-3):
+        return ""
+    if not shares.any():
+        return "it failed"
+    worst = int(np.argmax(off))
+    return f"number {worst} came in {100 * shares[worst]:.0f} % of the draws, {100 * chances[worst]:.0f} % are right"
+
+
 def _near(array: Any, value: float) -> bool:
     return bool(np.all(np.abs(np.asarray(array) - value) < 1e-9))
 
@@ -113,4 +166,5 @@ PROPERTIES: dict[str, Callable] = {
     "growing": growing,
     "orthogonal": orthogonal,
     "adding": adding,
+    "sampling": sampling,
 }

@@ -4,7 +4,7 @@
 # **After this lesson you can** carry weights between your network and Keras, build, train, save and load Keras models of three kinds, read
 # a text in pieces with a stateful layer, and tell learning from memorising.
 #
-# **Time** about 90 minutes. **You need** lessons 01 to 03; lesson 07 explains one of the things you will see.
+# **Time** about 90 minutes. **You need** lessons 01 to 03 and 05; lesson 07 explains two of the things you will see.
 
 # %%
 try:
@@ -41,8 +41,8 @@ for variable in layer.weights:
 # | `W_hh` | `recurrent_kernel` | (units, units) |
 # | `b_h` | `bias` | (units,) |
 #
-# **Predict.** The layer is new; nobody has trained it. One of the three holds only zeros, and one is a rotation (lesson 07 knows why
-# that is a good start). Which is which?
+# **Predict.** The layer is new; nobody has trained it. One of the three holds only zeros, and one is a rotation, perhaps with a mirror
+# (lesson 07 knows why that is a good start). Which is which?
 
 # %%
 ax = graphs.weights_in_equation(layer.get_weights(), [variable.name for variable in layer.weights])
@@ -121,12 +121,13 @@ for dtype in ("float64", "float32"):
 #
 # | setting | what Keras does |
 # |---|---|
-# | `activation` | a name: `"tanh"`, `"relu"`, `"sigmoid"` |
+# | `activation` | `layer.get_config()["activation"]` is its name: `"tanh"`, `"relu"`, `"sigmoid"` |
 # | `return_sequences` | `True`: all states (batch, steps, units); `False`: only the last (batch, units) |
 # | `return_state` | `True`: a pair, what comes out and the last state |
 # | `go_backwards` | `True`: reads from the last step to the first; the states come in the order in which they were *read* |
 #
-# And with the call: `mask` (batch, steps), where `False` means that the state is carried on, and `initial_state` (batch, units).
+# And with the call: `mask` (batch, steps), in the order of `xs`, where `False` means that the state is carried on; and `initial_state` (batch,
+# units). (A quirk: before the first real step that it reads, Keras shows zeros, even with an `initial_state`. No check asks for that.)
 
 # %%
 layer = keras.layers.SimpleRNN(4, activation="relu", return_sequences=True)
@@ -168,7 +169,7 @@ print("yours:   ", reading_order(keras.layers.SimpleRNN(2, go_backwards=True), 4
 # | `mask` | `None`, or `True` where a step is real | (batch, steps) |
 # | `initial_state` | `None` (zeros), or the state before the first step *read* | (batch, units) |
 #
-# `return_state` makes the result a pair; the other switches decide its shapes.
+# `return_state` makes the result a pair; the other switches decide its shapes. Your `reading_order` may help.
 
 
 # %% nbgrader={"grade_id": "numpy_from_keras", "solution": true}
@@ -208,6 +209,7 @@ settings = [
     ("sigmoid", {"activation": "sigmoid"}, {}),
     ("backwards", {"go_backwards": True, "return_sequences": True}, {}),
     ("mask", {"return_sequences": True}, {"mask": mask}),
+    ("backwards, mask", {"go_backwards": True, "return_sequences": True}, {"mask": mask}),
     ("initial state", {}, {"initial_state": rng.normal(size=(4, 5))}),
 ]
 print("largest difference     float64   float32")
@@ -227,7 +229,9 @@ for name, options, call in settings:
 # ## Three ways to write a model
 #
 # A model is layers plus what training needs. Here is one that tells ten kinds of sequences apart: 20 steps of 100 features come in, 50 ReLU
-# units read them, ten probabilities come out. **Sequential** is a list of layers, one feeding the next:
+# units read them, ten probabilities come out. **Sequential** is a list of layers, one feeding the next.
+#
+# **Predict.** On paper: how many parameters has it, and how many of them are in `recurrent_kernel`?
 
 # %%
 sequential = keras.Sequential(
@@ -237,7 +241,9 @@ sequential = keras.Sequential(
         keras.layers.Dense(10, activation="softmax"),
     ]
 )
-print("parameters:", sequential.count_params())
+for variable in sequential.weights:
+    print(f"{variable.name:<17}{str(variable.shape):<12}{np.prod(variable.shape):>5}")
+print("together:", sequential.count_params())
 
 # %% [markdown]
 # (You may meet `input_shape=` inside a layer in older texts. Today's Keras warns about it; `keras.Input` says the same.)
@@ -255,10 +261,11 @@ some = rng.normal(size=(2, 20, 100)).astype("float32")
 print("the same network:", np.allclose(functional(some).numpy(), sequential(some).numpy()))
 
 # %% [markdown]
-# **Predict.** Count on paper before you scroll up: how many of those 8060 parameters are in `recurrent_kernel`?
-# ($100 \cdot 50 + 50 \cdot 50 + 50$ in the layer, $50 \cdot 10 + 10$ above it.)
+# The third way, a class of your own, comes later in this lesson. First a complete model, and three words that Keras uses for training:
 #
-# The third way, a class of your own, comes later in this lesson. First a complete model.
+# - `compile` says *how* to learn: the optimizer, the loss, and the **metrics**, numbers to watch. `"accuracy"` is the share of right answers.
+# - `fit` learns: it shows the data in batches, and one look at all of them is one **epoch**.
+# - `evaluate` only looks: it gives the loss and the metrics.
 
 # %% [markdown] nbgrader={"grade_id": "build_binary_classifier_task", "locked": true}
 # ### Your turn: `build_binary_classifier` (4 points)
@@ -270,7 +277,8 @@ print("the same network:", np.allclose(functional(some).numpy(), sequential(some
 # - **out**: one unit with a sigmoid, the probability of "yes";
 # - **compiled** with Adam, binary cross-entropy, and the metric `"accuracy"`.
 #
-# `model.compile(optimizer=..., loss=..., metrics=[...])` takes names in quotes. The check looks at what the model computes, not at how you wrote it.
+# `model.compile(optimizer=..., loss=..., metrics=[...])` takes names in quotes. Sequential or functional, as you like: the check looks at
+# what the model computes, not at how you wrote it.
 
 
 # %% nbgrader={"grade_id": "build_binary_classifier", "solution": true}
@@ -313,7 +321,9 @@ for option in ("global_clipnorm", "clipnorm"):
     print(f"{option:<16} steps of {-float(a[0]):.2f} and {-float(b[0]):.2f}")
 
 # %% [markdown]
-# ## An honest null: labels thrown like coins
+# 0.6 to 0.8 is still 3 to 4: shorter, same direction. 1 to 1 is another direction.
+#
+# ## Nothing to find: labels thrown like coins
 #
 # Tutorials like to show a first model on random numbers with random labels, to see that the code runs. It runs. What does it learn?
 #
@@ -336,8 +346,8 @@ history = model.fit(
 print({name: round(values[-1], 2) for name, values in history.history.items()})
 
 # %% [markdown]
-# A little above one half on what it was given, one half on what is fresh: there is nothing to learn, and it has learnt nothing. But watch what
-# happens when we give it only 100 of the sequences, show them 400 times, and take larger steps.
+# A little above one half on what it was given (it begins to memorise), one half on what is fresh: there is no rule, and it has found none. But
+# watch what happens when we give it only 100 of the sequences, show them 400 times, and take larger steps.
 
 # %%
 model = build_binary_classifier()
@@ -437,15 +447,16 @@ Copied().save(f"{folder.name}/copied.keras")
 try:
     keras.models.load_model(f"{folder.name}/copied.keras", custom_objects={"Copied": Copied})
 except Exception as error:
-    print(type(error).__name__, "-", str(error)[:90])
+    print(type(error).__name__, "-", str(error).splitlines()[-1])
 
 # %% [markdown]
 # Saving works, and *loading* fails: the worst moment to hear of it. To load, Keras asks the class for a new object, with the arguments that
 # `get_config` noted down when it was saved, and then fills in the weights. This class cannot take them. The cure:
 #
 # 1. inherit from `keras.Model`, make the layers in `__init__`, use them in `call`;
-# 2. take the sizes as arguments, and pass the rest (`**kwargs`: a name, for example) on to `super().__init__`;
-# 3. return those sizes from `get_config`, together with what `super().get_config()` returns.
+# 2. take the sizes as arguments, keep them (`self.units = units`), and pass the rest (`**kwargs`: a name, for example) on to `super().__init__`;
+# 3. return those sizes from `get_config`, together with what the parent's `super().get_config()` returns. Two dicts become one like
+#    this: `{**{"a": 1}, "b": 2}` is `{"a": 1, "b": 2}`.
 
 # %% [markdown] nbgrader={"grade_id": "RecurrentNetwork_task", "locked": true}
 # ### Your turn: `RecurrentNetwork` (4 points)
@@ -537,10 +548,10 @@ reader = keras.layers.SimpleRNN(1, stateful=True)
 reader.build((1, None, 1))  # one sequence at a time
 reader.set_weights([np.ones((1, 1)), np.ones((1, 1)), np.zeros(1)])
 piece = np.full((1, 3, 1), 0.1, dtype="float32")
-print("first call  ", reader(piece).numpy().item())
-print("second call ", reader(piece).numpy().item())
+print(f"first call   {reader(piece).numpy().item():.4f}")
+print(f"second call  {reader(piece).numpy().item():.4f}")
 reader.reset_state()
-print("after reset ", reader(piece).numpy().item())
+print(f"after reset  {reader(piece).numpy().item():.4f}")
 
 # %% [markdown] nbgrader={"grade_id": "stateful_run_task", "locked": true}
 # ### Your turn: `stateful_run` (2 points)
@@ -578,7 +589,7 @@ progress()
 # %% [markdown]
 # ## In three lines
 #
-# - `kernel`, `recurrent_kernel`, `bias` are `W_xh`, `W_hh`, `b_h`; Keras' SimpleRNN is your loop, to the last digit.
+# - `kernel`, `recurrent_kernel`, `bias` are `W_xh`, `W_hh`, `b_h`; Keras' SimpleRNN is your loop, up to rounding.
 # - Any network can memorise coins: only what it does with fresh data counts, and a baseline beside it.
 # - A class survives saving when `get_config` returns what `__init__` takes; a stateful layer is reset when a new text begins.
 #

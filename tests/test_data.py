@@ -71,6 +71,15 @@ def test_the_zen_has_nineteen_lines_and_prints_nothing(capsys) -> None:
     assert capsys.readouterr().out == ""
 
 
+def test_the_manual_says_nothing_twice() -> None:
+    text = data.python_manual(10**6)
+    assert len(text) > 290_000
+    assert set(text) <= set(" ,.abcdefghijklmnopqrstuvwxyz")
+    held_out = text[-20_000:]
+    repeated = [held_out[i : i + 200] in text[:-20_000] for i in range(0, 19_800, 200)]
+    assert sum(repeated) <= 2  # of 99 stretches
+
+
 def test_one_hot_puts_a_single_one_in_each_row() -> None:
     assert data.one_hot("ba", "abc").tolist() == [[0, 1, 0], [1, 0, 0]]
     assert np.all(data.one_hot("cab", "abc").sum(axis=1) == 1)

@@ -6,6 +6,7 @@ against the course's NumPy network with those weights. Nothing in this package i
 
 from rnn_helpers.models.classifiers import binary_classifier, sequence_network, trained_classifier
 from rnn_helpers.models.forecasters import trained_forecaster
+from rnn_helpers.models.language_models import language_model
 from rnn_helpers.models.layers import into_layer, with_layer
 
 PROBES = (
@@ -15,5 +16,6 @@ PROBES = (
     sequence_network,
     trained_classifier,
     trained_forecaster,
+    language_model,
 )
 MODEL_PROBES = {probe.__name__: probe for probe in PROBES}

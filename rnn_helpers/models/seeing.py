@@ -45,7 +45,10 @@ def weights(model: Any) -> list[np.ndarray]:
 
 def outputs(model: Any, xs: np.ndarray) -> np.ndarray:
     """Return the model's answer to `xs` as an array; no dropout, no training."""
-    return as_numpy(model(xs.astype(np.float32), training=False))
+    given = model(xs.astype(np.float32), training=False)
+    if given is None:
+        raise Unfit("calling the model gives None: is the return missing in its call method?")
+    return as_numpy(given)
 
 
 def states_and_logits(arrays: list[np.ndarray], xs: np.ndarray, activation: str) -> tuple[np.ndarray, np.ndarray]:
