@@ -20,14 +20,20 @@ class Range(NamedTuple):
     step: float = 1
 
 
-class Explorer:
-    """Sliders and the picture they choose.
+class Words(NamedTuple):
+    """A line in which to type, and what stands there at first."""
 
-    draw: the sliders' values, in order -> Picture
-    sliders: label -> Range; whole numbers when the step is 1
+    start: str
+
+
+class Explorer:
+    """Sliders, perhaps a line of text, and the picture they choose.
+
+    draw: their values, in order -> Picture
+    sliders: label -> Range (whole numbers when the step is 1) or Words
     """
 
-    def __init__(self, draw: Callable[..., Picture], sliders: dict[str, Range]):
+    def __init__(self, draw: Callable[..., Picture], sliders: dict[str, Range | Words]):
         self.draw, self.sliders = draw, sliders
 
     def still(self) -> Picture:
@@ -48,9 +54,13 @@ class Explorer:
             return None
         screen = ipywidgets.HTML(first._repr_html_())
         sliders = []
-        for label, (low, high, start, step) in self.sliders.items():
-            kind = ipywidgets.IntSlider if step == 1 else ipywidgets.FloatSlider
+        for label, control in self.sliders.items():
             options = {"description": label, "continuous_update": False, "style": {"description_width": "initial"}}
+            if isinstance(control, Words):
+                sliders.append(ipywidgets.Text(value=control.start, **options))
+                continue
+            low, high, start, step = control
+            kind = ipywidgets.IntSlider if step == 1 else ipywidgets.FloatSlider
             sliders.append(kind(value=start, min=low, max=high, step=step, **options))
 
         def redraw(_change: dict) -> None:
@@ -125,3 +135,27 @@ def gradient_explorer(run: Callable, jacobian: Callable, weights: np.ndarray, st
         return picture(ax, f"{title}. After {steps} steps: {ends}.")
 
     cards.show(Explorer(draw, {"gain": Range(0.2, 2.5, 1.0, 0.1), "size of the inputs": Range(0.0, 2.0, 0.1, 0.1)}))
+
+
+def guess_explorer(guess: Callable, alphabet: str, start: str = "the fun") -> None:
+    """Show what a language model expects after a text that is typed, with a slider for the temperature.
+
+    guess: (text, temperature) -> (chances, continuation): (len(alphabet),) for the next character, and a text
+    alphabet: what the model knows; other characters are left out, and the title says so
+    """
+
+    def draw(typed: str, temperature: float) -> Picture:
+        text = "".join(char for char in typed.lower() if char in alphabet)
+        unknown = sorted({char for char in typed.lower() if char not in alphabet})
+        chances, continuation = guess(text or " ", temperature)
+        likely = [int(place) for place in np.argsort(chances)[::-1][:3]]
+        ax = plots.new_axes(width=8.0, height=2.6)
+        ax.bar(np.arange(len(alphabet)), chances, color=plots.COLOURS[0])
+        ax.set_xticks(np.arange(len(alphabet)), labels=["␣" if char == " " else char for char in alphabet])
+        without = f"   (left out, unknown here: {' '.join(unknown)})" if unknown else ""
+        ax.set(title=f"What comes after “{text}”?{without}", ylabel="chance", ylim=(0, 1))
+        ax.set_xlabel(f"it goes on: {text}|{continuation}", family="monospace", fontsize=9)
+        words = ", ".join(f"{alphabet[place]!r} {100 * chances[place]:.0f} %" for place in likely)
+        return picture(ax, f"After {text!r} at temperature {temperature:g}: {words}. It goes on: {continuation!r}.")
+
+    cards.show(Explorer(draw, {"type a word": Words(start), "temperature": Range(0.0, 2.0, 0.5, 0.1)}))

@@ -118,3 +118,26 @@ def weights_in_equation(weights: Sequence[np.ndarray], names: Sequence[str]) -> 
     ax.set(xlim=(0, right + 0.8), ylim=(-high - 1.6, high + 0.3))
     ax.axis("off")
     return ax
+
+
+def reading_plan(xs: Sequence[Sequence[str]], *, ax: Axes | None = None) -> Axes:
+    """Draw how a text is read in pieces: a row of characters for each sequence of the batch, shaded piece by piece.
+
+    xs: for each piece, one string for each row: xs[piece][row]
+    """
+    pieces, batch, steps = len(xs), len(xs[0]), len(xs[0][0])
+    ax = ax or new_axes(width=1.4 + 0.17 * pieces * steps, height=1.0 + 0.34 * batch)
+    for piece in range(pieces):
+        left = piece * steps
+        colour = "#E8EEF4" if piece % 2 == 0 else "#FBE3CF"
+        ax.add_patch(Rectangle((left, 0), steps, batch, facecolor=colour, edgecolor="0.6"))
+        ax.text(left + steps / 2, -0.25, f"piece {piece}", ha="center", va="bottom", fontsize=9)
+        for row in range(batch):
+            for step, char in enumerate(xs[piece][row]):
+                shown = "␣" if char == " " else char
+                ax.text(left + step + 0.5, row + 0.5, shown, ha="center", va="center", family="monospace", fontsize=9)
+    for row in range(batch):
+        ax.text(-0.4, row + 0.5, f"row {row}", ha="right", va="center", fontsize=9)
+    ax.set(xlim=(-5, pieces * steps + 0.2), ylim=(batch + 0.1, -1.1))
+    ax.axis("off")
+    return ax

@@ -1,0 +1,470 @@
+"""Lesson 10: characters and numbers, batches that follow each other, sampling, bits per character, a model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autograde_tests.drawing import Rng
+from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
+
+COPIED = Tolerance(0.0, "whole numbers and text: they are equal or they are not")
+SAME = Tolerance(1e-10, "float64, a few logarithms and a sum")
+
+ALPHABET = " ,.abcdefghijklmnopqrstuvwxyz"
+
+# ---------------------------------------------------------------------------------------------- encode
+
+
+def _encode_oracle(text, alphabet):
+    """Ask for each character how many characters of the alphabet stand before it."""
+    return np.array([len(alphabet.split(char)[0]) for char in text])
+
+
+def _by_table(text, alphabet):
+    place = {char: number for number, char in enumerate(alphabet)}
+    return np.array([place[char] for char in text])
+
+
+def _by_bytes(text, alphabet):
+    table = np.zeros(256, dtype=int)
+    table[list(alphabet.encode())] = np.arange(len(alphabet))
+    return table[np.frombuffer(text.encode(), dtype=np.uint8)]
+
+
+def _words(rng: Rng, length: int, alphabet: str) -> str:
+    return "".join(rng.choice(list(alphabet), size=length))
+
+
+SHORT = "xs a"  # an alphabet in an order of its own
+
+encode = Exercise(
+    name="encode",
+    challenges=(
+        Challenge("a small alphabet", 0.5, lambda rng: ("a" + _words(rng, 5, SHORT), SHORT)),
+        Challenge("small letters and a few signs", 0.5, lambda rng: (_words(rng, 9, ALPHABET) + "z", ALPHABET)),
+        Challenge("one character", 0.5, lambda rng: ("s", SHORT)),
+        Challenge("a longer text", 0.5, lambda rng: (_words(rng, 60, ALPHABET), ALPHABET), hidden=True),
+    ),
+    oracle=_encode_oracle,
+    tolerance=COPIED,
+    mistakes=(
+        Mistake("the alphabet is counted from 1; Python counts from 0", lambda text, a: _by_table(text, a) + 1),
+        Mistake(
+            "these are Unicode numbers (ord), not places in the alphabet",
+            lambda text, a: np.array([ord(c) for c in text]),
+        ),
+        Mistake(
+            "the alphabet is sorted first; its own order counts", lambda text, a: _by_table(text, "".join(sorted(a)))
+        ),
+        Mistake("the alphabet is counted from its end", lambda text, a: _by_table(text, a[::-1])),
+        Mistake(
+            "each character's place in the text is given, not in the alphabet",
+            lambda text, a: np.array([text.index(c) for c in text]),
+        ),
+    ),
+    styles=(
+        _by_table,
+        _by_bytes,
+        lambda text, alphabet: np.array([alphabet.index(char) for char in text]),
+        lambda text, alphabet: np.fromiter(map(alphabet.find, text), dtype=np.int32),
+    ),
+    hints=(
+        'In the alphabet "xs a", which number has the blank? And "x"?',
+        "alphabet.index(char) is a character's place. Do that for each character of the text.",
+        "np.array([alphabet.index(char) for char in text]); a dict made once is faster on long texts.",
+    ),
+    unchanged=0.0,
+)
+
+# ---------------------------------------------------------------------------------------------- decode
+
+
+def _ids(rng: Rng, length: int, letters: int) -> np.ndarray:
+    return rng.integers(0, letters, size=length)
+
+
+def _decode_oracle(ids, alphabet):
+    text = ""
+    for number in ids.tolist():
+        text = text + alphabet[number]
+    return text
+
+
+decode = Exercise(
+    name="decode",
+    challenges=(
+        Challenge("a small alphabet", 0.5, lambda rng: (np.append(_ids(rng, 5, 4), [3, 1]), SHORT)),
+        Challenge("small letters and a few signs", 0.5, lambda rng: (np.append(_ids(rng, 9, 29), [28, 4]), ALPHABET)),
+        Challenge("one character", 0.5, lambda rng: (np.array([1]), SHORT)),
+        Challenge("a longer text", 0.5, lambda rng: (np.append(_ids(rng, 60, 29), [5, 6]), ALPHABET), hidden=True),
+    ),
+    oracle=_decode_oracle,
+    tolerance=COPIED,
+    mistakes=(
+        Mistake("the alphabet is counted from 1; Python counts from 0", lambda ids, a: "".join(a[i - 1] for i in ids)),
+        Mistake("there are blanks between the characters", lambda ids, a: " ".join(a[i] for i in ids)),
+        Mistake(
+            "these are Unicode characters (chr), not those of the alphabet", lambda ids, a: "".join(chr(i) for i in ids)
+        ),
+        Mistake("the text runs backwards", lambda ids, a: "".join(a[i] for i in ids[::-1])),
+        Mistake("only the first character comes back", lambda ids, a: a[ids[0]] if len(ids) > 1 else ""),
+    ),
+    styles=(
+        lambda ids, alphabet: "".join(alphabet[i] for i in ids),
+        lambda ids, alphabet: "".join(np.array(list(alphabet))[ids]),
+        lambda ids, alphabet: "".join(map(alphabet.__getitem__, ids.tolist())),
+    ),
+    hints=(
+        'In the alphabet "xs a", what do the numbers 3 and 1 spell?',
+        "alphabet[number] is one character. How does one join many to a text?",
+        '"".join(alphabet[i] for i in ids).',
+    ),
+    unchanged=0.0,
+)
+
+# ------------------------------------------------------------------------------ next_character_batches
+
+
+def _rows(ids, batch, steps, *, shift=1):
+    """Return (batch, pieces, steps) of inputs and targets; each row is a stretch of the text."""
+    pieces = (len(ids) - 1) // (batch * steps)
+    count = batch * pieces * steps
+    return tuple(ids[s : s + count].reshape(batch, pieces, steps) for s in (0, shift))
+
+
+def _batches_oracle(ids, batch, steps):
+    """Fill both arrays one character at a time."""
+    pieces = (len(ids) - 1) // batch // steps
+    xs, ys = np.zeros((2, pieces, batch, steps), dtype=int)
+    for row in range(batch):
+        for place in range(pieces * steps):
+            piece, step = divmod(place, steps)
+            xs[piece, row, step] = ids[row * pieces * steps + place]
+            ys[piece, row, step] = ids[row * pieces * steps + place + 1]
+    return xs, ys
+
+
+def _following(ids, batch, steps, **options):
+    return tuple(part.swapaxes(0, 1) for part in _rows(ids, batch, steps, **options))
+
+
+def _in_reading_order(ids, batch, steps):
+    return tuple(part.reshape(-1, batch, steps) for part in _rows(ids, batch, steps))
+
+
+def _interleaved(ids, batch, steps):
+    pieces = (len(ids) - 1) // (batch * steps)
+    count = batch * pieces * steps
+    return tuple(ids[s : s + count].reshape(pieces, steps, batch).swapaxes(1, 2) for s in (0, 1))
+
+
+def _wrapping(ids, batch, steps):
+    xs, _ = _following(ids, batch, steps)
+    return xs, np.roll(xs, -1, axis=2)
+
+
+def _by_slices(ids, batch, steps):
+    pieces = (len(ids) - 1) // (batch * steps)
+    starts = np.arange(batch) * pieces * steps
+    xs = [[ids[s + k * steps : s + (k + 1) * steps] for s in starts] for k in range(pieces)]
+    ys = [[ids[s + k * steps + 1 : s + (k + 1) * steps + 1] for s in starts] for k in range(pieces)]
+    return np.array(xs), np.array(ys)
+
+
+def _by_places(ids, batch, steps):
+    pieces = (len(ids) - 1) // (batch * steps)
+    piece, row, step = np.meshgrid(np.arange(pieces), np.arange(batch), np.arange(steps), indexing="ij")
+    places = row * pieces * steps + piece * steps + step
+    return ids[places], ids[places + 1]
+
+
+def _text(characters: int, batch: int, steps: int):
+    return lambda rng: (rng.permutation(characters), batch, steps)  # every character another number
+
+
+next_character_batches = Exercise(
+    name="next_character_batches",
+    challenges=(
+        Challenge("two rows, three pieces", 1.5, _text(25, 2, 4)),
+        Challenge("a rest that does not fit", 1.0, _text(23, 3, 2)),
+        Challenge("one row", 0.5, _text(13, 1, 3)),
+        Challenge("another text", 1.5, _text(67, 4, 5), hidden=True),
+    ),
+    oracle=_batches_oracle,
+    tolerance=COPIED,
+    mistakes=(
+        Mistake(
+            "the rows do not go on: row 0 of the next piece must begin where row 0 of this one ends",
+            _in_reading_order,
+        ),
+        Mistake("the targets are the inputs; a target is the character after", lambda *a: _following(*a, shift=0)),
+        Mistake(
+            "the last target of each piece is its own first character; it is the first of the next piece", _wrapping
+        ),
+        Mistake("each row takes every so-many-th character; a row is a stretch of text", _interleaved),
+        Mistake("the rows come first: (pieces, batch, steps) is asked for", _rows),
+        Mistake("the first piece is missing", lambda *a: tuple(part[1:] for part in _following(*a))),
+        Mistake("inputs and targets have changed places", lambda *a: _following(*a)[::-1]),
+    ),
+    styles=(_following, _by_slices, _by_places),
+    hints=(
+        "Write 25 letters on paper, in two rows. Which stretch of which row is piece 0, which is piece 1?",
+        "reshape the first batch * pieces * steps characters to (batch, pieces, steps), then put the pieces in front.",
+        "pieces = (len(ids) - 1) // (batch * steps); ids[:n].reshape(batch, pieces, steps).swapaxes(0, 1), and the same for ids[1 : n + 1].",
+    ),
+    unchanged=0.5,
+)
+
+# ---------------------------------------------------------------------------------------------- sample
+
+
+def _softmax(logits):
+    powers = np.exp(logits - np.max(logits))
+    return powers / powers.sum()
+
+
+def _draw(logits, temperature, rng, *, zero=True, safe=True, scale=lambda logits, t: logits / t):
+    if zero and temperature == 0:
+        return int(np.argmax(logits))
+    scaled = scale(logits, temperature)
+    powers = np.exp(scaled - scaled.max()) if safe else np.exp(scaled)
+    return int(rng.choice(len(logits), p=powers / powers.sum()))
+
+
+def _gumbel(logits, temperature, rng):
+    if temperature == 0:
+        return np.argmax(logits)
+    return np.argmax(logits / temperature + rng.gumbel(size=logits.shape))
+
+
+def _by_staircase(logits, temperature, rng):
+    if temperature < 1e-6:
+        return logits.argmax()
+    steps = np.cumsum(_softmax(logits / temperature))
+    return min(int(np.searchsorted(steps, rng.random())), len(logits) - 1)
+
+
+PLAIN = "at temperature 1 each character comes as often as the softmax says"
+COLD, HOT = "at 0.5 each comes as often as it should", "at 2 each comes as often as it should"
+SURER, ZERO = "2 is not surer than 0.5", "a temperature of 0 takes the largest logit"
+LARGE = "adding 1000 to all logits changes nothing"
+AGAIN, OTHER = "the same generator draws the same", "another generator draws something else"
+
+sample = ClaimsExercise(
+    name="sample",
+    challenges=(
+        Claims("temperature 1", 1.0, (PLAIN,)),
+        Claims("temperatures 0.5 and 2", 1.0, (COLD, HOT, SURER)),
+        Claims("temperature 0", 0.5, (ZERO,)),
+        Claims("large logits", 0.5, (LARGE,)),
+        Claims("the generator decides", 1.0, (AGAIN, OTHER)),
+    ),
+    draw=lambda rng: (int(rng.integers(4, 8)), int(rng.integers(1000))),
+    oracle=_gumbel,
+    threshold="shares of 2000 draws within five standard deviations: a right answer fails once in a million times",
+    mistakes=(
+        Mistake("the temperature is ignored", lambda *a: _draw(*a, scale=lambda logits, t: logits), (COLD, HOT)),
+        Mistake(
+            "the logits are multiplied by the temperature; they are divided by it",
+            lambda *a: _draw(*a, scale=lambda logits, t: logits * t),
+            (COLD, HOT, SURER),
+        ),
+        Mistake(
+            "it is always the largest logit; that is no drawing",
+            lambda logits, t, rng: int(np.argmax(logits)),
+            (PLAIN, COLD, HOT, LARGE, OTHER),
+        ),
+        Mistake(
+            "all characters are equally likely: the logits are not used",
+            lambda logits, t, rng: int(rng.integers(len(logits))) if t else int(np.argmax(logits)),
+            (PLAIN, COLD, HOT, LARGE),
+        ),
+        Mistake(
+            "a temperature of 0 divides by zero; it means the largest logit", lambda *a: _draw(*a, zero=False), (ZERO,)
+        ),
+        Mistake(
+            "exp overflows for large logits; subtract the largest first", lambda *a: _draw(*a, safe=False), (LARGE,)
+        ),
+        Mistake(
+            "numbers come from somewhere else than the generator, so that nobody can repeat the experiment",
+            lambda logits, t, rng: _draw(logits, t, np.random.default_rng()),
+            (AGAIN,),
+        ),
+    ),
+    styles=(_draw, _gumbel, _by_staircase),
+    hints=(
+        "How do logits become chances, and where does the temperature come in: before or after?",
+        "Divide the logits by the temperature, take the softmax (lesson 03: subtract the largest first), draw with these chances.",
+        "rng.choice(len(logits), p=chances); and before all that: if temperature == 0, return the argmax.",
+    ),
+    probe="sampling",
+)
+
+# ---------------------------------------------------------------------------------- bits_per_character
+
+
+def _chances(n: int):
+    return lambda rng: (np.round(rng.uniform(0.02, 0.9, size=n), 2),)
+
+
+bits_per_character = Exercise(
+    name="bits_per_character",
+    challenges=(
+        Challenge("one chance in eight, always", 0.5, lambda rng: (np.full(3, 0.125),)),
+        Challenge("mixed chances", 0.5, _chances(6)),
+        Challenge("a single character", 0.5, _chances(1)),
+        Challenge("more characters", 0.5, _chances(40), hidden=True),
+    ),
+    oracle=lambda chances: -sum(float(np.log(p)) for p in chances) / len(chances) / float(np.log(2)),
+    tolerance=SAME,
+    mistakes=(
+        Mistake("the logarithm has base e: those are nats; bits have base 2", lambda p: -np.mean(np.log(p))),
+        Mistake("the bits are added up, not averaged", lambda p: -np.sum(np.log2(p)) * (1 + 1e-6)),
+        Mistake(
+            "the mean of the chances is taken first; the logarithm comes before the mean",
+            lambda p: -np.log2(np.mean(p)) + (len(p) == 1) * 1e-6,
+        ),
+        Mistake("the sign is missing: the logarithm of a chance is negative", lambda p: np.mean(np.log2(p))),
+        Mistake("that is the perplexity, 2 to the power of it", lambda p: 2 ** -np.mean(np.log2(p))),
+        Mistake(
+            "the mean is weighted with the chances themselves; each character counts once",
+            lambda p: -np.mean(p * np.log2(p)),
+        ),
+    ),
+    styles=(
+        lambda chances: -np.mean(np.log2(chances)),
+        lambda chances: np.log2(np.exp(-np.log(chances).mean())),
+        lambda chances: float(np.log2(1 / np.asarray(chances)).sum() / len(chances)),
+    ),
+    hints=(
+        "How many yes-or-no questions find one thing among eight?",
+        "A character that had the chance p costs -log2(p) bits. Average over all characters.",
+        "-np.mean(np.log2(chances)).",
+    ),
+    unchanged=0.0,
+)
+
+# -------------------------------------------------------------------------------- build_language_model
+
+SHAPED, LOGITS = "it makes (batch, steps, letters) of (batch, steps)", "its outputs are logits"
+CAUSAL = "what comes later does not change what was said before"
+CARRIED = "its memory goes on from one call to the next"
+COMPILED, LOSS = "it is compiled", "its loss takes logits and whole numbers"
+SIZES = "its weights do not depend on the batch"
+BEATS = "after four readings it beats a table of pairs on text kept aside"
+
+
+def _model(
+    letters,
+    batch,
+    *,
+    stateful=True,
+    top=None,
+    loss="logits",
+    both_ways=False,
+    memory=True,
+    sequences=True,
+    compiled=True,
+) -> Any:
+    from rnn_helpers.quietly import keras
+
+    layers = keras.layers
+    rnn = layers.SimpleRNN(64, return_sequences=sequences, stateful=stateful)
+    middle = layers.Bidirectional(rnn) if both_ways else rnn if memory else layers.Dense(64, activation="tanh")
+    model = keras.Sequential(
+        [
+            keras.Input(batch_shape=(batch, None)),
+            layers.Embedding(letters, 16),
+            middle,
+            layers.Dense(letters, activation=top),
+        ]
+    )
+    if compiled:
+        entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=loss == "logits")
+        model.compile(optimizer=keras.optimizers.Adam(0.006, global_clipnorm=1.0), loss=entropy)
+    return model
+
+
+def _with_gru(letters, batch):
+    from rnn_helpers.quietly import keras
+
+    ids = keras.Input(batch_shape=(batch, None), dtype="int32")
+    vectors = keras.layers.Embedding(letters, 24, name="letters")(ids)
+    states = keras.layers.GRU(48, return_sequences=True, stateful=True)(vectors)
+    model = keras.Model(ids, keras.layers.Dense(letters)(states))
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    model.optimizer.learning_rate = 0.005
+    return model
+
+
+def _with_one_hot(letters, batch):
+    from rnn_helpers.quietly import keras
+
+    model = keras.Sequential(
+        [
+            keras.Input(batch_shape=(batch, None), dtype="int32"),
+            keras.layers.Embedding(letters, letters, embeddings_initializer="identity", trainable=False),
+            keras.layers.SimpleRNN(100, return_sequences=True, stateful=True),
+            keras.layers.TimeDistributed(keras.layers.Dense(letters)),
+        ]
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer=keras.optimizers.Adam(learning_rate=0.004, clipnorm=1.0), loss=loss)
+    return model
+
+
+build_language_model = ClaimsExercise(
+    name="build_language_model",
+    challenges=(
+        Claims("what it gives", 1.0, (SHAPED, LOGITS)),
+        Claims("how it reads", 1.5, (CAUSAL, CARRIED, SIZES)),
+        Claims("how it is compiled", 1.0, (COMPILED, LOSS)),
+        Claims("what it learns", 1.5, (BEATS,)),
+    ),
+    draw=lambda rng: (int(rng.integers(1000)),),
+    oracle=lambda letters, batch: _model(letters, batch),
+    threshold="the perplexity of a table of pairs on 1500 characters: see benchmarks/thresholds.py for 20 seeds",
+    mistakes=(
+        Mistake(
+            "the layer is not stateful: it forgets between two pieces",
+            lambda *a: _model(*a, stateful=False),
+            (CARRIED,),
+        ),
+        Mistake(
+            "a softmax stands on top and the loss takes its outputs for logits: the softmax is applied twice",
+            lambda *a: _model(*a, top="softmax"),
+            (LOGITS, SIZES, BEATS),
+        ),
+        Mistake(
+            "the model gives probabilities; logits are asked for, and a loss with from_logits=True",
+            lambda *a: _model(*a, top="softmax", loss="probabilities"),
+            (LOGITS, LOSS, SIZES, BEATS),
+        ),
+        Mistake(
+            "the network reads both ways: it has seen the character that it is to guess",
+            lambda *a: _model(*a, both_ways=True),
+            (CAUSAL, CARRIED),
+        ),
+        Mistake(
+            "there is no recurrent layer: only the last character counts", lambda *a: _model(*a, memory=False), (BEATS,)
+        ),
+        Mistake(
+            "only the last step gives an output: return_sequences=True is missing",
+            lambda *a: _model(*a, sequences=False),
+            (SHAPED, LOGITS, CAUSAL, CARRIED, COMPILED, LOSS, SIZES, BEATS),
+        ),
+        Mistake("the model is not compiled", lambda *a: _model(*a, compiled=False), (COMPILED, LOSS, SIZES, BEATS)),
+    ),
+    styles=(lambda letters, batch: _model(letters, batch), _with_gru, _with_one_hot),
+    hints=(
+        "Four layers: what turns numbers into vectors, what remembers, what makes one logit for each letter?",
+        "keras.Input(batch_shape=(batch, None)), Embedding, SimpleRNN with return_sequences and stateful, Dense(letters) without activation.",
+        "keras.losses.SparseCategoricalCrossentropy(from_logits=True) is the loss; Adam(0.006, global_clipnorm=1.0) the optimizer.",
+    ),
+    probe="language_model",
+    trains=True,
+)
+
+EXERCISES = [encode, decode, next_character_batches, build_language_model, bits_per_character, sample]
