@@ -389,7 +389,9 @@ build_binary_classifier = ClaimsExercise(
             _binary_from_logits,
             (CHANCES,),
         ),
-        Mistake("the model is not compiled", lambda: _binary(optimizer=None), (COMPILED, ADAM, ENTROPY, CHANCES, METRIC)),
+        Mistake(
+            "the model is not compiled", lambda: _binary(optimizer=None), (COMPILED, ADAM, ENTROPY, CHANCES, METRIC)
+        ),
         Mistake('the metric is missing: metrics=["accuracy"]', lambda: _binary(metrics=()), (METRIC,)),
         Mistake("the optimizer is not Adam", lambda: _binary(optimizer="sgd"), (ADAM,)),
     ),

@@ -90,9 +90,9 @@ class LabPage:
         """Press the button of the notebook's toolbar that has this label."""
         next(item for item in self.all(".jp-ToolbarButtonComponent-label") if item.text == label).click()
 
-    def see(self, css: str, picture: str = "") -> WebElement:
+    def see(self, css: str, picture: str = "", within: float = PATIENCE_S) -> WebElement:
         """Wait for the element, bring it into view, save its picture under that name, and return it."""
-        element = self._wait(presence_of_element_located((By.CSS_SELECTOR, css)), css)
+        element = self._wait(presence_of_element_located((By.CSS_SELECTOR, css)), css, within)
         self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
         if picture:
             self._save(picture)
@@ -101,9 +101,11 @@ class LabPage:
     def all(self, css: str) -> list[WebElement]:
         return self.driver.find_elements(By.CSS_SELECTOR, css)
 
-    def _wait(self, condition: Callable[[webdriver.Chrome], WebElement], wanted: str) -> WebElement:
+    def _wait(
+        self, condition: Callable[[webdriver.Chrome], WebElement], wanted: str, within: float = PATIENCE_S
+    ) -> WebElement:
         try:
-            return WebDriverWait(self.driver, PATIENCE_S).until(condition)
+            return WebDriverWait(self.driver, within).until(condition)
         except TimeoutException:
             self._save("not_seen")
             raise AssertionError(f"{wanted} is not on the page; see {self.screenshots / 'not_seen.png'}") from None

@@ -55,3 +55,36 @@ def test_our_cells_agree_with_the_students() -> None:
     given = inputs("float64")
     states, _ = cells.forward(*given)
     assert np.abs(states - definitions("solutions", "01_recurrence")["rnn_forward"](*given)).max() <= 1e-14
+
+
+SWITCHES = ("return_sequences", "return_state", "go_backwards", "mask", "initial_state")
+
+
+def settings() -> list[tuple[str, ...]]:
+    """Return every set of switches; before the first real step read Keras shows zeros, whatever the state is."""
+    every = [tuple(name for bit, name in enumerate(SWITCHES) if number >> bit & 1) for number in range(32)]
+    return [on for on in every if not {"go_backwards", "mask", "initial_state"} <= set(on)]
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-6), ("float64", 1e-12)])
+@pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid"])
+def test_lesson_08_gives_what_keras_gives_whatever_the_switches(activation: str, dtype: str, tolerance: float) -> None:
+    """The same tolerances as above; ReLU states are kept near 1 by smaller weights."""
+    from rnn_helpers.models.seeing import as_numpy
+    from rnn_helpers.quietly import keras
+
+    lesson = definitions("solutions", "08_keras")
+    xs, h_0, *cell = inputs(dtype)
+    cell = [0.3 * array for array in cell]
+    mask = np.arange(SIZES["steps"]) < np.array([[7], [5], [2], [1]])
+    for on in settings():
+        options = {name: True for name in on if name in SWITCHES[:3]}
+        layer = keras.layers.SimpleRNN(SIZES["units"], activation=activation, dtype=dtype, **options)
+        lesson["weights_to_keras"](layer, *cell)
+        call = {name: value for name, value in (("mask", mask), ("initial_state", h_0)) if name in on}
+        theirs, ours = layer(xs, **call), lesson["numpy_from_keras"](layer, xs, **call)
+        pairs = zip(theirs, ours, strict=True) if "return_state" in on else [(theirs, ours)]
+        for their, our in pairs:
+            assert our.dtype == dtype
+            assert our.shape == tuple(their.shape)
+            assert np.abs(as_numpy(their) - our).max() <= tolerance, on

@@ -26,6 +26,8 @@ END_OF_LESSON = "table[aria-label='Progress in the course']"
 ERROR = "[data-mime-type='application/vnd.jupyter.stderr']"
 POP_UP = ".Toastify__toast, .jp-Dialog"
 SLIDER = ".noUi-handle[role='slider']"
+TEXT_BOX = ".widget-text input"
+TRAINING_S = 400  # a lesson that trains networks, alone 40 to 90 s
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +110,24 @@ def test_lesson_00_runs_to_its_end(page, course):
     page.see(END_OF_LESSON, picture="00_end")
     assert page.all(ERROR) == []
     assert "all right" in page.see(card("leaky_memory"), picture="00_pass").text
+
+
+def test_lesson_08_solved_is_all_right_and_shows_nothing_of_tensorflows_log(page, course):
+    run_solved(page, course, "08_keras")
+    page.see(END_OF_LESSON, picture="08_end", within=TRAINING_S)
+    states = [shown.get_attribute("aria-label") for shown in page.all(".rnn-card")]
+    assert states == [f"{name}: all right" for name in exercises()["08_keras"]]
+    assert [shown.text for shown in page.all(ERROR)] == []
+    equation = page.see("img[alt^='h_t = tanh']", picture="08_weights")
+    assert equation.get_property("naturalWidth") > 0
+
+
+def test_lesson_10_guesses_after_the_word_that_is_typed_as_boldly_as_its_slider_says(page, course):
+    run_solved(page, course, "10_language_model")
+    page.see(END_OF_LESSON, within=TRAINING_S)
+    assert [shown.text for shown in page.all(ERROR)] == []
+    page.see("img[alt^=\"After 'the fun' at temperature 0.5: \"]", picture="10_start")
+    page.see(TEXT_BOX).send_keys(Keys.CONTROL + "a", Keys.NULL, "import", Keys.ENTER)
+    page.see("img[alt^=\"After 'import' at temperature 0.5: \"]", picture="10_word")
+    page.see(SLIDER).send_keys(Keys.ARROW_RIGHT)
+    page.see("img[alt^=\"After 'import' at temperature 0.6: \"]", picture="10_slider")

@@ -100,3 +100,42 @@ def test_the_unroll_explorer_draws_what_the_students_unroll_computes(monkeypatch
 
 def _numbered(number: int) -> plots.Picture:
     return plots.picture(plots.new_axes(), f"number {number}")
+
+
+def test_the_weights_stand_in_their_places_in_the_equation() -> None:
+    weights = [np.ones((2, 3)), np.eye(3), np.zeros(3)]
+    ax = graphs.weights_in_equation(weights, ["kernel", "recurrent_kernel", "bias"])
+    assert [image.get_array().shape for image in ax.images] == [(2, 3), (3, 3), (1, 3)]
+    lefts = [image.get_extent()[0] for image in ax.images]
+    assert lefts == sorted(lefts)
+    labels = [text.get_text() for text in ax.texts]
+    assert "kernel\n(2, 3)" in labels
+    assert "bias\n(3,)" in labels
+
+
+def test_a_reading_plan_has_every_character_in_its_row() -> None:
+    ax = graphs.reading_plan([["ab", "ef"], ["c ", "gh"]])
+    placed = {(text.get_text(), *text.get_position()) for text in ax.texts}
+    assert ("c", 2.5, 0.5) in placed
+    assert ("␣", 3.5, 0.5) in placed
+    assert ("h", 3.5, 1.5) in placed
+
+
+def test_typing_a_word_redraws_and_unknown_characters_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, asked = [], []
+    monkeypatch.setattr(explorers.cards, "show", shown.append)
+
+    def guess(text, temperature):
+        asked.append((text, temperature))
+        return np.array([0.7, 0.2, 0.1]), "bab"
+
+    explorers.guess_explorer(guess, "ab ", start="a")
+    (explorer,) = shown
+    assert "After 'a' at temperature 0.5: 'a' 70 %" in explorer.still().alt
+    line, slider, screen = explorer.widget(explorer.still()).children
+    line.value = "B!a"
+    slider.value = 1.5
+    assert asked[-2:] == [("ba", 0.5), ("ba", 1.5)]
+    assert "After &#x27;ba&#x27; at temperature 1.5" in screen.value
+    explorer.draw("!?", 1.0)
+    assert asked[-1] == (" ", 1.0)  # nothing known was typed: a blank stands for it

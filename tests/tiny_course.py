@@ -24,9 +24,14 @@ def make_course(course: Path) -> Path:
     """Write the course, release it (which puts it into its gradebook) and return its folder."""
     (course / "tiny_tests").mkdir(parents=True)
     (course / "tiny_tests" / "__init__.py").write_text(TESTS)
-    shutil.copy(ROOT / "nbgrader_config.py", course)
+    return release(course, [*_exercise("double", 2), *_exercise("triple", 3)])
+
+
+def release(course: Path, cells: list[nbformat.NotebookNode]) -> Path:
+    """Write the solution of these cells, release it with the project's nbgrader_config.py, and return the folder."""
     (course / "solutions" / LESSON).mkdir(parents=True)
-    notebook = new_notebook(cells=[*_exercise("double", 2), *_exercise("triple", 3)])
+    shutil.copy(ROOT / "nbgrader_config.py", course)
+    notebook = new_notebook(cells=cells)
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(notebook, course / "solutions" / LESSON / f"{LESSON}.ipynb")
     nbgrader(course, "generate_assignment", LESSON)
@@ -46,11 +51,11 @@ def _exercise(name: str, factor: int) -> list[nbformat.NotebookNode]:
     test = f"from tiny_tests import grade\ngrade({name}, {points}, {factor})"
     hidden = f"### BEGIN HIDDEN TESTS\n{test}\n### END HIDDEN TESTS"
     return [
-        _cell(name, solution, solution=True),
-        _cell(f"{name}_test", hidden, grade=True, locked=True, points=points),
+        cell(name, solution, solution=True),
+        cell(f"{name}_test", hidden, grade=True, locked=True, points=points),
     ]
 
 
-def _cell(name: str, source: str, **flags: object) -> nbformat.NotebookNode:
+def cell(name: str, source: str, **flags: object) -> nbformat.NotebookNode:
     settings = {"schema_version": 3, "grade": False, "solution": False, "locked": False, "task": False}
-    return new_code_cell(source, id=name, metadata={"nbgrader": {**settings, "grade_id": name, **flags}})
+    return new_codecell(source, id=name, metadata={"nbgrader": {**settings, "grade_id": name, **flags}})
