@@ -10,7 +10,7 @@ from autograde_tests.drawing import Rng
 from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
 
 COPIED = Tolerance(0.0, "whole numbers and text: they are equal or they are not")
-SAME = Tolerance(1e-10, "float64, a few logarithms and a sum")
+SAME = Tolerance(1e-6, "float64; a tiny number added before the logarithm, as many do, is harmless")
 
 ALPHABET = " ,.abcdefghijklmnopqrstuvwxyz"
 
@@ -95,7 +95,7 @@ def _decode_oracle(ids, alphabet):
 decode = Exercise(
     name="decode",
     challenges=(
-        Challenge("a small alphabet", 0.5, lambda rng: (np.append(_ids(rng, 5, 4), [3, 1]), SHORT)),
+        Challenge("a small alphabet", 0.5, lambda rng: (np.append(_ids(rng, 5, 4), [3, 1, 2]), SHORT)),
         Challenge("small letters and a few signs", 0.5, lambda rng: (np.append(_ids(rng, 9, 29), [28, 4]), ALPHABET)),
         Challenge("one character", 0.5, lambda rng: (np.array([1]), SHORT)),
         Challenge("a longer text", 0.5, lambda rng: (np.append(_ids(rng, 60, 29), [5, 6]), ALPHABET), hidden=True),
@@ -109,7 +109,7 @@ decode = Exercise(
             "these are Unicode characters (chr), not those of the alphabet", lambda ids, a: "".join(chr(i) for i in ids)
         ),
         Mistake("the text runs backwards", lambda ids, a: "".join(a[i] for i in ids[::-1])),
-        Mistake("only the first character comes back", lambda ids, a: a[ids[0]] if len(ids) > 1 else ""),
+        Mistake("only the first character comes back", lambda ids, a: a[ids[0]]),
     ),
     styles=(
         lambda ids, alphabet: "".join(alphabet[i] for i in ids),
@@ -165,6 +165,13 @@ def _wrapping(ids, batch, steps):
     return xs, np.roll(xs, -1, axis=2)
 
 
+def _rolled(ids, batch, steps):
+    pieces = len(ids) // (batch * steps)
+    count = batch * pieces * steps
+    both = (ids[:count], np.roll(ids, -1)[:count])
+    return tuple(part.reshape(batch, pieces, steps).swapaxes(0, 1) for part in both)
+
+
 def _by_slices(ids, batch, steps):
     pieces = (len(ids) - 1) // (batch * steps)
     starts = np.arange(batch) * pieces * steps
@@ -188,8 +195,9 @@ next_character_batches = Exercise(
     name="next_character_batches",
     challenges=(
         Challenge("two rows, three pieces", 1.5, _text(25, 2, 4)),
-        Challenge("a rest that does not fit", 1.0, _text(23, 3, 2)),
+        Challenge("a rest that does not fit", 0.5, _text(23, 3, 2)),
         Challenge("one row", 0.5, _text(13, 1, 3)),
+        Challenge("a text whose last character has no target", 0.5, _text(24, 2, 4)),
         Challenge("another text", 1.5, _text(67, 4, 5), hidden=True),
     ),
     oracle=_batches_oracle,
@@ -202,6 +210,10 @@ next_character_batches = Exercise(
         Mistake("the targets are the inputs; a target is the character after", lambda *a: _following(*a, shift=0)),
         Mistake(
             "the last target of each piece is its own first character; it is the first of the next piece", _wrapping
+        ),
+        Mistake(
+            "the very last target is the first character of the text: np.roll has brought it around; the last character has no target",
+            _rolled,
         ),
         Mistake("each row takes every so-many-th character; a row is a stretch of text", _interleaved),
         Mistake("the rows come first: (pieces, batch, steps) is asked for", _rows),
@@ -265,19 +277,23 @@ sample = ClaimsExercise(
     oracle=_gumbel,
     threshold="shares of 2000 draws within five standard deviations: a right answer fails once in a million times",
     mistakes=(
-        Mistake("the temperature is ignored", lambda *a: _draw(*a, scale=lambda logits, t: logits), (COLD, HOT)),
+        Mistake(
+            "the temperature has no effect: divide the logits by it, before exp",
+            lambda *a: _draw(*a, scale=lambda logits, t: logits),
+            (COLD, HOT),
+        ),
         Mistake(
             "the logits are multiplied by the temperature; they are divided by it",
             lambda *a: _draw(*a, scale=lambda logits, t: logits * t),
             (COLD, HOT, SURER),
         ),
         Mistake(
-            "it is always the largest logit; that is no drawing",
+            "every draw gives the same: the largest logit, or a generator that is made anew at each call",
             lambda logits, t, rng: int(np.argmax(logits)),
             (PLAIN, COLD, HOT, LARGE, OTHER),
         ),
         Mistake(
-            "all characters are equally likely: the logits are not used",
+            "the chances are much too even: are the logits used, and the softmax only once?",
             lambda logits, t, rng: int(rng.integers(len(logits))) if t else int(np.argmax(logits)),
             (PLAIN, COLD, HOT, LARGE),
         ),
@@ -321,10 +337,10 @@ bits_per_character = Exercise(
     tolerance=SAME,
     mistakes=(
         Mistake("the logarithm has base e: those are nats; bits have base 2", lambda p: -np.mean(np.log(p))),
-        Mistake("the bits are added up, not averaged", lambda p: -np.sum(np.log2(p)) * (1 + 1e-6)),
+        Mistake("the bits are added up, not averaged", lambda p: -np.sum(np.log2(p))),
         Mistake(
             "the mean of the chances is taken first; the logarithm comes before the mean",
-            lambda p: -np.log2(np.mean(p)) + (len(p) == 1) * 1e-6,
+            lambda p: -np.log2(np.mean(p)),
         ),
         Mistake("the sign is missing: the logarithm of a chance is negative", lambda p: np.mean(np.log2(p))),
         Mistake("that is the perplexity, 2 to the power of it", lambda p: 2 ** -np.mean(np.log2(p))),
@@ -348,12 +364,15 @@ bits_per_character = Exercise(
 
 # -------------------------------------------------------------------------------- build_language_model
 
-SHAPED, LOGITS = "it makes (batch, steps, letters) of (batch, steps)", "its outputs are logits"
+STEPWISE, EACH, KNOWS = "every step gives an output", "one number for each letter", "it knows all letters"
+LOGITS, ANY = "its outputs are no probabilities", "its outputs may be any number"
+MEMORY = "what came before matters"
 CAUSAL = "what comes later does not change what was said before"
 CARRIED = "its memory goes on from one call to the next"
 COMPILED, LOSS = "it is compiled", "its loss takes logits and whole numbers"
 SIZES = "its weights do not depend on the batch"
 BEATS = "after four readings it beats a table of pairs on text kept aside"
+LEARNT = (SIZES, BEATS)
 
 
 def _model(
@@ -367,6 +386,8 @@ def _model(
     memory=True,
     sequences=True,
     compiled=True,
+    out=None,
+    swapped=False,
 ) -> Any:
     from rnn_helpers.quietly import keras
 
@@ -376,9 +397,9 @@ def _model(
     model = keras.Sequential(
         [
             keras.Input(batch_shape=(batch, None)),
-            layers.Embedding(letters, 16),
+            layers.Embedding(*((16, letters) if swapped else (letters, 16))),
             middle,
-            layers.Dense(letters, activation=top),
+            layers.Dense(out or letters, activation=top),
         ]
     )
     if compiled:
@@ -418,10 +439,10 @@ def _with_one_hot(letters, batch):
 build_language_model = ClaimsExercise(
     name="build_language_model",
     challenges=(
-        Claims("what it gives", 1.0, (SHAPED, LOGITS)),
-        Claims("how it reads", 1.5, (CAUSAL, CARRIED, SIZES)),
+        Claims("what it gives", 1.0, (STEPWISE, EACH, KNOWS, LOGITS, ANY)),
+        Claims("how it reads", 1.5, (MEMORY, CAUSAL, CARRIED)),
         Claims("how it is compiled", 1.0, (COMPILED, LOSS)),
-        Claims("what it learns", 1.5, (BEATS,)),
+        Claims("what it learns", 1.5, LEARNT),
     ),
     draw=lambda rng: (int(rng.integers(1000)),),
     oracle=lambda letters, batch: _model(letters, batch),
@@ -435,12 +456,22 @@ build_language_model = ClaimsExercise(
         Mistake(
             "a softmax stands on top and the loss takes its outputs for logits: the softmax is applied twice",
             lambda *a: _model(*a, top="softmax"),
-            (LOGITS, SIZES, BEATS),
+            (LOGITS, ANY, *LEARNT),
         ),
         Mistake(
             "the model gives probabilities; logits are asked for, and a loss with from_logits=True",
             lambda *a: _model(*a, top="softmax", loss="probabilities"),
-            (LOGITS, LOSS, SIZES, BEATS),
+            (LOGITS, ANY, LOSS, *LEARNT),
+        ),
+        Mistake(
+            "the loss takes the logits for probabilities: from_logits=True is missing",
+            lambda *a: _model(*a, loss="probabilities"),
+            (LOSS, *LEARNT),
+        ),
+        Mistake(
+            "the output has an activation that bounds it; logits have none",
+            lambda *a: _model(*a, top="tanh"),
+            (ANY, *LEARNT),
         ),
         Mistake(
             "the network reads both ways: it has seen the character that it is to guess",
@@ -448,14 +479,26 @@ build_language_model = ClaimsExercise(
             (CAUSAL, CARRIED),
         ),
         Mistake(
-            "there is no recurrent layer: only the last character counts", lambda *a: _model(*a, memory=False), (BEATS,)
+            "there is no recurrent layer: only the last character counts",
+            lambda *a: _model(*a, memory=False),
+            (MEMORY, *LEARNT),
         ),
         Mistake(
             "only the last step gives an output: return_sequences=True is missing",
             lambda *a: _model(*a, sequences=False),
-            (SHAPED, LOGITS, CAUSAL, CARRIED, COMPILED, LOSS, SIZES, BEATS),
+            (STEPWISE, KNOWS, LOGITS, ANY, MEMORY, CAUSAL, CARRIED, COMPILED, LOSS, *LEARNT),
         ),
-        Mistake("the model is not compiled", lambda *a: _model(*a, compiled=False), (COMPILED, LOSS, SIZES, BEATS)),
+        Mistake(
+            "the number of letters is fixed, or Dense has another size; use the argument `letters`",
+            lambda letters, batch: _model(letters, batch, out=29),
+            (EACH, KNOWS, LOGITS, ANY, MEMORY, CAUSAL, CARRIED, COMPILED, LOSS, *LEARNT),
+        ),
+        Mistake(
+            "Embedding's arguments have changed places: first how many letters, then how many numbers for each",
+            lambda *a: _model(*a, swapped=True),
+            (KNOWS,),
+        ),
+        Mistake("the model is not compiled", lambda *a: _model(*a, compiled=False), (COMPILED, LOSS, *LEARNT)),
     ),
     styles=(lambda letters, batch: _model(letters, batch), _with_gru, _with_one_hot),
     hints=(

@@ -97,6 +97,8 @@ def _array_problem(expected: np.ndarray, got: Any, tolerance: float, noun: str) 
         return Problem("shape", sentence if expected.shape else f"expected {noun}, got {describe(got)}")
     if expected.dtype == bool and array.dtype != bool:
         return Problem("dtype", f"expected True and False, got {array.dtype}; dtype=bool makes an array of them")
+    if expected.ndim and expected.dtype.kind in "iu" and array.dtype.kind == "f":
+        return Problem("dtype", f"these are whole numbers, yours are {array.dtype}; dtype=int makes such an array")
     if array.dtype.kind not in "biuf":
         return Problem("dtype", f"expected real numbers, got {array.dtype} ({describe(got)})")
     if not np.all(np.isfinite(array)):

@@ -141,20 +141,22 @@ def guess_explorer(guess: Callable, alphabet: str, start: str = "the fun") -> No
     """Show what a language model expects after a text that is typed, with a slider for the temperature.
 
     guess: (text, temperature) -> (chances, continuation): (len(alphabet),) for the next character, and a text
-    alphabet: what the model knows; other characters are left out, and the title says so
+    alphabet: what the model knows; other characters are left out, and the picture says so
     """
 
     def draw(typed: str, temperature: float) -> Picture:
         text = "".join(char for char in typed.lower() if char in alphabet)
         unknown = sorted({char for char in typed.lower() if char not in alphabet})
-        chances, continuation = guess(text or " ", temperature)
+        text = text or " "
+        chances, continuation = guess(text, temperature)
+        end = text if len(text) <= 30 else "…" + text[-30:]
         likely = [int(place) for place in np.argsort(chances)[::-1][:3]]
         ax = plots.new_axes(width=8.0, height=2.6)
         ax.bar(np.arange(len(alphabet)), chances, color=plots.COLOURS[0])
         ax.set_xticks(np.arange(len(alphabet)), labels=["␣" if char == " " else char for char in alphabet])
-        without = f"   (left out, unknown here: {' '.join(unknown)})" if unknown else ""
-        ax.set(title=f"What comes after “{text}”?{without}", ylabel="chance", ylim=(0, 1))
-        ax.set_xlabel(f"it goes on: {text}|{continuation}", family="monospace", fontsize=9)
+        without = f"\nleft out, unknown here: {' '.join(unknown[:12])}" if unknown else ""
+        ax.set(title=f"What comes after “{end}”?", ylabel="chance", ylim=(0, 1))
+        ax.set_xlabel(f"it goes on: {end}|{continuation}{without}", family="monospace", fontsize=9)
         words = ", ".join(f"{alphabet[place]!r} {100 * chances[place]:.0f} %" for place in likely)
         return picture(ax, f"After {text!r} at temperature {temperature:g}: {words}. It goes on: {continuation!r}.")
 

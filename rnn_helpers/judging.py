@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from rnn_helpers.comparing import Problem, describe, find_problem, same_output
-from rnn_helpers.observing import Outcome, observe, observe_claims, reaching
+from rnn_helpers.observing import NOT_YET, Outcome, observe, observe_claims, reaching
 from rnn_helpers.properties import Unfit
 
 BEFORE = "before the checks"
@@ -145,13 +145,21 @@ def _problem(case: Case, outcome: Outcome, task: Task, names: list[str]) -> Prob
     if outcome.error:
         where = f", in {outcome.line}" if outcome.line else ""
         shapes = "" if outcome.error == "NameError" else _shapes(reaching(task.probe, case.args), names)
-        return Problem(
-            "error", f"{outcome.error}: {outcome.message.strip().rstrip('.') or 'no message'}{where}.{shapes}"
-        )
+        return Problem("error", f"{outcome.error}: {_short(outcome.message)}{where}.{shapes}")
     for claim, instead in outcome.seen.items():
-        if instead:
+        if instead and instead != NOT_YET:
             return Problem("value", f"{claim}: no, {instead}")
+    if NOT_YET in outcome.seen.values():
+        return LATER
     return find_problem(case.expected, outcome.value, task.tolerance, lists=task.lists)
+
+
+def _short(message: str) -> str:
+    """Return an error's text in one line; of a long one, as TensorFlow's, the beginning and the end."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    if len(lines) > 3:
+        lines = [lines[0][:200], "…", lines[-1][:200]]
+    return " ".join(lines).rstrip(".") or "no message"
 
 
 def _parameter_names(answer: Callable, task: Task) -> list[str]:

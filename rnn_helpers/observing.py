@@ -6,6 +6,7 @@ import contextlib
 import copy
 import io
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -19,6 +20,7 @@ import numpy as np
 from rnn_helpers.properties import PROPERTIES, Unfit
 
 OURS = os.path.dirname(__file__)
+NOT_YET = "can be looked at once others hold"  # what is said of a claim that a probe did not come to
 PRINTED_LIMIT = 600  # characters of a student's own output that a card repeats
 
 
@@ -128,9 +130,7 @@ def observe_claims(
         return [whole for _ in claims]
     outcomes = []
     for wanted in claims.values():
-        seen = {
-            claim: whole.value.get(claim, "this can be looked at once the claims before it hold") for claim in wanted
-        }
+        seen = {claim: whole.value.get(claim, NOT_YET) for claim in wanted}
         outcomes.append(replace(whole, value={claim: not text for claim, text in seen.items()}, seen=seen))
     return outcomes
 
@@ -156,6 +156,8 @@ def _watching(not_allowed: tuple[str, ...], outcome: Outcome) -> Iterator[None]:
 
 
 def _shortened(text: str) -> str:
+    """Return what was printed, without colours and without what a progress bar has written over."""
+    text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]|[^\n]*[\r\b](?!\n)", "", text)
     return text if len(text) <= PRINTED_LIMIT else text[:PRINTED_LIMIT] + " … (and more)"
 
 

@@ -84,14 +84,18 @@ class ProgressMap:
     def _repr_html_(self) -> str:
         left = "<td style='text-align:left'>"
         rows = "".join(
-            f"<tr>{left}<b>{html.escape(lesson)}</b></td>{left}{'&emsp;'.join(map(self._mark, row.items()))}</td></tr>"
+            f"<tr>{left}<b>{html.escape(lesson)}</b></td>{left}{self._marks_of(row)}</td></tr>"
             for lesson, row in self.lessons.items()
         )
         return f"<table aria-label='Progress in the course'>{rows}</table><div>{html.escape(self._summary())}</div>"
 
+    def _marks_of(self, row: dict[str, str]) -> str:
+        return "&emsp; ".join(map(self._mark, row.items()))
+
     def _mark(self, item: tuple[str, str]) -> str:
         name, state = item
-        return f"<span title='{state}'>{self._MARKS[state]} <code>{html.escape(name)}</code></span>"
+        style = "white-space:nowrap"  # the mark stays with its name
+        return f"<span title='{state}' style='{style}'>{self._MARKS[state]} <code>{html.escape(name)}</code></span>"
 
     def _summary(self) -> str:
         states_ = [state for row in self.lessons.values() for state in row.values()]

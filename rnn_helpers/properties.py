@@ -134,8 +134,9 @@ def _draws(answer: Callable, logits: np.ndarray, temperature: float, seed: int, 
             drawn = [answer(logits.copy(), temperature, rng) for _ in range(count)]
     except (ValueError, ZeroDivisionError, FloatingPointError):  # what nan, inf and 1 / 0 lead to
         return []
-    if not all(isinstance(index, (int, np.integer)) and 0 <= index < len(logits) for index in drawn):
-        raise Unfit(f"expected a whole number from 0 to {len(logits) - 1}, got {describe(drawn[0])}")
+    strange = [d for d in drawn if not (isinstance(d, (int, np.integer)) and 0 <= d < len(logits))]
+    if strange:
+        raise Unfit(f"expected a whole number from 0 to {len(logits) - 1}, got {describe(strange[0])}")
     return [int(index) for index in drawn]
 
 
@@ -152,7 +153,7 @@ def _off(shares: np.ndarray, logits: np.ndarray) -> str:
     if np.all(off <= 5 * np.sqrt(chances * (1 - chances) / SAMPLES) + 1e-3):
         return ""
     if not shares.any():
-        return "it failed"
+        return "drawing failed, as it does with chances that are nan or do not add up to 1"
     worst = int(np.argmax(off))
     return f"number {worst} came in {100 * shares[worst]:.0f} % of the draws, {100 * chances[worst]:.0f} % are right"
 

@@ -27,7 +27,7 @@ ERROR = "[data-mime-type='application/vnd.jupyter.stderr']"
 POP_UP = ".Toastify__toast, .jp-Dialog"
 SLIDER = ".noUi-handle[role='slider']"
 TEXT_BOX = ".widget-text input"
-TRAINING_S = 400  # a lesson that trains networks, alone 40 to 90 s
+TRAINING_S = 400  # a lesson that trains networks: 30 to 90 s when nothing else runs
 
 
 @pytest.fixture(scope="module")
@@ -126,8 +126,8 @@ def test_lesson_10_guesses_after_the_word_that_is_typed_as_boldly_as_its_slider_
     run_solved(page, course, "10_language_model")
     page.see(END_OF_LESSON, within=TRAINING_S)
     assert [shown.text for shown in page.all(ERROR)] == []
-    page.see("img[alt^=\"After 'the fun' at temperature 0.5: \"]", picture="10_start")
-    page.see(TEXT_BOX).send_keys(Keys.CONTROL + "a", Keys.NULL, "import", Keys.ENTER)
+    page.see("img[alt^=\"After 'the fun' at temperature 0.5: \"]")
+    page.see(TEXT_BOX, picture="10_start").send_keys(Keys.CONTROL + "a", Keys.NULL, "import", Keys.ENTER)
     page.see("img[alt^=\"After 'import' at temperature 0.5: \"]", picture="10_word")
     page.see(SLIDER).send_keys(Keys.ARROW_RIGHT)
     page.see("img[alt^=\"After 'import' at temperature 0.6: \"]", picture="10_slider")

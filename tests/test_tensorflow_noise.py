@@ -1,4 +1,4 @@
-"""TensorFlow's noise never costs a point: its first import greets on stderr, for which stock nbgrader takes them all."""
+"""TensorFlow's noise never costs a point: it greets on stderr, and for that stock nbgrader gives a right answer 0."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STOCK = """\
 c = get_config()
 c.CourseDirectory.source_directory = "solutions"
 c.CourseDirectory.release_directory = "lessons"
-c.Execute.timeout = 120
+c.Execute.timeout = 120  # as in this course: the 0 must come from the greeting, not from a slow machine
 """
 
 
@@ -56,12 +56,12 @@ def test_stock_nbgrader_gives_a_right_answer_nothing_because_tensorflow_greets(c
     (course / "nbgrader_config.py").write_text(STOCK)
     printed = autograde(course)
     assert list(printed) == ["stderr"]
-    assert "This TensorFlow binary" in printed["stderr"]
+    assert "TensorFlow" in printed["stderr"]
     assert scores(course) == {"ada": 0}
 
 
 def test_in_this_course_the_same_answer_has_full_points_and_the_greeting_stays_visible(course):
     printed = autograde(course)
     assert list(printed) == ["stdout"]
-    assert "This TensorFlow binary" in printed["stdout"]
+    assert "TensorFlow" in printed["stdout"]
     assert scores(course) == {"ada": POINTS}

@@ -58,4 +58,4 @@ def _exercise(name: str, factor: int) -> list[nbformat.NotebookNode]:
 
 def cell(name: str, source: str, **flags: object) -> nbformat.NotebookNode:
     settings = {"schema_version": 3, "grade": False, "solution": False, "locked": False, "task": False}
-    return new_codecell(source, id=name, metadata={"nbgrader": {**settings, "grade_id": name, **flags}})
+    return new_code_cell(source, id=name, metadata={"nbgrader": {**settings, "grade_id": name, **flags}})
