@@ -79,7 +79,8 @@ class Report:
     @property
     def first_wrong(self) -> str:
         """Return the title of the first check that is wrong, or ""; checks go from the simple to the whole."""
-        return next((title for title in (BEFORE, *self.right) if title in self.problems), "")
+        titles = [title for title in (BEFORE, *self.right) if title in self.problems]
+        return next((title for title in titles if self.problems[title] is not LATER), titles[0] if titles else "")
 
     @property
     def score(self) -> tuple[int, int]:

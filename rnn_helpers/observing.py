@@ -111,7 +111,7 @@ def observe(answer: Callable, args: tuple, probe: str = "call", not_allowed: tup
             outcome.error = type(error).__name__
             outcome.message = str(error)
             outcome.line = _students_line(error)
-    text.writelines(f"{warning.category.__name__}: {warning.message}\n" for warning in warned)
+    text.writelines(dict.fromkeys(f"{warning.category.__name__}: {warning.message}\n" for warning in warned))
     outcome.printed = _shortened(text.getvalue())
     pairs = zip(reaching(probe, args), reaching(probe, given), strict=True)
     outcome.changed = tuple(i for i, (old, new) in enumerate(pairs) if _changed(old, new))

@@ -74,6 +74,34 @@ def test_an_untrained_model_is_called_that() -> None:
     assert report.mistake == "the model is never trained: fit is missing"
 
 
+def test_a_class_that_waits_for_its_get_config_keeps_what_it_has() -> None:
+    keras = keras_module()
+
+    class RecurrentNetwork(keras.Model):
+        def __init__(self, units=50, classes=10, **kwargs):
+            super().__init__(**kwargs)
+            self.rnn = keras.layers.SimpleRNN(units, activation="relu")
+            self.readout = keras.layers.Dense(classes, activation="softmax")
+
+        def call(self, xs):
+            return self.readout(self.rnn(xs))
+
+        def get_config(self):
+            raise NotImplementedError()
+
+    report = report_on(RecurrentNetwork, "RecurrentNetwork")
+    assert not report.unsolved
+    assert report.right["its outputs"]
+    assert "`raise NotImplementedError()` still stands in it" in report.problems["its configuration"].sentence
+
+
+def test_what_is_explained_first_is_wrong_and_not_only_to_be_looked_at_later() -> None:
+    layers = keras_module().layers
+    untrained = keras_module().Sequential([keras_module().Input((None, 1)), layers.SimpleRNN(4), layers.Dense(1)])
+    report = report_on(lambda xs, ys, xs_valid, ys_valid: untrained, "train_forecaster")
+    assert report.first_wrong == "it was trained"
+
+
 def test_a_layer_may_not_stand_in_for_the_students_own_loop() -> None:
     def numpy_from_keras(layer, xs, mask=None, initial_state=None):
         return np.array(layer(xs, mask=mask, initial_state=initial_state))

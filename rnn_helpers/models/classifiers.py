@@ -80,13 +80,17 @@ def _compiled_claims(model: Any) -> dict[str, str]:
     return seen
 
 
+def _lines(error: Exception) -> list[str]:
+    return str(error).strip().splitlines() or ["no message"]
+
+
 def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:160]}"
+    return f"{type(error).__name__}: {_lines(error)[0][:160]}"
 
 
 def _last_line(error: Exception) -> str:
     """Return an error's last line, which names the cause where Keras first says what it was doing."""
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[-1][:160]}"
+    return f"{type(error).__name__}: {_lines(error)[-1][:160]}"
 
 
 def _reporting_claims(model: Any) -> dict[str, str]:
