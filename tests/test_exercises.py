@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from functools import cache
 
 import numpy as np
@@ -141,6 +142,8 @@ def _spoil(value):
         return (_spoil(value[0]), *value[1:])
     if isinstance(value, dict):
         return {key: _spoil(item) for key, item in value.items()}
+    if isinstance(value, str):
+        return value[:-1]
     spoilt = np.array(value, dtype=float)
     spoilt.flat[-1] = np.nan
     return spoilt
@@ -149,7 +152,7 @@ def _spoil(value):
 def test_oracles_stand_apart_from_the_code_they_judge() -> None:
     for _, exercise in ALL:
         source = inspect.getsource(inspect.getmodule(exercise.oracle))
-        assert "rnn_helpers.cells" not in source
+        assert not re.search(r"import .*\bcells\b|rnn_helpers\.cells import", source)
 
 
 def test_from_scratch_means_no_library_cell() -> None:
