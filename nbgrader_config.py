@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+from grading.provisioner import plug_in
 from grading.surroundings import prepend, usable_folder
 
 HERE = Path(__file__).resolve().parent
@@ -41,3 +42,11 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.AssignLatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
+
+# Kernels that grade a submission run in a box; docs/threat_model.md says what it keeps out, and what it does not.
+plug_in()
+c.BoxedProvisioner.required = os.environ.get("RNN_COURSE_REQUIRE_ISOLATION", "0") not in ("", "0")
+c.BoxedProvisioner.packages = [str(init.parent) for init in sorted(HERE.glob("*/__init__.py"))]
+c.BoxedProvisioner.variables = ["RNN_COURSE_SALT"]  # the hidden tests run beside the answers and draw their inputs
+c.BoxedProvisioner.memory_mb = 4096
+c.BoxedProvisioner.cpu_seconds = 1800

@@ -1,0 +1,102 @@
+"""The box around a kernel that runs a submission: limits, Landlock and seccomp, each in a module of its own.
+
+The grader asks `missing_layers` what the machine cannot do and writes a Box; the kernel reads it, enters it before
+it imports anything of weight, and seals it before it runs the first cell.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import sysconfig
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from grading import landlock, seccomp
+from grading.limits import apply_limits, die_first, drop_capabilities
+
+# What libraries read at their start: the loader, fonts, time zones, and how many processors there are.
+SYSTEM: tuple[str, ...] = ("/usr", "/lib", "/lib64", "/bin", "/nix/store")
+SYSTEM += tuple(f"/etc/{name}" for name in ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "ssl"))
+SYSTEM += tuple(f"/etc/{name}" for name in ("localtime", "timezone", "fonts", "mime.types", "nsswitch.conf", "passwd"))
+SYSTEM += tuple(f"/proc/{name}" for name in ("cpuinfo", "meminfo", "stat", "filesystems", "loadavg", "version"))
+SYSTEM += ("/proc/self", "/proc/sys/vm", "/proc/sys/kernel", "/sys/devices/system", "/sys/fs/cgroup")
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+
+
+@dataclass(frozen=True)
+class Box:
+    """What one kernel may read, write and use up.
+
+    home: its private folder, for all that programs keep in a home; `work`: its working directory
+    layers: those that must be in force before the first cell
+    """
+
+    home: str
+    work: str
+    layers: list[str]
+    readable: list[str] = field(default_factory=list)
+    limits: dict[str, int] = field(default_factory=dict)
+
+    def save(self, file: Path) -> None:
+        file.write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+    @classmethod
+    def load(cls, file: Path) -> Box:
+        return cls(**json.loads(file.read_text(encoding="utf-8")))
+
+
+def missing_layers() -> dict[str, str]:
+    """Return {layer: why this machine cannot enforce it}; the layers that are in force are not in it."""
+    if not sys.platform.startswith("linux"):
+        return dict.fromkeys(("limits", "landlock", "seccomp"), f"{sys.platform} has none")
+    missing = {}
+    if not landlock.version():
+        missing["landlock"] = "this Linux kernel has none, or it was switched off"
+    if reason := seccomp.missing():
+        missing["seccomp"] = reason
+    return missing
+
+
+def announcement(limits: Mapping[str, int], missing: Mapping[str, str]) -> str:
+    """Return one line: what holds a submission back on this machine, and what does not."""
+    details = {
+        "limits": f"limits ({', '.join(f'{name} {value}' for name, value in limits.items())})",
+        "landlock": f"landlock v{landlock.version()}",
+        "seccomp": "seccomp",
+    }
+    in_force = [text for layer, text in details.items() if layer not in missing]
+    gaps = [f"{layer} ({reason})" for layer, reason in missing.items()]
+    open_doors = "" if in_force else ". A SUBMISSION CAN READ AND CHANGE WHATEVER YOU CAN."
+    return f"box: {', '.join(in_force) or 'NONE'}; not in force: {', '.join(gaps) or 'nothing'}{open_doors}"
+
+
+def enter(box: Box) -> None:
+    """Put the calling process in the box, all but the seal. It must have one thread: Landlock holds for one only."""
+    if "limits" in box.layers:
+        die_first()
+        apply_limits(box.limits)
+    drop_capabilities()
+    if "landlock" in box.layers:
+        landlock.restrict(_rights(box))
+
+
+def seal(box: Box) -> None:
+    """Forbid the system calls that only the start of the kernel needed."""
+    if "seccomp" in box.layers:
+        seccomp.seal()
+
+
+def _rights(box: Box) -> list[tuple[str, int]]:
+    rights = [(path, landlock.READ) for path in [*SYSTEM, *python_folders(), *box.readable]]
+    rights += [(path, landlock.READ_FILE | landlock.WRITE_FILE) for path in DEVICES]
+    rights.append((box.home, landlock.WRITE | landlock.MAKE_SOCKET))
+    rights.append((box.work, landlock.WRITE))
+    return rights
+
+
+def python_folders() -> list[str]:
+    """Return the folders of the running Python: its library, its packages, its programs' data."""
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    return sorted({sys.prefix, sys.base_prefix, *(sysconfig.get_path(name) for name in names)})

@@ -1,0 +1,202 @@
+"""seccomp: a process gives up system calls, for all its threads and for good.
+
+What is forbidden answers "Operation not permitted", so that a student reads an ordinary PermissionError.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import platform
+import struct
+import sys
+from ctypes import addressof, create_string_buffer
+
+from grading.syscalls import call, forbid_new_privileges
+
+# {machine: (its number in a filter, its column in the tables below, the number of the system call seccomp)}
+MACHINES = {"x86_64": (0xC000003E, 0, 317), "aarch64": (0xC00000B7, 1, 277)}
+NEVER = -1  # the machine has no such system call
+
+# Forbidden whatever the arguments. Not among them is sched_setscheduler: libzmq aborts when a thread is refused it.
+FORBIDDEN = {
+    # reaching other programs: their sockets, their memory, their signals
+    "connect": (42, 203),
+    "sendmsg": (46, 211),
+    "sendmmsg": (307, 269),
+    "ptrace": (101, 117),
+    "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271),
+    "process_madvise": (440, 440),
+    "process_mrelease": (448, 448),
+    "kcmp": (312, 272),
+    "pidfd_open": (434, 434),
+    "pidfd_getfd": (438, 438),
+    "pidfd_send_signal": (424, 424),
+    "tkill": (200, 130),
+    "rt_sigqueueinfo": (129, 138),
+    "rt_tgsigqueueinfo": (297, 240),
+    "migrate_pages": (256, 238),
+    "move_pages": (279, 239),
+    "setpriority": (141, 140),
+    "ioprio_set": (251, 30),
+    "sched_setattr": (314, 274),
+    "shmget": (29, 194),
+    "shmat": (30, 196),
+    "msgget": (68, 186),
+    "semget": (64, 190),
+    "mq_open": (240, 180),
+    # new programs and processes
+    "fork": (57, NEVER),
+    "vfork": (58, NEVER),
+    "execve": (59, 221),
+    "execveat": (322, 281),
+    # permissions, owners and times of files by their path, which Landlock leaves open
+    "chmod": (90, NEVER),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "chown": (92, NEVER),
+    "lchown": (94, NEVER),
+    "fchownat": (260, 54),
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "setxattrat": (463, 463),
+    "removexattr": (197, 14),
+    "lremovexattr": (198, 15),
+    "removexattrat": (466, 466),
+    "file_setattr": (469, 469),
+    "utime": (132, NEVER),
+    "utimes": (235, NEVER),
+    "futimesat": (261, NEVER),
+    # the machine itself, and doors in the kernel that nobody here needs
+    "mount": (165, 40),
+    "umount2": (166, 39),
+    "pivot_root": (155, 41),
+    "chroot": (161, 51),
+    "setns": (308, 268),
+    "unshare": (272, 97),
+    "open_by_handle_at": (304, 265),
+    "name_to_handle_at": (303, 264),
+    "open_tree": (428, 428),
+    "move_mount": (429, 429),
+    "fsopen": (430, 430),
+    "fsconfig": (431, 431),
+    "fsmount": (432, 432),
+    "fspick": (433, 433),
+    "mount_setattr": (442, 442),
+    "open_tree_attr": (467, 467),
+    "io_uring_setup": (425, 425),
+    "io_uring_enter": (426, 426),
+    "io_uring_register": (427, 427),
+    "bpf": (321, 280),
+    "perf_event_open": (298, 241),
+    "userfaultfd": (323, 282),
+    "fanotify_init": (300, 262),
+    "keyctl": (250, 219),
+    "add_key": (248, 217),
+    "request_key": (249, 218),
+    "kexec_load": (246, 104),
+    "kexec_file_load": (320, 294),
+    "init_module": (175, 105),
+    "finit_module": (313, 273),
+    "delete_module": (176, 106),
+    "reboot": (169, 142),
+    "swapon": (167, 224),
+    "swapoff": (168, 225),
+    "quotactl": (179, 60),
+    "quotactl_fd": (443, 443),
+    "acct": (163, 89),
+    "syslog": (103, 116),
+    "settimeofday": (164, 170),
+    "clock_settime": (227, 112),
+    "adjtimex": (159, 171),
+    "clock_adjtime": (305, 266),
+    "sethostname": (170, 161),
+    "setdomainname": (171, 162),
+    "personality": (135, 92),
+    "iopl": (172, NEVER),
+    "ioperm": (173, NEVER),
+}
+# Allowed with some arguments only.
+SOCKET, CLONE, CLONE3, KILL, TGKILL = (41, 198), (56, 220), (435, 435), (62, 129), (234, 131)
+PRLIMIT, SENDTO, UTIMENSAT = (302, 261), (44, 206), (280, 88)
+
+SET_MODE_FILTER, FOR_ALL_THREADS = 1, 1
+UNIX_SOCKETS, CLONE_THREAD, FOREIGN_ABI = 1, 0x10000, 0x40000000
+
+# The machine that runs a filter: each instruction is (code, steps to skip if true, if false, value).
+LOAD, IF_EQUAL, IF_AT_LEAST, IF_ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+NUMBER_AT, MACHINE_AT, ARGUMENTS_AT = 0, 4, 16
+Instruction = tuple[int, int, int, int]
+ALLOW: Instruction = (RETURN, 0, 0, 0x7FFF0000)
+KILL_PROCESS: Instruction = (RETURN, 0, 0, 0x80000000)
+FORBID: Instruction = (RETURN, 0, 0, 0x00050000 | errno.EPERM)
+NOT_THERE: Instruction = (RETURN, 0, 0, 0x00050000 | errno.ENOSYS)
+
+
+def missing() -> str:
+    """Return why this machine cannot filter system calls; empty when it can."""
+    if not sys.platform.startswith("linux"):
+        return f"{sys.platform} has none"
+    if platform.machine() not in MACHINES or sys.maxsize < 2**32:
+        return f"no table of system calls for {platform.machine()}"
+    return "" if os.path.exists("/proc/sys/kernel/seccomp/actions_avail") else "the kernel was built without it"
+
+
+def seal() -> None:
+    """Forbid, for all threads of the calling process, all that a submission has no need of.
+
+    ZMQ aborts when a socket of its own is refused, so this comes after ipykernel has bound its sockets.
+    Raises OSError when the kernel refuses.
+    """
+    machine, column, seccomp = MACHINES[platform.machine()]
+    program = _filter(machine, column, os.getpid())
+    code = b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
+    buffer = create_string_buffer(code, len(code))
+    forbid_new_privileges()
+    call(seccomp, SET_MODE_FILTER, FOR_ALL_THREADS, struct.pack("@HP", len(program), addressof(buffer)))
+
+
+def _filter(machine: int, column: int, own_pid: int) -> list[Instruction]:
+    program = [(LOAD, 0, 0, MACHINE_AT), (IF_EQUAL, 1, 0, machine), KILL_PROCESS, (LOAD, 0, 0, NUMBER_AT)]
+    program += [(IF_AT_LEAST, 0, 1, FOREIGN_ABI), FORBID]
+    for number in FORBIDDEN.values():
+        program += _when(number[column], [FORBID])
+    for number, rule in _conditions(own_pid):
+        program += _when(number[column], rule)
+    return [*program, ALLOW]
+
+
+def _conditions(own_pid: int) -> list[tuple[tuple[int, int], list[Instruction]]]:
+    """Return (system call, what decides on it); each of them ends with an answer."""
+    return [
+        (SOCKET, _only_if_equal(0, UNIX_SOCKETS)),
+        (CLONE, [_low(0), (IF_ANY_BIT, 0, 1, CLONE_THREAD), ALLOW, FORBID]),
+        (CLONE3, [NOT_THERE]),  # its arguments are out of sight; the C library then takes clone
+        (KILL, _only_if_equal(0, own_pid)),
+        (TGKILL, _only_if_equal(0, own_pid)),
+        (PRLIMIT, _only_if_equal(0, 0)),  # the limits of the process itself
+        (SENDTO, _only_if_null(4)),  # to whom the socket is connected
+        (UTIMENSAT, _only_if_null(1)),  # of a file that is open
+    ]
+
+
+def _when(number: int, rule: list[Instruction]) -> list[Instruction]:
+    return [] if number == NEVER else [(IF_EQUAL, 0, len(rule), number), *rule]
+
+
+def _only_if_equal(argument: int, value: int) -> list[Instruction]:
+    return [_low(argument), (IF_EQUAL, 0, 1, value), ALLOW, FORBID]
+
+
+def _only_if_null(argument: int) -> list[Instruction]:
+    low, high = _low(argument), _high(argument)
+    return [low, (IF_EQUAL, 0, 3, 0), high, (IF_EQUAL, 0, 1, 0), ALLOW, FORBID]
+
+
+def _low(argument: int) -> Instruction:
+    return (LOAD, 0, 0, ARGUMENTS_AT + 8 * argument)
+
+
+def _high(argument: int) -> Instruction:
+    return (LOAD, 0, 0, ARGUMENTS_AT + 8 * argument + 4)

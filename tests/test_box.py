@@ -1,0 +1,263 @@
+"""The box around a submission's kernel: what it keeps out, what still works in it, and when grading is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from jupyter_client.manager import KernelManager
+from jupyter_client.provisioning import KernelProvisionerFactory
+from nbgrader_course import nbgrader, scores
+from tiny_course import LESSON, cell, make_course, release, submit
+
+from grading import box, landlock
+from grading.box import announcement, missing_layers
+from grading.errors import CannotGrade
+from grading.provisioner import BoxedProvisioner, plug_in
+
+whole_box = pytest.mark.skipif(bool(missing_layers()), reason=f"this machine cannot: {missing_layers()}")
+
+# {what is tried: (the code, the error it must meet)}; COURSE is the course's folder.
+ATTEMPTS = {
+    "read the gradebook": ("open(f'{COURSE}/gradebook.db', 'rb').read()", "PermissionError"),
+    "read the salt": ("open(f'{COURSE}/.course_salt').read()", "PermissionError"),
+    "read another submission": (f"open(f'{{COURSE}}/submitted/ada/{LESSON}/{LESSON}.ipynb').read()", "PermissionError"),
+    "read the solution": (f"open(f'{{COURSE}}/solutions/{LESSON}/{LESSON}.ipynb').read()", "PermissionError"),
+    "list the students": ("os.listdir(f'{COURSE}/submitted')", "PermissionError"),
+    "read the grader's environment": ("open(f'/proc/{os.getppid()}/environ').read()", "PermissionError"),
+    "write beside the gradebook": ("open(f'{COURSE}/planted', 'w')", "PermissionError"),
+    "write into the tests": ("open(f'{COURSE}/tiny_tests/__init__.py', 'a')", "PermissionError"),
+    "write into the temporary folder": ("open('/tmp/planted-by-a-submission', 'w')", "PermissionError"),
+    "remove the gradebook": ("os.remove(f'{COURSE}/gradebook.db')", "PermissionError"),
+    "lock the gradebook away": ("os.chmod(f'{COURSE}/gradebook.db', 0)", "PermissionError"),
+    "leave a link for nbgrader to follow": ("os.symlink(f'{COURSE}/gradebook.db', 'link')", "PermissionError"),
+    "leave a hard link": ("os.link(f'{COURSE}/gradebook.db', 'link')", "OSError"),
+    "leave a pipe for nbgrader to wait at": ("os.mkfifo('pipe')", "PermissionError"),
+    "open a network socket": ("socket.socket()", "PermissionError"),
+    "connect out": ("socket.create_connection(('127.0.0.1', 9), timeout=5)", "PermissionError"),
+    "connect to a local service": ("socket.socket(socket.AF_UNIX).connect('/run/service')", "PermissionError"),
+    "run a program": ("subprocess.run(['/bin/true'])", "PermissionError"),
+    "fork": ("os.fork()", "PermissionError"),
+    "trace the grader": ("system_call('ptrace', 16, os.getppid(), 0, 0)", "PermissionError"),
+    "leave for another namespace": ("system_call('unshare', 0x10000000)", "PermissionError"),
+    "become able to do more": ("system_call('mount', b'none', b'/tmp', b'tmpfs', 0, None)", "PermissionError"),
+    "signal the grader": ("os.kill(os.getppid(), 0)", "PermissionError"),
+    "limit the grader": ("resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE, (3, 3))", "PermissionError"),
+    "lift a limit": ("resource.setrlimit(resource.RLIMIT_DATA, (-1, -1))", "ValueError"),
+    "allocate too much": ("bytearray(64 << 30)", "MemoryError"),
+    "write too large a file": ("open('large', 'wb').truncate(1 << 40)", "OSError"),
+}
+ATTACK = """
+import ctypes, json, os, resource, socket, subprocess
+COURSE = {course!r}
+def system_call(name, *arguments):
+    if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments) < 0:
+        raise OSError(ctypes.get_errno(), name)
+outcomes = {{}}
+for attempt, code in {attempts!r}.items():
+    try:
+        outcomes[attempt] = "succeeded: " + repr(eval(code))
+    except BaseException as error:
+        outcomes[attempt] = type(error).__name__
+json.dump(outcomes, open("outcomes.json", "w"))
+json.dump(dict(os.environ), open("environment.json", "w"))
+def double(x):
+    return x + x
+"""
+DOUBLE, TRIPLE = "def double(x):\n    return x + x", "def triple(x):\n    return 3 * x"
+
+
+@pytest.fixture(autouse=True)
+def _process_as_before(monkeypatch):
+    """Plugging the box in changes how this process starts kernels; no other test should see that."""
+    KernelProvisionerFactory.clear_instance()
+    yield
+    KernelProvisionerFactory.clear_instance()
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory):
+    """A class of three, the attacker between the honest two; (the course's folder, what autograde said)."""
+    course = make_course(tmp_path_factory.mktemp("boxed") / "course")
+    submit(course, "ada", double=DOUBLE, triple=TRIPLE)
+    code = {attempt: code for attempt, (code, _) in ATTEMPTS.items()}
+    submit(course, "mallory", double=ATTACK.format(course=str(course), attempts=code), triple=TRIPLE)
+    submit(course, "zoe", double=DOUBLE, triple=TRIPLE)
+    said = nbgrader(course, "autograde", LESSON, GRADEBOOK_PASSWORD="from outside")
+    return course, said
+
+
+def left_by_mallory(course: Path, name: str) -> dict[str, str]:
+    return json.loads((course / "autograded" / "mallory" / LESSON / name).read_text())
+
+
+# --- what it keeps out
+
+
+@whole_box
+@pytest.mark.nbgrader
+@pytest.mark.parametrize("attempt", ATTEMPTS)
+def test_a_submission_cannot(graded, attempt):
+    assert left_by_mallory(graded[0], "outcomes.json")[attempt] == ATTEMPTS[attempt][1]
+
+
+@whole_box
+@pytest.mark.nbgrader
+def test_honest_submissions_get_full_marks_before_and_after_an_attack(graded):
+    course, _ = graded
+    assert scores(course) == {"ada": 6.0, "mallory": 6.0, "zoe": 6.0}
+
+
+@whole_box
+@pytest.mark.nbgrader
+def test_nothing_is_planted_and_no_private_folder_is_left(graded):
+    course, _ = graded
+    environment = left_by_mallory(course, "environment.json")
+    assert not (course / "planted").exists()
+    assert not Path("/tmp/planted-by-a-submission").exists()
+    assert not Path(environment["HOME"]).exists()
+
+
+@whole_box
+@pytest.mark.nbgrader
+def test_of_the_graders_environment_only_what_was_named_arrives(graded):
+    course, _ = graded
+    environment = left_by_mallory(course, "environment.json")
+    assert "GRADEBOOK_PASSWORD" not in environment
+    assert "RNN_COURSE_SALT" in environment  # the known gap: hidden tests run beside the answers
+    assert [name for name, text in environment.items() if str(course) in text] == []
+
+
+@whole_box
+@pytest.mark.nbgrader
+def test_what_is_in_force_is_said_once(graded):
+    _, said = graded
+    (line,) = [line for line in said.splitlines() if "box: " in line]
+    assert "limits (memory_mb 4096, " in line
+    assert "landlock v" in line
+    assert line.endswith("seccomp; not in force: nothing")
+
+
+# --- what still works
+
+LIBRARIES = {
+    "numpy": "import numpy as np\ngood = float((np.ones((200, 200)) @ np.ones((200, 200)))[0, 0]) == 200.0",
+    "matplotlib": (
+        "import matplotlib.pyplot as plt\nfigure, axes = plt.subplots()\naxes.plot([1, 2], label='$x^2$')\n"
+        "plt.show()\nfigure.savefig('plot.png')\nimport os\ngood = os.path.getsize('plot.png') > 0"
+    ),
+    "keras": (
+        "import numpy as np, keras\nkeras.utils.set_random_seed(1)\n"
+        "model = keras.Sequential([keras.layers.GRU(3), keras.layers.Dense(1)])\n"
+        "model.compile('adam', 'mse')\nhistory = model.fit(np.ones((8, 4, 2)), np.ones((8, 1)), epochs=2)\n"
+        "model.save('model.keras')\nagain = keras.models.load_model('model.keras')\n"
+        "good = again.predict(np.ones((1, 4, 2))).shape == (1, 1)"
+    ),
+    "a module of one's own": "open('own.py', 'w').write('good = True')\nimport importlib\n"
+    "importlib.invalidate_caches()\nfrom own import good",
+    "threads": (
+        "from concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor(8) as pool:\n"
+        "    good = sum(pool.map(int, '11')) == 2"
+    ),
+    "asyncio": "import asyncio\nawait asyncio.sleep(0.01)\ngood = True",
+    "more threads of ZMQ": (
+        "import zmq\nwith zmq.Context() as context, context.socket(zmq.PUSH) as sender:\n"
+        "    sender.bind('inproc://own')\ngood = True"
+    ),
+    "temporary files": "import tempfile\nwith tempfile.TemporaryFile() as f:\n    good = f.write(b'1') == 1",
+}
+
+
+@pytest.mark.nbgrader
+def test_numpy_matplotlib_keras_and_the_like_work_in_the_box(tmp_path):
+    cells = []
+    for number, (name, source) in enumerate(LIBRARIES.items()):
+        solution = f"good = False\n### BEGIN SOLUTION\n{source}\n### END SOLUTION"
+        test = f"### BEGIN HIDDEN TESTS\nassert good, {name!r}\n### END HIDDEN TESTS"
+        cells.append(cell(f"use_{number}", solution, solution=True))
+        cells.append(cell(f"test_{number}", test, grade=True, locked=True, points=1))
+    course = release(tmp_path / "course", cells)
+    submit(course, "ada")  # the canaries go ahead of any submission
+    said = nbgrader(course, "autograde", LESSON)
+    assert f"solution {len(LIBRARIES)}/{len(LIBRARIES)}, blank 0/{len(LIBRARIES)}" in said
+
+
+# --- which kernels are boxed
+
+
+def command_of_a_kernel() -> list[str]:
+    plug_in()
+    manager = KernelManager(kernel_name="python3")
+    try:
+        return manager.pre_start_kernel()[0]
+    finally:
+        manager.cleanup_resources()
+
+
+def test_a_students_own_kernel_is_not_boxed(monkeypatch):
+    monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
+    assert "ipykernel_launcher" in command_of_a_kernel()
+
+
+def test_a_kernel_that_validates_is_not_boxed(monkeypatch):
+    monkeypatch.setenv("NBGRADER_EXECUTION", "validate")
+    assert "ipykernel_launcher" in command_of_a_kernel()
+
+
+@whole_box
+def test_a_kernel_that_grades_is_boxed_however_often_the_settings_are_read(monkeypatch):
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    plug_in()
+    command = command_of_a_kernel()
+    assert "grading.boxed_kernel" in command
+    assert "ipykernel_launcher" not in command
+
+
+# --- what is missing is said, or refused
+
+
+def test_a_missing_layer_is_named_with_its_reason(monkeypatch):
+    monkeypatch.setattr(landlock, "version", lambda: 0)
+    line = announcement({"memory_mb": 1}, missing_layers())
+    assert "landlock v" not in line
+    assert "not in force: landlock (this Linux kernel has none, or it was switched off)" in line
+
+
+def test_elsewhere_than_on_linux_nothing_is_in_force(monkeypatch):
+    monkeypatch.setattr(box.sys, "platform", "darwin")
+    assert announcement({}, missing_layers()).startswith("box: NONE; not in force: limits (darwin has none)")
+
+
+def test_a_course_inside_of_what_kernels_read_counts_as_open(tmp_path):
+    manager = KernelManager()
+    manager.config.CourseDirectory.root = str(tmp_path / "course")
+    provisioner = BoxedProvisioner(parent=manager, readable=[str(tmp_path)])
+    assert provisioner._missing()["landlock"].startswith(f"the course is inside {tmp_path}")
+
+
+@pytest.mark.nbgrader
+def test_a_required_box_with_a_gap_stops_the_grading_and_names_the_way_out(tmp_path):
+    course = make_course(tmp_path / "course")
+    submit(course, "ada", double=DOUBLE, triple=TRIPLE)
+    with (course / "nbgrader_config.py").open("a") as settings:
+        settings.write("\nimport grading.landlock\ngrading.landlock.version = lambda: 0\n")
+    said = nbgrader(course, "autograde", LESSON, fails=True, RNN_COURSE_REQUIRE_ISOLATION="1")
+    assert "Nothing was graded" in said
+    assert "has gaps (landlock: this Linux kernel has none, or it was switched off)" in said
+    assert "c.BoxedProvisioner.required = False" in said
+    assert scores(course) == {}
+    assert f"canaries of {LESSON}: solution 6/6" in nbgrader(course, "autograde", LESSON)  # not required: graded
+
+
+@whole_box
+def test_a_kernel_that_the_box_cannot_replace_is_refused_and_leaves_no_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    monkeypatch.setattr("grading.provisioner.tempfile.mkdtemp", lambda **_: str(tmp_path / "private"))
+    (tmp_path / "private").mkdir()
+    plug_in()
+    manager = KernelManager(kernel_name="python3")
+    manager.kernel_spec.argv = ["xeus", "-f", "{connection_file}"]
+    with pytest.raises(CannotGrade, match="expected -m ipykernel_launcher"):
+        manager.pre_start_kernel()
+    assert not (tmp_path / "private").exists()
