@@ -677,7 +677,7 @@ train_classifier = ClaimsExercise(
     ),
     draw=lambda rng: (int(rng.integers(1000)), 1500),
     oracle=lambda xs, labels: _train(xs, labels),
-    threshold="80 % on 500 new sequences: the reference reaches 89 to 96 % on 20 seeds, the wrong versions at most 70 %",
+    threshold="80 % on 500 new sequences: on 20 seeds the reference reaches 91 to 96 %, labels shuffled apart 33 to 73 %",
     mistakes=(
         Mistake(
             "the model is never trained: fit is missing",

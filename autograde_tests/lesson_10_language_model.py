@@ -446,7 +446,7 @@ build_language_model = ClaimsExercise(
     ),
     draw=lambda rng: (int(rng.integers(1000)),),
     oracle=lambda letters, batch: _model(letters, batch),
-    threshold="the perplexity of a table of pairs on 1500 characters: see benchmarks/thresholds.py for 20 seeds",
+    threshold="the perplexity of a table of pairs on 1500 characters: on 20 seeds reference and honest others are at 0.26 to 0.35 of it",
     mistakes=(
         Mistake(
             "the layer is not stateful: it forgets between two pieces",
