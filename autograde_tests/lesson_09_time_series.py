@@ -513,11 +513,15 @@ train_forecaster = ClaimsExercise(
             lambda *a: _fitted(*a, change=_with_both),
             (BEATS, CLEAN),
         ),
-        Mistake("windows and targets are shuffled apart", lambda *a: _fitted(*a, change=_apart), (FOLLOWS, BEATS)),
+        Mistake(
+            "windows and targets are shuffled apart",
+            lambda *a: _fitted(*a, change=_apart),
+            (FOLLOWS, WIDE, CLEAN, BEATS),
+        ),
         Mistake(
             "the output has an activation that cannot give both high and low values; a forecast may be any number",
             lambda *a: _fitted(*a, activation="sigmoid"),
-            (WIDE, FOLLOWS, BEATS, CLEAN),
+            (WIDE, BEATS, CLEAN),
         ),
         Mistake(
             "every step of the window gives an output; one forecast a window is asked for",
