@@ -168,8 +168,8 @@ def same_output(first: Any, second: Any, tolerance: float) -> bool:
         return len(first) == len(second) and all(same_output(a, b, tolerance) for a, b in pairs)
     if isinstance(first, dict) and isinstance(second, dict):
         return set(first) == set(second) and all(same_output(first[key], second[key], tolerance) for key in first)
-    if isinstance(first, str) or isinstance(second, str):
-        return first == second if isinstance(first, str) and isinstance(second, str) else False
+    if isinstance(first, str) and isinstance(second, str):
+        return first == second
     a, b = as_array(first), as_array(second)
     if a is None or b is None:
         return a is None and b is None and type(first) is type(second)

@@ -41,9 +41,7 @@ def _network_claims(model: Any) -> dict[str, str]:
     given, arrays = seeing.outputs(model, xs), seeing.weights(model)
     seen |= {
         "it gives one number a sequence": say(given.shape == (64, 1), f"for 64 sequences its shape is {given.shape}"),
-        "its outputs are between 0 and 1": say(
-            bool(np.all((given >= 0) & (given <= 1))), f"they reach from {given.min():.3g} to {given.max():.3g}"
-        ),
+        "its outputs are between 0 and 1": seeing.between_0_and_1(given),
         "its outputs differ from sequence to sequence": say(
             float(np.ptp(given)) > 1e-6, f"every sequence gets {given.flat[0]:.3g}"
         ),
@@ -58,9 +56,8 @@ def _network_claims(model: Any) -> dict[str, str]:
 
 
 def _compiled_claims(model: Any) -> dict[str, str]:
-    compiled = bool(getattr(model, "compiled", False))
-    seen = {"it is compiled": say(compiled, "model.compile(...) is missing")}
-    if not compiled:
+    seen = {"it is compiled": say(model.compiled, "model.compile(...) is missing")}
+    if not model.compiled:
         return seen
     name = type(model.optimizer).__name__
     seen["its optimizer is Adam"] = say(name in ("Adam", "AdamW", "Nadam"), f"it is {name}")
@@ -96,7 +93,7 @@ def _last_line(error: Exception) -> str:
 def _reporting_claims(model: Any) -> dict[str, str]:
     """Train on one batch, without a graph, and see which numbers are reported. Changes the model."""
     claim = "fit will report its accuracy"
-    if not getattr(model, "compiled", False):
+    if not model.compiled:
         return {}
     model.run_eagerly = True
     try:
@@ -229,15 +226,13 @@ def trained_classifier(answer: Callable, seed: int, sequences: int) -> dict[str,
     network = seeing.are_network_weights(arrays) and arrays[1].shape == (UNITS, UNITS)
     right = (given[:, 0] > 0.5) == labels
     old, new = float(right[seen_part].mean()), float(right[new_part].mean())
-    steps = int(model.optimizer.iterations) if getattr(model, "compiled", False) else 0
+    steps = int(model.optimizer.iterations) if model.compiled else 0
     seen["it was trained for 10 epochs in batches of 32"] = say(
         300 <= steps <= 1000, f"10 epochs are {10 * -(-len(xs[seen_part]) // 32)} steps; it has made {steps}"
     )
-    moved = max(float(np.abs(array).max()) for array in arrays if array.ndim == 1) > 1e-6
+    moved = seeing.has_moved(model)
     seen |= {
-        "its outputs are between 0 and 1": say(
-            bool(np.all((given >= 0) & (given <= 1))), f"they reach from {given.min():.3g} to {given.max():.3g}"
-        ),
+        "its outputs are between 0 and 1": seeing.between_0_and_1(given),
         "it is a recurrent network of 32 units": say(network, f"its weights have {[a.shape for a in arrays]}"),
         "training has moved its biases away from zero": say(moved, "they are as they were built: was it trained?"),
     }

@@ -43,6 +43,11 @@ def weights(model: Any) -> list[np.ndarray]:
     return [as_numpy(variable) for variable in model.trainable_weights]
 
 
+def has_moved(model: Any) -> bool:
+    """Tell whether training has moved the biases, all of which Keras begins at zero."""
+    return max(float(np.abs(array).max()) for array in weights(model) if array.ndim == 1) > 1e-6
+
+
 def outputs(model: Any, xs: np.ndarray) -> np.ndarray:
     """Return the model's answer to `xs` as an array; no dropout, no training."""
     given = model(xs.astype(np.float32), training=False)
@@ -82,6 +87,12 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 def near(a: np.ndarray, b: np.ndarray, tolerance: float = FLOAT32) -> bool:
     """Tell whether two arrays have one shape and agree to `tolerance`, relative where they are large."""
     return a.shape == b.shape and bool(np.all(np.abs(a - b) <= tolerance * (1 + np.abs(b))))
+
+
+def between_0_and_1(given: np.ndarray) -> str:
+    """Say "" when all outputs are chances, else how far they reach."""
+    reach = f"they reach from {given.min():.3g} to {given.max():.3g}"
+    return say(bool(np.all((given >= 0) & (given <= 1))), reach)
 
 
 def say(holds: bool, instead: str) -> str:
