@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+from grading.converter import put_in_place
 from grading.provisioner import plug_in
 from grading.surroundings import prepend, usable_folder
 
@@ -29,24 +30,26 @@ c.GenerateAssignment.force = True
 c.ClearSolutions.code_stub = {"python": "# Your code goes here, instead of the next line.\nraise NotImplementedError()"}
 c.ClearSolutions.text_stub = "YOUR ANSWER HERE"
 
-# Grading: first the canaries, then each submission; what it writes to stderr costs no point.
-c.Autograde.pre_convert_hook = "grading.hooks.before_autograde"
+# Grading: first the canaries, then a clean copy of each submission; what it writes to stderr costs no point.
+put_in_place()
 c.Execute.timeout = 120  # seconds for one cell; a slow machine should not cost points
 c.Autograde.autograde_preprocessors = [
-    "nbgrader.preprocessors.Execute",
+    "grading.run.Run",
     "grading.stderr.StderrAsStdout",
     "nbgrader.preprocessors.IgnorePattern",
     "nbconvert.preprocessors.ClearMetadataPreprocessor",
     "nbgrader.preprocessors.LimitOutput",
-    "nbgrader.preprocessors.SaveAutoGrades",
-    "nbgrader.preprocessors.AssignLatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",
+    "grading.record.Record",  # in the place of SaveAutoGrades and AssignLatePenalties
 ]
 
 # Kernels that grade a submission run in a box; docs/threat_model.md says what it keeps out, and what it does not.
 plug_in()
 c.BoxedProvisioner.required = os.environ.get("RNN_COURSE_REQUIRE_ISOLATION", "0") not in ("", "0")
-c.BoxedProvisioner.packages = [str(init.parent) for init in sorted(HERE.glob("*/__init__.py"))]
-c.BoxedProvisioner.variables = ["RNN_COURSE_SALT"]  # the hidden tests run beside the answers and draw their inputs
+c.BoxedProvisioner.packages = [str(HERE / "rnn_helpers")]  # what lessons import; the hidden tests stay outside
 c.BoxedProvisioner.memory_mb = 4096
 c.BoxedProvisioner.cpu_seconds = 1800
+
+# Feedback: a page of one file that runs and loads nothing and shows no hidden test.
+c.GenerateFeedback.preprocessors = ["nbgrader.preprocessors.GetGrades"]
+c.GenerateFeedback.exporter_class = "grading.feedback.FeedbackExporter"

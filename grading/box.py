@@ -1,4 +1,4 @@
-"""The box around a kernel that runs a submission: limits, Landlock and seccomp, each in a module of its own.
+"""The box around a kernel that runs a submission: its user, limits, Landlock and seccomp, each in its own module.
 
 The grader asks `missing_layers` what the machine cannot do and writes a Box; the kernel reads it, enters it before
 it imports anything of weight, and seals it before it runs the first cell.
@@ -7,14 +7,15 @@ it imports anything of weight, and seals it before it runs the first cell.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import sysconfig
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from grading import landlock, seccomp
-from grading.limits import apply_limits, die_first, drop_capabilities
+from grading import landlock, seccomp, users
+from grading.limits import apply_limits, die_first
 
 # What libraries read at their start: the loader, fonts, time zones, and how many processors there are.
 SYSTEM: tuple[str, ...] = ("/usr", "/lib", "/lib64", "/bin", "/nix/store")
@@ -22,7 +23,8 @@ SYSTEM += tuple(f"/etc/{name}" for name in ("ld.so.cache", "ld.so.conf", "ld.so.
 SYSTEM += tuple(f"/etc/{name}" for name in ("localtime", "timezone", "fonts", "mime.types", "nsswitch.conf", "passwd"))
 SYSTEM += tuple(f"/proc/{name}" for name in ("cpuinfo", "meminfo", "stat", "filesystems", "loadavg", "version"))
 SYSTEM += ("/proc/self", "/proc/sys/vm", "/proc/sys/kernel", "/sys/devices/system", "/sys/fs/cgroup")
-DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+# Not /dev/zero: mapped as shared it is memory that no limit counts.
+DEVICES = ("/dev/null", "/dev/full", "/dev/random", "/dev/urandom")
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Box:
 
     home: its private folder, for all that programs keep in a home; `work`: its working directory
     layers: those that must be in force before the first cell
+    user: who the kernel becomes, if the grader is root; 0 for no change
+    read_anything: that user may read what Landlock lets it read, whatever the permissions are
     """
 
     home: str
@@ -38,6 +42,8 @@ class Box:
     layers: list[str]
     readable: list[str] = field(default_factory=list)
     limits: dict[str, int] = field(default_factory=dict)
+    user: int = 0
+    read_anything: bool = False
 
     def save(self, file: Path) -> None:
         file.write_text(json.dumps(asdict(self)), encoding="utf-8")
@@ -48,9 +54,12 @@ class Box:
 
 
 def missing_layers() -> dict[str, str]:
-    """Return {layer: why this machine cannot enforce it}; the layers that are in force are not in it."""
+    """Return {layer: why this machine cannot enforce it}; the layers that are in force are not in it.
+
+    Whether a kernel can have a user of its own depends on the course: users.missing answers that.
+    """
     if not sys.platform.startswith("linux"):
-        return dict.fromkeys(("limits", "landlock", "seccomp"), f"{sys.platform} has none")
+        return dict.fromkeys(("user", "limits", "landlock", "seccomp"), f"{sys.platform} has none")
     missing = {}
     if not landlock.version():
         missing["landlock"] = "this Linux kernel has none, or it was switched off"
@@ -62,13 +71,18 @@ def missing_layers() -> dict[str, str]:
 def announcement(limits: Mapping[str, int], missing: Mapping[str, str]) -> str:
     """Return one line: what holds a submission back on this machine, and what does not."""
     details = {
+        "user": "a user of its own" if _is_root() else "the grader's user",
         "limits": f"limits ({', '.join(f'{name} {value}' for name, value in limits.items())})",
         "landlock": f"landlock v{landlock.version()}",
         "seccomp": "seccomp",
     }
     in_force = [text for layer, text in details.items() if layer not in missing]
     gaps = [f"{layer} ({reason})" for layer, reason in missing.items()]
-    open_doors = "" if in_force else ". A SUBMISSION CAN READ AND CHANGE WHATEVER YOU CAN."
+    open_doors = (
+        ""
+        if {"limits", "landlock", "seccomp"} - missing.keys()
+        else ". A SUBMISSION CAN READ AND CHANGE WHATEVER YOU CAN."
+    )
     return f"box: {', '.join(in_force) or 'NONE'}; not in force: {', '.join(gaps) or 'nothing'}{open_doors}"
 
 
@@ -77,7 +91,7 @@ def enter(box: Box) -> None:
     if "limits" in box.layers:
         die_first()
         apply_limits(box.limits)
-    drop_capabilities()
+    users.become(box.user, box.read_anything)
     if "landlock" in box.layers:
         landlock.restrict(_rights(box))
 
@@ -86,6 +100,10 @@ def seal(box: Box) -> None:
     """Forbid the system calls that only the start of the kernel needed."""
     if "seccomp" in box.layers:
         seccomp.seal()
+
+
+def _is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
 def _rights(box: Box) -> list[tuple[str, int]]:

@@ -1,7 +1,7 @@
 """Landlock: a process gives up every file but those it names, for itself and all that it starts.
 
 What it does not cover: looking whether a file is there and how large it is, and changing permissions, owners and
-times of a file; seccomp.py forbids the latter.
+times of a file; seccomp.py sees to the latter.
 """
 
 from __future__ import annotations

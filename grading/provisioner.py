@@ -7,37 +7,31 @@ is the variable that nbgrader sets while it grades.
 
 from __future__ import annotations
 
-import compileall
 import logging
 import os
-import shutil
-import site
+import signal
 import sys
-import tempfile
-from fnmatch import fnmatch
 from functools import cache
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import traitlets.log
+from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 from traitlets import Bool, Integer, List, Unicode
 
+from grading import users
 from grading.box import SYSTEM, Box, announcement, missing_layers, python_folders
 from grading.errors import CannotGrade
+from grading.folders import PrivateFolder, copy_font_lists, hand_over
+from grading.launching import boxed_command, link_packages, small_environment, user_packages
+from grading.limits import LIMITS
+from grading.watcher import Allowed, Watcher, how_it_ended
 
 NAME = "boxed-for-grading"
-LAYERS = ("limits", "landlock", "seccomp")
-LAUNCHER = ["-m", "ipykernel_launcher"]
-LONGEST_SOCKET_FOLDER = 70  # Linux allows 107 characters for the path of a socket
-
-# Programs look here for what they keep between runs.
-HOME_VARIABLES: tuple[str, ...] = ("HOME", "TMPDIR", "IPYTHONDIR", "MPLCONFIGDIR", "KERAS_HOME", "XDG_CACHE_HOME")
-HOME_VARIABLES += ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
-USUAL_VARIABLES: tuple[str, ...] = ("PATH", "LANG", "LANGUAGE", "LC_*", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
-USUAL_VARIABLES += ("CONDA_PREFIX", "NBGRADER_EXECUTION", "PYTHONHASHSEED", "PYTHONUTF8", "PYTHONIOENCODING")
-USUAL_VARIABLES += ("PYTHONWARNINGS", "OPENBLAS_*", "OMP_*", "MKL_*", "TF_*", "XLA_*", "CUDA_*", "KERAS_BACKEND")
+LAYERS = ("user", "limits", "landlock", "seccomp")
+PROCESSES_OF_THE_GRADER = 4096  # Linux counts those of a user: a desktop has many before any kernel starts
 
 
 def plug_in() -> None:
@@ -56,17 +50,49 @@ class BoxedProvisioner(LocalProvisioner):
     readable = List(Unicode(), help="More files and folders that kernels may read.").tag(config=True)
     variables = List(Unicode(), help="More environment variables that kernels keep.").tag(config=True)
     memory_mb = Integer(4096, help="Memory of one kernel.").tag(config=True)
-    cpu_seconds = Integer(1800, help="Processor time of one kernel, over all its cells.").tag(config=True)
+    cpu_seconds = Integer(1800, help="Processor time of one submission, restarts included.").tag(config=True)
     file_mb = Integer(256, help="Size of the largest file that a kernel may write.").tag(config=True)
     open_files = Integer(512, help="Files that a kernel may have open at once.").tag(config=True)
-    processes = Integer(4096, help="Processes and threads of the user; root is not limited.").tag(config=True)
+    processes = Integer(512, help="Threads of a kernel.").tag(config=True)
+    disk_mb = Integer(500, help="Size of all that a kernel may leave in its folders at once.").tag(config=True)
+    files = Integer(10_000, help="Files and folders that a kernel may leave at once.").tag(config=True)
 
-    _folder: Path | None = None
+    _folder: PrivateFolder | None = None
+    _work: Path | None = None
+    _user = 0
+    _watcher: Watcher | None = None
+    _cpu_seconds_before = 0.0
+    _exit_code: int | None = None
+    _stopped = False
+
+    @property
+    def reason(self) -> str:
+        """Why the grader ended the kernel for what it did, to be read after "The kernel"; empty if it did not."""
+        return self._watcher.reason if self._watcher else ""
+
+    @property
+    def cpu_seconds_used(self) -> float:
+        """The processor time so far, restarts included; up to half a second less than was used."""
+        return self._cpu_seconds_before + (self._watcher.cpu_seconds if self._watcher else 0.0)
+
+    @property
+    def home(self) -> Path | None:
+        """The folder in which the kernel may make sockets; None while there is no box."""
+        return self._folder.home if self._folder else None
+
+    def last_words(self) -> str:
+        """Return how the kernel ended, to be read after "The kernel"; empty while it runs. Ask before a restart."""
+        if self.reason:
+            return self.reason
+        code = self.process.poll() if self.process else self._exit_code
+        if code is None:
+            return ""
+        return "was stopped by the grader" if self._stopped else how_it_ended(code, self.cpu_seconds)
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
         if os.environ.get("NBGRADER_EXECUTION") != "autograde":
             return await super().pre_launch(**kwargs)
-        missing = self._missing()
+        missing = self._missing(kwargs.get("cwd"))
         _say(announcement(self._limits(), missing), bool(missing))
         if missing and self.required:
             raise CannotGrade(_refusal(missing))
@@ -78,40 +104,102 @@ class BoxedProvisioner(LocalProvisioner):
             await self.cleanup()  # nobody else does, for a kernel that never started
             raise
 
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
+        connection = await super().launch_kernel(cmd, **kwargs)
+        if self._folder and self._work:
+            assert self.process is not None  # started a moment ago
+            self._folder.belongs_to(self.process.pid)
+            allowed = Allowed(self.memory_mb, self.file_mb, self.disk_mb, self.files, self.processes)
+            self._watcher = Watcher(self.process, sorted({self._folder.home, self._work}), allowed)
+        return connection
+
+    async def poll(self) -> int | None:
+        code = await super().poll()
+        if self.process is not None and code is not None:
+            self._exit_code = code
+        return code
+
+    async def send_signal(self, signum: int) -> None:
+        if self._folder and signum in (signal.SIGKILL, signal.SIGTERM) and await self.poll() is None:
+            self._stopped = True
+        await super().send_signal(signum)
+
     async def cleanup(self, restart: bool = False) -> None:
         await super().cleanup(restart)
+        if self._watcher:
+            self._watcher.stop()
         if self._folder and not restart:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.remove()
             self._folder = None
+            self._give_back()
 
     async def _pre_launch_boxed(self, missing: dict[str, str], kwargs: dict[str, Any]) -> dict[str, Any]:
-        folder = self._folder = self._folder or _private_folder()
-        packages = _link_packages(folder / "packages", self._packages())
-        self._speak_through(folder / "home")
+        self._forget_the_kernel_before()
+        if self._folder is None:
+            self._folder = PrivateFolder.make()
+            copy_font_lists(self._folder.home)
+        folder = self._folder
+        packages = link_packages(folder.packages, self._packages())
+        self._speak_through(folder.home)
         kwargs = await super().pre_launch(**kwargs)
+        self._work = Path(kwargs.get("cwd") or folder.home).resolve()
+        around = (str(self._work.parent),)
+        readable = [str(folder.packages), *packages, *user_packages(), *self.readable]
+        if not self._user and users.wanted() and "user" not in missing:
+            self._user = users.take_user()
+            for place in (folder.home, self._work):
+                hand_over(place, self._user)
         box = Box(
-            home=str(folder / "home"),
-            work=os.path.abspath(kwargs.get("cwd") or folder / "home"),
+            home=str(folder.home),
+            work=str(self._work),
             layers=[layer for layer in LAYERS if layer not in missing],
-            readable=[str(folder / "packages"), *packages, *_user_packages(), *self.readable],
-            limits=self._limits(),
+            readable=readable,
+            limits=self._limits_of_linux(),
+            user=self._user,
+            read_anything=bool(self._user and users.closed_to_others([*python_folders(), *readable, *around])),
         )
-        box.save(folder / "box.json")
-        command = _boxed_command(kwargs["cmd"], folder / "box.json")
-        return {**kwargs, "cmd": command, "cwd": box.work, "env": self._environment(kwargs["env"], folder)}
+        box.save(folder.path / "box.json")
+        environment = small_environment(kwargs["env"], self.variables, folder.home, folder.packages)
+        command = boxed_command(kwargs["cmd"], folder.path / "box.json")
+        return {**kwargs, "cmd": command, "cwd": box.work, "env": environment}
 
-    def _missing(self) -> dict[str, str]:
+    def _forget_the_kernel_before(self) -> None:
+        """Leave nothing of it but the processor time that it used, which its successor has less."""
+        self._cpu_seconds_before = self.cpu_seconds_used
+        self._watcher, self._exit_code, self._stopped = None, None, False
+
+    def _give_back(self) -> None:
+        """Give the working folder back to the grader, in a state that it can work with, and the user too."""
+        if self._work and self._work.is_dir():
+            hand_over(self._work, 0 if self._user else None)
+        users.return_user(self._user)
+        self._user = 0
+
+    def _missing(self, work: str | None = None) -> dict[str, str]:
         """Return {layer: why it is not in force}, here and for this course."""
         missing = missing_layers()
         course = str(self.parent.config.CourseDirectory.get("root", "")) if self.parent else ""
         for folder in [*SYSTEM, *python_folders(), *self.readable]:
             if course and Path(course).resolve().is_relative_to(Path(folder).resolve()):
                 missing["landlock"] = f"the course is inside {folder}, which kernels must read; move the course"
+        if "user" not in missing:
+            around = [str(Path(work).parent)] if work else []
+            readable = [*map(str, self._packages()), *user_packages(), *self.readable]
+            if reason := users.missing([*python_folders(), *readable, *around], caged=not missing):
+                missing["user"] = f"kernels stay root, without capabilities: {reason}"
         return missing
 
     def _limits(self) -> dict[str, int]:
-        names = ("memory_mb", "cpu_seconds", "file_mb", "open_files", "processes")
+        names = ("memory_mb", "cpu_seconds", "file_mb", "open_files", "processes", "disk_mb", "files")
         return {**{name: getattr(self, name) for name in names}, "core_mb": 0}
+
+    def _limits_of_linux(self) -> dict[str, int]:
+        """Return the limits that the kernel sets itself; those that it does not know the watcher looks after."""
+        limits = {name: value for name, value in self._limits().items() if name in LIMITS}
+        limits["cpu_seconds"] = max(1, round(self.cpu_seconds - self._cpu_seconds_before))
+        if not self._user:
+            limits["processes"] = max(self.processes, PROCESSES_OF_THE_GRADER)
+        return limits
 
     def _packages(self) -> list[Path]:
         return [*map(Path, self.packages), Path(__file__).parent]  # the kernel itself imports grading/
@@ -122,13 +210,6 @@ class BoxedProvisioner(LocalProvisioner):
         assert manager is not None  # jupyter_client's managers name themselves
         manager.transport, manager.cache_ports = "ipc", False
         manager.connection_file, manager.ip = str(home / "kernel.json"), str(home / "socket")
-
-    def _environment(self, environment: dict[str, str], folder: Path) -> dict[str, str]:
-        """Return what is left of the grader's environment: no paths of the gradebook, no secrets but those named."""
-        kept = (*USUAL_VARIABLES, *self.variables)
-        child = {name: text for name, text in environment.items() if any(fnmatch(name, known) for known in kept)}
-        child.update(dict.fromkeys(HOME_VARIABLES, str(folder / "home")))
-        return {**child, "PYTHONPATH": str(folder / "packages"), "PYTHONUSERBASE": site.getuserbase()}
 
 
 @cache
@@ -143,50 +224,4 @@ def _refusal(missing: dict[str, str]) -> str:
     return (
         f"The box around submissions has gaps ({gaps}), and this course requires a whole one. Grade on Linux 5.13 or "
         "later with Landlock and seccomp, or set c.BoxedProvisioner.required = False in nbgrader_config.py."
-    )
-
-
-def _private_folder() -> Path:
-    """Make the folder of one kernel: `home` is its own, `packages` it may read."""
-    anywhere = tempfile.gettempdir()
-    short = anywhere if len(anywhere) <= LONGEST_SOCKET_FOLDER else "/tmp"
-    folder = Path(tempfile.mkdtemp(prefix="box-", dir=short)).resolve()
-    (folder / "packages").mkdir()
-    (folder / "home").mkdir()
-    for fonts in _font_lists():
-        shutil.copy(fonts, folder / "home")
-    return folder
-
-
-def _font_lists() -> list[Path]:
-    """Return matplotlib's lists of the fonts there are, or each kernel would make its own."""
-    cached = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "matplotlib")
-    return sorted(Path(os.environ.get("MPLCONFIGDIR") or cached).glob("fontlist-*.json"))
-
-
-def _link_packages(target: Path, packages: list[Path]) -> list[str]:
-    """Link packages into one folder, so that a kernel finds them without listing the course; return what they are.
-
-    The first of two with the same name wins. They are compiled, because inside the box nothing can be.
-    """
-    linked = {package.name: package.resolve() for package in reversed(packages)}
-    for name, package in linked.items():
-        if not (target / name).is_symlink():
-            (target / name).symlink_to(package, target_is_directory=True)
-        compileall.compile_dir(package, quiet=2)
-    return [str(package) for package in linked.values()]
-
-
-def _user_packages() -> list[str]:
-    return [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
-
-
-def _boxed_command(command: list[str], box: Path) -> list[str]:
-    """Return the command of a kernel with ours in the place of ipykernel's launcher."""
-    for start in range(len(command) - 1):
-        if command[start : start + 2] == LAUNCHER:
-            return [*command[:start], "-P", "-m", "grading.boxed_kernel", str(box), *command[start + 2 :]]
-    raise CannotGrade(
-        f"The kernel starts with {' '.join(command)}; expected {' '.join(LAUNCHER)} in it, which the box replaces. "
-        "Release the lesson with the kernel python3."
     )

@@ -1,6 +1,7 @@
 """seccomp: a process gives up system calls, for all its threads and for good.
 
-What is forbidden answers "Operation not permitted", so that a student reads an ordinary PermissionError.
+What is forbidden answers "Operation not permitted", so that a student reads an ordinary PermissionError; a few calls
+that honest libraries make in passing answer that all went well, and do nothing.
 """
 
 from __future__ import annotations
@@ -51,23 +52,23 @@ FORBIDDEN = {
     "vfork": (58, NEVER),
     "execve": (59, 221),
     "execveat": (322, 281),
-    # permissions, owners and times of files by their path, which Landlock leaves open
-    "chmod": (90, NEVER),
-    "fchmodat": (268, 53),
-    "fchmodat2": (452, 452),
+    # memory that no limit counts
+    "memfd_create": (319, 279),
+    "memfd_secret": (447, 447),
+    # owners and attributes of files, which Landlock leaves open
     "chown": (92, NEVER),
+    "fchown": (93, 55),
     "lchown": (94, NEVER),
     "fchownat": (260, 54),
     "setxattr": (188, 5),
     "lsetxattr": (189, 6),
     "setxattrat": (463, 463),
+    "fsetxattr": (190, 7),
     "removexattr": (197, 14),
     "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16),
     "removexattrat": (466, 466),
     "file_setattr": (469, 469),
-    "utime": (132, NEVER),
-    "utimes": (235, NEVER),
-    "futimesat": (261, NEVER),
     # the machine itself, and doors in the kernel that nobody here needs
     "mount": (165, 40),
     "umount2": (166, 39),
@@ -117,12 +118,25 @@ FORBIDDEN = {
     "iopl": (172, NEVER),
     "ioperm": (173, NEVER),
 }
+# Permissions and times of files, which Landlock leaves open too: nothing happens, and the answer is that it did.
+# Honest code (shutil.copy, zipfile, tarfile) sets them on its own files and has no use for them.
+PRETENDED = {
+    "chmod": (90, NEVER),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "utime": (132, NEVER),
+    "utimes": (235, NEVER),
+    "futimesat": (261, NEVER),
+    "utimensat": (280, 88),
+}
 # Allowed with some arguments only.
 SOCKET, CLONE, CLONE3, KILL, TGKILL = (41, 198), (56, 220), (435, 435), (62, 129), (234, 131)
-PRLIMIT, SENDTO, UTIMENSAT = (302, 261), (44, 206), (280, 88)
+PRLIMIT, SENDTO, MMAP, PRCTL, CLOSE_RANGE = (302, 261), (44, 206), (9, 222), (157, 167), (436, 436)
 
 SET_MODE_FILTER, FOR_ALL_THREADS = 1, 1
-UNIX_SOCKETS, CLONE_THREAD, FOREIGN_ABI = 1, 0x10000, 0x40000000
+UNIX_SOCKETS, CLONE_THREAD, CLONE_FILES, FOREIGN_ABI = 1, 0x10000, 0x400, 0x40000000
+MAP_SHARED, MAP_ANONYMOUS, SET_DUMPABLE, UNSHARE_FILES = 0x1, 0x20, 4, 0x2
 
 # The machine that runs a filter: each instruction is (code, steps to skip if true, if false, value).
 LOAD, IF_EQUAL, IF_AT_LEAST, IF_ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
@@ -131,6 +145,7 @@ Instruction = tuple[int, int, int, int]
 ALLOW: Instruction = (RETURN, 0, 0, 0x7FFF0000)
 KILL_PROCESS: Instruction = (RETURN, 0, 0, 0x80000000)
 FORBID: Instruction = (RETURN, 0, 0, 0x00050000 | errno.EPERM)
+PRETEND: Instruction = (RETURN, 0, 0, 0x00050000)
 NOT_THERE: Instruction = (RETURN, 0, 0, 0x00050000 | errno.ENOSYS)
 
 
@@ -162,6 +177,8 @@ def _filter(machine: int, column: int, own_pid: int) -> list[Instruction]:
     program += [(IF_AT_LEAST, 0, 1, FOREIGN_ABI), FORBID]
     for number in FORBIDDEN.values():
         program += _when(number[column], [FORBID])
+    for number in PRETENDED.values():
+        program += _when(number[column], [PRETEND])
     for number, rule in _conditions(own_pid):
         program += _when(number[column], rule)
     return [*program, ALLOW]
@@ -171,13 +188,15 @@ def _conditions(own_pid: int) -> list[tuple[tuple[int, int], list[Instruction]]]
     """Return (system call, what decides on it); each of them ends with an answer."""
     return [
         (SOCKET, _only_if_equal(0, UNIX_SOCKETS)),
-        (CLONE, [_low(0), (IF_ANY_BIT, 0, 1, CLONE_THREAD), ALLOW, FORBID]),
+        (CLONE, _only_with_all_bits(0, CLONE_THREAD, CLONE_FILES)),  # a thread with files of its own could hide them
         (CLONE3, [NOT_THERE]),  # its arguments are out of sight; the C library then takes clone
         (KILL, _only_if_equal(0, own_pid)),
         (TGKILL, _only_if_equal(0, own_pid)),
         (PRLIMIT, _only_if_equal(0, 0)),  # the limits of the process itself
         (SENDTO, _only_if_null(4)),  # to whom the socket is connected
-        (UTIMENSAT, _only_if_null(1)),  # of a file that is open
+        (CLOSE_RANGE, [_low(2), (IF_ANY_BIT, 0, 1, UNSHARE_FILES), FORBID, ALLOW]),
+        (MMAP, _unless_all_bits(3, MAP_SHARED, MAP_ANONYMOUS)),  # memory that RLIMIT_DATA does not count
+        (PRCTL, _unless_equal(0, SET_DUMPABLE)),  # or the watcher could no longer look into /proc
     ]
 
 
@@ -187,6 +206,18 @@ def _when(number: int, rule: list[Instruction]) -> list[Instruction]:
 
 def _only_if_equal(argument: int, value: int) -> list[Instruction]:
     return [_low(argument), (IF_EQUAL, 0, 1, value), ALLOW, FORBID]
+
+
+def _unless_equal(argument: int, value: int) -> list[Instruction]:
+    return [_low(argument), (IF_EQUAL, 0, 1, value), FORBID, ALLOW]
+
+
+def _only_with_all_bits(argument: int, bit: int, other: int) -> list[Instruction]:
+    return [_low(argument), (IF_ANY_BIT, 0, 2, bit), (IF_ANY_BIT, 0, 1, other), ALLOW, FORBID]
+
+
+def _unless_all_bits(argument: int, bit: int, other: int) -> list[Instruction]:
+    return [_low(argument), (IF_ANY_BIT, 0, 2, bit), (IF_ANY_BIT, 0, 1, other), FORBID, ALLOW]
 
 
 def _only_if_null(argument: int) -> list[Instruction]:

@@ -6,7 +6,7 @@ import ctypes
 import os
 import sys
 
-NO_NEW_PRIVS, DROP_FROM_BOUNDING_SET = 38, 24  # of prctl
+DUMPABLE, KEEP_CAPABILITIES, DROP_FROM_BOUNDING_SET, NO_NEW_PRIVS = 4, 8, 24, 38  # of prctl
 
 
 def call(number: int, *arguments: int | bytes | None) -> int:

@@ -155,10 +155,10 @@ def describe(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape} and dtype {value.dtype}"
     if isinstance(value, (tuple, list)):
-        return f"a {type(value).__name__} of {len(value)}"
+        return f"a {value.__class__.__name__} of {len(value)}"
     if isinstance(value, (bool, int, float, complex, np.generic)):
         return f"the {type(value).__name__} {value}"
-    return f"an object of type {type(value).__name__}"
+    return f"an object of type {value.__class__.__name__}"
 
 
 def same_output(first: Any, second: Any, tolerance: float) -> bool:

@@ -10,13 +10,14 @@ import re
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any
 
 import numpy as np
 
+from rnn_helpers.beside import beside
 from rnn_helpers.properties import PROPERTIES, Unfit
 
 OURS = os.path.dirname(__file__)
@@ -105,8 +106,10 @@ def observe(answer: Callable, args: tuple, probe: str = "call", not_allowed: tup
         warnings.simplefilter("default")
         warnings.simplefilter("ignore", DeprecationWarning)  # between libraries: a learner cannot act on it
         try:
-            with _watching(not_allowed, outcome):
+            watch = beside(answer, f"{__name__}:Watch")(not_allowed)
+            with watch:
                 outcome.value = ask(answer, *given)
+            outcome.used = str(watch.used)
         except Exception as error:  # whatever it is, it becomes a sentence for the student
             outcome.error = type(error).__name__
             outcome.message = str(error)
@@ -135,24 +138,28 @@ def observe_claims(
     return outcomes
 
 
-@contextlib.contextmanager
-def _watching(not_allowed: tuple[str, ...], outcome: Outcome) -> Iterator[None]:
-    """Note in `outcome.used` the first function of a module in `not_allowed` that is called."""
-    if not not_allowed:
-        yield
-        return
-    previous = sys.getprofile()
+class Watch:
+    """Notes in `used`, while it is entered, the first function of a module in `not_allowed` that is called."""
 
-    def watch(frame: FrameType, event: str, _argument: Any) -> None:
-        if event == "call" and not outcome.used:
+    def __init__(self, not_allowed: tuple[str, ...]):
+        self.not_allowed = not_allowed
+        self.used = ""
+        self.previous: Any = None
+
+    def __enter__(self) -> Watch:
+        if self.not_allowed:
+            self.previous = sys.getprofile()
+            sys.setprofile(self._watch)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self.not_allowed:
+            sys.setprofile(self.previous)
+
+    def _watch(self, frame: FrameType, event: str, _argument: Any) -> None:
+        if event == "call" and not self.used:
             place = f"{frame.f_globals.get('__name__', '')}.{frame.f_code.co_qualname}."
-            outcome.used = next((name for name in not_allowed if place.startswith(name + ".")), "")
-
-    sys.setprofile(watch)
-    try:
-        yield
-    finally:
-        sys.setprofile(previous)
+            self.used = next((name for name in self.not_allowed if place.startswith(name + ".")), "")
 
 
 def _shortened(text: str) -> str:
@@ -163,6 +170,8 @@ def _shortened(text: str) -> str:
 
 def _students_line(error: Exception) -> str:
     """Return the function and the last line of the student's own code in the traceback, or ""."""
+    if hasattr(error, "submitted_line"):  # it was raised in the submission's process, where the line is known
+        return str(error.submitted_line)
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if "site-packages" not in f.filename and not f.filename.startswith(OURS) and f.line]
     return f"{own[-1].name}, line {own[-1].lineno}: `{own[-1].line}`" if own else ""

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from rnn_helpers.beside import beside
 from rnn_helpers.comparing import as_array, describe
 
 SAMPLES = 2000  # draws behind a share; a share that is right is 5 standard deviations off once in a million times
@@ -128,16 +129,21 @@ def sampling(answer: Callable, letters: int, seed: int) -> dict[str, str]:
 
 def _draws(answer: Callable, logits: np.ndarray, temperature: float, seed: int, count: int) -> list[int]:
     """Return `count` draws, or none when a draw fails."""
-    rng = np.random.default_rng(seed)
     try:
-        with np.errstate(all="ignore"):
-            drawn = [answer(logits.copy(), temperature, rng) for _ in range(count)]
+        drawn = beside(answer, f"{__name__}:drawn_with")(answer, logits, temperature, seed, count)
     except (ValueError, ZeroDivisionError, FloatingPointError):  # what nan, inf and 1 / 0 lead to
         return []
     strange = [d for d in drawn if not (isinstance(d, (int, np.integer)) and 0 <= d < len(logits))]
     if strange:
         raise Unfit(f"expected a whole number from 0 to {len(logits) - 1}, got {describe(strange[0])}")
     return [int(index) for index in drawn]
+
+
+def drawn_with(answer: Callable, logits: np.ndarray, temperature: float, seed: int, count: int) -> list[Any]:
+    """Call the answer `count` times with one generator and return what it gives: thousands of calls in one place."""
+    rng = np.random.default_rng(seed)
+    with np.errstate(all="ignore"):
+        return [answer(logits.copy(), temperature, rng) for _ in range(count)]
 
 
 def _shares(answer: Callable, logits: np.ndarray, temperature: float, seed: int) -> np.ndarray:

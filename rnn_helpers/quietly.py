@@ -46,4 +46,6 @@ with _quiet_descriptor():
 
 tensorflow.get_logger().setLevel("ERROR")  # retracing is nothing that a learner could act on
 
-__all__ = ["keras"]
+set_random_seed = keras.utils.set_random_seed
+
+__all__ = ["keras", "set_random_seed"]

@@ -43,7 +43,7 @@ UNFIT = [
     (lambda: classifier, "got a function, not its result"),
     (a_history, "got a History: that is what fit returns. Return the model itself"),
     (lambda: classifier(shape=None), "the model has no weights yet: begin it with keras.Input"),
-    (with_nan, "kernel holds nan or inf; a model that has come to that answers nothing"),
+    (with_nan, "hold nan or inf; such a model answers nothing"),
 ]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rnn_helpers.beside import beside
 from rnn_helpers.comparing import describe
 from rnn_helpers.models import seeing
 from rnn_helpers.models.seeing import say
@@ -20,9 +21,7 @@ ACCURATE = 0.8  # the trained classifier's threshold; benchmarks/thresholds.py s
 
 def binary_classifier(answer: Callable) -> dict[str, str]:
     """Build the classifier of two classes and say of each claim "" or what is seen instead."""
-    from rnn_helpers.quietly import keras
-
-    keras.utils.set_random_seed(1)
+    seeing.seed(answer, 1)
     model = seeing.checked_model(answer())
     seen = _network_claims(model) | _compiled_claims(model) | _fresh_claims(model, answer)
     return seen | _reporting_claims(model)
@@ -59,7 +58,7 @@ def _compiled_claims(model: Any) -> dict[str, str]:
     seen = {"it is compiled": say(model.compiled, "model.compile(...) is missing")}
     if not model.compiled:
         return seen
-    name = type(model.optimizer).__name__
+    name = model.optimizer.__class__.__name__
     seen["its optimizer is Adam"] = say(name in ("Adam", "AdamW", "Nadam"), f"it is {name}")
     probabilities, labels = np.array([[0.3], [0.6], [0.9]]), np.array([[0.0], [1.0], [1.0]])
     try:
@@ -116,9 +115,7 @@ def _fresh_claims(model: Any, answer: Callable) -> dict[str, str]:
 
 def sequence_network(answer: Callable) -> dict[str, str]:
     """Look at a class of networks: its outputs, its sizes, and whether it survives being saved and loaded."""
-    from rnn_helpers.quietly import keras
-
-    keras.utils.set_random_seed(1)
+    seeing.seed(answer, 1)
     xs = np.random.default_rng(2).normal(size=(6, 20, 100)).astype(np.float32)
     model = answer()
     given = seeing.outputs(model, xs)
@@ -175,17 +172,22 @@ def _after_asking(small: Any) -> str:
 
 def _after_saving(model: Any, given: np.ndarray, xs: np.ndarray) -> str:
     """Save and load a model; return "" when the copy gives the same outputs, else what happened."""
+    try:
+        copy = beside(model, f"{__name__}:saved_and_loaded")(model)
+        again = seeing.outputs(copy, xs)
+    except Exception as error:  # Keras and the student's own methods may raise anything: it is told, as it came
+        return _last_line(error)
+    return say(seeing.near(again, given), "the copy's outputs are others")
+
+
+def saved_and_loaded(model: Any) -> Any:
+    """Return what comes back when a model is saved to a file and loaded again."""
     from rnn_helpers.quietly import keras
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
-        try:
-            model.save(path)
-            copy = keras.models.load_model(path, custom_objects={type(model).__name__: type(model)})
-            again = seeing.outputs(copy, xs)
-        except Exception as error:  # Keras and the student's own methods may raise anything: it is told, as it came
-            return _last_line(error)
-    return say(seeing.near(again, given), "the copy's outputs are others")
+        model.save(path)
+        return keras.models.load_model(path, custom_objects={type(model).__name__: type(model)})
 
 
 def _learning_claims(answer: Callable, xs: np.ndarray) -> dict[str, str]:
@@ -210,9 +212,7 @@ def rule_data(seed: int, sequences: int) -> tuple[np.ndarray, np.ndarray]:
 
 def trained_classifier(answer: Callable, seed: int, sequences: int) -> dict[str, str]:
     """Have a classifier trained on two thirds of a rule's data and look at what it does with the rest."""
-    from rnn_helpers.quietly import keras
-
-    keras.utils.set_random_seed(seed)
+    seeing.seed(answer, seed)
     xs, labels = rule_data(seed, sequences)
     seen_part = slice(0, 2 * sequences // 3)
     new_part = slice(2 * sequences // 3, None)

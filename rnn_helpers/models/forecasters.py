@@ -40,9 +40,7 @@ def windows(series: np.ndarray, first: int, count: int) -> tuple[np.ndarray, np.
 
 def trained_forecaster(answer: Callable, seed: int) -> dict[str, str]:
     """Have a forecaster trained on the beginning of a series and look at its forecasts of the end."""
-    from rnn_helpers.quietly import keras
-
-    keras.utils.set_random_seed(seed)
+    seeing.seed(answer, seed)
     series = swinging_series(seed, TRAIN + VALID + LATER + 3 * WINDOW)
     xs, ys = windows(series, 0, TRAIN)
     xs_valid, ys_valid = windows(series, TRAIN + WINDOW, VALID)

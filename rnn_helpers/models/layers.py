@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rnn_helpers.beside import beside
 from rnn_helpers.models.seeing import as_numpy
 from rnn_helpers.properties import Unfit
 
@@ -33,9 +34,13 @@ def build_layer(spec: dict) -> Any:
     return layer
 
 
+def _layer_for(answer: Callable, spec: dict) -> Any:
+    return beside(answer, f"{__name__}:build_layer")(spec)
+
+
 def with_layer(answer: Callable, spec: dict, *args: Any) -> Any:
     """Call a function on a layer and its other arguments."""
-    return answer(build_layer(spec), *args)
+    return answer(_layer_for(answer, spec), *args)
 
 
 def into_layer(answer: Callable, look: str, spec: dict, W_xh: np.ndarray, W_hh: np.ndarray, b_h: np.ndarray) -> Any:
@@ -43,7 +48,7 @@ def into_layer(answer: Callable, look: str, spec: dict, W_xh: np.ndarray, W_hh: 
 
     The states are the layer's answer to a fixed input.
     """
-    layer = build_layer(spec)
+    layer = _layer_for(answer, spec)
     answer(layer, W_xh, W_hh, b_h)
     if not layer.built:
         raise Unfit("the layer still has no weights: layer.build((None, None, features)) makes them")

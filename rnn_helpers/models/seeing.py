@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from rnn_helpers import cells
+from rnn_helpers.beside import beside
 from rnn_helpers.comparing import describe
 from rnn_helpers.properties import Unfit
 
@@ -27,15 +28,18 @@ def checked_model(model: Any) -> Any:
         raise Unfit("the model has no weights yet: begin it with keras.Input(shape=(steps, features))")
     for variable in model.weights:
         if not np.all(np.isfinite(as_numpy(variable))):
-            raise Unfit(f"its {variable.name} holds nan or inf; a model that has come to that answers nothing")
+            raise Unfit(f"weights of shape {variable.shape} hold nan or inf; such a model answers nothing")
     return model
+
+
+def seed(answer: Any, number: int) -> None:
+    """Set the seeds of Python, NumPy and Keras in the process where the answer is."""
+    beside(answer, "rnn_helpers.quietly:set_random_seed")(number)
 
 
 def as_numpy(tensor: Any) -> np.ndarray:
     """Return a Keras tensor or variable as an array of its own."""
-    from rnn_helpers.quietly import keras
-
-    return np.array(keras.ops.convert_to_numpy(tensor))
+    return np.array(tensor)
 
 
 def weights(model: Any) -> list[np.ndarray]:

@@ -1,0 +1,210 @@
+"""One kernel that runs cells one by one, with an end to everything: time, output, and the kernel's own life."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import ensure_async
+from nbclient import NotebookClient
+from nbclient.exceptions import CellControlSignal, DeadKernelError
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+from traitlets import Integer
+
+TIMEOUT = "CellTimeoutError"
+GRACE = 5  # seconds that a kernel has for coming back after an interrupt
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a cell ended: "well" (an error of the cell's own is well), "timeout", "died" or "flood"; and in words."""
+
+    how: str = "well"
+    words: str = ""
+
+
+class BoundedClient(NotebookClient):
+    """Runs cells and keeps of their outputs what fits."""
+
+    output_bytes = Integer(1 << 20, help="Of the outputs of one cell, what is kept.").tag(config=True)
+
+    kept = 0
+    dropped = 0
+    timed_out = False
+
+    def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> NotebookNode | None:
+        """Take a message over, unless there have been too many: then only those that say where the kernel is."""
+        kind = msg["msg_type"]
+        if kind.startswith("comm"):
+            return None  # widgets, which have nobody to talk to
+        if kind not in ("status", "execute_input"):
+            size = _size(msg["content"])
+            if self.kept + size > self.output_bytes:
+                self.dropped += size
+                return None
+            self.kept += size
+        try:
+            return super().process_message(msg, cell, cell_index)
+        except CellControlSignal:  # the cell has ended
+            raise
+        except Exception:  # a message that only a submission could have made up
+            return None
+
+    async def _async_handle_timeout(self, timeout: int, cell: NotebookNode | None = None) -> None | dict[str, Any]:
+        self.timed_out = True
+        return await super()._async_handle_timeout(timeout, cell)
+
+
+class Kernel:
+    """A kernel with a client; `start` it, run cells, `stop` it. After its death it can be started again.
+
+    manager: the class of its manager; `settings`: traits of BoundedClient
+    folder: its working directory
+    """
+
+    def __init__(self, manager: type[AsyncKernelManager], kernel_name: str, folder: str, **settings: Any):
+        self.manager, self.kernel_name, self.folder, self.settings = manager, kernel_name, folder, settings
+        self.client: BoundedClient | None = None
+        self.log = logging.Logger("cells", logging.CRITICAL)  # nbclient's own; what matters is told by `Ended`
+
+    @property
+    def provisioner(self) -> Any:
+        return self.client.km.provisioner if self.client and self.client.km else None
+
+    async def start(self) -> None:
+        """Start a fresh kernel and wait until it is ready. Raises what jupyter_client raises when it cannot be."""
+        client = self.client = BoundedClient(
+            new_notebook(cells=[new_code_cell()]),
+            kernel_manager_class=self.manager,
+            kernel_name=self.kernel_name,
+            allow_errors=True,
+            interrupt_on_timeout=True,
+            error_on_timeout={"ename": TIMEOUT, "evalue": "", "traceback": []},
+            store_widget_state=False,
+            shutdown_kernel="immediate",
+            extra_arguments=["--HistoryManager.hist_file=:memory:"],
+            log=self.log,
+            **self.settings,
+        )
+        client.reset_execution_trackers()
+        client.create_kernel_manager()
+        await client.async_start_new_kernel(cwd=self.folder)
+        await client.async_start_new_kernel_client()
+
+    async def stop(self) -> None:
+        """End the kernel, however it is."""
+        client, self.client = self.client, None
+        if client and client.km:
+            with contextlib.suppress(Exception):
+                await client._async_cleanup_kernel()
+
+    async def alive(self) -> bool:
+        return bool(self.client and self.client.km and await ensure_async(self.client.km.is_alive()))
+
+    async def run(self, source: str, seconds: float) -> tuple[NotebookNode, Ended]:
+        """Run a cell and return it with its outputs, and how it ended; a kernel that hangs or dies is stopped."""
+        client = self.client
+        assert client is not None  # start() came before
+        cell = client.nb.cells[0] = new_code_cell(source)
+        client._display_id_map.clear()
+        client.timeout, client.kept, client.dropped, client.timed_out = max(1, int(seconds)), 0, 0, False
+        began = time.monotonic()
+        try:
+            await client.async_execute_cell(cell, 0)
+        except DeadKernelError:
+            words = self.last_words()
+            await self.stop()
+            return cell, Ended("died", words)
+        if client.timed_out or time.monotonic() - began > seconds + GRACE:
+            if not await self.responds():
+                await self.stop()
+            return cell, Ended("timeout", f"it was still running after {seconds:.0f} s")
+        if client.dropped:
+            more = f"It printed {client.dropped / 1e6:.1f} MB more, which are left out here."
+            cell.outputs.append(new_output("stream", name="stdout", text=f"\n{more}\n"))
+            return cell, Ended("flood", more)
+        return cell, Ended()
+
+    def _kc(self) -> Any:
+        assert self.client is not None  # start() came before
+        return self.client.kc
+
+    async def send(self, source: str) -> str:
+        """Have the kernel run a line silently, without waiting; return the request's id for `reply`."""
+        kc = self._kc()
+        return await ensure_async(kc.execute(source, silent=True, store_history=False))
+
+    async def reply(self, request: str, seconds: float) -> dict[str, Any] | None:
+        """Return the content of a request's reply, or None when there was none in time."""
+        kc = self._kc()
+        ends = time.monotonic() + seconds
+        while (left := ends - time.monotonic()) > 0:
+            with contextlib.suppress(Exception):  # queue.Empty: nothing within this second
+                message = await ensure_async(kc.get_shell_msg(timeout=min(1.0, left)))
+                if message["parent_header"].get("msg_id") == request:
+                    return message["content"]
+                continue
+            if not await self.alive():
+                return None
+        return None
+
+    async def silently(self, source: str, seconds: float) -> str:
+        """Run a line and return "" when it went well, else what went wrong."""
+        content = await self.reply(await self.send(source), seconds)
+        if content is None:
+            return "there was no answer"
+        return "" if content["status"] == "ok" else f"{content.get('ename')}: {content.get('evalue')}"
+
+    async def modules(self) -> list[str]:
+        """Return the names of the modules that the kernel has imported; none when it does not say."""
+        names = "__import__('json').dumps(sorted(__import__('sys').modules))"
+        request = await ensure_async(self._kc().execute("", silent=True, user_expressions={"names": names}))
+        content = await self.reply(request, GRACE) or {}
+        text = content.get("user_expressions", {}).get("names", {}).get("data", {}).get("text/plain", "'[]'")
+        return json.loads(ast.literal_eval(text))
+
+    async def responds(self, request: str = "") -> bool:
+        """Tell whether the kernel comes back, by itself or when it is interrupted.
+
+        request: one that is under way
+        """
+        if not await self.alive():
+            return False
+        request = request or await self.send("pass")
+        for _ in range(2):
+            if await self.reply(request, GRACE / 2) is not None:
+                return True
+            await self.interrupt()
+        return await self.reply(request, GRACE) is not None
+
+    async def interrupt(self) -> None:
+        if self.client and self.client.km:
+            with contextlib.suppress(Exception):
+                await ensure_async(self.client.km.interrupt_kernel())
+
+    def last_words(self) -> str:
+        """Return why the kernel ended, as far as the provisioner can tell."""
+        say = getattr(self.provisioner, "last_words", None)
+        return say() if say else "the process that it runs in ended"
+
+
+def _size(content: Any) -> int:
+    """Return about how much memory a message's content takes, in characters."""
+    if isinstance(content, dict):
+        return sum(_size(key) + _size(value) for key, value in content.items())
+    if isinstance(content, list):
+        return 8 + sum(map(_size, content))
+    return len(content) if isinstance(content, str) else 8
+
+
+async def finish(*kernels: Kernel) -> None:
+    """Stop several kernels at once."""
+    await asyncio.gather(*(kernel.stop() for kernel in kernels))

@@ -1,0 +1,107 @@
+"""Read a folder that somebody else has filled, without ever following a link out of it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+# Windows cannot open a folder; there, each name is looked at before it is used.
+HELD = os.open in os.supports_dir_fd and os.scandir in os.supports_fd
+NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+FOLDER = NO_LINKS | getattr(os, "O_DIRECTORY", 0)
+FILE = NO_LINKS | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a pipe must not make us wait
+
+
+class OpenFolder:
+    """A folder that is held open, so that nobody can put another in its place; close it after use."""
+
+    def __init__(self, path: Path, parent: OpenFolder | None = None) -> None:
+        """Open a folder. Raises OSError when it is a link, not a folder, or may not be read."""
+        self._path, self._fd = path, -1
+        if HELD:
+            place = (path, None) if parent is None else (path.name, parent._fd)
+            self._fd = os.open(place[0], FOLDER, dir_fd=place[1])
+        elif not stat.S_ISDIR(os.lstat(path).st_mode):
+            raise NotADirectoryError(f"{path} is not a folder")
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def folder(self, name: str) -> OpenFolder:
+        """Open a folder in this one."""
+        return OpenFolder(self._path / name, self)
+
+    def entries(self, most: int) -> list[tuple[str, os.stat_result]]:
+        """Return at most `most` (name, what it is) in this folder, sorted by name; links are not followed."""
+        found = []
+        with os.scandir(self._fd if HELD else self._path) as entries:
+            for entry in islice(entries, most):
+                try:
+                    found.append((entry.name, entry.stat(follow_symlinks=False)))
+                except FileNotFoundError:
+                    continue  # gone since it was listed
+        return sorted(found, key=lambda named: named[0])
+
+    def open(self, name: str, most: int) -> BinaryIO:
+        """Open a file of this folder.
+
+        Raises OSError when it is anything but a plain file with a single name, or has more than `most` bytes.
+        """
+        place: tuple[str | Path, int | None] = (name, self._fd) if HELD else (self._path / name, None)
+        before = os.stat(place[0], dir_fd=place[1], follow_symlinks=False)
+        _check(before, most)
+        file = os.fdopen(os.open(place[0], os.O_RDONLY | FILE, dir_fd=place[1]), "rb")
+        try:
+            opened = os.fstat(file.fileno())
+            _check(opened, most)
+            if (opened.st_dev, opened.st_ino) != (before.st_dev, before.st_ino):
+                raise OSError("it changed while it was opened")
+        except OSError:
+            file.close()
+            raise
+        return file
+
+    def read(self, name: str, most: int) -> bytes:
+        """Return the bytes of a file of this folder. Raises OSError as `open` does."""
+        with self.open(name, most) as file:
+            content = file.read(most + 1)
+        if len(content) > most:
+            raise OSError(f"it has more than {most} bytes")
+        return content
+
+
+@contextmanager
+def folder_of(root: Path, relative: str) -> Iterator[tuple[OpenFolder, str]]:
+    """Open, link by link, the folder in which root/relative is; yield it and the last name."""
+    *parents, name = relative.split("/")
+    with ExitStack() as opened:
+        folder = opened.enter_context(closing(OpenFolder(root)))
+        for parent in parents:
+            folder = opened.enter_context(closing(folder.folder(parent)))
+        yield folder, name
+
+
+def read_inside(root: Path, relative: str, most: int) -> bytes:
+    """Return the bytes of the file root/relative. Raises OSError as OpenFolder.read does."""
+    with folder_of(root, relative) as (folder, name):
+        return folder.read(name, most)
+
+
+def _check(found: os.stat_result, most: int) -> None:
+    if stat.S_ISLNK(found.st_mode):
+        raise OSError("it is a link")
+    if stat.S_ISDIR(found.st_mode):
+        raise OSError("it is a folder")
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError("it is not a plain file")
+    if found.st_nlink > 1:
+        raise OSError("it is a hard link: the same file has another name elsewhere")
+    if found.st_size > most:
+        raise OSError(f"it has {found.st_size} bytes; expected at most {most}")

@@ -1,0 +1,236 @@
+"""Which text the judge may run, and what it needs for a test cell: worked out from the instructor's notebook alone.
+
+A test cell uses names. Those that the instructor's own text defines (imports, data, helper functions) the judge
+defines for itself, from that text; those that a student defines are stand-ins. Whatever a submission holds in the place
+of the instructor's text makes no difference here.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import dis
+import types
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from IPython.core.inputtransformer2 import TransformerManager
+
+ALWAYS = frozenset({*dir(builtins), "get_ipython", "display", "__name__", "__file__", "__doc__"})
+GIVEN, ANSWER, TEST = "given", "answer", "test"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A code cell of the instructor's notebook: its grade id ("" for none), its kind and its text."""
+
+    name: str
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement at the top of a cell.
+
+    needs: names it reads when it runs; later: names that functions in it read when they are called
+    sets: names it binds; touches: names whose objects it may change
+    """
+
+    text: str
+    needs: frozenset[str]
+    later: frozenset[str]
+    sets: frozenset[str]
+    touches: frozenset[str]
+    imports: bool
+    defines_class: str = ""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What the judge does before a test cell.
+
+    statements: texts to run, in order; ours: the names that they bind or have bound before
+    names: what to fetch from the submission
+    loose: names that no cell of the instructor's binds by name: from an import of *, or the student's own
+    """
+
+    statements: list[str] = field(default_factory=list)
+    ours: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    loose: list[str] = field(default_factory=list)
+
+
+class Plan:
+    """Says for each test cell of a notebook what it needs. Built once for a notebook; holds no submission's text.
+
+    sources: the code cells of the instructor's notebook, in order
+    """
+
+    def __init__(self, sources: Iterable[Source]):
+        self.sources = list(sources)
+        self._cells = [statements(source.text) for source in self.sources]
+        self._trusted = self._find_trusted()
+
+    @property
+    def asked_for(self) -> list[str]:
+        """Return the names of the classes that students write."""
+        cells = zip(self.sources, self._cells, strict=True)
+        return sorted({s.defines_class for source, cell in cells if source.kind == ANSWER for s in cell} - {""})
+
+    def needs(self, test: str, done: set[int]) -> Needs:
+        """Return what the test cell called `test` needs.
+
+        done: numbers of the statements that the judge has run before; those of this answer are added
+        """
+        place = next(i for i, source in enumerate(self.sources) if source.kind == TEST and source.name == test)
+        chosen: dict[int, str] = {}
+        names: dict[str, list[str]] = {"ours": [], "students": [], "loose": []}
+        wanted = ["*", *sorted(_read_first(self._cells[place]))]
+        known = set(wanted)
+        while wanted:
+            name = wanted.pop()
+            cell = next((c for c in range(place - 1, -1, -1) if self._sets(name, c)), None)
+            if cell is None:
+                names["loose"].append(name)
+            elif self.sources[cell].kind == TEST:
+                continue  # it is there since that cell ran
+            elif not all(self._trusted[cell][row] for row in self._sets(name, cell)):
+                names["students"].append(name)
+            else:
+                names["ours"].append(name)
+                for number, statement in self._building(name, cell, place):
+                    chosen[number] = statement.text
+                    wanted += sorted(_all_reads([statement]) - known)
+                    known |= _all_reads([statement])
+        new = [number for number in sorted(chosen) if number not in done]
+        done.update(new)
+        ours, students, loose = (sorted(set(found) - {"*"}) for found in names.values())
+        return Needs([chosen[number] for number in new], ours, students, loose)
+
+    def _sets(self, name: str, cell: int) -> list[int]:
+        return [row for row, statement in enumerate(self._cells[cell]) if name in statement.sets]
+
+    def _building(self, name: str, first: int, place: int) -> Iterable[tuple[int, Statement]]:
+        """Yield (number, statement) of the trusted statements from a cell on that bind a name or touch its object."""
+        for cell in range(first, place):
+            for row, statement in enumerate(self._cells[cell]):
+                if self._trusted[cell][row] and name in statement.sets | statement.touches:
+                    yield cell * 10_000 + row, statement
+
+    def _find_trusted(self) -> list[list[bool]]:
+        """Tell of each statement whether it is the instructor's and reads nothing of a student's when it runs.
+
+        An import is, also at the top of a cell that students fill in.
+        """
+        ours: dict[str, bool] = {}
+        trusted: list[list[bool]] = []
+        for source, cell in zip(self.sources, self._cells, strict=True):
+            trusted.append([])
+            for s in cell:
+                reads_ours = all(ours.get(name, name in s.sets) for name in s.needs - ALWAYS)
+                is_ours = s.imports or (source.kind == GIVEN and reads_ours)
+                trusted[-1].append(is_ours)
+                ours.update((name, is_ours) for name in s.sets)
+        return trusted
+
+
+def _all_reads(cell: Iterable[Statement]) -> set[str]:
+    return set().union(*(statement.needs | statement.later for statement in cell)) - ALWAYS
+
+
+def _read_first(cell: Iterable[Statement]) -> set[str]:
+    """Return the names that a cell reads before it binds them."""
+    found: set[str] = set()
+    bound: set[str] = set()
+    for statement in cell:
+        found |= _all_reads([statement]) - bound
+        bound |= statement.sets
+    return found
+
+
+def statements(text: str) -> list[Statement]:
+    """Return the statements of a cell; none when it is not Python, such as a cell for another program."""
+    plain = TransformerManager().transform_cell(text)
+    try:
+        tree = ast.parse(plain)
+        return [_statement(node, ast.get_source_segment(plain, node) or "", plain) for node in tree.body]
+    except (SyntaxError, ValueError):
+        return []
+
+
+def _statement(node: ast.stmt, text: str, plain: str) -> Statement:
+    code = compile(ast.Module([node], []), "cell", "exec", dont_inherit=True)
+    needs, later = _reads(code)
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        lines = plain.splitlines()[_first_line(node) - 1 : node.end_lineno]
+        text = "\n".join(lines)  # with its decorators, which are no part of the segment
+    else:
+        needs, later = needs | later, set()
+    sets, touches = _binds(node)
+    return Statement(
+        text,
+        frozenset(needs),
+        frozenset(later),
+        frozenset(sets),
+        frozenset(touches - sets),
+        isinstance(node, (ast.Import, ast.ImportFrom)),
+        node.name if isinstance(node, ast.ClassDef) else "",
+    )
+
+
+def _first_line(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> int:
+    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+
+
+def _reads(code: types.CodeType) -> tuple[set[str], set[str]]:
+    """Return the global names that code reads when it runs, and those that functions inside read when called."""
+    now = {i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_NAME", "LOAD_GLOBAL")}
+    later: set[str] = set()
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            reads, after = _reads(inner)
+            if _is_class(inner):
+                reads -= {i.argval for i in dis.get_instructions(inner) if i.opname == "STORE_NAME"}
+            runs_now = inner.co_name in ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>") or _is_class(inner)
+            (now if runs_now else later).update(reads)
+            later |= after
+    return now, later
+
+
+def _is_class(code: types.CodeType) -> bool:
+    return not code.co_flags & 0x2  # CO_NEWLOCALS: functions have it, the bodies of classes do not
+
+
+def _binds(node: ast.stmt) -> tuple[set[str], set[str]]:
+    """Return the names that a statement binds, and those whose objects it stores into or calls a method of."""
+    sets: set[str] = set()
+    touches: set[str] = set()
+    for part in _outside_functions(node):
+        if isinstance(part, ast.Name) and isinstance(part.ctx, (ast.Store, ast.Del)):
+            sets.add(part.id)
+        elif isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            sets.add(part.name)
+        elif isinstance(part, (ast.Import, ast.ImportFrom)):
+            sets.update((alias.asname or alias.name).partition(".")[0] for alias in part.names)
+        elif isinstance(part, (ast.Attribute, ast.Subscript)) and isinstance(part.ctx, (ast.Store, ast.Del)):
+            touches |= _root(part)
+        elif isinstance(part, ast.Expr) and isinstance(part.value, ast.Call):
+            touches |= _root(part.value.func)
+    return sets, touches
+
+
+def _outside_functions(node: ast.AST) -> Iterable[ast.AST]:
+    """Yield a node and all in it, but for what stands inside functions and classes: that binds names of their own."""
+    yield node
+    if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+        for child in ast.iter_child_nodes(node):
+            yield from _outside_functions(child)
+
+
+def _root(node: ast.AST) -> set[str]:
+    """Return the name at the beginning of `a.b[c].d`, in a set; an empty one where nothing follows it."""
+    inner = node
+    while isinstance(inner, (ast.Attribute, ast.Subscript, ast.Call)):
+        inner = inner.func if isinstance(inner, ast.Call) else inner.value
+    return {inner.id} if isinstance(inner, ast.Name) and inner is not node else set()

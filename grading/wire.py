@@ -1,0 +1,354 @@
+"""What goes over the socket between the judge and a submission's process: JSON and the raw bytes of arrays, no pickle.
+
+A message is one tree of plain values. Numbers, texts, True, False and None stand for themselves; everything else is
+{tag: content}. Arrays leave the tree: their bytes follow it, and their place in the tree says dtype and shape.
+
+    frame = length of the tree (u32), number of buffers (u32), lengths of the buffers (u64 each), tree, buffers
+
+All lengths come first, so that what is too large is refused before any memory is set aside for it.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import keyword
+import math
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+
+TREE_BYTES = 4 << 20
+BUFFERS = 10_000
+TOTAL_BYTES = 256 << 20
+DEPTH = 40
+PLAIN_KINDS = "biufcSUMm"  # dtype.kind of arrays whose bytes say everything; V (structured) is looked into
+
+Tree = Any  # what json.loads gives
+
+_HEAD = struct.Struct("<II")
+_LENGTH = struct.Struct("<Q")
+_COLLECTIONS = (collections.OrderedDict, collections.Counter, collections.deque)
+_GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
+
+
+class WireError(Exception):
+    """What arrived is no message: too large, malformed, or of a kind that may not cross."""
+
+
+class CannotCross(TypeError):
+    """A value has no form on the wire; the message says which and why, for the student."""
+
+
+class Encoder:
+    """Turns values into a tree and buffers.
+
+    refer: gives the tree of an object that stays where it is, or raises CannotCross
+    """
+
+    def __init__(self, refer: Callable[[Any], Tree]):
+        self.refer = refer
+        self.buffers: list[bytes] = []
+
+    def tree(self, value: Any, depth: int = 0) -> Tree:
+        """Return the tree of `value`. Raises CannotCross."""
+        if depth > DEPTH:
+            raise CannotCross(f"it is nested more than {DEPTH} deep")
+        kind = type(value)
+        if value is None or kind in (bool, str, float):
+            return value
+        if kind is int:
+            return (
+                value
+                if value.bit_length() < 10_000
+                else self._too_large(f"a whole number of {value.bit_length()} bits")
+            )
+        if kind in _ENCODE:
+            return _ENCODE[kind](self, value, depth + 1)
+        if issubclass(kind, np.ndarray):  # not isinstance, which believes what an object says of itself
+            return self.array(value)
+        if issubclass(kind, np.generic):
+            return {"scalar": self.array(np.asarray(value))}
+        if issubclass(kind, np.dtype):
+            return {"dtype": _describe(value)}
+        if issubclass(kind, tuple) and _is_namedtuple(kind):
+            fields = list(value._fields)  # type: ignore[attr-defined]
+            return {"namedtuple": [kind.__name__, fields, [self.tree(item, depth + 1) for item in value]]}
+        if _is_tensor(kind):
+            return {"tensor": self.array(np.asarray(value))}
+        return self.refer(value)
+
+    def array(self, array: np.ndarray) -> Tree:
+        """Return the tree of an array of any dtype without Python objects; the order of its memory is kept."""
+        if array.dtype.kind == "T":  # texts of any length
+            array = np.array(array.tolist(), dtype=str)
+        plain = np.asarray(array)
+        if plain.dtype.hasobject:
+            return self.refer(array)
+        if plain.nbytes > TOTAL_BYTES:
+            self._too_large(f"an array of shape {plain.shape} with {plain.nbytes / 1e9:.1f} GB")
+        order: Literal["F", "C"] = "F" if plain.flags.f_contiguous and not plain.flags.c_contiguous else "C"
+        self.buffers.append(plain.tobytes(order))
+        place = len(self.buffers) - 1
+        return {"array": [_describe(plain.dtype), list(plain.shape), order, bool(plain.flags.writeable), place]}
+
+    def _too_large(self, what: str) -> Tree:
+        raise CannotCross(f"{what} is more than can be looked at")
+
+    def sequence(self, tag: str, items: Any, depth: int) -> Tree:
+        return {tag: [self.tree(item, depth) for item in items]}
+
+    def pairs(self, items: Any, depth: int) -> Tree:
+        return [[self.tree(key, depth), self.tree(value, depth)] for key, value in items]
+
+    def _bytes(self, value: bytes, _depth: int) -> Tree:
+        if len(value) > TOTAL_BYTES:
+            self._too_large(f"a text of {len(value) / 1e9:.1f} GB")
+        self.buffers.append(bytes(value))
+        return {"bytes": len(self.buffers) - 1}
+
+    def _generator(self, value: np.random.Generator, depth: int) -> Tree:
+        name = type(value.bit_generator).__name__
+        if name not in _GENERATORS:
+            return self.refer(value)
+        return {"random": [name, self.tree(value.bit_generator.state, depth)]}
+
+    def _bounds(self, value: Any, depth: int) -> Tree:
+        return {type(value).__name__: [self.tree(part, depth) for part in (value.start, value.stop, value.step)]}
+
+
+def _collection(encoder: Encoder, value: Any, depth: int) -> Tree:
+    if isinstance(value, dict):
+        return {"collection": [type(value).__name__, encoder.pairs(dict.items(value), depth)]}
+    return {"collection": [type(value).__name__, [encoder.tree(item, depth) for item in value]]}
+
+
+_ENCODE: dict[type, Callable[[Encoder, Any, int], Tree]] = {
+    list: lambda e, v, d: e.sequence("list", v, d),
+    tuple: lambda e, v, d: e.sequence("tuple", v, d),
+    set: lambda e, v, d: e.sequence("set", v, d),
+    frozenset: lambda e, v, d: e.sequence("frozenset", v, d),
+    dict: lambda e, v, d: {"dict": e.pairs(v.items(), d)},
+    collections.defaultdict: lambda e, v, d: {"dict": e.pairs(dict.items(v), d)},
+    complex: lambda e, v, d: {"complex": [v.real, v.imag]},
+    bytes: Encoder._bytes,
+    bytearray: Encoder._bytes,
+    slice: Encoder._bounds,
+    range: Encoder._bounds,
+    type(Ellipsis): lambda e, v, d: {"ellipsis": None},
+    np.random.Generator: Encoder._generator,
+    **dict.fromkeys(_COLLECTIONS, _collection),
+}
+
+
+def _is_namedtuple(kind: type) -> bool:
+    """Tell whether a class is what collections.namedtuple makes, and not a subclass of it with methods of its own."""
+    fields = getattr(kind, "_fields", None)
+    return kind.__bases__ == (tuple,) and isinstance(fields, tuple) and all(isinstance(f, str) for f in fields)
+
+
+def _is_tensor(kind: type) -> bool:
+    """Tell whether this is TensorFlow's class of tensors with numbers in them; TensorFlow is not imported for it."""
+    tf = sys.modules.get("tensorflow")
+    return tf is not None and issubclass(kind, getattr(tf, "Tensor", ())) and hasattr(kind, "numpy")
+
+
+def _describe(dtype: np.dtype) -> Tree:
+    """Return a dtype as NumPy's own file format writes it, or the name of one that ml_dtypes adds."""
+    if dtype.kind == "V" and dtype.names is None and dtype.type.__module__.startswith("ml_dtypes"):
+        return {"ml_dtypes": dtype.name}
+    return np.lib.format.dtype_to_descr(dtype)
+
+
+class Decoder:
+    """Turns trees and buffers back into values.
+
+    referred: gives the value of a tag that is not data, from this decoder, the tag and its content, or raises
+        WireError; without it there are no such tags
+    """
+
+    def __init__(self, buffers: list[bytearray], referred: Callable[[Decoder, str, Tree], Any] | None = None):
+        self.buffers = buffers
+        self.referred = referred
+
+    def value(self, tree: Tree) -> Any:
+        """Return the value. Raises WireError for anything that is not exactly as Encoder writes it."""
+        try:
+            return self._value(tree)
+        except WireError:
+            raise
+        except Exception as error:  # a malformed tree fails somewhere; nothing it made is kept
+            raise WireError(f"{type(error).__name__}: {str(error)[:200]}") from None
+
+    def _value(self, tree: Tree) -> Any:
+        if tree is None or isinstance(tree, (bool, int, float, str)):
+            return tree
+        [(tag, content)] = tree.items()
+        decode = _DECODE.get(tag)
+        if decode:
+            return decode(self, content)
+        if self.referred:
+            return self.referred(self, tag, content)
+        raise WireError(f"unknown tag {str(tag)[:40]!r}")
+
+    def _items(self, content: Tree) -> list[Any]:
+        return [self._value(item) for item in _checked(content, list)]
+
+    def _pairs(self, content: Tree) -> list[tuple[Any, Any]]:
+        return [(self._value(key), self._value(value)) for key, value in _checked(content, list)]
+
+    def _array(self, content: Tree) -> np.ndarray:
+        described, shape, order, writeable, place = content
+        dtype = _dtype(described)
+        if dtype.hasobject or order not in ("C", "F") or len(_checked(shape, list)) > 32:
+            raise WireError("not an array of plain numbers")
+        count = math.prod(_whole(size) for size in shape)
+        buffer = self.buffers[_whole(place)]
+        if count * dtype.itemsize != len(buffer):
+            raise WireError(f"{len(buffer)} bytes for {count} numbers of {dtype.itemsize} bytes")
+        array = np.frombuffer(buffer, dtype, count) if buffer else np.empty(count, dtype)
+        array = array.reshape(shape, order=order)
+        array.flags.writeable = bool(writeable)
+        return array
+
+    def _scalar(self, content: Tree) -> Any:
+        array = self._array(content["array"])
+        if array.ndim:
+            raise WireError("a number with a shape")
+        return array[()]
+
+    def _tensor(self, content: Tree) -> Any:
+        array = self._array(content["array"])
+        tf = sys.modules.get("tensorflow")
+        return array if tf is None else tf.constant(array)
+
+    def _collection(self, content: Tree) -> Any:
+        name, items = content
+        [kind] = [kind for kind in _COLLECTIONS if kind.__name__ == name]
+        return kind(self._items(items)) if kind is collections.deque else kind(dict(self._pairs(items)))
+
+    def _namedtuple(self, content: Tree) -> Any:
+        name, fields, items = content
+        values = self._items(items)
+        names = [_checked(text, str) for text in (name, *fields)]
+        if len(names) > 100 or any(not text.isidentifier() or keyword.iskeyword(text) for text in names):
+            raise WireError("not the fields of a named tuple")
+        return collections.namedtuple(name, fields)(*values)  # type: ignore[misc]
+
+    def _generator(self, content: Tree) -> np.random.Generator:
+        name, state = content
+        if name not in _GENERATORS:
+            raise WireError("not a random generator")
+        bits = getattr(np.random, name)(0)
+        bits.state = _sane_state(name, self._value(state))
+        return np.random.Generator(bits)
+
+
+_DECODE: dict[str, Callable[[Decoder, Tree], Any]] = {
+    "list": Decoder._items,
+    "tuple": lambda d, c: tuple(d._items(c)),
+    "set": lambda d, c: set(d._items(c)),
+    "frozenset": lambda d, c: frozenset(d._items(c)),
+    "dict": lambda d, c: dict(d._pairs(c)),
+    "collection": Decoder._collection,
+    "namedtuple": Decoder._namedtuple,
+    "complex": lambda d, c: complex(float(c[0]), float(c[1])),
+    "bytes": lambda d, c: bytes(d.buffers[_whole(c)]),
+    "slice": lambda d, c: slice(*d._items(c)),
+    "range": lambda d, c: range(*d._items(c)),
+    "ellipsis": lambda d, c: Ellipsis,
+    "array": Decoder._array,
+    "scalar": Decoder._scalar,
+    "tensor": Decoder._tensor,
+    "dtype": lambda d, c: _dtype(c),
+    "random": Decoder._generator,
+}
+
+
+def _checked(value: Any, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise WireError(f"expected {kind.__name__}, got {type(value).__name__}")
+    return value
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 62:
+        raise WireError(f"expected a size, got {str(value)[:40]}")
+    return value
+
+
+def _dtype(described: Tree) -> np.dtype:
+    if isinstance(described, dict):
+        import ml_dtypes  # comes with TensorFlow
+
+        return np.dtype(getattr(ml_dtypes, _checked(described["ml_dtypes"], str)))
+    dtype = np.lib.format.descr_to_dtype(_as_tuples(described))
+    if dtype.hasobject or dtype.itemsize > TOTAL_BYTES:
+        raise WireError("not a dtype of plain numbers")
+    return dtype
+
+
+def _as_tuples(described: Tree) -> Any:
+    """Give a structured dtype's fields back as the tuples they were; JSON knows lists only."""
+    if isinstance(described, list):
+        return [tuple(_as_shape_or_dtype(part) for part in field) for field in described]
+    return _checked(described, str)
+
+
+def _as_shape_or_dtype(part: Tree) -> Any:
+    if isinstance(part, list):
+        return tuple(part) if all(isinstance(size, int) for size in part) else _as_tuples(part)
+    return part
+
+
+def _sane_state(name: str, state: Any) -> Any:
+    """Check the positions in a generator's state: NumPy believes them, and reads memory at them."""
+    if name == "MT19937" and not (
+        0 <= _whole(state["state"]["pos"]) <= 624 and np.shape(state["state"]["key"]) == (624,)
+    ):
+        raise WireError("not the state of MT19937")
+    if name == "Philox" and not (0 <= _whole(state["buffer_pos"]) <= 4 and np.shape(state["buffer"]) == (4,)):
+        raise WireError("not the state of Philox")
+    return state
+
+
+def pack(tree: Tree, buffers: list[bytes]) -> bytes:
+    """Return the frame. Raises CannotCross when it would be refused on the other side."""
+    text = json.dumps(tree, separators=(",", ":")).encode("ascii")
+    if len(text) > TREE_BYTES or len(buffers) > BUFFERS or sum(map(len, buffers)) > TOTAL_BYTES:
+        raise CannotCross(
+            f"all of it together is more than can be looked at (at most {TOTAL_BYTES >> 20} MB of numbers)"
+        )
+    lengths = [_LENGTH.pack(len(buffer)) for buffer in buffers]
+    return b"".join([_HEAD.pack(len(text), len(buffers)), *lengths, text, *buffers])
+
+
+def receive(connection: socket.socket) -> tuple[Tree, list[bytearray]]:
+    """Return the tree and the buffers of the next frame. Raises EOFError when the other side is gone, or WireError."""
+    length, count = _HEAD.unpack(_exactly(connection, _HEAD.size))
+    if length > TREE_BYTES or count > BUFFERS:
+        raise WireError(f"a tree of {length} bytes and {count} buffers is too large")
+    lengths = [size for (size,) in _LENGTH.iter_unpack(_exactly(connection, count * _LENGTH.size))]
+    if sum(lengths) > TOTAL_BYTES:
+        raise WireError(f"{sum(lengths)} bytes of numbers are too many")
+    text = _exactly(connection, length)
+    try:
+        tree = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise WireError(f"not JSON: {str(error)[:200]}") from None
+    return tree, [_exactly(connection, size) for size in lengths]
+
+
+def _exactly(connection: socket.socket, size: int) -> bytearray:
+    """Read `size` bytes; memory grows with what arrives, not with what was announced."""
+    read = bytearray()
+    while len(read) < size:
+        piece = connection.recv(min(size - len(read), 1 << 20))
+        if not piece:
+            raise EOFError("the other side is gone")
+        read += piece
+    return read

@@ -1,0 +1,375 @@
+"""Feedback that can be handed out: no hidden test in it, nothing of it runs, and it has an end."""
+
+from __future__ import annotations
+
+import base64
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from feedback_pages import (
+    ABOUT,
+    ESCAPED,
+    HOSTILE_HTML,
+    LOAD,
+    TABLE,
+    honest_notebook,
+    hostile_notebook,
+    png,
+    settings,
+    shown,
+)
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from nbgrader.api import Gradebook
+from nbgrader_course import nbgrader
+from tiny_course import LESSON, make_course
+
+from grading.feedback import FeedbackExporter, page
+from grading.formulas import mathml
+from grading.hiding import WITHHELD, HiddenTests, error_sentence
+from grading.rendering import Limits, markdown, size
+from grading.sanitising import clean
+
+LIMITS = Limits(text=20_000, outputs=40, html=2_000_000, images=3_000_000)
+SECRET = "assert triple(31337) == 94011, 'three times'"
+HIDDEN = f"assert triple(1) == 3\n### BEGIN HIDDEN TESTS\n{SECRET}\n### END HIDDEN TESTS\nassert triple(2) == 6"
+# What a tag may not hold, wherever it stands: of text, `<` is always escaped.
+FORBIDDEN = re.compile(
+    r"<(script|iframe|object|embed|applet|svg|style|link|base|form|input|button|video|audio|source|picture|marquee|noscript)\b"
+    r"|<[^>]* (on\w+|srcset|srcdoc|formaction|id|name|background|http-equiv)="
+    r"|<[^>]*(href|src)=\"?\s*(javascript|data:text|data:image/svg)"
+    r"|<img[^>]* src=[\"']?http|<[^>]*style=\"[^\"]*(url|position)",
+    re.IGNORECASE,
+)
+
+
+def graded(source: str = HIDDEN, *outputs: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    metadata = {"nbgrader": settings("triple_test", grade=True, locked=True, score=0.0, points=2.0)}
+    return new_code_cell(source, metadata=metadata, outputs=list(outputs))
+
+
+def stripped(*cells: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    notebook = new_notebook(cells=list(cells))
+    HiddenTests("BEGIN HIDDEN TESTS", "END HIDDEN TESTS").remove_from(notebook)
+    return notebook
+
+
+def rendered(*outputs: nbformat.NotebookNode, limits: Limits = LIMITS) -> str:
+    """Return the page's main part for one cell with these outputs."""
+    html = page(new_notebook(cells=[new_code_cell("x", outputs=list(outputs))]), ABOUT, limits)
+    return html[html.index("<main>") :]
+
+
+def error(ename: str, evalue: str, traceback: str = "") -> nbformat.NotebookNode:
+    return new_output("error", ename=ename, evalue=evalue, traceback=[traceback])
+
+
+class TestHiddenTests:
+    def test_hidden_lines_are_gone_and_visible_ones_stay(self):
+        source = stripped(graded()).cells[0].source
+        assert "31337" not in source
+        assert "triple(1)" in source
+        assert "triple(2)" in source
+
+    def test_a_region_without_an_end_reaches_to_the_end_of_the_cell(self):
+        assert "31337" not in stripped(graded(f"### BEGIN HIDDEN TESTS\n{SECRET}")).cells[0].source
+
+    def test_the_traceback_of_a_test_becomes_one_line(self):
+        notebook = stripped(graded(HIDDEN, error("AssertionError", "three times", f"\x1b[0m----> 1 {SECRET}")))
+        assert notebook.cells[0].outputs[0].traceback == ["AssertionError: three times"]
+
+    @pytest.mark.parametrize(
+        "printed",
+        [
+            f"file.py:1: UserWarning: slow\n  {SECRET}",
+            f"\x1b[31massert\x1b[0m{SECRET.removeprefix('assert')}",
+        ],
+        ids=["a warning's line", "coloured"],
+    )
+    def test_a_hidden_line_in_printed_text_is_withheld(self, printed):
+        outputs = [
+            new_output("stream", name="stdout", text=printed),
+            shown({"text/html": SECRET.replace("'", "&#x27;")}),
+        ]
+        notebook = stripped(graded(), new_code_cell("x", outputs=outputs))
+        assert "31337" not in str(notebook)
+        assert WITHHELD in notebook.cells[1].outputs[0].text
+        assert WITHHELD in notebook.cells[1].outputs[1].data["text/html"]
+
+    @pytest.mark.parametrize(
+        ("evalue", "said"),
+        [
+            ("the last state is off", "AssertionError: the last state is off"),
+            ("", "AssertionError: A hidden check failed."),
+            ("5 != 94011", "AssertionError: A value is not the expected one."),
+            ("5 != 94011 : the last state is off", "AssertionError: the last state is off"),
+            ("Lists differ: [1] != [94011]\n\nFirst", "AssertionError: A value is not the expected one."),
+            ("5 not found in [94011]", "AssertionError: A value is not the expected one."),
+            (
+                "\nNot equal to tolerance rtol=1e-07, atol=0\nh\nMismatched\n ACTUAL: 5\n DESIRED: 94011",
+                "AssertionError: Not equal to tolerance rtol=1e-07, atol=0",
+            ),
+            ("\nArrays are not equal\n DESIRED: 94011", "AssertionError: Arrays are not equal"),
+        ],
+    )
+    def test_of_a_hidden_comparison_only_the_message_is_told(self, evalue, said):
+        assert error_sentence(error("AssertionError", evalue), hidden=True) == said
+
+    def test_real_comparisons_do_not_tell_the_expected_value(self):
+        import unittest
+
+        import numpy as np
+
+        case = unittest.TestCase()
+        expected = 94011
+        comparisons = [
+            (np.testing.assert_allclose, [1.0, 2.0], [1.0, float(expected)]),
+            (np.testing.assert_array_equal, [1, 2], [1, expected]),
+            (np.testing.assert_equal, 5, expected),
+            (np.testing.assert_almost_equal, 5, expected),
+            (np.testing.assert_array_less, [expected], [1]),
+            (np.testing.assert_equal, {"a": 1}, {"a": expected}),
+            ("assertEqual", 5, expected),
+            ("assertAlmostEqual", 5, expected),
+            ("assertIn", 5, [expected]),
+            ("assertGreater", 5, expected),
+            ("assertListEqual", [5], [expected]),
+            ("assertIs", 5, expected),
+            ("assertDictEqual", {"a": 5}, {"a": expected}),
+            ("assertMultiLineEqual", "a", str(expected)),
+            ("assertCountEqual", [5], [expected]),
+            ("assertRegex", "5", str(expected)),
+            ("assertIsNone", expected),
+            ("assertIsInstance", expected, str),
+            ("assertSetEqual", {5}, {expected}),
+        ]
+        for check, *values in comparisons:
+            with pytest.raises(AssertionError) as caught:
+                (getattr(case, check) if isinstance(check, str) else check)(*values)
+            assert str(expected) in str(caught.value)
+            assert str(expected) not in error_sentence(error("AssertionError", str(caught.value)), hidden=True)
+
+    def test_a_long_message_is_cut(self):
+        assert len(error_sentence(error("ValueError", "x" * 10_000), hidden=True)) < 510
+
+    def test_what_the_engine_did_not_grade_is_told_in_its_sentence(self):
+        html = rendered(error("NotGraded", "The cell ran for more than 120 s & was stopped."))
+        assert "The cell ran for more than 120 s &amp; was stopped." in html
+        assert "NotGraded" not in html
+
+
+class TestSanitising:
+    @pytest.mark.parametrize("html", HOSTILE_HTML)
+    def test_nothing_that_runs_or_loads_stays(self, html):
+        assert not FORBIDDEN.search(clean(html))
+        assert LOAD not in re.sub(r">[^<]*<", "><", f">{clean(html)}<")
+
+    def test_the_pattern_knows_every_attack(self):
+        assert [html for html in HOSTILE_HTML if not FORBIDDEN.search(html)] == [ESCAPED]
+
+    def test_our_cards_and_tables_stay_as_they_are(self):
+        card = next(cell for cell in honest_notebook().cells if cell.get("outputs")).outputs[0].data["text/html"]
+        cleaned = clean(card)
+        assert cleaned.count("style=") == card.count("style=")
+        assert "border-left:5px solid var(--jp-error-color1, #b2182b)" in cleaned
+        assert "class='rnn-card'" in cleaned.replace('"', "'")
+        table = clean(TABLE)
+        assert "vertical-align" not in table  # the text of its style sheet
+        assert table.count("<td>") == 4
+        assert 'class="dataframe"' in table
+
+    def test_an_embedded_picture_stays_and_a_loaded_one_goes(self):
+        source = f"data:image/png;base64,{png()}"
+        assert source in clean(f'<img alt="a plot" src="{source}">')
+        assert clean(f'<img alt="a plot" src="{LOAD}.png">') == '<img alt="a plot">'
+
+    def test_classes_of_the_page_cannot_be_borrowed(self):
+        assert clean('<p class="score">Score: 9 / 9</p>') == "<p>Score: 9 / 9</p>"
+
+    @pytest.mark.parametrize(
+        "piece", ["<div>", "<b>", "<div><table></div></table>", "<div title=</div>", "<style</style"]
+    )
+    def test_nesting_without_end_becomes_text_or_little(self, piece):
+        assert len(clean(piece * (50_000 // len(piece)))) < 200_000
+
+    def test_html_that_is_too_long_says_so(self):
+        assert "60001 characters of HTML; expected at most 60000" in clean("x" * 60_001)
+
+    def test_nesting_too_deep_says_so(self):
+        assert "nested too deep; expected at most 200" in clean("<div>" * 300)
+        assert "nested too deep" not in clean("<ul><li><p>" * 100)
+
+    @pytest.mark.parametrize("target", ["#top", "//example.org", "other.html", "file:///x", "JaVaScRiPt:x()"])
+    def test_a_link_leads_to_an_ordinary_address_or_nowhere(self, target):
+        assert clean(f'<a href="{target}">x</a>') == "<a>x</a>"
+        assert clean('<a href="https://example.org">x</a>') == '<a href="https://example.org">x</a>'
+
+    def test_a_formula_within_an_attribute_cannot_break_out_of_it(self):
+        html = markdown('![$x$](data:image/png;base64,AAAA) <a title="\n\n$x$ y">z</a>', {})
+        assert not re.search(r'="[^"]*<math', html)
+
+
+class TestFormulas:
+    def test_a_formula_becomes_mathml(self):
+        assert mathml("h_t").startswith('<math display="inline"><mrow><msub><mi>h</mi><mi>t</mi>')
+
+    @pytest.mark.parametrize(
+        "latex",
+        [r"\text{<img src=x onerror=a()>}", r"\href{javascript:a()}{x}", r"\style{background:url(x)}{x}", "<b>"],
+    )
+    def test_markup_within_a_formula_is_text(self, latex):
+        assert re.findall(r"<(?!/?m)\w+|href|style", mathml(latex)) == []
+
+    @pytest.mark.parametrize("latex", [r"\unknown{x}", "{" * 3000, r"\def\a{\a\a}\a", "x^x^x", r"\frac"])
+    def test_what_cannot_be_read_is_shown_as_it_was_written(self, latex):
+        assert mathml(latex) == f"<code>{latex[:2000]}</code>"
+
+    def test_every_formula_of_the_course_can_be_read(self):
+        lessons = Path(__file__).parent.parent / "source"
+        prose = [line.removeprefix("#") for path in lessons.glob("*.py") for line in path.read_text().splitlines()]
+        text = "\n".join(prose)
+        formulas = re.findall(r"\$\$(.+?)\$\$|(?<!\$)\$([^$\n]+)\$", text, re.DOTALL)
+        assert len(formulas) > 100
+        assert [formula for pair in formulas for formula in pair if formula and "<code>" in mathml(formula)] == []
+
+
+class TestLimits:
+    def test_a_long_text_is_cut_with_a_sentence(self):
+        html = rendered(new_output("stream", name="stdout", text="y" * 48_220_000))
+        assert len(html) < 25_000
+        assert "... 48.2 MB more were printed." in html
+
+    def test_many_outputs_are_cut_with_a_sentence(self):
+        html = rendered(*[shown({"text/plain": f"number {i}"}) for i in range(100)])
+        assert "number 39" in html
+        assert "number 40" not in html
+        assert "... 60 more outputs are left out." in html
+
+    def test_prints_that_follow_one_another_are_one_output(self):
+        html = rendered(*[new_output("stream", name="stdout", text=f"line {i}\n") for i in range(100)])
+        assert "line 99" in html
+
+    def test_the_page_has_an_end(self):
+        outputs = [shown({"text/plain": "z" * 1000}) for _ in range(30)]
+        html = rendered(*outputs, limits=Limits(text=2000, outputs=40, html=5000, images=0))
+        assert 3000 < html.count("z") < 5000
+        assert "the page is limited to 5.0 kB of text" in html
+
+    def test_images_have_a_limit_of_their_own(self):
+        picture = png()
+        limits = Limits(text=2000, outputs=40, html=5000, images=len(picture) + 100)
+        html = rendered(*[shown({"image/png": picture})] * 2, limits=limits)
+        assert html.count(picture) == 1
+        assert "are left out: a page holds" in html
+
+    def test_a_picture_of_too_many_pixels_is_left_out(self):
+        head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (60_000).to_bytes(4) * 2 + b"\x08\x02"
+        html = rendered(shown({"image/png": base64.b64encode(head).decode()}))
+        assert "60000 x 60000 pixels" in html
+
+    def test_cells_without_points_have_a_limit_and_graded_ones_have_none(self):
+        cells = [new_markdown_cell("m") for _ in range(1500)] + [graded()]
+        html = page(new_notebook(cells=cells), ABOUT, LIMITS)
+        assert "500 more cells are left out." in html
+        assert "Test <code>triple_test</code>" in html
+
+    @pytest.mark.parametrize(
+        ("number", "words"), [(950, "950 characters"), (12_340, "12.3 kB"), (48_220_000, "48.2 MB")]
+    )
+    def test_sizes_in_words(self, number, words):
+        assert size(number) == words
+
+
+class TestPage:
+    def test_a_hostile_notebook_makes_a_harmless_page(self):
+        html = page(hostile_notebook(), ABOUT, LIMITS)
+        ours = (
+            r'<header id="top">|<section class="cell [a-z ]+" id="cell-\d+">'
+            r'|<img alt="" src="data:image/svg\+xml;base64,[\w+/=]+">'
+        )
+        assert not FORBIDDEN.search(re.sub(ours, "", html[html.index("<body>") :]))
+
+    def test_names_are_text(self):
+        notebook = new_notebook(cells=[graded()])
+        notebook.cells[0].metadata.nbgrader.grade_id = "<b>x</b>"
+        html = page(notebook, {**ABOUT, "notebook": "<script>1</script>", "student": "<i>"}, LIMITS)
+        assert "<script" not in html
+        assert "<b>x</b>" not in html
+
+    def test_a_refusal_stands_on_top_with_its_sentence(self):
+        notebook = new_notebook(cells=[new_markdown_cell("text")])
+        notebook.metadata["grading"] = {"refused": {"student": "`a.ipynb` is no notebook.", "instructor": "secret"}}
+        html = page(notebook, ABOUT, LIMITS)
+        assert html.index("was not graded") < html.index("<code>a.ipynb</code> is no notebook.") < html.index("<main>")
+        assert "secret" not in html
+
+    def test_an_event_leads_to_its_cell(self):
+        html = page(honest_notebook(), ABOUT, LIMITS)
+        assert 'The kernel ended in <code>double_test</code>. <a href="#cell-3">' in html
+        assert 'id="cell-3"' in html
+
+    def test_a_comment_is_rendered_as_markdown(self):
+        html = page(honest_notebook(), ABOUT, LIMITS)
+        assert "Well done, <math" in html
+
+    def test_a_comment_is_there_when_the_student_used_up_the_room(self):
+        cell = honest_notebook().cells[2]
+        cell.outputs = [shown({"text/plain": "z" * 4000})] * 5
+        html = page(new_notebook(cells=[cell]), ABOUT, Limits(text=5000, outputs=40, html=5000, images=0))
+        assert "Well done" in html
+
+    def test_outputs_that_are_no_outputs_do_not_stop_the_page(self):
+        half = "\ud800"
+        outputs = [
+            {"output_type": "stream", "name": "stdout", "text": half},
+            {"output_type": "stream"},
+            {"output_type": "error", "traceback": [1, None]},
+            {"output_type": "display_data", "data": {"text/html": 5, "text/plain": ["a", "b"]}},
+            {"output_type": "display_data", "data": [1]},
+            {"output_type": "unheard of"},
+            {"output_type": "display_data", "data": {"image/png": {"a": 1}}},
+        ]
+        notebook = new_notebook(cells=[graded("x")], metadata={"grading": ["no", "dictionary"]})
+        notebook.cells[0]["outputs"] = nbformat.from_dict(outputs)
+        html, _ = FeedbackExporter().from_notebook_node(notebook, {"nbgrader": ABOUT})
+        assert "says that it is image/png, and it is not" in html
+        assert html.encode("utf-8")
+
+    def test_a_table_of_too_many_rows_is_shown_as_its_text(self):
+        html = rendered(shown({"text/html": "<table>" + "<tr><td>1</td></tr>" * 5000, "text/plain": "5000 rows"}))
+        assert "5000 rows" in html
+        assert "<td>" not in html
+
+    def test_the_page_holds_no_script_and_no_address(self):
+        html = page(honest_notebook(), ABOUT, LIMITS)
+        assert "<script" not in html
+        assert re.findall(r"(?:src|href)=\"?http\S*", html) == ['href="https://example.org">link</a></li>']
+
+
+@pytest.mark.nbgrader
+@pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")  # of nbgrader's own add_submission
+def test_generate_feedback_hands_out_no_hidden_test(tmp_path: Path):
+    course = make_course(tmp_path / "course")
+    notebook = nbformat.read(course / "solutions" / LESSON / f"{LESSON}.ipynb", as_version=4)
+    hidden = "from tiny_tests import grade"
+    for cell in notebook.cells:
+        if cell.metadata.nbgrader.grade:
+            assert hidden in cell.source
+            cell.outputs = [
+                error("AssertionError", "off by one", f"----> 1 {hidden}"),
+                shown({"text/html": HOSTILE_HTML[0]}),
+            ]
+    folder = course / "autograded" / "ann" / LESSON
+    folder.mkdir(parents=True)
+    nbformat.write(notebook, folder / f"{LESSON}.ipynb")
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as gradebook:
+        gradebook.add_student("ann")
+        gradebook.add_submission(LESSON, "ann")
+    nbgrader(course, "generate_feedback", LESSON)
+    html = (course / "feedback" / "ann" / LESSON / f"{LESSON}.html").read_text(encoding="utf-8")
+    assert hidden not in html
+    assert "AssertionError: off by one" in html
+    assert "<script" not in html
+    assert "Score: 0 / 6" in html
+    assert "Content-Security-Policy" in html

@@ -1,0 +1,86 @@
+"""The page of feedback in a real browser: nothing of it runs, nothing of it loads, and it can be read."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browser import chromium
+from feedback_pages import ABOUT, HOSTILE_HTML, honest_notebook, hostile_notebook
+from selenium import webdriver
+
+from grading.feedback import page
+from grading.rendering import Limits
+
+LIMITS = Limits(text=20_000, outputs=40, html=2_000_000, images=3_000_000)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.xdist_group("browser"),
+]
+POLICY = '<meta http-equiv="Content-Security-Policy"'
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    if not (shutil.which("chromium") and shutil.which("chromedriver")):
+        give_up = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        give_up("no Chromium with its driver on the PATH; on Debian: sudo apt-get install chromium chromium-driver")
+    with chromium(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
+
+
+def open_page(driver: webdriver.Chrome, html: str, folder: Path) -> list[str]:
+    """Open the page, click all that can be clicked, and return what it asked for beyond itself."""
+    file = folder / "feedback.html"
+    file.write_text(html, encoding="utf-8")
+    driver.get(file.as_uri())
+    # An ordinary link is harmless, but a click on it would leave the page that is looked at.
+    links = "a[href]:not([href^='http']), summary, main img"
+    driver.execute_script(f'document.querySelectorAll("{links}").forEach(it => it.click())')
+    driver.execute_script("document.querySelectorAll('*').forEach(it => it.dispatchEvent(new Event('mouseover')))")
+    names = driver.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
+    return [name for name in names if not name.startswith("data:")]
+
+
+@pytest.mark.parametrize("policy", [True, False], ids=["with its policy", "sanitised only"])
+def test_nothing_in_a_hostile_notebook_runs_or_loads(driver: webdriver.Chrome, tmp_path: Path, policy: bool) -> None:
+    html = page(hostile_notebook(), ABOUT, LIMITS)
+    assert POLICY in html
+    if not policy:
+        html = html.replace(POLICY, '<meta name="nothing"')
+    asked = open_page(driver, html, tmp_path)
+    assert driver.title == "Feedback: 01_tiny"
+    assert driver.execute_script("return window.pwned") is None
+    assert asked == []
+    assert driver.execute_script("return document.scripts.length") == 0
+    allowed = "a[href^='javascript:'], a[href^='data:'], iframe, object, embed, form, input, link, base, svg, video"
+    assert driver.execute_script(f'return document.querySelectorAll("{allowed}").length') == 0
+    assert driver.execute_script("return document.querySelectorAll('[id=cell-0]').length") == 1
+
+
+def test_the_policy_alone_stops_what_would_run(driver: webdriver.Chrome, tmp_path: Path) -> None:
+    html = page(hostile_notebook(), ABOUT, LIMITS).replace("</main>", "".join(HOSTILE_HTML[:8]) + "</main>")
+    open_page(driver, html, tmp_path)
+    assert driver.execute_script("return document.scripts.length") > 0  # they are there
+    assert driver.execute_script("return window.pwned") is None
+
+
+def test_without_either_the_attacks_do_run(driver: webdriver.Chrome, tmp_path: Path) -> None:
+    attacks = "".join(HOSTILE_HTML[:3])
+    open_page(driver, f"<!DOCTYPE html><html><body>{attacks}</body></html>", tmp_path)
+    assert driver.execute_script("return window.pwned") >= 1
+
+
+def test_formulas_cards_and_tables_are_shown_without_a_script(driver: webdriver.Chrome, tmp_path: Path) -> None:
+    assert open_page(driver, page(honest_notebook(), ABOUT, LIMITS), tmp_path) == []
+    heights = (
+        "return [...document.querySelectorAll('math, .rnn-card, .dataframe, .output img')].map(it => it.offsetHeight"
+    )
+    assert len(driver.execute_script(f"{heights} || it.getBoundingClientRect().height)")) == 6
+    assert min(driver.execute_script(f"{heights} || it.getBoundingClientRect().height)")) > 10
+    edge = "return getComputedStyle(document.querySelector('.rnn-card')).borderLeftWidth"
+    assert driver.execute_script(edge) == "5px"
+    driver.save_screenshot(str(tmp_path / "honest.png"))
