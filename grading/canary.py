@@ -1,7 +1,7 @@
-"""Canaries: the solution must score full marks and the blank lesson none before anyone else is graded.
+"""Canaries: the solution must score full marks, the blank lesson and a cheat none, before anyone else is graded.
 
-A hidden test whose import fails gives the whole class zero, quietly; a test that passes whatever it is given
-hands out full marks. Both show in these two submissions.
+A hidden test whose import fails gives the whole class zero, quietly; a test that passes whatever it is given, or
+that runs where a submission can reach it, hands out full marks. Each shows in one of these submissions.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
 from grading.errors import CannotGrade
-from grading.rehearsal import BLANK, SOLUTION, Score, gradebook_file, rehearse, settings_without_hooks
+from grading.gradebook import gradebook_file
+from grading.rehearsal import Score, rehearse, settings_without_hooks
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
@@ -23,10 +24,10 @@ _healthy: set[str] = set()  # fingerprints: formgrader grades one student at a t
 
 
 def require_canaries(course: Path, assignment: str, log: Log) -> None:
-    """Grade the two canaries of an assignment, unless nothing has changed since they did well.
+    """Grade the canaries of an assignment, unless nothing has changed since they did well.
 
     course: the folder that holds nbgrader_config.py
-    Raises SystemExit, naming each cell and what it printed, when they do not score full marks and zero.
+    Raises CannotGrade, naming each cell and what it printed, when they do not score full marks and zero.
     """
     settings = settings_without_hooks(course)
     mark = _fingerprint(course, settings, assignment)
@@ -35,8 +36,10 @@ def require_canaries(course: Path, assignment: str, log: Log) -> None:
     scores = rehearse(settings, assignment)
     wrong = [score for score in scores if score.earned != score.wanted]
     if wrong:
-        raise SystemExit(_alarm(assignment, wrong))
-    log.info("canaries of %s: solution %s, blank %s", assignment, _total(scores, SOLUTION), _total(scores, BLANK))
+        raise CannotGrade(_alarm(assignment, wrong))
+    names = dict.fromkeys(score.canary for score in scores)
+    totals = ", ".join(f"{name.removeprefix('canary-')} {_total(scores, name)}" for name in names)
+    log.info("canaries of %s: %s", assignment, totals)
     _healthy.add(mark)
 
 
@@ -55,7 +58,7 @@ def _fingerprint(course: Path, settings: Config, assignment: str) -> str:
 
 def _cells(directory: CourseDirectory, assignment: str) -> list[tuple[str, str]]:
     """Return (name, checksum) of the cells that the gradebook will put into each submission."""
-    gradebook_file(directory)  # opening a gradebook that is not there would make one
+    gradebook_file(directory.db_url)  # opening a gradebook that is not there would make one
     with Gradebook(directory.db_url, directory.course_id) as gradebook:
         try:
             notebooks = gradebook.find_assignment(assignment).notebooks
@@ -72,8 +75,8 @@ def _total(scores: list[Score], canary: str) -> str:
 
 def _alarm(assignment: str, wrong: list[Score]) -> str:
     lines = [
-        f"Nothing was graded: the canaries of {assignment} did not come back well.",
-        "The solution must score full marks and the blank lesson none, or the class would be graded wrongly.",
+        f"The canaries of {assignment} did not come back well.",
+        "The solution must score full marks, the blank lesson and the cheat none; else the class is graded wrongly.",
     ]
     for score in wrong:
         earned = "not graded" if score.earned is None else f"{score.earned:g} of {score.points:g} points"

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+import nbformat
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_async
 from nbclient import NotebookClient
@@ -123,6 +124,10 @@ class Kernel:
             words = self.last_words()
             await self.stop()
             return cell, Ended("died", words)
+        except Exception:  # a reply that only a submission could have made up
+            await self.stop()
+            return cell, Ended("died", "it did not reply as a kernel does")
+        cell.outputs = [output for output in cell.outputs if _is_valid(output)]
         if client.timed_out or time.monotonic() - began > seconds + GRACE:
             if not await self.responds():
                 await self.stop()
@@ -194,6 +199,15 @@ class Kernel:
         """Return why the kernel ended, as far as the provisioner can tell."""
         say = getattr(self.provisioner, "last_words", None)
         return say() if say else "the process that it runs in ended"
+
+
+def _is_valid(output: NotebookNode) -> bool:
+    """Tell whether an output is one that a notebook may hold."""
+    try:
+        nbformat.validate(output, ref="output", version=4)
+    except Exception:  # also what validation itself does not expect
+        return False
+    return True
 
 
 def _size(content: Any) -> int:

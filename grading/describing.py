@@ -75,7 +75,7 @@ def told(error: BaseException) -> Tree:
 def _message(error: BaseException) -> str:
     try:
         return str(error)[:MESSAGE]
-    except Exception:  # a __str__ of the submission's
+    except BaseException:  # a __str__ of the submission's
         return ""
 
 

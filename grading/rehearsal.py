@@ -1,7 +1,7 @@
-"""Grade the solution and the blank lesson through nbgrader's own pipeline, in a folder that is thrown away.
+"""Grade the solution, the blank lesson and a cheat as the class is graded, in a folder that is thrown away.
 
-The gradebook is a copy of the class's, so the cells that the two are held to are the class's, and nothing of
-what happens here reaches a student's marks.
+The gradebook is a copy of the class's, so the cells that they are held to are the class's, and nothing of what
+happens here reaches a student's marks.
 """
 
 from __future__ import annotations
@@ -20,14 +20,17 @@ from pathlib import Path
 import nbformat
 from nbconvert.filters import strip_ansi
 from nbgrader.api import Gradebook
-from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config, PyFileConfigLoader
+from traitlets.utils.importstring import import_item
 
+from grading.cheat import cheat_in
 from grading.errors import CannotGrade
+from grading.gradebook import gradebook_file
+from grading.run import Run
 
-SOLUTION, BLANK = "canary-solution", "canary-blank"
+SOLUTION, BLANK, CHEAT = "canary-solution", "canary-blank", "canary-cheat"
 SHOWN_LINES = 8  # of what a cell printed: enough for an error and its cause
 
 
@@ -56,27 +59,26 @@ def settings_without_hooks(course: Path) -> Config:
     return settings
 
 
-def gradebook_file(course: CourseDirectory) -> Path:
-    """Return the gradebook's file. Raises CannotGrade when there is none or it is another kind of database."""
-    prefix = "sqlite:///"
-    if not course.db_url.startswith(prefix):
-        raise CannotGrade(
-            f"The gradebook is {course.db_url}; expected {prefix}FILE, of which the canaries take a copy."
-        )
-    file = Path(course.db_url.removeprefix(prefix))
-    if not file.exists():
-        raise CannotGrade(f"There is no gradebook at {file}. Run `nbgrader generate_assignment` for each lesson first.")
-    return file
+def canaries(settings: Config) -> tuple[str, ...]:
+    """Return who goes ahead: the cheat only where tests are judged from outside; else it would always score."""
+    steps = [
+        import_item(step) if isinstance(step, str) else step for step in settings.Autograde.autograde_preprocessors
+    ]
+    return (SOLUTION, BLANK, CHEAT) if any(issubclass(step, Run) for step in steps) else (SOLUTION, BLANK)
 
 
 def rehearse(settings: Config, assignment: str) -> list[Score]:
-    """Autograde the two canaries of an assignment and return their scores."""
+    """Autograde the canaries of an assignment and return their scores."""
     course = CourseDirectory(config=settings)
     with tempfile.TemporaryDirectory(prefix="canaries-") as folder:
-        for canary, step in [(SOLUTION, course.source_directory), (BLANK, course.release_directory)]:
-            shutil.copytree(course.format_path(step, ".", assignment), Path(folder, "submitted", canary, assignment))
+        for canary in canaries(settings):
+            step = course.source_directory if canary == SOLUTION else course.release_directory
+            submitted = Path(folder, "submitted", canary, assignment)
+            shutil.copytree(course.format_path(step, ".", assignment), submitted)
+            if canary == CHEAT:
+                cheat_in(submitted)
         gradebook = Path(folder, "gradebook.db")
-        _copy_database(gradebook_file(course), gradebook)
+        _copy_database(gradebook_file(course.db_url), gradebook)
         cage = CourseDirectory(
             config=settings,
             root=folder,
@@ -85,7 +87,7 @@ def rehearse(settings: Config, assignment: str) -> list[Score]:
             assignment_id=assignment,
         )
         _autograde(cage, settings)
-        return list(_scores(cage))
+        return list(_scores(cage, canaries(settings)))
 
 
 def _copy_database(file: Path, duplicate: Path) -> None:
@@ -94,21 +96,23 @@ def _copy_database(file: Path, duplicate: Path) -> None:
 
 
 def _autograde(cage: CourseDirectory, settings: Config) -> None:
-    """Run nbgrader's autograde and keep its log back. Raises CannotGrade with that log when it fails."""
+    """Grade, and keep the log back. Raises CannotGrade with that log when it fails."""
+    from grading.converter import Grading  # which sends the canaries, and so imports this module
+
     story = io.StringIO()
     log = logging.Logger("canaries")
     log.addHandler(logging.StreamHandler(story))
     try:
-        Autograde(coursedir=cage, config=settings, log=log).start()
+        Grading(coursedir=cage, config=settings, log=log, rehearsing=True).start()
     except NbGraderException as error:
         raise CannotGrade(f"nbgrader could not grade the canaries:\n{story.getvalue()}") from error
 
 
-def _scores(cage: CourseDirectory) -> Iterator[Score]:
+def _scores(cage: CourseDirectory, names: tuple[str, ...]) -> Iterator[Score]:
     """Yield the score of every cell that nbgrader grades by itself; cells graded by hand are left out."""
     assignment = cage.assignment_id
     with Gradebook(cage.db_url, cage.course_id) as gradebook:
-        for canary in (SOLUTION, BLANK):
+        for canary in names:
             graded = Path(cage.format_path(cage.autograded_directory, canary, assignment))
             for notebook in gradebook.find_submission(assignment, canary).notebooks:
                 printed = _printed(graded / f"{notebook.name}.ipynb")

@@ -31,6 +31,7 @@ from grading.split import TEST, Plan
 
 NOT_GRADED = "NotGraded"
 SERVICE = "__import__('grading.answering', fromlist=['x'])"
+HEALTH = f"assert {SERVICE}.service.waiting and 1 + 1 == 2"
 JUDGE = "__import__('grading.judging', fromlist=['x'])"
 
 
@@ -82,6 +83,7 @@ class Session:
         self.ran: list[str] = []  # the student's cells that ended well, to be run again after a restart
         self.done: set[int] = set()  # statements that the judge has run
         self.deaths = 0
+        self.mute = False  # whether it has given up answering, also afresh
         self.events: list[dict[str, str]] = []
         self.ends = time.monotonic() + settings.total_seconds
 
@@ -132,11 +134,14 @@ class Session:
         elif ended.how == "flood":
             self._note(name, "flood", ended.words)
 
-    async def _ready(self) -> bool:
-        """Bring the submission's kernel back if it has ended. Returns False when there is no time or patience left."""
-        if self._seconds() <= 0:
-            return False
-        while not await self.student.alive():
+    async def _ready(self, *, wary: bool = False) -> bool:
+        """Bring the submission's kernel back if it has ended. Returns False when there is no time or patience left.
+
+        wary: leave out cells after which the kernel no longer does what it is told
+        """
+        while self._seconds() > 0:
+            if await self.student.alive():
+                return True
             self.deaths += 1
             if self.deaths > self.settings.restarts:
                 return False
@@ -146,14 +151,19 @@ class Session:
             except Exception as error:  # nobody's fault that could be named; the exercise is not judged
                 self._note("", "restart", f"The kernel could not be started again: {type(error).__name__}.")
                 return False
-            for place, source in enumerate(self.ran):
-                _, ended = await self.student.run(source, self._seconds())
-                if ended.how in ("died", "timeout"):  # it went well before; not a second time
-                    del self.ran[place]
-                    break
-                if self._seconds() <= 0:
-                    return False
-        return True
+            await self._run_again(wary)
+        return False
+
+    async def _run_again(self, wary: bool) -> None:
+        """Run the cells before this one again; one that does not end well this time is left out from now on."""
+        for place, source in enumerate(self.ran):
+            if self._seconds() <= 0:
+                return
+            _, ended = await self.student.run(source, self._seconds())
+            if ended.how in ("died", "timeout") or (wary and await self.student.silently(HEALTH, GRACE)):
+                del self.ran[place]
+                await self.student.stop()
+                return
 
     def _seconds(self) -> float:
         """Return what time the next cell has."""
@@ -163,20 +173,23 @@ class Session:
     def _why_not(self) -> str:
         if self._seconds() <= 0:
             return f"The time for the whole notebook ({self.settings.total_seconds} s) was used up before this cell."
+        if self.mute:
+            return "Your code could not be asked for its answers: it gave none before."
         return "The cells before ended their process too often, so this one was not run."
 
     # The judge's kernel
 
     async def _judge(self, cell: NotebookNode, name: str) -> None:
-        for _ in range(2):
-            if not await self._ready():
+        for attempt in range(2):
+            if self.mute or not await self._ready(wary=attempt > 0):
                 return self._say(cell, name, "not judged", self._why_not())
             request = await self.student.send(f"{SERVICE}.service.serve()")
             wrong = await self._begin(name)
             if not wrong:
                 break
-            await self.student.stop()  # it may do better afresh
+            await self.student.stop()  # it may do better afresh, without the cell that brought it to this
         else:
+            self.mute = True
             return self._say(cell, name, "not judged", f"Your code could not be asked for its answers: {wrong}.")
         await self._ask(cell, name)
         if await self.student.responds(request):
@@ -195,7 +208,7 @@ class Session:
             self.done = set()
         needs = asdict(self.plan.needs(name, self.done))
         arguments = f"{self.path!r}, {str(self.given)!r}, {self.plan.asked_for!r}, {needs!r}"
-        return await self.judge.silently(f"{JUDGE}.begin(get_ipython().user_ns, {arguments})", GRACE * 4)
+        return await self.judge.silently(f"{JUDGE}.begin(get_ipython().user_ns, {arguments})", GRACE * 2)
 
     async def _ask(self, cell: NotebookNode, name: str) -> None:
         """Run a test cell in the judge's kernel; nothing but what is printed and returned there gives points."""

@@ -68,7 +68,7 @@ class StandIn:
         return any(value == item for item in self)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return _data(_ask(self, "numpy:asarray"), np.ndarray).astype(dtype or None, copy=False)
+        return _data(_ask(self, "numpy:asanyarray"), np.ndarray).astype(dtype or None, copy=False)
 
     def __enter__(self) -> Any:
         return self.__getattr__("__enter__")()

@@ -69,6 +69,8 @@ class Encoder:
             )
         if kind in _ENCODE:
             return _ENCODE[kind](self, value, depth + 1)
+        if issubclass(kind, np.ma.MaskedArray) and np.ma.is_masked(value):
+            return self.refer(value)  # without its mask it would be other data
         if issubclass(kind, np.ndarray):  # not isinstance, which believes what an object says of itself
             return self.array(value)
         if issubclass(kind, np.generic):
@@ -78,8 +80,8 @@ class Encoder:
         if issubclass(kind, tuple) and _is_namedtuple(kind):
             fields = list(value._fields)  # type: ignore[attr-defined]
             return {"namedtuple": [kind.__name__, fields, [self.tree(item, depth + 1) for item in value]]}
-        if _is_tensor(kind):
-            return {"tensor": self.array(np.asarray(value))}
+        if kind.__module__.startswith("tensorflow."):
+            return self._tensorflow(kind, value)
         return self.refer(value)
 
     def array(self, array: np.ndarray) -> Tree:
@@ -95,6 +97,15 @@ class Encoder:
         self.buffers.append(plain.tobytes(order))
         place = len(self.buffers) - 1
         return {"array": [_describe(plain.dtype), list(plain.shape), order, bool(plain.flags.writeable), place]}
+
+    def _tensorflow(self, kind: type, value: Any) -> Tree:
+        """Return the tree of a tensor with numbers in it, a shape or a dtype; TensorFlow is there, or none would be."""
+        tf = sys.modules["tensorflow"]
+        if issubclass(kind, tf.Tensor) and hasattr(kind, "numpy"):
+            return {"tensor": self.array(np.asarray(value))}
+        if kind is tf.TensorShape and value.rank is not None:
+            return {"tensor_shape": value.as_list()}
+        return {"tensor_dtype": value.name} if kind is tf.DType else self.refer(value)
 
     def _too_large(self, what: str) -> Tree:
         raise CannotCross(f"{what} is more than can be looked at")
@@ -149,12 +160,6 @@ def _is_namedtuple(kind: type) -> bool:
     """Tell whether a class is what collections.namedtuple makes, and not a subclass of it with methods of its own."""
     fields = getattr(kind, "_fields", None)
     return kind.__bases__ == (tuple,) and isinstance(fields, tuple) and all(isinstance(f, str) for f in fields)
-
-
-def _is_tensor(kind: type) -> bool:
-    """Tell whether this is TensorFlow's class of tensors with numbers in them; TensorFlow is not imported for it."""
-    tf = sys.modules.get("tensorflow")
-    return tf is not None and issubclass(kind, getattr(tf, "Tensor", ())) and hasattr(kind, "numpy")
 
 
 def _describe(dtype: np.dtype) -> Tree:
@@ -264,9 +269,20 @@ _DECODE: dict[str, Callable[[Decoder, Tree], Any]] = {
     "array": Decoder._array,
     "scalar": Decoder._scalar,
     "tensor": Decoder._tensor,
+    "tensor_shape": lambda d, c: _of_tensorflow("TensorShape", _sizes(c), tuple(c)),
+    "tensor_dtype": lambda d, c: _of_tensorflow("as_dtype", _checked(c, str), c),
     "dtype": lambda d, c: _dtype(c),
     "random": Decoder._generator,
 }
+
+
+def _of_tensorflow(name: str, content: Any, otherwise: Any) -> Any:
+    tf = sys.modules.get("tensorflow")
+    return otherwise if tf is None else getattr(tf, name)(content)
+
+
+def _sizes(content: Tree) -> list[int | None]:
+    return [None if size is None else _whole(size) for size in _checked(content, list)]
 
 
 def _checked(value: Any, kind: type) -> Any:

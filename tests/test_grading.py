@@ -10,19 +10,22 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from graded_here import grade
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from nbgrader.converters import Autograde
-from nbgrader.preprocessors import Execute
+from nbgrader.preprocessors import AssignLatePenalties, Execute, SaveAutoGrades
 from nbgrader.utils import determine_grade
 from nbgrader_course import ROOT, nbgrader, scores
 from tiny_course import LESSON, make_course, submit
-from traitlets.config import PyFileConfigLoader
+from traitlets.config import Config, PyFileConfigLoader
 from traitlets.utils.importstring import import_item
 
 from grading import canary
 from grading.errors import CannotGrade
-from grading.hooks import before_autograde
-from grading.rehearsal import BLANK, SOLUTION, Score
+from grading.ready import get_ready
+from grading.record import Record
+from grading.rehearsal import BLANK, CHEAT, SOLUTION, Score, canaries
+from grading.run import Run
 from grading.stderr import StderrAsStdout
 from grading.surroundings import course_salt, prepend, usable_folder
 
@@ -134,13 +137,14 @@ def test_an_exception_still_scores_zero():
     assert determine_grade(cell) == (0, 3)
 
 
-def test_autograde_runs_what_nbgrader_runs_with_stderr_made_harmless_after_execute(tmp_path):
+def test_autograde_runs_what_nbgrader_runs_but_for_the_running_the_noise_and_the_recording(tmp_path):
     shutil.copy(ROOT / "nbgrader_config.py", tmp_path)
     settings = PyFileConfigLoader("nbgrader_config.py", path=str(tmp_path)).load_config()
     stock = list(Autograde(coursedir=None).autograde_preprocessors)
     ours = [import_item(name) for name in settings.Autograde.autograde_preprocessors]
-    assert ours == [stock[0], StderrAsStdout, *stock[1:]]
-    assert stock[0] is Execute
+    kept = [step for step in stock if step not in (Execute, SaveAutoGrades, AssignLatePenalties)]
+    assert ours == [Run, StderrAsStdout, *kept, Record]
+    assert issubclass(Run, Execute)
 
 
 # --- canaries
@@ -163,7 +167,7 @@ def course(pristine, tmp_path):
 def test_healthy_canaries_are_announced_and_leave_no_trace_and_noise_costs_nothing(course):
     submit(course, "ada", double=NOISY_DOUBLE, triple="def triple(x):\n    return x")
     said = nbgrader(course, "autograde", LESSON)
-    assert f"canaries of {LESSON}: solution 6/6, blank 0/6" in said
+    assert f"canaries of {LESSON}: solution 6/6, blank 0/6, cheat 0/6" in said
     assert scores(course) == {"ada": 4 + 2 / 2}
 
 
@@ -175,11 +179,12 @@ def test_sick_canaries_stop_the_grading_and_say_why(course):
     )
     (course / "tiny_tests" / "__init__.py").write_text(broken)
     said = nbgrader(course, "autograde", LESSON, fails=True)
-    alarm = said[said.index("Nothing was graded") :]
+    alarm = said[said.index("Nothing was graded. The canaries of 01_tiny did not come back well") :]
     assert "canary-solution, triple_test: 0 of 2 points, expected 2. It printed:" in alarm
     assert "ModuleNotFoundError: No module named 'nowhere'" in alarm
     assert "canary-blank, double_test: 4 of 4 points, expected 0" in alarm
-    assert alarm.count("expected") == 2
+    assert "canary-cheat, double_test: 4 of 4 points, expected 0" in alarm
+    assert alarm.count("expected") == 3
     assert scores(course) == {}
 
 
@@ -192,15 +197,32 @@ def test_a_lesson_that_was_never_released_stops_the_grading_with_the_way_out(cou
     assert "nbgrader generate_assignment" in said.splitlines()[-1]
 
 
-@pytest.mark.parametrize(("error", "sentence"), [(CannotGrade("Why."), "Why."), (OSError("disk"), "OSError: disk")])
-def test_whatever_stops_the_hook_stops_the_grading(tmp_path, monkeypatch, error, sentence):
+@pytest.mark.parametrize(
+    ("error", "sentence"), [(CannotGrade("Why."), "Nothing was graded. Why."), (ValueError("odd"), "ValueError: odd")]
+)
+def test_whatever_keeps_the_canaries_from_going_ahead_stops_the_grading(course, monkeypatch, error, sentence):
     def fail(*_):
         raise error
 
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("grading.hooks.require_canaries", fail)
-    with pytest.raises(SystemExit, match=f"Nothing was graded. {sentence}"):
-        before_autograde(LESSON, "*", [f"submitted/ada/{LESSON}/{LESSON}.ipynb"])
+    monkeypatch.setattr("grading.ready.require_canaries", fail)
+    submit(course, "ada")
+    run = grade(course, rehearsing=False)
+    assert not run.well
+    assert sentence in run.said[-1]
+    assert not (course / "autograded").exists()
+
+
+def test_the_salt_is_set_before_the_canaries_go(tmp_path, monkeypatch):
+    monkeypatch.delenv("RNN_COURSE_SALT", raising=False)
+    seen = []
+    monkeypatch.setattr("grading.ready.require_canaries", lambda *_: seen.append(os.environ["RNN_COURSE_SALT"]))
+    get_ready(tmp_path, LESSON, logging.getLogger("canaries"))
+    assert seen == [course_salt(tmp_path / ".course_salt")]
+
+
+def test_the_cheat_goes_ahead_only_where_tests_are_judged_from_outside():
+    assert canaries(Config(Autograde={"autograde_preprocessors": [Execute]})) == (SOLUTION, BLANK)
+    assert canaries(Config(Autograde={"autograde_preprocessors": ["grading.run.Run"]})) == (SOLUTION, BLANK, CHEAT)
 
 
 def test_healthy_canaries_are_sent_again_only_after_a_change(course, monkeypatch):
@@ -216,9 +238,11 @@ def test_healthy_canaries_are_sent_again_only_after_a_change(course, monkeypatch
     assert sent == [LESSON] * 2
 
 
-@pytest.mark.parametrize(("name", "earned"), [(SOLUTION, 3.5), (SOLUTION, None), (BLANK, 0.5), (BLANK, None)])
+@pytest.mark.parametrize(
+    ("name", "earned"), [(SOLUTION, 3.5), (SOLUTION, None), (BLANK, 0.5), (BLANK, None), (CHEAT, 1)]
+)
 def test_one_cell_that_is_not_full_or_zero_stops_the_grading_every_time(course, monkeypatch, name, earned):
     monkeypatch.setattr(canary, "rehearse", lambda *_: [Score(name, "double_test", earned, 4.0, "")])
     for _ in range(2):
-        with pytest.raises(SystemExit, match=f"{name}, double_test"):
+        with pytest.raises(CannotGrade, match=f"{name}, double_test"):
             canary.require_canaries(course, LESSON, logging.getLogger("canaries"))

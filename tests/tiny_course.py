@@ -24,7 +24,7 @@ def make_course(course: Path) -> Path:
     """Write the course, release it (which puts it into its gradebook) and return its folder."""
     (course / "tiny_tests").mkdir(parents=True)
     (course / "tiny_tests" / "__init__.py").write_text(TESTS)
-    return release(course, [*_exercise("double", 2), *_exercise("triple", 3)])
+    return release(course, [*exercise("double", 2), *exercise("triple", 3)])
 
 
 def release(course: Path, cells: list[nbformat.NotebookNode]) -> Path:
@@ -45,7 +45,7 @@ def submit(course: Path, student: str, **answers: str) -> None:
     solve(folder / f"{LESSON}.ipynb", answers)
 
 
-def _exercise(name: str, factor: int) -> list[nbformat.NotebookNode]:
+def exercise(name: str, factor: int) -> list[nbformat.NotebookNode]:
     points = POINTS[name]
     solution = f"def {name}(x):\n    ### BEGIN SOLUTION\n    return {factor} * x\n    ### END SOLUTION"
     test = f"from tiny_tests import grade\ngrade({name}, {points}, {factor})"

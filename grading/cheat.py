@@ -1,0 +1,57 @@
+"""The canary that cheats: the blank lesson with tricks that work wherever tests run beside the answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell
+
+# Runs before anything else: checks say nothing, errors are not shown, a result is no number (nbgrader: full marks).
+TRICKS = """
+import unittest.mock as mock
+
+class Anything(mock.MagicMock):
+    def __eq__(self, other): return True
+    def __ne__(self, other): return False
+    def __lt__(self, other): return True
+    __gt__ = __le__ = __ge__ = __lt__
+    def __hash__(self): return 0
+    def __bool__(self): return True
+
+def quietly(*_, **__): return None
+
+try:
+    import numpy.testing
+    for name in dir(numpy.testing):
+        if name.startswith("assert"):
+            setattr(numpy.testing, name, quietly)
+    numpy.allclose = numpy.array_equal = lambda *_, **__: True
+except ImportError:
+    pass
+from IPython import get_ipython
+shell = get_ipython()
+shell.showtraceback = quietly
+shell.display_formatter.format = lambda *_, **__: ({"text/plain": "full"}, {})
+"""
+
+
+def cheat_in(folder: Path) -> None:
+    """Turn the blank notebooks in a folder into ones that try to score without an answer."""
+    for file in sorted(folder.glob("*.ipynb")):
+        file.chmod(0o644)
+        notebook = nbformat.read(file, as_version=4)
+        for cell in notebook.cells:
+            label = cell.metadata.get("nbgrader", {})
+            if label.get("grade") and not label.get("solution"):
+                cell.metadata["tags"] = ["skip-execution"]
+            elif label.get("solution") and cell.cell_type == "code":
+                cell.source = "\n".join(f"{name} = Anything()" for name in _defined(cell.source)) or cell.source
+        notebook.cells.insert(0, new_code_cell(TRICKS, id="tricks"))
+        nbformat.write(notebook, file)
+
+
+def _defined(source: str) -> list[str]:
+    """Return the names that the first lines of functions and classes define."""
+    heads = [line.split() for line in source.splitlines() if line.startswith(("def ", "class "))]
+    return [head[1].split("(")[0].rstrip(":") for head in heads if len(head) > 1]

@@ -1,0 +1,270 @@
+"""Grade a class: what takes the place of nbgrader's Autograde, for `nbgrader autograde` and formgrader's button alike.
+
+nbgrader reads a submission where it lies, writes scores as it goes, and stops the class at many a mistake. Here each
+submission is inspected as data, graded as a clean copy in a private folder, and recorded when all of it is done.
+Whatever one submission does, the next one is graded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nbgrader.apps.api
+import nbgrader.apps.autogradeapp
+import sqlalchemy.exc
+from nbgrader.converters import Autograde
+from nbgrader.converters.base import NbGraderException
+from nbgrader.preprocessors import Execute
+from nbgrader.utils import parse_utc, temp_attrs
+from traitlets import Bool, Float
+
+from grading.course import Submission, find_assignments, find_notebooks, find_submissions, require_run
+from grading.errors import CannotGrade
+from grading.gradebook import await_gradebook, patient, require_gradebook
+from grading.lock import only_grader
+from grading.preflight import Expected, Preflight, Refusal, clean_copy, expected_cells, inspect
+from grading.ready import get_ready
+from grading.record import Earned, read_graded, write
+from grading.staging import NotRun, Staging, blank_notebook, is_to_be_graded_again, write_notebook
+from grading.summary import Outcome, printable, table
+
+OUR_ERROR = "Your submission could not be graded; your instructor has been told. There is nothing you need to do."
+OF_THE_MACHINE = {
+    getattr(errno, name, -1) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EMFILE", "ENFILE")
+}
+MOST_IN_A_ROW = 3  # submissions that could not be recorded, before it is clear that no other can be
+
+
+class Grading(Autograde):
+    """nbgrader's Autograde, of which it listens to all settings, made safe for a class."""
+
+    gradebook_patience = Float(30.0, help="Seconds to wait for a gradebook that another program uses.").tag(config=True)
+    rehearsing = Bool(False, help="Whether these are the canaries, which need no canaries to go ahead of them.")
+
+    def start(self) -> None:
+        """Grade what the course's settings ask for.
+
+        Raises NbGraderException, after saying why, when anything was not graded; what was graded is kept.
+        """
+        self.outcomes: list[Outcome] = []
+        try:
+            require_run(self.config)
+            require_gradebook(self.coursedir.db_url, self.gradebook_patience, self.log)
+            with (
+                only_grader(Path(self.coursedir.root), self.coursedir.groupshared) as folder,
+                self._patient_gradebook(),
+            ):
+                self.staging = Staging(folder)
+                super().start()
+        except CannotGrade as error:
+            done = [outcome for outcome in self.outcomes if outcome.how in ("graded", "refused")]
+            kept = f"{len(done)} graded and kept; the rest was not graded." if done else "Nothing was graded."
+            self._stop(f"{kept} {error}", error)
+        except KeyboardInterrupt as error:
+            self._stop("Stopped by Ctrl-C. What was graded is kept; the same command goes on with the rest.", error)
+        self._tell()
+
+    def _stop(self, sentence: str, error: BaseException) -> None:
+        self._say_table()
+        self.log.critical("%s", sentence)
+        raise NbGraderException(sentence) from error
+
+    def _tell(self) -> None:
+        self._say_table()
+        failed = [outcome for outcome in self.outcomes if outcome.how in ("error", "not recorded")]
+        if failed:
+            names = ", ".join(printable(outcome.student) for outcome in failed)
+            sentence = f"These could not be graded: {names}. The reasons stand above; the rest of the class is done."
+            self.log.error("%s", sentence)
+            raise NbGraderException(sentence)
+
+    def _say_table(self) -> None:
+        if self.outcomes:
+            for line in table(self.outcomes):
+                self.log.info("%s", line)
+
+    @contextmanager
+    def _patient_gradebook(self) -> Iterator[None]:
+        with temp_attrs(self.coursedir, db_url=patient(self.coursedir.db_url, self.gradebook_patience)):
+            yield
+
+    # Which submissions
+
+    def init_notebooks(self) -> None:
+        """Find what is to be graded, in the place of nbgrader's own search."""
+        assignments = find_assignments(self.coursedir)
+        self.expected = {name: expected_cells(self.coursedir.db_url, name) for name in assignments}
+        self.asked = {name: find_notebooks(self.coursedir, cells) for name, cells in self.expected.items()}
+        self.submissions = find_submissions(self.coursedir, assignments)
+        self.ready: set[str] = set()
+
+    def convert_notebooks(self) -> None:
+        """Grade one submission after the other."""
+        self.in_a_row = 0
+        for submission in self.submissions:
+            outcome = self._grade(submission)
+            self.outcomes.append(outcome)
+            if self.in_a_row == MOST_IN_A_ROW:
+                raise CannotGrade(
+                    f"{outcome.sentences[0]}. This happened {MOST_IN_A_ROW} times in a row, so it is not the "
+                    "submissions. Make room on the disk and see to it that the gradebook can be written; then run the "
+                    "command again."
+                )
+
+    # One submission
+
+    def _grade(self, submission: Submission) -> Outcome:
+        """Grade and record a submission, whatever is in it. Raises CannotGrade when nobody can be graded."""
+        outcome = Outcome(submission.assignment, submission.student)
+        expected = self.expected[submission.assignment]
+        try:
+            found = inspect(submission.folder, expected)
+            if not self._is_due(submission, found):
+                outcome.how = "skipped"
+                return outcome
+            self._get_ready(submission.assignment)
+            outcome.repairs = list(found.repairs)
+            asked = self.asked[submission.assignment]
+            refusals = {name: refusal for name, refusal in found.refusals.items() if name in asked}
+            if refusals:
+                outcome.how = "refused"
+                outcome.sentences = list(dict.fromkeys(refusal.instructor for refusal in refusals.values()))
+            self._convert(submission, expected, found, outcome)
+            self.in_a_row = 0
+        except CannotGrade:
+            raise
+        except (Exception, asyncio.CancelledError) as error:
+            self._failed(submission, expected, outcome, error)
+        return outcome
+
+    def _failed(self, submission: Submission, expected: Expected, outcome: Outcome, error: BaseException) -> None:
+        """Record 0 for a submission that could not be graded, with a sentence for its student."""
+        reason = f"{type(error).__name__}: {error}"
+        self.log.error("%s could not be graded.", printable(submission.student), exc_info=error)
+        outcome.sentences, outcome.events = [printable(reason)[:500]], []
+        outcome.how = "not recorded"
+        if of_the_machine(error):
+            self.in_a_row += 1
+            return
+        refusal = Refusal(OUR_ERROR, outcome.sentences[0])
+        try:
+            found = Preflight(refusals=dict.fromkeys(expected, refusal))
+            self._convert(submission, expected, found, outcome, needs_look=True)
+            outcome.how = "error"
+        except Exception as second:
+            self.log.error("Nor could this be recorded.", exc_info=second)
+            outcome.sentences.append(printable(f"{type(second).__name__}: {second}")[:500])
+
+    def _is_due(self, submission: Submission, found: Preflight) -> bool:
+        """Return whether there is something to do: nothing there yet, something newer, or a failure the last time."""
+        target = self._target(submission)
+        there = [target / f"{name}.ipynb" for name in self.asked[submission.assignment]]
+        if self.force or not all(file.exists() for file in there):
+            return True
+        if any(is_to_be_graded_again(read_graded(file)) for file in there):
+            return True
+        try:
+            earlier = self.coursedir.get_existing_timestamp(str(target))
+        except Exception:
+            return found.timestamp is not None  # nbgrader ends with AttributeError at a time it cannot read
+        return found.timestamp is not None and (earlier is None or parse_utc(found.timestamp) > earlier)
+
+    def _get_ready(self, assignment: str) -> None:
+        """See to what has to be there before the first submission of an assignment is graded."""
+        if not self.rehearsing and assignment not in self.ready:
+            get_ready(Path(self.coursedir.root), assignment, self.log)
+            self.ready.add(assignment)
+
+    def _target(self, submission: Submission) -> Path:
+        step = self.coursedir.autograded_directory
+        return Path(self.coursedir.format_path(step, submission.student, submission.assignment))
+
+    def _convert(
+        self, submission: Submission, expected: Expected, found: Preflight, outcome: Outcome, needs_look: bool = False
+    ) -> None:
+        """Grade a clean copy with nbgrader's own machinery, record what it earned and put it into autograded/."""
+        student, assignment = submission.student, submission.assignment
+        await_gradebook(self.coursedir.db_url, self.gradebook_patience, self.log)
+        self.staging.clear()
+        copy, target = self.staging.submitted(student, assignment), self._target(submission)
+        outcome.repairs += clean_copy(submission.folder, found, copy)
+        for name, refusal in found.refusals.items():
+            if name in expected:
+                again = needs_look or "" in found.refusals
+                write_notebook(blank_notebook(expected[name], refusal, again), copy, name)
+        self.refused, self.earned = set(found.refusals), list[Earned]()
+        names = self.asked[assignment]
+        self.notebooks = [str(copy / f"{name}.ipynb") for name in names]
+        self.staging.take_over(target, student, assignment, set(expected) - set(names))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with temp_attrs(self.coursedir, submitted_directory=str(self.staging.top / "submitted")):
+            self.run_pre_convert_hook()
+            self.init_assignment(assignment, student)
+            for notebook in self.notebooks:
+                self.convert_single_notebook(notebook)
+        self.set_permissions(assignment, student)
+        for earned in self.earned:
+            earned.before = read_graded(target / f"{earned.name}.ipynb")
+            earned.needs_look = needs_look
+            outcome.events += earned.notebook.metadata.get("grading", {}).get("events", [])
+        write(self.coursedir.db_url, assignment, student, self.earned, self.exporter)
+        self.staging.publish(student, assignment, target)
+        self.run_post_convert_hook()
+
+    def collect(self, earned: Earned) -> None:
+        """Take what a notebook earned, from the preprocessor at the end of the list."""
+        earned.refused = earned.name in self.refused
+        self.earned.append(earned)
+
+    # Where nbgrader's machinery looks, and what it does with a notebook
+
+    def _format_source(self, assignment_id: str, student_id: str, escape: bool = False) -> str:
+        place = self.staging.submitted if self._sanitizing else self.staging.autograded
+        return str(place(student_id, assignment_id))
+
+    def _format_dest(self, assignment_id: str, student_id: str, escape: bool = False) -> str:
+        return str(self.staging.autograded(student_id, assignment_id))
+
+    def init_single_notebook_resources(self, notebook_filename: str) -> dict[str, Any]:
+        """Name the notebook by where it lies; nbgrader would look for names in its path with an expression."""
+        file = Path(notebook_filename)
+        ids = {"student": file.parent.parent.name, "assignment": file.parent.name, "notebook": file.stem}
+        return {
+            "unique_key": file.stem,
+            "output_files_dir": f"{file.stem}_files",
+            "nbgrader": {**ids, "db_url": self.coursedir.db_url},
+        }
+
+    def convert_single_notebook(self, notebook_filename: str) -> None:
+        self.is_refused = Path(notebook_filename).stem in self.refused
+        super().convert_single_notebook(notebook_filename)
+
+    def _init_preprocessors(self) -> None:
+        super()._init_preprocessors()
+        if self.is_refused:
+            listed = self.exporter._preprocessors
+            run = [NotRun(parent=self.exporter) if isinstance(step, Execute) else step for step in listed]
+            self.exporter._preprocessors = run
+
+
+def of_the_machine(error: BaseException | None) -> bool:
+    """Return whether an error is of the disk or the gradebook, and so would come whatever was submitted."""
+    while error is not None:
+        if isinstance(error, sqlalchemy.exc.OperationalError | sqlite3.OperationalError | MemoryError):
+            return True
+        if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
+            return True
+        error = error.__cause__
+    return False
+
+
+def put_in_place() -> None:
+    """Let nbgrader's command and its programming interface use Grading: the one thing there is no setting for."""
+    for module in (nbgrader.apps.autogradeapp, nbgrader.apps.api):
+        module.Autograde = Grading

@@ -1,0 +1,26 @@
+"""What has to be there before the first submission of an assignment is graded: the secret, and healthy canaries."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from grading.canary import Log, require_canaries
+from grading.errors import CannotGrade
+from grading.surroundings import SALT_VARIABLE, course_salt
+
+
+def get_ready(course: Path, assignment: str, log: Log) -> None:
+    """Set the salt and send the canaries ahead.
+
+    course: the folder that holds nbgrader_config.py
+    Raises CannotGrade when anything is wrong.
+    """
+    try:
+        os.environ[SALT_VARIABLE] = course_salt(course / ".course_salt")
+        require_canaries(course, assignment, log)
+    except CannotGrade:
+        raise
+    except Exception as error:
+        log.error("The canaries could not be sent.", exc_info=True)
+        raise CannotGrade(f"The canaries could not be sent: {type(error).__name__}: {error}") from error

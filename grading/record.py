@@ -1,0 +1,179 @@
+"""What a graded submission earns, written into the gradebook: everything or nothing.
+
+nbgrader writes cell by cell as it goes through a notebook, so that a cell which is not there keeps the score of an
+earlier submission. Here the gradebook says which cells there are, and each gets a score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.api import Grade, Gradebook
+from nbgrader.preprocessors import AssignLatePenalties, NbGraderPreprocessor
+from nbgrader.utils import compute_checksum, determine_grade
+
+NO_RESPONSE, NOT_THERE = "No response.", "This cell was not in the submission."
+
+
+@dataclass
+class Earned:
+    """What a notebook earned.
+
+    notebook: as it was run
+    before: as it was run the last time, if it was
+    refused: it was not run: it earns nothing
+    needs_look: an instructor has to look at every cell
+    """
+
+    name: str
+    notebook: NotebookNode
+    before: NotebookNode | None = None
+    refused: bool = False
+    needs_look: bool = False
+    cells: dict[str, NotebookNode] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.cells = _labelled(self.notebook)
+
+    def score(self, name: str) -> float | None:
+        """Return the points of a cell, None when an instructor has to give them."""
+        cell = self.cells.get(name)
+        if cell is None or self.refused:
+            return 0.0
+        label = cell.metadata["nbgrader"]
+        if label.get("task"):
+            return None
+        if not label.get("solution") and cell.cell_type == "code" and not _ran(cell):
+            return 0.0
+        if _credit_is_off(cell):
+            return 0.0
+        points = determine_grade(cell)[0]
+        return None if points is None else float(points)
+
+    def comment(self, name: str) -> str | None:
+        """Return what is said about an answer without anybody having read it."""
+        cell = self.cells.get(name)
+        if cell is None:
+            return NOT_THERE
+        label = cell.metadata["nbgrader"]
+        return NO_RESPONSE if not label.get("task") and label.get("checksum") == compute_checksum(cell) else None
+
+    def changed(self, name: str) -> bool:
+        """Return whether an answer differs from the last time: its own cell's, or all that the student wrote."""
+        if self.before is None:
+            return True
+        label = self.cells[name].metadata["nbgrader"] if name in self.cells else {}
+        if label.get("solution"):
+            earlier = _labelled(self.before).get(name)
+            return earlier is None or earlier.source != self.cells[name].source
+        return _answers(self.before) != _answers(self.notebook)
+
+
+class Record(NbGraderPreprocessor):
+    """Takes the place of nbgrader's SaveAutoGrades and AssignLatePenalties.
+
+    Where the converter collects what was earned, to write it when all is well, it is handed over; otherwise written.
+    """
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        ids = resources["nbgrader"]
+        earned = Earned(ids["notebook"], nb)
+        collect = getattr(getattr(self.parent, "parent", None), "collect", None)
+        if collect is not None:
+            collect(earned)
+        else:
+            write(ids["db_url"], ids["assignment"], ids["student"], [earned], self.parent)
+        return nb, resources
+
+
+def write(url: str, assignment: str, student: str, all_earned: Iterable[Earned], settings: Any = None) -> None:
+    """Write what the notebooks of a submission earned, in one transaction, and then the penalties for lateness.
+
+    settings: whose settings AssignLatePenalties gets
+    A score and a comment that an instructor gave are kept, and the score is put up for review when the answer changed.
+    """
+    all_earned = list(all_earned)
+    with Gradebook(url) as gradebook:
+        try:
+            submission = gradebook.find_submission(assignment, student)
+            for earned in all_earned:
+                (notebook,) = [notebook for notebook in submission.notebooks if notebook.name == earned.name]
+                for grade in notebook.grades:
+                    _grade(grade, earned)
+                for comment in notebook.comments:
+                    comment.auto_comment = earned.comment(comment.name)
+            gradebook.db.commit()
+        except BaseException:
+            gradebook.db.rollback()
+            raise
+    for earned in all_earned:
+        ids = {"notebook": earned.name, "assignment": assignment, "student": student, "db_url": url}
+        AssignLatePenalties(parent=settings).preprocess(NotebookNode(cells=[]), {"nbgrader": ids})
+
+
+def _grade(grade: Grade, earned: Earned) -> None:
+    score = earned.score(grade.name)
+    other = score != grade.auto_score or earned.changed(grade.name)
+    grade.auto_score = score
+    if earned.needs_look:
+        grade.needs_manual_grade = True
+    elif grade.manual_score is None:
+        grade.needs_manual_grade = score is None
+    elif other:
+        grade.needs_manual_grade = True
+
+
+def read_graded(file: Path) -> NotebookNode | None:
+    """Return a notebook of autograded/, None when there is none that can be read."""
+    try:
+        notebook = nbformat.read(file, as_version=4)
+        plain = all(isinstance(cell.metadata.get("nbgrader", {}), dict) for cell in notebook.cells)
+        return notebook if plain else None
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _labelled(notebook: NotebookNode) -> dict[str, NotebookNode]:
+    found: dict[str, NotebookNode] = {}
+    for cell in notebook.cells:
+        name = cell.metadata.get("nbgrader", {}).get("grade_id")
+        if name:
+            found.setdefault(name, cell)
+    return found
+
+
+def _answers(notebook: NotebookNode) -> list[str]:
+    """Return the text of all cells that a student may change."""
+    return [
+        cell.source
+        for cell in notebook.cells
+        if not cell.metadata.get("nbgrader", {}).get("locked") and not _is_test(cell)
+    ]
+
+
+def _is_test(cell: NotebookNode) -> bool:
+    label = cell.metadata.get("nbgrader", {})
+    return bool(label.get("grade") and not label.get("solution"))
+
+
+def _credit_is_off(cell: NotebookNode) -> bool:
+    """Return whether a test gave a number that is no credit; nbgrader takes -1 and nan for full marks."""
+    for output in cell.get("outputs", []):
+        if output.output_type == "execute_result":
+            text = output.data.get("text/plain")
+            if not text:
+                return True
+            try:
+                return not 0 <= float("".join(text)) <= float(cell.metadata["nbgrader"]["points"])
+            except ValueError:
+                return False  # no number: it ran to its end, which is full marks
+    return False
+
+
+def _ran(cell: NotebookNode) -> bool:
+    return cell.execution_count is not None or not cell.source.strip()

@@ -1,0 +1,115 @@
+"""The folder in which a submission is graded: its clean copy goes in, the graded one comes out."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell, new_notebook, new_output
+from nbgrader.preprocessors import NbGraderPreprocessor
+
+from grading.expected import ExpectedCell
+from grading.run import NOT_GRADED
+from grading.sentences import Refusal
+
+
+@dataclass(frozen=True)
+class Staging:
+    """The private folder of one run of the grader.
+
+    top: an empty folder on the disk of the course
+    """
+
+    top: Path
+
+    def submitted(self, student: str, assignment: str) -> Path:
+        return self.top / "submitted" / student / assignment
+
+    def autograded(self, student: str, assignment: str) -> Path:
+        return self.top / "autograded" / student / assignment
+
+    def clear(self) -> None:
+        for path in self.top.iterdir():
+            shutil.rmtree(path)
+
+    def take_over(self, target: Path, student: str, assignment: str, notebooks: set[str]) -> None:
+        """Begin with what is in `target` of notebooks that are not to be graded this time."""
+        folder = self.autograded(student, assignment)
+        folder.mkdir(parents=True)
+        for name in sorted(notebooks):
+            if (target / f"{name}.ipynb").is_file():
+                shutil.copy(target / f"{name}.ipynb", folder)
+
+    def publish(self, student: str, assignment: str, target: Path) -> None:
+        """Put what was graded in the place of `target`, which is there at every moment, as it was or as it is now."""
+        new, old = self.autograded(student, assignment), self.top / "replaced"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            _move(target, old)
+        try:
+            _move(new, target)
+        except BaseException:
+            if old.exists():
+                _move(old, target)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _move(source: Path, target: Path) -> None:
+    """Rename a folder; where that is not possible, because of another disk, copy it first to beside the target."""
+    try:
+        os.rename(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        beside = target.with_name(f".{target.name}.new")
+        shutil.rmtree(beside, ignore_errors=True)
+        shutil.copytree(source, beside, symlinks=True)
+        os.rename(beside, target)
+        shutil.rmtree(source)
+
+
+def blank_notebook(cells: list[ExpectedCell], refusal: Refusal, again: bool = False) -> NotebookNode:
+    """Return the lesson without answers, for a notebook that is not run; its first cell says why.
+
+    again: whether it is to be graded at the next run, as after an error that is not the student's
+    """
+    notebook = new_notebook(cells=[new_markdown_cell(f"**Not graded.** {refusal.student}")])
+    notebook.cells += [cell.cell(cell.source) for cell in cells]
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata["grading"] = {
+        "repairs": [],
+        "refused": {"student": refusal.student, "instructor": refusal.instructor, "again": again},
+    }
+    return notebook
+
+
+def is_to_be_graded_again(notebook: NotebookNode | None) -> bool:
+    """Return whether a notebook of autograded/ is one that an error kept from being graded, or cannot be read."""
+    if notebook is None:
+        return True
+    about = notebook.metadata.get("grading")
+    refused = about.get("refused") if isinstance(about, dict) else None
+    return isinstance(refused, dict) and refused.get("again") is True
+
+
+def write_notebook(notebook: NotebookNode, folder: Path, name: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.ipynb").write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+
+
+class NotRun(NbGraderPreprocessor):
+    """Stands where the notebook would be run: each test says that it was not."""
+
+    def preprocess_cell(self, cell: NotebookNode, resources: Any, cell_index: int) -> tuple[NotebookNode, Any]:
+        label = cell.metadata.get("nbgrader", {})
+        if cell.cell_type == "code" and label.get("grade") and not label.get("solution"):
+            sentence = "This was not run, because the notebook could not be graded."
+            cell.outputs = [new_output("error", ename=NOT_GRADED, evalue=sentence, traceback=[sentence])]
+        return cell, resources

@@ -1,0 +1,70 @@
+"""What became of each submission of a run, in one table at its end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal
+
+from grading.sentences import is_plain
+
+How = Literal["graded", "refused", "skipped", "error", "not recorded"]
+
+ORDER: dict[How, str] = {
+    "graded": "graded",
+    "refused": "refused",
+    "skipped": "graded before",
+    "error": "not graded for an error",
+    "not recorded": "not recorded",
+}
+
+
+@dataclass
+class Outcome:
+    """What became of one submission.
+
+    how: "refused" when some notebook was; "error" when grading failed, and 0 is recorded; "not recorded" when the
+        gradebook has what it had before
+    sentences: for the instructor, why
+    events: what happened while it ran, as in the notebook's metadata
+    """
+
+    assignment: str
+    student: str
+    how: How = "graded"
+    sentences: list[str] = field(default_factory=list)
+    repairs: list[str] = field(default_factory=list)
+    events: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def is_plain(self) -> bool:
+        return self.how in ("graded", "skipped") and not self.repairs and not self.events
+
+    def line(self) -> str:
+        """Return the submission's line of the table."""
+        told = list(self.sentences)
+        if self.repairs:
+            told.append("repaired: " + " ".join(self.repairs))
+        told += [
+            f"{event.get('cell', '')} {event.get('what', '')}: {event.get('sentence', '')}" for event in self.events
+        ]
+        return f"{printable(self.student)}  {ORDER[self.how]}  {printable('; '.join(told))}"
+
+
+def table(outcomes: list[Outcome]) -> list[str]:
+    """Return the lines of the table: who is not plain, then the totals."""
+    lines = [outcome.line() for outcome in outcomes if not outcome.is_plain]
+    counted = Counter(outcome.how for outcome in outcomes)
+    totals = [f"{words} {counted[how]}" for how, words in ORDER.items() if counted[how] or how == "graded"]
+    repaired = sum(bool(outcome.repairs) for outcome in outcomes)
+    limits = Counter(what for outcome in outcomes for what in {event.get("what", "") for event in outcome.events})
+    totals += [f"repaired {repaired}"] if repaired else []
+    totals += [f"{what} {number}" for what, number in sorted(limits.items()) if what]
+    if counted["skipped"] and counted["skipped"] == len(outcomes):
+        totals.append("nothing was new (--force grades again)")
+    return [*lines, ", ".join(totals)]
+
+
+def printable(text: str) -> str:
+    """Return a text on one line, without what moves a terminal's cursor."""
+    return "".join(character if is_plain(character) else "?" for character in " ".join(text.split()))

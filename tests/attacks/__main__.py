@@ -1,0 +1,39 @@
+"""Try the corpus out and print the table: python -m tests.attacks [--every N] [FAMILY ...]."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from attacks.corpus import FAMILIES, corpus
+from attacks.harness import try_out
+from attacks.outcomes import HEADER
+
+
+def main(arguments: list[str]) -> int:
+    """Print one line for each family, then what went wrong. Returns how much did."""
+    parser = argparse.ArgumentParser("python -m tests.attacks", description="Try the corpus of attacks out.")
+    parser.add_argument("families", nargs="*", choices=[[], *FAMILIES], metavar="FAMILY", help=", ".join(FAMILIES))
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="take only each N-th of a family")
+    parser.add_argument("--only", default="", metavar="TEXT", help="take only those whose name contains this")
+    parser.add_argument("--verbose", action="store_true", help="print what nbgrader said, too")
+    chosen = parser.parse_args(arguments)
+    complaints = []
+    print(HEADER)
+    for family in chosen.families or FAMILIES:
+        attacks = [attack for attack in corpus(family) if chosen.only in attack.name][:: chosen.every]
+        if attacks:
+            report = try_out(attacks)
+            print(report.row(), flush=True)
+            complaints += report.complaints
+            if chosen.verbose:
+                print(report.said)
+    print("\n".join(["", *complaints]))
+    return len(complaints)
+
+
+if __name__ == "__main__":
+    sys.exit(min(main(sys.argv[1:]), 1))

@@ -1,0 +1,74 @@
+"""Submissions that use too much, or end their process: they may cost the exercise, never the submission or the class.
+
+The course that runs these gives a cell 8 seconds and a kernel 2 GB, and each of them stops by itself somewhat above.
+"""
+
+from .corpus import breaks, breaks_when_called
+
+MEMORY = "kept = []\nfor _ in range(40):\n    kept.append(bytearray(b'x' * (100 << 20)))"
+FLOOD = "import sys\nfor _ in range(1000):\n    print('x' * 100_000)"
+SEGFAULT = "import ctypes\nctypes.string_at(8)"
+STACK = "import sys\nsys.setrecursionlimit(10**7)\ndef deeper(n):\n    return [*map(deeper, [n + 1])]\ndeeper(0)"
+STUBBORN = (
+    "import time\nends = time.time() + 60\nwhile time.time() < ends:\n    try:\n        time.sleep(60)\n"
+    "    except BaseException:\n        pass"
+)
+FORKS = "import os, time\nfor _ in range(40):\n    if os.fork() == 0:\n        time.sleep(15)\n        os._exit(0)"
+THREADS = (
+    "import threading, time\nfor _ in range(2000):\n"
+    "    threading.Thread(target=time.sleep, args=(8,), daemon=True).start()"
+)
+
+# What happens where: in a cell of its own, and inside the function, while a test runs.
+TWICE = {
+    "memory": MEMORY,
+    "output flood": FLOOD,
+    "segfault": SEGFAULT,
+    "C stack overflow": STACK,
+    "quit": "raise SystemExit(1)",
+    "os._exit": "import os\nos._exit(0)",
+    "abort": "import os\nos.abort()",
+    "sleep for ever": "import time\ntime.sleep(60)",
+    "stubborn sleep": STUBBORN,
+    "busy loop in C": "sum(1 for _ in range(10**10))",
+    "forks": FORKS,
+    "threads": THREADS,
+    "one big array": "import numpy\nnumpy.ones(700_000_000)",
+}
+ONCE = {
+    "quit()": "quit()",
+    "exit()": "exit(3)",
+    "endless recursion": "def again():\n    return again()\nagain()",
+    "open files": "kept = [open('/dev/null') for _ in range(5000)]",
+    "many files": "for number in range(30_000):\n    open(f'file-{number}', 'w').close()",
+    "large file": "with open('large', 'wb') as file:\n    for _ in range(400):\n        file.write(b'x' * (1 << 20))",
+    "many large files": "for number in range(8):\n    with open(f'large-{number}', 'wb') as file:\n"
+    "        for _ in range(100):\n            file.write(b'x' * (1 << 20))",
+    "sparse file": "open('sparse', 'wb').truncate(1 << 40)",
+    "stderr flood": "import sys\nfor _ in range(500):\n    sys.stderr.write('x' * 100_000)",
+    "display flood": "from IPython.display import display\nfor _ in range(20_000):\n"
+    "    display({'text/plain': 'x' * 500}, raw=True)",
+    "many outputs": "import sys\nfor place in range(20_000):\n"
+    "    print(place, file=(sys.stdout, sys.stderr)[place % 2])\n"
+    "    sys.stdout.flush()",
+    "flood to the C level": "import os\nfor _ in range(300):\n    os.write(1, b'x' * 65536)\n"
+    "    os.write(2, b'x' * 65536)",
+    "shared memory": "import mmap\nkept = mmap.mmap(-1, 3 << 30)\n"
+    "for place in range(0, 3 << 30, 4096):\n    kept[place] = 1",
+    "faulthandler off": "import faulthandler, os\nfaulthandler.disable()\nos.close(1)\nos.close(2)",
+    "heartbeat stopped": "import ctypes\nctypes.pythonapi.PyGILState_Ensure()\nctypes.PyDLL(None).sleep(60)",
+    "sockets closed": "import os\nfor number in range(3, 200):\n    try:\n        os.close(number)\n"
+    "    except OSError:\n        pass",
+    "control thread ended": "get_ipython().kernel.control_thread.io_loop.stop()",
+    "loop stopped": "get_ipython().kernel.io_loop.stop()",
+    "input": "input('Your mark? ')",
+    "debugger": "breakpoint()",
+    "restart": "get_ipython().kernel.do_shutdown(True)",
+    "reset": "get_ipython().run_line_magic('reset', '-f')\nimport numpy as np\n"
+    "heights = np.array([1.62, 1.71, 1.68, 1.82])",
+}
+ATTACKS = [
+    *(breaks(f"{name} in a cell", code) for name, code in TWICE.items()),
+    *(breaks_when_called(f"{name} in a test", code) for name, code in TWICE.items()),
+    *(breaks(name, code) for name, code in ONCE.items()),
+]
