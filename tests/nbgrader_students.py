@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from lesson_code import notebook
 from nbgrader.api import Gradebook
-from nbgrader_course import ROOT
+from nbgrader_course import ROOT, copy_course
 
 from autograde_tests import exercises
 from autograde_tests.grading import report_on
@@ -44,6 +44,14 @@ def mistaken_cells(lesson: str) -> dict[str, str]:
         "from autograde_tests import find\n{name} = find({name!r}).mistakes[{number}].solve\n{name}.__name__ = {name!r}"
     )
     return {name: source.format(name=name, number=number) for name, number in chosen_mistakes(lesson).items()}
+
+
+def course_for_them(target: Path) -> Path:
+    """Copy this course; there, kernels of submissions may read what the mistaken student imports."""
+    course = copy_course(target)
+    with (course / "nbgrader_config.py").open("a", encoding="utf-8") as settings:
+        settings.write('\nc.BoxedProvisioner.packages.append(str(HERE / "autograde_tests"))\n')
+    return course
 
 
 # --- what they earn

@@ -15,13 +15,14 @@ from pathlib import Path
 
 import pytest
 from nbgrader.api import Gradebook
-from nbgrader_course import copy_course, nbgrader, scores, solve
+from nbgrader_course import nbgrader, scores, solve
 from nbgrader_students import (
     COMPLETE,
     LESSONS,
     SALT,
     STUDENTS,
     answers,
+    course_for_them,
     due,
     healthy_canaries,
     loads_keras,
@@ -63,7 +64,7 @@ class Cycle:
 
 @pytest.fixture(scope="module", params=COMPLETE)
 def cycle(request, tmp_path_factory) -> Cycle:
-    cycle = Cycle(request.param, copy_course(tmp_path_factory.mktemp("cycle") / "course"))
+    cycle = Cycle(request.param, course_for_them(tmp_path_factory.mktemp("cycle") / "course"))
     cycle.run("generate_assignment")
     cycle.run("release_assignment")
     for student, cells in answers(cycle.lesson).items():

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from nbgrader.api import Gradebook
 from nbgrader.plugins import CsvExportPlugin
-from nbgrader_course import copy_course, nbgrader, scores_in, solve
+from nbgrader_course import nbgrader, scores_in, solve
 from nbgrader_students import (
     SALT,
     SHORT,
     answers,
+    course_for_them,
     due,
     healthy_canaries,
     possible,
@@ -49,7 +50,7 @@ class Graded:
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory) -> Path:
-    return copy_course(tmp_path_factory.mktemp("scores") / "course")
+    return course_for_them(tmp_path_factory.mktemp("scores") / "course")
 
 
 @pytest.fixture(scope="module", params=SHORT[::2])
