@@ -4,8 +4,8 @@ import os
 import sys
 from pathlib import Path
 
+from grading.box.provisioner import plug_in
 from grading.converter import put_in_place
-from grading.provisioner import plug_in
 from grading.surroundings import prepend, usable_folder
 
 HERE = Path(__file__).resolve().parent
@@ -34,7 +34,7 @@ c.ClearSolutions.text_stub = "YOUR ANSWER HERE"
 put_in_place()
 c.Execute.timeout = 120  # seconds for one cell; a slow machine should not cost points
 c.Autograde.autograde_preprocessors = [
-    "grading.run.Run",
+    "grading.judge.run.Run",
     "grading.stderr.StderrAsStdout",
     "nbgrader.preprocessors.IgnorePattern",
     "nbconvert.preprocessors.ClearMetadataPreprocessor",
@@ -52,4 +52,7 @@ c.BoxedProvisioner.cpu_seconds = 1800
 
 # Feedback: a page of one file that runs and loads nothing and shows no hidden test.
 c.GenerateFeedback.preprocessors = ["nbgrader.preprocessors.GetGrades"]
-c.GenerateFeedback.exporter_class = "grading.feedback.FeedbackExporter"
+c.GenerateFeedback.exporter_class = "grading.feedback.feedback.FeedbackExporter"
+# Formgrader's pages show what submissions printed and wrote: cleaned.
+c.HTMLExporter.sanitize_html = True
+c.TemplateExporter.filters = {"clean_html": "grading.feedback.sanitising.clean_for_formgrader"}

@@ -28,10 +28,10 @@ from grading.course import Submission, find_assignments, find_notebooks, find_su
 from grading.errors import CannotGrade
 from grading.gradebook import await_gradebook, patient, require_gradebook
 from grading.lock import only_grader
-from grading.preflight import Expected, Preflight, Refusal, clean_copy, expected_cells, inspect
 from grading.ready import get_ready
 from grading.record import Earned, read_graded, write
 from grading.staging import NotRun, Staging, blank_notebook, is_to_be_graded_again, write_notebook
+from grading.submission.preflight import Expected, Preflight, Refusal, clean_copy, expected_cells, inspect
 from grading.summary import Outcome, printable, table
 
 OUR_ERROR = "Your submission could not be graded; your instructor has been told. There is nothing you need to do."

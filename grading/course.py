@@ -16,7 +16,7 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
 from grading.errors import CannotGrade
-from grading.sentences import listed, shown
+from grading.submission.sentences import listed, shown
 
 
 @dataclass(frozen=True, order=True)

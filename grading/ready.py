@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from grading.canary import Log, require_canaries
+from grading.canaries.canary import Log, require_canaries
 from grading.errors import CannotGrade
 from grading.surroundings import SALT_VARIABLE, course_salt
 

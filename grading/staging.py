@@ -14,9 +14,9 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook, new_output
 from nbgrader.preprocessors import NbGraderPreprocessor
 
-from grading.expected import ExpectedCell
-from grading.run import NOT_GRADED
-from grading.sentences import Refusal
+from grading.judge.run import NOT_GRADED
+from grading.submission.expected import ExpectedCell
+from grading.submission.sentences import Refusal
 
 
 @dataclass(frozen=True)

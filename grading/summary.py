@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-from grading.sentences import is_plain
+from grading.submission.sentences import is_plain
 
 How = Literal["graded", "refused", "skipped", "error", "not recorded"]
 

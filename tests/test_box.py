@@ -11,10 +11,10 @@ from jupyter_client.provisioning import KernelProvisionerFactory
 from nbgrader_course import nbgrader, scores
 from tiny_course import LESSON, cell, make_course, release, submit
 
-from grading import box, landlock, users
-from grading.box import announcement, missing_layers
+from grading.box import box, landlock, users
+from grading.box.box import announcement, missing_layers
+from grading.box.provisioner import BoxedProvisioner, plug_in
 from grading.errors import CannotGrade
-from grading.provisioner import BoxedProvisioner, plug_in
 
 whole_box = pytest.mark.skipif(bool(missing_layers()), reason=f"this machine cannot: {missing_layers()}")
 
@@ -58,7 +58,7 @@ ATTEMPTS = {
 }
 ATTACK = """
 import ctypes, json, mmap, os, resource, socket, subprocess
-from grading import box
+from grading.box import box
 COURSE = {course!r}
 def system_call(name, *arguments):
     if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments) < 0:
@@ -262,7 +262,7 @@ def test_a_kernel_that_grades_is_boxed_however_often_the_settings_are_read(monke
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
     plug_in()
     command = command_of_a_kernel()
-    assert "grading.boxed_kernel" in command
+    assert "grading.box.boxed_kernel" in command
     assert "ipykernel_launcher" not in command
 
 
@@ -293,7 +293,7 @@ def test_a_required_box_with_a_gap_stops_the_grading_and_names_the_way_out(tmp_p
     course = make_course(tmp_path / "course")
     submit(course, "ada", double=DOUBLE, triple=TRIPLE)
     with (course / "nbgrader_config.py").open("a") as settings:
-        settings.write("\nimport grading.landlock\ngrading.landlock.version = lambda: 0\n")
+        settings.write("\nimport grading.box.landlock\ngrading.landlock.version = lambda: 0\n")
     said = nbgrader(course, "autograde", LESSON, fails=True, RNN_COURSE_REQUIRE_ISOLATION="1")
     assert "Nothing was graded" in said
     assert "has gaps (landlock: this Linux kernel has none, or it was switched off" in said
@@ -305,7 +305,7 @@ def test_a_required_box_with_a_gap_stops_the_grading_and_names_the_way_out(tmp_p
 @whole_box
 def test_a_kernel_that_the_box_cannot_replace_is_refused_and_leaves_no_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
-    monkeypatch.setattr("grading.folders.tempfile.mkdtemp", lambda **_: str(tmp_path / "private"))
+    monkeypatch.setattr("grading.box.folders.tempfile.mkdtemp", lambda **_: str(tmp_path / "private"))
     (tmp_path / "private").mkdir()
     plug_in()
     manager = KernelManager(kernel_name="python3")

@@ -19,11 +19,11 @@ from jupyter_client.provisioning import KernelProvisionerFactory
 from nbgrader_course import ROOT
 from traitlets.config import Config
 
-from grading import folders, seccomp, users
-from grading.box import missing_layers, python_folders
-from grading.folders import PrivateFolder, TooDeep
-from grading.provisioner import plug_in
-from grading.watcher import how_it_ended, without_a_name
+from grading.box import folders, seccomp, users
+from grading.box.box import missing_layers, python_folders
+from grading.box.folders import PrivateFolder, TooDeep
+from grading.box.provisioner import plug_in
+from grading.box.watcher import how_it_ended, without_a_name
 
 whole_box = pytest.mark.skipif(bool(missing_layers()), reason=f"this machine cannot: {missing_layers()}")
 as_root = pytest.mark.skipif(
@@ -390,7 +390,7 @@ def test_what_a_killed_grader_left_is_removed_and_nothing_that_is_in_use(request
     request.addfinalizer(made.cleanup)
     tmp_path = Path(made.name)
     monkeypatch.setattr(folders.tempfile, "gettempdir", lambda: str(tmp_path))
-    code = "import os\nfrom grading.folders import PrivateFolder\nPrivateFolder.make()\nos._exit(9)"
+    code = "import os\nfrom grading.box.folders import PrivateFolder\nPrivateFolder.make()\nos._exit(9)"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
     subprocess.run([sys.executable, "-c", code], env=environment, check=False)
     (left,) = tmp_path.glob("box-*")

@@ -16,7 +16,7 @@ from nbgrader.preprocessors import Execute
 from nbgrader_course import nbgrader, scores, solve
 from tiny_course import LESSON, cell, exercise, make_course, release, submit
 
-from grading import cheat, rehearsal
+from grading.canaries import cheat, rehearsal
 from grading.converter import OUR_ERROR, Grading, put_in_place
 
 # nbgrader builds a submission's rows while its session writes what is there so far, and SQLAlchemy mentions it.

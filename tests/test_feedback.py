@@ -20,16 +20,18 @@ from feedback_pages import (
     settings,
     shown,
 )
+from nbconvert.exporters import HTMLExporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from nbgrader.api import Gradebook
-from nbgrader_course import nbgrader
+from nbgrader_course import ROOT, nbgrader
 from tiny_course import LESSON, make_course
+from traitlets.config import PyFileConfigLoader
 
-from grading.feedback import FeedbackExporter, page
-from grading.formulas import mathml
-from grading.hiding import WITHHELD, HiddenTests, error_sentence
-from grading.rendering import Limits, markdown, size
-from grading.sanitising import clean
+from grading.feedback.feedback import FeedbackExporter, page
+from grading.feedback.formulas import mathml
+from grading.feedback.hiding import WITHHELD, HiddenTests, error_sentence
+from grading.feedback.rendering import Limits, markdown, size
+from grading.feedback.sanitising import clean
 
 LIMITS = Limits(text=20_000, outputs=40, html=2_000_000, images=3_000_000)
 SECRET = "assert triple(31337) == 94011, 'three times'"
@@ -373,3 +375,21 @@ def test_generate_feedback_hands_out_no_hidden_test(tmp_path: Path):
     assert "<script" not in html
     assert "Score: 0 / 6" in html
     assert "Content-Security-Policy" in html
+
+
+def test_formgraders_own_pages_run_nothing_of_a_submissions(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "")  # reading the settings adds to these
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "")
+    hostile = "<script>x()</script><b onclick='x()'>bold</b><iframe src='//a'></iframe><a href='javascript:x()'>a</a>"
+    kinds = {"text/html": hostile, "application/javascript": "x()", "text/markdown": hostile}
+    outputs = [new_output("display_data", {kind: text}) for kind, text in kinds.items()]
+    code = "print('<script>x()</script>')"
+    notebook = new_notebook(cells=[new_markdown_cell(f"one $x^2$ {hostile}"), new_code_cell(code, outputs=outputs)])
+    settings = PyFileConfigLoader("nbgrader_config.py", path=str(ROOT)).load_config()
+    settings.HTMLExporter.template_name = "classic"  # which formgrader's own extends
+    page, _ = HTMLExporter(config=settings).from_notebook_node(notebook)
+    body = page[page.index("one $x^2$") :]
+    assert "<b>bold</b>" in body
+    assert '<span class="nb">print</span>' in body
+    for forbidden in ("<script>x", "x()</script>", "onclick", "<iframe", "javascript:x"):
+        assert forbidden not in body

@@ -20,12 +20,12 @@ from tiny_course import LESSON, make_course, submit
 from traitlets.config import Config, PyFileConfigLoader
 from traitlets.utils.importstring import import_item
 
-from grading import canary
+from grading.canaries import canary
+from grading.canaries.rehearsal import BLANK, CHEAT, SOLUTION, Score, canaries
 from grading.errors import CannotGrade
+from grading.judge.run import Run
 from grading.ready import get_ready
 from grading.record import Record
-from grading.rehearsal import BLANK, CHEAT, SOLUTION, Score, canaries
-from grading.run import Run
 from grading.stderr import StderrAsStdout
 from grading.surroundings import course_salt, prepend, usable_folder
 
@@ -222,7 +222,11 @@ def test_the_salt_is_set_before_the_canaries_go(tmp_path, monkeypatch):
 
 def test_the_cheat_goes_ahead_only_where_tests_are_judged_from_outside():
     assert canaries(Config(Autograde={"autograde_preprocessors": [Execute]})) == (SOLUTION, BLANK)
-    assert canaries(Config(Autograde={"autograde_preprocessors": ["grading.run.Run"]})) == (SOLUTION, BLANK, CHEAT)
+    assert canaries(Config(Autograde={"autograde_preprocessors": ["grading.judge.run.Run"]})) == (
+        SOLUTION,
+        BLANK,
+        CHEAT,
+    )
 
 
 def test_healthy_canaries_are_sent_again_only_after_a_change(course, monkeypatch):

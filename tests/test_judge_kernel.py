@@ -23,8 +23,8 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 from nbgrader.preprocessors import Execute
 
-from grading import judge_kernel, zygote
-from grading.judge_kernel import JudgeManager, preload
+from grading.judge import judge_kernel, zygote
+from grading.judge.judge_kernel import JudgeManager, preload
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kernels speak through files in a folder here")
 only_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="kernels are forked on Linux only")
@@ -32,8 +32,8 @@ only_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ke
 THREAD = "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n"
 GRADER = """
 import asyncio, os
-from grading.judge_kernel import JudgeManager
-from grading import zygote
+from grading.judge.judge_kernel import JudgeManager
+from grading.judge import zygote
 async def main():
     manager = JudgeManager()
     await manager.start_kernel()

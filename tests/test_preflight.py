@@ -15,10 +15,10 @@ import tiny_course
 from nbgrader_course import ROOT
 from submissions import CELLS, EXPECTED, NAME, PLACES, lesson, names, problem, sources, submit
 
-from grading import notebook_file, open_folder, repairs, submission_files
 from grading.errors import CannotGrade
-from grading.expected import ExpectedCell, expected_cells
-from grading.preflight import Limits, Preflight, blank_notebook, clean_copy, inspect
+from grading.submission import notebook_file, open_folder, repairs, submission_files
+from grading.submission.expected import ExpectedCell, expected_cells
+from grading.submission.preflight import Limits, Preflight, blank_notebook, clean_copy, inspect
 
 ORDER = [None, *(cell.name for cell in CELLS)]
 

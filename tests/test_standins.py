@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grading import judging
-from grading.answering import Service
-from grading.link import SubmissionError
-from grading.standins import StandIn
+from grading.judge import judging
+from grading.judge.answering import Service
+from grading.judge.link import SubmissionError
+from grading.judge.standins import StandIn
 
 ANSWERS = '''
 import collections

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grading import wire
-from grading.wire import CannotCross, Decoder, Encoder, WireError, pack, receive
+from grading.judge import wire
+from grading.judge.wire import CannotCross, Decoder, Encoder, WireError, pack, receive
 
 Point = collections.namedtuple("Point", ["x", "y"])
 STRUCTURED = np.array([(1, 2.5, "ab")], dtype=[("n", "i4"), ("v", "f8", (2,)), ("s", "U3")])

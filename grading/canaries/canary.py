@@ -14,9 +14,9 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
+from grading.canaries.rehearsal import Score, rehearse, settings_without_hooks
 from grading.errors import CannotGrade
 from grading.gradebook import gradebook_file
-from grading.rehearsal import Score, rehearse, settings_without_hooks
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 

@@ -24,15 +24,15 @@ from nbformat.v4 import new_output
 from nbgrader.preprocessors import Execute
 from traitlets import Integer
 
-from grading.client import GRACE, TIMEOUT, Ended, Kernel
-from grading.judge_kernel import JudgeManager, preload
-from grading.plans import plan_for
-from grading.split import TEST, Plan
+from grading.judge.client import GRACE, TIMEOUT, Ended, Kernel
+from grading.judge.judge_kernel import JudgeManager, preload
+from grading.judge.plans import plan_for
+from grading.judge.split import TEST, Plan
 
 NOT_GRADED = "NotGraded"
-SERVICE = "__import__('grading.answering', fromlist=['x'])"
+SERVICE = "__import__('grading.judge.answering', fromlist=['x'])"
 HEALTH = f"assert {SERVICE}.service.waiting and 1 + 1 == 2"
-JUDGE = "__import__('grading.judging', fromlist=['x'])"
+JUDGE = "__import__('grading.judge.judging', fromlist=['x'])"
 
 
 class Run(Execute):

@@ -15,8 +15,8 @@ from typing import Any
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 
-from grading.sentences import Notes, Refused
-from grading.submission_files import Limits
+from grading.submission.sentences import Notes, Refused
+from grading.submission.submission_files import Limits
 
 NEW = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
 METADATA = {

@@ -13,8 +13,8 @@ from importlib.metadata import packages_distributions
 from os import stat_result
 from pathlib import Path
 
-from grading.open_folder import OpenFolder
-from grading.sentences import Notes, is_plain
+from grading.submission.open_folder import OpenFolder
+from grading.submission.sentences import Notes, is_plain
 
 TIMESTAMP = "timestamp.txt"  # nbgrader's
 ENTRIES_FOR_A_FILE = 20  # of so many names for each file that is allowed, no more are looked at

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from grading.link import Link, SubmissionError, known_class
+from grading.judge.link import Link, SubmissionError, known_class
 
 # Names that libraries look up to find out what an object can do. A stand-in answers by being called, not by these.
 UNASKED = ("_repr_", "_ipython_", "__array_", "__wrapped__", "__html__", "__await__", "__reduce", "__getstate__")

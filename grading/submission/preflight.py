@@ -15,12 +15,12 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_notebook
 
-from grading.expected import Expected, ExpectedCell, expected_cells
-from grading.notebook_file import METADATA, read_notebook
-from grading.open_folder import read_inside
-from grading.repairs import answered, repair
-from grading.sentences import Notes, Refusal, Refused, listed, shown
-from grading.submission_files import TIMESTAMP, Limits, Survey, survey
+from grading.submission.expected import Expected, ExpectedCell, expected_cells
+from grading.submission.notebook_file import METADATA, read_notebook
+from grading.submission.open_folder import read_inside
+from grading.submission.repairs import answered, repair
+from grading.submission.sentences import Notes, Refusal, Refused, listed, shown
+from grading.submission.submission_files import TIMESTAMP, Limits, Survey, survey
 
 __all__ = [
     "Expected",

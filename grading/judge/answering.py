@@ -13,8 +13,8 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from grading.describing import about, imported, known_name, told
-from grading.wire import CannotCross, Decoder, Encoder, Tree, WireError, pack, receive
+from grading.judge.describing import about, imported, known_name, told
+from grading.judge.wire import CannotCross, Decoder, Encoder, Tree, WireError, pack, receive
 
 PRINTED = 20_000  # characters of what a call prints that travel back
 NAMESPACE = 0  # the number of the object that holds the submission's names

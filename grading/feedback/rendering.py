@@ -19,9 +19,9 @@ from pygments import highlight  # type: ignore[import-untyped]
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 from pygments.lexers import PythonLexer  # type: ignore[import-untyped]
 
-from grading.formulas import mathml
-from grading.hiding import NOT_GRADED
-from grading.sanitising import IMAGE, LONGEST, clean
+from grading.feedback.formulas import mathml
+from grading.feedback.hiding import NOT_GRADED
+from grading.feedback.sanitising import IMAGE, LONGEST, clean
 
 # The first that an output has is shown; nothing else is: no script, no widget, no SVG outside of an image.
 PREFERRED = ["text/html", "text/markdown", "image/png", "image/jpeg", "image/svg+xml", "text/latex", "text/plain"]

@@ -9,8 +9,8 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from grading.expected import ExpectedCell
-from grading.sentences import Notes
+from grading.submission.expected import ExpectedCell
+from grading.submission.sentences import Notes
 
 FLAGS = ("grade", "solution", "locked", "task")
 

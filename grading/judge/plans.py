@@ -11,7 +11,7 @@ import nbformat
 from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 
-from grading.split import ANSWER, GIVEN, TEST, Plan, Source
+from grading.judge.split import ANSWER, GIVEN, TEST, Plan, Source
 
 
 def plan_for(course: CourseDirectory, assignment: str, notebook: str) -> Plan:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from grading.folders import TooDeep, measure
-from grading.limits import MEGABYTE
+from grading.box.folders import TooDeep, measure
+from grading.box.limits import MEGABYTE
 
 EVERY_S = 0.5
 

@@ -21,13 +21,13 @@ from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 from traitlets import Bool, Integer, List, Unicode
 
-from grading import users
-from grading.box import SYSTEM, Box, announcement, missing_layers, python_folders
+from grading.box import users
+from grading.box.box import SYSTEM, Box, announcement, missing_layers, python_folders
+from grading.box.folders import PrivateFolder, copy_font_lists, hand_over
+from grading.box.launching import boxed_command, link_packages, small_environment, user_packages
+from grading.box.limits import LIMITS
+from grading.box.watcher import Allowed, Watcher, how_it_ended
 from grading.errors import CannotGrade
-from grading.folders import PrivateFolder, copy_font_lists, hand_over
-from grading.launching import boxed_command, link_packages, small_environment, user_packages
-from grading.limits import LIMITS
-from grading.watcher import Allowed, Watcher, how_it_ended
 
 NAME = "boxed-for-grading"
 LAYERS = ("user", "limits", "landlock", "seccomp")
@@ -202,7 +202,7 @@ class BoxedProvisioner(LocalProvisioner):
         return limits
 
     def _packages(self) -> list[Path]:
-        return [*map(Path, self.packages), Path(__file__).parent]  # the kernel itself imports grading/
+        return [*map(Path, self.packages), Path(__file__).parents[1]]  # the kernel itself imports grading/
 
     def _speak_through(self, home: Path) -> None:
         """Let the grader and the kernel talk through files in the private folder: no network is needed."""

@@ -1,4 +1,4 @@
-"""What runs instead of `ipykernel_launcher` for a submission: python -P -m grading.boxed_kernel BOX -f CONNECTION.
+"""What runs instead of `ipykernel_launcher` for a submission: python -P -m grading.box.boxed_kernel BOX -f CONNECTION.
 
 -P keeps the submission's folder off the path while this starts: a file of a student's named json.py would otherwise
 run before the box is closed. Afterwards the folder is put where IPython puts it, unless there is a -P.
@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from grading.box import Box, enter, seal
+from grading.box.box import Box, enter, seal
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """The feedback page of a graded notebook, fit to hand out: no hidden test, nothing that runs or loads, bounded.
 
-`c.GenerateFeedback.exporter_class = "grading.feedback.FeedbackExporter"` is all that nbgrader needs to be told.
+`c.GenerateFeedback.exporter_class = "grading.feedback.feedback.FeedbackExporter"` is all that nbgrader needs to be told.
 The page is one file without a script; docs/threat_model.md says what it keeps out.
 """
 
@@ -19,8 +19,8 @@ from nbgrader.preprocessors import ClearHiddenTests
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 from traitlets import Integer, default
 
-from grading.hiding import HiddenTests, is_test
-from grading.rendering import Limits, Renderer
+from grading.feedback.hiding import HiddenTests, is_test
+from grading.feedback.rendering import Limits, Renderer
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_CELLS = 1000  # cells that carry no points; a page of a hundred thousand empty ones helps nobody

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from grading import landlock, seccomp, users
-from grading.limits import apply_limits, die_first
+from grading.box import landlock, seccomp, users
+from grading.box.limits import apply_limits, die_first
 
 # What libraries read at their start: the loader, fonts, time zones, and how many processors there are.
 SYSTEM: tuple[str, ...] = ("/usr", "/lib", "/lib64", "/bin", "/nix/store")

@@ -23,7 +23,7 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 
-from grading import zygote
+from grading.judge import zygote
 
 NAME = "forked"
 OUTPUT = "output"  # in a kernel's folder: what it prints where no cell shows it
@@ -168,7 +168,7 @@ def _judges_environment(graders: Any) -> dict[str, str]:
     child = {name: text for name, text in graders.items() if not name.startswith(dropped)}
     entries = [entry for entry in child.get("PYTHONPATH", "").split(os.pathsep) if entry]  # an empty one means "here"
     entries = [os.path.join(_STARTED_IN, entry) for entry in entries]
-    this_package = str(Path(__file__).resolve().parents[1])
+    this_package = str(Path(__file__).resolve().parents[2])
     return {**child, **_JUDGES_VARIABLES, "PYTHONPATH": os.pathsep.join(dict.fromkeys([*entries, this_package]))}
 
 

@@ -25,10 +25,10 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config, PyFileConfigLoader
 from traitlets.utils.importstring import import_item
 
-from grading.cheat import cheat_in
+from grading.canaries.cheat import cheat_in
 from grading.errors import CannotGrade
 from grading.gradebook import gradebook_file
-from grading.run import Run
+from grading.judge.run import Run
 
 SOLUTION, BLANK, CHEAT = "canary-solution", "canary-blank", "canary-cheat"
 SHOWN_LINES = 8  # of what a cell printed: enough for an error and its cause

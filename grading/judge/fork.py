@@ -1,7 +1,7 @@
 """A process that imports modules once and then forks: each child is a Python program that finds them imported.
 
-It runs as `python -P -m grading.fork SOCKET` and answers the process that started it over that socket, which has no
-name in the file system. Each packet is one JSON object:
+It runs as `python -P -m grading.judge.fork SOCKET` and answers the process that started it over that socket, which
+has no name in the file system. Each packet is one JSON object:
 
     {"do": "import", "modules": [...]}                  -> {"threads": 1, "from": null}
     {"do": "fork", "argv": [...], "env": {}, "cwd": "", "output": ""} -> {"pid": 12}, together with a pidfd
@@ -32,7 +32,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from grading.syscalls import prctl
+from grading.box.syscalls import prctl
 
 DIE_WITH_PARENT = 1  # of prctl
 LARGEST_PACKET = 1 << 20

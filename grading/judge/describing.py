@@ -9,7 +9,7 @@ import sys
 import traceback
 from typing import Any
 
-from grading.wire import Tree
+from grading.judge.wire import Tree
 
 MESSAGE = 4_000  # characters
 FRAMES = 6  # of a traceback, the last ones

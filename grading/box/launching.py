@@ -55,7 +55,7 @@ def boxed_command(command: list[str], box: Path) -> list[str]:
     """Return the command of a kernel with ours in the place of ipykernel's launcher."""
     for start in range(len(command) - 1):
         if command[start : start + 2] == LAUNCHER:
-            return [*command[:start], "-P", "-m", "grading.boxed_kernel", str(box), *command[start + 2 :]]
+            return [*command[:start], "-P", "-m", "grading.box.boxed_kernel", str(box), *command[start + 2 :]]
     raise CannotGrade(
         f"The kernel starts with {' '.join(command)}; expected {' '.join(LAUNCHER)} in it, which the box replaces. "
         "Release the lesson with the kernel python3."

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from grading.describing import known_name
-from grading.wire import CannotCross, Decoder, Encoder, Tree, WireError, pack, receive
+from grading.judge.describing import known_name
+from grading.judge.wire import CannotCross, Decoder, Encoder, Tree, WireError, pack, receive
 
 MOST_OBJECTS = 1_000_000
 TEXT = 20_000  # characters of printed text that are taken over from one call

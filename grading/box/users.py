@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from grading.syscalls import DROP_FROM_BOUNDING_SET, DUMPABLE, KEEP_CAPABILITIES, capset, prctl
+from grading.box.syscalls import DROP_FROM_BOUNDING_SET, DUMPABLE, KEEP_CAPABILITIES, capset, prctl
 
 USERS = range(61184, 65520)  # what systemd reserves for users that come and go; nobody else's
 CAPABILITIES_VERSION_3 = 0x20080522

@@ -7,9 +7,9 @@ import io
 import sys
 from typing import Any
 
-from grading.answering import NAMESPACE
-from grading.link import Link
-from grading.standins import StandIn, number_of, stand_in
+from grading.judge.answering import NAMESPACE
+from grading.judge.link import Link
+from grading.judge.standins import StandIn, number_of, stand_in
 
 _link: Link | None = None  # with the process that the submission runs in now
 _fetched: set[str] = set()
@@ -21,7 +21,7 @@ def begin(names: dict[str, Any], path: str, folder: str, asked_for: list[str], n
     path: the socket of the submission's process
     folder: the instructor's files, such as data and modules of the lesson
     asked_for: names of the classes that students write
-    needs: the fields of grading.split.Needs
+    needs: the fields of grading.judge.split.Needs
     Raises OSError when the submission's process does not answer.
     """
     global _link

@@ -1,0 +1,1 @@
+"""The page that a student gets back: nothing hidden in it, nothing that runs."""
