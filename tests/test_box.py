@@ -293,7 +293,7 @@ def test_a_required_box_with_a_gap_stops_the_grading_and_names_the_way_out(tmp_p
     course = make_course(tmp_path / "course")
     submit(course, "ada", double=DOUBLE, triple=TRIPLE)
     with (course / "nbgrader_config.py").open("a") as settings:
-        settings.write("\nimport grading.box.landlock\ngrading.landlock.version = lambda: 0\n")
+        settings.write("\nimport grading.box.landlock\ngrading.box.landlock.version = lambda: 0\n")
     said = nbgrader(course, "autograde", LESSON, fails=True, RNN_COURSE_REQUIRE_ISOLATION="1")
     assert "Nothing was graded" in said
     assert "has gaps (landlock: this Linux kernel has none, or it was switched off" in said

@@ -189,6 +189,8 @@ def test_classes_and_their_objects(names):
     assert issubclass(names["Sub"], Vector)
     assert not isinstance(3, Vector)
     assert (v.values, len(v), v[1], repr(v), 2 in v, list(v)) == ((1, 2), 2, 2, "Vector(1, 2)", True, [1, 2])
+    with pytest.raises(TypeError, match="expected tuple, got an object of type Vector"):
+        assert names["vector"] == (1, 2)  # it was not the test that made this one
     v.values = (5,)
     assert v[0] == 5
     with v as inside:

@@ -9,7 +9,7 @@ from typing import Any
 
 from grading.judge.answering import NAMESPACE
 from grading.judge.link import Link
-from grading.judge.standins import StandIn, number_of, stand_in
+from grading.judge.standins import StandIn, ask_for, number_of, stand_in
 
 _link: Link | None = None  # with the process that the submission runs in now
 _fetched: set[str] = set()
@@ -28,7 +28,7 @@ def begin(names: dict[str, Any], path: str, folder: str, asked_for: list[str], n
     if folder not in sys.path:
         sys.path.append(folder)
     if _link is None or _link.path != path:
-        _link = Link(path, stand_in, number_of, frozenset(f"__main__:{name}" for name in asked_for))
+        _link = Link(path, stand_in, number_of)
     _link.open()
     for name in _fetched:
         names.pop(name, None)
@@ -41,6 +41,8 @@ def begin(names: dict[str, Any], path: str, folder: str, asked_for: list[str], n
         with contextlib.suppress(KeyError):
             names[name] = _link.call("operator:getitem", StandIn(_link, NAMESPACE, {}), name)
             _fetched.add(name)
+            if name in asked_for:
+                ask_for(names[name])
 
 
 def end() -> None:

@@ -38,7 +38,6 @@ class Link:
     path: the socket on which that process waits
     stand_in: makes what represents an object that stays there, from (link, number, what is told of it)
     number_of: gives the number back, or None for what is no stand-in
-    asked_for: "module:name" of classes that the exercises ask for
     """
 
     def __init__(
@@ -46,11 +45,9 @@ class Link:
         path: str,
         stand_in: Callable[[Link, int, dict], Any],
         number_of: Callable[[Any], int | None],
-        asked_for: frozenset[str] = frozenset(),
     ):
         self.stand_in = stand_in
         self.number_of = number_of
-        self.asked_for = asked_for
         self.path = path
         self.functions: list[Callable] = []
         self.broken = "it belongs to a process that has ended"

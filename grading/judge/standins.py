@@ -19,12 +19,14 @@ UNASKED = ("_repr_", "_ipython_", "__array_", "__wrapped__", "__html__", "__awai
 
 
 class StandIn:
-    # An object in a submission's process. `_there` holds the link, its number, and what it is said to be.
-    __slots__ = ("_there",)
+    # An object in a submission's process. `_there` holds the link, its number, and what it is said to be; `_asked_for`
+    # whether it is a class that an exercise asks for ("class"), or was made by a test from such a class ("made").
+    __slots__ = ("_asked_for", "_there")
     __doc__ = property(lambda self: self.__getattr__("__doc__"))  # type: ignore[assignment]
 
     def __init__(self, link: Link, number: int, told: dict):
         object.__setattr__(self, "_there", (link, number, told))
+        object.__setattr__(self, "_asked_for", "")
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:  # isinstance(model, keras.Model) asks for this
@@ -63,7 +65,7 @@ class StandIn:
         return _data(_ask(self, "builtins:bool"), bool)
 
     def __contains__(self, value: Any) -> bool:
-        if may_compare(self):
+        if self._asked_for == "made":
             return _data(_ask(self, "operator:contains", value), bool)
         return any(value == item for item in self)
 
@@ -116,7 +118,10 @@ class CallableStandIn(StandIn):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         link, number, _ = self._there
-        return link.call(number, *args, **kwargs)
+        result = link.call(number, *args, **kwargs)
+        if self._asked_for == "class" and _is_stand_in(result):
+            object.__setattr__(result, "_asked_for", "made")
+        return result
 
 
 def stand_in(link: Link, number: int, told: dict) -> StandIn:
@@ -153,10 +158,10 @@ def _is_stand_in(value: Any) -> bool:
     return issubclass(type(value), StandIn)  # isinstance would ask the other process
 
 
-def may_compare(value: StandIn) -> bool:
-    """Tell whether an object is of a class that an exercise asks for: then its own comparisons are what is tested."""
-    link, _, told = value._there
-    return any(place in link.asked_for for place in told.get("classes") or [] if isinstance(place, str))
+def ask_for(value: Any) -> None:
+    """Mark a class that an exercise asks for: what a test makes of it may say itself what it equals."""
+    if _is_stand_in(value):
+        object.__setattr__(value, "_asked_for", "class")
 
 
 def _ask(value: StandIn, function: str, *args: Any) -> Any:
@@ -205,7 +210,7 @@ def _operator(name: str, swapped: bool) -> Callable:
 
 def _comparison(name: str) -> Callable:
     def compare(self: StandIn, other: Any) -> Any:
-        if not _is_stand_in(other) and not may_compare(self):
+        if not _is_stand_in(other) and self._asked_for != "made":
             raise NotData(f"expected {type(other).__name__}, got an object of type {_name(self)}")
         return _data(self._there[0].call(f"operator:{name}", self, other), bool)
 
