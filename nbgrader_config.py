@@ -33,6 +33,7 @@ c.ClearSolutions.text_stub = "YOUR ANSWER HERE"
 # Grading: first the canaries, then a clean copy of each submission; what it writes to stderr costs no point.
 put_in_place()
 c.Execute.timeout = 120  # seconds for one cell; a slow machine should not cost points
+c.Run.total_seconds = 900  # for one notebook with all its cells
 c.Autograde.autograde_preprocessors = [
     "grading.judge.run.Run",
     "grading.stderr.StderrAsStdout",

@@ -84,6 +84,17 @@ def test_magics_are_run_where_they_are_needed_and_other_languages_nowhere():
     assert found.statements == ["files = get_ipython().run_line_magic('pwd', '')"]
 
 
+def test_a_cell_that_is_timed_is_read_like_any_other():
+    found = needs((GIVEN, "%%capture\nX = 3"), (ANSWER, "def f(x): return x"), (TEST, "%%time\nassert f(X) == 3"))
+    assert (found.statements, found.names) == (["X = 3"], ["f"])
+
+
+def test_a_test_that_looks_around_finds_all_that_students_define():
+    cells = [(ANSWER, "def f(): pass\nx = 3"), (GIVEN, "y = 1")]
+    assert needs(*cells, (TEST, "assert 'x' in globals()")).names == ["f", "x"]
+    assert needs(*cells, (TEST, "assert eval('f')")).names == ["f", "x"]
+
+
 @pytest.mark.parametrize("text", ["def f(:", "", "\0", "x = 1;" * 3])
 def test_text_that_is_not_python_is_no_statement(text):
     assert needs((GIVEN, text), (TEST, "y")).loose == ["y"]

@@ -115,7 +115,7 @@ def names(service: Service, tmp_path: Path) -> Iterator[dict[str, Any]]:
     path = service.waiting.getsockname()
     found: dict[str, Any] = {}
     wanted = [name for name in service.objects[0] if not name.startswith("__")]
-    judging.begin(found, path, str(tmp_path), ["Vector"], {"statements": [], "ours": [], "names": wanted, "loose": []})
+    judging.begin(found, path, ["Vector"], [], wanted, [])
     yield found
     judging.end()
     thread.join()
@@ -314,9 +314,6 @@ def valued(tree: object, changed: object = ()) -> bytes:
     return frame_of(json.dumps({"value": tree, "printed": "", "complained": "", "changed": changed}))
 
 
-NEEDS: dict[str, list[str]] = {"statements": [], "ours": [], "names": ["f"], "loose": []}
-
-
 @pytest.mark.parametrize(
     "reply",
     [
@@ -344,7 +341,7 @@ def test_a_malicious_reply_is_an_error_of_the_submissions(tmp_path, reply):
     thread = answer_once(tmp_path / "judge", reply)
     try:
         with pytest.raises(SubmissionError):
-            judging.begin({}, str(tmp_path / "judge"), str(tmp_path), [], NEEDS)
+            judging.begin({}, str(tmp_path / "judge"), [], [], ["f"], [])
     finally:
         judging.end()
         thread.join()
@@ -366,7 +363,7 @@ def test_a_claimed_class_of_error_is_taken_only_where_it_is_harmless(tmp_path, c
     thread = answer_once(tmp_path / "judge", frame_of(json.dumps(reply)))
     try:
         with pytest.raises(kind) as caught:
-            judging.begin({}, str(tmp_path / "judge"), str(tmp_path), [], NEEDS)
+            judging.begin({}, str(tmp_path / "judge"), [], [], ["f"], [])
         assert isinstance(caught.value, SubmissionError)
     finally:
         judging.end()

@@ -13,7 +13,6 @@ import re
 import shutil
 import tempfile
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -206,9 +205,14 @@ class Session:
             await self.judge.stop()
             await self.judge.start()
             self.done = set()
-        needs = asdict(self.plan.needs(name, self.done))
-        arguments = f"{self.path!r}, {str(self.given)!r}, {self.plan.asked_for!r}, {needs!r}"
-        return await self.judge.silently(f"{JUDGE}.begin(get_ipython().user_ns, {arguments})", GRACE * 2)
+        done = set(self.done)
+        needs = self.plan.needs(name, done)
+        given = f"{str(self.given)!r}, {needs.statements!r}"
+        if wrong := await self.judge.silently(f"{JUDGE}.prepare(get_ipython().user_ns, {given})", self._seconds()):
+            return wrong
+        self.done = done
+        names = f"{self.plan.asked_for!r}, {needs.ours!r}, {needs.names!r}, {needs.loose!r}"
+        return await self.judge.silently(f"{JUDGE}.begin(get_ipython().user_ns, {self.path!r}, {names})", GRACE * 2)
 
     async def _ask(self, cell: NotebookNode, name: str) -> None:
         """Run a test cell in the judge's kernel; nothing but what is printed and returned there gives points."""

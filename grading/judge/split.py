@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import builtins
 import dis
+import re
 import types
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from dataclasses import dataclass, field
 from IPython.core.inputtransformer2 import TransformerManager
 
 ALWAYS = frozenset({*dir(builtins), "get_ipython", "display", "__name__", "__file__", "__doc__"})
+LOOK_AROUND = {"globals", "locals", "vars", "dir", "eval", "exec", "get_ipython"}  # with these, any name may be meant
+AROUND_A_CELL = re.compile(r"\s*%%(time|timeit|capture|prun)\b.*")  # magics that run the cell below them as Python
 GIVEN, ANSWER, TEST = "given", "answer", "test"
 
 
@@ -87,6 +90,8 @@ class Plan:
         chosen: dict[int, str] = {}
         names: dict[str, list[str]] = {"ours": [], "students": [], "loose": []}
         wanted = ["*", *sorted(_read_first(self._cells[place]))]
+        if any(LOOK_AROUND & (statement.needs | statement.later) for statement in self._cells[place]):
+            wanted += sorted(self._answers(place))
         known = set(wanted)
         while wanted:
             name = wanted.pop()
@@ -107,6 +112,11 @@ class Plan:
         done.update(new)
         ours, students, loose = (sorted(set(found) - {"*"}) for found in names.values())
         return Needs([chosen[number] for number in new], ours, students, loose)
+
+    def _answers(self, place: int) -> set[str]:
+        """Return the names that students bind before a cell."""
+        cells = zip(self.sources[:place], self._cells, strict=False)
+        return {name for source, cell in cells if source.kind == ANSWER for s in cell for name in s.sets}
 
     def _sets(self, name: str, cell: int) -> list[int]:
         return [row for row, statement in enumerate(self._cells[cell]) if name in statement.sets]
@@ -151,7 +161,9 @@ def _read_first(cell: Iterable[Statement]) -> set[str]:
 
 def statements(text: str) -> list[Statement]:
     """Return the statements of a cell; none when it is not Python, such as a cell for another program."""
-    plain = TransformerManager().transform_cell(text)
+    plain = TransformerManager().transform_cell(
+        AROUND_A_CELL.sub("", text, count=1) if text.lstrip()[:2] == "%%" else text
+    )
     try:
         tree = ast.parse(plain)
         return [_statement(node, ast.get_source_segment(plain, node) or "", plain) for node in tree.body]
