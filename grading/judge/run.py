@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import re
 import shutil
 import tempfile
@@ -53,6 +54,7 @@ class Run(Execute):
         lesson = course.format_path(course.source_directory, ".", ids["assignment"])
         students = getattr(converter, "exclude_overwriting", {}).get(ids["assignment"], [])
         with tempfile.TemporaryDirectory(prefix="submission-", ignore_cleanup_errors=True) as folder:
+            os.chmod(folder, 0o711)  # the submission's own user passes through to its copy, and sees nothing else
             given = _copy_files(Path(lesson), Path(folder, "given"), without=students)
             session = Session(self, nb, plan, Path(resources["metadata"]["path"]), given)
             try:
@@ -78,7 +80,8 @@ class Session:
         kept = {"output_bytes": settings.output_bytes, "startup_timeout": settings.startup_timeout}
         self.student = Kernel(AsyncKernelManager, name, "", config=settings.config, **kept)
         self.judge = Kernel(JudgeManager, "", str(given), config=settings.config, **kept)
-        self.tests = {source.name for source in plan.sources if source.kind == TEST}
+        self.tests = {source.name: source.text for source in plan.sources if source.kind == TEST}  # and no other text
+        self.judged: set[str] = set()
         self.ran: list[str] = []  # the student's cells that ended well, to be run again after a restart
         self.done: set[int] = set()  # statements that the judge has run
         self.deaths = 0
@@ -96,7 +99,11 @@ class Session:
                 continue
             name = cell.metadata.get("nbgrader", {}).get("grade_id", "")
             cell.outputs, cell.execution_count = [], None
-            if name in self.tests:
+            if name in self.judged:
+                self._say(cell, name, "not judged", "Another cell of this name was judged before.")
+            elif name in self.tests:
+                self.judged.add(name)
+                cell.source = self.tests[name]
                 await self._judge(cell, name)
             elif cell.source.strip():
                 await self._run(cell, name or f"cell {number + 1}")
@@ -270,7 +277,7 @@ def _copy_files(source: Path, target: Path, without: list[str] | tuple[str, ...]
             p.name for p in paths if p.suffix == ".ipynb" or p.is_symlink() or str(p.relative_to(source)) in without
         ]
 
-    target.mkdir(parents=True)
+    target.mkdir(mode=0o700)
     if source.is_dir():
         shutil.copytree(source, target, ignore=ignored, copy_function=shutil.copyfile, dirs_exist_ok=True)
     return target
