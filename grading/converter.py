@@ -30,7 +30,7 @@ from grading.gradebook import await_gradebook, patient, require_gradebook
 from grading.lock import only_grader
 from grading.ready import get_ready
 from grading.record import Earned, read_graded, write
-from grading.staging import NotRun, Staging, blank_notebook, is_to_be_graded_again, write_notebook
+from grading.staging import NotRun, Staging, is_to_be_graded_again, refused_notebook, write_notebook
 from grading.submission.preflight import Expected, Preflight, Refusal, clean_copy, expected_cells, inspect
 from grading.summary import Outcome, printable, table
 
@@ -197,7 +197,7 @@ class Grading(Autograde):
         for name, refusal in found.refusals.items():
             if name in expected:
                 again = needs_look or "" in found.refusals
-                write_notebook(blank_notebook(expected[name], refusal, again), copy, name)
+                write_notebook(refused_notebook(expected[name], refusal, again), copy, name)
         self.refused, self.earned = set(found.refusals), list[Earned]()
         names = self.asked[assignment]
         self.notebooks = [str(copy / f"{name}.ipynb") for name in names]

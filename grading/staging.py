@@ -11,11 +11,12 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_markdown_cell, new_notebook, new_output
+from nbformat.v4 import new_markdown_cell, new_output
 from nbgrader.preprocessors import NbGraderPreprocessor
 
 from grading.judge.run import NOT_GRADED
 from grading.submission.expected import ExpectedCell
+from grading.submission.preflight import blank_notebook
 from grading.submission.sentences import Refusal
 
 
@@ -75,14 +76,13 @@ def _move(source: Path, target: Path) -> None:
         shutil.rmtree(source)
 
 
-def blank_notebook(cells: list[ExpectedCell], refusal: Refusal, again: bool = False) -> NotebookNode:
+def refused_notebook(cells: list[ExpectedCell], refusal: Refusal, again: bool = False) -> NotebookNode:
     """Return the lesson without answers, for a notebook that is not run; its first cell says why.
 
     again: whether it is to be graded at the next run, as after an error that is not the student's
     """
-    notebook = new_notebook(cells=[new_markdown_cell(f"**Not graded.** {refusal.student}")])
-    notebook.cells += [cell.cell(cell.source) for cell in cells]
-    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = blank_notebook(cells)
+    notebook.cells.insert(0, new_markdown_cell(f"**Not graded.** {refusal.student}"))
     notebook.metadata["grading"] = {
         "repairs": [],
         "refused": {"student": refusal.student, "instructor": refusal.instructor, "again": again},

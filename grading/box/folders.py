@@ -20,7 +20,7 @@ from pathlib import Path
 
 PREFIX = "box-"
 OWNER = "owner"  # a file that the grader keeps locked: a folder where it is not locked belongs to nobody any more
-LONGEST_SOCKET_FOLDER = 70  # Linux allows 107 characters for the path of a socket
+LONGEST_SOCKET_FOLDER = 70  # Linux allows 107 characters for the path of a socket, macOS 103
 DEEPEST = 64
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # Windows has neither
 FOLDER_ITSELF = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | NO_LINK
@@ -28,6 +28,12 @@ FOLDER_ITSELF = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | NO_LINK
 
 class TooDeep(Exception):
     """Folders inside of folders, further than anybody needs."""
+
+
+def place_for_sockets() -> str:
+    """Return the temporary folder, or one with a shorter name where that is too long for sockets."""
+    anywhere = tempfile.gettempdir()
+    return anywhere if len(anywhere) <= LONGEST_SOCKET_FOLDER else "/tmp"
 
 
 @dataclass
@@ -48,8 +54,7 @@ class PrivateFolder:
     @classmethod
     def make(cls) -> PrivateFolder:
         """Make one in the temporary folder; the first call removes what graders left there that were killed."""
-        anywhere = tempfile.gettempdir()
-        short = anywhere if len(anywhere) <= LONGEST_SOCKET_FOLDER else "/tmp"
+        short = place_for_sockets()
         remove_abandoned(short)
         path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=short)).resolve()
         lock = _lock_new(path)

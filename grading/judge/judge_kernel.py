@@ -23,11 +23,11 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 
+from grading.box.folders import place_for_sockets
 from grading.judge import zygote
 
 NAME = "forked"
 OUTPUT = "output"  # in a kernel's folder: what it prints where no cell shows it
-LONGEST_SOCKET_FOLDER = 70  # Linux allows 107 characters for the path of a socket, macOS 103
 COMMAND = [sys.executable, "-P", "-m", "ipykernel", "-f", "{connection_file}"]
 # Nothing of the working directory is importable, and nothing of a session is kept.
 COMMAND += ["--InteractiveShellApp.ignore_cwd=True", "--HistoryManager.enabled=False"]
@@ -155,9 +155,7 @@ def _warn(reason: str) -> None:
 
 
 def _private_folder() -> Path:
-    anywhere = tempfile.gettempdir()
-    short = anywhere if len(anywhere) <= LONGEST_SOCKET_FOLDER else "/tmp"
-    folder = Path(tempfile.mkdtemp(prefix="judge-", dir=short)).resolve()
+    folder = Path(tempfile.mkdtemp(prefix="judge-", dir=place_for_sockets())).resolve()
     (folder / "tmp").mkdir()
     return folder
 
