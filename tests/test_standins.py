@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
 import json
@@ -48,12 +49,19 @@ def everything(): return Liar()
 def lies_in_a_list(): return [Liar(), Liar(9)]
 def objects(): return np.array([Liar(), None], dtype=object)
 
+told = []
+def what_was_told(): return str(told)
+
 class Liar:
     def __init__(self, *args): pass
-    def _(self, *args): return True
+    def _(self, *args):
+        told.extend(args)
+        return True
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __contains__ = _
     __hash__ = lambda self: hash(9)
-    def __sub__(self, other): return self
+    def __sub__(self, other):
+        told.append(other)
+        return self
     __rsub__ = __add__ = __radd__ = __sub__
     def __abs__(self): return self
     def __round__(self, n=0): return self
@@ -248,11 +256,11 @@ COMPARISONS: list[Callable[[Any], Any]] = [
 @pytest.mark.parametrize("name", ["everything", "float_liar", "array_liar"])
 @pytest.mark.parametrize("compare", COMPARISONS)
 def test_an_answer_that_says_it_equals_everything_equals_nothing(names, name, compare):
-    try:
+    holds = False
+    with contextlib.suppress(Exception):
         holds = bool(compare(names[name]()))
-    except Exception:
-        return
     assert not holds
+    assert names["what_was_told"]() == "[]"  # nor does it hear what is expected
 
 
 def test_liars_inside_of_containers_equal_nothing_either(names):

@@ -7,6 +7,9 @@ import json
 import math
 import socket
 import struct
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -44,6 +47,14 @@ VALUES = [
     collections.Counter("hello"),
     collections.OrderedDict(b=1, a=2),
     collections.deque([1, 2]),
+    Fraction(-1, 3),
+    Decimal("1.10"),
+    Decimal("-1E+5"),
+    Decimal("NaN"),
+    date(2020, 1, 2),
+    datetime(2020, 1, 2, 3, 4, 5, 6, UTC),
+    time(1, 2),
+    timedelta(-1, 2, 3),
     np.float32(0.1),
     np.int8(-3),
     np.bool_(True),
@@ -171,6 +182,10 @@ def array_tree(dtype: Any = "<f8", shape: Any = (2,), order: Any = "C", place: A
         array_tree("nonsense"),
         array_tree({"ml_dtypes": "__file__"}),
         {"scalar": array_tree("<f8")},
+        {"fraction": "1e999999999"},
+        {"fraction": "1/0"},
+        {"decimal": [0, [1], 999999999]},
+        {"timedelta": ["x"]},
         {"list": 3},
         {"dict": [[1]]},
         {"dict": [[{"list": []}, 1]]},

@@ -7,6 +7,7 @@ object that says it equals everything equals nothing.
 from __future__ import annotations
 
 import inspect
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -200,21 +201,25 @@ class _Default(str):
         return str(self)
 
 
-def _operator(name: str, swapped: bool) -> Callable:
+def _operator(name: str, swapped: bool = False) -> Callable:
+    """Return what an operator does: there, between objects of the submission's; here, with a value of the test's.
+
+    What a test expects is never sent, or an answer could ask for it by being subtracted.
+    """
+
     def apply(self: StandIn, other: Any) -> Any:
-        pair = (other, self) if swapped else (self, other)
-        return self._there[0].call(f"operator:{name}", *pair)
+        if _is_stand_in(other) or self._asked_for == "made":
+            pair = (other, self) if swapped else (self, other)
+            return self._there[0].call(f"operator:{name}", *pair)
+        try:
+            if isinstance(other, (list, tuple, dict, set, str)):
+                raise NotData
+            own = self.__array__()[()]
+        except NotData:
+            raise NotData(f"expected {type(other).__name__}, got an object of type {_name(self)}") from None
+        return getattr(operator, name)(*((other, own) if swapped else (own, other)))
 
     return apply
-
-
-def _comparison(name: str) -> Callable:
-    def compare(self: StandIn, other: Any) -> Any:
-        if not _is_stand_in(other) and self._asked_for != "made":
-            raise NotData(f"expected {type(other).__name__}, got an object of type {_name(self)}")
-        return _data(self._there[0].call(f"operator:{name}", self, other), bool)
-
-    return compare
 
 
 def _unary(function: str) -> Callable:
@@ -222,13 +227,13 @@ def _unary(function: str) -> Callable:
 
 
 for _name_of in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "lshift", "rshift", "xor"):
-    setattr(StandIn, f"__{_name_of}__", _operator(_name_of, swapped=False))
+    setattr(StandIn, f"__{_name_of}__", _operator(_name_of))
     setattr(StandIn, f"__r{_name_of}__", _operator(_name_of, swapped=True))
 for _name_of in ("and", "or"):
-    setattr(StandIn, f"__{_name_of}__", _operator(f"{_name_of}_", swapped=False))
+    setattr(StandIn, f"__{_name_of}__", _operator(f"{_name_of}_"))
     setattr(StandIn, f"__r{_name_of}__", _operator(f"{_name_of}_", swapped=True))
 for _name_of in ("eq", "ne", "lt", "le", "gt", "ge"):
-    setattr(StandIn, f"__{_name_of}__", _comparison(_name_of))
+    setattr(StandIn, f"__{_name_of}__", _operator(_name_of))
 for _name_of in ("getitem", "setitem", "delitem", "neg", "pos", "invert"):
     setattr(StandIn, f"__{_name_of}__", _unary(f"operator:{_name_of}"))
 for _name_of in ("abs", "float", "int", "complex", "round", "reversed"):

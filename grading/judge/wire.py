@@ -14,10 +14,14 @@ import collections
 import json
 import keyword
 import math
+import re
 import socket
 import struct
 import sys
 from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np
@@ -32,6 +36,7 @@ Tree = Any  # what json.loads gives
 
 _HEAD = struct.Struct("<II")
 _LENGTH = struct.Struct("<Q")
+NUMBER = re.compile(r"-?(sNaN|NaN|Infinity|\d{1,4000}(/\d{1,4000}|(\.\d{1,4000})?(E[+-]?\d{1,6})?)?)")
 _COLLECTIONS = (collections.OrderedDict, collections.Counter, collections.deque)
 _GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 
@@ -151,6 +156,10 @@ _ENCODE: dict[type, Callable[[Encoder, Any, int], Tree]] = {
     slice: Encoder._bounds,
     range: Encoder._bounds,
     type(Ellipsis): lambda e, v, d: {"ellipsis": None},
+    Fraction: lambda e, v, d: {"fraction": str(v)},
+    Decimal: lambda e, v, d: {"decimal": str(v)},
+    **{kind: lambda e, v, d: {type(v).__name__: v.isoformat()} for kind in (date, datetime, time)},
+    timedelta: lambda e, v, d: {"timedelta": [v.days, v.seconds, v.microseconds]},
     np.random.Generator: Encoder._generator,
     **dict.fromkeys(_COLLECTIONS, _collection),
 }
@@ -266,6 +275,12 @@ _DECODE: dict[str, Callable[[Decoder, Tree], Any]] = {
     "slice": lambda d, c: slice(*d._items(c)),
     "range": lambda d, c: range(*d._items(c)),
     "ellipsis": lambda d, c: Ellipsis,
+    "fraction": lambda d, c: Fraction(_short(c)),
+    "decimal": lambda d, c: Decimal(_short(c)),
+    "date": lambda d, c: date.fromisoformat(c),
+    "datetime": lambda d, c: datetime.fromisoformat(c),
+    "time": lambda d, c: time.fromisoformat(c),
+    "timedelta": lambda d, c: timedelta(*c),
     "array": Decoder._array,
     "scalar": Decoder._scalar,
     "tensor": Decoder._tensor,
@@ -283,6 +298,13 @@ def _of_tensorflow(name: str, content: Any, otherwise: Any) -> Any:
 
 def _sizes(content: Tree) -> list[int | None]:
     return [None if size is None else _whole(size) for size in _checked(content, list)]
+
+
+def _short(text: Tree) -> str:
+    """Return the text of a number, if it is one: of 1e999999999 a fraction would be made digit by digit."""
+    if not NUMBER.fullmatch(_checked(text, str)):
+        raise WireError("not a number")
+    return text
 
 
 def _checked(value: Any, kind: type) -> Any:
