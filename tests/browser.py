@@ -76,6 +76,9 @@ class LabPage:
     def _get(self, address: str) -> None:
         """Open an address without the tabs of the last time, and wait for the notebook's kernel."""
         self.driver.get(f"{address}&reset")
+        # A headless page may have no focus, and JupyterLab tells nothing of a notebook that has none: give it a click.
+        notebook = (By.CSS_SELECTOR, ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell .jp-InputArea-prompt")
+        self._wait(element_to_be_clickable(notebook), "a notebook").click()
         # The status bar tells it; the circle beside the kernel's name is idle before there is a kernel, too.
         idle = (By.XPATH, "//*[contains(@class, 'jp-StatusBar-TextItem') and contains(., '| Idle')]")
         self._wait(presence_of_element_located(idle), "an idle kernel")
