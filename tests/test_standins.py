@@ -289,6 +289,18 @@ def test_a_stand_in_outside_of_a_test_says_so(service, tmp_path, names):
         kept(1)
 
 
+def test_they_meet_at_a_port_where_there_are_no_unix_sockets(tmp_path, monkeypatch):
+    monkeypatch.setattr("grading.judge.sockets.UNIX", False)
+    service, found = Service(str(tmp_path / "judge"), {"double": lambda x: 2 * x}), dict[str, Any]()
+    with service.waiting:
+        thread = threading.Thread(target=service.serve)
+        thread.start()
+        judging.begin(found, str(tmp_path / "judge"), [], [], ["double"], [])
+        assert found["double"](np.arange(3)).tolist() == [0, 2, 4]
+        judging.end()
+        thread.join()
+
+
 def test_nothing_of_a_stand_in_is_shown_richly(names):
     for name in ("_repr_html_", "_ipython_display_", "_repr_mimebundle_", "__array_interface__", "__wrapped__"):
         assert not hasattr(names["vector"], name)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import io
-import socket
 from collections.abc import Callable
 from typing import Any
 
 from grading.judge.describing import about, imported, known_name, told
+from grading.judge.sockets import listen
 from grading.judge.wire import CannotCross, Decoder, Encoder, Tree, WireError, pack, receive
 
 PRINTED = 20_000  # characters of what a call prints that travel back
@@ -24,9 +24,7 @@ class Service:
     """Waits for the judge, as a file in the kernel's private folder, and answers while a test cell runs."""
 
     def __init__(self, path: str, namespace: dict[str, Any]):
-        self.waiting = socket.socket(socket.AF_UNIX)
-        self.waiting.bind(path)
-        self.waiting.listen(1)
+        self.waiting = listen(path)
         self.objects: list[Any] = [namespace]  # NAMESPACE is the first; kept, so that tests can use them later on
         self.lent: dict[int, Any] = {}  # by id: instances of the judge's, rebuilt here
         self.connection = self.waiting

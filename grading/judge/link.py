@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from grading.judge.describing import known_name
+from grading.judge.sockets import connect
 from grading.judge.wire import CannotCross, Decoder, Encoder, Tree, WireError, pack, receive
 
 MOST_OBJECTS = 1_000_000
@@ -55,8 +56,7 @@ class Link:
 
     def open(self) -> None:
         """Connect. Raises OSError when nobody waits there."""
-        self.connection = socket.socket(socket.AF_UNIX)
-        self.connection.connect(self.path)
+        self.connection = connect(self.path)
         self.broken = ""
 
     def close(self) -> None:
