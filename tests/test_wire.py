@@ -169,6 +169,7 @@ def array_tree(dtype: Any = "<f8", shape: Any = (2,), order: Any = "C", place: A
         array_tree("|O"),
         array_tree([["a", "|O"]]),
         array_tree("<f8", (3,)),
+        array_tree("<f8", (1,)),
         array_tree("<f8", (-1,)),
         array_tree("<f8", (2.0,)),
         array_tree("<f8", (True, 2)),

@@ -218,7 +218,7 @@ class Decoder:
     def _array(self, content: Tree) -> np.ndarray:
         described, shape, order, writeable, place = content
         dtype = _dtype(described)
-        if dtype.hasobject or order not in ("C", "F") or len(_checked(shape, list)) > 32:
+        if order not in ("C", "F") or len(_checked(shape, list)) > 32:
             raise WireError("not an array of plain numbers")
         count = math.prod(_whole(size) for size in shape)
         buffer = self.buffers[_whole(place)]
@@ -325,7 +325,7 @@ def _dtype(described: Tree) -> np.dtype:
 
         return np.dtype(getattr(ml_dtypes, _checked(described["ml_dtypes"], str)))
     dtype = np.lib.format.descr_to_dtype(_as_tuples(described))
-    if dtype.hasobject or dtype.itemsize > TOTAL_BYTES:
+    if dtype.hasobject:
         raise WireError("not a dtype of plain numbers")
     return dtype
 
