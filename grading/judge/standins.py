@@ -19,6 +19,9 @@ from grading.judge.link import Link, SubmissionError, known_class
 UNASKED = ("_repr_", "_ipython_", "__array_", "__wrapped__", "__html__", "__await__", "__reduce", "__getstate__")
 
 
+NUMBERS = (int, float, complex)  # of a class of their own: what they say of themselves is not to be believed
+
+
 class StandIn:
     # An object in a submission's process. `_there` holds the link, its number, and what it is said to be; `_asked_for`
     # whether it is a class that an exercise asks for ("class"), or was made by a test from such a class ("made").
@@ -212,7 +215,7 @@ def _operator(name: str, swapped: bool = False) -> Callable:
             pair = (other, self) if swapped else (self, other)
             return self._there[0].call(f"operator:{name}", *pair)
         try:
-            if isinstance(other, (list, tuple, dict, set, str)):
+            if isinstance(other, (list, tuple, dict, set, str)) or issubclass(self.__class__, NUMBERS):
                 raise NotData
             own = self.__array__()[()]
         except NotData:
