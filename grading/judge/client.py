@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import asyncio
 import contextlib
 import json
 import logging
@@ -217,8 +216,3 @@ def _size(content: Any) -> int:
     if isinstance(content, list):
         return 8 + sum(map(_size, content))
     return len(content) if isinstance(content, str) else 8
-
-
-async def finish(*kernels: Kernel) -> None:
-    """Stop several kernels at once."""
-    await asyncio.gather(*(kernel.stop() for kernel in kernels))

@@ -38,11 +38,10 @@ def known_name(value: Any) -> str:
 
 
 def about(value: Any) -> Tree:
-    """Return what the judge is told about an object: its classes, its name, its parameters."""
+    """Return what the judge is told about an object: its classes and its parameters."""
     return {
         "classes": [_place(kind) for kind in type(value).__mro__],
         "callable": callable(value),
-        "name": str(getattr(value, "__name__", "")) if callable(value) else "",
         "parameters": _parameters(value) if callable(value) else None,
     }
 

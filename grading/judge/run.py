@@ -24,7 +24,7 @@ from nbformat.v4 import new_output
 from nbgrader.preprocessors import Execute
 from traitlets import Integer
 
-from grading.judge.client import GRACE, TIMEOUT, Ended, Kernel
+from grading.judge.client import GRACE, TIMEOUT, Kernel
 from grading.judge.judge_kernel import JudgeManager, preload
 from grading.judge.plans import plan_for
 from grading.judge.split import TEST, Plan
@@ -281,6 +281,3 @@ def _copy_files(source: Path, target: Path, without: list[str] | tuple[str, ...]
     if source.is_dir():
         shutil.copytree(source, target, ignore=ignored, copy_function=shutil.copyfile, dirs_exist_ok=True)
     return target
-
-
-__all__ = ["Ended", "Run"]
