@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -59,11 +61,13 @@ def server(tmp_path_factory) -> Iterator[Server]:
 
 
 def _address(runtime: Path, process: subprocess.Popen, log: Path) -> tuple[str, str]:
-    """Wait for the file in which the server says where it is; return its URL and token."""
+    """Wait until the server listens where its file says, which it writes before that; return its URL and token."""
     for _ in range(STARTS_WITHIN_S * 10):
         for file in runtime.glob("jpserver-*.json"):
             known = json.loads(file.read_text())
-            return known["url"], known["token"]
+            with contextlib.suppress(ConnectionRefusedError):
+                socket.create_connection((known["hostname"], known["port"])).close()
+                return known["url"], known["token"]
         assert process.poll() is None, log.read_text()
         time.sleep(0.1)
     raise AssertionError(f"JupyterLab did not start within {STARTS_WITHIN_S} s:\n{log.read_text()}")

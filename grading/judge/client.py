@@ -21,6 +21,7 @@ from traitlets import Integer
 
 TIMEOUT = "CellTimeoutError"
 GRACE = 5  # seconds that a kernel has for coming back after an interrupt
+MOST_MESSAGES = 10_000  # that are read for what a request printed
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,20 @@ class Kernel:
             if not await self.alive():
                 return None
         return None
+
+    async def printed(self, request: str) -> str:
+        """Return what a request that has ended printed where no cell shows it, such as from C, as far as it is kept."""
+        text = ""
+        with contextlib.suppress(Exception):  # queue.Empty: that was all
+            for _ in range(MOST_MESSAGES):
+                message = await ensure_async(self._kc().get_iopub_msg(timeout=GRACE))
+                if message["parent_header"].get("msg_id") != request:
+                    continue
+                if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+                    break
+                if message["msg_type"] == "stream":
+                    text += str(message["content"]["text"])[: self.settings["output_bytes"] - len(text)]
+        return text
 
     async def silently(self, source: str, seconds: float) -> str:
         """Run a line and return "" when it went well, else what went wrong."""

@@ -199,6 +199,8 @@ class Session:
             return self._say(cell, name, "not judged", f"Your code could not be asked for its answers: {wrong}.")
         await self._ask(cell, name)
         if await self.student.responds(request):
+            if text := await self.student.printed(request):
+                cell.outputs.append(new_output("stream", name="stdout", text=text))
             return None
         if await self.student.alive():
             self._note(name, "timeout", "The code did not come back from a test, and was stopped.")
