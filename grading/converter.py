@@ -10,34 +10,41 @@ from __future__ import annotations
 import asyncio
 import errno
 import sqlite3
+import tempfile
 from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import nbgrader.apps.api
 import nbgrader.apps.autogradeapp
 import sqlalchemy.exc
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import Execute
-from nbgrader.utils import parse_utc, temp_attrs
-from traitlets import Bool, Float
+from nbgrader.utils import parse_utc, setenv, temp_attrs
+from traitlets import Bool, Float, Unicode
 
 from grading.course import Submission, find_assignments, find_notebooks, find_submissions, require_run
 from grading.errors import CannotGrade
 from grading.gradebook import await_gradebook, patient, require_gradebook
+from grading.judge.job import Done, Job, read_done
+from grading.judge.run import Run
 from grading.lock import only_grader
 from grading.ready import get_ready
 from grading.record import Earned, read_graded, write
-from grading.staging import NotRun, Staging, is_to_be_graded_again, refused_notebook, write_notebook
+from grading.staging import NotRun, Pending, Staging, is_to_be_graded_again, refused_notebook, restore, write_notebook
 from grading.submission.preflight import Expected, Preflight, Refusal, clean_copy, expected_cells, inspect
 from grading.summary import Outcome, printable, table
+from grading.workers import Workers
 
 OUR_ERROR = "Your submission could not be graded; your instructor has been told. There is nothing you need to do."
 OF_THE_MACHINE = {
     getattr(errno, name, -1) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EMFILE", "ENFILE")
 }
+MOST_ATTEMPTS = 3  # to run a submission whose worker is lost while it runs
 MOST_IN_A_ROW = 3  # submissions that could not be recorded, before it is clear that no other can be
 
 
@@ -46,6 +53,15 @@ class Grading(Autograde):
 
     gradebook_patience = Float(30.0, help="Seconds to wait for a gradebook that another program uses.").tag(config=True)
     rehearsing = Bool(False, help="Whether these are the canaries, which need no canaries to go ahead of them.")
+    reference = Unicode("", help="The submission, if any, that is the instructor's own solution.")
+
+    workers: Workers | None = None  # who runs submissions; nobody: they are run here, one after the other
+
+    def on_start(self, number: int) -> None:
+        """Hear how many submissions there are."""
+
+    def on_outcome(self, outcome: Outcome) -> None:
+        """Hear what became of a submission."""
 
     def start(self) -> None:
         """Grade what the course's settings ask for.
@@ -60,7 +76,7 @@ class Grading(Autograde):
                 only_grader(Path(self.coursedir.root), self.coursedir.groupshared) as folder,
                 self._patient_gradebook(),
             ):
-                self.staging = Staging(folder)
+                self.folder = folder
                 super().start()
         except CannotGrade as error:
             done = [outcome for outcome in self.outcomes if outcome.how in ("graded", "refused")]
@@ -98,6 +114,7 @@ class Grading(Autograde):
 
     def init_notebooks(self) -> None:
         """Find what is to be graded, in the place of nbgrader's own search."""
+        self.waiting: list[Pending] = []
         assignments = find_assignments(self.coursedir)
         self.expected = {name: expected_cells(self.coursedir.db_url, name) for name in assignments}
         self.asked = {name: find_notebooks(self.coursedir, cells) for name, cells in self.expected.items()}
@@ -105,29 +122,34 @@ class Grading(Autograde):
         self.ready: set[str] = set()
 
     def convert_notebooks(self) -> None:
-        """Grade one submission after the other."""
+        """Prepare one submission after the other, have some run at once, and write each down when it has run."""
         self.in_a_row = 0
+        self.on_start(len(self.submissions))
+        at_once = self.workers.at_once if self.workers else 1
         for submission in self.submissions:
-            outcome = self._grade(submission)
-            self.outcomes.append(outcome)
-            if self.in_a_row == MOST_IN_A_ROW:
-                raise CannotGrade(
-                    f"{outcome.sentences[0]}. This happened {MOST_IN_A_ROW} times in a row, so it is not the "
-                    "submissions. Make room on the disk and see to it that the gradebook can be written; then run the "
-                    "command again."
-                )
+            if pending := self._begin(submission):
+                self.waiting.append(pending)
+            while len(self.waiting) >= at_once:
+                self._finish_next()
+        while self.waiting:
+            self._finish_next()
 
     # One submission
 
-    def _grade(self, submission: Submission) -> Outcome:
-        """Grade and record a submission, whatever is in it. Raises CannotGrade when nobody can be graded."""
-        outcome = Outcome(submission.assignment, submission.student)
+    def _begin(self, submission: Submission) -> Pending | None:
+        """Prepare a submission, whatever is in it, and have it run; None when nothing is left to do with it.
+
+        Raises CannotGrade when nobody can be graded.
+        """
         expected = self.expected[submission.assignment]
+        outcome = Outcome(submission.assignment, submission.student)
         try:
+            restore(self._target(submission))
             found = inspect(submission.folder, expected)
             if not self._is_due(submission, found):
                 outcome.how = "skipped"
-                return outcome
+                self._is_done(outcome)
+                return None
             self._get_ready(submission.assignment)
             outcome.repairs = list(found.repairs)
             asked = self.asked[submission.assignment]
@@ -135,13 +157,45 @@ class Grading(Autograde):
             if refusals:
                 outcome.how = "refused"
                 outcome.sentences = list(dict.fromkeys(refusal.instructor for refusal in refusals.values()))
-            self._convert(submission, expected, found, outcome)
-            self.in_a_row = 0
+            return self._prepare(submission, expected, found, outcome)
         except CannotGrade:
             raise
         except (Exception, asyncio.CancelledError) as error:
             self._failed(submission, expected, outcome, error)
-        return outcome
+        self._is_done(outcome)
+        return None
+
+    def _finish_next(self) -> None:
+        """Write down a submission that has run; with none, wait for one."""
+        while not (ready := [pending for pending in self.waiting if pending.has_run]):
+            wait([job for pending in self.waiting for job in pending.running.values()], return_when=FIRST_COMPLETED)
+        pending = ready[0]
+        if pending.was_lost and pending.attempts < MOST_ATTEMPTS:
+            pending.attempts += 1
+            return self._send(pending)
+        self.waiting.remove(pending)
+        self._finish(pending)
+
+    def _finish(self, pending: Pending) -> None:
+        try:
+            self._write_down(pending)
+            self.in_a_row = 0
+        except CannotGrade:
+            raise
+        except (Exception, asyncio.CancelledError) as error:
+            expected = self.expected[pending.submission.assignment]
+            self._failed(pending.submission, expected, pending.outcome, error)
+        self._is_done(pending.outcome)
+
+    def _is_done(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        self.on_outcome(outcome)
+        if self.in_a_row == MOST_IN_A_ROW:
+            raise CannotGrade(
+                f"{outcome.sentences[0]}. This happened {MOST_IN_A_ROW} times in a row, so it is not the "
+                "submissions. Make room on the disk and see to it that the gradebook can be written; then run the "
+                "command again."
+            )
 
     def _failed(self, submission: Submission, expected: Expected, outcome: Outcome, error: BaseException) -> None:
         """Record 0 for a submission that could not be graded, with a sentence for its student."""
@@ -155,7 +209,7 @@ class Grading(Autograde):
         refusal = Refusal(OUR_ERROR, outcome.sentences[0])
         try:
             found = Preflight(refusals=dict.fromkeys(expected, refusal))
-            self._convert(submission, expected, found, outcome, needs_look=True)
+            self._write_down(self._prepare(submission, expected, found, outcome, needs_look=True))
             outcome.how = "error"
         except Exception as second:
             self.log.error("Nor could this be recorded.", exc_info=second)
@@ -178,58 +232,101 @@ class Grading(Autograde):
     def _get_ready(self, assignment: str) -> None:
         """See to what has to be there before the first submission of an assignment is graded."""
         if not self.rehearsing and assignment not in self.ready:
-            get_ready(Path(self.coursedir.root), assignment, self.log)
+            get_ready(Path(self.coursedir.root), assignment, self.log, self.workers)
             self.ready.add(assignment)
 
     def _target(self, submission: Submission) -> Path:
         step = self.coursedir.autograded_directory
         return Path(self.coursedir.format_path(step, submission.student, submission.assignment))
 
-    def _convert(
+    def _prepare(
         self, submission: Submission, expected: Expected, found: Preflight, outcome: Outcome, needs_look: bool = False
-    ) -> None:
-        """Grade a clean copy with nbgrader's own machinery, record what it earned and put it into autograded/."""
+    ) -> Pending:
+        """Make a clean copy of a submission, and have it run if there are workers."""
         student, assignment = submission.student, submission.assignment
         await_gradebook(self.coursedir.db_url, self.gradebook_patience, self.log)
-        self.staging.clear()
-        copy, target = self.staging.submitted(student, assignment), self._target(submission)
+        staging = Staging(Path(tempfile.mkdtemp(dir=self.folder)))
+        copy, target = staging.submitted(student, assignment), self._target(submission)
         outcome.repairs += clean_copy(submission.folder, found, copy)
         for name, refusal in found.refusals.items():
             if name in expected:
                 again = needs_look or "" in found.refusals
                 write_notebook(refused_notebook(expected[name], refusal, again), copy, name)
-        self.refused, self.earned = set(found.refusals), list[Earned]()
         names = self.asked[assignment]
-        self.notebooks = [str(copy / f"{name}.ipynb") for name in names]
-        self.staging.take_over(target, student, assignment, set(expected) - set(names))
+        staging.take_over(target, student, assignment, set(expected) - set(names))
         target.parent.mkdir(parents=True, exist_ok=True)
-        with temp_attrs(self.coursedir, submitted_directory=str(self.staging.top / "submitted")):
+        pending = Pending(submission, outcome, staging, list(names), set(found.refusals), needs_look)
+        self.pending = pending
+        self.notebooks = [str(copy / f"{name}.ipynb") for name in names]
+        with temp_attrs(self.coursedir, submitted_directory=str(staging.top / "submitted")):
             self.run_pre_convert_hook()
             self.init_assignment(assignment, student)
-            for notebook in self.notebooks:
-                self.convert_single_notebook(notebook)
+            for name in names:
+                self._convert_half(copy, name, sanitizing=True)
+        self._send(pending)
+        return pending
+
+    def _convert_half(self, folder: Path, name: str, sanitizing: bool) -> None:
+        """Do one half of Autograde.convert_single_notebook: make a notebook clean, or run it."""
+        self._sanitizing, self.is_refused = sanitizing, name in self.pending.refused
+        self._init_preprocessors()
+        what = "Sanitizing" if sanitizing else "Autograding"
+        self.log.info("%s %s of %s", what, name, printable(self.pending.submission.student))
+        super(Autograde, self).convert_single_notebook(str(folder / f"{name}.ipynb"))
+
+    def _send(self, pending: Pending) -> None:
+        """Give what there is to run of a submission to the workers."""
+        self.pending, self._sanitizing, self.is_refused = pending, False, False
+        self._init_preprocessors()
+        runs = [step for step in self.exporter._preprocessors if isinstance(step, Run)]
+        for name in pending.names:
+            if self.workers and runs and name not in pending.refused:
+                file = pending.folder / f"{name}.ipynb"
+                resources = {**self.init_single_notebook_resources(str(file)), "metadata": {"path": str(file.parent)}}
+                job = runs[0].job(nbformat.read(file, as_version=4), resources)
+                pending.sent[name] = job.texts
+                pending.running[name] = self.workers.submit(job.pack())
+
+    def done_ahead(self, job: Job) -> Done | None:
+        """Return what came of a job that was sent to the workers; None when it was not, or was another one."""
+        running = self.pending.running.pop(job.name, None)
+        if running is None:
+            return None
+        done = read_done(running.result())
+        return done if self.pending.sent[job.name] == job.texts else None
+
+    def _write_down(self, pending: Pending) -> None:
+        """Record what a submission earned, and put what was graded into autograded/."""
+        student, assignment = pending.submission.student, pending.submission.assignment
+        target = self._target(pending.submission)
+        self.pending, self.earned = pending, list[Earned]()
+        self.notebooks = [str(pending.folder / f"{name}.ipynb") for name in pending.names]
+        with setenv(NBGRADER_EXECUTION="autograde"):
+            for name in pending.names:
+                self._convert_half(pending.folder, name, sanitizing=False)
         self.set_permissions(assignment, student)
         for earned in self.earned:
             earned.before = read_graded(target / f"{earned.name}.ipynb")
-            earned.needs_look = needs_look
-            outcome.events += earned.notebook.metadata.get("grading", {}).get("events", [])
+            earned.needs_look = pending.needs_look
+            pending.outcome.take_over(earned.notebook.metadata.get("grading", {}))
         write(self.coursedir.db_url, assignment, student, self.earned, self.exporter)
-        self.staging.publish(student, assignment, target)
+        pending.staging.publish(student, assignment, target)
         self.run_post_convert_hook()
+        pending.staging.remove()
 
     def collect(self, earned: Earned) -> None:
         """Take what a notebook earned, from the preprocessor at the end of the list."""
-        earned.refused = earned.name in self.refused
+        earned.refused = earned.name in self.pending.refused
         self.earned.append(earned)
 
     # Where nbgrader's machinery looks, and what it does with a notebook
 
     def _format_source(self, assignment_id: str, student_id: str, escape: bool = False) -> str:
-        place = self.staging.submitted if self._sanitizing else self.staging.autograded
+        place = self.pending.staging.submitted if self._sanitizing else self.pending.staging.autograded
         return str(place(student_id, assignment_id))
 
     def _format_dest(self, assignment_id: str, student_id: str, escape: bool = False) -> str:
-        return str(self.staging.autograded(student_id, assignment_id))
+        return str(self.pending.staging.autograded(student_id, assignment_id))
 
     def init_single_notebook_resources(self, notebook_filename: str) -> dict[str, Any]:
         """Name the notebook by where it lies; nbgrader would look for names in its path with an expression."""
@@ -240,10 +337,6 @@ class Grading(Autograde):
             "output_files_dir": f"{file.stem}_files",
             "nbgrader": {**ids, "db_url": self.coursedir.db_url},
         }
-
-    def convert_single_notebook(self, notebook_filename: str) -> None:
-        self.is_refused = Path(notebook_filename).stem in self.refused
-        super().convert_single_notebook(notebook_filename)
 
     def _init_preprocessors(self) -> None:
         super()._init_preprocessors()

@@ -8,17 +8,19 @@ from pathlib import Path
 from grading.canaries.canary import Log, require_canaries
 from grading.errors import CannotGrade
 from grading.surroundings import SALT_VARIABLE, course_salt
+from grading.workers import Workers
 
 
-def get_ready(course: Path, assignment: str, log: Log) -> None:
+def get_ready(course: Path, assignment: str, log: Log, workers: Workers | None = None) -> None:
     """Set the salt and send the canaries ahead.
 
     course: the folder that holds nbgrader_config.py
+    workers: who runs them
     Raises CannotGrade when anything is wrong.
     """
     try:
         os.environ[SALT_VARIABLE] = course_salt(course / ".course_salt")
-        require_canaries(course, assignment, log)
+        require_canaries(course, assignment, log, workers)
     except CannotGrade:
         raise
     except Exception as error:

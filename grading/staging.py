@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from dataclasses import dataclass
+from concurrent.futures import BrokenExecutor, Future
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,17 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_output
 from nbgrader.preprocessors import NbGraderPreprocessor
 
-from grading.judge.run import NOT_GRADED
+from grading.course import Submission
+from grading.judge.session import NOT_GRADED
 from grading.submission.expected import ExpectedCell
 from grading.submission.preflight import blank_notebook
 from grading.submission.sentences import Refusal
+from grading.summary import Outcome
 
 
 @dataclass(frozen=True)
 class Staging:
-    """The private folder of one run of the grader.
+    """The private folder of one submission while it is graded.
 
     top: an empty folder on the disk of the course
     """
@@ -35,9 +38,8 @@ class Staging:
     def autograded(self, student: str, assignment: str) -> Path:
         return self.top / "autograded" / student / assignment
 
-    def clear(self) -> None:
-        for path in self.top.iterdir():
-            shutil.rmtree(path)
+    def remove(self) -> None:
+        shutil.rmtree(self.top, ignore_errors=True)
 
     def take_over(self, target: Path, student: str, assignment: str, notebooks: set[str]) -> None:
         """Begin with what is in `target` of notebooks that are not to be graded this time."""
@@ -49,17 +51,60 @@ class Staging:
 
     def publish(self, student: str, assignment: str, target: Path) -> None:
         """Put what was graded in the place of `target`, which is there at every moment, as it was or as it is now."""
-        new, old = self.autograded(student, assignment), self.top / "replaced"
+        new, old = self.autograded(student, assignment), _earlier(target)
         target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(old, ignore_errors=True)
         if target.exists():
-            _move(target, old)
+            os.rename(target, old)
         try:
             _move(new, target)
         except BaseException:
-            if old.exists():
-                _move(old, target)
+            restore(target)
             raise
         shutil.rmtree(old, ignore_errors=True)
+
+
+@dataclass
+class Pending:
+    """A submission that is being graded.
+
+    names: of the notebooks to grade; refused: those that are not run; needs_look: an instructor has to
+    sent, running: {name: what the workers were given, and what will come of it}; attempts: at running it
+    """
+
+    submission: Submission
+    outcome: Outcome
+    staging: Staging
+    names: list[str]
+    refused: set[str]
+    needs_look: bool
+    sent: dict[str, list[str]] = field(default_factory=dict)
+    running: dict[str, Future[bytes]] = field(default_factory=dict)
+    attempts: int = 1
+
+    @property
+    def folder(self) -> Path:
+        """Return where its notebooks are, clean and then graded."""
+        return self.staging.autograded(self.submission.student, self.submission.assignment)
+
+    @property
+    def has_run(self) -> bool:
+        return all(job.done() for job in self.running.values())
+
+    @property
+    def was_lost(self) -> bool:
+        """Return whether the worker ended before the submission did."""
+        return any(isinstance(job.exception(), BrokenExecutor) for job in self.running.values())
+
+
+def restore(target: Path) -> None:
+    """Put back what was in `target` when a grader was stopped while it put something else there."""
+    if not target.exists() and _earlier(target).exists():
+        os.rename(_earlier(target), target)
+
+
+def _earlier(target: Path) -> Path:
+    return target.with_name(f".{target.name}.earlier")
 
 
 def _move(source: Path, target: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from grading.submission.sentences import is_plain
 
@@ -27,6 +27,7 @@ class Outcome:
         gradebook has what it had before
     sentences: for the instructor, why
     events: what happened while it ran, as in the notebook's metadata
+    seconds: how long it ran; isolation: what held it back
     """
 
     assignment: str
@@ -35,6 +36,14 @@ class Outcome:
     sentences: list[str] = field(default_factory=list)
     repairs: list[str] = field(default_factory=list)
     events: list[dict[str, str]] = field(default_factory=list)
+    seconds: float = 0.0
+    isolation: str = ""
+
+    def take_over(self, about: dict[str, Any]) -> None:
+        """Add what a notebook's metadata say about its grading."""
+        self.events += about.get("events", [])
+        self.seconds += about.get("seconds", 0.0)
+        self.isolation = about.get("isolation", "") or self.isolation
 
     @property
     def is_plain(self) -> bool:

@@ -231,7 +231,7 @@ def test_the_cheat_goes_ahead_only_where_tests_are_judged_from_outside():
 
 def test_healthy_canaries_are_sent_again_only_after_a_change(course, monkeypatch):
     sent = []
-    monkeypatch.setattr(canary, "rehearse", lambda settings, assignment: sent.append(assignment) or [])
+    monkeypatch.setattr(canary, "rehearse", lambda settings, assignment, workers: sent.append(assignment) or [])
     monkeypatch.setattr(canary, "_healthy", set())
     log = logging.getLogger("canaries")
     for _ in range(3):

@@ -23,8 +23,8 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 from nbgrader.preprocessors import Execute
 
-from grading.judge import judge_kernel, zygote
-from grading.judge.judge_kernel import JudgeManager, preload
+from grading.forking import kernels, zygote
+from grading.judge.judge_kernel import JudgeManager
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kernels speak through files in a folder here")
 only_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="kernels are forked on Linux only")
@@ -33,7 +33,7 @@ THREAD = "import threading, time\nthreading.Thread(target=time.sleep, args=(600,
 GRADER = """
 import asyncio, os
 from grading.judge.judge_kernel import JudgeManager
-from grading.judge import zygote
+from grading.forking import zygote
 async def main():
     manager = JudgeManager()
     await manager.start_kernel()
@@ -45,8 +45,8 @@ asyncio.run(main())
 
 @pytest.fixture(autouse=True)
 def _default_list(monkeypatch):
-    monkeypatch.setattr(judge_kernel, "_modules", ["numpy"])
-    judge_kernel._warn.cache_clear()
+    monkeypatch.setitem(kernels._lists, "judge", ("numpy",))
+    kernels._warn.cache_clear()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -59,7 +59,7 @@ def _no_zygote_survives():
 def either(request, monkeypatch):
     """Run a test with a forked kernel, and with one started as on a system that cannot fork it."""
     if request.param == "ordinary":
-        monkeypatch.setattr(judge_kernel, "sys", SimpleNamespace(platform="darwin"))
+        monkeypatch.setattr(kernels, "sys", SimpleNamespace(platform="darwin"))
     elif not sys.platform.startswith("linux"):
         pytest.skip("kernels are forked on Linux only")
     return request.param
@@ -174,7 +174,7 @@ def test_nbgrader_s_execute_runs_a_notebook_in_the_folder_it_is_given(either, tm
 
 @pytest.mark.parametrize("modules", [["numpy"], ["matplotlib.pyplot", "matplotlib_inline.backend_inline"]])
 def test_a_plot_comes_back_as_an_image(modules):
-    preload(modules)
+    kernels.preload("judge", modules)
     assert "image/png" in outputs("import matplotlib.pyplot as plt\nplt.plot([1, 2]);")[0][-1].data
 
 
@@ -193,7 +193,7 @@ def test_the_grader_s_environment_and_the_caller_s_reach_the_kernel(either, monk
 
 @only_linux
 def test_modules_are_there_before_the_first_cell():
-    preload(["colorsys"])
+    kernels.preload("judge", ["colorsys"])
     assert said("import sys; print('colorsys' in sys.modules, 'numpy' in sys.modules)") == "True False"
 
 
@@ -212,7 +212,10 @@ def test_several_threads_can_ask_for_judges_at_once():
 
 @only_linux
 def test_names_that_cannot_be_imported_are_skipped(caplog):
-    preload(["no_such_module", "numpy.no_such_part", "..", "", "a b", "this", "antigravity", "__main__", "colorsys"])
+    kernels.preload(
+        "judge",
+        ["no_such_module", "numpy.no_such_part", "..", "", "a b", "this", "antigravity", "__main__", "colorsys"],
+    )
     assert said("import sys; print('colorsys' in sys.modules, 'this' in sys.modules)") == "True False"
     assert "one by one" not in caplog.text
 
@@ -220,7 +223,7 @@ def test_names_that_cannot_be_imported_are_skipped(caplog):
 @only_linux
 def test_the_course_s_own_modules_are_read_anew_by_each_kernel(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    preload(["tests_of_the_course"])
+    kernels.preload("judge", ["tests_of_the_course"])
     for text in ("first", "as mended"):
         (tmp_path / "tests_of_the_course.py").write_text(f"text = {text!r}")
         assert said("import tests_of_the_course as tests; print(tests.text)") == text
@@ -228,7 +231,7 @@ def test_the_course_s_own_modules_are_read_anew_by_each_kernel(tmp_path, monkeyp
 
 @only_linux
 def test_two_judges_draw_different_numbers():
-    preload(["numpy.random"])
+    kernels.preload("judge", ["numpy.random"])
     code = "import random, numpy; print(random.random(), numpy.random.random())"
     assert not set(said(code).split()) & set(said(code).split())
 
@@ -378,7 +381,7 @@ def test_a_new_list_starts_a_new_zygote_and_the_old_one_ends_after_its_judges():
     async def main() -> tuple[zygote.Zygote, bool]:
         async with judge() as one:
             old = current()
-            preload(["colorsys"])
+            kernels.preload("judge", ["colorsys"])
             async with judge():
                 assert current().pid != old.pid
             return old, await one.run("print(2)") == "2" and old.alive

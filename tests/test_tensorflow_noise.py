@@ -1,4 +1,7 @@
-"""TensorFlow's noise never costs a point: it greets on stderr, and for that stock nbgrader gives a right answer 0."""
+"""TensorFlow's noise never costs a point: it greets on stderr, and for that stock nbgrader gives a right answer 0.
+
+What a kernel finds imported has greeted before it came to be, so the answer here also writes there as C code does.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,9 @@ POINTS = 3
 SOLUTION = """\
 def total(numbers):
     ### BEGIN SOLUTION
+    import os
     import tensorflow as tf
+    os.write(2, b"TensorFlow as C code writes")
     return float(tf.reduce_sum(tf.constant(numbers)))
     ### END SOLUTION"""
 STOCK = """\
@@ -60,8 +65,8 @@ def test_stock_nbgrader_gives_a_right_answer_nothing_because_tensorflow_greets(c
     assert scores(course) == {"ada": 0}
 
 
-def test_in_this_course_the_same_answer_has_full_points_and_the_greeting_stays_visible(course):
+def test_in_this_course_the_same_answer_has_full_points_and_what_it_writes_stays_visible(course):
     printed = autograde(course)
     assert list(printed) == ["stdout"]
-    assert "TensorFlow" in printed["stdout"]
+    assert "TensorFlow as C code writes" in printed["stdout"]
     assert scores(course) == {"ada": POINTS}

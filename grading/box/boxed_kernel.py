@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import sys
 import warnings
 from contextlib import suppress
@@ -15,12 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from grading.box.box import Box, enter, seal
+from grading.box.syscalls import DIE_WITH_PARENT, prctl
+from grading.forking import ENDS_WITH_PARENT
 
 
 def main() -> None:
     """Enter the box, start ipykernel in it, and seal the box before any cell is asked for."""
     box = Box.load(Path(sys.argv.pop(1)))
     enter(box)
+    if ENDS_WITH_PARENT in sys.argv:
+        prctl(DIE_WITH_PARENT, signal.SIGKILL)  # which is forgotten when a process becomes another user's
     from ipykernel.kernelapp import IPKernelApp  # only now: its libraries start threads
 
     terminal = {_identity(stream) for stream in (1, 2)}

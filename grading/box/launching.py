@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import compileall
 import site
+import threading
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
+from grading.box.folders import PrivateFolder, copy_font_lists
 from grading.errors import CannotGrade
 
 LAUNCHER = ["-m", "ipykernel_launcher"]
@@ -34,17 +38,32 @@ def small_environment(whole: Mapping[str, str], more: Iterable[str], home: Path,
     return {**child, "PYTHONPATH": str(packages), "PYTHONUSERBASE": site.getuserbase()}
 
 
-def link_packages(target: Path, packages: list[Path]) -> list[str]:
-    """Link packages into one folder, so that a kernel finds them without listing the course; return what they are.
+def zygotes_environment(kernels: Mapping[str, str], packages: list[Path]) -> dict[str, str]:
+    """Return the environment of the process that kernels are forked from: a kernel's, less its private folder."""
+    return {**kernels, **dict.fromkeys(HOME_VARIABLES, str(shared_folder(packages).home))}
 
-    The first of two with the same name wins. They are compiled, because inside the box nothing can be.
+
+def shared_folder(packages: list[Path]) -> PrivateFolder:
+    """Return a folder that goes with this process, with links to the packages: kernels need not list the course.
+
+    The first of two packages with the same name wins. They are compiled, because inside the box nothing can be.
     """
-    linked = {package.name: package.resolve() for package in reversed(packages)}
-    for name, package in linked.items():
-        if not (target / name).is_symlink():
-            (target / name).symlink_to(package, target_is_directory=True)
+    with _one_at_a_time:
+        return _shared_folder(tuple(packages))
+
+
+_one_at_a_time = threading.Lock()
+
+
+@cache
+def _shared_folder(packages: tuple[Path, ...]) -> PrivateFolder:
+    folder = PrivateFolder.make()
+    atexit.register(folder.remove)
+    copy_font_lists(folder.home)
+    for name, package in {package.name: package.resolve() for package in reversed(packages)}.items():
+        (folder.packages / name).symlink_to(package, target_is_directory=True)
         compileall.compile_dir(package, quiet=2)
-    return [str(package) for package in linked.values()]
+    return folder
 
 
 def user_packages() -> list[str]:

@@ -7,6 +7,7 @@ is the variable that nbgrader sets while it grades.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
@@ -24,12 +25,17 @@ from traitlets import Bool, Integer, List, Unicode
 from grading.box import users
 from grading.box.box import SYSTEM, Box, announcement, missing_layers, python_folders
 from grading.box.folders import PrivateFolder, copy_font_lists, hand_over
-from grading.box.launching import boxed_command, link_packages, small_environment, user_packages
+from grading.box.launching import boxed_command, shared_folder, small_environment, user_packages, zygotes_environment
 from grading.box.limits import LIMITS
 from grading.box.watcher import Allowed, Watcher, how_it_ended
 from grading.errors import CannotGrade
+from grading.forking import ENDS_WITH_PARENT
+from grading.forking.kernels import fork_kernel
+from grading.forking.zygote import Program
 
 NAME = "boxed-for-grading"
+PURPOSE = "submission"
+OUTPUT = "output"  # in a kernel's folder: what it prints before the box is closed
 LAYERS = ("user", "limits", "landlock", "seccomp")
 PROCESSES_OF_THE_GRADER = 4096  # Linux counts those of a user: a desktop has many before any kernel starts
 
@@ -47,6 +53,7 @@ class BoxedProvisioner(LocalProvisioner):
 
     required = Bool(False, help="Refuse to grade where a layer of the box is missing.").tag(config=True)
     packages = List(Unicode(), help="Folders of the packages that tests import.").tag(config=True)
+    forked = Bool(True, help="Fork kernels from a process that has imported what the lesson imports.").tag(config=True)
     readable = List(Unicode(), help="More files and folders that kernels may read.").tag(config=True)
     variables = List(Unicode(), help="More environment variables that kernels keep.").tag(config=True)
     memory_mb = Integer(4096, help="Memory of one kernel.").tag(config=True)
@@ -57,6 +64,7 @@ class BoxedProvisioner(LocalProvisioner):
     disk_mb = Integer(500, help="Size of all that a kernel may leave in its folders at once.").tag(config=True)
     files = Integer(10_000, help="Files and folders that a kernel may leave at once.").tag(config=True)
 
+    in_force = ""  # what the box is, in one line, once it was asked for
     _folder: PrivateFolder | None = None
     _work: Path | None = None
     _user = 0
@@ -90,10 +98,11 @@ class BoxedProvisioner(LocalProvisioner):
         return "was stopped by the grader" if self._stopped else how_it_ended(code, self.cpu_seconds)
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
-        if os.environ.get("NBGRADER_EXECUTION") != "autograde":
+        if kwargs.get("env", os.environ).get("NBGRADER_EXECUTION") != "autograde":
             return await super().pre_launch(**kwargs)
         missing = self._missing(kwargs.get("cwd"))
-        _say(announcement(self._limits(), missing), bool(missing))
+        self.in_force = announcement(self._limits(), missing)
+        _say(self.in_force, bool(missing))
         if missing and self.required:
             raise CannotGrade(_refusal(missing))
         if not sys.platform.startswith("linux"):
@@ -105,13 +114,26 @@ class BoxedProvisioner(LocalProvisioner):
             raise
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
-        connection = await super().launch_kernel(cmd, **kwargs)
+        if not (self._folder and self.forked and await self._fork(cmd, kwargs)):
+            await super().launch_kernel(cmd, **kwargs)
         if self._folder and self._work:
             assert self.process is not None  # started a moment ago
             self._folder.belongs_to(self.process.pid)
             allowed = Allowed(self.memory_mb, self.file_mb, self.disk_mb, self.files, self.processes)
             self._watcher = Watcher(self.process, sorted({self._folder.home, self._work}), allowed)
-        return connection
+        return self.connection_info
+
+    async def _fork(self, cmd: list[str], kwargs: dict[str, Any]) -> bool:
+        """Fork the kernel from a process that was started as kernels are, less all that is a submission's."""
+        assert self._folder is not None  # the box is made before
+        argv = [*cmd[cmd.index("-m") + 1 :], ENDS_WITH_PARENT]
+        program = Program(argv, env=kwargs["env"], cwd=kwargs["cwd"], output=str(self._folder.path / OUTPUT))
+        around = zygotes_environment(kwargs["env"], self._packages())
+        # In a thread: the first one has to wait until everything is imported.
+        child: Any = await asyncio.to_thread(fork_kernel, PURPOSE, around, program)
+        if child:
+            self.process, self.pid, self.pgid = child, child.pid, None  # a Child sees to its own group
+        return child is not None
 
     async def poll(self) -> int | None:
         code = await super().poll()
@@ -138,13 +160,13 @@ class BoxedProvisioner(LocalProvisioner):
         if self._folder is None:
             self._folder = PrivateFolder.make()
             copy_font_lists(self._folder.home)
-        folder = self._folder
-        packages = link_packages(folder.packages, self._packages())
+        folder, shared = self._folder, shared_folder(self._packages())
         self._speak_through(folder.home)
         kwargs = await super().pre_launch(**kwargs)
         self._work = Path(kwargs.get("cwd") or folder.home).resolve()
         around = (str(self._work.parent),)
-        readable = [str(folder.packages), *packages, *user_packages(), *self.readable]
+        packages = [str(shared.packages), *(str(package.resolve()) for package in self._packages())]
+        readable = [*packages, *user_packages(), *self.readable]
         if not self._user and users.wanted() and "user" not in missing:
             self._user = users.take_user()
             for place in (folder.home, self._work):
@@ -159,7 +181,7 @@ class BoxedProvisioner(LocalProvisioner):
             read_anything=bool(self._user and users.closed_to_others([*python_folders(), *readable, *around])),
         )
         box.save(folder.path / "box.json")
-        environment = small_environment(kwargs["env"], self.variables, folder.home, folder.packages)
+        environment = small_environment(kwargs["env"], self.variables, folder.home, shared.packages)
         command = boxed_command(kwargs["cmd"], folder.path / "box.json")
         return {**kwargs, "cmd": command, "cwd": box.work, "env": environment}
 

@@ -6,7 +6,7 @@ import ctypes
 import os
 import sys
 
-DUMPABLE, KEEP_CAPABILITIES, DROP_FROM_BOUNDING_SET, NO_NEW_PRIVS = 4, 8, 24, 38  # of prctl
+DIE_WITH_PARENT, DUMPABLE, KEEP_CAPABILITIES, DROP_FROM_BOUNDING_SET, NO_NEW_PRIVS = 1, 4, 8, 24, 38  # of prctl
 
 
 def call(number: int, *arguments: int | bytes | None) -> int:

@@ -17,23 +17,25 @@ from traitlets.config import Config
 from grading.canaries.rehearsal import Score, rehearse, settings_without_hooks
 from grading.errors import CannotGrade
 from grading.gradebook import gradebook_file
+from grading.workers import Workers
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 _healthy: set[str] = set()  # fingerprints: formgrader grades one student at a time, all in one process
 
 
-def require_canaries(course: Path, assignment: str, log: Log) -> None:
+def require_canaries(course: Path, assignment: str, log: Log, workers: Workers | None = None) -> None:
     """Grade the canaries of an assignment, unless nothing has changed since they did well.
 
     course: the folder that holds nbgrader_config.py
+    workers: who runs them
     Raises CannotGrade, naming each cell and what it printed, when they do not score full marks and zero.
     """
     settings = settings_without_hooks(course)
     mark = _fingerprint(course, settings, assignment)
     if mark in _healthy:
         return
-    scores = rehearse(settings, assignment)
+    scores = rehearse(settings, assignment, workers)
     wrong = [score for score in scores if score.earned != score.wanted]
     if wrong:
         raise CannotGrade(_alarm(assignment, wrong))

@@ -29,6 +29,7 @@ from grading.canaries.cheat import cheat_in
 from grading.errors import CannotGrade
 from grading.gradebook import gradebook_file
 from grading.judge.run import Run
+from grading.workers import Workers
 
 SOLUTION, BLANK, CHEAT = "canary-solution", "canary-blank", "canary-cheat"
 SHOWN_LINES = 8  # of what a cell printed: enough for an error and its cause
@@ -67,7 +68,7 @@ def canaries(settings: Config) -> tuple[str, ...]:
     return (SOLUTION, BLANK, CHEAT) if any(issubclass(step, Run) for step in steps) else (SOLUTION, BLANK)
 
 
-def rehearse(settings: Config, assignment: str) -> list[Score]:
+def rehearse(settings: Config, assignment: str, workers: Workers | None = None) -> list[Score]:
     """Autograde the canaries of an assignment and return their scores."""
     course = CourseDirectory(config=settings)
     with tempfile.TemporaryDirectory(prefix="canaries-") as folder:
@@ -86,7 +87,7 @@ def rehearse(settings: Config, assignment: str) -> list[Score]:
             source_directory=str(Path(course.root, course.source_directory)),  # for the lesson's data files
             assignment_id=assignment,
         )
-        _autograde(cage, settings)
+        _autograde(cage, settings, workers)
         return list(_scores(cage, canaries(settings)))
 
 
@@ -95,7 +96,7 @@ def _copy_database(file: Path, duplicate: Path) -> None:
         original.backup(target)  # whole even while formgrader writes
 
 
-def _autograde(cage: CourseDirectory, settings: Config) -> None:
+def _autograde(cage: CourseDirectory, settings: Config, workers: Workers | None) -> None:
     """Grade, and keep the log back. Raises CannotGrade with that log when it fails."""
     from grading.converter import Grading  # which sends the canaries, and so imports this module
 
@@ -103,7 +104,9 @@ def _autograde(cage: CourseDirectory, settings: Config) -> None:
     log = logging.Logger("canaries")
     log.addHandler(logging.StreamHandler(story))
     try:
-        Grading(coursedir=cage, config=settings, log=log, rehearsing=True).start()
+        grading = Grading(coursedir=cage, config=settings, log=log, rehearsing=True, reference=SOLUTION)
+        grading.workers = workers
+        grading.start()
     except NbGraderException as error:
         raise CannotGrade(f"nbgrader could not grade the canaries:\n{story.getvalue()}") from error
 

@@ -6,7 +6,9 @@ import ast
 import contextlib
 import json
 import logging
+import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,12 +70,21 @@ class Kernel:
     """A kernel with a client; `start` it, run cells, `stop` it. After its death it can be started again.
 
     manager: the class of its manager; `settings`: traits of BoundedClient
-    folder: its working directory
+    folder: its working directory; variables: what its environment has on top of this process's
     """
 
-    def __init__(self, manager: type[AsyncKernelManager], kernel_name: str, folder: str, **settings: Any):
+    def __init__(
+        self,
+        manager: type[AsyncKernelManager],
+        kernel_name: str,
+        folder: str,
+        variables: Mapping[str, str],
+        **settings: Any,
+    ):
         self.manager, self.kernel_name, self.folder, self.settings = manager, kernel_name, folder, settings
+        self.variables = variables
         self.client: BoundedClient | None = None
+        self.cpu_seconds = 0.0  # that the kernels before used, as far as it was counted
         self.log = logging.Logger("cells", logging.CRITICAL)  # nbclient's own; what matters is told by `Ended`
 
     @property
@@ -97,11 +108,12 @@ class Kernel:
         )
         client.reset_execution_trackers()
         client.create_kernel_manager()
-        await client.async_start_new_kernel(cwd=self.folder)
+        await client.async_start_new_kernel(cwd=self.folder, env={**os.environ, **self.variables})
         await client.async_start_new_kernel_client()
 
     async def stop(self) -> None:
         """End the kernel, however it is."""
+        self.cpu_seconds += getattr(self.provisioner, "cpu_seconds_used", 0.0)
         client, self.client = self.client, None
         if client and client.km:
             with contextlib.suppress(Exception):

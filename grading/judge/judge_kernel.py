@@ -12,32 +12,25 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterable
-from functools import cache
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
-import traitlets.log
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 
 from grading.box.folders import place_for_sockets
-from grading.judge import zygote
+from grading.forking import ENDS_WITH_PARENT
+from grading.forking.kernels import fork_kernel
+from grading.forking.zygote import Program
 
 NAME = "forked"
+PURPOSE = "judge"
 OUTPUT = "output"  # in a kernel's folder: what it prints where no cell shows it
 COMMAND = [sys.executable, "-P", "-m", "ipykernel", "-f", "{connection_file}"]
 # Nothing of the working directory is importable, and nothing of a session is kept.
 COMMAND += ["--InteractiveShellApp.ignore_cwd=True", "--HistoryManager.enabled=False"]
-
-# What a kernel imports until its first cell has run, and for its first traceback.
-KERNEL_MODULES = ["ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "ipykernel.debugger"]
-KERNEL_MODULES += ["IPython.core.completerlib", "IPython.core.logger", "IPython.extensions.storemagic", "psutil"]
-KERNEL_MODULES += ["stack_data", "pygments.formatters.terminal256", "tornado.platform.asyncio", "tornado.queues"]
-# These look for the shell at their import; where there is none yet, plots and widgets would stay away.
-LOOK_FOR_THE_SHELL = ("matplotlib_inline.backend_inline", "ipywidgets")
 
 _JUDGES_VARIABLES = {
     "NBGRADER_EXECUTION": "autograde",
@@ -45,16 +38,6 @@ _JUDGES_VARIABLES = {
     "OPENBLAS_NUM_THREADS": "1",  # threads on small matrices are slower than none, and forbid the fork
 }
 _STARTED_IN = os.getcwd()  # nbgrader changes its folder; what is relative in the environment is relative to this one
-_modules = ["numpy", "matplotlib.pyplot"]
-
-
-def preload(modules: Iterable[str]) -> None:
-    """Replace the list of modules that later judges find imported; judges that run already are left alone.
-
-    modules: their names, such as `sorted(sys.modules)` of a judge that has run the reference notebook. What cannot
-    be imported, would do something at its import, or is not installed but part of the course, is skipped.
-    """
-    _modules[:] = [name for name in dict.fromkeys(modules) if not name.startswith(LOOK_FOR_THE_SHELL)]
 
 
 class JudgeManager(AsyncKernelManager):
@@ -96,18 +79,17 @@ class ForkedProvisioner(LocalProvisioner):
             "IPYTHONDIR": str(self._folder / "ipython"),  # no settings, start-up files or history of the grader's
             "TMPDIR": str(self._folder / "tmp"),  # goes with the folder, whatever the tests left behind
         }
-        program = zygote.Program(
-            argv=[*cmd[cmd.index("-m") + 1 :], "--IPKernelApp.parent_handle=1"],  # it ends with the zygote anyway
+        program = Program(
+            argv=[*cmd[cmd.index("-m") + 1 :], ENDS_WITH_PARENT],
             env=own,
             cwd=kwargs["cwd"],
             output=str(self._folder / OUTPUT),
         )
-        try:
-            # In a thread: the first one has to wait until everything is imported.
-            self.process = await asyncio.to_thread(_fork, kwargs["env"], program)
+        # In a thread: the first one has to wait until everything is imported.
+        self.process = await asyncio.to_thread(fork_kernel, PURPOSE, kwargs["env"], program)
+        if self.process:
             self.pid, self.pgid, self.cwd = self.process.pid, None, program.cwd  # a Child sees to its own group
-        except zygote.CannotFork as error:
-            _warn(str(error))
+        else:
             with open(program.output, "ab") as output:
                 streams = {"stdout": output, "stderr": output}
                 await super().launch_kernel(cmd, **{**kwargs, **streams, "env": {**kwargs["env"], **own}})
@@ -138,20 +120,6 @@ class ForkedProvisioner(LocalProvisioner):
         manager.connection_file = str(folder / "kernel.json")
         if os.name == "posix":
             manager.transport, manager.cache_ports, manager.ip = "ipc", False, str(folder / "socket")
-
-
-def _fork(environment: dict[str, str], program: zygote.Program) -> zygote.Child:
-    if not sys.platform.startswith("linux"):
-        raise zygote.CannotFork(f"{sys.platform} cannot fork a process that has imported libraries")
-    return zygote.fork("judge", [*KERNEL_MODULES, *_modules], environment, program)
-
-
-@cache
-def _warn(reason: str) -> None:
-    """Say once in each run why kernels are not forked."""
-    traitlets.log.get_logger().warning(
-        "The kernels for the tests are started one by one, which is slower but grades the same: %s.", reason
-    )
 
 
 def _private_folder() -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import nbformat
 from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 
+from grading.judge.spare import TAG
 from grading.judge.split import ANSWER, GIVEN, TEST, Plan, Source
 
 
@@ -24,13 +24,8 @@ def plan_for(course: CourseDirectory, assignment: str, notebook: str) -> Plan:
     for step in (course.source_directory, course.release_directory):
         file = Path(course.format_path(step, ".", assignment), f"{notebook}.ipynb")
         if file.is_file():
-            return _plan(tuple(_merged(file, cells)))
-    return _plan(tuple(cells.values()))
-
-
-@lru_cache(maxsize=8)
-def _plan(sources: tuple[Source, ...]) -> Plan:
-    return Plan(sources)
+            return Plan.of(tuple(_merged(file, cells)))
+    return Plan.of(tuple(cells.values()))
 
 
 def _gradebook_cells(course: CourseDirectory, assignment: str, notebook: str) -> dict[str, Source]:
@@ -51,6 +46,6 @@ def _merged(file: Path, cells: dict[str, Source]) -> Iterator[Source]:
         name = cell.metadata.get("nbgrader", {}).get("grade_id", "")
         known: Any = cells.get(name)
         if known is None:
-            yield Source("", GIVEN, cell.source)
+            yield Source("", GIVEN, cell.source, TAG in cell.metadata.get("tags", []))
         else:
             yield Source(name, known.kind, known.text if known.kind == TEST else cell.source)

@@ -14,6 +14,7 @@ import re
 import types
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from IPython.core.inputtransformer2 import TransformerManager
 
@@ -25,11 +26,12 @@ GIVEN, ANSWER, TEST = "given", "answer", "test"
 
 @dataclass(frozen=True)
 class Source:
-    """A code cell of the instructor's notebook: its grade id ("" for none), its kind and its text."""
+    """A code cell of the instructor's notebook: its grade id ("" for none), its kind, its text, its mark."""
 
     name: str
     kind: str
     text: str
+    demonstration: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,12 @@ class Plan:
     sources: the code cells of the instructor's notebook, in order
     """
 
+    @classmethod
+    @lru_cache(maxsize=8)
+    def of(cls, sources: tuple[Source, ...]) -> Plan:
+        """Return the plan of these cells, the same one each time."""
+        return cls(sources)
+
     def __init__(self, sources: Iterable[Source]):
         self.sources = list(sources)
         self._cells = [statements(source.text) for source in self.sources]
@@ -89,7 +97,7 @@ class Plan:
         place = next(i for i, source in enumerate(self.sources) if source.kind == TEST and source.name == test)
         chosen: dict[int, str] = {}
         names: dict[str, list[str]] = {"ours": [], "students": [], "loose": []}
-        wanted = ["*", *sorted(_read_first(self._cells[place]))]
+        wanted = ["*", *sorted(read_first(self._cells[place]))]
         if any(LOOK_AROUND & (statement.needs | statement.later) for statement in self._cells[place]):
             wanted += sorted(self._answers(place))
         known = set(wanted)
@@ -149,7 +157,7 @@ def _all_reads(cell: Iterable[Statement]) -> set[str]:
     return set().union(*(statement.needs | statement.later for statement in cell)) - ALWAYS
 
 
-def _read_first(cell: Iterable[Statement]) -> set[str]:
+def read_first(cell: Iterable[Statement]) -> set[str]:
     """Return the names that a cell reads before it binds them."""
     found: set[str] = set()
     bound: set[str] = set()
@@ -169,6 +177,18 @@ def statements(text: str) -> list[Statement]:
         return [_statement(node, ast.get_source_segment(plain, node) or "", plain) for node in tree.body]
     except (SyntaxError, ValueError):
         return []
+
+
+def imports(sources: Iterable[Source]) -> list[str]:
+    """Return the modules that cells import at their top."""
+    found: list[str] = []
+    for statement in (s for source in sources for s in statements(source.text) if s.imports):
+        (node,) = ast.parse(statement.text).body
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.append(node.module)
+    return list(dict.fromkeys(found))
 
 
 def _statement(node: ast.stmt, text: str, plain: str) -> Statement:

@@ -1,4 +1,4 @@
-"""The grader's side of grading.judge.fork: processes that have modules imported, and the children forked from them."""
+"""The grader's side of grading.forking.fork: processes that have modules imported, and the children they fork."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from grading.judge.fork import LARGEST_PACKET
+from grading.forking.fork import LARGEST_PACKET
 
 SECONDS_TO_IMPORT, SECONDS_TO_ANSWER, SECONDS_TO_END = 300, 60, 5
 NAMES_IN_A_PACKET = 500  # a packet holds some 200 kB
@@ -188,7 +188,7 @@ class Child:
 
 def _start(socket_number: int, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "grading.judge.fork", str(socket_number)],
+        [sys.executable, "-P", "-m", "grading.forking.fork", str(socket_number)],
         stdin=subprocess.DEVNULL,
         cwd=os.sep,
         env=dict(environment),

@@ -1,6 +1,6 @@
 """A process that imports modules once and then forks: each child is a Python program that finds them imported.
 
-It runs as `python -P -m grading.judge.fork SOCKET` and answers the process that started it over that socket, which
+It runs as `python -P -m grading.forking.fork SOCKET` and answers the process that started it over that socket, which
 has no name in the file system. Each packet is one JSON object:
 
     {"do": "import", "modules": [...]}                  -> {"threads": 1, "from": null}
@@ -32,9 +32,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from grading.box.syscalls import prctl
+from grading.box.syscalls import DIE_WITH_PARENT, prctl
 
-DIE_WITH_PARENT = 1  # of prctl
 LARGEST_PACKET = 1 << 20
 FAILED = 70  # the exit status of a child that raised
 

@@ -1,0 +1,95 @@
+"""A dask.distributed cluster, which somebody else started, runs the submissions; it needs only what is installed.
+
+What goes there are packed jobs, what comes back is JSON. When a worker is lost, Dask has its submissions done again by
+another. The cluster's machines are trusted: they see hidden tests and the course's secret.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import platform
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from grading.errors import CannotGrade
+from grading.judge.job import work
+
+SECONDS_TO_CONNECT = 15
+LIBRARIES = ("numpy", "tensorflow", "keras", "nbgrader", "nbclient", "ipykernel")  # what decides a score
+PACKAGES = ("rnn_helpers", "autograde_tests", "grading")
+
+
+class ClusterWorkers(AbstractContextManager["ClusterWorkers"]):
+    """The workers of a cluster, each thread of which runs one submission at a time.
+
+    address: of its scheduler, such as tcp://10.0.0.5:8786
+    Raises CannotGrade when it cannot be reached, has no workers, or they have other versions installed.
+    """
+
+    def __init__(self, address: str):
+        try:
+            from distributed import Client
+        except ImportError as error:
+            raise CannotGrade(
+                "The package distributed is not installed here. Install the course as rnn-course[cluster]."
+            ) from error
+        try:
+            self._client: Any = Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise CannotGrade(
+                f"No scheduler answers at {address} ({type(error).__name__}). Start one with `dask scheduler`, which "
+                "prints its address, and see to it that this machine can reach it."
+            ) from error
+        try:
+            self.at_once = 2 * self._threads() + 1
+            self._require_same(installed())
+        except BaseException:
+            self._client.close()
+            raise
+        self._executor = self._client.get_executor(pure=False)
+
+    def submit(self, packed: bytes) -> Future[bytes]:
+        return self._executor.submit(work, packed)
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()  # which forgets what was asked for and not done
+
+    def _threads(self) -> int:
+        number = sum(worker["nthreads"] for worker in self._client.scheduler_info(n_workers=-1)["workers"].values())
+        if not number:
+            raise CannotGrade("The cluster has no workers. Start some with `dask worker ADDRESS`, then run this again.")
+        return number
+
+    def _require_same(self, here: dict[str, str]) -> None:
+        """Raise CannotGrade when a worker has something else installed: scores would depend on who ran what."""
+        try:
+            there = self._client.run(installed)
+        except Exception as error:
+            raise CannotGrade(
+                f"The cluster's workers cannot load this course ({type(error).__name__}: {error}). Install there what "
+                "is installed here: the same version of rnn-course."
+            ) from error
+        for worker, versions in sorted(there.items()):
+            for name, mine in here.items():
+                if versions.get(name) != mine:
+                    raise CannotGrade(
+                        f"The worker {worker} has {name} {versions.get(name)}, and here it is {mine}. Install the same "
+                        "on all machines: scores must not depend on who ran what."
+                    )
+
+
+def installed() -> dict[str, str]:
+    """Return {what: version} of all that decides a score; a package of the course by what is in it."""
+    versions = {"python": ".".join(platform.python_version_tuple()[:2])}
+    versions |= {name: version(name) for name in LIBRARIES}
+    for name in PACKAGES:
+        folder = Path(str(importlib.import_module(name).__file__)).parent
+        digest = hashlib.sha256()
+        for file in sorted(folder.rglob("*.py")):
+            digest.update(file.relative_to(folder).as_posix().encode() + file.read_bytes())
+        versions[name] = digest.hexdigest()[:12]
+    return versions

@@ -1,0 +1,57 @@
+"""Which modules a kernel finds imported, and how it is forked; without a word about what it is for."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from functools import cache
+
+import traitlets.log
+
+from grading.forking import zygote
+
+# What a kernel imports until its first cell has run, and for its first traceback.
+KERNEL_MODULES = ["ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "ipykernel.debugger"]
+KERNEL_MODULES += ["IPython.core.completerlib", "IPython.core.logger", "IPython.extensions.storemagic", "psutil"]
+KERNEL_MODULES += ["stack_data", "pygments.formatters.terminal256", "tornado.platform.asyncio", "tornado.queues"]
+USUAL = ("numpy", "matplotlib.pyplot")  # where nobody has said more
+# These look for the shell at their import; where there is none yet, plots and widgets would stay away.
+LOOK_FOR_THE_SHELL = ("matplotlib_inline.backend_inline", "ipywidgets")
+
+_lists: defaultdict[str, tuple[str, ...]] = defaultdict(lambda: USUAL)
+
+
+def preload(purpose: str, modules: Iterable[str]) -> None:
+    """Replace the list of modules that later kernels of a purpose find imported; those that run are left alone.
+
+    modules: their names, such as `sorted(sys.modules)` of a kernel that has run the reference notebook. What cannot
+    be imported, would do something at its import, or is not installed but part of the course, is skipped.
+    """
+    _lists[purpose] = tuple(name for name in dict.fromkeys(modules) if not name.startswith(LOOK_FOR_THE_SHELL))
+
+
+def preloaded(purpose: str) -> tuple[str, ...]:
+    return _lists[purpose]
+
+
+def fork_kernel(purpose: str, environment: Mapping[str, str], program: zygote.Program) -> zygote.Child | None:
+    """Return a kernel's process, or None where it has to be started in the ordinary way, which is said once.
+
+    environment: of the process that it is forked from; a change of it starts another one
+    """
+    try:
+        if not sys.platform.startswith("linux"):
+            raise zygote.CannotFork(f"{sys.platform} cannot fork a process that has imported libraries")
+        return zygote.fork(purpose, [*KERNEL_MODULES, *_lists[purpose]], environment, program)
+    except zygote.CannotFork as error:
+        _warn(str(error))
+        return None
+
+
+@cache
+def _warn(reason: str) -> None:
+    """Say once in each run why kernels are not forked."""
+    traitlets.log.get_logger().warning(
+        "Kernels are started one by one, which is slower but grades the same: %s.", reason
+    )

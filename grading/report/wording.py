@@ -1,0 +1,63 @@
+"""Make text that nobody vouches for fit for a page, a plot and a spreadsheet; say counts in words."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any
+
+LONGEST_NAME, LONGEST_SENTENCE = 40, 300
+# Controls, half characters, separators of lines, and marks that turn the direction of the text around them.
+UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+# What a spreadsheet takes for the beginning of a formula, also in full width.
+FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def plain(text: Any, longest: int = LONGEST_SENTENCE) -> str:
+    """Return a text on one line, without characters that cannot be seen, cut to `longest` characters."""
+    start = str(text)[: 4 * longest]  # what is megabytes long is not worked through
+    seen = "".join("?" if unicodedata.category(character) in UNSEEN else character for character in _on_one_line(start))
+    return seen if len(seen) <= longest else f"{seen[: longest - 3].rstrip()}..."
+
+
+def name(text: Any) -> str:
+    """Return the name of a student or a cell, as the page shows it."""
+    return plain(text, LONGEST_NAME) or "(no name)"
+
+
+def cell(value: Any, longest: int = 2000) -> str | float | int:
+    """Return a value for a CSV file: numbers as they are, text so that no spreadsheet reads a formula in it.
+
+    Source: OWASP, "CSV Injection", https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return value
+    safe = "" if value is None else plain(value, longest)  # without blanks, tabs and new lines at its beginning
+    return f"'{safe}" if safe.startswith(FORMULA) else safe
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Return a number without the zeros at its end: 3, 3.5, 0.33."""
+    return f"{round(value, digits) + 0.0:.{digits}f}".rstrip("0").rstrip(".") if digits else f"{value:.0f}"
+
+
+def count(how_many: int, one: str, more: str = "") -> str:
+    """Return a count in words: "1 student", "1,234 students"."""
+    return f"{how_many:,} {one if how_many == 1 else more or one + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words: 0.42 s, 12.3 s, 2 min 5 s, 3 h 20 min."""
+    if seconds < 1:
+        return f"{seconds:.2f} s"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    if seconds < 3600:
+        return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
+
+
+def _on_one_line(text: str) -> str:
+    return re.sub(r"[ \t\r\n\f\v]+", " ", text).strip()
