@@ -24,7 +24,8 @@ def check(answer: Any = None, name: str | None = None) -> None:
     answer: the function, class or value you wrote
     name: the exercise, when it is not the answer's own name, as in check(my_step, "rnn_step")
     Raises CheckFailed when something is still wrong. Under `nbgrader autograde` it only shows the card: the marks
-    come from the hidden tests, and an exception here would take the partial credit away.
+    come from the hidden tests, and an exception here would take the partial credit away. There a model is looked at
+    by the hidden tests alone: that costs seconds, and they see all that is seen here.
     """
     try:
         name = name or _name_of(answer)
@@ -32,6 +33,9 @@ def check(answer: Any = None, name: str | None = None) -> None:
         task = fixtures.decode_task(name, data)
     except (KeyError, fixtures.FixtureError) as error:
         return _fail(str(error.args[0]))
+    if task.together and _autograding():
+        print(f"{name} is left to the hidden tests, which look at the same claims: nothing is trained twice.")
+        return None
     report = judge(answer, task)
     note = "" if _autograding() else progress.record(lesson, name, report)
     cards.show(cards.Card(report, hint=_hint_call(name), note=note))

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -21,6 +21,29 @@ UNCHANGED = "its inputs stay as they were"
 LATER = Problem("later", "looked at once one of the checks above is right")
 
 
+class Lazily(Sequence[Outcome]):
+    """Outcomes that are worked out when they are first looked at: a right answer is never compared with a mistake."""
+
+    def __init__(self, makers: Sequence[Callable[[], Outcome]]):
+        self._makers = list(makers)
+        self._made: dict[int, Outcome] = {}
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+    @overload
+    def __getitem__(self, number: int) -> Outcome: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[Outcome]: ...
+    def __getitem__(self, number: int | slice) -> Outcome | list[Outcome]:
+        if isinstance(number, slice):
+            return [self[one] for one in range(len(self))[number]]
+        place = range(len(self))[number]
+        if place not in self._made:
+            self._made[place] = self._makers[place]()
+        return self._made[place]
+
+
 @dataclass
 class Case:
     """One call: the title of the check it belongs to, the inputs, the expected output, each known mistake's outcome."""
@@ -28,7 +51,7 @@ class Case:
     title: str
     args: tuple
     expected: Any
-    mistakes: list[Outcome] = field(default_factory=list)
+    mistakes: Sequence[Outcome] = field(default_factory=list)
 
 
 @dataclass

@@ -483,7 +483,7 @@ grade(gradient_by_lag)
 #
 # **Predict.** Where will the map be dark? Does it change along a row, along a column, or both?
 
-# %%
+# %% tags=["demonstration"]
 rng = np.random.default_rng(6)
 units, T = 16, 20
 W_hh = 0.9 * np.linalg.qr(rng.normal(size=(units, units)))[0]  # 0.9 times a rotation
@@ -503,7 +503,7 @@ for t in range(T):
         gradient_by_lag(only_t, (xs, h_0, hs, W_xh, W_hh)), axis=(1, 2)
     )[: t + 1]
 
-# %%
+# %% tags=["demonstration"]
 ax = plots.grid_map(
     np.log10(sizes),
     title="Most of the gradient comes from the last few steps",

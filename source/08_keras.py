@@ -44,7 +44,7 @@ for variable in layer.weights:
 # **Predict.** The layer is new; nobody has trained it. One of the three holds only zeros, and one is a rotation, perhaps with a mirror
 # (lesson 07 knows why that is a good start). Which is which?
 
-# %%
+# %% tags=["demonstration"]
 ax = graphs.weights_in_equation(layer.get_weights(), [variable.name for variable in layer.weights])
 ax.set_title("A new layer's weights, laid over the equation", fontsize=11)
 plots.show(
@@ -201,7 +201,7 @@ from autograde_tests import grade
 grade(numpy_from_keras)
 ### END HIDDEN TESTS
 
-# %%
+# %% tags=["demonstration"]
 mask = np.arange(20) < np.array([[20], [12], [3], [1]])
 settings = [
     ("all states", {"return_sequences": True}, {}),
@@ -313,7 +313,7 @@ grade(build_binary_classifier)
 #
 # **Predict.** Two variables have gradients of 3 and 4 (together 5). The limit is 1. How long are both after `global_clipnorm`? After `clipnorm`?
 
-# %%
+# %% tags=["demonstration"]
 for option in ("global_clipnorm", "clipnorm"):
     a, b = keras.Variable([0.0]), keras.Variable([0.0])
     optimizer = keras.optimizers.SGD(learning_rate=1.0, **{option: 1.0})
@@ -330,7 +330,7 @@ for option in ("global_clipnorm", "clipnorm"):
 # **Predict.** 1000 random sequences, each with a label that a coin decided. Ten epochs, batches of 32. How often is the model right on these
 # 1000, and how often on 500 fresh ones?
 
-# %%
+# %% tags=["demonstration"]
 keras.utils.set_random_seed(0)
 rng = np.random.default_rng(0)
 noise, coins = rng.random((1500, 10, 1)).astype("float32"), rng.integers(0, 2, size=1500)
@@ -349,7 +349,7 @@ print({name: round(values[-1], 2) for name, values in history.history.items()})
 # A little above one half on what it was given (it begins to memorise), one half on what is fresh: there is no rule, and it has found none. But
 # watch what happens when we give it only 100 of the sequences, show them 400 times, and take larger steps.
 
-# %%
+# %% tags=["demonstration"]
 model = build_binary_classifier()
 model.optimizer.learning_rate = 0.01
 history = model.fit(
@@ -389,7 +389,7 @@ print(f"loss on fresh sequences: {history['val_loss'][-1]:.2f}; a coin's: {np.lo
 # | `xs` | sequences | (sequences, 10, 1) |
 # | `labels` | 0 or 1 | (sequences,) |
 #
-# The check makes up a rule (do the first few steps add up to more than the last few?), has your function train on 1000 sequences, and tries
+# The check makes up a rule (do the first few steps add up to more than the last few?), has your function train on 480 sequences, and tries
 # the model on 500 that it has not seen. It needs a few seconds. Please pass `verbose=0`; nobody reads progress bars in a check.
 
 
@@ -411,7 +411,7 @@ from autograde_tests import grade
 grade(train_classifier)
 ### END HIDDEN TESTS
 
-# %%
+# %% tags=["demonstration"]
 rule = (noise[:, :5].sum(axis=(1, 2)) > noise[:, 5:].sum(axis=(1, 2))).astype(int)
 model = train_classifier(noise[:1000], rule[:1000])
 said_yes = model(noise).numpy()[:, 0] > 0.5
@@ -501,7 +501,7 @@ grade(RecurrentNetwork)
 # Let it work. Ten instruments, each with a spectrum of 100 frequencies. In 20 steps of noise one of them plays, for six steps, somewhere.
 # Which one was it? Guessing gives 0.1.
 
-# %%
+# %% tags=["demonstration"]
 keras.utils.set_random_seed(1)
 rng = np.random.default_rng(1)
 spectra = rng.normal(size=(10, 100))
@@ -524,7 +524,7 @@ network.compile(
 network.fit(sounds, which, epochs=8, batch_size=32, verbose=0)
 print(f"right on fresh recordings: {network.evaluate(fresh_sounds, fresh_which, verbose=0)[1]:.2f}")
 
-# %%
+# %% tags=["demonstration"]
 network.save(f"{folder.name}/network.keras")
 copy = keras.models.load_model(
     f"{folder.name}/network.keras", custom_objects={"RecurrentNetwork": RecurrentNetwork}

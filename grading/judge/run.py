@@ -9,7 +9,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 from nbgrader.preprocessors import Execute
-from traitlets import Integer
+from traitlets import Bool, Integer
 from traitlets.config.loader import LazyConfigValue
 
 from grading.forking.kernels import USUAL, preload
@@ -29,6 +29,10 @@ class Run(Execute):
     total_seconds = Integer(1800, help="Time for one notebook, all its cells and restarts together.").tag(config=True)
     output_bytes = Integer(1 << 20, help="Of the outputs of one cell, what is kept.").tag(config=True)
     restarts = Integer(10, help="How often a kernel that ended is started again.").tag(config=True)
+
+    demonstrations = Bool(
+        False, help="Also run unchanged cells that the instructor tagged demonstration; nothing graded needs them."
+    ).tag(config=True)
 
     def preprocess(self, nb: NotebookNode, resources: Any, km: Any = None) -> tuple[NotebookNode, Any]:
         """Return the notebook with outputs. `km` is not used: whose kernel runs what is decided here."""
@@ -79,6 +83,7 @@ class Run(Execute):
             startup_timeout=self.startup_timeout,
             output_bytes=self.output_bytes,
             restarts=self.restarts,
+            demonstrations=self.demonstrations,
             course=course,
             box=box,
         )

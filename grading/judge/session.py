@@ -48,6 +48,7 @@ class Rules:
     startup_timeout: int
     output_bytes: int
     restarts: int
+    demonstrations: bool = False
     course: str = ""
     box: Mapping[str, Any] = field(default_factory=dict)
 
@@ -66,7 +67,7 @@ class Session:
         self.config = Config({"BoxedProvisioner": rules.box, "CourseDirectory": {"root": rules.course}})
         self.student = Kernel(AsyncKernelManager, name, "", GRADING, config=self.config, **kept)
         self.judge = Kernel(JudgeManager, "", str(given), {**GRADING, **secret}, config=self.config, **kept)
-        self.spared = spared(nb, plan.sources)
+        self.spared = set() if rules.demonstrations else spared(nb, plan.sources)
         self.in_force = ""  # what the box around the submission's kernel is
         self.tests = {source.name: source.text for source in plan.sources if source.kind == TEST}  # and no other text
         self.judged: set[str] = set()

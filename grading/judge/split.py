@@ -167,16 +167,17 @@ def read_first(cell: Iterable[Statement]) -> set[str]:
     return found
 
 
-def statements(text: str) -> list[Statement]:
+@lru_cache(maxsize=4096)  # most cells of a class are the same
+def statements(text: str) -> tuple[Statement, ...]:
     """Return the statements of a cell; none when it is not Python, such as a cell for another program."""
     plain = TransformerManager().transform_cell(
         AROUND_A_CELL.sub("", text, count=1) if text.lstrip()[:2] == "%%" else text
     )
     try:
         tree = ast.parse(plain)
-        return [_statement(node, ast.get_source_segment(plain, node) or "", plain) for node in tree.body]
+        return tuple(_statement(node, ast.get_source_segment(plain, node) or "", plain) for node in tree.body)
     except (SyntaxError, ValueError):
-        return []
+        return ()
 
 
 def imports(sources: Iterable[Source]) -> list[str]:

@@ -1,0 +1,177 @@
+"""`rnn-course grade`: the same marks as nbgrader's own command, whatever happens on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from graded_class import CLASS, everything, kill, lines, make_class, rnn_course, said
+from nbgrader_course import nbgrader
+from tiny_course import LESSON
+
+pytestmark = pytest.mark.nbgrader
+KILLS = 20
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_class(tmp_path_factory.mktemp("commanded") / "course")
+
+
+@pytest.fixture(scope="module")
+def by_nbgrader(released: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """What the class has after an undisturbed `nbgrader autograde`."""
+    course = shutil.copytree(released, tmp_path_factory.mktemp("by nbgrader") / "course")
+    nbgrader(course, "autograde", LESSON)
+    return everything(course)
+
+
+@pytest.fixture
+def course(released: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(released, tmp_path / "course")
+
+
+def processes_of(course: Path) -> list[psutil.Process]:
+    """Return the processes that work for this course: its graders, their workers, zygotes and kernels."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("RNN_COURSE_PROGRESS", "").startswith(str(course)):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def test_the_marks_are_those_of_nbgraders_own_command(course, by_nbgrader):
+    told = lines(said(rnn_course(course, "grade", LESSON, "--jobs", "3", "--json")))
+    assert everything(course) == by_nbgrader
+    assert {one["student"] for one in told[:-1]} == {*CLASS, "s09"}
+    assert told[-1]["graded"] == len(CLASS)
+    assert told[-1]["refused"] == 1
+    events = {one["student"]: [event["what"] for event in one["events"]] for one in told[:-1]}
+    assert "died" in events["s04"]
+    assert "timeout" in events["s05"]
+    assert events["s01"] == []
+    assert all(one["isolation"].startswith("box: ") for one in told[:-1] if one["how"] == "graded")
+
+
+def test_what_was_graded_is_left_alone_and_a_newer_submission_is_graded(course):
+    said(rnn_course(course, "grade", LESSON, "--student", "s0[13]"))
+    solution = course / "submitted" / "s01" / LESSON
+    shutil.copy(solution / f"{LESSON}.ipynb", course / "submitted" / "s03" / LESSON)
+    (course / "submitted" / "s03" / LESSON / "timestamp.txt").write_text("2026-01-03 12:00:00 UTC")
+    told = lines(said(rnn_course(course, "grade", LESSON, "--student", "s0[13]", "--json")))
+    assert {one["student"]: one["how"] for one in told[:-1]} == {"s01": "skipped", "s03": "graded"}
+    assert everything(course)["gradebook"]["s03"][1] == 6
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_marks(released, by_nbgrader, tmp_path):
+    chance = random.Random(int(os.environ.get("KILL_SEED", "0")) or time.time_ns())
+    left, interrupted = KILLS, 0
+    while left:
+        course = shutil.copytree(released, tmp_path / f"course{left}")
+        for _ in range(min(5, left)):
+            left -= 1
+            grader = rnn_course(course, "grade", LESSON, "--jobs", "2")
+            time.sleep(chance.uniform(0.5, 12))
+            interrupted += grader.poll() is None
+            kill(grader)
+        said(rnn_course(course, "grade", LESSON, "--jobs", "2"))
+        assert everything(course) == by_nbgrader
+        shutil.rmtree(course)
+    assert interrupted > KILLS / 4, "most of the runs had ended before they were killed"
+
+
+def test_a_killed_grader_leaves_no_process_behind(course):
+    grader = rnn_course(course, "grade", LESSON, "--jobs", "2")
+    seen = 0
+    while grader.poll() is None and seen < 5:  # the grader, two workers, and what they have forked kernels from
+        seen = len(processes_of(course))
+        time.sleep(0.1)
+    assert seen >= 5
+    kill(grader)
+    for _ in range(100):
+        if not (rest := processes_of(course)):
+            break
+        time.sleep(0.1)
+    assert rest == []
+
+
+def test_a_worker_that_is_killed_costs_nobody_anything(course, by_nbgrader):
+    grader = rnn_course(course, "grade", LESSON, "--jobs", "2")
+    graded = course / "autograded"
+    while grader.poll() is None and not graded.is_dir():
+        time.sleep(0.05)
+    workers = [
+        one for one in psutil.Process(grader.pid).children() if any("spawn_main" in part for part in one.cmdline())
+    ]
+    assert workers
+    workers[0].kill()
+    said(grader)
+    assert everything(course) == by_nbgrader
+
+
+def test_ctrl_c_keeps_what_was_graded_and_says_how_to_go_on(course, by_nbgrader):
+    grader = rnn_course(course, "grade", LESSON, "--jobs", "2")
+    while grader.poll() is None and not (course / "autograded").is_dir():
+        time.sleep(0.05)
+    os.killpg(grader.pid, signal.SIGINT)
+    assert "Ctrl-C. What was graded is kept" in said(grader, code=1)
+    said(rnn_course(course, "grade", LESSON))
+    assert everything(course) == by_nbgrader
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["grade", "02_tinier"], "does not know the assignment"),
+        (["grade", LESSON, "--student", "nobody"], "Nobody called 'nobody'"),
+        (["grade", LESSON, "--scheduler", "tcp://127.0.0.1:9"], "No scheduler answers at tcp://127.0.0.1:9"),
+        (["grade", LESSON, "--scheduler", "nonsense"], "nonsense"),
+        (["--course", "/nowhere", "grade", LESSON], "There is no nbgrader_config.py in /nowhere"),
+        (["report", LESSON], "nobody"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(course, arguments, sentence):
+    text = said(rnn_course(course, *arguments), code=1)
+    assert sentence.lower() in text.lower()
+    assert "Traceback" not in text
+
+
+def test_jobs_must_be_a_number(course):
+    assert "expected 1 or more" in said(rnn_course(course, "grade", LESSON, "--jobs", "0"), code=2)
+
+
+def test_a_gradebook_that_another_program_holds_is_waited_for(course):
+    settings = course / "nbgrader_config.py"
+    settings.write_text(settings.read_text() + "\nc.Grading.gradebook_patience = 1.0\n")
+    before = everything(course)
+    holder = sqlite3.connect(course / "gradebook.db", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    try:
+        text = said(rnn_course(course, "grade", LESSON, "--student", "s01"), code=1)
+    finally:
+        holder.close()
+    assert "Traceback" not in text
+    assert "gradebook" in text
+    assert everything(course) == before
+
+
+def test_a_class_can_have_ten_thousand_files(course):
+    folder = course / "submitted" / "s01" / LESSON
+    for number in range(10_000):
+        (folder / f"note{number}.txt").write_text("x")
+    told = lines(said(rnn_course(course, "grade", LESSON, "--student", "s0[12]", "--json")))
+    hows = {one["student"]: one["how"] for one in told[:-1]}
+    assert hows["s02"] == "graded"
+    assert hows["s01"] in ("graded", "refused")
+    assert json.dumps(told)  # and nothing else is said
