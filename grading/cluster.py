@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import importlib
 import platform
+import socket
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from grading.errors import CannotGrade
 from grading.judge.job import work
@@ -38,11 +40,12 @@ class ClusterWorkers(AbstractContextManager["ClusterWorkers"]):
                 "The package distributed is not installed here. Install the course as rnn-course[cluster]."
             ) from error
         try:
+            _knock(address)
             self._client: Any = Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
             raise CannotGrade(
-                f"No scheduler answers at {address} ({type(error).__name__}). Start one with `dask scheduler`, which "
-                "prints its address, and see to it that this machine can reach it."
+                f"No scheduler answers at {address} ({error or type(error).__name__}). Start one with "
+                "`dask scheduler`, which prints its address, and see to it that this machine can reach it."
             ) from error
         try:
             self.at_once = 2 * self._threads() + 1
@@ -80,6 +83,15 @@ class ClusterWorkers(AbstractContextManager["ClusterWorkers"]):
                         f"The worker {worker} has {name} {versions.get(name)}, and here it is {mine}. Install the same "
                         "on all machines: scores must not depend on who ran what."
                     )
+
+
+def _knock(address: str) -> None:
+    """Raise ValueError for what is no address and OSError where nobody listens; a Client would complain at length."""
+    parts = urlsplit(address)
+    if not (parts.scheme and parts.hostname and parts.port):
+        raise ValueError("expected an address such as tcp://10.0.0.5:8786")
+    if parts.scheme in ("tcp", "tls"):
+        socket.create_connection((parts.hostname, parts.port), SECONDS_TO_CONNECT).close()
 
 
 def installed() -> dict[str, str]:

@@ -21,6 +21,7 @@ import nbformat
 import nbgrader.apps.api
 import nbgrader.apps.autogradeapp
 import sqlalchemy.exc
+from nbformat import NotebookNode
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import Execute
@@ -29,9 +30,11 @@ from traitlets import Bool, Float, Unicode
 
 from grading.course import Submission, find_assignments, find_notebooks, find_submissions, require_run
 from grading.errors import CannotGrade
-from grading.gradebook import await_gradebook, patient, require_gradebook
-from grading.judge.job import Done, Job, read_done
+from grading.gradebook import await_gradebook, one_engine, patient, require_gradebook
+from grading.judge.job import Done, read_done, texts_of
+from grading.judge.plans import plan_for
 from grading.judge.run import Run
+from grading.judge.split import Plan
 from grading.lock import only_grader
 from grading.ready import get_ready
 from grading.record import Earned, read_graded, write
@@ -75,6 +78,7 @@ class Grading(Autograde):
             with (
                 only_grader(Path(self.coursedir.root), self.coursedir.groupshared) as folder,
                 self._patient_gradebook(),
+                one_engine(),
             ):
                 self.folder = folder
                 super().start()
@@ -120,6 +124,7 @@ class Grading(Autograde):
         self.asked = {name: find_notebooks(self.coursedir, cells) for name, cells in self.expected.items()}
         self.submissions = find_submissions(self.coursedir, assignments)
         self.ready: set[str] = set()
+        self.plans: dict[tuple[str, str], Plan] = {}
 
     def convert_notebooks(self) -> None:
         """Prepare one submission after the other, have some run at once, and write each down when it has run."""
@@ -284,16 +289,22 @@ class Grading(Autograde):
                 file = pending.folder / f"{name}.ipynb"
                 resources = {**self.init_single_notebook_resources(str(file)), "metadata": {"path": str(file.parent)}}
                 job = runs[0].job(nbformat.read(file, as_version=4), resources)
-                pending.sent[name] = job.texts
+                pending.sent[name] = texts_of(job.notebook)
                 pending.running[name] = self.workers.submit(job.pack())
 
-    def done_ahead(self, job: Job) -> Done | None:
-        """Return what came of a job that was sent to the workers; None when it was not, or was another one."""
-        running = self.pending.running.pop(job.name, None)
+    def done_ahead(self, name: str, notebook: NotebookNode) -> Done | None:
+        """Return what came of a notebook that was sent to the workers; None when it was not, or was another one."""
+        running = self.pending.running.pop(name, None)
         if running is None:
             return None
         done = read_done(running.result())
-        return done if self.pending.sent[job.name] == job.texts else None
+        return done if self.pending.sent[name] == texts_of(notebook) else None
+
+    def plan(self, assignment: str, notebook: str) -> Plan:
+        """Return the plan of a notebook, which stays the same while a class is graded."""
+        if (assignment, notebook) not in self.plans:
+            self.plans[assignment, notebook] = plan_for(self.coursedir, assignment, notebook)
+        return self.plans[assignment, notebook]
 
     def _write_down(self, pending: Pending) -> None:
         """Record what a submission earned, and put what was graded into autograded/."""

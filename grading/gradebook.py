@@ -9,11 +9,15 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
+import nbgrader.api
 from nbgrader.api import Base
+from nbgrader.utils import temp_attrs
 from sqlalchemy.engine import make_url
 
 from grading.errors import CannotGrade
@@ -70,6 +74,16 @@ def require_gradebook(url: str, patience_s: float, log: Log) -> None:
             f"The gradebook {file} lacks {', '.join(missing[:3])}. {UNTOUCHED}; or, when it was made by an older "
             "nbgrader, make a copy of it and run `nbgrader db upgrade`."
         )
+
+
+@contextmanager
+def one_engine() -> Iterator[None]:
+    """Let nbgrader use one engine for each gradebook, with the statements that it has compiled.
+
+    It makes a new one each time that it opens a gradebook, about ten times for a submission.
+    """
+    with temp_attrs(nbgrader.api, create_engine=cache(nbgrader.api.create_engine)):
+        yield
 
 
 def await_gradebook(url: str, patience_s: float, log: Log) -> None:

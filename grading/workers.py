@@ -5,16 +5,18 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
 import threading
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
-from multiprocessing import connection
-from types import TracebackType
+from itertools import count
+from multiprocessing.connection import Connection
 from typing import Protocol
 
+from grading.forking import zygote
 from grading.judge.job import work
+
+SECONDS_TO_END = 10
+AT_ONCE = 6  # submissions of one process: most of the work is done by kernels, which are processes of their own
 
 
 class Workers(Protocol):
@@ -31,32 +33,80 @@ class Workers(Protocol):
 
 
 class LocalWorkers(AbstractContextManager["LocalWorkers"]):
-    """Processes of this machine, each with one submission at a time. They end with the grader, however it ends."""
+    """Processes of this machine that run `number` submissions at once. They end with the grader, however it ends."""
 
     def __init__(self, number: int):
-        self.number = number
         self.at_once = 2 * number + 1
-        self._pool: Executor = self._new_pool()
+        processes = -(-number // AT_ONCE)
+        shares = [number // processes + (place < number % processes) for place in range(processes)]
+        self._workers = [_Worker(share) for share in shares]
 
     def submit(self, packed: bytes) -> Future[bytes]:
-        try:
-            return self._pool.submit(work, packed)
-        except BrokenProcessPool:  # one was killed, perhaps for want of memory, which ends them all
-            self._pool = self._new_pool()
-            return self._pool.submit(work, packed)
+        for place, worker in enumerate(self._workers):
+            if not worker.alive:  # killed, perhaps for want of memory
+                self._workers[place] = _Worker(worker.threads)
+        return min(self._workers, key=lambda worker: worker.load).submit(packed)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        at_work = multiprocessing.active_children()
-        self._pool.shutdown(wait=kind is None, cancel_futures=True)
-        if kind is not None:
-            for process in at_work:
-                process.terminate()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        for worker in self._workers:
+            worker.end(at_once=kind is not None)
 
-    def _new_pool(self) -> ProcessPoolExecutor:
+
+class _Worker:
+    """One process and what it was asked to do."""
+
+    def __init__(self, threads: int):
+        self.threads = threads
+        self._waiting: dict[int, Future[bytes]] = {}
+        self._numbers, self._lock = count(), threading.Lock()
+        self._link, far = multiprocessing.Pipe()
         context = multiprocessing.get_context("spawn")  # a fork would take the grader's open gradebook along
-        return ProcessPoolExecutor(self.number, context, _begin, (os.getcwd(),))
+        self._process = context.Process(target=_serve, args=(far, threads, os.getcwd()), daemon=True)
+        self._process.start()
+        far.close()  # so that its end is seen
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    @property
+    def alive(self) -> bool:
+        return self._process.is_alive()
+
+    @property
+    def load(self) -> float:
+        return len(self._waiting) / self.threads
+
+    def submit(self, packed: bytes) -> Future[bytes]:
+        future: Future[bytes] = Future()
+        with self._lock:
+            number = next(self._numbers)
+            self._waiting[number] = future
+            try:
+                self._link.send_bytes(number.to_bytes(8, "big") + packed)
+            except OSError:
+                self._break()
+        return future
+
+    def end(self, at_once: bool) -> None:
+        """End the process, and its kernels with it. Nobody waits for what it still does."""
+        if at_once:
+            self._process.terminate()
+        with suppress(OSError):
+            self._link.send_bytes(b"")  # closing alone is not seen while a thread listens
+        self._process.join(SECONDS_TO_END)
+        self._process.kill()
+        self._process.join()
+        self._link.close()
+
+    def _listen(self) -> None:
+        with suppress(EOFError, OSError):
+            while True:
+                answer = self._link.recv_bytes()
+                self._waiting.pop(int.from_bytes(answer[:8], "big")).set_result(answer[8:])
+        with self._lock:
+            self._break()
+
+    def _break(self) -> None:
+        while self._waiting:
+            self._waiting.popitem()[1].set_exception(BrokenExecutor("the process that ran the submission has ended"))
 
 
 def usable_cores() -> int:
@@ -64,17 +114,21 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _begin(folder: str) -> None:
-    """Make ready for jobs: Ctrl-C is the grader's, and without a grader there is nothing to do."""
+def _serve(link: Connection, threads: int, folder: str) -> None:
+    """Do jobs until the grader has ended; Ctrl-C is the grader's."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(OSError):
         os.chdir(folder)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+    sending = threading.Lock()
 
+    def do(number: bytes, packed: bytes) -> None:
+        answer = work(packed)
+        with sending, suppress(OSError):
+            link.send_bytes(number + answer)
 
-def _end_with(sentinel: int) -> None:
-    connection.wait([sentinel])
-    sys.stderr.flush()
-    os._exit(1)
+    pool = ThreadPoolExecutor(threads)
+    with suppress(EOFError, OSError):
+        while packed := link.recv_bytes():
+            pool.submit(do, packed[:8], packed[8:])
+    zygote.close_all()  # and the kernels with them
+    os._exit(0)

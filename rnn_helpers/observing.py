@@ -63,7 +63,10 @@ def use_network(answer: Callable, sizes: tuple, weights: dict, calls: dict[str, 
 
 def part(answer: Callable, key: str, *args: Any) -> Any:
     """Call a function that returns a dict and take one of its values, so that each can earn its own points."""
-    result = answer(*args)
+    return _taken(answer(*args), key)
+
+
+def _taken(result: Any, key: str) -> Any:
     if not isinstance(result, dict) or key not in result:
         found = f"the keys {sorted(map(str, result))}" if isinstance(result, dict) else f"{type(result).__name__}"
         raise Unfit(f"expected a dict with the key {key!r}, got {found}")
@@ -106,10 +109,17 @@ def observe(answer: Callable, args: tuple, probe: str = "call", not_allowed: tup
         warnings.simplefilter("default")
         warnings.simplefilter("ignore", DeprecationWarning)  # between libraries: a learner cannot act on it
         try:
-            watch = beside(answer, f"{__name__}:Watch")(not_allowed)
-            with watch:
-                outcome.value = ask(answer, *given)
-            outcome.used = str(watch.used)
+            if probe in ("call", "part"):  # nearly always: one question where the answer lives, instead of several
+                arguments = reaching(probe, given)
+                outcome.value, used = beside(answer, f"{__name__}:watched")(not_allowed, answer, *arguments)
+                if probe == "part":
+                    outcome.value = _taken(outcome.value, given[0])
+            else:
+                watch = (beside(answer, f"{__name__}:Watch") if not_allowed else Watch)(not_allowed)
+                with watch:
+                    outcome.value = ask(answer, *given)
+                used = watch.used
+            outcome.used = str(used)
         except Exception as error:  # whatever it is, it becomes a sentence for the student
             outcome.error = type(error).__name__
             outcome.message = str(error)
@@ -160,6 +170,13 @@ class Watch:
         if event == "call" and not self.used:
             place = f"{frame.f_globals.get('__name__', '')}.{frame.f_code.co_qualname}."
             self.used = next((name for name in self.not_allowed if place.startswith(name + ".")), "")
+
+
+def watched(not_allowed: tuple[str, ...], answer: Callable, *args: Any) -> tuple[Any, str]:
+    """Return what `answer(*args)` gives, and the module in `not_allowed` that it used."""
+    with Watch(not_allowed) as watch:
+        value = answer(*args)
+    return value, watch.used
 
 
 def _shortened(text: str) -> str:

@@ -377,6 +377,17 @@ def test_nothing_is_left_behind(either, temporary, tmp_path, monkeypatch):
 
 
 @only_linux
+def test_a_package_of_the_course_is_imported_ahead_and_again_when_it_changes(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    kernels.preload("judge", ["tests_of_a_course"])
+    (tmp_path / "tests_of_a_course").mkdir()
+    for text in ("first", "as mended"):
+        (tmp_path / "tests_of_a_course" / "__init__.py").write_text(f"text = {text!r}")
+        code = "import sys; print('tests_of_a_course' in sys.modules)\nimport tests_of_a_course as t; print(t.text)"
+        assert said(code) == f"True\n{text}"
+
+
+@only_linux
 def test_a_new_list_starts_a_new_zygote_and_the_old_one_ends_after_its_judges():
     async def main() -> tuple[zygote.Zygote, bool]:
         async with judge() as one:

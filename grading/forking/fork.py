@@ -3,13 +3,14 @@
 It runs as `python -P -m grading.forking.fork SOCKET` and answers the process that started it over that socket, which
 has no name in the file system. Each packet is one JSON object:
 
-    {"do": "import", "modules": [...]}                  -> {"threads": 1, "from": null}
+    {"do": "import", "modules": [...], "own": [...]}    -> {"threads": 1, "from": null}
     {"do": "fork", "argv": [...], "env": {}, "cwd": "", "output": ""} -> {"pid": 12}, together with a pidfd
     {"do": "reap", "pid": 12}                           -> {"status": -9, "cpu_s": 0.1}
 
-or {"error": a sentence}. argv is a module's name and its arguments, as after `python -m`; env is added to the
-environment of this process; output is the file that a child's standard streams are added to. When the socket closes,
-this process ends and all its children with it.
+or {"error": a sentence}. own are packages of the course, of which the caller knows whether they have changed; argv is
+a module's name and its arguments, as after `python -m`; env is added to the environment of this process; output is
+the file that a child's standard streams are added to. When the socket closes, this process ends and all its children
+with it.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def _received(link: socket.socket) -> bytes:
 
 def _answer(request: dict[str, Any], link: socket.socket, pidfds: list[int]) -> dict[str, Any]:
     if request["do"] == "import":
-        return _import_all(request["modules"])
+        return _import_all(request["modules"], set(request["own"]))
     if request["do"] == "fork":
         return _fork(request, link, pidfds)
     if request["do"] == "reap":
@@ -81,12 +82,12 @@ def _answer(request: dict[str, Any], link: socket.socket, pidfds: list[int]) -> 
 # --- importing
 
 
-def _import_all(modules: list[str]) -> dict[str, Any]:
+def _import_all(modules: list[str], own: set[str]) -> dict[str, Any]:
     """Import what can be imported; say how many threads there are then, and where the first came from."""
     culprit = "the start of Python" if _threads() > 1 else None
     with _silence():
         for name in modules:
-            _import(name)
+            _import(name, own)
             if culprit is None and _threads() > 1:
                 culprit = f"the import of {name}"
     gc.collect()
@@ -94,18 +95,18 @@ def _import_all(modules: list[str]) -> dict[str, Any]:
     return {"threads": _threads(), "from": culprit}
 
 
-def _import(name: str) -> None:
-    """Import one module; what is not there, will not load or belongs to the course is left to the children."""
+def _import(name: str, own: set[str]) -> None:
+    """Import one module; what is not there, will not load or is somebody else's is left to the children."""
     top = name.partition(".")[0]
     if top in NEVER_IMPORTED or name.endswith("__main__"):
         return
     with suppress(Exception, SystemExit):
-        if top in sys.modules or _installed(top):
+        if top in sys.modules or top in own or _installed(top):
             importlib.import_module(name)
 
 
 def _installed(top: str) -> bool:
-    """Whether a package is part of Python or installed; the course's own may change while this process lives."""
+    """Whether a package is part of Python or installed; others may change while this process lives."""
     spec = importlib.util.find_spec(top)
     if spec is None:
         return False

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cache
+from pathlib import Path
 
 import traitlets.log
 
@@ -35,18 +37,35 @@ def preloaded(purpose: str) -> tuple[str, ...]:
     return _lists[purpose]
 
 
-def fork_kernel(purpose: str, environment: Mapping[str, str], program: zygote.Program) -> zygote.Child | None:
+def fork_kernel(
+    purpose: str, environment: Mapping[str, str], program: zygote.Program, with_own: bool = False
+) -> zygote.Child | None:
     """Return a kernel's process, or None where it has to be started in the ordinary way, which is said once.
 
     environment: of the process that it is forked from; a change of it starts another one
+    with_own: import packages that lie on its PYTHONPATH, too; a change of their files starts another one
     """
     try:
         if not sys.platform.startswith("linux"):
             raise zygote.CannotFork(f"{sys.platform} cannot fork a process that has imported libraries")
-        return zygote.fork(purpose, [*KERNEL_MODULES, *_lists[purpose]], environment, program)
+        modules = [*KERNEL_MODULES, *_lists[purpose]]
+        own = _own_packages(modules, environment) if with_own else {}
+        return zygote.fork(purpose, modules, environment, program, own)
     except zygote.CannotFork as error:
         _warn(str(error))
         return None
+
+
+def _own_packages(modules: Iterable[str], environment: Mapping[str, str]) -> dict[str, str]:
+    """Return {package on the PYTHONPATH: the state of its files}."""
+    own = {}
+    places = [Path(place) for place in environment.get("PYTHONPATH", "").split(os.pathsep) if place]
+    for name in sorted({name.partition(".")[0] for name in modules}):
+        folder = next((place / name for place in places if (place / name / "__init__.py").is_file()), None)
+        if folder:
+            files = [(str(file), file.stat()) for file in sorted(folder.rglob("*.py"))]
+            own[name] = repr([(file, status.st_mtime_ns, status.st_size) for file, status in files])
+    return own
 
 
 @cache

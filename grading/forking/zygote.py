@@ -46,8 +46,12 @@ class Program:
 class Zygote:
     """One process that has imported `modules`. It ends when it is closed, and when the grader ends."""
 
-    def __init__(self, modules: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start the process and wait until it has imported. Raises CannotFork and OSError."""
+    def __init__(self, modules: Sequence[str], environment: Mapping[str, str], own: Sequence[str] = ()) -> None:
+        """Start the process and wait until it has imported. Raises CannotFork and OSError.
+
+        own: packages that are imported though they are not installed
+        """
+        self._own = list(own)
         self._lock = threading.RLock()
         self._children: set[int] = set()
         self._retired = False
@@ -115,7 +119,7 @@ class Zygote:
 
     def _import(self, modules: Sequence[str]) -> None:
         for start in range(0, len(modules) or 1, NAMES_IN_A_PACKET):
-            request = {"do": "import", "modules": modules[start : start + NAMES_IN_A_PACKET]}
+            request = {"do": "import", "modules": modules[start : start + NAMES_IN_A_PACKET], "own": self._own}
             answer, _ = self._ask(request, SECONDS_TO_IMPORT)
             if answer["threads"] != 1:
                 culprit = f"{answer['from']} starts threads ({answer['threads']} in all, expected 1)"
@@ -197,21 +201,29 @@ def _start(socket_number: int, environment: Mapping[str, str]) -> subprocess.Pop
     )
 
 
-_Key = tuple[tuple[str, ...], frozenset[tuple[str, str]]]
+_Key = tuple[tuple[str, ...], frozenset[tuple[str, str]], tuple[tuple[str, str], ...]]
 _lock = threading.Lock()
 _current: dict[str, tuple[_Key, Zygote]] = {}  # {purpose: the zygote that new children come from}
 _retired: list[Zygote] = []
 _hopeless: dict[_Key, str] = {}
 
 
-def fork(purpose: str, modules: Sequence[str], environment: Mapping[str, str], program: Program) -> Child:
+def fork(
+    purpose: str,
+    modules: Sequence[str],
+    environment: Mapping[str, str],
+    program: Program,
+    own: Mapping[str, str] | None = None,
+) -> Child:
     """Return a child that runs a program and finds `modules` imported.
 
+    own: {package that is imported though it is not installed: what tells its state from another}
+
     There is one zygote for each purpose. It starts when it is first needed, and a new one takes its place when it has
-    died or when other modules or another environment of the imports are asked for.
+    died or when other modules, another state of them or another environment of the imports are asked for.
     Raises CannotFork.
     """
-    key = tuple(modules), frozenset(environment.items())
+    key = tuple(modules), frozenset(environment.items()), tuple(sorted((own or {}).items()))
     with _lock:
         try:
             return _zygote(purpose, key).fork(program)
@@ -242,7 +254,7 @@ def _zygote(purpose: str, key: _Key) -> Zygote:
         zygote.retire()
         _retired[:] = [old for old in [*_retired, zygote] if old.alive]
     try:
-        zygote = Zygote(key[0], dict(key[1]))
+        zygote = Zygote(key[0], dict(key[1]), [name for name, _ in key[2]])
     except (CannotFork, OSError) as error:
         _hopeless[key] = str(error)
         raise CannotFork(str(error), lasting=True) from error

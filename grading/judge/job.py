@@ -55,11 +55,6 @@ class Job:
     salt: str = ""
     is_reference: bool = False
 
-    @property
-    def texts(self) -> list[str]:
-        """Return what its cells are: two notebooks with the same are run alike."""
-        return [f"{cell.cell_type} {cell.source}" for cell in self.notebook.cells]
-
     def pack(self) -> bytes:
         """Return all of it, the files too, as bytes."""
         data = {
@@ -90,6 +85,11 @@ class Done:
     seconds: float
     in_force: str
     modules: Mapping[str, list[str]] = field(default_factory=dict)
+
+
+def texts_of(notebook: NotebookNode) -> list[str]:
+    """Return what its cells are: two notebooks with the same are run alike."""
+    return [f"{cell.cell_type} {cell.source}" for cell in notebook.cells]
 
 
 def do(job: Job) -> Done:

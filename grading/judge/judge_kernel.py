@@ -86,7 +86,7 @@ class ForkedProvisioner(LocalProvisioner):
             output=str(self._folder / OUTPUT),
         )
         # In a thread: the first one has to wait until everything is imported.
-        self.process = await asyncio.to_thread(fork_kernel, PURPOSE, kwargs["env"], program)
+        self.process = await asyncio.to_thread(fork_kernel, PURPOSE, kwargs["env"], program, with_own=True)
         if self.process:
             self.pid, self.pgid, self.cwd = self.process.pid, None, program.cwd  # a Child sees to its own group
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from grading.forking.kernels import USUAL, preload
 from grading.judge.job import PURPOSES, Done, Job, do
 from grading.judge.plans import plan_for
 from grading.judge.session import Rules, files_in
-from grading.judge.split import imports
+from grading.judge.split import Plan, imports
 from grading.surroundings import SALT_VARIABLE
 
 
@@ -36,9 +37,8 @@ class Run(Execute):
 
     def preprocess(self, nb: NotebookNode, resources: Any, km: Any = None) -> tuple[NotebookNode, Any]:
         """Return the notebook with outputs. `km` is not used: whose kernel runs what is decided here."""
-        job = self.job(nb, resources)
-        ahead: Callable[[Job], Done | None] = getattr(self.parent.parent, "done_ahead", lambda _: None)
-        done = ahead(job) or do(job)
+        ahead: Callable[..., Done | None] = getattr(self.parent.parent, "done_ahead", lambda *_: None)
+        done = ahead(resources["nbgrader"]["notebook"], nb) or do(self.job(nb, resources))
         for purpose, names in done.modules.items():
             preload(purpose, names)
         nb.cells = done.notebook.cells
@@ -55,7 +55,8 @@ class Run(Execute):
         given = Path(course.format_path(course.source_directory, ".", ids["assignment"]))
         students = getattr(converter, "exclude_overwriting", {}).get(ids["assignment"], [])
         names = [str(name) for name in files_in(given)]
-        sources = tuple(plan_for(course, ids["assignment"], ids["notebook"]).sources)
+        known: Callable[[str, str], Plan] = getattr(converter, "plan", partial(plan_for, course))
+        sources = tuple(known(ids["assignment"], ids["notebook"]).sources)
         if getattr(converter, "rehearsing", False):  # nothing else is known yet of what this lesson needs
             for purpose in PURPOSES:
                 preload(purpose, [*USUAL, *imports(sources)])

@@ -1,0 +1,249 @@
+"""How fast a class is graded, side by side with stock nbgrader: `python -m benchmarks.grading`.
+
+The same simulated submissions are graded by stock `nbgrader autograde` and by `rnn-course grade`, in turns, and the
+scores are compared cell by cell. What is printed are medians over the rounds, with the least and the most.
+
+floor: processor time of the same notebooks' cells, each in a fork of a process that has imported everything
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import psutil
+from nbgrader.api import Gradebook
+
+from grading.demo.cycle import copy_course
+from grading.demo.simulated import simulate
+from grading.judge.spare import TAG
+
+ROOT = Path(__file__).resolve().parent.parent
+LESSONS = ("04_bptt", "08_keras")
+SALT = "the salt of the benchmark"
+STOCK = """
+c = get_config()
+c.CourseDirectory.course_id = "rnn"
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "lessons"
+c.Execute.timeout = 600
+"""
+
+
+@dataclass
+class Run:
+    """One class graded: seconds by the clock and of the processors, and {student: {cell: score}}."""
+
+    wall_s: float
+    cpu_s: float
+    scores: dict[str, dict[str, float]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--submissions", type=int, default=60, help="of each lesson, over all rounds")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--lesson", action="append", choices=LESSONS)
+    parser.add_argument("--many", type=int, default=0, help="also grade a class of this many, and watch the memory")
+    parser.add_argument(
+        "--cluster", type=int, default=0, help="also grade this many with one and with two Dask workers"
+    )
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        for lesson in args.lesson or LESSONS:
+            side_by_side(Path(folder), lesson, args)
+        if args.many:
+            many(Path(folder), LESSONS[0], args.many, args.jobs)
+        if args.cluster:
+            cluster(Path(folder), LESSONS[0], args.cluster)
+
+
+def side_by_side(folder: Path, lesson: str, args: argparse.Namespace) -> None:
+    """Grade the same classes with both, and print the ratios."""
+    each = args.submissions // args.rounds
+    stock, ours, wrong = [], [], 0
+    for number in range(args.rounds):
+        course = new_class(folder / f"{lesson}-{number}", lesson, each, seed=number)
+        plain = shutil.copytree(course, folder / f"{lesson}-{number}-stock")
+        (plain / "nbgrader_config.py").write_text(STOCK)
+        stock.append(timed(plain, lesson, "-m", "nbgrader", "autograde", lesson))
+        ours.append(timed(course, lesson, "-m", "grading.command", "grade", lesson, "--jobs", str(args.jobs)))
+        wrong += differences(stock[-1].scores, ours[-1].scores)
+    floors = [floor(folder / f"{lesson}-0", lesson, demonstrations) for demonstrations in (True, False)]
+    print(f"\n{lesson}: {args.rounds} rounds of {each} submissions, {args.jobs} at once, canaries included")
+    say("stock, s a submission", (run.wall_s / each for run in stock))
+    say("ours, s a submission", (run.wall_s / each for run in ours))
+    say("throughput over stock", (a.wall_s / b.wall_s for a, b in zip(stock, ours, strict=True)))
+    say("stock, CPU s a submission", (run.cpu_s / each for run in stock))
+    say("ours, CPU s a submission", (run.cpu_s / each for run in ours))
+    print(f"  {'floor, CPU s a submission':<40} {floors[0]:8.2f}   without demonstrations {floors[1]:.2f}")
+    say("ours over the floor", (run.cpu_s / each / floors[0] for run in ours))
+    print(f"  {'scores that differ':<40} {wrong:8}")
+
+
+def new_class(course: Path, lesson: str, students: int, seed: int) -> Path:
+    """Copy what is needed of the course, release the lesson and let simulated students hand in."""
+    copy_course(ROOT, course, lesson)
+    command(course, "-m", "nbgrader", "generate_assignment", lesson)
+    simulate(course, lesson, students, seed)
+    return course
+
+
+def command(course: Path, *arguments: str) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(course), "RNN_COURSE_SALT": SALT, "PYTHONDONTWRITEBYTECODE": ""}
+    ended = subprocess.run([sys.executable, *arguments], cwd=course, env=environment, capture_output=True, text=True)
+    if ended.returncode:
+        raise SystemExit(f"{' '.join(arguments)} ended with {ended.returncode}:\n{ended.stdout}\n{ended.stderr}")
+
+
+def timed(course: Path, lesson: str, *arguments: str) -> Run:
+    """Run a command and return what it took; its workers and kernels, which it waits for, are counted."""
+    command(course, "-c", "import rnn_helpers.plots, autograde_tests.registry as r; r.exercises()")  # .pyc files
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    command(course, *arguments)
+    wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Run(wall, cpu, scores(course, lesson))
+
+
+def scores(course: Path, lesson: str) -> dict[str, dict[str, float]]:
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        return {
+            submission.student.id: {g.name: g.auto_score for notebook in submission.notebooks for g in notebook.grades}
+            for submission in gradebook.assignment_submissions(lesson)
+        }
+
+
+def differences(first: dict[str, dict[str, float]], second: dict[str, dict[str, float]]) -> int:
+    """Return how many cells have another score, and say which."""
+    found = 0
+    for student in sorted(first.keys() | second.keys()):
+        one, two = first.get(student, {}), second.get(student, {})
+        for name in sorted(one.keys() | two.keys()):
+            if one.get(name) != two.get(name):
+                print(f"  differs: {student} {name}: stock {one.get(name)}, ours {two.get(name)}")
+                found += 1
+    return found
+
+
+def floor(course: Path, lesson: str, demonstrations: bool) -> float:
+    """Return the processor seconds of a submission's cells in a fork of a process that has imported everything."""
+    code = f"import benchmarks.grading as b; b.run_cells({str(course)!r}, {lesson!r}, {demonstrations})"
+    environment = {**os.environ, "PYTHONPATH": f"{course}{os.pathsep}{ROOT}", "RNN_COURSE_SALT": SALT}
+    environment |= {"NBGRADER_EXECUTION": "autograde", "MPLBACKEND": "agg"}
+    ended = subprocess.run([sys.executable, "-c", code], cwd=course, env=environment, capture_output=True, text=True)
+    return json.loads(ended.stdout.splitlines()[-1])
+
+
+def run_cells(course: str, lesson: str, demonstrations: bool) -> None:
+    """Run each submission's cells in a fork and print the mean processor time; runs in a process of its own."""
+    import ipykernel.zmqshell  # noqa: F401
+    import matplotlib.pyplot  # noqa: F401
+    from IPython.core.interactiveshell import InteractiveShell
+
+    if "keras" in lesson:
+        import tensorflow  # noqa: F401
+    tags = [TAG in cell.metadata.get("tags", []) for cell in _cells(Path(course, "solutions", lesson))]
+    texts = [cell.source for cell in _cells(Path(course, "solutions", lesson))]
+    left_out = {text for text, tag in zip(texts, tags, strict=True) if tag and not demonstrations}
+    tests = {
+        cell.metadata.nbgrader.grade_id: cell.source
+        for cell in _cells(Path(course, "solutions", lesson))
+        if cell.metadata.get("nbgrader")
+    }
+    used = []
+    for folder in sorted(Path(course, "submitted").glob(f"*/{lesson}")):
+        pid = os.fork()
+        if pid == 0:
+            os.chdir(folder)
+            quiet = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(quiet, 1)
+            os.dup2(quiet, 2)
+            shell = InteractiveShell.instance()
+            for cell in _cells(folder):
+                name = cell.metadata.get("nbgrader", {}).get("grade_id", "")
+                text = tests[name] if name.endswith("_test") else cell.source
+                if text not in left_out:
+                    shell.run_cell(text)
+            os._exit(0)
+        _, _, usage = os.wait4(pid, 0)
+        used.append(usage.ru_utime + usage.ru_stime)
+    print(json.dumps(statistics.mean(used)))
+
+
+def _cells(folder: Path) -> list[nbformat.NotebookNode]:
+    (file,) = folder.glob("*.ipynb")
+    return [cell for cell in nbformat.read(file, as_version=4).cells if cell.cell_type == "code"]
+
+
+def many(folder: Path, lesson: str, students: int, jobs: int) -> None:
+    """Grade a large class; print whether time grows with it and the grader's memory does not."""
+    course = new_class(folder / "many", lesson, students, seed=7)
+    environment = {**os.environ, "PYTHONPATH": str(course), "RNN_COURSE_SALT": SALT}
+    arguments = ["-m", "grading.command", "grade", lesson, "--jobs", str(jobs), "--json"]
+    grader = subprocess.Popen(
+        [sys.executable, *arguments], cwd=course, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    watched, marks = psutil.Process(grader.pid), []
+    assert grader.stdout is not None
+    for _ in grader.stdout:
+        with_memory = watched.memory_info().rss / 1e6 if grader.poll() is None else marks[-1][1]
+        marks.append((time.monotonic(), with_memory))
+    tenth = students // 10
+    parts = [marks[i + tenth][0] - marks[i][0] for i in range(tenth, students - tenth, tenth)]
+    memory = [mark[1] for mark in marks[tenth:students]]
+    print(f"\n{lesson}: {students} submissions, {jobs} at once")
+    say(f"s for each {tenth} of them", parts)
+    print(f"  {'last tenth over first':<40} {parts[-1] / parts[0]:8.2f}")
+    print(f"  {'memory of the grader, MB':<40} {memory[0]:8.0f}   most {max(memory):.0f}, last {memory[-1]:.0f}")
+
+
+def cluster(folder: Path, lesson: str, students: int) -> None:
+    """Grade the same class with one and with two Dask workers of one thread each."""
+    walls = []
+    for workers in (1, 2):
+        course = new_class(folder / f"cluster-{workers}", lesson, students, seed=8)
+        place = folder / f"scheduler-{workers}.json"
+        environment = {**os.environ, "PYTHONPATH": str(course), "RNN_COURSE_SALT": SALT}
+        quiet = {"env": environment, "cwd": course, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        dask, told = [sys.executable, "-m", "dask"], ["--no-dashboard", "--scheduler-file", place]
+        started = [subprocess.Popen([*dask, "scheduler", "--port", "0", *told], **quiet)]
+        for _ in range(workers):
+            started.append(subprocess.Popen([*dask, "worker", "--nthreads", "1", "--no-nanny", *told], **quiet))
+        try:
+            from distributed import Client
+
+            with Client(scheduler_file=str(place), timeout=60, set_as_default=False) as client:
+                client.wait_for_workers(workers)
+                address = client.scheduler.address
+            walls.append(timed(course, lesson, "-m", "grading.command", "grade", lesson, "--scheduler", address).wall_s)
+        finally:
+            for process in started:
+                process.terminate()
+                process.wait()
+    print(f"\n{lesson}: {students} submissions on a Dask cluster")
+    print(f"  {'s with one worker':<40} {walls[0]:8.1f}")
+    print(f"  {'s with two workers':<40} {walls[1]:8.1f}")
+    print(f"  {'two workers over one':<40} {walls[0] / walls[1]:8.2f}")
+
+
+def say(what: str, numbers: Iterable[float]) -> None:
+    values = sorted(numbers)
+    print(f"  {what:<40} {statistics.median(values):8.2f}   {values[0]:.2f} to {values[-1]:.2f}")
+
+
+if __name__ == "__main__":
+    main()
