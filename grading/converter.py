@@ -261,7 +261,7 @@ class Grading(Autograde):
         staging.take_over(target, student, assignment, set(expected) - set(names))
         target.parent.mkdir(parents=True, exist_ok=True)
         pending = Pending(submission, outcome, staging, list(names), set(found.refusals), needs_look)
-        self.pending = pending
+        self.pending, self._sanitizing = pending, True  # which also says where files are taken from
         self.notebooks = [str(copy / f"{name}.ipynb") for name in names]
         with temp_attrs(self.coursedir, submitted_directory=str(staging.top / "submitted")):
             self.run_pre_convert_hook()

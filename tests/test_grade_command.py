@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from graded_class import CLASS, everything, kill, lines, make_class, rnn_course, said
+from graded_class import CLASS, LATE, everything, kill, lines, make_class, rnn_course, said
 from nbgrader_course import nbgrader
 from tiny_course import LESSON
 
@@ -54,6 +54,7 @@ def processes_of(course: Path) -> list[psutil.Process]:
 def test_the_marks_are_those_of_nbgraders_own_command(course, by_nbgrader):
     told = lines(said(rnn_course(course, "grade", LESSON, "--jobs", "3", "--json")))
     assert everything(course) == by_nbgrader
+    assert all(about[0] + " UTC" == LATE for about in by_nbgrader["gradebook"].values())
     assert {one["student"] for one in told[:-1]} == {*CLASS, "s09"}
     assert told[-1]["graded"] == len(CLASS)
     assert told[-1]["refused"] == 1
