@@ -47,6 +47,7 @@ c.Autograde.autograde_preprocessors = [
 plug_in()
 c.BoxedProvisioner.required = os.environ.get("RNN_COURSE_REQUIRE_ISOLATION", "0") not in ("", "0")
 c.BoxedProvisioner.packages = [str(HERE / "rnn_helpers")]  # what lessons import; the hidden tests stay outside
+c.BoxedProvisioner.hidden = ["autograde_tests"]
 c.BoxedProvisioner.memory_mb = 4096
 c.BoxedProvisioner.cpu_seconds = 1800
 

@@ -56,7 +56,10 @@ class ClusterWorkers(AbstractContextManager["ClusterWorkers"]):
         self._executor = self._client.get_executor(pure=False)
 
     def submit(self, packed: bytes) -> Future[bytes]:
-        return self._executor.submit(work, packed)
+        asked: Future[bytes] = self._executor.submit(work, packed)
+        answer: Future[bytes] = Future()
+        asked.add_done_callback(lambda _: _hand_on(asked, answer))
+        return answer
 
     def __exit__(self, *_: object) -> None:
         self._client.close()  # which forgets what was asked for and not done
@@ -92,6 +95,17 @@ def _knock(address: str) -> None:
         raise ValueError("expected an address such as tcp://10.0.0.5:8786")
     if parts.scheme in ("tcp", "tls"):
         socket.create_connection((parts.hostname, parts.port), SECONDS_TO_CONNECT).close()
+
+
+def _hand_on(asked: Future[bytes], answer: Future[bytes]) -> None:
+    """Give what came of one future to the other; Dask cancels all of them when it has lost the scheduler."""
+    if asked.cancelled():
+        sentence = "The cluster's scheduler was lost. Start it and its workers, then run this again: it goes on."
+        answer.set_exception(CannotGrade(sentence))
+    elif error := asked.exception():
+        answer.set_exception(error)
+    else:
+        answer.set_result(asked.result())
 
 
 def installed() -> dict[str, str]:

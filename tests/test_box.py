@@ -302,6 +302,17 @@ def test_a_required_box_with_a_gap_stops_the_grading_and_names_the_way_out(tmp_p
     assert f"canaries of {LESSON}: solution 6/6" in nbgrader(course, "autograde", LESSON)  # not required: graded
 
 
+@pytest.mark.nbgrader
+def test_hidden_tests_where_every_kernel_reads_stop_the_grading(tmp_path):
+    course = make_course(tmp_path / "course")
+    submit(course, "ada", double=DOUBLE, triple=TRIPLE)
+    with (course / "nbgrader_config.py").open("a") as settings:
+        settings.write('\nc.BoxedProvisioner.hidden = ["tiny_tests", "nbgrader"]\n')  # the second one is installed
+    said = nbgrader(course, "autograde", LESSON, fails=True)
+    assert "nbgrader, which holds hidden tests. Install the course so that" in said
+    assert scores(course) == {}
+
+
 @whole_box
 def test_a_kernel_that_the_box_cannot_replace_is_refused_and_leaves_no_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")

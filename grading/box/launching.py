@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import compileall
 import site
+import sysconfig
 import threading
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatch
@@ -40,7 +41,8 @@ def small_environment(whole: Mapping[str, str], more: Iterable[str], home: Path,
 
 def zygotes_environment(kernels: Mapping[str, str], packages: list[Path]) -> dict[str, str]:
     """Return the environment of the process that kernels are forked from: a kernel's, less its private folder."""
-    return {**kernels, **dict.fromkeys(HOME_VARIABLES, str(shared_folder(packages).home))}
+    one_thread = {"OPENBLAS_NUM_THREADS": "1"}  # or NumPy starts more, and a process with threads cannot be copied
+    return {**one_thread, **kernels, **dict.fromkeys(HOME_VARIABLES, str(shared_folder(packages).home))}
 
 
 def shared_folder(packages: list[Path]) -> PrivateFolder:
@@ -64,6 +66,15 @@ def _shared_folder(packages: tuple[Path, ...]) -> PrivateFolder:
         (folder.packages / name).symlink_to(package, target_is_directory=True)
         compileall.compile_dir(package, quiet=2)
     return folder
+
+
+def installed_in_reach(names: list[str]) -> str:
+    """Return the first of these packages that is installed where every kernel may read; "" when none is."""
+    for place in map(Path, {*site.getsitepackages(), site.getusersitepackages(), sysconfig.get_path("purelib")}):
+        for name in names:
+            if (place / name).exists():
+                return str(place / name)
+    return ""
 
 
 def user_packages() -> list[str]:

@@ -25,7 +25,14 @@ from traitlets import Bool, Integer, List, Unicode
 from grading.box import users
 from grading.box.box import SYSTEM, Box, announcement, missing_layers, python_folders
 from grading.box.folders import PrivateFolder, copy_font_lists, hand_over
-from grading.box.launching import boxed_command, shared_folder, small_environment, user_packages, zygotes_environment
+from grading.box.launching import (
+    boxed_command,
+    installed_in_reach,
+    shared_folder,
+    small_environment,
+    user_packages,
+    zygotes_environment,
+)
 from grading.box.limits import LIMITS
 from grading.box.watcher import Allowed, Watcher, how_it_ended
 from grading.errors import CannotGrade
@@ -53,6 +60,7 @@ class BoxedProvisioner(LocalProvisioner):
 
     required = Bool(False, help="Refuse to grade where a layer of the box is missing.").tag(config=True)
     packages = List(Unicode(), help="Folders of the packages that tests import.").tag(config=True)
+    hidden = List(Unicode(), help="Packages that kernels may not see: those of hidden tests.").tag(config=True)
     forked = Bool(True, help="Fork kernels from a process that has imported what the lesson imports.").tag(config=True)
     readable = List(Unicode(), help="More files and folders that kernels may read.").tag(config=True)
     variables = List(Unicode(), help="More environment variables that kernels keep.").tag(config=True)
@@ -100,6 +108,12 @@ class BoxedProvisioner(LocalProvisioner):
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
         if kwargs.get("env", os.environ).get("NBGRADER_EXECUTION") != "autograde":
             return await super().pre_launch(**kwargs)
+        shown = {Path(package).name for package in self.packages}
+        if place := installed_in_reach([name for name in self.hidden if name not in shown]):
+            raise CannotGrade(
+                f"Every submission may read {place}, which holds hidden tests. Install the course so that its packages "
+                "stay in its own folder: pip install -e FOLDER_OF_THE_COURSE"
+            )
         missing = self._missing(kwargs.get("cwd"))
         self.in_force = announcement(self._limits(), missing)
         _say(self.in_force, bool(missing))
