@@ -45,7 +45,7 @@ for variable in layer.weights:
 # (lesson 07 knows why that is a good start). Which is which?
 
 # %% tags=["demonstration"]
-ax = graphs.weights_in_equation(layer.get_weights(), [variable.name for variable in layer.weights])
+ax = graphs.weights_in_equation(layer.get_weights(), [weight.name for weight in layer.weights])
 ax.set_title("A new layer's weights, laid over the equation", fontsize=11)
 plots.show(
     ax,

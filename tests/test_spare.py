@@ -102,7 +102,8 @@ def test_a_cell_that_has_the_name_for_itself_does_not(stranger):
 
 
 def test_a_cell_before_it_may_hold_a_function_that_uses_it():
-    assert left_out("def report():\n    print(losses)", DEMONSTRATION) == set()
+    assert left_out("def report():\n    print(losses)", DEMONSTRATION, "report()") == set()
+    assert left_out("def report():\n    print(losses)", DEMONSTRATION, "print(1)") == {1}  # nobody calls it
 
 
 def test_a_demonstration_that_is_run_has_run_what_it_uses_itself():

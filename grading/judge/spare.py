@@ -6,8 +6,10 @@ uses a name that it binds. The canaries show at each run that the solution has f
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Set
+from functools import lru_cache
 
 from nbformat import NotebookNode
 
@@ -26,24 +28,61 @@ def spared(notebook: NotebookNode, sources: Iterable[Source]) -> set[int]:
     demonstrations = {number for number, text in code.items() if text.strip() in marked}
     if not demonstrations:
         return set()
-    modules = {name for text in code.values() for s in statements(text) if s.imports for name in s.sets}
-    wanted = list(code.keys() - demonstrations)
-    used: set[str] = set()
-    while wanted:
-        used.update(*(_used(code[number]) for number in wanted))
-        wanted = [number for number in demonstrations if used & (_changed(code[number]) - modules)]
-        demonstrations -= set(wanted)
-    return demonstrations
+    modules = set().union(*map(_imported, code.values()))
+    while True:
+        kept = code.keys() - demonstrations
+        needed = {place for number in kept for place in _needed(number, code, kept, modules)} & demonstrations
+        if not needed:
+            return demonstrations
+        demonstrations -= needed
 
 
-def _used(text: str) -> set[str]:
-    """Return the names that a cell takes from the cells before it; any word, where it may look around for names."""
-    cell = statements(text)
-    read = read_first(cell)
-    looks_around = any(LOOK_AROUND & (statement.needs | statement.later) for statement in cell)
-    return set(re.findall(r"\w+", text)) if looks_around or not cell else read
+def _needed(number: int, code: Mapping[int, str], kept: Set[int], modules: set[str]) -> Iterator[int]:
+    """Yield the cells that one needs, and some more: those that bind or change a name that it reads.
+
+    What a function reads, it reads when it is called, so a cell further down may have bound it by then. Who may look
+    around for names may mean any word.
+    """
+    cell, text = statements(code[number]), code[number]
+    if not cell or any(LOOK_AROUND & (statement.needs | statement.later) for statement in cell):
+        words = set(re.findall(r"\w+", text))
+        yield from (place for place in code if words & _changes(code[place], modules))
+    for name in read_first(cell):
+        binding = [place for place in code if place < number and name in _binds(code[place])]
+        since = binding[-1] if binding else -1
+        yield from (place for place in code if since <= place < number and name in _changes(code[place], modules))
+    later = set().union(*(statement.later for statement in cell))
+    for place in code:
+        after = [reader for reader in kept if reader > place > number]
+        if later & _changes(code[place], modules) and any(_binds(text) & _reads(code[reader]) for reader in after):
+            yield place
 
 
-def _changed(text: str) -> set[str]:
-    """Return the names that a cell binds, and those whose objects it changes."""
-    return set().union(*(statement.sets | statement.touches for statement in statements(text)))
+@lru_cache(maxsize=4096)
+def _binds(text: str) -> frozenset[str]:
+    return frozenset().union(*(statement.sets for statement in statements(text)))
+
+
+@lru_cache(maxsize=4096)
+def _reads(text: str) -> frozenset[str]:
+    return frozenset().union(*(statement.needs | statement.later for statement in statements(text)))
+
+
+@lru_cache(maxsize=4096)
+def _touches(text: str) -> frozenset[str]:
+    return frozenset().union(*(statement.touches for statement in statements(text)))
+
+
+def _changes(text: str, modules: set[str]) -> frozenset[str]:
+    """Return the names that a cell binds, and those of objects that it changes; to call a module changes nothing."""
+    return _binds(text) | (_touches(text) - modules)
+
+
+@lru_cache(maxsize=4096)
+def _imported(text: str) -> frozenset[str]:
+    """Return the names under which a cell imports modules and what is in them, wherever in it."""
+    try:
+        nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    except (SyntaxError, ValueError):
+        return frozenset()
+    return frozenset((alias.asname or alias.name).partition(".")[0] for node in nodes for alias in node.names)
