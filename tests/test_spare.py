@@ -106,6 +106,14 @@ def test_a_cell_before_it_may_hold_a_function_that_uses_it():
     assert left_out("def report():\n    print(losses)", DEMONSTRATION, "print(1)") == {1}  # nobody calls it
 
 
+@pytest.mark.parametrize(
+    "perhaps", ["[losses for losses in range(3)]", "if False:\n    losses = 3", "def f():\n    losses = 3"]
+)
+def test_what_may_bind_a_name_does_not_stand_for_what_does(perhaps):
+    assert left_out(DEMONSTRATION, perhaps, "print(losses)") == set()
+    assert left_out(DEMONSTRATION, "losses = 3", "print(losses)") == {0}
+
+
 def test_a_demonstration_that_is_run_has_run_what_it_uses_itself():
     first, second, third = "data = [1]", "model = sum(data)", "curve = [data]"
     assert left_out(first, second, third, "print(model)", demonstrations=(first, second, third)) == {2}

@@ -48,7 +48,7 @@ def _needed(number: int, code: Mapping[int, str], kept: Set[int], modules: set[s
         words = set(re.findall(r"\w+", text))
         yield from (place for place in code if words & _changes(code[place], modules))
     for name in read_first(cell):
-        binding = [place for place in code if place < number and name in _binds(code[place])]
+        binding = [place for place in code if place < number and name in _surely_binds(code[place])]
         since = binding[-1] if binding else -1
         yield from (place for place in code if since <= place < number and name in _changes(code[place], modules))
     later = set().union(*(statement.later for statement in cell))
@@ -61,6 +61,21 @@ def _needed(number: int, code: Mapping[int, str], kept: Set[int], modules: set[s
 @lru_cache(maxsize=4096)
 def _binds(text: str) -> frozenset[str]:
     return frozenset().union(*(statement.sets for statement in statements(text)))
+
+
+@lru_cache(maxsize=4096)
+def _surely_binds(text: str) -> frozenset[str]:
+    """Return the names that a cell binds whenever it runs to its end: not in a branch, a loop or a comprehension."""
+    bound: set[str] = set()
+    for node in _tree(text).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            bound.add(node.name)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            bound.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.Assign):
+            targets = [part for target in node.targets for part in ast.walk(target)]
+            bound.update(part.id for part in targets if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store))
+    return frozenset(bound)
 
 
 @lru_cache(maxsize=4096)
@@ -81,8 +96,13 @@ def _changes(text: str, modules: set[str]) -> frozenset[str]:
 @lru_cache(maxsize=4096)
 def _imported(text: str) -> frozenset[str]:
     """Return the names under which a cell imports modules and what is in them, wherever in it."""
-    try:
-        nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, (ast.Import, ast.ImportFrom))]
-    except (SyntaxError, ValueError):
-        return frozenset()
+    nodes = [node for node in ast.walk(_tree(text)) if isinstance(node, (ast.Import, ast.ImportFrom))]
     return frozenset((alias.asname or alias.name).partition(".")[0] for node in nodes for alias in node.names)
+
+
+def _tree(text: str) -> ast.Module:
+    """Return the cell as Python; an empty module when it is not, as with magics."""
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError):
+        return ast.Module([], [])
