@@ -51,6 +51,7 @@ def _default_list(monkeypatch):
 
 @pytest.fixture(scope="module", autouse=True)
 def _no_zygote_survives():
+    zygote.close_all()  # nor one of the tests before
     yield
     zygote.close_all()
 
