@@ -40,6 +40,7 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.IgnorePattern",
     "nbconvert.preprocessors.ClearMetadataPreprocessor",
     "nbgrader.preprocessors.LimitOutput",
+    "nbgrader.preprocessors.CheckCellMetadata",
     "grading.record.Record",  # in the place of SaveAutoGrades and AssignLatePenalties
 ]
 
