@@ -156,14 +156,9 @@ def run_cells(course: str, lesson: str, demonstrations: bool) -> None:
 
     if "keras" in lesson:
         import tensorflow  # noqa: F401
-    tags = [TAG in cell.metadata.get("tags", []) for cell in _cells(Path(course, "solutions", lesson))]
-    texts = [cell.source for cell in _cells(Path(course, "solutions", lesson))]
-    left_out = {text for text, tag in zip(texts, tags, strict=True) if tag and not demonstrations}
-    tests = {
-        cell.metadata.nbgrader.grade_id: cell.source
-        for cell in _cells(Path(course, "solutions", lesson))
-        if cell.metadata.get("nbgrader")
-    }
+    solution = _cells(Path(course, "solutions", lesson))
+    left_out = {cell.source for cell in solution if TAG in cell.metadata.get("tags", []) and not demonstrations}
+    tests = {cell.metadata.nbgrader.grade_id: cell.source for cell in solution if cell.metadata.get("nbgrader")}
     used = []
     for folder in sorted(Path(course, "submitted").glob(f"*/{lesson}")):
         pid = os.fork()

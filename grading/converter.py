@@ -280,15 +280,17 @@ class Grading(Autograde):
         super(Autograde, self).convert_single_notebook(str(folder / f"{name}.ipynb"))
 
     def _send(self, pending: Pending) -> None:
-        """Give what there is to run of a submission to the workers."""
+        """Give what there is to run of a submission to the workers, if there are any."""
+        if not self.workers:
+            return
         self.pending, self._sanitizing, self.is_refused = pending, False, False
         self._init_preprocessors()
-        runs = [step for step in self.exporter._preprocessors if isinstance(step, Run)]
+        run = next((step for step in self.exporter._preprocessors if isinstance(step, Run)), None)
         for name in pending.names:
-            if self.workers and runs and name not in pending.refused:
+            if run and name not in pending.refused:
                 file = pending.folder / f"{name}.ipynb"
                 resources = {**self.init_single_notebook_resources(str(file)), "metadata": {"path": str(file.parent)}}
-                job = runs[0].job(nbformat.read(file, as_version=4), resources)
+                job = run.job(nbformat.read(file, as_version=4), resources)
                 pending.sent[name] = texts_of(job.notebook)
                 pending.running[name] = self.workers.submit(job.pack())
 

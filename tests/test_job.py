@@ -80,6 +80,7 @@ def a_job(
     cells = [
         cell("given", GIVEN_CELL, locked=True),
         cell("scaled", answer, solution=True),
+        # What a submission put in the place of the test; the text of `sources` is what has to run.
         cell("scaled_test", "assert True", grade=True, locked=True, points=2),
         cell("own", more),
     ]

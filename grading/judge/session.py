@@ -66,7 +66,7 @@ class Session:
         kept = {"output_bytes": rules.output_bytes, "startup_timeout": rules.startup_timeout}
         self.config = Config({"BoxedProvisioner": rules.box, "CourseDirectory": {"root": rules.course}})
         self.student = Kernel(AsyncKernelManager, name, "", GRADING, config=self.config, **kept)
-        self.judge = Kernel(JudgeManager, "", str(given), {**GRADING, **secret}, config=self.config, **kept)
+        self.judge = Kernel(JudgeManager, "", str(given), secret, config=self.config, **kept)
         self.spared = set() if rules.demonstrations else spared(nb, plan.sources)
         self.in_force = ""  # what the box around the submission's kernel is
         self.tests = {source.name: source.text for source in plan.sources if source.kind == TEST}  # and no other text

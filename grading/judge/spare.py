@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from nbformat import NotebookNode
 
-from grading.judge.split import LOOK_AROUND, Source, read_first, statements
+from grading.judge.split import LOOK_AROUND, Source, imported_names, read_first, statements
 
 TAG = "demonstration"  # of a cell in the instructor's notebook; a tag in a submission says nothing
 
@@ -71,7 +71,7 @@ def _surely_binds(text: str) -> frozenset[str]:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             bound.add(node.name)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            bound.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
+            bound |= imported_names(node)
         elif isinstance(node, ast.Assign):
             targets = [part for target in node.targets for part in ast.walk(target)]
             bound.update(part.id for part in targets if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store))
@@ -97,7 +97,7 @@ def _changes(text: str, modules: set[str]) -> frozenset[str]:
 def _imported(text: str) -> frozenset[str]:
     """Return the names under which a cell imports modules and what is in them, wherever in it."""
     nodes = [node for node in ast.walk(_tree(text)) if isinstance(node, (ast.Import, ast.ImportFrom))]
-    return frozenset((alias.asname or alias.name).partition(".")[0] for node in nodes for alias in node.names)
+    return frozenset().union(*map(imported_names, nodes))
 
 
 def _tree(text: str) -> ast.Module:

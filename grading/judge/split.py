@@ -245,12 +245,17 @@ def _binds(node: ast.stmt) -> tuple[set[str], set[str]]:
         elif isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             sets.add(part.name)
         elif isinstance(part, (ast.Import, ast.ImportFrom)):
-            sets.update((alias.asname or alias.name).partition(".")[0] for alias in part.names)
+            sets |= imported_names(part)
         elif isinstance(part, (ast.Attribute, ast.Subscript)) and isinstance(part.ctx, (ast.Store, ast.Del)):
             touches |= _root(part)
         elif isinstance(part, ast.Expr) and isinstance(part.value, ast.Call):
             touches |= _root(part.value.func)
     return sets, touches
+
+
+def imported_names(node: ast.Import | ast.ImportFrom) -> set[str]:
+    """Return the names that an import binds."""
+    return {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
 
 
 def _outside_functions(node: ast.AST) -> Iterable[ast.AST]:
