@@ -7,14 +7,21 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 from nbgrader_course import surroundings
 from selenium import webdriver
-from selenium.common.exceptions import TimeoutException
+from selenium.common.exceptions import (
+    ElementClickInterceptedException,
+    ElementNotInteractableException,
+    StaleElementReferenceException,
+    TimeoutException,
+)
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.expected_conditions import element_to_be_clickable, presence_of_element_located
+from selenium.webdriver.support.expected_conditions import presence_of_element_located
 from selenium.webdriver.support.ui import WebDriverWait
 
 PATIENCE_S = 120  # far more than anything here needs, on a busy machine too
@@ -63,31 +70,43 @@ class LabPage:
 
     def __init__(self, driver: webdriver.Chrome, address: str, screenshots: Path):
         self.driver, self.address, self.screenshots = driver, address, screenshots
+        self.workspaces = count(1)
 
     def start(self) -> None:
         """Open the address that `make lab` printed."""
         self._get(self.address)
 
     def open(self, notebook: str) -> None:
-        """Open a notebook, named as the server sees it."""
+        """Open a notebook, named as the server sees it, in a workspace of its own: without the tabs of the last."""
         server, _, rest = self.address.partition("/lab/")
-        self._get(f"{server}/lab/tree/{notebook}?{rest.partition('?')[2]}")
+        workspace = next(self.workspaces)
+        self._get(f"{server}/lab/workspaces/{workspace}/tree/{notebook}?{rest.partition('?')[2]}")
 
     def _get(self, address: str) -> None:
-        """Open an address without the tabs of the last time, and wait for the notebook's kernel."""
-        self.driver.get(f"{address}&reset")
-        # A headless page may have no focus, and JupyterLab tells nothing of a notebook that has none: give it a click.
+        """Open an address, and wait for the notebook's kernel."""
+        self.driver.get(address)
         notebook = (By.CSS_SELECTOR, ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell .jp-InputArea-prompt")
-        self._wait(element_to_be_clickable(notebook), "a notebook").click()
         # The status bar tells it; the circle beside the kernel's name is idle before there is a kernel, too.
         idle = (By.XPATH, "//*[contains(@class, 'jp-StatusBar-TextItem') and contains(., '| Idle')]")
-        self._wait(presence_of_element_located(idle), "an idle kernel")
+
+        def ready(driver: webdriver.Chrome) -> bool:
+            # A headless page may have no focus, and JupyterLab tells nothing of a notebook that has none: click it,
+            # again if it is drawn anew.
+            driver.find_element(*notebook).click()
+            return bool(driver.find_elements(*idle))
+
+        self._wait(ready, "a notebook with an idle kernel")
 
     def run_all(self) -> None:
         """Choose Run > Run All Cells."""
         next(item for item in self.all(".lm-MenuBar-item") if item.text == "Run").click()
         entry = (By.CSS_SELECTOR, ".lm-Menu-item[data-command='runmenu:run-all']")
-        self._wait(element_to_be_clickable(entry), "Run All Cells").click()
+
+        def chosen(driver: webdriver.Chrome) -> bool:
+            driver.find_element(*entry).click()
+            return True
+
+        self._wait(chosen, "Run All Cells")
 
     def press(self, label: str) -> None:
         """Press the button of the notebook's toolbar that has this label."""
@@ -95,8 +114,13 @@ class LabPage:
 
     def see(self, css: str, picture: str = "", within: float = PATIENCE_S) -> WebElement:
         """Wait for the element, bring it into view, save its picture under that name, and return it."""
-        element = self._wait(presence_of_element_located((By.CSS_SELECTOR, css)), css, within)
-        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+
+        def in_view(driver: webdriver.Chrome) -> WebElement:
+            element = presence_of_element_located((By.CSS_SELECTOR, css))(driver)
+            driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+            return element
+
+        element = self._wait(in_view, css, within)
         if picture:
             self._save(picture)
         return element
@@ -104,11 +128,11 @@ class LabPage:
     def all(self, css: str) -> list[WebElement]:
         return self.driver.find_elements(By.CSS_SELECTOR, css)
 
-    def _wait(
-        self, condition: Callable[[webdriver.Chrome], WebElement], wanted: str, within: float = PATIENCE_S
-    ) -> WebElement:
+    def _wait(self, condition: Callable[[webdriver.Chrome], Any], wanted: str, within: float = PATIENCE_S) -> Any:
+        # JupyterLab may draw an element anew between being seen and being used.
+        passing = (StaleElementReferenceException, ElementClickInterceptedException, ElementNotInteractableException)
         try:
-            return WebDriverWait(self.driver, within).until(condition)
+            return WebDriverWait(self.driver, within, ignored_exceptions=passing).until(condition)
         except TimeoutException:
             self._save("not_seen")
             raise AssertionError(f"{wanted} is not on the page; see {self.screenshots / 'not_seen.png'}") from None
