@@ -26,9 +26,10 @@ TROUBLES = {
     "floods": "for i in range(3000): print('x' * 10_000)",
     "fills the disk": "for i in range(10**6): open(f'f{i}', 'wb').write(bytes(1 << 24))",
     "raises": "1 / 0",
+    "ends the next cell": "import os\nget_ipython().events.register('pre_run_cell', lambda *_: os._exit(0))",
 }
 IN_CALLS = ("quits", "exits", "crashes", "never ends", "ignores interrupts", "bombs memory", "floods", "raises")
-HARMLESS = ("floods", "floods in call", "quits", "quits in call")  # the answer is there, and right
+HARMLESS = ("floods", "floods in call", "quits", "quits in call", "ends the next cell")  # the answer is there, and right
 SILENT = (
     "raises",
     "raises in call",
@@ -37,6 +38,7 @@ SILENT = (
     "floods in call",
     "quits",
     "quits in call",
+    "ends the next cell",
 )
 
 

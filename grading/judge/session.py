@@ -23,7 +23,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from traitlets.config import Config
 
-from grading.judge.client import GRACE, TIMEOUT, Kernel
+from grading.judge.client import GRACE, TIMEOUT, Ended, Kernel
 from grading.judge.judge_kernel import JudgeManager
 from grading.judge.spare import spared
 from grading.judge.split import TEST, Plan
@@ -33,6 +33,7 @@ GRADING = {"NBGRADER_EXECUTION": "autograde"}  # so that kernels know, and start
 SPARED = "(A demonstration, which nothing that is graded depends on: not run while grading.)\n"
 SERVICE = "__import__('grading.judge.answering', fromlist=['x'])"
 HEALTH = f"assert {SERVICE}.service.waiting and 1 + 1 == 2"
+LATE = 0.05  # seconds after which a kernel that a cell told to end has at least begun to
 JUDGE = "__import__('grading.judge.judging', fromlist=['x'])"
 
 
@@ -120,9 +121,12 @@ class Session:
             raise RuntimeError(f"The submission's kernel could not be prepared: {wrong}")
 
     async def _run(self, cell: NotebookNode, name: str) -> None:
-        if not await self._ready():
-            return self._say(cell, name, "skipped", self._why_not())
-        finished, ended = await self.student.run(cell.source, self._seconds())
+        for attempt in range(2):
+            if not await self._ready():
+                return self._say(cell, name, "skipped", self._why_not())
+            finished, ended = await self.student.run(cell.source, self._seconds())
+            if attempt or ended.how != "died" or not await self._was_another():
+                break
         cell.outputs, cell.execution_count = finished.outputs, finished.execution_count
         if any(output.get("ename") == "MemoryError" for output in cell.outputs):
             await self.student.stop()  # what it holds is not given back
@@ -134,11 +138,8 @@ class Session:
         elif ended.how == "flood":
             self._note(name, "flood", ended.words)
 
-    async def _ready(self, *, wary: bool = False) -> bool:
-        """Bring the submission's kernel back if it has ended. Returns False when there is no time or patience left.
-
-        wary: leave out cells after which the kernel no longer does what it is told
-        """
+    async def _ready(self) -> bool:
+        """Bring the submission's kernel back if it has ended. Returns False when there is no time or patience left."""
         while self._seconds() > 0:
             if await self.student.alive():
                 return True
@@ -151,19 +152,30 @@ class Session:
             except Exception as error:  # nobody's fault that could be named; the exercise is not judged
                 self._note("", "restart", f"The kernel could not be started again: {type(error).__name__}.")
                 return False
-            await self._run_again(wary)
+            await self._run_again()
         return False
 
-    async def _run_again(self, wary: bool) -> None:
-        """Run the cells before this one again; one that does not end well this time is left out from now on."""
+    async def _run_again(self) -> None:
+        """Run the cells before this one again; one after which the kernel is not well is left out from now on."""
         for place, source in enumerate(self.ran):
             if self._seconds() <= 0:
                 return
             _, ended = await self.student.run(source, self._seconds())
-            if ended.how in ("died", "timeout") or (wary and await self.student.silently(HEALTH, GRACE)):
+            if ended.how in ("died", "timeout") or not await self._is_well():
                 del self.ran[place]
                 await self.student.stop()
                 return
+
+    async def _is_well(self) -> bool:
+        """Tell whether the submission's kernel lives on after a cell, and runs another as it should."""
+        await asyncio.sleep(LATE)
+        finished, ended = await self.student.run(HEALTH, GRACE)
+        return ended.how == "well" and not any(output.output_type == "error" for output in finished.outputs)
+
+    async def _was_another(self) -> bool:
+        """Bring the kernel back, and tell whether a cell before the one in which it ended brought that about."""
+        before = len(self.ran)
+        return await self._ready() and len(self.ran) < before
 
     def _seconds(self) -> float:
         """Return what time the next cell has."""
@@ -181,8 +193,17 @@ class Session:
 
     async def _judge(self, cell: NotebookNode, name: str) -> None:
         for attempt in range(2):
-            if self.mute or not await self._ready(wary=attempt > 0):
-                return self._say(cell, name, "not judged", self._why_not())
+            ended = await self._judge_once(cell, name)
+            if attempt or ended.how != "died" or not await self._was_another():
+                break
+        if ended.words:
+            self._note(name, ended.how, ended.words)
+
+    async def _judge_once(self, cell: NotebookNode, name: str) -> Ended:
+        for _ in range(2):
+            if self.mute or not await self._ready():
+                self._say(cell, name, "not judged", self._why_not())
+                return Ended()
             request = await self.student.send(f"{SERVICE}.service.serve()")
             wrong = await self._begin(name)
             if not wrong:
@@ -190,17 +211,20 @@ class Session:
             await self.student.stop()  # it may do better afresh, without the cell that brought it to this
         else:
             self.mute = True
-            return self._say(cell, name, "not judged", f"Your code could not be asked for its answers: {wrong}.")
+            self._say(cell, name, "not judged", f"Your code could not be asked for its answers: {wrong}.")
+            return Ended()
         await self._ask(cell, name)
         if await self.student.responds(request):
             if text := await self.student.printed(request):
                 cell.outputs.append(new_output("stream", name="stdout", text=text))
-            return None
+            return Ended()
+        said = any(output.get("ename") == NOT_GRADED for output in cell.outputs)
         if await self.student.alive():
-            self._note(name, "timeout", "The code did not come back from a test, and was stopped.")
-        elif not any(output.get("ename") == NOT_GRADED for output in cell.outputs):
-            self._note(name, "died", f"While this was tested: {self.student.last_words()}.")
-        return await self.student.stop()
+            ended = Ended("timeout", "The code did not come back from a test, and was stopped.")
+        else:
+            ended = Ended("died", "" if said else f"While this was tested: {self.student.last_words()}.")
+        await self.student.stop()
+        return ended
 
     async def _begin(self, name: str) -> str:
         """Prepare the judge for a test cell; return "" or what is wrong."""
