@@ -1,9 +1,12 @@
 """What several test files share: the repository's root, a tiny course, and an environment without leftovers."""
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from jupyter_client.provisioning import KernelProvisionerFactory
 
 from tools.build import build, lesson_names
 
@@ -75,6 +78,22 @@ def root() -> Path:
 @pytest.fixture
 def tiny(tmp_path: Path) -> TinyCourse:
     return TinyCourse(tmp_path)
+
+
+@pytest.fixture
+def kernels_as_before() -> Iterator[None]:
+    """How this process starts kernels is not what a test before made of it, nor is what this test makes of it kept."""
+    KernelProvisionerFactory.clear_instance()
+    yield
+    KernelProvisionerFactory.clear_instance()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_process_survives() -> Iterator[None]:
+    """What kernels are forked from ends with the module that needed it."""
+    yield
+    if forking := sys.modules.get("grading.forking.zygote"):
+        forking.close_all()
 
 
 @pytest.fixture

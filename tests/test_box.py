@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from jupyter_client.manager import KernelManager, start_new_kernel
-from jupyter_client.provisioning import KernelProvisionerFactory
 from nbgrader_course import nbgrader, scores
 from tiny_course import LESSON, cell, make_course, release, submit
 
@@ -16,6 +15,7 @@ from grading.box.box import announcement, missing_layers
 from grading.box.provisioner import BoxedProvisioner, plug_in
 from grading.errors import CannotGrade
 
+pytestmark = pytest.mark.usefixtures("kernels_as_before")
 whole_box = pytest.mark.skipif(bool(missing_layers()), reason=f"this machine cannot: {missing_layers()}")
 
 # {what is tried: (the code, the error it must meet)}; COURSE is the course's folder.
@@ -75,14 +75,6 @@ def double(x):
     return x + x
 """
 DOUBLE, TRIPLE = "def double(x):\n    return x + x", "def triple(x):\n    return 3 * x"
-
-
-@pytest.fixture(autouse=True)
-def _process_as_before(monkeypatch):
-    """Plugging the box in changes how this process starts kernels; no other test should see that."""
-    KernelProvisionerFactory.clear_instance()
-    yield
-    KernelProvisionerFactory.clear_instance()
 
 
 def attack(course: Path) -> str:

@@ -15,7 +15,6 @@ from queue import Empty
 
 import pytest
 from jupyter_client.manager import KernelManager
-from jupyter_client.provisioning import KernelProvisionerFactory
 from nbgrader_course import ROOT
 from traitlets.config import Config
 
@@ -34,12 +33,9 @@ UNTIL_THE_END = "\nimport time; time.sleep(300)"
 
 
 @pytest.fixture(autouse=True)
-def _process_as_before(monkeypatch):
-    KernelProvisionerFactory.clear_instance()
+def _boxed(monkeypatch, kernels_as_before):
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
     plug_in()
-    yield
-    KernelProvisionerFactory.clear_instance()
 
 
 @contextmanager

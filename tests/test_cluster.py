@@ -15,8 +15,20 @@ from typing import TypeVar
 
 import psutil
 import pytest
-from graded_class import CLASS, HALF, LATE, RIGHT, everything, kill, lines, make_class, rnn_course, said
-from nbgrader_course import ROOT, nbgrader, surroundings
+from graded_class import (
+    CLASS,
+    HALF,
+    LATE,
+    RIGHT,
+    everything,
+    graded_by_nbgrader,
+    kill,
+    lines,
+    make_class,
+    rnn_course,
+    said,
+)
+from nbgrader_course import ROOT, surroundings
 from tiny_course import LESSON, TESTS, submit
 
 pytest.importorskip("distributed", reason="dask is an extra: rnn-course[cluster]")
@@ -47,9 +59,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def by_nbgrader(released: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
     """What the class has after `nbgrader autograde` on one machine."""
-    course = shutil.copytree(released, tmp_path_factory.mktemp("by nbgrader") / "course")
-    nbgrader(course, "autograde", LESSON)
-    return everything(course)
+    return graded_by_nbgrader(released, tmp_path_factory.mktemp("by nbgrader"))
 
 
 @pytest.fixture

@@ -9,8 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,8 +19,8 @@ from typing import Any
 import psutil
 import pytest
 from jupyter_client.manager import KernelManager
-from jupyter_client.provisioning import KernelProvisionerFactory
 from nbgrader_course import ROOT
+from processes import eventually, gone
 from traitlets.config import Config
 
 from grading.box import launching, users
@@ -67,20 +66,11 @@ os.kill(os.getpid(), 9)
 
 
 @pytest.fixture(autouse=True)
-def _process_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    KernelProvisionerFactory.clear_instance()
+def _boxed(monkeypatch: pytest.MonkeyPatch, kernels_as_before: None) -> None:
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
     monkeypatch.setitem(kernels._lists, PURPOSE, ("numpy",))
     kernels._warn.cache_clear()
     plug_in()
-    yield
-    KernelProvisionerFactory.clear_instance()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_zygote_survives() -> Iterator[None]:
-    yield
-    zygote.close_all()
 
 
 @pytest.fixture
@@ -148,21 +138,6 @@ def said(source: str, **settings: Any) -> str:
 
 def current() -> zygote.Zygote:
     return zygote._current[PURPOSE][1]
-
-
-def gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
-def eventually(claim: Callable[[], bool]) -> bool:
-    for _ in range(600):
-        if claim():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 # --- forked, and how often

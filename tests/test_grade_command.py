@@ -13,8 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from graded_class import CLASS, LATE, everything, kill, lines, make_class, rnn_course, said
-from nbgrader_course import nbgrader
+from graded_class import CLASS, LATE, everything, graded_by_nbgrader, kill, lines, make_class, rnn_course, said
 from tiny_course import LESSON
 
 pytestmark = pytest.mark.nbgrader
@@ -29,9 +28,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def by_nbgrader(released: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
     """What the class has after an undisturbed `nbgrader autograde`."""
-    course = shutil.copytree(released, tmp_path_factory.mktemp("by nbgrader") / "course")
-    nbgrader(course, "autograde", LESSON)
-    return everything(course)
+    return graded_by_nbgrader(released, tmp_path_factory.mktemp("by nbgrader"))
 
 
 @pytest.fixture

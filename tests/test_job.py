@@ -16,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from jupyter_client.provisioning import KernelProvisionerFactory
 from nbformat.v4 import new_notebook
 from nbgrader_course import surroundings
 from tiny_course import cell
@@ -24,7 +23,7 @@ from tiny_course import cell
 from grading.box.box import missing_layers
 from grading.converter import of_the_machine
 from grading.errors import CannotGrade
-from grading.forking import kernels, zygote
+from grading.forking import kernels
 from grading.judge import job as jobs
 from grading.judge.job import Job, do, read_done, work
 from grading.judge.session import Rules
@@ -41,20 +40,11 @@ ELSEWHERE = "import sys\nfrom grading.judge.job import work\nsys.stdout.buffer.w
 
 
 @pytest.fixture(autouse=True)
-def _process_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Doing a job changes how this process starts kernels; no other test should see that."""
-    KernelProvisionerFactory.clear_instance()
+def _unprepared(monkeypatch: pytest.MonkeyPatch, kernels_as_before: None) -> None:
+    """Doing a job is what prepares a process for it."""
     monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
     for purpose in jobs.PURPOSES:
         monkeypatch.setitem(kernels._lists, purpose, ())
-    yield
-    KernelProvisionerFactory.clear_instance()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_zygote_survives() -> Iterator[None]:
-    yield
-    zygote.close_all()
 
 
 @pytest.fixture

@@ -9,8 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 from nbgrader.preprocessors import Execute
+from processes import eventually, gone
 
 from grading.forking import kernels, zygote
 from grading.judge.judge_kernel import JudgeManager
@@ -47,13 +47,6 @@ asyncio.run(main())
 def _default_list(monkeypatch):
     monkeypatch.setitem(kernels._lists, "judge", ("numpy",))
     kernels._warn.cache_clear()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_zygote_survives():
-    zygote.close_all()  # nor one of the tests before
-    yield
-    zygote.close_all()
 
 
 @pytest.fixture(params=["forked", "ordinary"])
@@ -133,21 +126,6 @@ def outputs(*cells: str, **options: Any) -> list[Any]:
 
 def current() -> zygote.Zygote:
     return zygote._current["judge"][1]
-
-
-def gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
-def eventually(claim: Callable[[], bool]) -> bool:
-    for _ in range(600):
-        if claim():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 # --- what it runs

@@ -29,7 +29,13 @@ TROUBLES = {
     "ends the next cell": "import os\nget_ipython().events.register('pre_run_cell', lambda *_: os._exit(0))",
 }
 IN_CALLS = ("quits", "exits", "crashes", "never ends", "ignores interrupts", "bombs memory", "floods", "raises")
-HARMLESS = ("floods", "floods in call", "quits", "quits in call", "ends the next cell")  # the answer is there, and right
+HARMLESS = (
+    "floods",
+    "floods in call",
+    "quits",
+    "quits in call",
+    "ends the next cell",
+)  # the answer is there, and right
 SILENT = (
     "raises",
     "raises in call",
