@@ -72,7 +72,7 @@ check_environment();
 # *outside* the loop, is rewritten *inside* it, and is written down after each step. Every recurrent network in this
 # course has this shape.
 
-# %%
+# %% tags=["demonstration"]
 def running_total(xs):
     h = 0.0            # the memory before anything arrived
     hs = []
@@ -103,7 +103,7 @@ def running_record(xs):
     return np.array(hs)
 
 
-# %%
+# %% tags=["demonstration"]
 print("expected: [3. 3. 4. 4. 5.]")
 print("yours:   ", running_record([3.0, 1.0, 4.0, 1.0, 5.0]))
 
@@ -146,7 +146,7 @@ grade(leaky_memory)
 # **Predict.** How much is left after ten more steps with 0.5: half, a tenth, or less than a thousandth? With 0.9: nine tenths, a third,
 # or a tenth? And what does 1.05 do? Write all three down, then run the cell.
 
-# %%
+# %% tags=["demonstration"]
 pulse = np.zeros(30)
 pulse[0] = 1.0
 fading = {f"decay {decay}": leaky_memory(pulse, decay) for decay in (0.5, 0.9, 1.0, 1.05)}
@@ -174,7 +174,7 @@ print("left after ten more steps:", {name: round(float(hs[10]), 5) for name, hs 
 # **Predict.** We feed the memory each year's difference from the average of all the years. If the river had changed for good
 # at some point, what would the memory look like before and after?
 
-# %%
+# %% tags=["demonstration"]
 years, flow = data.nile()
 difference = flow - flow.mean()
 memory = leaky_memory(difference, 0.9)
@@ -196,7 +196,7 @@ print("the memory was at its highest in", years[np.argmax(memory)])
 #
 # **Try it.** Change 0.9 to 0.5, then to 0.99. What does a memory lose when it is too short? What when it is too long?
 
-# %%
+# %% tags=["demonstration"]
 progress()
 
 # %% [markdown]

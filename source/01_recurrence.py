@@ -36,7 +36,7 @@ from rnn_helpers import data, explorers, graphs, plots
 #
 # $$a_t = x_t W_{xh} + h_{t-1} W_{hh} + b_h, \qquad h_t = \tanh(a_t)$$
 
-# %%
+# %% tags=["demonstration"]
 a = np.linspace(-4, 4, 101)
 ax = plots.curves(
     a, {"tanh(a)": np.tanh(a)}, title="tanh keeps small numbers and flattens large ones", xlabel="a", ylabel="tanh(a)"
@@ -46,7 +46,7 @@ plots.show(ax, (
     "beyond about 2."
 ))
 
-# %%
+# %% tags=["demonstration"]
 plots.show(graphs.looped(), (
     "One box, h_t: an arrow from x_t enters below, y_t leaves above, and a loop W_hh leads from "
     "the box back into it."
@@ -85,7 +85,7 @@ plots.show(graphs.looped(), (
 #
 # Is it so?
 
-# %%
+# %% tags=["demonstration"]
 x_t = np.array([[1.0]])                          # (1 sequence, 1 feature)
 h_prev = np.array([[0.2, -0.4]])                 # (1 sequence, 2 units)
 W_xh = np.array([[1.0, 0.5]])                    # (1 feature, 2 units)
@@ -101,7 +101,7 @@ print("a_t =", a_t, "  h_t =", np.tanh(a_t).round(3))
 # **Predict.** The next cell adds an array of shape (3,) to one of shape (5, 1). An error, shape (5, 1), or something else?
 # And is `h_prev * W_hh` the same as `h_prev @ W_hh`?
 
-# %%
+# %% tags=["demonstration"]
 print("(3,) + (5, 1) gives", (np.zeros(3) + np.zeros((5, 1))).shape)
 print("h_prev @ W_hh =", h_prev @ W_hh)
 print("h_prev * W_hh =\n", h_prev * W_hh + 0.0)
@@ -125,7 +125,7 @@ def three_terms(x_t, h_prev, W_xh, W_hh, b_h):
     return from_input + from_memory + b_h
 
 
-# %%
+# %% tags=["demonstration"]
 print("expected: [[1.4 0.8]]")
 print("yours:   ", three_terms(x_t, h_prev, W_xh, W_hh, b_h))
 
@@ -163,7 +163,7 @@ grade(rnn_step)
 # `xs[:, t - 1]`, of shape (batch, features): all sequences, one moment. (In a loop whose `t` counts from 0 it is `xs[:, t]`.)
 # Three steps, written out:
 
-# %%
+# %% tags=["demonstration"]
 xs = np.array([[[1.0], [0.0], [-1.0]]])          # (1 sequence, 3 steps, 1 feature)
 h_0 = np.zeros((1, 2))                           # memory starts empty
 
@@ -223,7 +223,7 @@ grade(rnn_forward)
 #
 # **Predict.** The pulse arrives in unit 1. Where is it at step 2, and at step 5, in each of the three? Sketch, then run.
 
-# %%
+# %% tags=["demonstration"]
 pulse = np.zeros((1, 12, 1))
 pulse[0, 0] = 1.0
 into_first_unit = np.array([[2.0, 0.0, 0.0, 0.0]])
@@ -234,17 +234,17 @@ def states_after_pulse(W_hh):
     return rnn_forward(pulse, np.zeros((1, 4)), into_first_unit, W_hh, np.zeros(4))[0]
 
 
-# %%
+# %% tags=["demonstration"]
 hs = states_after_pulse(np.zeros((4, 4)))
 ax = plots.heat_map(hs, title="Without $W_{hh}$, memory lasts exactly one step")
 plots.show(ax, "Unit 1 is dark at step 1; everything else is blank.")
 
-# %%
+# %% tags=["demonstration"]
 hs = states_after_pulse(0.9 * np.eye(4))
 ax = plots.heat_map(hs, title="0.9 on the diagonal: a leaky bucket, and tanh takes a little more")
 plots.show(ax, "Unit 1 is dark at step 1 and fades slowly to the right. The other units stay blank.")
 
-# %%
+# %% tags=["demonstration"]
 ax = plots.heat_map(states_after_pulse(cycle), title="A cycle hands the pulse from unit to unit")
 plots.show(ax, (
     "A dark square walks from unit 1 to unit 2, 3, 4 and back to 1, along diagonals, hardly "
@@ -263,7 +263,7 @@ plots.show(ax, (
 #
 # **Predict.** Will the two last states be equal, nearly equal, or clearly different?
 
-# %%
+# %% tags=["demonstration"]
 rng = np.random.default_rng(3)
 features, units = 3, 6
 W_xh = rng.normal(size=(features, units))
@@ -289,7 +289,7 @@ print("man bites dog:  ", hs[1, -1].round(2))
 #
 # **Predict.** The letter *t* comes four times. Will its column look the same each time? Move the slider and compare.
 
-# %%
+# %% tags=["demonstration"]
 line = data.zen_lines()[0]
 alphabet = "".join(sorted(set(line)))
 letters = data.one_hot(line, alphabet)[None]                   # (1, characters, letters of the alphabet)
@@ -393,7 +393,7 @@ grade(count_parameters)
 #
 # **Predict.** One step in columns, one in rows, with the same weights: how large will the largest difference be?
 
-# %%
+# %% tags=["demonstration"]
 x_column = np.array([[1.0]])                                   # (1 feature, 1)
 h_column = np.array([[0.2], [-0.4]])                           # (2 units, 1)
 from_x, from_h, b = np.array([[1.0, 0.5]]), np.array([[0.0, 1.0], [-1.0, 0.0]]), np.array([0.0, 0.1])
@@ -460,7 +460,7 @@ grade(SimpleRNN)
 #
 # **Predict.** By how many per cent does $y_4$ change: about 50, about 5, or less than a tenth of one? And with `scale=0.5`?
 
-# %%
+# %% tags=["demonstration"]
 rng = np.random.default_rng(42)
 xs = rng.normal(size=(200, 4, 3))                # 200 sequences, to be sure
 swapped = xs[:, [1, 0, 2, 3]]
@@ -480,7 +480,7 @@ for scale in (0.01, 0.5):
 # With 0.5 the first inputs still matter at the fourth step. Choosing the size of $W_{hh}$ well is an art; lessons 06 and 07 are
 # about it.
 
-# %%
+# %% tags=["demonstration"]
 progress()
 
 # %% [markdown]

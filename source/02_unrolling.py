@@ -70,7 +70,7 @@ def two_copies(xs, h_0, cells):
     return np.stack([h_1, h_2], axis=1)
 
 
-# %%
+# %% tags=["demonstration"]
 first = (np.array([[0.5]]), np.array([[1.0]]), np.zeros(1))
 second = (np.array([[0.1]]), np.array([[1.0]]), np.zeros(1))
 print("expected: [0.462 0.51 ]")
@@ -115,7 +115,7 @@ grade(unroll)
 #
 # **Predict.** When the slider goes from 4 to 5, do the first four strips change? Then run the cell and move the slider.
 
-# %%
+# %% tags=["demonstration"]
 rng = np.random.default_rng(5)
 cell = random_cell(2, 5, rng)
 xs = rng.normal(size=(1, 8, 2))
@@ -128,7 +128,7 @@ explorers.unroll_explorer(unroll, xs, np.zeros((1, 5)), cell)
 # The picture above gives one answer at the end: **many-to-one**, as in "is this review friendly?". With a readout above each copy
 # it is **many-to-many**, as in "what is the next letter?":
 
-# %%
+# %% tags=["demonstration"]
 ax = graphs.unrolled(unroll(xs[:, :5], np.zeros((1, 5)), [cell] * 5)[0], outputs="all")
 plots.show(ax, (
     "Five copies of the cell in a row, each with an input from below, an output above, and an "
@@ -144,7 +144,7 @@ plots.show(ax, (
 # **Predict.** How does the slope of $s$ for the shared weight relate to the slopes for the four copies: is it their mean, their sum,
 # or their product?
 
-# %%
+# %% tags=["demonstration"]
 def s_when_wiggled(copies, eps, steps=4):
     """Return s with eps added to entry (0, 1) of W_hh in the given copies only."""
     W_xh, W_hh, b_h = cell
@@ -159,7 +159,7 @@ def slope(copies, eps=1e-6):
     return (s_when_wiggled(copies, eps) - s_when_wiggled(copies, -eps)) / (2 * eps)
 
 
-# %%
+# %% tags=["demonstration"]
 slopes = [slope({t}) for t in range(4)]
 for t, value in enumerate(slopes, start=1):
     print(f"copy {t} alone: {value:+.6f}")
@@ -179,7 +179,7 @@ print(f"all together: {slope({0, 1, 2, 3}):+.6f}")
 #
 # In lesson 01 we read the first line of *The Zen of Python*. It has nineteen. Their lengths differ, and an array has no room for that:
 
-# %%
+# %% tags=["demonstration"]
 lines = data.zen_lines()
 alphabet = "".join(sorted(set("".join(lines))))
 sequences = [data.one_hot(line, alphabet) for line in lines]      # a list of (characters, letters)
@@ -235,7 +235,7 @@ grade(pad_batch)
 # **Predict.** A short line is followed by 50 padded steps of zeros. Its input is zero there, so the network "hears nothing". Is the
 # state at the end of the box still the state at the end of the line?
 
-# %%
+# %% tags=["demonstration"]
 rng = np.random.default_rng(8)
 units = 6
 zen_cell = random_cell(len(alphabet), units, rng)
@@ -252,7 +252,7 @@ longer_box = np.concatenate([padded, np.zeros_like(padded)], axis=1)
 rest = unroll(longer_box, np.zeros((len(lines), units)), [zen_cell] * longer_box.shape[1])[:, -1]
 print(f"after 69 more zeros all lines differ by {np.abs(rest - rest[0]).max():.0e} at most, zero up to rounding")
 
-# %%
+# %% tags=["demonstration"]
 end = lengths[short]
 ax = plots.heat_map(in_the_box[0], title=f"The line ends at step {end}; the memory goes on without it", step=end)
 plots.show(ax, (
@@ -272,7 +272,7 @@ plots.show(ax, (
 # The choice is made for each sequence of the batch separately. `np.where(condition, a, b)` picks from `a` or `b`, number by number; a
 # condition of shape (batch, 1) picks whole rows.
 
-# %%
+# %% tags=["demonstration"]
 old = np.array([[1, 1, 1], [2, 2, 2]])
 new = np.array([[7, 7, 7], [8, 8, 8]])
 on = np.array([True, False])
@@ -313,7 +313,7 @@ grade(rnn_forward_masked)
 # %% [markdown]
 # Now all nineteen lines go through together, and the short one does not notice:
 
-# %%
+# %% tags=["demonstration"]
 all_states = rnn_forward_masked(padded, mask, np.zeros((len(lines), units)), *zen_cell)
 difference = np.abs(all_states[short, -1] - alone[0, -1]).max()
 print(f"largest difference to the line on its own: {difference:.0e}, zero up to rounding")
@@ -366,7 +366,7 @@ grade(last_state)
 #
 # **Predict.** What could such a network possibly find similar in two lines: their length, their meaning, or their last letters?
 
-# %%
+# %% tags=["demonstration"]
 ends = last_state(all_states, mask)
 pairs = [(i, j) for i in range(len(lines)) for j in range(i)]
 distances = np.array([np.linalg.norm(ends[i] - ends[j]) for i, j in pairs])
@@ -380,7 +380,7 @@ for nearest in np.argsort(distances)[:2]:
 # random weights a memory hears mostly how a line *ends*. All that makes it useful is learnt, and to learn we need a loss. That is
 # lesson 03.
 
-# %%
+# %% tags=["demonstration"]
 progress()
 
 # %% [markdown]

@@ -40,7 +40,7 @@ from rnn_helpers import data, plots
 # 3. A logit is 1000. What does NumPy say to $e^{1000}$?
 
 
-# %%
+# %% tags=["demonstration"]
 def naive_softmax(z):
     return np.exp(z) / np.exp(z).sum(axis=-1, keepdims=True)
 
@@ -75,7 +75,7 @@ def safe_softmax(z):
     return weights / weights.sum(axis=-1, keepdims=True)
 
 
-# %%
+# %% tags=["demonstration"]
 print("expected: [1. 0. 0.]")
 print("yours:   ", safe_softmax(np.array([1000.0, 1.0, 0.0])))
 
@@ -137,7 +137,7 @@ grade(log_softmax)
 # take the *mean*: with the sum, long sequences would give larger gradients, and a learning rate that suits one length would not
 # suit another.
 
-# %%
+# %% tags=["demonstration"]
 log_p = np.log([[[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]]])  # (1 sequence, 2 steps, 3 classes)
 targets = np.array([[0, 2]])  # class 0 came, then class 2
 picked = np.take_along_axis(log_p, targets[..., None], axis=-1)[..., 0]
@@ -209,7 +209,7 @@ grade(perplexity)
 # Let us be surprised by real English: Python's own help texts. The simplest model that deserves the name counts, for each letter,
 # which letter came next (a **bigram** table). The logarithms of the counts serve as logits. It has a memory of one letter.
 
-# %%
+# %% tags=["demonstration"]
 manual = data.python_manual(200_000)
 alphabet = "".join(sorted(set(manual)))
 codes = np.array([alphabet.index(char) for char in manual])
@@ -228,7 +228,7 @@ def surprises(text):
 # **Predict.** In the sentence "the quick brown fox jumps over the lazy dog", which letters will surprise a bigram table most?
 # And where will it be nearly certain?
 
-# %%
+# %% tags=["demonstration"]
 sentence = "the quick brown fox jumps over the lazy dog."
 ax = plots.text_strip(
     sentence[1:],
@@ -241,7 +241,7 @@ plots.show(
     ("The sentence letter by letter. q, x, j and z are darkest; u after q and e after h are pale."),
 )
 
-# %%
+# %% tags=["demonstration"]
 for name, text in {"as it is": sentence, "backwards": sentence[::-1]}.items():
     one = surprises(text)[None]
     print(
@@ -268,7 +268,7 @@ for name, text in {"as it is": sentence, "backwards": sentence[::-1]}.items():
 # That is all: *what you said minus what was true*. Push up the target, push down what took its chances. No other loss has a
 # gradient so polite, and that is why softmax and cross-entropy go together.
 
-# %%
+# %% tags=["demonstration"]
 z, c, eps = np.array([2.0, 1.0, 0.0]), 1, 1e-6
 by_formula = np.exp(log_softmax(z)) - np.eye(3)[c]
 wiggle = eps * np.eye(3)
@@ -309,7 +309,7 @@ grade(cross_entropy_gradient)
 # **Predict.** Add up the gradient over the classes at one step. What must come out, and why? (Think of the first of the three
 # questions at the top.)
 
-# %%
+# %% tags=["demonstration"]
 rng = np.random.default_rng(0)
 logits = rng.normal(size=(2, 3, 4))
 targets = rng.integers(0, 4, size=(2, 3))
@@ -334,7 +334,7 @@ print(
 # so for either target $\;\ell = \log(1 + e^{z}) - y z$. And since $1 = e^0$, `np.logaddexp(0, z)` is $\log(e^0 + e^z)$, computed so that
 # it never overflows.
 
-# %%
+# %% tags=["demonstration"]
 print("log(1 + e^1000), naively:  ", end="")
 with np.errstate(over="ignore"):
     print(np.log(1 + np.exp(1000.0)))
@@ -368,7 +368,7 @@ grade(binary_cross_entropy)
 # %% [markdown]
 # **Predict.** A sigmoid with logit $z$, or a softmax over the two logits $z$ and 0: which gives the larger loss when the answer is yes?
 
-# %%
+# %% tags=["demonstration"]
 z = 1.3
 print("sigmoid:", binary_cross_entropy(np.array([z]), np.array([1])))
 print("softmax:", -log_softmax(np.array([z, 0.0]))[0])
@@ -384,7 +384,7 @@ print("softmax:", -log_softmax(np.array([z, 0.0]))[0])
 #
 # Always from logits: whoever first makes chances and then takes logarithms meets `log(0)` sooner or later.
 
-# %%
+# %% tags=["demonstration"]
 progress()
 
 # %% [markdown]

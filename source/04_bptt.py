@@ -52,7 +52,7 @@ def rnn_forward_masked(xs, mask, h_0, W_xh, W_hh, b_h):
 # **Predict.** Somebody writes the slope as $1 - \tanh^2(h_t)$: tanh's slope, taken at $h_t$. Too large or too small? (Which of $a$ and
 # $h = \tanh(a)$ is closer to zero?)
 
-# %%
+# %% tags=["demonstration"]
 a, eps = 1.2, 1e-6
 h = np.tanh(a)
 print("by difference:       ", (np.tanh(a + eps) - np.tanh(a - eps)) / (2 * eps))
@@ -83,7 +83,7 @@ print("1 - tanh(h)^2, wrong:", 1 - np.tanh(h) ** 2)
 #
 # For $u$, copy $t$ multiplies $h_{t-1}$. For $b$, it multiplies 1. Let us see it in numbers before you write it.
 
-# %%
+# %% tags=["demonstration"]
 w, u, b, target = 0.8, -0.5, 0.1, 0.3
 x_1, x_2, x_3 = 1.0, -0.4, 0.7
 
@@ -149,7 +149,7 @@ grade(scalar_gradient_by_hand)
 # W_{ij}$. That is $da$ times the *transpose*. And $W_{ij}$ moves only $a_j$, by $x_i$: $dW_{ij} = x_i \, da_j$, summed over the sequences of
 # the batch, since they all share $W$. If you forget the rule: there is only one way to make the shapes fit, unless two sizes are equal.
 
-# %%
+# %% tags=["demonstration"]
 rng = np.random.default_rng(1)
 x, W, da = rng.normal(size=(2, 3)), rng.normal(size=(3, 4)), rng.normal(size=(2, 4))
 
@@ -186,7 +186,7 @@ def readout_backward(dy, h, W_hy):
     return dh, dW_hy, db_y
 
 
-# %%
+# %% tags=["demonstration"]
 dh, dW_hy, db_y = readout_backward(da, x, W)
 print("shapes, expected (2, 3) (3, 4) (4,):", dh.shape, dW_hy.shape, db_y.shape)
 print("dh[1, 2]:", dh[1, 2])
@@ -306,7 +306,7 @@ grade(rnn_backward)
 #
 # **Predict.** With $\varepsilon = 10^{-6}$, how many digits will agree: three, six, or ten?
 
-# %%
+# %% tags=["demonstration"]
 rng = np.random.default_rng(4)
 batch, steps, features, units = 3, 6, 2, 4
 xs, h_0 = rng.normal(size=(batch, steps, features)), rng.normal(size=(batch, units))
@@ -352,7 +352,7 @@ for name, array in weights.items():
 # **Predict.** If somebody drops the plus and takes the total derivative, is the gradient wrong by a rounding error, by some per cent, or
 # by much?
 
-# %%
+# %% tags=["demonstration"]
 rng = np.random.default_rng(2)
 T, u, w, b = 8, 0.9, 0.6, 0.1
 inputs, wanted = rng.normal(size=T), rng.normal(size=T)
@@ -375,7 +375,7 @@ def double_sum(inner):
     )
 
 
-# %%
+# %% tags=["demonstration"]
 h = states_of(u)
 immediate = np.concatenate([[0.0], (1 - h[1:] ** 2) * h[:-1]])
 whole = np.zeros(T + 1)
@@ -406,7 +406,7 @@ print("double sum, total (wrong): ", double_sum(whole))
 # the latest step on the *left*. The product $W^\top D_{k+1} \cdots W^\top D_t$, which is often printed for it, is its transpose: that is the
 # operator which carries *errors backwards*, the one you have written.
 
-# %%
+# %% tags=["demonstration"]
 rng = np.random.default_rng(3)
 units, T = 3, 4
 W_hh, h_start, drive = (
@@ -550,7 +550,7 @@ print(
 # 1 point: look at the gradient by lag, the carried error or the product of Jacobians (half a point for a gradient check alone).
 # ### END SOLUTION
 
-# %%
+# %% tags=["demonstration"]
 progress()
 
 # %% [markdown]

@@ -31,7 +31,7 @@ from rnn_helpers.ngrams import ngram_perplexity
 # where $e_i$ moves entry $i$ only. **Predict.** For $f(x) = x^3$ at $x = 2$ the slope is 12. With $\varepsilon = 0.1$, how far off is the
 # formula above? And the cheaper one that moves up only?
 
-# %%
+# %% tags=["demonstration"]
 f, x, eps = (lambda x: x**3), 2.0, 0.1
 print("both sides:", (f(x + eps) - f(x - eps)) / (2 * eps))
 print("one side:  ", (f(x + eps) - f(x)) / eps)
@@ -40,7 +40,7 @@ print("one side:  ", (f(x + eps) - f(x)) / eps)
 # Both sides: off by $\varepsilon^2 = 0.01$. One side: off by 0.61, since half a curvature times $\varepsilon$ remains. Moving to both sides
 # costs one more call and buys far more digits.
 
-# %%
+# %% tags=["demonstration"]
 exact = 12.0
 widths = 10.0 ** np.arange(-12, 0)
 off = {
@@ -130,7 +130,7 @@ grade(relative_error)
 #
 # Do not read their code. Measure. Here is one measurement for Ada, on one weight:
 
-# %%
+# %% tags=["demonstration"]
 rng = np.random.default_rng(0)
 xs, h_0 = (
     rng.normal(size=(2, 4, 2)),
@@ -190,7 +190,7 @@ from autograde_tests import grade
 grade(find_broken)
 ### END HIDDEN TESTS
 
-# %%
+# %% tags=["demonstration"]
 for name, guilty in zip(bugs.CANDIDATES, find_broken(list(bugs.CANDIDATES.values()))):
     print(f"{name:<7} {'broken' if guilty else 'right'}")
 
@@ -203,7 +203,7 @@ for name, guilty in zip(bugs.CANDIDATES, find_broken(list(bugs.CANDIDATES.values
 #
 # **Predict.** Why not shorten each weight's gradient on its own? Draw an arrow (3, 4) on paper, and cut each of its two parts to 1.
 
-# %%
+# %% tags=["demonstration"]
 arrow = np.array([3.0, 4.0])
 for name, cut in {
     "as it is": arrow,
@@ -278,7 +278,7 @@ def corrected_memory(g, beta, steps):
     return np.array(seen)
 
 
-# %%
+# %% tags=["demonstration"]
 print("expected in the second column: 2, always")
 print(corrected_memory(2.0, 0.9, 4).round(3))
 
@@ -327,7 +327,7 @@ grade(adam_step)
 # on from one piece to the next. For speed the forward and backward pass are the course's `cells`: the same mathematics as yours in
 # lesson 04, tuned.
 
-# %%
+# %% tags=["demonstration"]
 text = data.python_manual(300_000)
 alphabet = "".join(sorted(set(text)))
 codes = np.array([alphabet.index(char) for char in text])
@@ -352,7 +352,7 @@ params = {name: p.astype(np.float32) for name, p in params.items()}
 # One round: forward; loss and its gradient for the logits (lesson 03); back through the readout and through time (lesson 04); clip; step.
 
 
-# %%
+# %% tags=["demonstration"]
 def log_softmax(z):
     shifted = z - z.max(axis=-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
@@ -387,7 +387,7 @@ def perplexity_of(params, codes, rows=20):
 # And a sample: begin with a letter, draw the next one from the network's own chances, feed it back in, and so on.
 
 
-# %%
+# %% tags=["demonstration"]
 def write(params, length, rng, start="t"):
     h, text = np.zeros((1, units), np.float32), start
     for _ in range(length):
@@ -407,7 +407,7 @@ print(write(params, 100, np.random.default_rng(0)))
 # curve while it trains (some ten to thirty seconds).
 
 
-# %%
+# %% tags=["demonstration"]
 def sketch(curve, params):
     """Draw the curve so far and write a sample under it."""
     points = np.array(curve)
@@ -449,7 +449,7 @@ for turn in range(rounds):
         curve.append((turn, float(perplexity_of(params, held_out))))
         screen.show(sketch(curve, params))
 
-# %%
+# %% tags=["demonstration"]
 for turn, sample in samples.items():
     print(f"after {turn:>4} rounds: {sample}")
 
@@ -457,7 +457,7 @@ for turn, sample in samples.items():
 # First it learns how often each letter comes, with spaces among them; then pairs and the lengths of words; then words. The handing-on of the
 # state lets it use what it read before the piece; the gradient stops at the piece's edge (lesson 07 says what that costs).
 
-# %%
+# %% tags=["demonstration"]
 print(write(params, 400, np.random.default_rng(2)))
 print(
     "gradients that were too long and got clipped:",
@@ -479,7 +479,7 @@ print(
 #
 # **Predict.** Which tables does the network beat: pairs, triples, groups of four, of five?
 
-# %%
+# %% tags=["demonstration"]
 network = curve[-1][1]
 for order in range(1, 7):
     table = ngram_perplexity(train, held_out, len(alphabet), order)
@@ -493,7 +493,7 @@ print(f"network of {sum(p.size for p in params.values()):,} numbers: {network:.2
 # phrases, and a table just remembers them: some ten thousand different groups of four letters, some fifty thousand of six. We trained for seconds and count it honestly: a small
 # network is not magic. What it has and a table has not is a memory without a fixed length. Lesson 06 asks how long it really is.
 
-# %%
+# %% tags=["demonstration"]
 progress()
 
 # %% [markdown]

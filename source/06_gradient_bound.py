@@ -74,7 +74,7 @@ grade(jacobian)
 #
 # Two factors, from $h_1$ to $h_3$, against a measurement:
 
-# %%
+# %% tags=["demonstration"]
 rng = np.random.default_rng(0)
 W_hh, inputs = rng.normal(size=(3, 3)), rng.normal(size=(3, 3))
 hs = states(W_hh, inputs)  # hs[0] is h_1, hs[2] is h_3
@@ -163,7 +163,7 @@ grade(gradient_bound)
 # **Predict.** Two hundred random networks, ten steps each. We divide the measured norm by the bound. What is the largest ratio that can
 # come out? And what will a typical one be: 0.9, 0.5, or below 0.01?
 
-# %%
+# %% tags=["demonstration"]
 rng = np.random.default_rng(1)
 ratios = []
 for _ in range(200):
@@ -198,7 +198,7 @@ print(
 # 3. $W = 1.5$ times a rotation, with small inputs (0.1), and with large ones (1).
 # 4. Logistic units instead of tanh, $\|W\|_2 = 3$.
 
-# %%
+# %% tags=["demonstration"]
 one = states(np.array([[1.5]]), np.zeros((50, 1)), np.array([0.1]))
 print(
     "1. W = 1.5, tanh:           ",
@@ -225,7 +225,7 @@ print("4. logistic, norm 3: at most ", gradient_bound(3 * rotation, 0.25, 50))
 #
 # So neither the entries nor the norm alone tell. Try it:
 
-# %%
+# %% tags=["demonstration"]
 rng = np.random.default_rng(5)
 weights, noise = (
     rng.normal(size=(64, 64)) / 8,
@@ -286,7 +286,7 @@ grade(lyapunov_exponent)
 # **Predict.** A map: gain (how much the matrix is multiplied by) to the right, size of the inputs upwards, and your exponent as colour.
 # Where is it zero, on a vertical line at gain 1, or somewhere else?
 
-# %%
+# %% tags=["demonstration"]
 gains, input_sizes = np.linspace(0.4, 2.1, 15), np.linspace(0.0, 1.5, 13)
 small, short = weights[:32, :32] * np.sqrt(2), rng.normal(size=(300, 32))
 exponents = np.array(
@@ -373,7 +373,7 @@ from autograde_tests import grade
 grade(grows_despite_small_radius)
 ### END HIDDEN TESTS
 
-# %%
+# %% tags=["demonstration"]
 lags = np.arange(1, 41)
 norms = {
     "first matrix": [
@@ -420,7 +420,7 @@ plots.show(
 # own data: Lyapunov exponent, product of Jacobians, or gradient by lag.
 # ### END SOLUTION
 
-# %%
+# %% tags=["demonstration"]
 progress()
 
 # %% [markdown]

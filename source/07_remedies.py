@@ -71,7 +71,7 @@ grade(adding_problem)
 # **Predict.** Somebody without any memory always gives the same answer. Which number is best, and what is its mean squared error?
 # (The variance of one uniform number is 1/12.)
 
-# %%
+# %% tags=["demonstration"]
 _, targets = adding_problem(100_000, 50, np.random.default_rng(0))
 print(
     "best constant:", targets.mean().round(3), "  its mean squared error:", targets.var().round(4)
@@ -111,7 +111,7 @@ from autograde_tests import grade
 grade(copy_baseline)
 ### END HIDDEN TESTS
 
-# %%
+# %% tags=["demonstration"]
 for delay in (0, 100, 1000):
     print(
         f"delay {delay:>4}: a loss of {copy_baseline(delay):.4f} means that nothing is remembered"
@@ -141,7 +141,7 @@ def is_orthogonal(Q):
     return np.abs(off).max() < 1e-9
 
 
-# %%
+# %% tags=["demonstration"]
 print("expected: True False")
 print(
     "yours:   ",
@@ -183,7 +183,7 @@ grade(orthogonal)
 # - **identity**: ReLU in place of tanh, $W_{hh}$ the identity.
 
 
-# %%
+# %% tags=["demonstration"]
 def train(kind, steps, rounds, seed=0, units=64, batch=64, lr=0.001, max_norm=1.0):
     """Train on the adding problem and return the squared error of each round. max_norm=None does not clip."""
     rng = np.random.default_rng(seed)
@@ -245,7 +245,7 @@ def train(kind, steps, rounds, seed=0, units=64, batch=64, lr=0.001, max_norm=1.
 # next cell takes some ten to twenty seconds.
 
 
-# %%
+# %% tags=["demonstration"]
 def smooth(errors, window=100):
     return np.convolve(errors, np.ones(window) / window, mode="valid")
 
@@ -278,7 +278,7 @@ print({kind: round(float(errors[-200:].mean()), 4) for kind, errors in runs.item
 #
 # **Predict.** Double the length, for the two that did well. Does the rotation still get below 0.167 in as many rounds? Does the identity?
 
-# %%
+# %% tags=["demonstration"]
 longer = {kind: train(kind, steps=100, rounds=1200) for kind in ("rotation", "identity")}
 Screen().show(compare(longer, "100 steps, two starts"))
 print({kind: round(float(errors[-200:].mean()), 4) for kind, errors in longer.items()})
@@ -289,7 +289,7 @@ print({kind: round(float(errors[-200:].mean()), 4) for kind, errors in longer.it
 #
 # **Predict.** Does clipping prevent the crash, or does it help afterwards?
 
-# %%
+# %% tags=["demonstration"]
 for name, max_norm in (("with clipping", 1.0), ("without clipping", None)):
     errors = train("identity", steps=50, rounds=400, lr=0.01, max_norm=max_norm)
     print(
@@ -364,7 +364,7 @@ grade(truncated_bptt)
 # **Predict.** Two networks with an error at each of 60 steps: one fades fast (0.5 times a rotation), one slowly (a rotation with small inputs).
 # How far off is a cut at $K = 10$ for each?
 
-# %%
+# %% tags=["demonstration"]
 rng = np.random.default_rng(0)
 T, units, Ks = 60, 32, np.array([1, 2, 3, 5, 10, 15, 20, 30, 60])
 drive, noise = rng.normal(size=(8, T, units)), rng.normal(size=(8, T, units))
@@ -397,7 +397,7 @@ plots.show(ax, f"Two curves that fall to zero at K = 60. Relative error at K = 1
 # hurts. Truncation is cheap exactly where memory is short. And forwards the state still crosses the cut, so a network can *use* a memory
 # that is longer than $K$; it is just never taught to.
 
-# %%
+# %% tags=["demonstration"]
 progress()
 
 # %% [markdown]

@@ -26,7 +26,7 @@ from rnn_helpers import graphs, plots
 # to look whether it does what you think. A Keras layer is made with its number of units, and gets its weights when it learns how many features
 # come in:
 
-# %%
+# %% tags=["demonstration"]
 layer = keras.layers.SimpleRNN(5, dtype="float64")
 layer.build((None, None, 3))  # (batch, steps, features): any batch, any steps, 3 features
 for variable in layer.weights:
@@ -93,7 +93,7 @@ grade(weights_to_keras)
 # **Predict.** By how much do they differ when both count in float64 (16 digits)? In float32, which is what Keras uses unless told otherwise?
 
 
-# %%
+# %% tags=["demonstration"]
 def rnn_forward(xs, h_0, W_xh, W_hh, b_h):
     h, hs = h_0, []
     for t in range(xs.shape[1]):
@@ -129,7 +129,7 @@ for dtype in ("float64", "float32"):
 # And with the call: `mask` (batch, steps), in the order of `xs`, where `False` means that the state is carried on; and `initial_state` (batch,
 # units). (A quirk: before the first real step that it reads, Keras shows zeros, even with an `initial_state`. No check asks for that.)
 
-# %%
+# %% tags=["demonstration"]
 layer = keras.layers.SimpleRNN(4, activation="relu", return_sequences=True)
 print(
     layer.get_config()["activation"], layer.return_sequences, layer.return_state, layer.go_backwards
@@ -152,7 +152,7 @@ def reading_order(layer, steps):
     return order
 
 
-# %%
+# %% tags=["demonstration"]
 print("expected: [3, 2, 1, 0]")
 print("yours:   ", reading_order(keras.layers.SimpleRNN(2, go_backwards=True), 4))
 
@@ -233,7 +233,7 @@ for name, options, call in settings:
 #
 # **Predict.** On paper: how many parameters has it, and how many of them are in `recurrent_kernel`?
 
-# %%
+# %% tags=["demonstration"]
 sequential = keras.Sequential(
     [
         keras.Input(shape=(20, 100)),  # steps and features; the batch is left out
@@ -250,7 +250,7 @@ print("together:", sequential.count_params())
 #
 # **Functional** names what flows, so that it can also branch and join:
 
-# %%
+# %% tags=["demonstration"]
 xs_in = keras.Input(shape=(20, 100))
 h = keras.layers.SimpleRNN(50, activation="relu")(xs_in)
 chances = keras.layers.Dense(10, activation="softmax")(h)
@@ -431,7 +431,7 @@ print(
 # again?
 
 
-# %%
+# %% tags=["demonstration"]
 class Copied(keras.Sequential):
     def __init__(self):
         super().__init__()
@@ -543,7 +543,7 @@ print(
 #
 # **Predict.** Below, the same three steps are read three times. When does the answer repeat itself?
 
-# %%
+# %% tags=["demonstration"]
 reader = keras.layers.SimpleRNN(1, stateful=True)
 reader.build((1, None, 1))  # one sequence at a time
 reader.set_weights([np.ones((1, 1)), np.ones((1, 1)), np.zeros(1)])
@@ -583,7 +583,7 @@ from autograde_tests import grade
 grade(stateful_run)
 ### END HIDDEN TESTS
 
-# %%
+# %% tags=["demonstration"]
 progress()
 
 # %% [markdown]

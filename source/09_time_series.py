@@ -28,7 +28,7 @@ from rnn_helpers import data, plots
 #
 # We average six months at a time. That keeps the cycle, calms the noise, and makes training quick.
 
-# %%
+# %% tags=["demonstration"]
 months, monthly = data.sunspots()
 sunspots = monthly.reshape(-1, 6).mean(axis=1)  # half-years
 years = 1749.25 + np.arange(len(sunspots)) / 2
@@ -109,7 +109,7 @@ from autograde_tests import grade
 grade(seasonal_naive)
 ### END HIDDEN TESTS
 
-# %%
+# %% tags=["demonstration"]
 known, later = sunspots[years < 1934], sunspots[years >= 1934]
 horizon = 30
 forecasts = {
@@ -231,7 +231,7 @@ def three_parts(scaled, length, horizon, valid_from, test_from):
     return train, valid, test
 
 
-# %%
+# %% tags=["demonstration"]
 part, length = 70, 22  # 70 half-years are 35 years; a window holds one cycle
 test_from, valid_from = len(sunspots) - part, len(sunspots) - 2 * part  # from 1949, from 1914
 parts = split_and_scale(sunspots, 2 * part)  # neither of the two may tell us its mean
@@ -251,7 +251,7 @@ print("expected: 308 70 70, then 299 70 70, and both times the target", scaled[t
 # periodicities in disturbed series*.)
 
 
-# %%
+# %% tags=["demonstration"]
 def fit_autoregression(xs, ys):
     """Return a function that forecasts from windows (n, length, 1) with weights found by least squares."""
     with_one = lambda windows: np.column_stack([windows[..., 0], np.ones(len(windows))])
@@ -314,7 +314,7 @@ grade(train_forecaster)
 # %% [markdown]
 # One network is an anecdote: another random start, another result. So we train five, which takes ten seconds or so.
 
-# %%
+# %% tags=["demonstration"]
 networks = []
 for seed in range(5):
     keras.utils.set_random_seed(seed)
@@ -367,7 +367,7 @@ grade(forecast_ahead)
 # %% [markdown]
 # **Predict.** Five networks, one starting point in 1934, eleven years by their own forecasts. Will the five stay together? Where will they part?
 
-# %%
+# %% tags=["demonstration"]
 start = int(np.argmax(years >= 1934))
 window = scaled[start - length : start]
 fan = [
@@ -401,7 +401,7 @@ plots.show(
 #
 # **Predict.** Half a year and five years (ten steps) ahead, on 1949 to 1983: will the order of the four be the same as before?
 
-# %%
+# %% tags=["demonstration"]
 near, far = ({}, {})
 for horizon, table in ((1, near), (10, far)):
     learn, check_on, final = three_parts(scaled, length, horizon, valid_from, test_from)
@@ -446,7 +446,7 @@ for method in ("persistence", "seasonal naive", "linear autoregression", "networ
 #
 # **Predict.** Persistence, the line and the network on a random walk: who wins, and who loses by how much?
 
-# %%
+# %% tags=["demonstration"]
 rng = np.random.default_rng(1)
 walk = np.cumsum(rng.normal(size=1000))
 walk_parts = split_and_scale(walk, 450)
@@ -473,7 +473,7 @@ for name, forecast in (
 # A colleague is more successful. On the *same random walk* he reports an error 40 % below persistence's. "I only removed some noise from the inputs", he says.
 # His code:
 
-# %%
+# %% tags=["demonstration"]
 values = walk[6:-6]
 smooth = np.convolve(walk, np.ones(13) / 13, mode="valid")  # the mean of 13 values around each
 inputs, _ = make_windows(smooth, length)
@@ -486,7 +486,7 @@ print(f"his line     off by {mean_absolute_error(targets[666:], his_line(inputs[
 # You know that this cannot be: nothing beats persistence on a random walk. So something leaks. **Which of his lines is it?** Decide before you
 # run the next cell, which changes that line and nothing else.
 
-# %%
+# %% tags=["demonstration"]
 smooth = np.convolve(walk, np.ones(13) / 13, mode="full")[6 : len(values) + 6]  # the mean of the last 13 values
 inputs, _ = make_windows(smooth, length)
 honest_line = fit_autoregression(inputs[:666], targets[:666])
@@ -497,7 +497,7 @@ print(f"honest line  off by {mean_absolute_error(targets[666:], honest_line(inpu
 # test: all correct, and all in vain. When a score is too good, look for the future in the inputs; and try your code on a random walk, where you know
 # the answer.
 
-# %%
+# %% tags=["demonstration"]
 progress()
 
 # %% [markdown]

@@ -30,7 +30,7 @@ from rnn_helpers.ngrams import ngram_perplexity
 # Lesson 05 trained such a model by hand. This time Keras does the work, and we ask better questions: how good is it, in bits? What does it write, and
 # how daring? Our text is again the help that every Python carries with it, in small letters.
 
-# %%
+# %% tags=["demonstration"]
 text = data.python_manual(300_000)
 alphabet = "".join(sorted(set(text)))
 print(len(text), "characters,", len(alphabet), "different ones:", repr(alphabet))
@@ -82,7 +82,7 @@ from autograde_tests import grade
 grade(decode)
 ### END HIDDEN TESTS
 
-# %%
+# %% tags=["demonstration"]
 ids = encode(text, alphabet)
 train, held_out = ids[:280_000], ids[280_000:]  # the end is kept aside
 print(ids[1000:1020], decode(ids[1000:1020], alphabet))
@@ -93,7 +93,7 @@ print(ids[1000:1020], decode(ids[1000:1020], alphabet))
 # A batch of 64 random snippets would be easy, but each would begin with an empty memory. Better: cut the text into 64 long **rows** and read all rows side
 # by side, 25 characters at a time. Piece 1 of a row goes on where its piece 0 ended, so that a stateful layer can keep its memory.
 
-# %%
+# %% tags=["demonstration"]
 sentence = "a text that is cut into rows and read piece by piece."
 rows = [sentence[0:24], sentence[24:48]]
 ax = graphs.reading_plan([[row[start : start + 8] for row in rows] for start in (0, 8, 16)])
@@ -136,7 +136,7 @@ from autograde_tests import grade
 grade(next_character_batches)
 ### END HIDDEN TESTS
 
-# %%
+# %% tags=["demonstration"]
 xs, ys = next_character_batches(train, batch=64, steps=25)
 print("pieces, rows, steps:", xs.shape)
 for piece in range(3):
@@ -148,7 +148,7 @@ for piece in range(3):
 # Three layers. One is new: an **embedding** keeps one learnt vector for each character, and looks it up. (It is a one-hot vector times a matrix, without
 # the multiplication.)
 
-# %%
+# %% tags=["demonstration"]
 embedding = keras.layers.Embedding(len(alphabet), 4)
 print(embedding(np.array([[5, 6, 5]])).numpy().round(2))  # the first and the third row are the same
 
@@ -266,7 +266,7 @@ from autograde_tests import grade
 grade(sample)
 ### END HIDDEN TESTS
 
-# %%
+# %% tags=["demonstration"]
 logits, temperatures = np.array([2.0, 1.0, 0.5, 0.0, -1.0]), np.linspace(0.05, 4, 80)
 powers = np.exp((logits - 2) / temperatures[:, None])
 shares = powers / powers.sum(axis=1, keepdims=True)
@@ -293,7 +293,7 @@ plots.show(
 # time, Keras would spend most of its time on preparations.)
 
 
-# %%
+# %% tags=["demonstration"]
 def read(weights, ids, h=None):
     """Return the logits after each of the ids, (steps, letters), and the last state."""
     if len(weights) != 6:
@@ -329,7 +329,7 @@ def write(weights, start, length, temperature, rng):
 #
 # **Predict.** Write down how many bits per character you expect at the end. (4.86 is knowing nothing. People, who understand what they read, need about 1.)
 
-# %%
+# %% tags=["demonstration"]
 keras.utils.set_random_seed(0)
 readings = 12
 model = build_language_model(len(alphabet), batch=64)
@@ -372,7 +372,7 @@ print(f"{curve[-1]:.2f} bits per character, perplexity {2 ** curve[-1]:.2f}")
 #
 # **Predict.** bzip2 is from 1996 and knows nothing about neural networks. Does the network beat it?
 
-# %%
+# %% tags=["demonstration"]
 import bz2
 import lzma
 
@@ -399,7 +399,7 @@ for name, bits in sorted(table.items(), key=lambda item: -item[1]):
 # %% [markdown]
 # ## How daring?
 
-# %%
+# %% tags=["demonstration"]
 for temperature in (0.0, 0.3, 0.7, 1.0, 1.5):
     print(f"{temperature}: {write(weights, 'the ', 110, temperature, np.random.default_rng(3))}")
 
@@ -413,7 +413,7 @@ for temperature in (0.0, 0.3, 0.7, 1.0, 1.5):
 # temperature 2, what at 0? (Before your word it reads forty characters of the manual. You will see in a moment why.)
 
 
-# %%
+# %% tags=["demonstration"]
 def guess(text, temperature):
     text = decode(train[-40:], alphabet) + " " + text
     logits, _ = read(weights, encode(text, alphabet))
@@ -432,7 +432,7 @@ explorers.guess_explorer(guess, alphabet)
 #
 # **Predict.** From how many characters on does more context not help any more?
 
-# %%
+# %% tags=["demonstration"]
 lengths, places = [1, 2, 3, 5, 8, 12, 20, 40], np.arange(100, 4100)
 gain = []
 for length in lengths:
@@ -469,7 +469,7 @@ plots.show(
 # On the left something else shows: after a single character it does worse than knowing nothing (4.86)! With an empty memory it is out of its depth. In training
 # that was the case once in 4350 characters, at the beginning of a row.
 
-# %%
+# %% tags=["demonstration"]
 progress()
 
 # %% [markdown]
