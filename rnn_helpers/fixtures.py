@@ -171,9 +171,14 @@ def _decode_outcome(data: dict) -> Outcome:
 
 
 @cache
-def _read(path: Path, _modified: int) -> dict:
+def _text(path: Path, _modified: int) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+@cache
+def _read(path: Path, modified: int) -> dict:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(_text(path, modified))
         return {name: data["exercises"][name] for name in data["exercises"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FixtureError(
@@ -184,19 +189,25 @@ def _read(path: Path, _modified: int) -> dict:
 
 def lessons() -> dict[str, dict[str, dict]]:
     """Return {lesson: {exercise: its JSON data}} in course order. Raises FixtureError naming a damaged file."""
+    return {path.stem: _read(path, modified) for path, modified in _files()}
+
+
+def _files() -> list[tuple[Path, int]]:
+    """Return the files of all lessons, and when each was changed."""
     files = sorted(FOLDER.glob("*.json"))
     if not files:
         raise FixtureError(
             f"There are no fixture files in {FOLDER}. `make build` writes them; or install the course again."
         )
-    return {path.stem: _read(path, path.stat().st_mtime_ns) for path in files}
+    return [(path, path.stat().st_mtime_ns) for path in files]
 
 
 def find(name: str) -> tuple[str, dict]:
     """Return (lesson, data) of one exercise. Raises KeyError with the nearest names when there is none."""
-    for lesson, exercises in lessons().items():
-        if name in exercises:
-            return lesson, exercises[name]
+    for path, modified in _files():
+        # To search a text is much faster than to decode it.
+        if f'"{name}"' in _text(path, modified) and name in _read(path, modified):
+            return path.stem, _read(path, modified)[name]
     known = [exercise for exercises in lessons().values() for exercise in exercises]
     raise KeyError(_unknown(name, known))
 

@@ -31,6 +31,9 @@ from grading.judge.session import Rules, Session, files_in
 from grading.judge.split import Plan, Source
 from grading.surroundings import SALT_VARIABLE
 
+NOTEBOOK_VARIABLE = (
+    "GRADED_NOTEBOOK"  # for tests that prepare when they are imported, which is once for all submissions
+)
 PURPOSES = (judge_kernel.PURPOSE, provisioner.PURPOSE)
 
 
@@ -106,7 +109,8 @@ def do(job: Job) -> Done:
             (given / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(job.given / file, given / file)
         secret = {SALT_VARIABLE: job.salt} if job.salt else {}
-        session = Session(job.rules, nb, Plan.of(job.sources), job.files, given, secret)
+        about = {NOTEBOOK_VARIABLE: job.name, **secret}
+        session = Session(job.rules, nb, Plan.of(job.sources), job.files, given, about)
         try:
             run_sync(session.run)()
             if job.is_reference:

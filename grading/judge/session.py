@@ -58,16 +58,18 @@ class Session:
     """One notebook being run and judged.
 
     files: the submission's, of which each of its kernels gets a copy; given: the instructor's, private to the judge
-    secret: environment variables of the judge alone
+    variables: of the environment of the judge alone
     """
 
-    def __init__(self, rules: Rules, nb: NotebookNode, plan: Plan, files: Path, given: Path, secret: Mapping[str, str]):
+    def __init__(
+        self, rules: Rules, nb: NotebookNode, plan: Plan, files: Path, given: Path, variables: Mapping[str, str]
+    ):
         self.rules, self.nb, self.plan, self.files, self.given = rules, nb, plan, files, given
         name = nb.metadata.get("kernelspec", {}).get("name") or "python3"
         kept = {"output_bytes": rules.output_bytes, "startup_timeout": rules.startup_timeout}
         self.config = Config({"BoxedProvisioner": rules.box, "CourseDirectory": {"root": rules.course}})
         self.student = Kernel(AsyncKernelManager, name, "", GRADING, config=self.config, **kept)
-        self.judge = Kernel(JudgeManager, "", str(given), secret, config=self.config, **kept)
+        self.judge = Kernel(JudgeManager, "", str(given), variables, config=self.config, **kept)
         self.spared = set() if rules.demonstrations else spared(nb, plan.sources)
         self.in_force = ""  # what the box around the submission's kernel is
         self.tests = {source.name: source.text for source in plan.sources if source.kind == TEST}  # and no other text
