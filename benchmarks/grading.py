@@ -55,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--submissions", type=int, default=60, help="of each lesson, over all rounds")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=4)
     parser.add_argument("--lesson", action="append", choices=LESSONS)
     parser.add_argument("--many", type=int, default=0, help="also grade a class of this many, and watch the memory")
     parser.add_argument(

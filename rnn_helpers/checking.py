@@ -23,25 +23,22 @@ def check(answer: Any = None, name: str | None = None) -> None:
 
     answer: the function, class or value you wrote
     name: the exercise, when it is not the answer's own name, as in check(my_step, "rnn_step")
-    Raises CheckFailed when something is still wrong. Under `nbgrader autograde` it only shows the card: the marks
-    come from the hidden tests, and an exception here would take the partial credit away. There a model is looked at
-    by the hidden tests alone: that costs seconds, and they see all that is seen here.
+    Raises CheckFailed when something is still wrong. Under `nbgrader autograde` it does nothing: the marks and the
+    card come from the hidden tests, which look at all that is looked at here, and an exception would end the cell
+    before them.
     """
+    if os.environ.get("NBGRADER_EXECUTION") == "autograde":
+        return
     try:
         name = name or _name_of(answer)
         lesson, data = fixtures.find(name)
         task = fixtures.decode_task(name, data)
     except (KeyError, fixtures.FixtureError) as error:
-        return _fail(str(error.args[0]))
-    if task.together and _autograding():
-        print(f"{name} is left to the hidden tests, which look at the same claims: nothing is trained twice.")
-        return None
+        raise CheckFailed(str(error.args[0])) from None
     report = judge(answer, task)
-    note = "" if _autograding() else progress.record(lesson, name, report)
-    cards.show(cards.Card(report, hint=_hint_call(name), note=note))
-    if not report.passed and not _autograding():
+    cards.show(cards.Card(report, hint=_hint_call(name), note=progress.record(lesson, name, report)))
+    if not report.passed:
         raise CheckFailed(_summary(report))
-    return None
 
 
 def _name_of(answer: Any) -> str:
@@ -63,14 +60,3 @@ def _summary(report: Report) -> str:
         return f"{report.name} is not solved yet"
     right, every = report.score
     return f"{report.name}: {right} of {every} checks are right (see the card above)"
-
-
-def _fail(sentence: str) -> None:
-    if _autograding():
-        print(sentence)
-        return
-    raise CheckFailed(sentence)
-
-
-def _autograding() -> bool:
-    return os.environ.get("NBGRADER_EXECUTION") == "autograde"

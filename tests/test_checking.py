@@ -207,11 +207,10 @@ def test_a_failure_is_one_line_in_a_notebook() -> None:
 
 def test_autograding_leaves_the_marks_to_the_hidden_tests(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
-    check(without_bias, "rnn_step")
-    check(right_step, "no_such_exercise")
-    text = capsys.readouterr().out
-    assert "the bias b_h is left out" in text
-    assert "no exercise called" in text
+    called = []
+    check(lambda *args: called.append(args), "rnn_step")
+    assert capsys.readouterr().out == ""
+    assert called == []
     assert not progress_file().exists()
 
 

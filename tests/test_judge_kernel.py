@@ -367,7 +367,37 @@ def test_a_package_of_the_course_is_imported_ahead_and_again_when_it_changes(tmp
 
 
 @only_linux
-def test_a_new_list_starts_a_new_zygote_and_the_old_one_ends_after_its_judges():
+def test_a_longer_list_is_imported_by_the_zygote_that_is_there():
+    async def main() -> str:
+        async with judge():
+            old = current()
+        kernels.preload("judge", [*kernels.preloaded("judge"), "colorsys"])
+        async with judge() as one:
+            assert current().pid == old.pid
+            return await one.run("import sys; print('colorsys' in sys.modules)")
+
+    assert asyncio.run(main()) == "True"
+
+
+@only_linux
+def test_threads_that_a_longer_list_brings_end_the_zygote_and_kernels_start_the_ordinary_way(tmp_path, monkeypatch):
+    (tmp_path / "threading_at_import").mkdir()
+    (tmp_path / "threading_at_import" / "__init__.py").write_text(THREAD)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    async def main() -> str:
+        async with judge():
+            old = current()
+        kernels.preload("judge", [*kernels.preloaded("judge"), "threading_at_import"])
+        async with judge() as one:
+            assert not old.alive
+            return await one.run("print(2)")
+
+    assert asyncio.run(main()) == "2"
+
+
+@only_linux
+def test_another_list_starts_a_new_zygote_and_the_old_one_ends_after_its_judges():
     async def main() -> tuple[zygote.Zygote, bool]:
         async with judge() as one:
             old = current()

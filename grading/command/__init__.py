@@ -11,6 +11,10 @@ from pathlib import Path
 
 from grading.errors import CannotGrade
 
+# jsonschema takes what it finds to check formats with. This package takes 1.5 s to import, here and in each worker, and
+# knows a format (IRI) that no notebook has.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
 COMMANDS = ("doctor", "demo", "grade", "report")
 
 

@@ -11,7 +11,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -51,7 +52,6 @@ class Zygote:
 
         own: packages that are imported though they are not installed
         """
-        self._own = list(own)
         self._lock = threading.RLock()
         self._children: set[int] = set()
         self._retired = False
@@ -63,7 +63,7 @@ class Zygote:
                 self._link.close()
                 raise
         try:
-            self._import(modules)
+            self.load(modules, own)
         except BaseException:
             self.close()
             raise
@@ -117,9 +117,10 @@ class Zygote:
         if self._retired and not (self._children and self.alive):
             self.close()
 
-    def _import(self, modules: Sequence[str]) -> None:
+    def load(self, modules: Sequence[str], own: Sequence[str]) -> None:
+        """Import modules, or more of them, for the children to come. Raises CannotFork."""
         for start in range(0, len(modules) or 1, NAMES_IN_A_PACKET):
-            request = {"do": "import", "modules": modules[start : start + NAMES_IN_A_PACKET], "own": self._own}
+            request = {"do": "import", "modules": modules[start : start + NAMES_IN_A_PACKET], "own": list(own)}
             answer, _ = self._ask(request, SECONDS_TO_IMPORT)
             if answer["threads"] != 1:
                 culprit = f"{answer['from']} starts threads ({answer['threads']} in all, expected 1)"
@@ -202,9 +203,9 @@ def _start(socket_number: int, environment: Mapping[str, str]) -> subprocess.Pop
 
 
 _Key = tuple[tuple[str, ...], frozenset[tuple[str, str]], tuple[tuple[str, str], ...]]
-_lock = threading.Lock()
+_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)  # by purpose: two zygotes may start at once
 _current: dict[str, tuple[_Key, Zygote]] = {}  # {purpose: the zygote that new children come from}
-_retired: list[Zygote] = []
+_retired: defaultdict[str, list[Zygote]] = defaultdict(list)
 _hopeless: dict[_Key, str] = {}
 
 
@@ -219,12 +220,13 @@ def fork(
 
     own: {package that is imported though it is not installed: what tells its state from another}
 
-    There is one zygote for each purpose. It starts when it is first needed, and a new one takes its place when it has
-    died or when other modules, another state of them or another environment of the imports are asked for.
+    There is one zygote for each purpose. It starts when it is first needed, and imports more when more is asked for. A
+    new one takes its place when it has died, or when fewer modules, another state of them or another environment of the
+    imports are asked for.
     Raises CannotFork.
     """
     key = tuple(modules), frozenset(environment.items()), tuple(sorted((own or {}).items()))
-    with _lock:
+    with _locks[purpose]:
         try:
             return _zygote(purpose, key).fork(program)
         except CannotFork as error:
@@ -235,12 +237,13 @@ def fork(
 
 def close_all() -> None:
     """End every zygote of this process, and forget which could not be started."""
-    with _lock:
-        for zygote in [*_retired, *(zygote for _, zygote in _current.values())]:
-            zygote.close()
-        _retired.clear()
-        _current.clear()
-        _hopeless.clear()
+    for purpose in list(_locks):
+        with _locks[purpose]:
+            _, current = _current.pop(purpose, (None, None))
+            for zygote in [*_retired.pop(purpose, []), current]:
+                if zygote:
+                    zygote.close()
+    _hopeless.clear()
 
 
 def _zygote(purpose: str, key: _Key) -> Zygote:
@@ -248,16 +251,32 @@ def _zygote(purpose: str, key: _Key) -> Zygote:
         raise CannotFork(_hopeless[key], lasting=True)
     if purpose in _current:
         known, zygote = _current[purpose]
-        if known == key and zygote.alive:
+        if zygote.alive and known == key:
             return zygote
+        if zygote.alive and known[1] == key[1] and all(set(known[part]) <= set(key[part]) for part in (0, 2)):
+            return _with_more(purpose, zygote, key, set(known[0]))
         del _current[purpose]
         zygote.retire()
-        _retired[:] = [old for old in [*_retired, zygote] if old.alive]
+        _retired[purpose] = [old for old in [*_retired[purpose], zygote] if old.alive]
     try:
         zygote = Zygote(key[0], dict(key[1]), [name for name, _ in key[2]])
     except (CannotFork, OSError) as error:
         _hopeless[key] = str(error)
         raise CannotFork(str(error), lasting=True) from error
+    _current[purpose] = key, zygote
+    return zygote
+
+
+def _with_more(purpose: str, zygote: Zygote, key: _Key, known: Set[str]) -> Zygote:
+    """Return the zygote with more modules imported: to start another, and import all of them, takes longer."""
+    try:
+        zygote.load([name for name in key[0] if name not in known], [name for name, _ in key[2]])
+    except CannotFork as error:
+        del _current[purpose]
+        zygote.retire()
+        if error.lasting:
+            _hopeless[key] = str(error)
+        raise
     _current[purpose] = key, zygote
     return zygote
 

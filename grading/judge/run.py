@@ -14,10 +14,11 @@ from traitlets import Bool, Integer
 from traitlets.config.loader import LazyConfigValue
 
 from grading.forking.kernels import USUAL, preload
+from grading.judge import judge_kernel
 from grading.judge.job import PURPOSES, Done, Job, do
 from grading.judge.plans import plan_for
 from grading.judge.session import Rules, files_in
-from grading.judge.split import Plan, imports
+from grading.judge.split import TEST, Plan, imports
 from grading.surroundings import SALT_VARIABLE
 
 
@@ -59,7 +60,8 @@ class Run(Execute):
         sources = tuple(known(ids["assignment"], ids["notebook"]).sources)
         if getattr(converter, "rehearsing", False):  # nothing else is known yet of what this lesson needs
             for purpose in PURPOSES:
-                preload(purpose, [*USUAL, *imports(sources)])
+                cells = [source for source in sources if purpose == judge_kernel.PURPOSE or source.kind != TEST]
+                preload(purpose, [*USUAL, *imports(cells)])
         return Job(
             name=ids["notebook"],
             notebook=nb,
