@@ -37,13 +37,14 @@ def report_on(answer: Any, name: str) -> Report:
 
 
 def prepare(lesson: str) -> None:
-    """Draw the inputs of a lesson, and work out what is right, before there is an answer to judge.
+    """Draw the inputs of a lesson, and work out what is right and what known mistakes give, before there is an answer.
 
     Exercises that may use Keras are left out: a process that has trained cannot be forked any more.
     """
     for name, exercise in exercises().get(lesson, {}).items():
         if exercise.not_allowed == FROM_SCRATCH and (salt := os.environ.get(SALT)):
-            _salted_task(name, salt)
+            for case in _salted_task(name, salt).cases:
+                list(case.mistakes)
 
 
 @cache

@@ -200,3 +200,40 @@ def contour_map(
     ax.figure.colorbar(image, ax=ax, label=label)
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
     return ax
+
+
+def spectrogram(
+    frames: np.ndarray, rows: dict[str, Sequence[str]], *, title: str, hop_s: float, ax: Axes | None = None
+) -> Axes:
+    """Draw a sound as its frames' loudness in each band, and above it one line of words for each of `rows`.
+
+    frames: (steps, bands); rows: name -> what is said in each frame, "" for nothing; hop_s: seconds a frame
+    """
+    steps, bands = frames.shape
+    ax = ax or new_axes(width=9.0, height=2.6 + 0.3 * len(rows))
+    ax.imshow(frames.T, origin="lower", aspect="auto", cmap="cividis", extent=(0, steps * hop_s, 0, bands))
+    height = 0.13 * bands
+    for number, (name, words) in enumerate(rows.items()):
+        bottom = bands + 0.4 + number * height
+        ax.text(-0.01 * steps * hop_s, bottom + height / 2, name, ha="right", va="center", fontsize=9)
+        for first, end, word in _runs(words):
+            if word:
+                ax.add_patch(plt.Rectangle((first * hop_s, bottom), (end - first) * hop_s, 0.85 * height, fill=False))
+            if word and _has_room(words, first, end):
+                ax.text((first + end) / 2 * hop_s, bottom + 0.42 * height, word, ha="center", va="center", fontsize=9)
+    ax.set_ylim(0, bands + 0.4 + len(rows) * height)
+    ax.set_yticks([0, bands], ["low", "high"])
+    ax.set(title=title, xlabel="seconds")
+    return ax
+
+
+def _runs(words: Sequence[str]) -> list[tuple[int, int, str]]:
+    """Return (first, end, word) for each stretch of equal words."""
+    starts = [place for place, word in enumerate(words) if place == 0 or words[place - 1] != word]
+    return [(first, end, words[first]) for first, end in zip(starts, [*starts[1:], len(words)], strict=True)]
+
+
+def _has_room(words: Sequence[str], first: int, end: int) -> bool:
+    """Tell whether a word can be written into its box, or over its edges because nothing is said there."""
+    beside = [*words[max(0, first - 3) : first], *words[end : end + 3]]
+    return end - first > len(words) / 25 or not any(beside)

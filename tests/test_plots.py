@@ -139,3 +139,16 @@ def test_typing_a_word_redraws_and_unknown_characters_are_named(monkeypatch: pyt
     assert "After &#x27;ba&#x27; at temperature 1.5" in screen.value
     explorer.draw("!?", 1.0)
     assert asked[-1] == (" ", 1.0)  # nothing known was typed: a blank stands for it
+
+
+def test_a_spectrogram_has_a_box_for_each_word_and_writes_where_there_is_room() -> None:
+    frames = np.random.default_rng(0).normal(size=(50, 4))
+    said = ["", *["six"] * 9, "", *["two"] * 9, *[""] * 30]
+    heard = [*["one", "two"] * 5, *[""] * 10, "three", *[""] * 29]  # ten boxes too narrow to write in, and a spike
+    ax = plots.spectrogram(frames, {"said": said, "heard": heard}, title="Two words", hop_s=0.02)
+    (image,) = ax.images
+    assert np.array_equal(image.get_array(), frames.T)
+    assert len(ax.patches) == 2 + 11
+    assert [text.get_text() for text in ax.texts] == ["said", "six", "two", "heard", "three"]
+    assert ax.patches[0].get_x() == pytest.approx(0.02)
+    assert ax.patches[0].get_width() == pytest.approx(9 * 0.02)

@@ -8,6 +8,7 @@ from rnn_helpers.models.classifiers import binary_classifier, sequence_network, 
 from rnn_helpers.models.forecasters import trained_forecaster
 from rnn_helpers.models.language_models import language_model
 from rnn_helpers.models.layers import into_layer, with_layer
+from rnn_helpers.models.recognisers import recogniser
 
 PROBES = (
     into_layer,
@@ -17,5 +18,6 @@ PROBES = (
     trained_classifier,
     trained_forecaster,
     language_model,
+    recogniser,
 )
 MODEL_PROBES = {probe.__name__: probe for probe in PROBES}

@@ -1,0 +1,589 @@
+"""Lesson 11: layers of layers, reading both ways, error rates of frames, CTC's last step, a recogniser of digits.
+
+The oracles take one sequence at a time, cut to its length, so that they never see padding.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from autograde_tests.drawing import Rng, numbers
+from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
+from autograde_tests.lesson_01_recurrence import rnn_step_oracle
+
+STATES = Tolerance(1e-10, "float64, a few layers of at most seven steps of tanh")
+COUNTED = Tolerance(1e-12, "one division of whole numbers")
+COPIED = Tolerance(0.0, "whole numbers are copied, not computed")
+
+
+def _weights(rng: Rng, features: int, units: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return numbers(rng, features, units, scale=0.6), numbers(rng, units, units, scale=0.6), numbers(rng, units)
+
+
+def _alone(xs: np.ndarray, W_xh, W_hh, b_h) -> np.ndarray:
+    """Return the states of one sequence, (steps, units), step by step from a state of zeros."""
+    h, hs = np.zeros((1, len(b_h))), []
+    for x_t in xs:
+        h = rnn_step_oracle(x_t[None], h, W_xh, W_hh, b_h)
+        hs.append(h[0])
+    return np.array(hs)
+
+
+# -------------------------------------------------------------------------------------- stack_forward
+
+
+def stack_forward_oracle(xs, layers):
+    """Return the states of the last layer, one sequence after the other."""
+    rows = []
+    for row in xs:
+        for weights in layers:
+            row = _alone(row, *weights)
+        rows.append(row)
+    return np.array(rows)
+
+
+def _stack_inputs(rng: Rng, batch: int, steps: int, widths: list[int]) -> tuple:
+    layers = [_weights(rng, below, units) for below, units in zip(widths, widths[1:], strict=False)]
+    return numbers(rng, batch, steps, widths[0]), layers
+
+
+def _walk(xs, weights, h=None):
+    W_xh, W_hh, b_h = weights
+    h, states = np.zeros((len(xs), len(b_h))) if h is None else h, []
+    for t in range(xs.shape[1]):
+        h = np.tanh(xs[:, t] @ W_xh + h @ W_hh + b_h)
+        states.append(h)
+    return np.stack(states, axis=1)
+
+
+def _stack(xs, layers):
+    for weights in layers:
+        xs = _walk(xs, weights)
+    return xs
+
+
+def _stack_step_by_step(xs, layers):
+    states, top = [np.zeros((len(xs), len(b))) for _, _, b in layers], []
+    for t in range(xs.shape[1]):
+        below = xs[:, t]
+        for number, (W_xh, W_hh, b_h) in enumerate(layers):
+            below = states[number] = np.tanh(below @ W_xh + states[number] @ W_hh + b_h)
+        top.append(below)
+    return np.stack(top, axis=1)
+
+
+def _stack_recursive(xs, layers):
+    return _stack_recursive(_walk(xs, layers[0]), layers[1:]) if layers else xs
+
+
+def _each_reads_the_input(xs, layers):
+    """Every layer whose sizes allow it reads the inputs instead of the states below."""
+    hs = xs
+    for weights in layers:
+        hs = _walk(xs if len(weights[0]) == xs.shape[2] else hs, weights)
+    return hs
+
+
+def _last_state_only(xs, layers):
+    for weights in layers[:-1]:
+        hs = _walk(xs, weights)
+        xs = np.repeat(hs[:, -1:], hs.shape[1], axis=1)
+    return _walk(xs, layers[-1])
+
+
+def _handed_up(xs, layers):
+    """The next layer begins with the last state of the one below."""
+    h = None
+    for weights in layers:
+        xs = _walk(xs, weights, h if h is not None and h.shape[1] == len(weights[2]) else None)
+        h = xs[:, -1]
+    return xs
+
+
+def _added_up(xs, layers):
+    for weights in layers:
+        hs = _walk(xs, weights)
+        xs = hs + xs if hs.shape == xs.shape else hs
+    return xs
+
+
+stack_forward = Exercise(
+    name="stack_forward",
+    challenges=(
+        Challenge("one layer: the plain loop", 0.5, lambda rng: _stack_inputs(rng, 2, 4, [3, 5])),
+        Challenge("three layers, all as wide as the input", 1.0, lambda rng: _stack_inputs(rng, 2, 4, [3, 3, 3, 3])),
+        Challenge("two layers of other widths", 1.0, lambda rng: _stack_inputs(rng, 2, 3, [4, 6, 5])),
+        Challenge("a single step", 0.5, lambda rng: _stack_inputs(rng, 3, 1, [2, 4, 5])),
+        Challenge("four layers, one sequence", 0.5, lambda rng: _stack_inputs(rng, 1, 7, [3, 4, 4, 2, 5]), hidden=True),
+    ),
+    oracle=stack_forward_oracle,
+    tolerance=STATES,
+    mistakes=(
+        Mistake(
+            "every layer reads the inputs; only the first one does, each other reads the states below",
+            _each_reads_the_input,
+        ),
+        Mistake("only the first layer is used", lambda xs, layers: _walk(xs, layers[0])),
+        Mistake("the last layer is left out", lambda xs, layers: _stack(xs, layers[:-1] or layers)),
+        Mistake("a layer gets only the last state of the one below, at every step", _last_state_only),
+        Mistake("a layer begins with the last state of the one below; each begins with zeros", _handed_up),
+        Mistake("what goes into a layer is added to what comes out of it", _added_up),
+        Mistake(
+            "only the last state comes back; all steps are asked for", lambda xs, layers: _stack(xs, layers)[:, -1]
+        ),
+        Mistake(
+            "the states of the layers stand beside each other; only the last layer's are asked for",
+            lambda xs, layers: (
+                np.concatenate([_stack(xs, layers[: n + 1]) for n in range(len(layers))], axis=2)
+                if len(layers) > 1
+                else np.concatenate([_stack(xs, layers)] * 2, axis=2)
+            ),
+        ),
+        Mistake(
+            "the steps come first: (batch, steps, units) is asked for",
+            lambda xs, layers: _stack(xs, layers).swapaxes(0, 1),
+        ),
+    ),
+    styles=(_stack, _stack_step_by_step, _stack_recursive),
+    hints=(
+        "What does the second layer read at step t? Who made it?",
+        "A layer turns (batch, steps, features) into (batch, steps, units). That can be the input of the next one.",
+        "for W_xh, W_hh, b_h in layers: xs = rnn_forward(xs, zeros of shape (batch, units), W_xh, W_hh, b_h). Return the last.",
+    ),
+)
+
+# ------------------------------------------------------------------------------- bidirectional_forward
+
+
+def bidirectional_forward_oracle(xs, mask, forward, backward):
+    """Return both directions' states side by side: each sequence is cut to its length, read, and turned around."""
+    units, other = len(forward[2]), len(backward[2])
+    hs = np.zeros((*mask.shape, units + other))
+    for row, (sequence, on) in enumerate(zip(xs, mask, strict=True)):
+        length = int(on.sum())
+        ahead, back = _alone(sequence[:length], *forward), _alone(sequence[:length][::-1], *backward)[::-1]
+        hs[row, :length] = np.concatenate([ahead, back], axis=1)
+        hs[row, length:, :units] = ahead[-1]
+    return hs
+
+
+def _both_inputs(
+    rng: Rng, lengths: list[int], features: int, units: int, *, other: int = 0, fill: float = 0.0
+) -> tuple:
+    steps = max(lengths)
+    mask = np.arange(steps) < np.array(lengths)[:, None]
+    xs = np.where(mask[..., None], numbers(rng, len(lengths), steps, features), fill)
+    return xs, mask, _weights(rng, features, units), _weights(rng, features, other or units)
+
+
+def _masked(xs, mask, weights, *, reverse=False):
+    W_xh, W_hh, b_h = weights
+    h, hs = np.zeros((len(xs), len(b_h))), np.zeros((*mask.shape, len(b_h)))
+    steps = range(xs.shape[1])
+    for t in reversed(steps) if reverse else steps:
+        h = hs[:, t] = np.where(mask[:, t, None], np.tanh(xs[:, t] @ W_xh + h @ W_hh + b_h), h)
+    return hs
+
+
+def _side_by_side(a, b):
+    return np.concatenate([a, b], axis=2)
+
+
+def _both(xs, mask, forward, backward):
+    return _side_by_side(_masked(xs, mask, forward), _masked(xs, mask, backward, reverse=True))
+
+
+def _both_turned(xs, mask, forward, backward):
+    """Turn the batch around, padding and all; the mask keeps the state at zero until the sequence begins."""
+    back = _masked(xs[:, ::-1], mask[:, ::-1], backward)[:, ::-1]
+    return np.dstack([_masked(xs, mask, forward), back])
+
+
+def _both_by_places(xs, mask, forward, backward):
+    """Turn each sequence around within its length, and the states back in the same way."""
+    lengths, steps = mask.sum(axis=1), np.arange(xs.shape[1])
+    places = np.where(mask, lengths[:, None] - 1 - steps, steps)[..., None]
+    back = _masked(np.take_along_axis(xs, places, axis=1), mask, backward)
+    back = np.take_along_axis(back, places, axis=1) * mask[..., None]
+    return np.concatenate((_masked(xs, mask, forward), back), axis=-1)
+
+
+def _padding_read(xs, mask, forward, backward):
+    everywhere = np.ones_like(mask)
+    return _side_by_side(_masked(xs, mask, forward), _masked(xs, everywhere, backward, reverse=True))
+
+
+def _not_turned_back(xs, mask, forward, backward):
+    return _side_by_side(_masked(xs, mask, forward), _masked(xs[:, ::-1], mask[:, ::-1], backward))
+
+
+def _whole_output_turned(xs, mask, forward, backward):
+    """Sequences are turned around within their length, but the states with the padding."""
+    lengths, steps = mask.sum(axis=1), np.arange(xs.shape[1])
+    places = np.where(mask, lengths[:, None] - 1 - steps, steps)[..., None]
+    back = _masked(np.take_along_axis(xs, places, axis=1), mask, backward)
+    return _side_by_side(_masked(xs, mask, forward), back[:, ::-1])
+
+
+def _goes_on(xs, mask, forward, backward):
+    """The way back begins with the state in which the way there ended."""
+    ahead = _masked(xs, mask, forward)
+    if ahead.shape[2] != len(backward[2]):
+        return _both(xs, mask, forward, backward)
+    (W_xh, W_hh, b_h), h, hs = backward, ahead[:, -1], np.zeros_like(ahead)
+    for t in reversed(range(xs.shape[1])):
+        h = hs[:, t] = np.where(mask[:, t, None], np.tanh(xs[:, t] @ W_xh + h @ W_hh + b_h), h)
+    return _side_by_side(ahead, hs)
+
+
+def _summed(xs, mask, forward, backward):
+    both, units = _both(xs, mask, forward, backward), len(forward[2])
+    least = min(units, both.shape[2] - units)
+    return both[..., :least] + both[..., units : units + least]
+
+
+bidirectional_forward = Exercise(
+    name="bidirectional_forward",
+    challenges=(
+        Challenge("no padding", 1.0, lambda rng: _both_inputs(rng, [4, 4], 3, 5)),
+        Challenge("sequences of three lengths", 1.5, lambda rng: _both_inputs(rng, [5, 3, 1], 2, 4)),
+        Challenge("each direction with a width of its own", 0.5, lambda rng: _both_inputs(rng, [3, 2], 3, 5, other=4)),
+        Challenge("a single step", 0.5, lambda rng: _both_inputs(rng, [1, 1], 3, 2)),
+        Challenge(
+            "what stands in the padding does not matter",
+            1.0,
+            lambda rng: _both_inputs(rng, [2, 6, 4], 3, 3, fill=7.0),
+            hidden=True,
+        ),
+    ),
+    oracle=bidirectional_forward_oracle,
+    tolerance=STATES,
+    mistakes=(
+        Mistake("the way back begins in the padding: what is not there must not move the state", _padding_read),
+        Mistake(
+            "the states of the way back are not turned around again: the last step's stands first", _not_turned_back
+        ),
+        Mistake(
+            "the sequences are turned around within their lengths, their states together with the padding",
+            _whole_output_turned,
+        ),
+        Mistake("the mask is ignored in both directions", lambda xs, m, f, b: _both(xs, np.ones_like(m), f, b)),
+        Mistake("both read forwards", lambda xs, m, f, b: _side_by_side(_masked(xs, m, f), _masked(xs, m, b))),
+        Mistake("both directions use the weights of the first", lambda xs, m, f, b: _both(xs, m, f, f)),
+        Mistake("the weights have changed places", lambda xs, m, f, b: _both(xs, m, b, f)),
+        Mistake(
+            "the way back stands in front; it comes after the way there",
+            lambda xs, m, f, b: np.roll(_both(xs, m, f, b), len(b[2]), axis=2),
+        ),
+        Mistake("the way back begins with the last state of the way there; it begins with zeros", _goes_on),
+        Mistake("the two are added up; they stand side by side", _summed),
+    ),
+    styles=(_both, _both_turned, _both_by_places),
+    hints=(
+        "In which order does the way back meet the steps of a sequence of length 3 in a batch of 5 steps? What happens at the two that are padding?",
+        "Walk over the steps from the last to the first, and keep the state (zeros) where the mask is False. Store each state at its own step.",
+        "hs[:, t] = h for t in reversed(range(steps)), h as in lesson 02; then np.concatenate([ahead, back], axis=2).",
+    ),
+)
+
+# ----------------------------------------------------------------------------------- frame_error_rate
+
+
+def frame_error_rate_oracle(predicted, labels, mask):
+    """Count one frame after the other."""
+    wrong = real = 0
+    for guess, label, on in zip(predicted.ravel(), labels.ravel(), mask.ravel(), strict=True):
+        real += int(on)
+        wrong += int(on and guess != label)
+    return wrong / real
+
+
+def _frames(rng: Rng, lengths: list[int], wrong: list[int], *, padding_right: bool) -> tuple:
+    """Draw labels, and guesses of which so many are wrong in each sequence; in the padding all or none are right."""
+    steps = max(lengths)
+    mask = np.arange(steps) < np.array(lengths)[:, None]
+    labels = np.where(mask, rng.integers(0, 11, size=mask.shape), 10)
+    predicted = np.where(mask, labels, 10 if padding_right else rng.integers(0, 10, size=mask.shape))
+    for row, (length, count) in enumerate(zip(lengths, wrong, strict=True)):
+        places = rng.choice(length, size=count, replace=False)
+        predicted[row, places] = (labels[row, places] + rng.integers(1, 11, size=count)) % 11
+    return predicted, labels, mask
+
+
+def _by_sequence(predicted, labels, mask):
+    return np.mean([np.mean(p[m] != y[m]) for p, y, m in zip(predicted, labels, mask, strict=True)])
+
+
+frame_error_rate = Exercise(
+    name="frame_error_rate",
+    challenges=(
+        Challenge("no padding", 0.5, lambda rng: _frames(rng, [6, 6], [3, 1], padding_right=True)),
+        Challenge(
+            "padding that was guessed right", 1.0, lambda rng: _frames(rng, [9, 3, 2], [2, 2, 0], padding_right=True)
+        ),
+        Challenge("padding that was guessed wrong", 0.5, lambda rng: _frames(rng, [7, 2], [2, 1], padding_right=False)),
+        Challenge(
+            "many frames",
+            0.5,
+            lambda rng: _frames(rng, [40, 31, 9, 22], [5, 9, 2, 3], padding_right=False),
+            hidden=True,
+        ),
+    ),
+    oracle=frame_error_rate_oracle,
+    tolerance=COUNTED,
+    mistakes=(
+        Mistake("the padding counts as well; only frames where the mask is True do", lambda p, y, m: np.mean(p != y)),
+        Mistake(
+            "the wrong real frames are divided by all frames, the padding included",
+            lambda p, y, m: np.mean((p != y) & m),
+        ),
+        Mistake("that is the share of frames that are right", lambda p, y, m: np.mean((p == y)[m])),
+        Mistake("each sequence has its own rate, and their mean is taken; each frame counts once", _by_sequence),
+        Mistake(
+            "the wrong frames are counted, not divided by how many there are",
+            lambda p, y, m: float(np.sum((p != y) & m)),
+        ),
+        Mistake("that is in per cent; a share from 0 to 1 is asked for", lambda p, y, m: 100 * np.mean((p != y)[m])),
+        Mistake(
+            "the mask is the wrong way round: it is True where a frame is real",
+            lambda p, y, m: np.mean((p != y)[~m]) if not m.all() else 0.0,
+        ),
+        Mistake(
+            "the distance between the labels is averaged; a label is right or wrong",
+            lambda p, y, m: np.mean(np.abs(p - y)[m]),
+        ),
+    ),
+    styles=(
+        lambda predicted, labels, mask: np.mean(predicted[mask] != labels[mask]),
+        lambda predicted, labels, mask: float(((predicted != labels) * mask).sum() / mask.sum()),
+        lambda predicted, labels, mask: np.average(predicted != labels, weights=mask),
+    ),
+    hints=(
+        "How many frames are real? How many of those are wrong?",
+        "predicted != labels is True where a guess is wrong. Which of these may count?",
+        "np.mean((predicted != labels)[mask]).",
+    ),
+    unchanged=0.5,
+)
+
+# ---------------------------------------------------------------------------------------- ctc_collapse
+
+
+def ctc_collapse_oracle(path, blank):
+    """Take a frame's label when it is no blank and not what the frame before said."""
+    return [int(here) for before, here in zip([blank, *path], path, strict=False) if here != blank and here != before]
+
+
+def _grouped(path, blank):
+    return [int(label) for label, _ in groupby(path) if label != blank]
+
+
+def _by_difference(path, blank):
+    path = np.asarray(path)
+    new = np.append(True, path[1:] != path[:-1])
+    return path[new & (path != blank)].tolist()
+
+
+def _by_loop(path, blank):
+    said, last = [], None
+    for label in path:
+        if label != last and label != blank:
+            said.append(int(label))
+        last = label
+    return said
+
+
+def _blanks_first(path, blank):
+    return [label for label, _ in groupby(label for label in path if label != blank)]
+
+
+def _path(rng: Rng, digits: list[int], blank: int, *, between: bool = True) -> tuple:
+    """Draw a path that spells the digits: each over one to three frames, with blanks around it."""
+    path = [blank] * int(rng.integers(1, 3))
+    for number, digit in enumerate(digits):
+        path += [digit] * int(rng.integers(2, 4))
+        if between or (number + 1 < len(digits) and digits[number + 1] == digit):
+            path += [blank] * int(rng.integers(1, 3))
+    return path, blank
+
+
+def _digits(rng: Rng, count: int, blank: int) -> list[int]:
+    """Draw digits of which the first two are the same, a third comes back, and none is the blank."""
+    first, second, *others = rng.permutation([digit for digit in range(10) if digit != blank]).tolist()
+    return [first, first, second, first, *others[: count - 4]]
+
+
+ctc_collapse = Exercise(
+    name="ctc_collapse",
+    challenges=(
+        Challenge(
+            "three digits with blanks between them", 0.5, lambda rng: _path(rng, rng.permutation(9)[:3].tolist(), 10)
+        ),
+        Challenge("the same digit twice", 1.0, lambda rng: _path(rng, _digits(rng, 5, 10), 10)),
+        Challenge(
+            "digits without a blank between them", 0.5, lambda rng: _path(rng, _digits(rng, 6, 10), 10, between=False)
+        ),
+        Challenge("another number for the blank", 0.5, lambda rng: _path(rng, _digits(rng, 5, 0), 0)),
+        Challenge("a longer path", 0.5, lambda rng: _path(rng, _digits(rng, 9, 10), 10, between=False), hidden=True),
+    ),
+    oracle=ctc_collapse_oracle,
+    tolerance=COPIED,
+    mistakes=(
+        Mistake(
+            "the blanks are dropped first, and then digits that were said twice melt into one; merge first",
+            _blanks_first,
+        ),
+        Mistake("the blanks stay", lambda path, blank: [int(label) for label, _ in groupby(path)]),
+        Mistake("equal neighbours are not merged", lambda path, blank: [label for label in path if label != blank]),
+        Mistake(
+            "every digit is kept only once, however often it was said",
+            lambda path, blank: list(dict.fromkeys(_grouped(path, blank))),
+        ),
+        Mistake(
+            "the digits are sorted; their order is what was said", lambda path, blank: sorted(_grouped(path, blank))
+        ),
+        Mistake("the blank is always taken for 10; use the argument", lambda path, blank: _grouped(path, 10)),
+        Mistake("that is what was said, backwards", lambda path, blank: _grouped(path, blank)[::-1]),
+        Mistake(
+            "frames that differ from the one after are kept, so the blank at the end brings the last digit and others are lost",
+            lambda path, blank: [h for h, n in zip(path, path[1:], strict=False) if h != n],
+        ),
+    ),
+    styles=(_grouped, _by_difference, _by_loop),
+    hints=(
+        "Collapse 3 3 – 3 5 5 by hand (– is the blank). How many threes were said?",
+        "First merge runs of equal labels into one label, blanks too. Then drop the blanks.",
+        "Go through the frames: keep a label when it differs from the frame before and is not the blank.",
+    ),
+    unchanged=0.0,
+)
+
+# ------------------------------------------------------------------------------------ build_recogniser
+
+STEPWISE, EACH = "every frame gets an output", "one number for each class"
+ANY = "its outputs may be any number"
+BEFORE, AFTER = "what was heard before matters", "what is heard later matters"
+COMPILED, LOSS = "it is compiled", "its loss takes logits and whole numbers"
+BEATS = "it beats the frame-wise network on voices it has not heard"
+REST = (ANY, BEFORE, AFTER, COMPILED, LOSS, BEATS)
+
+
+def _recogniser(
+    features, classes, *, middle="both", top=None, loss="logits", compiled=True, sequences=True, out=None
+) -> Any:
+    from rnn_helpers.quietly import keras
+
+    layers = keras.layers
+    middles = {
+        "both": lambda: layers.Bidirectional(layers.SimpleRNN(48, return_sequences=sequences)),
+        "forwards": lambda: layers.SimpleRNN(64, return_sequences=True),
+        "backwards": lambda: layers.SimpleRNN(64, return_sequences=True, go_backwards=True),
+        "none": lambda: layers.Dense(128, activation="tanh"),
+    }
+    model = keras.Sequential(
+        [keras.Input((None, features)), middles[middle](), layers.Dense(out or classes, activation=top)]
+    )
+    if compiled:
+        entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=loss == "logits")
+        model.compile(optimizer=keras.optimizers.Adam(0.003, global_clipnorm=1.0), loss=entropy)
+    return model
+
+
+def _deep(features, classes):
+    from rnn_helpers.quietly import keras
+
+    frames = keras.Input((None, features), name="frames")
+    hs = frames
+    for units in (40, 32):
+        hs = keras.layers.Bidirectional(keras.layers.SimpleRNN(units, return_sequences=True))(hs)
+    model = keras.Model(frames, keras.layers.TimeDistributed(keras.layers.Dense(classes))(hs))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.003, clipnorm=1.0), loss, metrics=["accuracy"])
+    return model
+
+
+def _with_gates(features, classes):
+    from rnn_helpers.quietly import keras
+
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input(shape=(None, features)),
+            layers.Dense(48, activation="relu"),
+            layers.Bidirectional(layers.GRU(32, return_sequences=True), merge_mode="sum"),
+            layers.Dense(classes, activation="linear"),
+        ]
+    )
+    model.compile(optimizer="adam", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.optimizer.learning_rate = 0.005
+    return model
+
+
+build_recogniser = ClaimsExercise(
+    name="build_recogniser",
+    challenges=(
+        Claims("what it gives", 1.0, (STEPWISE, EACH, ANY)),
+        Claims("how it hears", 1.5, (BEFORE, AFTER)),
+        Claims("how it is compiled", 1.0, (COMPILED, LOSS)),
+        Claims("what it learns", 1.5, (BEATS,)),
+    ),
+    draw=lambda rng: (int(rng.integers(1000)),),
+    oracle=lambda features, classes: _recogniser(features, classes),
+    threshold="the errors of a frame-wise network that is trained beside it: on 20 seeds reference and honest others make THRESHOLD of them",
+    mistakes=(
+        Mistake(
+            "only the last frame gets an output: return_sequences=True is missing",
+            lambda *a: _recogniser(*a, sequences=False),
+            (STEPWISE, *REST),
+        ),
+        Mistake(
+            "the number of classes is fixed, or Dense has another size; use the argument `classes`",
+            lambda features, classes: _recogniser(features, classes, out=10),
+            (EACH, *REST),
+        ),
+        Mistake(
+            "a softmax stands on top and the loss takes its outputs for logits: the softmax is applied twice",
+            lambda *a: _recogniser(*a, top="softmax"),
+            (ANY, BEATS),
+        ),
+        Mistake(
+            "the model gives probabilities; logits are asked for, and a loss with from_logits=True",
+            lambda *a: _recogniser(*a, top="softmax", loss="probabilities"),
+            (ANY, LOSS, BEATS),
+        ),
+        Mistake(
+            "the loss takes the logits for probabilities: from_logits=True is missing",
+            lambda *a: _recogniser(*a, loss="probabilities"),
+            (LOSS, BEATS),
+        ),
+        Mistake(
+            "there is no recurrent layer: each frame is heard alone",
+            lambda *a: _recogniser(*a, middle="none"),
+            (BEFORE, AFTER, BEATS),
+        ),
+        Mistake(
+            "it reads forwards only; put the recurrent layer into keras.layers.Bidirectional",
+            lambda *a: _recogniser(*a, middle="forwards"),
+            (AFTER, BEATS),
+        ),
+        Mistake(
+            "it reads backwards only, and gives its outputs in that order; keras.layers.Bidirectional reads both ways",
+            lambda *a: _recogniser(*a, middle="backwards"),
+            (BEFORE, BEATS),
+        ),
+        Mistake("the model is not compiled", lambda *a: _recogniser(*a, compiled=False), (COMPILED, LOSS, BEATS)),
+    ),
+    styles=(lambda features, classes: _recogniser(features, classes), _deep, _with_gates),
+    hints=(
+        "Three layers: what takes any number of frames, what reads both ways, what makes one logit for each class?",
+        "keras.layers.Bidirectional goes around a recurrent layer, which needs return_sequences=True; Dense(classes) comes last.",
+        "keras.losses.SparseCategoricalCrossentropy(from_logits=True) is the loss; Adam(0.003, global_clipnorm=1.0) the optimizer.",
+    ),
+    probe="recogniser",
+    trains=True,
+)
+
+EXERCISES = [frame_error_rate, stack_forward, bidirectional_forward, build_recogniser, ctc_collapse]

@@ -1,0 +1,111 @@
+"""The probe for lesson 11: a recogniser of digits, looked at, trained, and tried on voices that it has never heard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rnn_helpers import speech
+from rnn_helpers.models import seeing
+from rnn_helpers.models.seeing import say
+
+CLASSES = 11  # ten digits and silence
+HEARD, UNHEARD = range(24), range(24, 36)  # voices
+LEARN_FROM, TRIED_ON, BATCH, READINGS = 192, 48, 16, 6
+NEEDED = (  # before training makes sense
+    "its outputs may be any number",
+    "what was heard before matters",
+    "what is heard later matters",
+    "it is compiled",
+    "its loss takes logits and whole numbers",
+)
+
+
+def framewise(features: int, classes: int) -> Any:
+    """Return the rival: a compiled network that hears one frame at a time."""
+    from rnn_helpers.quietly import keras
+
+    layers = [keras.Input((None, features)), keras.layers.Dense(128, "relu"), keras.layers.Dense(128, "relu")]
+    model = keras.Sequential([*layers, keras.layers.Dense(classes)])
+    model.compile(keras.optimizers.Adam(0.003), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model
+
+
+def recogniser(answer: Callable, seed: int) -> dict[str, str]:
+    """Build a recogniser, look at it, train it next to its rival, and try both on new voices."""
+    seeing.seed(answer, seed)
+    model = seeing.checked_model(answer(speech.BANDS, CLASSES))
+    xs = np.random.default_rng(seed).normal(size=(3, 12, speech.BANDS)).astype(np.float32)
+    given = seeing.outputs(model, xs)
+    stepwise, each = given.shape[:-1] == (3, 12), given.shape[-1] == CLASSES
+    shape = f"for 3 sounds of 12 frames and {CLASSES} classes its shape is {given.shape}"
+    seen = {"every frame gets an output": say(stepwise, shape), "one number for each class": say(each, shape)}
+    if not (stepwise and each):
+        return seen
+    seen |= _output_claims(model, xs, given) | _hearing_claims(model, xs, given) | _loss_claims(model)
+    if any(seen.get(claim) for claim in NEEDED):
+        return seen
+    return seen | _trained_claims(model, seed)
+
+
+def _output_claims(model: Any, xs: np.ndarray, given: np.ndarray) -> dict[str, str]:
+    """Tell numbers within bounds from logits: with ten times the weights those go far both ways."""
+    weights = model.get_weights()
+    model.set_weights([10 * array for array in weights])
+    far = seeing.outputs(model, xs)
+    model.set_weights(weights)
+    free = bool(far.min() < -1.5 and far.max() > 1.5)
+    return {"its outputs may be any number": say(free, "however large the weights, they stay within bounds")}
+
+
+def _hearing_claims(model: Any, xs: np.ndarray, given: np.ndarray) -> dict[str, str]:
+    earlier, later = xs.copy(), xs.copy()
+    earlier[:, 2] += 1.0
+    later[:, 9] += 1.0
+    before = not seeing.near(seeing.outputs(model, earlier)[:, 6], given[:, 6])
+    after = not seeing.near(seeing.outputs(model, later)[:, 6], given[:, 6])
+    return {
+        "what was heard before matters": say(before, "a frame's output does not depend on earlier frames"),
+        "what is heard later matters": say(after, "a frame's output does not depend on later frames"),
+    }
+
+
+def _loss_claims(model: Any) -> dict[str, str]:
+    seen = {"it is compiled": say(model.compiled, "model.compile(...) is missing")}
+    if not model.compiled:
+        return seen
+    logits = np.random.default_rng(1).normal(size=(2, 5, CLASSES)).astype(np.float32)
+    targets = np.arange(10).reshape(2, 5) % CLASSES
+    chances = np.take_along_axis(seeing.softmax(logits.astype(float)), targets[..., None], axis=-1)
+    true = float(-np.mean(np.log(chances)))
+    try:
+        loss = float(model.compute_loss(y=targets, y_pred=logits))
+    except Exception as error:  # a loss for other targets; TensorFlow has errors of its own
+        return seen | {"its loss takes logits and whole numbers": f"{type(error).__name__} for such targets"}
+    wrong = f"for logits whose cross-entropy is {true:.3f} it is {loss:.3f}"
+    return seen | {"its loss takes logits and whole numbers": say(abs(loss - true) < 1e-3, wrong)}
+
+
+def _trained_claims(model: Any, seed: int) -> dict[str, str]:
+    heard = speech.batch(speech.utterances(LEARN_FROM, HEARD, seed))
+    unheard = speech.batch(speech.utterances(TRIED_ON, UNHEARD, seed + 1))
+    seeing.seed(framewise, seed)
+    rival = framewise(speech.BANDS, CLASSES)
+    errors = []
+    for one in (model, rival):
+        _train(one, *heard, seed)
+        xs, mask, labels = unheard
+        errors.append(float(np.mean((seeing.outputs(one, xs).argmax(axis=-1) != labels)[mask])))
+    seen = f"it is wrong in {errors[0]:.0%} of the frames, the frame-wise network in {errors[1]:.0%}"
+    return {"it beats the frame-wise network on voices it has not heard": say(errors[0] < errors[1], seen)}
+
+
+def _train(model: Any, xs: np.ndarray, mask: np.ndarray, labels: np.ndarray, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for _ in range(READINGS):
+        order = rng.permutation(len(xs))
+        for start in range(0, len(xs), BATCH):
+            chosen = order[start : start + BATCH]
+            model.train_on_batch(xs[chosen], labels[chosen], sample_weight=mask[chosen].astype(np.float32))
