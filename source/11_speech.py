@@ -34,12 +34,13 @@ print(len(spoken.sound), "numbers, of which the first spoken ones are", spoken.s
 Audio(spoken.sound, rate=speech.RATE)
 
 # %% [markdown]
-# To a computer that is 8000 numbers a second: where the membrane of your loudspeaker is to be. The voices come from a speech synthesiser, so that nobody's
-# own voice had to be put into a course: 36 of them, with seven accents of English. (`rnn_helpers/sounds/README.md` says how they were made.)
-#
-# A recurrent network could read these numbers one by one. Lesson 06 says what would become of a gradient over 8000 steps; besides, your ear does not do it
-# either. It hears *how much of which pitch there is*. So we cut the sound into **frames**, 40 a second, and measure in each how loud it is in 20 bands
-# from low to high. The result is called a spectrogram.
+# To a computer that is 8000 numbers a second: where the membrane of your loudspeaker is to be. The voices come from a speech synthesiser, so that
+# nobody's own voice had to be put into a course: 36 of them, with seven accents of English. (`rnn_helpers/sounds/README.md` says how they were made.)
+
+# %% [markdown]
+# A recurrent network could read these numbers one by one. Lesson 06 says what would become of a gradient over 8000 steps; besides, your ear does not
+# do it either. It hears *how much of which pitch there is*. So we cut the sound into **frames**, 40 a second, and measure in each how loud it is in
+# 20 bands from low to high. The result is called a spectrogram.
 
 # %% tags=["demonstration"]
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", ""]
@@ -63,14 +64,15 @@ plots.show(
 )
 
 # %% [markdown]
-# Vowels are bright, pauses are dark. Over it stands a **label** for each frame: the digit that is being spoken, or 10 for "nobody speaks". Look at the beginning of "seven": it is
-# labelled before anything is to be seen. The soft s drowns in the noise, as it does on a bad telephone line. You heard it all the same, did you not? Keep that in mind.
+# Vowels are bright, pauses are dark. Over it stands a **label** for each frame: the digit that is being spoken, or 10 for "nobody speaks". Look at
+# the beginning of "seven": it is labelled before anything is to be seen. The soft s drowns in the noise, as it does on a bad telephone line. You
+# heard it all the same, did you not? Keep that in mind.
 
 # %% [markdown]
 # ## How many frames are wrong?
 #
-# First the measure, then the models. The **frame error rate** is the share of frames that get the wrong label. Sounds are of different length, so a batch is padded (lesson
-# 02), and a network says something about the padding too. That must not count.
+# First the measure, then the models. The **frame error rate** is the share of frames that get the wrong label. Sounds are of different length, so a
+# batch is padded (lesson 02), and a network says something about the padding too. That must not count.
 
 # %% [markdown] nbgrader={"grade_id": "frame_error_rate_task", "locked": true}
 # ### Your turn: `frame_error_rate` (3 points)
@@ -104,11 +106,11 @@ grade(frame_error_rate)
 # %% [markdown]
 # ## One frame at a time
 #
-# 24 voices are to learn from, the 12 others are kept aside: what counts is a voice that was never heard. Here are 320 numbers of three to five digits to learn from
-# and 100 to be tried on. Our first listener has two ordinary layers, and hears one frame at a time: 20 numbers in, 11 logits out.
+# 24 voices are to learn from, the 12 others are kept aside: what counts is a voice that was never heard. Here are 320 numbers of three to five digits
+# to learn from and 100 to be tried on. Our first listener has two ordinary layers, and hears one frame at a time: 20 numbers in, 11 logits out.
 #
-# **Predict.** A frame is 32 milliseconds. Could *you* tell from one alone which digit it belongs to? In how many of 100 frames will the network be wrong? (Always saying
-# "nobody speaks" is wrong in 78.)
+# **Predict.** A frame is 32 milliseconds. Could *you* tell from one alone which digit it belongs to? In how many of 100 frames will the network be
+# wrong? (Always saying "nobody speaks" is wrong in 78.)
 
 # %% tags=["demonstration"]
 heard, unheard = range(24), range(24, 36)
@@ -147,8 +149,8 @@ print(f"wrong in {error_of(framewise):.0%} of the frames")
 # %% [markdown]
 # ## Memory, and more of it
 #
-# A recurrent layer has heard how the word began. And one can build higher: a second layer reads the *states* of the first as if they were its inputs, one step at a time. Such a
-# **deep** network has a state for each layer:
+# A recurrent layer has heard how the word began. And one can build higher: a second layer reads the *states* of the first as if they were its inputs,
+# one step at a time. Such a **deep** network has a state for each layer:
 #
 # $$h^{(1)}_t = \tanh(x_t W^{(1)}_{xh} + h^{(1)}_{t-1} W^{(1)}_{hh} + b^{(1)}), \qquad h^{(2)}_t = \tanh(h^{(1)}_t W^{(2)}_{xh} + h^{(2)}_{t-1} W^{(2)}_{hh} + b^{(2)})$$
 #
@@ -191,15 +193,19 @@ grade(stack_forward)
 # %% [markdown]
 # ## Both ways
 #
-# "Six" and "seven" begin with the same s, which is hardly to be heard. While it lasts nobody can know which it will be, however good the memory. But our sound is recorded: we may look at
-# what comes *later*. (So did you, a moment ago. The brain fills in what it has missed.) So a second network reads it from the end to the beginning, and at each step the two states stand side by side:
+# "Six" and "seven" begin with the same s, which is hardly to be heard. While it lasts nobody can know which it will be, however good the memory. But
+# our sound is recorded: we may look at what comes *later*. (So did you, a moment ago. The brain fills in what it has missed.)
+
+# %% [markdown]
+# So a second network reads it from the end to the beginning, and at each step the two states stand side by side:
 #
 # $$\overrightarrow{h}_t = \tanh(x_t \overrightarrow{W}_{xh} + \overrightarrow{h}_{t-1} \overrightarrow{W}_{hh} + \overrightarrow{b}), \qquad
 #   \overleftarrow{h}_t = \tanh(x_t \overleftarrow{W}_{xh} + \overleftarrow{h}_{t+1} \overleftarrow{W}_{hh} + \overleftarrow{b})$$
 #
 # Such a network is called **bidirectional**. (It can only be used when the end is known. A live caption cannot wait for the end of the talk.)
 #
-# **Predict.** In a batch the short sequences have padding at the end. The way back meets it *first*. What goes wrong if it just reads it? (The biases are not zero.)
+# **Predict.** In a batch the short sequences have padding at the end. The way back meets it *first*. What goes wrong if it just reads it? (The biases
+# are not zero.)
 
 # %% [markdown] nbgrader={"grade_id": "bidirectional_forward_task", "locked": true}
 # ### Your turn: `bidirectional_forward` (5 points)
@@ -211,7 +217,8 @@ grade(stack_forward)
 # | `backward` | the tuple of the way back, which may have another number of units | |
 # | *result* | at each step both states, the way there first | (batch, steps, units there + units back) |
 #
-# Both ways begin with zeros, and both keep their state where the mask is False (lesson 02). So on the way back the state is still zero when the real end is reached.
+# Both ways begin with zeros, and both keep their state where the mask is False (lesson 02). So on the way back the state is still zero when the real
+# end is reached.
 
 
 # %% nbgrader={"grade_id": "bidirectional_forward", "solution": true}
@@ -238,8 +245,8 @@ grade(bidirectional_forward)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Keras' layer for this is `Bidirectional(SimpleRNN(...))`. Does it compute the same? (Only real steps
-# are compared: in the padding Keras gives zeros both ways. Nobody looks there.)
+# Keras' layer for this is `Bidirectional(SimpleRNN(...))`. Does it compute the same? (Only real steps are compared: in the padding Keras gives zeros
+# both ways. Nobody looks there.)
 
 # %% tags=["demonstration"]
 layer = keras.layers.Bidirectional(keras.layers.SimpleRNN(5, return_sequences=True))
@@ -260,7 +267,8 @@ print("largest difference at real steps:", np.abs(by_keras - by_you)[on].max()) 
 # - **out**: at every frame one **logit** for each class, no activation;
 # - **compiled** with Adam (0.003, `global_clipnorm=1.0`) and the cross-entropy for whole numbers, *from logits* (lesson 10).
 #
-# The check trains it for some seconds, next to a network that hears one frame at a time, and tries both on voices that neither has heard. Yours must make fewer mistakes.
+# The check trains it for some seconds, next to a network that hears one frame at a time, and tries both on voices that neither has heard. Yours must
+# make fewer mistakes.
 
 
 # %% nbgrader={"grade_id": "build_recogniser", "solution": true}
@@ -320,8 +328,9 @@ for name, build in networks.items():
     print(f"{name:<22} wrong in {error_of(models[name]):5.1%} of the frames")
 
 # %% [markdown]
-# Each step helps. One frame alone is wrong in half of the cases, one layer with a memory in 30 of 100, two layers in 24; looking both ways at the same number of layers halves the mistakes, to some 16
-# and 11. (Your numbers may differ by a few: another processor adds in another order, and training makes much of it.)
+# Each step helps. One frame alone is wrong in half of the cases, one layer with a memory in 30 of 100, two layers in 24; looking both ways at the
+# same number of layers halves the mistakes, to some 16 and 11. (Your numbers may differ by a few: another processor adds in another order, and
+# training makes much of it.)
 
 # %% tags=["demonstration"]
 stranger = speech.say([6, 7, 2, 9], voice=30, rng=np.random.default_rng(8))
@@ -342,10 +351,12 @@ plots.show(
 # %% [markdown]
 # ## But who tells it when?
 #
-# So far every frame came with its label. In real life nobody writes 40 labels for each second of sound. What one has is a recording and its text: "4077", and no word about *when*.
+# So far every frame came with its label. In real life nobody writes 40 labels for each second of sound. What one has is a recording and its text:
+# "4077", and no word about *when*.
 #
-# The way out is called **CTC** (connectionist temporal classification; Graves and others, 2006). The network may give each frame a digit or a **blank**, "nothing new here". Such
-# a row of labels is a **path**. To read it, first merge equal neighbours into one, then drop the blanks (written –):
+# The way out is called **CTC** (connectionist temporal classification; Graves and others, 2006). The network may give each frame a digit or a
+# **blank**, "nothing new here". Such a row of labels is a **path**. To read it, first merge equal neighbours into one, then drop the blanks (written
+# –):
 #
 # | path | merged | read |
 # |---|---|---|
@@ -378,8 +389,9 @@ grade(ctc_collapse)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# The chance that the network says "4077" is the sum of the chances of **all** paths that read so, and the loss is minus its logarithm. No path is preferred: *when* is left to the
-# network. Let us take the definition at its word, for a sound of four frames and a language of two digits, 1 and 2. (Keras keeps 0 for the blank.)
+# The chance that the network says "4077" is the sum of the chances of **all** paths that read so, and the loss is minus its logarithm. No path is
+# preferred: *when* is left to the network. Let us take the definition at its word, for a sound of four frames and a language of two digits, 1 and 2.
+# (Keras keeps 0 for the blank.)
 #
 # **Predict.** There are $3^4 = 81$ paths. How many of them say "1 2"?
 
@@ -394,16 +406,18 @@ print("minus the logarithm of their sum:", -np.log(total))
 print("keras.losses.CTC:                ", float(keras.losses.CTC()(np.array([[1, 2]]), logits)))
 
 # %% [markdown]
-# 15 paths of 81, and the same number (Keras computes in float32). In a sound of 100 frames there are $11^{100}$ paths, so nobody lists them: going from frame to frame one only has to know *how far the text has been said*, and
-# adds up what arrives there. That is some thousand additions, and differentiable like everything else here.
-#
+# 15 paths of 81, and the same number (Keras computes in float32). In a sound of 100 frames there are $11^{100}$ paths, so nobody lists them: going
+# from frame to frame one only has to know *how far the text has been said*, and adds up what arrives there. That is some thousand additions, and
+# differentiable like everything else here.
+
+# %% [markdown]
 # ## It writes down what it hears
 #
-# The same network once more, *your* `build_recogniser`, with fresh weights. From now on class 0 is the blank and class $d + 1$ is the digit $d$; and it is told nothing but the numbers that
-# were said.
+# The same network once more, *your* `build_recogniser`, with fresh weights. From now on class 0 is the blank and class $d + 1$ is the digit $d$; and
+# it is told nothing but the numbers that were said.
 #
-# How wrong is "4 7 7" for "4 0 7 7"? We count the digits that one must put in, leave out or change, at least: the **edit distance**, here 1. Divided by the number of digits that were said it is the
-# digit error rate. (With words instead of digits it is what speech recognition is measured by.)
+# How wrong is "4 7 7" for "4 0 7 7"? We count the digits that one must put in, leave out or change, at least: the **edit distance**, here 1. Divided
+# by the number of digits that were said it is the digit error rate. (With words instead of digits it is what speech recognition is measured by.)
 
 
 # %% tags=["demonstration"]
@@ -423,8 +437,8 @@ print(edit_distance([4, 7, 7], [4, 0, 7, 7]), edit_distance([4, 0, 1, 7], [4, 0,
 # %% [markdown]
 # Sixteen readings, half a minute or less. After each the network transcribes a hundred numbers of voices that it has never heard.
 #
-# **Predict.** In the first readings it will be silent: an empty text. Why is "always blank" an easy first answer for CTC? And what will the labels of a word look like in the end: spread over
-# the whole word, as in the figure above, or a short spike?
+# **Predict.** In the first readings it will be silent: an empty text. Why is "always blank" an easy first answer for CTC? And what will the labels of
+# a word look like in the end: spread over the whole word, as in the figure above, or a short spike?
 
 # %% tags=["demonstration"]
 to_learn = speech.utterances(320, heard, seed=0)
@@ -467,8 +481,9 @@ for _ in range(16):
 print(f"{curve[-1]:.1%} of the digits are wrong")
 
 # %% [markdown]
-# About 7 of 100 digits are wrong, after half a minute, from voices that it has never heard, and nobody ever told it when a digit was said. The first readings are silent or babble: if every frame says "blank"
-# with a high chance, hardly any path is very wrong, so that comes first; then digits are put in where they pay.
+# About 7 of 100 digits are wrong, after half a minute, from voices that it has never heard, and nobody ever told it when a digit was said. The first
+# readings are silent or babble: if every frame says "blank" with a high chance, hardly any path is very wrong, so that comes first; then digits are
+# put in where they pay.
 
 # %% tags=["demonstration"]
 path = listener(stranger.frames[None].astype("float32")).numpy()[0].argmax(axis=-1)
@@ -489,7 +504,8 @@ plots.show(
 #
 # ### Your own number
 #
-# Change the digits, the voice (24 to 35 are strangers), the noise. Which digits does it confuse? From which noise on does it fail? And what does it make of a digit that is said ten times?
+# Change the digits, the voice (24 to 35 are strangers), the noise. Which digits does it confuse? From which noise on does it fail? And what does it
+# make of a digit that is said ten times?
 
 # %% tags=["demonstration"]
 mine = speech.say([8, 1, 5, 0, 9], voice=27, rng=np.random.default_rng(0), noise=0.02)
@@ -500,9 +516,9 @@ Audio(mine.sound, rate=speech.RATE)
 # %% [markdown]
 # ## What it cannot do
 #
-# It knows ten words, from voices that one program made, one word at a time, in a quiet room. It has learnt no word it was not told, and no voice of yours. What changes for real speech is the
-# size: thousands of hours, many layers, and gates (lesson 13) or attention (lesson 14) in the place of the plain recurrence. The frames, the bands, the layers, the two directions and this very loss have
-# all been used in telephones.
+# It knows ten words, from voices that one program made, one word at a time, in a quiet room. It has learnt no word it was not told, and no voice of
+# yours. What changes for real speech is the size: thousands of hours, many layers, and gates (lesson 13) or attention (lesson 14) in the place of the
+# plain recurrence. The frames, the bands, the layers, the two directions and this very loss have all been used in telephones.
 
 # %% tags=["demonstration"]
 progress()

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("lesson", help="such as 04_bptt")
     parser.add_argument("--student", default="*", help="one student only, or a pattern such as 's1*'")
     parser.add_argument("--force", action="store_true", help="grade again what was graded before")
-    parser.add_argument("--jobs", type=_at_least_one, help="submissions at once (default: processors + 1)")
+    parser.add_argument("--jobs", type=_at_least_one, help="submissions at once (default: processors + 2)")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="of a dask.distributed cluster that runs them")
     parser.add_argument("--json", action="store_true", help="print what came of each submission as JSON lines")
 
@@ -65,7 +65,7 @@ def _workers(args: argparse.Namespace) -> Any:
         from grading.cluster import ClusterWorkers  # only now: dask is an extra
 
         return ClusterWorkers(args.scheduler)
-    return LocalWorkers(args.jobs or usable_cores() + 1)
+    return LocalWorkers(args.jobs or usable_cores() + 2)
 
 
 class _Shown:
