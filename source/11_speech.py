@@ -4,7 +4,7 @@
 # **After this lesson you can** turn sound into frames, stack recurrent layers, read a sequence both ways without tripping over the padding, train a
 # recogniser of spoken digits, and let it write down what was said although nobody told it when.
 #
-# **Time** about 90 minutes. **You need** lessons 02 and 08. Headphones, if others work beside you.
+# **Time** about 90 minutes. **You need** lessons 02, 03, 08 and 10. Headphones, if others work beside you.
 
 # %%
 try:
@@ -30,17 +30,18 @@ from rnn_helpers.cards import Screen
 
 # %% tags=["demonstration"]
 spoken = speech.say([4, 0, 7, 7], voice=5, rng=np.random.default_rng(4))
-print(len(spoken.sound), "numbers, of which the first spoken ones are", spoken.sound[2000:2006].round(3))
+print(len(spoken.sound), "numbers, six of them from within the first word:", spoken.sound[2000:2006].round(3))
 Audio(spoken.sound, rate=speech.RATE)
 
 # %% [markdown]
-# To a computer that is 8000 numbers a second: where the membrane of your loudspeaker is to be. The voices come from a speech synthesiser, so that
+# To a computer that is 8000 numbers a second: where the membrane of your loudspeaker should be. The voices come from a speech synthesiser, so that
 # nobody's own voice had to be put into a course: 36 of them, with seven accents of English. (`rnn_helpers/sounds/README.md` says how they were made.)
 
 # %% [markdown]
 # A recurrent network could read these numbers one by one. Lesson 06 says what would become of a gradient over 8000 steps; besides, your ear does not
-# do it either. It hears *how much of which pitch there is*. So we cut the sound into **frames**, 40 a second, and measure in each how loud it is in
-# 20 bands from low to high. The result is called a spectrogram.
+# do it either. It hears *how much of which pitch there is*. So we cut the sound into **frames** of 32 milliseconds, a new one every 25 (they overlap
+# a little), and measure in each how loud it is in 20 bands from low to high: as a logarithm, and compared with the mean of the band. The result is
+# called a spectrogram.
 
 # %% tags=["demonstration"]
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", ""]
@@ -65,8 +66,8 @@ plots.show(
 
 # %% [markdown]
 # Vowels are bright, pauses are dark. Over it stands a **label** for each frame: the digit that is being spoken, or 10 for "nobody speaks". Look at
-# the beginning of "seven": it is labelled before anything is to be seen. The soft s drowns in the noise, as it does on a bad telephone line. You
-# heard it all the same, did you not? Keep that in mind.
+# the beginning of "seven": it is labelled before anything can be seen. The soft s drowns in the noise that we added, as it does on a bad telephone
+# line. You heard it all the same, did you not? Keep that in mind.
 
 # %% [markdown]
 # ## How many frames are wrong?
@@ -106,8 +107,8 @@ grade(frame_error_rate)
 # %% [markdown]
 # ## One frame at a time
 #
-# 24 voices are to learn from, the 12 others are kept aside: what counts is a voice that was never heard. Here are 320 numbers of three to five digits
-# to learn from and 100 to be tried on. Our first listener has two ordinary layers, and hears one frame at a time: 20 numbers in, 11 logits out.
+# 24 voices are for learning, the 12 others are kept aside: what counts is a voice that was never heard. Here are 320 numbers of three to five digits
+# for learning and 100 for testing. Our first listener has two ordinary layers, and hears one frame at a time: 20 numbers in, 11 logits out.
 #
 # **Predict.** A frame is 32 milliseconds. Could *you* tell from one alone which digit it belongs to? In how many of 100 frames will the network be
 # wrong? (Always saying "nobody speaks" is wrong in 78.)
@@ -116,7 +117,7 @@ grade(frame_error_rate)
 heard, unheard = range(24), range(24, 36)
 xs, mask, labels = speech.batch(speech.utterances(320, heard, seed=0))
 xs_new, mask_new, labels_new = speech.batch(speech.utterances(100, unheard, seed=1))
-print("to learn from:", xs.shape, " to be tried on:", xs_new.shape)
+print("for learning:", xs.shape, " for testing:", xs_new.shape)
 
 
 def compiled(*layers):
@@ -144,7 +145,9 @@ framewise = trained(compiled(keras.layers.Dense(128, "relu"), keras.layers.Dense
 print(f"wrong in {error_of(framewise):.0%} of the frames")
 
 # %% [markdown]
-# In half of them. It has found out which colours a pause has, and guesses the rest.
+# In half of them. That is better than pauses alone: even if it gets all of those (22 of 100), more than a third of the spoken frames must be right
+# too, where guessing would give a tenth. Some vowels give their digit away. But the s of "six" and the s of "seven" look the same; there one frame
+# cannot tell, and neither could you.
 
 # %% [markdown]
 # ## Memory, and more of it
@@ -154,7 +157,7 @@ print(f"wrong in {error_of(framewise):.0%} of the frames")
 #
 # $$h^{(1)}_t = \tanh(x_t W^{(1)}_{xh} + h^{(1)}_{t-1} W^{(1)}_{hh} + b^{(1)}), \qquad h^{(2)}_t = \tanh(h^{(1)}_t W^{(2)}_{xh} + h^{(2)}_{t-1} W^{(2)}_{hh} + b^{(2)})$$
 #
-# The number in brackets counts layers, not powers. Nothing else is new: each layer is the loop of lesson 01.
+# The number in brackets counts layers; it is no power, and no step. Nothing else is new: each layer is the loop of lesson 01.
 
 # %% [markdown] nbgrader={"grade_id": "stack_forward_task", "locked": true}
 # ### Your turn: `stack_forward` (4 points)
@@ -193,7 +196,7 @@ grade(stack_forward)
 # %% [markdown]
 # ## Both ways
 #
-# "Six" and "seven" begin with the same s, which is hardly to be heard. While it lasts nobody can know which it will be, however good the memory. But
+# "Six" and "seven" begin with the same s, which can hardly be heard. While it lasts nobody can know which it will be, however good the memory. But
 # our sound is recorded: we may look at what comes *later*. (So did you, a moment ago. The brain fills in what it has missed.)
 
 # %% [markdown]
@@ -213,12 +216,12 @@ grade(stack_forward)
 # | argument | | shape |
 # |---|---|---|
 # | `xs`, `mask` | inputs; True where there is a step (padding is at the end) | (batch, steps, features), (batch, steps) |
-# | `forward` | the tuple `(W_xh, W_hh, b_h)` of the way there | |
+# | `forward` | the tuple `(W_xh, W_hh, b_h)` of the way forward | |
 # | `backward` | the tuple of the way back, which may have another number of units | |
-# | *result* | at each step both states, the way there first | (batch, steps, units there + units back) |
+# | *result* | at each step both states, the way forward first | (batch, steps, units forward + units back) |
 #
-# Both ways begin with zeros, and both keep their state where the mask is False (lesson 02). So on the way back the state is still zero when the real
-# end is reached.
+# Both ways begin with zeros, and both keep their state where the mask is False (lesson 02). The kept state is what the result shows there: on the way
+# forward the last real one, on the way back still zeros.
 
 
 # %% nbgrader={"grade_id": "bidirectional_forward", "solution": true}
@@ -256,6 +259,13 @@ by_keras = layer(short, mask=on).numpy()
 weights = layer.get_weights()
 by_you = bidirectional_forward(short, on, weights[:3], weights[3:])
 print("largest difference at real steps:", np.abs(by_keras - by_you)[on].max())  # float32
+
+# %% [markdown]
+# So much for the question: without a mask, the padding would move the state before the last real frame is reached, and what is heard in one sound
+# would depend on how long the *others* in its batch are. (Only if inputs and biases are zero does $\tanh(0) = 0$ leave a state of zeros alone.)
+#
+# The networks below get no mask, for simplicity and speed. They read the padding, and have to learn that it means nothing; only the loss of the
+# frames and the error rates leave it out.
 
 # %% [markdown] nbgrader={"grade_id": "build_recogniser_task", "locked": true}
 # ### Your turn: `build_recogniser` (5 points)
@@ -301,7 +311,7 @@ grade(build_recogniser)
 # %% [markdown]
 # ## Who hears best?
 #
-# Five networks of about the same effort, the same sounds, the same six readings.
+# Five networks of 6 to 22 thousand weights, the same sounds, the same six readings.
 #
 # **Predict.** Put them in order: one frame at a time; one layer; two layers; both ways; two layers both ways.
 
@@ -328,9 +338,10 @@ for name, build in networks.items():
     print(f"{name:<22} wrong in {error_of(models[name]):5.1%} of the frames")
 
 # %% [markdown]
-# Each step helps. One frame alone is wrong in half of the cases, one layer with a memory in 30 of 100, two layers in 24; looking both ways at the
-# same number of layers halves the mistakes, to some 16 and 11. (Your numbers may differ by a few: another processor adds in another order, and
-# training makes much of it.)
+# One frame alone is wrong in half of the cases, one layer with a memory in 30 of 100, two layers in 24. Looking both ways, with the same number of
+# layers, halves the mistakes, to some 16 (if yours has one layer of 64) and 11. It also doubles the weights, but that is not all of it: two layers
+# one way have more weights than one layer both ways, and make more mistakes. (Your numbers may differ by a few: another processor adds in another
+# order, and training magnifies such differences.)
 
 # %% tags=["demonstration"]
 stranger = speech.say([6, 7, 2, 9], voice=30, rng=np.random.default_rng(8))
@@ -355,8 +366,8 @@ plots.show(
 # "4077", and no word about *when*.
 #
 # The way out is called **CTC** (connectionist temporal classification; Graves and others, 2006). The network may give each frame a digit or a
-# **blank**, "nothing new here". Such a row of labels is a **path**. To read it, first merge equal neighbours into one, then drop the blanks (written
-# –):
+# **blank**: "nothing new here" (not silence, which was our label 10: a blank may stand in the middle of a word). Such a row of labels is a **path**.
+# To read it, first merge equal neighbours into one, then drop the blanks (written –):
 #
 # | path | merged | read |
 # |---|---|---|
@@ -368,7 +379,8 @@ plots.show(
 # %% [markdown] nbgrader={"grade_id": "ctc_collapse_task", "locked": true}
 # ### Your turn: `ctc_collapse` (3 points)
 #
-# `path` is a list of whole numbers, one for each frame; `blank` is the number that stands for the blank. Return the list of what is read.
+# `path` is a list of whole numbers, one for each frame; `blank` is the number that stands for the blank. Return the list of what is read. (A path may
+# begin and end with a digit.)
 
 
 # %% nbgrader={"grade_id": "ctc_collapse", "solution": true}
@@ -389,9 +401,9 @@ grade(ctc_collapse)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# The chance that the network says "4077" is the sum of the chances of **all** paths that read so, and the loss is minus its logarithm. No path is
-# preferred: *when* is left to the network. Let us take the definition at its word, for a sound of four frames and a language of two digits, 1 and 2.
-# (Keras keeps 0 for the blank.)
+# The chance of a path is the product of the chances that the network gives, frame by frame, to its labels. The chance that it says "4077" is the sum
+# of the chances of **all** paths that read so, and the loss is minus its logarithm. No path is preferred: *when* is left to the network. Let us take
+# the definition at its word, for a sound of four frames and a language of two digits, 1 and 2. (Keras keeps 0 for the blank.)
 #
 # **Predict.** There are $3^4 = 81$ paths. How many of them say "1 2"?
 
@@ -407,8 +419,8 @@ print("keras.losses.CTC:                ", float(keras.losses.CTC()(np.array([[1
 
 # %% [markdown]
 # 15 paths of 81, and the same number (Keras computes in float32). In a sound of 100 frames there are $11^{100}$ paths, so nobody lists them: going
-# from frame to frame one only has to know *how far the text has been said*, and adds up what arrives there. That is some thousand additions, and
-# differentiable like everything else here.
+# from frame to frame one only has to know *how far the text has been said*, and whether the last frame was a blank, and adds up what arrives there.
+# That is some thousand additions, and differentiable like everything else here.
 
 # %% [markdown]
 # ## It writes down what it hears
@@ -416,15 +428,16 @@ print("keras.losses.CTC:                ", float(keras.losses.CTC()(np.array([[1
 # The same network once more, *your* `build_recogniser`, with fresh weights. From now on class 0 is the blank and class $d + 1$ is the digit $d$; and
 # it is told nothing but the numbers that were said.
 #
-# How wrong is "4 7 7" for "4 0 7 7"? We count the digits that one must put in, leave out or change, at least: the **edit distance**, here 1. Divided
-# by the number of digits that were said it is the digit error rate. (With words instead of digits it is what speech recognition is measured by.)
+# How wrong is "4 7 7" for "4 0 7 7"? The **edit distance** is the smallest number of digits that must be put in, left out or changed; here it is 1.
+# Divided by the number of digits that were said it is the **digit error rate**, which can exceed 1: who babbles puts in too many. (With words instead
+# of digits it is the word error rate, the usual measure of speech recognition.)
 
 
 # %% tags=["demonstration"]
-def edit_distance(heard, said):
+def edit_distance(read, said):
     """Return how many digits must be put in, left out or changed to make one list from the other."""
     row = list(range(len(said) + 1))  # from nothing to the first j digits: put in j
-    for i, digit in enumerate(heard, start=1):
+    for i, digit in enumerate(read, start=1):
         corner, row[0] = row[0], i
         for j, wanted in enumerate(said, start=1):
             change = corner + (digit != wanted)
@@ -437,8 +450,8 @@ print(edit_distance([4, 7, 7], [4, 0, 7, 7]), edit_distance([4, 0, 1, 7], [4, 0,
 # %% [markdown]
 # Sixteen readings, half a minute or less. After each the network transcribes a hundred numbers of voices that it has never heard.
 #
-# **Predict.** In the first readings it will be silent: an empty text. Why is "always blank" an easy first answer for CTC? And what will the labels of
-# a word look like in the end: spread over the whole word, as in the figure above, or a short spike?
+# **Predict.** In the first readings it will babble, and then say next to nothing. Why is "blank" an easy first answer for CTC? And what will the
+# labels of a word look like in the end: spread over the whole word, as in the figure above, or a short spike?
 
 # %% tags=["demonstration"]
 to_learn = speech.utterances(320, heard, seed=0)
@@ -456,8 +469,8 @@ def transcribe(model, frames):
 
 def digit_error_rate(model):
     paths = model.predict(xs_new, verbose=0).argmax(axis=-1)
-    heard = [[label - 1 for label in ctc_collapse(path[on].tolist(), 0)] for path, on in zip(paths, mask_new)]
-    wrong = sum(edit_distance(one, other.digits) for one, other in zip(heard, to_try))
+    read = [[label - 1 for label in ctc_collapse(path[on].tolist(), 0)] for path, on in zip(paths, mask_new)]
+    wrong = sum(edit_distance(one, other.digits) for one, other in zip(read, to_try))
     return wrong / sum(len(one.digits) for one in to_try)
 
 
@@ -481,9 +494,10 @@ for _ in range(16):
 print(f"{curve[-1]:.1%} of the digits are wrong")
 
 # %% [markdown]
-# About 7 of 100 digits are wrong, after half a minute, from voices that it has never heard, and nobody ever told it when a digit was said. The first
-# readings are silent or babble: if every frame says "blank" with a high chance, hardly any path is very wrong, so that comes first; then digits are
-# put in where they pay.
+# About 7 of 100 digits are wrong, after half a minute, from voices that it has never heard, and nobody ever told it when a digit was said. Why blanks
+# first? Before it can tell digits apart, the best it can do is to say the same in every frame. A text of four digits needs only four frames with a
+# digit, so in the paths that say it blanks are more frequent than any one digit: the blank's chance rises first, everywhere. Only then does it pay to
+# say *which* digit, and where.
 
 # %% tags=["demonstration"]
 path = listener(stranger.frames[None].astype("float32")).numpy()[0].argmax(axis=-1)
@@ -500,7 +514,8 @@ plots.show(
 )
 
 # %% [markdown]
-# A short spike for each word. The loss does not care when a digit is given, so it comes as soon as the network is sure, mostly within the word.
+# A short spike for each word. One frame is enough to say a digit, and blanks are the safe choice everywhere else. Where the spike stands is left to
+# the network; here it is mostly within the word.
 #
 # ### Your own number
 #
@@ -516,9 +531,9 @@ Audio(mine.sound, rate=speech.RATE)
 # %% [markdown]
 # ## What it cannot do
 #
-# It knows ten words, from voices that one program made, one word at a time, in a quiet room. It has learnt no word it was not told, and no voice of
-# yours. What changes for real speech is the size: thousands of hours, many layers, and gates (lesson 13) or attention (lesson 14) in the place of the
-# plain recurrence. The frames, the bands, the layers, the two directions and this very loss have all been used in telephones.
+# It knows ten words, from voices that one program made, one word at a time, in an even hiss, in no room. It knows no other word, and it has never
+# heard you. What changes for real speech is the size: thousands of hours, many layers, and gates (lesson 13) or attention (lesson 14) in the place of
+# the plain recurrence. The frames, the bands, the layers, the two directions and this very loss have all been used in real speech recognisers.
 
 # %% tags=["demonstration"]
 progress()

@@ -39,9 +39,13 @@ def recogniser(answer: Callable, seed: int) -> dict[str, str]:
     model = seeing.checked_model(answer(speech.BANDS, CLASSES))
     xs = np.random.default_rng(seed).normal(size=(3, 12, speech.BANDS)).astype(np.float32)
     given = seeing.outputs(model, xs)
-    stepwise, each = given.shape[:-1] == (3, 12), given.shape[-1] == CLASSES
+    stepwise, other = given.shape[:-1] == (3, 12), seeing.outputs(answer(speech.BANDS, 4), xs).shape
+    each = given.shape[-1] == CLASSES and other[-1] == 4
     shape = f"for 3 sounds of 12 frames and {CLASSES} classes its shape is {given.shape}"
-    seen = {"every frame gets an output": say(stepwise, shape), "one number for each class": say(each, shape)}
+    seen = {
+        "every frame gets an output": say(stepwise, shape),
+        "one number for each class": say(each, f"{shape}; for 4 classes it is {other}"),
+    }
     if not (stepwise and each):
         return seen
     seen |= _output_claims(model, xs, given) | _hearing_claims(model, xs, given) | _loss_claims(model)
