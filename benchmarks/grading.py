@@ -57,6 +57,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=4)
     parser.add_argument("--lesson", action="append", choices=LESSONS)
+    parser.add_argument(
+        "--plain", action="store_true", help="also grade with `nbgrader autograde` as the course sets it up"
+    )
     parser.add_argument("--many", type=int, default=0, help="also grade a class of this many, and watch the memory")
     parser.add_argument(
         "--cluster", type=int, default=0, help="also grade this many with one and with two Dask workers"
@@ -74,12 +77,16 @@ def main() -> None:
 def side_by_side(folder: Path, lesson: str, args: argparse.Namespace) -> None:
     """Grade the same classes with both, and print the ratios."""
     each = args.submissions // args.rounds
-    stock, ours, wrong = [], [], 0
+    stock, ours, plainly, wrong = [], [], [], 0
     for number in range(args.rounds):
         course = new_class(folder / f"{lesson}-{number}", lesson, each, seed=number)
-        plain = shutil.copytree(course, folder / f"{lesson}-{number}-stock")
-        (plain / "nbgrader_config.py").write_text(STOCK)
-        stock.append(timed(plain, lesson, "-m", "nbgrader", "autograde", lesson))
+        without = shutil.copytree(course, folder / f"{lesson}-{number}-stock")
+        (without / "nbgrader_config.py").write_text(STOCK)
+        stock.append(timed(without, lesson, "-m", "nbgrader", "autograde", lesson))
+        if args.plain:
+            plain = shutil.copytree(course, folder / f"{lesson}-{number}-plain")
+            plainly.append(timed(plain, lesson, "-m", "nbgrader", "autograde", lesson))
+            wrong += differences(stock[-1].scores, plainly[-1].scores)
         ours.append(timed(course, lesson, "-m", "grading.command", "grade", lesson, "--jobs", str(args.jobs)))
         wrong += differences(stock[-1].scores, ours[-1].scores)
     floors = [floor(folder / f"{lesson}-0", lesson, demonstrations) for demonstrations in (True, False)]
@@ -89,6 +96,10 @@ def side_by_side(folder: Path, lesson: str, args: argparse.Namespace) -> None:
     say("throughput over stock", (a.wall_s / b.wall_s for a, b in zip(stock, ours, strict=True)))
     say("stock, CPU s a submission", (run.cpu_s / each for run in stock))
     say("ours, CPU s a submission", (run.cpu_s / each for run in ours))
+    if plainly:
+        say("nbgrader autograde, ours, s", (run.wall_s / each for run in plainly))
+        say("nbgrader autograde, ours, CPU s", (run.cpu_s / each for run in plainly))
+        say("its CPU s over stock's", ((a.cpu_s - b.cpu_s) / each for a, b in zip(plainly, stock, strict=True)))
     print(f"  {'floor, CPU s a submission':<40} {floors[0]:8.2f}   without demonstrations {floors[1]:.2f}")
     say("ours over the floor", (run.cpu_s / each / floors[0] for run in ours))
     print(f"  {'scores that differ':<40} {wrong:8}")
