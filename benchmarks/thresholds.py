@@ -16,7 +16,7 @@ import numpy as np
 
 from autograde_tests import exercises
 from autograde_tests.exercise import ClaimsExercise
-from rnn_helpers.models import classifiers, forecasters, language_models, recognisers, seeing
+from rnn_helpers.models import classifiers, forecasters, language_models, recognisers, seeing, translators
 from rnn_helpers.observing import observe
 
 SEEDS = 20
@@ -25,6 +25,7 @@ NUMBERS = {  # exercise -> where the number behind its threshold stands in what 
     "train_forecaster": r"it is off by ([\d.]+), persistence by ([\d.]+)",
     "build_language_model": r"its perplexity is ([\d.]+), that of the table ([\d.]+)",
     "build_recogniser": r"it is wrong in (\d+)% of the frames, the frame-wise network in (\d+)%",
+    "build_encoder_decoder": r"new sequences it turns (\d+)% around",
 }
 
 
@@ -43,7 +44,7 @@ def trial(exercise: ClaimsExercise, answer: object, args: tuple) -> tuple[set[st
         return seeing.say(holds, instead)
 
     with ExitStack() as stack:
-        for module in (classifiers, forecasters, language_models, recognisers):
+        for module in (classifiers, forecasters, language_models, recognisers, translators):
             stack.enter_context(patch.object(module, "say", say))
         seen = observe(answer, args, exercise.probe).value  # type: ignore[arg-type]
     claims = [claim for challenge in exercise.challenges for claim in challenge.claims]

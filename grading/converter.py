@@ -25,7 +25,7 @@ from nbformat import NotebookNode
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import Execute
-from nbgrader.utils import parse_utc, setenv, temp_attrs
+from nbgrader.utils import parse_utc, temp_attrs
 from traitlets import Bool, Float, Unicode
 
 from grading.course import Submission, find_assignments, find_notebooks, find_submissions, require_run
@@ -41,6 +41,7 @@ from grading.record import Earned, read_graded, write
 from grading.staging import NotRun, Pending, Staging, is_to_be_graded_again, refused_notebook, restore, write_notebook
 from grading.submission.preflight import Expected, Preflight, Refusal, clean_copy, expected_cells, inspect
 from grading.summary import Outcome, printable, table
+from grading.surroundings import autograding
 from grading.workers import Workers
 
 OUR_ERROR = "Your submission could not be graded; your instructor has been told. There is nothing you need to do."
@@ -314,7 +315,7 @@ class Grading(Autograde):
         target = self._target(pending.submission)
         self.pending, self.earned = pending, list[Earned]()
         self.notebooks = [str(pending.folder / f"{name}.ipynb") for name in pending.names]
-        with setenv(NBGRADER_EXECUTION="autograde"):
+        with autograding():
             for name in pending.names:
                 self._convert_half(pending.folder, name, sanitizing=False)
         self.set_permissions(assignment, student)

@@ -6,11 +6,14 @@ import os
 import secrets
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from grading.errors import CannotGrade
 
 SALT_VARIABLE = "RNN_COURSE_SALT"  # the one name that grading shares with the course's hidden tests
+EXECUTION_VARIABLE = "NBGRADER_EXECUTION"
 
 
 def prepend(variable: str, folder: Path) -> None:
@@ -39,6 +42,23 @@ def usable_folder(folder: Path, purpose: str) -> str:
             file=sys.stderr,
         )
     return str(folder)
+
+
+@contextmanager
+def autograding() -> Iterator[None]:
+    """Say in the environment that a submission is being graded, as nbgrader does; but take it back after an error, too.
+
+    In JupyterLab's server, where formgrader grades, every notebook opened later would otherwise be taken for one.
+    """
+    before = os.environ.get(EXECUTION_VARIABLE)
+    os.environ[EXECUTION_VARIABLE] = "autograde"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[EXECUTION_VARIABLE]
+        else:
+            os.environ[EXECUTION_VARIABLE] = before
 
 
 def course_salt(file: Path) -> str:

@@ -96,6 +96,13 @@ def _no_process_survives() -> Iterator[None]:
         forking.close_all()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _no_variable_survives() -> Iterator[None]:
+    """A variable that says "grading" would turn every notebook of the modules after it into a submission."""
+    yield
+    assert "NBGRADER_EXECUTION" not in os.environ
+
+
 @pytest.fixture
 def clean_environ() -> dict[str, str]:
     """The environment for a command that must find only what is installed beside it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 from pathlib import Path
@@ -121,6 +122,7 @@ def test_an_error_of_ours_is_zero_with_a_sentence_and_a_look_and_the_class_goes_
     assert "graded 1, not graded for an error 1" in run.said
     assert "These could not be graded: ada." in run.said[-1]
     assert "\x1b" not in "".join(run.said[-4:])
+    assert "NBGRADER_EXECUTION" not in os.environ  # or all that this process starts later would be graded, too
 
 
 def test_what_failed_for_an_error_of_ours_is_graded_again_without_being_asked(course):

@@ -9,6 +9,7 @@ from rnn_helpers.models.forecasters import trained_forecaster
 from rnn_helpers.models.language_models import language_model
 from rnn_helpers.models.layers import into_layer, with_layer
 from rnn_helpers.models.recognisers import recogniser
+from rnn_helpers.models.translators import encoder_decoder
 
 PROBES = (
     into_layer,
@@ -19,5 +20,6 @@ PROBES = (
     trained_forecaster,
     language_model,
     recogniser,
+    encoder_decoder,
 )
 MODEL_PROBES = {probe.__name__: probe for probe in PROBES}

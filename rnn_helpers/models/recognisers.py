@@ -48,20 +48,12 @@ def recogniser(answer: Callable, seed: int) -> dict[str, str]:
     }
     if not (stepwise and each):
         return seen
-    seen |= _output_claims(model, xs, given) | _hearing_claims(model, xs, given) | _loss_claims(model)
+    free = seeing.are_free(model, lambda: seeing.outputs(model, xs))
+    seen |= {"its outputs may be any number": say(free, "however large the weights, they stay within bounds")}
+    seen |= _hearing_claims(model, xs, given) | seeing.loss_claims(model, CLASSES)
     if any(seen.get(claim) for claim in NEEDED):
         return seen
     return seen | _trained_claims(model, seed)
-
-
-def _output_claims(model: Any, xs: np.ndarray, given: np.ndarray) -> dict[str, str]:
-    """Tell numbers within bounds from logits: with ten times the weights those go far both ways."""
-    weights = model.get_weights()
-    model.set_weights([10 * array for array in weights])
-    far = seeing.outputs(model, xs)
-    model.set_weights(weights)
-    free = bool(far.min() < -1.5 and far.max() > 1.5)
-    return {"its outputs may be any number": say(free, "however large the weights, they stay within bounds")}
 
 
 def _hearing_claims(model: Any, xs: np.ndarray, given: np.ndarray) -> dict[str, str]:
@@ -74,22 +66,6 @@ def _hearing_claims(model: Any, xs: np.ndarray, given: np.ndarray) -> dict[str, 
         "what was heard before matters": say(before, "a frame's output does not depend on earlier frames"),
         "what is heard later matters": say(after, "a frame's output does not depend on later frames"),
     }
-
-
-def _loss_claims(model: Any) -> dict[str, str]:
-    seen = {"it is compiled": say(model.compiled, "model.compile(...) is missing")}
-    if not model.compiled:
-        return seen
-    logits = np.random.default_rng(1).normal(size=(2, 5, CLASSES)).astype(np.float32)
-    targets = np.arange(10).reshape(2, 5) % CLASSES
-    chances = np.take_along_axis(seeing.softmax(logits.astype(float)), targets[..., None], axis=-1)
-    true = float(-np.mean(np.log(chances)))
-    try:
-        loss = float(model.compute_loss(y=targets, y_pred=logits))
-    except Exception as error:  # a loss for other targets; TensorFlow has errors of its own
-        return seen | {"its loss takes logits and whole numbers": f"{type(error).__name__} for such targets"}
-    wrong = f"for logits whose cross-entropy is {true:.3f} it is {loss:.3f}"
-    return seen | {"its loss takes logits and whole numbers": say(abs(loss - true) < 1e-3, wrong)}
 
 
 def _trained_claims(model: Any, seed: int) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,37 @@ def between_0_and_1(given: np.ndarray) -> str:
     """Say "" when all outputs are chances, else how far they reach."""
     reach = f"they reach from {given.min():.3g} to {given.max():.3g}"
     return say(bool(np.all((given >= 0) & (given <= 1))), reach)
+
+
+def are_free(model: Any, ask: Callable[[], np.ndarray]) -> bool:
+    """Tell logits from numbers within bounds: with ten times the weights, `ask()` goes far both ways."""
+    weights = model.get_weights()
+    model.set_weights([10 * array for array in weights])
+    far = ask()
+    model.set_weights(weights)
+    return bool(far.min() < -1.5 and far.max() > 1.5)
+
+
+def loss_claims(model: Any, classes: int) -> dict[str, str]:
+    """Say whether the model is compiled, and with the cross-entropy of logits and whole numbers."""
+    seen = {"it is compiled": say(model.compiled, "model.compile(...) is missing")}
+    if not model.compiled:
+        return seen
+    logits = np.random.default_rng(1).normal(size=(2, 5, classes)).astype(np.float32)
+    targets = np.arange(10).reshape(2, 5) % classes
+    true = mean_surprise(logits, targets)
+    try:
+        loss = float(model.compute_loss(y=targets, y_pred=logits))
+    except Exception as error:  # a loss for other targets; TensorFlow has errors of its own
+        return seen | {"its loss takes logits and whole numbers": f"{type(error).__name__} for such targets"}
+    wrong = f"for logits whose cross-entropy is {true:.3f} it is {loss:.3f}"
+    return seen | {"its loss takes logits and whole numbers": say(abs(loss - true) < 1e-3, wrong)}
+
+
+def mean_surprise(logits: np.ndarray, targets: np.ndarray) -> float:
+    """Return the mean of -log(the chance of the right class), in nats."""
+    chances = np.take_along_axis(softmax(logits.astype(float)), targets[..., None], axis=-1)
+    return float(-np.mean(np.log(np.maximum(chances, 1e-30))))
 
 
 def say(holds: bool, instead: str) -> str:

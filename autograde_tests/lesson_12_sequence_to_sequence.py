@@ -1,0 +1,578 @@
+"""Lesson 12: targets one step later, the loss under teacher forcing, greedy decoding, exact matches, a translator."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from autograde_tests.drawing import Rng, numbers
+from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
+from autograde_tests.lesson_01_recurrence import rnn_step_oracle
+
+COPIED = Tolerance(0.0, "whole numbers are copied, not computed")
+COUNTED = Tolerance(1e-12, "one division of whole numbers")
+SAME = Tolerance(1e-9, "float64, a mean of some twenty logarithms")
+PAD, START, END = 0, 1, 2
+
+# ---------------------------------------------------------------------------------------- shift_right
+
+
+def shift_right_oracle(targets, start):
+    """Fill number by number: at each place what stands one place before."""
+    return np.array([[row[place - 1] if place else start for place in range(len(row))] for row in targets])
+
+
+def _targets(rng: Rng, lengths: list[int]) -> np.ndarray:
+    targets = np.full((len(lengths), max(lengths) + 1), PAD)
+    for row, length in zip(targets, lengths, strict=True):
+        row[:length], row[length] = rng.permutation(np.arange(3, 3 + max(length, 7)))[:length], END
+    return targets
+
+
+def _shifted(targets, start):
+    return np.concatenate([np.full((len(targets), 1), start), targets[:, :-1]], axis=1)
+
+
+def _shifted_by_roll(targets, start):
+    given = np.roll(targets, 1, axis=1)
+    given[:, 0] = start
+    return given
+
+
+def _shifted_in_place(targets, start):
+    given = np.full_like(targets, start)
+    given[:, 1:] = targets[:, :-1]
+    return given
+
+
+def _zero_start(targets, start):
+    given = np.zeros_like(targets)
+    given[:, 1:] = targets[:, :-1]
+    return given
+
+
+def _moves_in_place(targets, start):
+    targets[:, 1:] = targets[:, :-1].copy()
+    targets[:, 0] = start
+    return targets
+
+
+shift_right = Exercise(
+    name="shift_right",
+    challenges=(
+        Challenge("two targets of one length", 1.0, lambda rng: (_targets(rng, [3, 3]), START)),
+        Challenge("three lengths", 0.5, lambda rng: (_targets(rng, [5, 2, 1]), START)),
+        Challenge("another number for the start", 0.5, lambda rng: (_targets(rng, [4, 2]), 9)),
+        Challenge(
+            "one target, one symbol", 0.5, lambda rng: (np.array([[int(rng.integers(3, 9))]]), START), hidden=True
+        ),
+    ),
+    oracle=shift_right_oracle,
+    tolerance=COPIED,
+    mistakes=(
+        Mistake(
+            "nothing is shifted: the decoder would be shown the very symbol that it is to guess", lambda t, s: t.copy()
+        ),
+        Mistake(
+            "it is shifted to the left: the decoder would be shown the symbol after the one it is to guess",
+            lambda t, s: np.concatenate([t[:, 1:], np.full((len(t), 1), s)], axis=1),
+        ),
+        Mistake("the last symbol comes in at the front; the start belongs there", lambda t, s: np.roll(t, 1, axis=1)),
+        Mistake("a zero stands at the front; the start belongs there", _zero_start),
+        Mistake(
+            "the result is one step longer than the targets: the last symbol must go",
+            lambda t, s: np.concatenate([np.full((len(t), 1), s), t], axis=1),
+        ),
+        Mistake(
+            "the batch is shifted, not the steps",
+            lambda t, s: np.concatenate([np.full((1, t.shape[1]), s), t[:-1]], axis=0),
+        ),
+        Mistake(
+            "the first symbol is overwritten with the start; all must move one place",
+            lambda t, s: np.concatenate([np.full((len(t), 1), s), t[:, 1:]], axis=1),
+        ),
+    ),
+    styles=(_shifted, _shifted_by_roll, _shifted_in_place),
+    hints=(
+        "At step 0 nothing has been written yet. What does the decoder get instead? And at step 1?",
+        "A column of starts, then all columns of targets but the last.",
+        "np.concatenate([np.full((batch, 1), start), targets[:, :-1]], axis=1).",
+    ),
+    unchanged=0.5,
+)
+
+# -------------------------------------------------------------------------------- teacher_forcing_loss
+
+
+def teacher_forcing_loss_oracle(logits, targets, pad):
+    """Add up the surprise of one real symbol after the other."""
+    surprises = []
+    for rows, symbols in zip(logits, targets, strict=True):
+        for row, symbol in zip(rows, symbols, strict=True):
+            if symbol != pad:
+                largest = max(row)
+                surprises.append(largest - row[symbol] + math.log(sum(math.exp(z - largest) for z in row)))
+    return math.fsum(surprises) / len(surprises)
+
+
+def _loss_inputs(rng: Rng, lengths: list[int], symbols: int, *, scale: float = 1.5, pad: int = PAD) -> tuple:
+    targets = np.full((len(lengths), max(lengths)), pad)
+    for row, length in zip(targets, lengths, strict=True):
+        row[:length] = rng.choice([s for s in range(symbols) if s != pad], size=length)
+    return numbers(rng, *targets.shape, symbols, scale=scale), targets, pad
+
+
+def _log_softmax(logits):
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def _surprise(logits, targets):
+    return -np.take_along_axis(_log_softmax(logits), targets[..., None], axis=-1)[..., 0]
+
+
+def _forced(logits, targets, pad):
+    real = targets != pad
+    return (_surprise(logits, targets) * real).sum() / real.sum()
+
+
+def _forced_one_hot(logits, targets, pad):
+    chosen = np.eye(logits.shape[-1])[targets] * (targets != pad)[..., None]
+    return -np.sum(chosen * _log_softmax(logits)) / np.count_nonzero(targets != pad)
+
+
+def _forced_flat(logits, targets, pad):
+    rows = logits[targets != pad]
+    largest = rows.max(axis=1)
+    everything = largest + np.log(np.exp(rows - largest[:, None]).sum(axis=1))
+    return float(np.mean(everything - rows[np.arange(len(rows)), targets[targets != pad]]))
+
+
+def _by_row(logits, targets, pad):
+    real = targets != pad
+    return np.mean((_surprise(logits, targets) * real).sum(axis=1) / real.sum(axis=1))
+
+
+def _one_later(logits, targets, pad):
+    real = targets[:, 1:] != pad
+    return (_surprise(logits[:, :-1], targets[:, 1:]) * real).sum() / max(real.sum(), 1)
+
+
+def _chance_in_place_of_logarithm(logits, targets, pad):
+    return 1 - np.mean(np.exp(-_surprise(logits, targets)[targets != pad]))
+
+
+def _unsafe(logits, targets, pad):
+    with np.errstate(all="ignore"):
+        chances = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+        return float(np.mean(-np.log(np.take_along_axis(chances, targets[..., None], -1)[..., 0][targets != pad])))
+
+
+teacher_forcing_loss = Exercise(
+    name="teacher_forcing_loss",
+    challenges=(
+        Challenge("targets of one length", 1.0, lambda rng: _loss_inputs(rng, [3, 3], 5)),
+        Challenge("targets of three lengths", 1.0, lambda rng: _loss_inputs(rng, [5, 3, 1], 6)),
+        Challenge("another number for the padding", 0.5, lambda rng: _loss_inputs(rng, [4, 2], 6, pad=5)),
+        Challenge("large logits", 0.5, lambda rng: _loss_inputs(rng, [3, 2], 4, scale=800.0)),
+        Challenge("a larger batch", 0.5, lambda rng: _loss_inputs(rng, [7, 2, 5, 6], 8), hidden=True),
+    ),
+    oracle=teacher_forcing_loss_oracle,
+    tolerance=SAME,
+    mistakes=(
+        Mistake(
+            "the padding counts as well; only targets that are not padding do",
+            lambda z, t, pad: np.mean(_surprise(z, t)),
+        ),
+        Mistake(
+            "the sum over real symbols is divided by all places, the padding included",
+            lambda z, t, pad: np.mean(_surprise(z, t) * (t != pad)),
+        ),
+        Mistake("the surprises are added up, not averaged", lambda z, t, pad: np.sum(_surprise(z, t) * (t != pad))),
+        Mistake("each sequence has its own mean, and their mean is taken; each symbol counts once", _by_row),
+        Mistake(
+            "the logits of a step are held to the target of the next step; the shift was made in the inputs", _one_later
+        ),
+        Mistake("the padding is always taken for 0; use the argument", lambda z, t, pad: _forced(z, t, 0)),
+        Mistake("the sign is missing: the logarithm of a chance is negative", lambda z, t, pad: -_forced(z, t, pad)),
+        Mistake("the mean chance is given; the surprise is minus the logarithm of each", _chance_in_place_of_logarithm),
+        Mistake("exp overflows for large logits; subtract the largest first", _unsafe),
+    ),
+    styles=(_forced, _forced_one_hot, _forced_flat),
+    hints=(
+        "Which entry of the log-softmax at a step tells how surprised the network was? Which steps count?",
+        "Lesson 03: log-softmax, pick the target's entry at each step, change the sign. Then the mean over targets that are not padding.",
+        "np.take_along_axis(log_softmax, targets[..., None], axis=-1)[..., 0] picks; [targets != pad] keeps what counts.",
+    ),
+)
+
+# --------------------------------------------------------------------------------------- greedy_decode
+
+
+def greedy_decode_oracle(h, weights, start, end, most):
+    """Write symbol after symbol, each with the course's step oracle."""
+    table, W_xh, W_hh, b_h, W_hy, b_y = weights
+    written: list[int] = []
+    symbol, state = start, h[None]
+    while len(written) < most:
+        state = rnn_step_oracle(table[symbol][None], state, W_xh, W_hh, b_h)
+        logits = (state @ W_hy + b_y)[0].tolist()
+        symbol = logits.index(max(logits))
+        if symbol == end:
+            break
+        written.append(symbol)
+    return written
+
+
+def _decoder(
+    rng: Rng,
+    *,
+    length: tuple[int, int] = (3, 6),
+    different: int = 3,
+    most: int = 9,
+    start: int = START,
+    end: int = END,
+) -> tuple:
+    """Draw (h, weights, start, end, most) of a decoder that writes so many symbols, of which some are different."""
+    symbols, width, units = 7, 4, 6
+    while True:
+        weights = (
+            numbers(rng, symbols, width, scale=1.2),
+            numbers(rng, width, units, scale=0.9),
+            numbers(rng, units, units, scale=0.7),
+            numbers(rng, units, scale=0.3),
+            numbers(rng, units, symbols),
+            numbers(rng, symbols, scale=0.3),
+        )
+        h = numbers(rng, units)
+        written = greedy_decode_oracle(h, weights, start, end, most)
+        goes_on = len(greedy_decode_oracle(h, weights, start, end, most + 1)) > most
+        fits = length[0] <= len(written) <= length[1] and len(set(written)) >= different
+        if fits and goes_on == (len(written) == most):
+            return h, weights, start, end, most
+
+
+def _write(
+    h,
+    weights,
+    start,
+    end,
+    most,
+    *,
+    stop=True,
+    keep_end=False,
+    carry=True,
+    feed="own",
+    first=None,
+    pick=np.argmax,
+    late=0,
+):
+    table, W_xh, W_hh, b_h, W_hy, b_y = weights
+    written, symbol, h_0 = [], start if first is None else first, h
+    for _ in range(most + late):
+        given = start if feed == "start" else symbol
+        h = np.tanh(table[given] @ W_xh + (h if carry else h_0) @ W_hh + b_h)
+        symbol = int(pick(h @ W_hy + b_y))
+        if stop and symbol == end:
+            if keep_end:
+                written.append(symbol)
+            break
+        written.append(symbol)
+    return written
+
+
+def _write_with_stacked_weights(h, weights, start, end, most):
+    table, W_xh, W_hh, b_h, W_hy, b_y = weights
+    inputs, written = table @ W_xh + b_h, [start]
+    while len(written) <= most:
+        h = np.tanh(inputs[written[-1]] + h @ W_hh)
+        best = np.argmax(h @ W_hy + b_y)
+        if best == end:
+            break
+        written.append(int(best))
+    return written[1:]
+
+
+def _write_recursively(h, weights, start, end, most):
+    if most == 0:
+        return []
+    table, W_xh, W_hh, b_h, W_hy, b_y = weights
+    h = np.tanh(np.concatenate([table[start], h]) @ np.vstack([W_xh, W_hh]) + b_h)
+    symbol = int((h @ W_hy + b_y).argmax())
+    return [] if symbol == end else [symbol, *_write_recursively(h, weights, symbol, end, most - 1)]
+
+
+def _reads_state_before(h, weights, start, end, most):
+    table, W_xh, W_hh, b_h, W_hy, b_y = weights
+    written, symbol = [], start
+    for _ in range(most):
+        logits = h @ W_hy + b_y
+        h = np.tanh(table[symbol] @ W_xh + h @ W_hh + b_h)
+        symbol = int(np.argmax(logits))
+        if symbol == end:
+            break
+        written.append(symbol)
+    return written
+
+
+greedy_decode = Exercise(
+    name="greedy_decode",
+    challenges=(
+        Challenge("it stops at the end symbol", 1.5, lambda rng: _decoder(rng)),
+        Challenge("it stops at the most that it may write", 1.0, lambda rng: _decoder(rng, length=(4, 4), most=4)),
+        Challenge("other numbers for start and end", 1.0, lambda rng: _decoder(rng, start=0, end=4)),
+        Challenge("an end at once", 0.5, lambda rng: _decoder(rng, length=(0, 0), different=0)),
+        Challenge("a longer text", 0.5, lambda rng: _decoder(rng, length=(6, 12), most=14), hidden=True),
+    ),
+    oracle=greedy_decode_oracle,
+    tolerance=COPIED,
+    mistakes=(
+        Mistake("the end symbol is in the text; it says that the text is over", lambda *a: _write(*a, keep_end=True)),
+        Mistake("it does not stop at the end symbol", lambda *a: _write(*a, stop=False)),
+        Mistake("the state is not carried from step to step", lambda *a: _write(*a, carry=False)),
+        Mistake(
+            "the start is read at every step; from the second on it is the symbol just written",
+            lambda *a: _write(*a, feed="start"),
+        ),
+        Mistake(
+            "it begins by reading the end symbol, not the start", lambda h, w, s, e, m: _write(h, w, s, e, m, first=e)
+        ),
+        Mistake("the logits come from the state before the symbol was read", _reads_state_before),
+        Mistake("it writes one symbol too many when no end comes", lambda *a: _write(*a, late=1)),
+        Mistake("it picks the smallest logit", lambda *a: _write(*a, pick=np.argmin)),
+        Mistake("the start is in the text", lambda h, w, s, e, m: [s, *_write(h, w, s, e, m)]),
+        Mistake("it begins with a state of zeros; h is what the encoder has to say", lambda h, *a: _write(0 * h, *a)),
+    ),
+    styles=(_write, _write_with_stacked_weights, _write_recursively),
+    hints=(
+        "What is read at the first step? And at the second? When is it over?",
+        "In a loop: look the symbol up in the table, one step of the recurrence, logits, argmax. The symbol is what is read next.",
+        "h = np.tanh(table[symbol] @ W_xh + h @ W_hh + b_h); symbol = int(np.argmax(h @ W_hy + b_y)); stop at end, else append.",
+    ),
+    unchanged=0.5,
+)
+
+# ----------------------------------------------------------------------------------------- exact_match
+
+
+def exact_match_oracle(written, wanted):
+    """Count the texts that have the right length and the right symbol at every place."""
+    right = 0
+    for one, other in zip(written, wanted, strict=True):
+        same = len(one) == len(other)
+        for a, b in zip(one, other, strict=False):
+            same = same and a == b
+        right += same
+    return right / len(wanted)
+
+
+def _text(rng: Rng, length: int) -> list[int]:
+    return rng.integers(3, 9, size=length).tolist()
+
+
+def _pairs(rng: Rng, right: int, *, longer: int = 0, shorter: int = 0, swapped: int = 0, other: int = 0) -> tuple:
+    """Draw (written, wanted): so many pairs that are equal, and others that are wrong in one way each."""
+    wanted = [_text(rng, int(rng.integers(3, 6))) for _ in range(right + longer + shorter + other)]
+    wanted += [[3, 5, 4, 8] for _ in range(swapped)]
+    written = [list(text) for text in wanted]
+    for place in range(right, right + longer):
+        written[place] = [*written[place], 7]
+    for place in range(right + longer, right + longer + shorter):
+        written[place] = written[place][:-1]
+    for place in range(right + longer + shorter, right + longer + shorter + other):
+        written[place][-1] = 3 + (written[place][-1] - 2) % 6
+    for place in range(right + longer + shorter + other, len(wanted)):
+        written[place] = [5, 3, 4, 8]
+    order = rng.permutation(len(wanted)).tolist()
+    return [written[place] for place in order], [wanted[place] for place in order]
+
+
+def _by_symbol(written, wanted):
+    pairs = [(a, b) for one, other in zip(written, wanted, strict=True) for a, b in zip(one, other, strict=False)]
+    return sum(a == b for a, b in pairs) / max(len(pairs), 1)
+
+
+exact_match = Exercise(
+    name="exact_match",
+    challenges=(
+        Challenge("right ones and wrong ones", 1.0, lambda rng: _pairs(rng, 3, other=2)),
+        Challenge("one symbol too many", 0.5, lambda rng: _pairs(rng, 2, longer=3)),
+        Challenge("one symbol too few", 0.5, lambda rng: _pairs(rng, 4, shorter=3)),
+        Challenge("the right symbols in another order", 0.5, lambda rng: _pairs(rng, 2, swapped=1)),
+        Challenge(
+            "more of all kinds", 0.5, lambda rng: _pairs(rng, 7, longer=2, shorter=3, swapped=1, other=4), hidden=True
+        ),
+    ),
+    oracle=exact_match_oracle,
+    tolerance=COUNTED,
+    mistakes=(
+        Mistake("the share of right symbols is given; a text is right as a whole or not at all", _by_symbol),
+        Mistake(
+            "only the places that both texts have are compared; a text that is too long or too short is wrong",
+            lambda w, t: np.mean([all(a == b for a, b in zip(x, y, strict=False)) for x, y in zip(w, t, strict=True)]),
+        ),
+        Mistake(
+            "the order of the symbols does not count here; it must",
+            lambda w, t: np.mean([sorted(x) == sorted(y) for x, y in zip(w, t, strict=True)]),
+        ),
+        Mistake(
+            "only the lengths are compared", lambda w, t: np.mean([len(x) == len(y) for x, y in zip(w, t, strict=True)])
+        ),
+        Mistake(
+            "the right texts are counted; the share of them is asked for",
+            lambda w, t: float(sum(x == y for x, y in zip(w, t, strict=True))),
+        ),
+        Mistake(
+            "that is the share of texts that are wrong",
+            lambda w, t: np.mean([x != y for x, y in zip(w, t, strict=True)]),
+        ),
+        Mistake(
+            "that is in per cent; a share from 0 to 1 is asked for",
+            lambda w, t: 100 * np.mean([x == y for x, y in zip(w, t, strict=True)]),
+        ),
+    ),
+    styles=(
+        lambda written, wanted: np.mean([one == other for one, other in zip(written, wanted, strict=True)]),
+        lambda written, wanted: sum(map(lambda a, b: tuple(a) == tuple(b), written, wanted)) / len(wanted),
+        lambda written, wanted: float(np.average([np.array_equal(a, b) for a, b in zip(written, wanted, strict=True)])),
+    ),
+    hints=(
+        "When is a sum right: when most of its digits are?",
+        "Two lists are equal with == when all their elements are, in order. How many pairs are?",
+        "np.mean([one == other for one, other in zip(written, wanted)]).",
+    ),
+    unchanged=0.0,
+)
+
+# ------------------------------------------------------------------------------- build_encoder_decoder
+
+STEPWISE, EACH = "every step gives an output", "one number for each symbol"
+ANY = "its outputs may be any number"
+SOURCE, ORDER = "what was read matters", "the order of what was read matters"
+EARLIER = "what was written before matters"
+CAUSAL = "what comes later does not change what was said before"
+COMPILED, LOSS = "it is compiled", "its loss takes logits and whole numbers"
+TURNS = "it turns eight of ten new sequences around"
+REST = (ANY, SOURCE, ORDER, EARLIER, CAUSAL, COMPILED, LOSS, TURNS)
+
+
+def _translator(
+    symbols,
+    *,
+    cell="SimpleRNN",
+    units=96,
+    handed=True,
+    encoder="recurrent",
+    decoder="recurrent",
+    sequences=True,
+    top=None,
+    loss="logits",
+    compiled=True,
+    out=None,
+    shared=False,
+) -> Any:
+    from rnn_helpers.quietly import keras
+
+    layers = keras.layers
+    Cell = getattr(layers, cell)
+    source, given = keras.Input((None,), dtype="int32"), keras.Input((None,), dtype="int32")
+    table = layers.Embedding(symbols, 24)
+    read, written = table(source), (table if shared else layers.Embedding(symbols, 24))(given)
+    if encoder == "recurrent":
+        state = Cell(units)(read)
+    else:
+        state = layers.Dense(units, activation="tanh")(layers.GlobalAveragePooling1D()(read))
+    start = state if handed else None
+    if decoder == "recurrent":
+        states = Cell(units, return_sequences=sequences)(written, initial_state=start)
+    elif decoder == "both ways":
+        both = layers.Bidirectional(Cell(units, return_sequences=True))
+        states = both(written, initial_state=[state, state])
+    else:
+        mixed = layers.Add()([layers.Dense(units)(written), layers.Reshape((1, units))(state)])
+        states = layers.Activation("tanh")(mixed)
+    model = keras.Model([source, given], layers.Dense(out or symbols, activation=top)(states))
+    if compiled:
+        entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=loss == "logits")
+        model.compile(optimizer=keras.optimizers.Adam(0.004, global_clipnorm=1.0), loss=entropy)
+    return model
+
+
+build_encoder_decoder = ClaimsExercise(
+    name="build_encoder_decoder",
+    challenges=(
+        Claims("what it gives", 1.0, (STEPWISE, EACH, ANY)),
+        Claims("how it reads and writes", 1.5, (SOURCE, ORDER, EARLIER, CAUSAL)),
+        Claims("how it is compiled", 1.0, (COMPILED, LOSS)),
+        Claims("what it learns", 1.5, (TURNS,)),
+    ),
+    draw=lambda rng: (int(rng.integers(1000)),),
+    oracle=lambda symbols: _translator(symbols),
+    threshold="eight of ten of 200 new sequences of three to five symbols: on 20 seeds the reference is right on all, honest others on 0.9 or more",
+    mistakes=(
+        Mistake(
+            "the decoder never hears of the source: hand it the encoder's state as initial_state",
+            lambda symbols: _translator(symbols, handed=False),
+            (SOURCE, ORDER, TURNS),
+        ),
+        Mistake(
+            "the encoder does not know the order of what it reads: it needs a recurrent layer",
+            lambda symbols: _translator(symbols, encoder="average"),
+            (ORDER, TURNS),
+        ),
+        Mistake(
+            "the decoder forgets what it wrote before the last symbol: it needs a recurrent layer",
+            lambda symbols: _translator(symbols, decoder="none"),
+            (EARLIER, TURNS),
+        ),
+        Mistake(
+            "the decoder reads both ways: it has seen the symbol that it is to guess",
+            lambda symbols: _translator(symbols, decoder="both ways"),
+            (CAUSAL, TURNS),
+        ),
+        Mistake(
+            "only the last step gives an output: the decoder needs return_sequences=True",
+            lambda symbols: _translator(symbols, sequences=False),
+            (STEPWISE, *REST),
+        ),
+        Mistake(
+            "the number of symbols is fixed: Dense must have `symbols` units",
+            lambda symbols: _translator(symbols, out=11),
+            (EACH, *REST),
+        ),
+        Mistake(
+            "a softmax stands on top and the loss takes its outputs for logits: the softmax is applied twice",
+            lambda symbols: _translator(symbols, top="softmax"),
+            (ANY, TURNS),
+        ),
+        Mistake(
+            "the model gives probabilities; logits are asked for, and a loss with from_logits=True",
+            lambda symbols: _translator(symbols, top="softmax", loss="probabilities"),
+            (ANY, LOSS, TURNS),
+        ),
+        Mistake(
+            "the loss takes the logits for probabilities: from_logits=True is missing",
+            lambda symbols: _translator(symbols, loss="probabilities"),
+            (LOSS, TURNS),
+        ),
+        Mistake(
+            "the model is not compiled", lambda symbols: _translator(symbols, compiled=False), (COMPILED, LOSS, TURNS)
+        ),
+    ),
+    styles=(
+        lambda symbols: _translator(symbols),
+        lambda symbols: _translator(symbols, shared=True, units=128),
+        lambda symbols: _translator(symbols, cell="GRU", units=128),
+    ),
+    hints=(
+        "Two recurrent layers: which of them gives only its last state, and which needs all of them? What connects the two?",
+        "state = SimpleRNN(128)(embedded source); the decoder is SimpleRNN(128, return_sequences=True), called with initial_state=state.",
+        "keras.Model([source, written], Dense(symbols)(states)), compiled with SparseCategoricalCrossentropy(from_logits=True).",
+    ),
+    probe="encoder_decoder",
+    trains=True,
+)
+
+EXERCISES = [shift_right, teacher_forcing_loss, build_encoder_decoder, greedy_decode, exact_match]
