@@ -157,16 +157,15 @@ grade(teacher_forcing_loss)
 # %% [markdown] nbgrader={"grade_id": "build_encoder_decoder_task", "locked": true}
 # ### Your turn: `build_encoder_decoder` (5 points)
 #
-# Return a new, compiled model for `symbols` different symbols, with the inputs `[source, written]`, whole numbers of shape (batch, any number of
-# steps) each:
+# Return a new, compiled model for `symbols` different symbols, with the inputs `[source, written]`, whole numbers, any number of steps:
 #
 # - **encoder**: an `Embedding(symbols, 32)` of the source, and a `SimpleRNN(128)` of which only the last state is kept;
 # - **decoder**: an `Embedding(symbols, 32)` of its own for what was written, and a `SimpleRNN(128)` that gives **all** its states and begins with the encoder's last one;
 # - **out**: at every step of the decoder one **logit** for each symbol;
 # - **compiled** with Adam (0.003, `global_clipnorm=1.0`) and the cross-entropy for whole numbers, *from logits*.
 #
-# Please take exactly these five layers: the check is content with others, too, but further down you write with their weights. The check trains the
-# model to turn short sequences around, and tries it on new ones.
+# Please take exactly these five layers: further down you write with their weights. The check trains the model on
+# short sequences, and tries it on new ones.
 
 
 # %% nbgrader={"grade_id": "build_encoder_decoder", "solution": true}
@@ -339,7 +338,7 @@ right = exact_match(answers_of(leaking, new_sources), wanted(new_targets))
 print(f"mean surprise {loss:.4f} nats; turned around without a mistake: {right:.1%}")
 
 # %% [markdown]
-# A wonderful loss and useless answers: that is the face of a leak. (A low loss alone is none. The honest network has one as well, but its answers are
+# A wonderful loss, and answers of which hardly any is right: that is the face of a leak. (A low loss alone is none. The honest network has one as well, but its answers are
 # right.)
 
 # %% [markdown]
@@ -468,7 +467,7 @@ for name, output in (("the teacher dictates", dictated), ("it reads what it wrot
 
 # %% [markdown]
 # The difference grows: none up to step five, some seven in a hundred at steps eleven and twelve. (At the last step both rise: there the right symbol
-# is always the end.) Part of it is exposure bias, for it has never learnt to go on after a mistake; part of it is simply that a dictated symbol
+# is always the end.) Part of it is exposure bias, for it has never learnt to go on after a mistake; part of it is that a dictated symbol
 # helps.
 #
 # And the exact match is the *same*, to the last digit. Until its first mistake, a network that writes by itself has read exactly what the teacher

@@ -144,6 +144,8 @@ def _spoil(value):
         return {key: _spoil(item) for key, item in value.items()}
     if isinstance(value, str):
         return value[:-1]
+    if isinstance(value, list) and not value:
+        return [np.nan]
     spoilt = np.array(value, dtype=float)
     spoilt.flat[-1] = np.nan
     return spoilt
