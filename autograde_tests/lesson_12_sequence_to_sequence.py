@@ -510,7 +510,7 @@ build_encoder_decoder = ClaimsExercise(
     ),
     draw=lambda rng: (int(rng.integers(1000)),),
     oracle=lambda symbols: _translator(symbols),
-    threshold="eight of ten of 200 new sequences of three to five symbols: on 20 seeds the reference is right on all, honest others on 0.9 or more",
+    threshold="eight of ten of 200 new sequences of three to five symbols: the reference turns all around on 20 seeds, a GRU 0.90 to 0.99 of them on 6",
     mistakes=(
         Mistake(
             "the decoder never hears of the source: hand it the encoder's state as initial_state",
