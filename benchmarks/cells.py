@@ -1,8 +1,9 @@
 """Measure rnn_helpers.cells beside NumPy's own products, Keras and PyTorch: `python -m benchmarks.cells`.
 
-Every contender runs a tanh RNN forwards and backwards once, float32, one thread, and gives the gradients of the
-weights and of the inputs. Rounds are interleaved, so that a busy moment of the machine hits all contenders alike,
-and ratios are taken within a round. Before anything is timed, all contenders must agree on states and gradients.
+Every contender runs a tanh RNN, an LSTM or a GRU forwards and backwards once, float32, one thread, and gives the
+gradients of the weights and of the inputs. Rounds are interleaved, so that a busy moment of the machine hits all
+contenders alike, and ratios are taken within a round. Before anything is timed, all contenders must agree on states
+and gradients.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnn_helpers.cells import Workspace, backward, forward
+from rnn_helpers import cells
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Contender = Callable[[], Any]
@@ -31,16 +32,38 @@ class Size(NamedTuple):
     steps: int
     features: int
     units: int
-    at_most: float
+    at_most: float | None
     keras_at_least: float | None
 
 
-SIZES = [
-    Size(32, 10, 1, 32, at_most=3.2, keras_at_least=5.0),
-    Size(32, 20, 100, 50, at_most=1.6, keras_at_least=2.5),
-    Size(32, 100, 64, 128, at_most=1.35, keras_at_least=1.4),
-    Size(64, 200, 128, 256, at_most=1.15, keras_at_least=None),
+class Kind(NamedTuple):
+    """Hold one kind of cell: its blocks of weights, its module here, the name of Keras' layer, its sizes and goals."""
+
+    blocks: int
+    module: Any
+    keras: str
+    sizes: list[Size]
+
+
+GATED = [
+    Size(32, 20, 100, 50, at_most=None, keras_at_least=1.0),
+    Size(32, 100, 64, 128, at_most=1.45, keras_at_least=1.0),
 ]
+KINDS = {
+    "tanh RNN": Kind(
+        1,
+        cells,
+        "SimpleRNN",
+        [
+            Size(32, 10, 1, 32, at_most=3.2, keras_at_least=5.0),
+            Size(32, 20, 100, 50, at_most=1.6, keras_at_least=2.5),
+            Size(32, 100, 64, 128, at_most=1.35, keras_at_least=1.4),
+            Size(64, 200, 128, 256, at_most=1.15, keras_at_least=None),
+        ],
+    ),
+    "LSTM": Kind(4, cells.lstm, "LSTM", GATED),
+    "GRU": Kind(3, cells.gru, "GRU", GATED),
+}
 
 
 class Problem(NamedTuple):
@@ -53,18 +76,19 @@ class Problem(NamedTuple):
     dhs: Array
 
 
-def make_problem(size: Size, rng: np.random.Generator) -> Problem:
+def make_problem(kind: Kind, size: Size, rng: np.random.Generator) -> Problem:
     """Draw inputs and weights that keep the states lively: neither dying out nor saturated."""
     batch, steps, features, units = size[:4]
+    width = kind.blocks * units
 
     def normal(*shape: int, scale: float = 1.0) -> Array:
         return rng.normal(0, scale, shape).astype(np.float32)
 
     return Problem(
         xs=normal(batch, steps, features),
-        W_xh=normal(features, units, scale=features**-0.5),
-        W_hh=normal(units, units, scale=units**-0.5),
-        b_h=normal(units, scale=0.1),
+        W_xh=normal(features, width, scale=features**-0.5),
+        W_hh=normal(units, width, scale=units**-0.5),
+        b_h=normal(2, width, scale=0.1) if kind.keras == "GRU" else normal(width, scale=0.1),
         dhs=normal(batch, steps, units),
     )
 
@@ -72,22 +96,23 @@ def make_problem(size: Size, rng: np.random.Generator) -> Problem:
 def bare_products(problem: Problem) -> Contender:
     """Return the matrix products that the algorithm cannot do without, into arrays made beforehand."""
     batch, steps, features = problem.xs.shape
-    units = len(problem.W_hh)
+    units, width = problem.W_hh.shape
     W_xh, W_hh = problem.W_xh, problem.W_hh
     W_xh_T, W_hh_T = W_xh.T.copy(), W_hh.T.copy()
     xs = problem.xs.transpose(1, 0, 2).reshape(-1, features)
-    das = problem.dhs.transpose(1, 0, 2).reshape(-1, units)
-    hs = np.tanh(das)
-    h_steps, da_steps = (list(rows.reshape(steps, batch, units)) for rows in (hs, das))
+    hs = np.tanh(problem.dhs.transpose(1, 0, 2).reshape(-1, units))
+    das = np.tile(hs, width // units)
+    h_steps = list(hs.reshape(steps, batch, units))
+    da_steps = list(das.reshape(steps, batch, width))
     a, dxs, dW_xh, dW_hh = np.empty_like(das), np.empty_like(xs), np.empty_like(W_xh), np.empty_like(W_hh)
-    product = np.empty_like(h_steps[0])
+    a_t, dh_t = np.empty_like(da_steps[0]), np.empty_like(h_steps[0])
 
     def run() -> None:
         np.matmul(xs, W_xh, out=a)
         for h_t in h_steps:
-            np.matmul(h_t, W_hh, out=product)
+            np.matmul(h_t, W_hh, out=a_t)
         for da_t in da_steps:
-            np.matmul(da_t, W_hh_T, out=product)
+            np.matmul(da_t, W_hh_T, out=dh_t)
         np.matmul(das, W_xh_T, out=dxs)
         np.matmul(xs.T, das, out=dW_xh)
         np.matmul(hs.T, das, out=dW_hh)
@@ -95,23 +120,26 @@ def bare_products(problem: Problem) -> Contender:
     return run
 
 
-def cells(problem: Problem, workspace: Workspace | None) -> Contender:
+def our_cells(kind: Kind, problem: Problem, workspace: Any) -> Contender:
     """Return this course's forward and backward pass."""
+    module, starts = kind.module, (None, None) if kind.module is cells.lstm else (None,)
 
     def run() -> tuple[Array, ...]:
-        hs, cache = forward(problem.xs, None, problem.W_xh, problem.W_hh, problem.b_h, workspace=workspace)
-        grads = backward(problem.dhs, cache)
+        hs, *_, cache = module.forward(
+            problem.xs, *starts, problem.W_xh, problem.W_hh, problem.b_h, workspace=workspace
+        )
+        grads = module.backward(problem.dhs, cache)
         return hs, grads.dxs, grads.dW_xh, grads.dW_hh, grads.db_h
 
     return run
 
 
-def keras_layer(problem: Problem) -> Contender:
-    """Return Keras' SimpleRNN and its gradients in one compiled function, inputs ready as tensors."""
+def keras_layer(kind: Kind, problem: Problem) -> Contender:
+    """Return Keras' layer and its gradients in one compiled function, inputs ready as tensors."""
     import keras
     import tensorflow as tf
 
-    layer = keras.layers.SimpleRNN(len(problem.W_hh), return_sequences=True)
+    layer = getattr(keras.layers, kind.keras)(len(problem.W_hh), return_sequences=True)
     layer.build(problem.xs.shape)
     layer.set_weights([problem.W_xh, problem.W_hh, problem.b_h])
     xs, dhs = tf.constant(problem.xs), tf.constant(problem.dhs)
@@ -126,8 +154,13 @@ def keras_layer(problem: Problem) -> Contender:
     return lambda: step(xs, dhs)
 
 
-def torch_layer(problem: Problem) -> Contender:
-    """Return PyTorch's RNN and its gradients; of its two biases the second is zero and has the same gradient."""
+def torch_layer(kind: Kind, problem: Problem) -> Contender | None:
+    """Return PyTorch's RNN and its gradients; of its two biases the second is zero and has the same gradient.
+
+    Its LSTM and GRU have other orders of blocks, so that only the plain cell is compared.
+    """
+    if kind.blocks > 1 or not find_spec("torch"):
+        return None
     import torch  # type: ignore[import-not-found]
 
     torch.set_num_threads(1)
@@ -147,13 +180,17 @@ def torch_layer(problem: Problem) -> Contender:
     return run
 
 
-def contenders(size: Size) -> dict[str, Contender]:
+def contenders(kind: Kind, size: Size) -> dict[str, Contender]:
     """Return all contenders on one problem, after making sure that they compute the same."""
-    problem = make_problem(size, np.random.default_rng(0))
-    workspace = Workspace(*size[:4], dtype=np.float32)
-    competing = {"cells": cells(problem, workspace), "fresh": cells(problem, None), "Keras": keras_layer(problem)}
-    if find_spec("torch"):
-        competing["PyTorch"] = torch_layer(problem)
+    problem = make_problem(kind, size, np.random.default_rng(0))
+    workspace = kind.module.Workspace(*size[:4], dtype=np.float32)
+    competing = {
+        "cells": our_cells(kind, problem, workspace),
+        "fresh": our_cells(kind, problem, None),
+        "Keras": keras_layer(kind, problem),
+    }
+    if torch := torch_layer(kind, problem):
+        competing["PyTorch"] = torch
     expected = [value.copy() for value in competing["cells"]()]
     for name, run in competing.items():
         for want, got in zip(expected, run(), strict=True):
@@ -184,15 +221,16 @@ def ratio(numerator: Array, denominator: Array) -> str:
     return f"{middle:.2f} ({low:.2f}-{high:.2f})"
 
 
-def row(size: Size, times: dict[str, Array]) -> list[str]:
+def row(name: str, size: Size, times: dict[str, Array]) -> list[str]:
     """Return one line of the table."""
     products, ours = times["products"], times["cells"]
     return [
+        name,
         str(size[:4]),
         f"{np.median(products) * 1e6:.0f}",
         f"{np.median(ours) * 1e6:.0f}",
         ratio(ours, products),
-        f"<= {size.at_most}",
+        f"<= {size.at_most}" if size.at_most else "-",
         ratio(times["fresh"], products),
         ratio(times["Keras"], ours),
         f">= {size.keras_at_least}" if size.keras_at_least else "-",
@@ -201,6 +239,7 @@ def row(size: Size, times: dict[str, Array]) -> list[str]:
 
 
 HEADINGS = [
+    "cell",
     "(B, T, D, H)",
     "products, us",
     "cells, us",
@@ -219,11 +258,13 @@ def main() -> None:
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    print("tanh RNN, forward and backward with dxs, float32, one thread; median (quartiles) of interleaved rounds")
+    print("forward and backward with dxs, float32, one thread; median (quartiles) of interleaved rounds")
     print("products: the bare np.matmul calls; cells: with a Workspace; fresh: without one")
     if not find_spec("torch"):
         print("PyTorch is not installed, so its column is empty.")
-    table = [HEADINGS, *(row(size, measure(contenders(size))) for size in SIZES)]
+    table = [HEADINGS]
+    for name, kind in KINDS.items():
+        table += [row(name, size, measure(contenders(kind, size))) for size in kind.sizes]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for line in table:
         print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))

@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from rnn_helpers.cells.arguments import fitting, numbers, require_current, sequences, shaped
+
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
@@ -166,7 +168,7 @@ def forward(
     """
     f = _activation(activation)
     xs, h_0, W_xh, W_hh, b_h, mask = _checked(xs, h_0, W_xh, W_hh, b_h, mask)
-    ws = _workspace_for(xs, W_xh, workspace)
+    ws = fitting(workspace, Workspace, (*xs.shape, W_xh.shape[1]), xs.dtype)
     ws.passes += 1
     ws.xs[:] = xs.transpose(1, 0, 2)
     ws.hs[0] = h_0
@@ -204,12 +206,8 @@ def backward(dhs: Array, cache: Cache) -> Gradients:
     Source: Werbos (1990), Backpropagation through time: what it does and how to do it.
     """
     ws = cache.workspace
-    if cache.number != ws.passes:
-        raise ValueError(
-            f"The cache is from pass {cache.number} of its workspace, which has since run pass {ws.passes} over it. "
-            "Call backward before the next forward, or give each its own Workspace."
-        )
-    ws.das[:] = _shaped("dhs", dhs, ws.hs_out.shape, "hs", ws.hs_out).transpose(1, 0, 2)
+    require_current(cache.number, ws.passes)
+    ws.das[:] = shaped("dhs", dhs, ws.hs_out.shape, "hs", ws.hs_out).transpose(1, 0, 2)
     cache.activation.slope(ws.hs[1:], ws.slopes)
     if cache.masked:
         np.copyto(ws.slopes, 0, where=ws.skip)
@@ -240,61 +238,23 @@ def _activation(choice: str | Callable[..., Any]) -> Activation:
 
 def _checked(xs: Any, h_0: Any, W_xh: Any, W_hh: Any, b_h: Any, mask: Any) -> tuple[Any, ...]:
     """Return the same six as arrays of one precision that fit each other; only the mask may still be None."""
-    xs = _numbers("xs", xs)
-    if xs.dtype.kind != "f":
-        xs = xs.astype(np.float64)
-    if xs.dtype not in (np.float32, np.float64):
-        raise TypeError(f"xs has dtype {xs.dtype}; expected float32 or float64. Convert it: xs.astype(np.float32).")
-    if xs.ndim != 3:
-        way_out = " Add the batch axis with xs[None]." if xs.ndim == 2 else ""
-        raise ValueError(f"xs has shape {xs.shape}; expected (batch, steps, features).{way_out}")
+    xs = sequences(xs)
     batch, steps, features = xs.shape
 
-    W_xh = _numbers("W_xh", W_xh, xs.dtype)
+    W_xh = numbers("W_xh", W_xh, xs.dtype)
     if W_xh.ndim != 2 or len(W_xh) != features:
         raise ValueError(
             f"W_xh has shape {W_xh.shape}; expected ({features}, units) to fit xs with shape {xs.shape}. "
             "Weights of PyTorch, or in column notation, need .T."
         )
     units = W_xh.shape[1]
-    W_hh = _shaped("W_hh", W_hh, (units, units), "W_xh", W_xh)
+    W_hh = shaped("W_hh", W_hh, (units, units), "W_xh", W_xh)
     W_hh = np.ascontiguousarray(W_hh)  # BLAS would copy a strided one at every step
-    b_h = _shaped("b_h", b_h, (units,), "W_xh", W_xh)
-    h_0 = _shaped("h_0", np.zeros((batch, units)) if h_0 is None else h_0, (batch, units), "xs", xs)
+    b_h = shaped("b_h", b_h, (units,), "W_xh", W_xh)
+    h_0 = shaped("h_0", np.zeros((batch, units)) if h_0 is None else h_0, (batch, units), "xs", xs)
     if mask is not None:
-        mask = _shaped("mask", mask, (batch, steps), "xs", xs)
+        mask = shaped("mask", mask, (batch, steps), "xs", xs)
         strange = mask[(mask != 0) & (mask != 1)]
         if strange.size:
             raise ValueError(f"mask holds {strange[0]}; expected True or 1 where a step is real, else False or 0.")
     return xs, h_0, W_xh, W_hh, b_h, mask
-
-
-def _numbers(name: str, values: Any, dtype: DTypeLike | None = None) -> Array:
-    array = np.asarray(values)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(
-            f"{name} has dtype {array.dtype}; expected real numbers. "
-            f"Look at what is in it, then convert: np.asarray({name}, dtype=np.float64)."
-        )
-    return np.asarray(array, dtype) if dtype else array
-
-
-def _shaped(name: str, values: Any, expected: tuple[int, ...], other_name: str, other: Array) -> Array:
-    array = _numbers(name, values, other.dtype)
-    if array.shape != expected:
-        raise ValueError(
-            f"{name} has shape {array.shape}; expected {expected} to fit {other_name} with shape {other.shape}."
-        )
-    return array
-
-
-def _workspace_for(xs: Array, W_xh: Array, workspace: Workspace | None) -> Workspace:
-    sizes = batch, steps, features, units = (*xs.shape, W_xh.shape[1])
-    if workspace is None:
-        return Workspace(batch, steps, features, units, xs.dtype)
-    if (workspace.sizes, workspace.dtype) != (sizes, xs.dtype):
-        raise ValueError(
-            f"The workspace is for {workspace.sizes}, {workspace.dtype}; these arrays are {sizes}, {xs.dtype}, "
-            f"in the order batch, steps, features, units. Make one with Workspace{(*sizes, xs.dtype.name)}."
-        )
-    return workspace

@@ -1,0 +1,11 @@
+"""Recurrent cells that run over whole sequences and backpropagate through time, fast, in NumPy alone.
+
+simple   h_t = f(x_t W_xh + h_{t-1} W_hh + b_h); its names are those of this package: `cells.forward`, `cells.backward`
+lstm     a memory behind three gates: `cells.lstm.forward`, `cells.lstm.backward`
+gru      two gates on the state itself: `cells.gru.forward`, `cells.gru.backward`
+"""
+
+from rnn_helpers.cells import gru, lstm
+from rnn_helpers.cells.simple import ACTIVATIONS, Activation, Cache, Gradients, Workspace, backward, forward
+
+__all__ = ["ACTIVATIONS", "Activation", "Cache", "Gradients", "Workspace", "backward", "forward", "gru", "lstm"]

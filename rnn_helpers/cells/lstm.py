@@ -1,0 +1,232 @@
+"""Run an LSTM over whole sequences, and backpropagate through time.
+
+    i_t, f_t, o_t = sigmoid(...)    g_t = tanh(...)    each of x_t W_xh + h_{t-1} W_hh + b_h
+    c_t = f_t c_{t-1} + i_t g_t     h_t = o_t tanh(c_t)
+
+    name        shape                       what it is
+    xs          (batch, steps, features)    inputs
+    hs, cs      (batch, steps, units)       states h_1 ... h_T and memories c_1 ... c_T
+    h_0, c_0    (batch, units)              both before the first step
+    W_xh        (features, 4 units)         in four blocks, in Keras' order: i, f, g, o (Keras calls g "c")
+    W_hh        (units, 4 units)            the same
+    b_h         (4 units,)                  the same
+
+Inside, arrays are gate-major: sequences are columns, so that each gate of a step is one block of memory, and the three
+sigmoid gates are neighbours. h_{t-1}, x_t and a 1 are stacked, so that a step is one product with all the weights. And
+sigmoid(a) = (1 + tanh(a / 2)) / 2: with those weights halved, one tanh serves all four gates.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from rnn_helpers.cells.arguments import fitting, require_current, sequences, shaped
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
+
+    Array = NDArray[Any]
+
+GATES = 4
+INSIDE = (0, 1, 3, 2)  # the order i, f, o, g: the sigmoid gates first; it is its own inverse
+
+
+class Gradients(NamedTuple):
+    """Hold dL/d(argument) for every argument of `forward`, each in the shape of its argument."""
+
+    dxs: Array
+    dh_0: Array
+    dc_0: Array
+    dW_xh: Array
+    dW_hh: Array
+    db_h: Array
+
+
+class Workspace:
+    """Own the arrays of one problem size, so that a training loop allocates nothing.
+
+    Pass it to `forward`; `backward` finds it in the cache. What the two return are then views of these arrays: `hs`
+    and `cs` (read-only) stay valid until the next `forward`, the gradients until the next `backward`.
+    """
+
+    def __init__(self, batch: int, steps: int, features: int, units: int, dtype: DTypeLike) -> None:
+        self.sizes = (batch, steps, features, units)
+        self.dtype = np.dtype(dtype)
+        self.passes = 0  # lets `backward` notice a cache that a later `forward` has overwritten
+        rows, columns = GATES * units, units + features + 1
+
+        def empty(*shape: int) -> Array:
+            return np.empty(shape, self.dtype)
+
+        self.halved = empty(rows, columns)
+        self.weights_T = empty(columns, rows)
+        self.stacked = empty(steps + 1, columns, batch)  # h_{t-1}, x_t, 1
+        self.stacked[:, -1] = 1
+        self.memories = empty(steps + 1, units, batch)  # begins with c_0
+        self.seen = empty(steps, units, batch)  # tanh(c_t)
+        self.gates = empty(steps, rows, batch)
+        self.das = empty(steps, rows, batch)
+        self.dstacked = empty(steps, columns, batch)
+        self.dhs = empty(steps, units, batch)
+        self.slopes, self.part = empty(rows, batch), empty(units, batch)
+        self.dh, self.dc = empty(units, batch), empty(units, batch)
+
+        # One column per step and sequence: what the product over all steps sees.
+        self.all_das = empty(rows, steps, batch)
+        self.all_stacked = empty(columns, steps, batch)
+        self.dweights = empty(rows, columns)
+
+        # Making a view costs as much as a small product, so the views of each step are made once.
+        h = self.stacked[:, :units]
+        sigmoids = self.gates[:, : 3 * units]
+        i, f, o, g = (self.gates[:, gate * units : (gate + 1) * units] for gate in range(GATES))
+        c_before, c = self.memories[:-1], self.memories[1:]
+        self.forward_steps = list(
+            zip(self.stacked[:-1], self.gates, sigmoids, i, f, o, g, c_before, c, self.seen, h[1:], strict=True)
+        )
+        da_i, da_f, da_o, da_g = (self.das[:, gate * units : (gate + 1) * units] for gate in range(GATES))
+        self.backward_steps = list(
+            zip(self.dhs, self.gates, i, f, o, g, c_before, self.seen,
+                self.das, da_i, da_f, da_o, da_g, self.dstacked, self.dstacked[:, :units], strict=True)
+        )[::-1]  # fmt: skip
+
+        self.hs_out, self.cs_out = h[1:].transpose(2, 0, 1), c.transpose(2, 0, 1)
+        self.hs_out.flags.writeable = self.cs_out.flags.writeable = False  # `backward` still needs them
+        self.gradients = Gradients(
+            dxs=self.dstacked[:, units:-1].transpose(2, 0, 1),
+            dh_0=self.dstacked[0, :units].T,
+            dc_0=self.dc.T,
+            dW_xh=empty(features, rows),
+            dW_hh=empty(units, rows),
+            db_h=empty(rows),
+        )
+
+
+class Cache(NamedTuple):
+    """Carry from `forward` to `backward` what it needs; nothing in it belongs to the caller's arrays."""
+
+    workspace: Workspace
+    number: int  # of this pass among the workspace's
+    shared: bool  # the workspace is the caller's
+
+
+def forward(
+    xs: Array,
+    h_0: Array | None,
+    c_0: Array | None,
+    W_xh: Array,
+    W_hh: Array,
+    b_h: Array,
+    *,
+    workspace: Workspace | None = None,
+) -> tuple[Array, Array, Cache]:
+    """Run an LSTM over a batch of sequences.
+
+    xs: (batch, steps, features); h_0, c_0: (batch, units), or None for zeros
+    W_xh: (features, 4 units); W_hh: (units, 4 units); b_h: (4 units,), in Keras' order of gates
+    workspace: None for results of their own; a `Workspace` of these sizes for speed, on the terms it states
+
+    xs decides the precision: float32 and float64 stay, integers and booleans count as float64. No argument is changed.
+    Returns hs, cs: (batch, steps, units), and the cache for `backward`.
+    Raises ValueError when shapes or workspace do not fit; TypeError when a dtype does not.
+    Source: Hochreiter and Schmidhuber (1997), with the forget gate of Gers, Schmidhuber and Cummins (2000).
+    """
+    xs, h_0, c_0, W_xh, W_hh, b_h = _checked(xs, h_0, c_0, W_xh, W_hh, b_h)
+    units = len(W_hh)
+    ws = fitting(workspace, Workspace, (*xs.shape, units), xs.dtype)
+    ws.passes += 1
+    ws.stacked[:-1, units:-1] = xs.transpose(1, 2, 0)
+    ws.stacked[0, :units] = h_0.T
+    ws.memories[0] = c_0.T
+    for place, gate in enumerate(INSIDE):
+        block, inside = slice(gate * units, (gate + 1) * units), slice(place * units, (place + 1) * units)
+        ws.weights_T[:units, inside] = W_hh[:, block]
+        ws.weights_T[units:-1, inside] = W_xh[:, block]
+        ws.weights_T[-1, inside] = b_h[block]
+    ws.halved[:] = ws.weights_T.T
+    ws.halved[: 3 * units] *= 0.5
+
+    part = ws.part
+    for stacked, gates, sigmoids, i, f, o, g, c_before, c, seen, h in ws.forward_steps:
+        np.dot(ws.halved, stacked, out=gates)
+        np.tanh(gates, out=gates)
+        np.multiply(sigmoids, 0.5, out=sigmoids)
+        np.add(sigmoids, 0.5, out=sigmoids)
+        np.multiply(f, c_before, out=c)
+        np.multiply(i, g, out=part)
+        np.add(c, part, out=c)
+        np.tanh(c, out=seen)
+        np.multiply(o, seen, out=h)
+
+    if workspace is None:
+        return ws.hs_out.copy(), ws.cs_out.copy(), Cache(ws, ws.passes, shared=False)
+    return ws.hs_out, ws.cs_out, Cache(ws, ws.passes, shared=True)
+
+
+def backward(dhs: Array, cache: Cache) -> Gradients:
+    """Backpropagate through time: from dL/dh_t of every output to dL/d(argument) of `forward`.
+
+    dL/dc_t = dL/dh_t o_t (1 - tanh(c_t)^2) + dL/dc_{t+1} f_{t+1}: a memory is handed back through its forget gate alone
+
+    dhs: (batch, steps, units), what the loss says about each output h_t by itself, not through later steps
+    cache: what `forward` returned; it may be used again unless its workspace has run forward since
+
+    Returns Gradients(dxs, dh_0, dc_0, dW_xh, dW_hh, db_h), summed over the batch and in the precision of xs.
+    Raises ValueError when dhs does not fit hs or the cache is out of date; TypeError when its dtype does not.
+    """
+    ws = cache.workspace
+    require_current(cache.number, ws.passes)
+    batch, steps, features, units = ws.sizes
+    ws.dhs[:] = shaped("dhs", dhs, ws.hs_out.shape, "hs", ws.hs_out).transpose(1, 2, 0)
+    slopes, part, dh, dc = ws.slopes, ws.part, ws.dh, ws.dc
+    sigmoid_slopes, tanh_slopes = slopes[: 3 * units], slopes[3 * units :]
+    dc[:] = 0
+    dh_later: Array | float = 0.0
+    for dh_t, gates, i, f, o, g, c_before, seen, da, da_i, da_f, da_o, da_g, dstacked, dh_before in ws.backward_steps:
+        np.add(dh_t, dh_later, out=dh)
+        np.multiply(dh, seen, out=da_o)
+        np.multiply(dh, o, out=dh)  # from here on dL/dtanh(c_t)
+        np.multiply(seen, seen, out=part)
+        np.multiply(dh, part, out=part)
+        np.subtract(dh, part, out=dh)
+        np.add(dc, dh, out=dc)
+        np.multiply(dc, g, out=da_i)
+        np.multiply(dc, c_before, out=da_f)
+        np.multiply(dc, i, out=da_g)
+        np.multiply(gates, gates, out=slopes)
+        np.subtract(gates[: 3 * units], sigmoid_slopes, out=sigmoid_slopes)
+        np.subtract(1, tanh_slopes, out=tanh_slopes)
+        np.multiply(da, slopes, out=da)
+        np.dot(ws.weights_T, da, out=dstacked)
+        np.multiply(dc, f, out=dc)
+        dh_later = dh_before
+
+    ws.all_das[:] = ws.das.transpose(1, 0, 2)
+    ws.all_stacked[:] = ws.stacked[:-1].transpose(1, 0, 2)
+    columns = (-1, steps * batch)
+    np.dot(ws.all_das.reshape(columns), ws.all_stacked.reshape(columns).T, out=ws.dweights)
+    grads = ws.gradients
+    for place, gate in enumerate(INSIDE):
+        block = slice(gate * units, (gate + 1) * units)
+        of_gate = ws.dweights[place * units : (place + 1) * units].T
+        grads.dW_hh[:, block], grads.dW_xh[:, block], grads.db_h[block] = (
+            of_gate[:units],
+            of_gate[units:-1],
+            of_gate[-1],
+        )
+    return grads if cache.shared else Gradients(*(gradient.copy() for gradient in grads))
+
+
+def _checked(xs: Any, h_0: Any, c_0: Any, W_xh: Any, W_hh: Any, b_h: Any) -> tuple[Any, ...]:
+    """Return the same six as arrays of one precision that fit each other."""
+    xs = sequences(xs)
+    W_hh = shaped("W_hh", W_hh, (len(W_hh), GATES * len(W_hh)), "xs", xs)
+    rows = W_hh.shape[1]
+    W_xh = shaped("W_xh", W_xh, (xs.shape[2], rows), "W_hh", W_hh)
+    b_h = shaped("b_h", b_h, (rows,), "W_hh", W_hh)
+    state = (len(xs), len(W_hh))
+    h_0 = shaped("h_0", np.zeros(state) if h_0 is None else h_0, state, "xs", xs)
+    c_0 = shaped("c_0", np.zeros(state) if c_0 is None else c_0, state, "xs", xs)
+    return xs, h_0, c_0, W_xh, W_hh, b_h
