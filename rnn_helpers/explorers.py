@@ -161,3 +161,36 @@ def guess_explorer(guess: Callable, alphabet: str, start: str = "the fun") -> No
         return picture(ax, f"After {text!r} at temperature {temperature:g}: {words}. It goes on: {continuation!r}.")
 
     cards.show(Explorer(draw, {"type a word": Words(start), "temperature": Range(0.0, 2.0, 0.5, 0.1)}))
+
+
+def gate_explorer(xs: np.ndarray, gates: dict[str, np.ndarray], start: int = 1) -> None:
+    """Show what one unit's gates do while a sequence of the adding problem is read, with a slider for the unit.
+
+    xs: (steps, 2), values and marks; gates: name -> (steps, units), each between 0 and 1, and "memory": (steps, units)
+    start: the unit at which the slider begins, counted from 1
+    """
+    steps, units = gates["memory"].shape
+    doors = [name for name in gates if name != "memory"]
+    marked = np.flatnonzero(xs[:, 1]).tolist()
+
+    def draw(unit: int) -> Picture:
+        rows = np.array([xs[:, 0], xs[:, 1], *(gates[name][:, unit - 1] for name in doors)])
+        memory = gates["memory"][:, unit - 1]
+        ax, below = plots.new_column(9.0, 4.4, (3, 2))
+        ax.imshow(rows, aspect="auto", cmap="cividis", vmin=0, vmax=1, extent=(0.5, steps + 0.5, len(rows) - 0.5, -0.5))
+        ax.set_yticks(range(len(rows)), ["value", "mark", *doors])
+        ax.set_xticks([])
+        ax.set_title(f"Unit {unit}: what its gates do, and what its memory holds")
+        below.plot(np.arange(1, steps + 1), memory, color=plots.COLOURS[0])
+        for place in marked:
+            below.axvline(place + 1, color="grey", linestyle=":", linewidth=1)
+        below.set(xlim=(0.5, steps + 0.5), xlabel="step", ylabel="memory")
+        at_marks = "; ".join(
+            f"at step {place + 1} (value {xs[place, 0]:.2f}) the memory goes from {memory[place - 1]:.2f} to "
+            f"{memory[place]:.2f}, input gate {rows[2, place]:.2f}"
+            for place in marked
+        )
+        mean = ", ".join(f"{name} {gates[name][:, unit - 1].mean():.2f}" for name in doors)
+        return picture(ax, f"Unit {unit}. Mean over the sequence: {mean}. {at_marks}.")
+
+    cards.show(Explorer(draw, {"unit": Range(1, units, start)}))

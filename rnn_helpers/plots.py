@@ -29,12 +29,21 @@ PADDING = 0.08  # inches around a figure, so that it does not touch what stands 
 
 def new_axes(width: float = 7.0, height: float = 2.8) -> Axes:
     """Return the axes of a new figure in the course's style; width and height in inches."""
+    (ax,) = new_column(width, height, (1.0,))
+    return ax
+
+
+def new_column(width: float, height: float, shares: Sequence[float]) -> list[Axes]:
+    """Return the axes of a new figure, one above the other, with these shares of its height."""
     with plt.style.context(STYLE):
         layout = ConstrainedLayoutEngine(w_pad=PADDING, h_pad=PADDING)
-        _, ax = plt.subplots(figsize=(width, height), layout=layout)
-    ax.set_prop_cycle(color=COLOURS)
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax
+        _, column = plt.subplots(
+            len(shares), figsize=(width, height), layout=layout, height_ratios=shares, squeeze=False
+        )
+    for ax in column[:, 0]:
+        ax.set_prop_cycle(color=COLOURS)
+        ax.spines[["top", "right"]].set_visible(False)
+    return list(column[:, 0])
 
 
 def curves(

@@ -1,0 +1,602 @@
+"""Lesson 13: a step of an LSTM and its way back, the memory's Jacobian, a step of a GRU, the count of parameters.
+
+The oracles of the steps work out one unit of one sequence at a time, with math.exp; the way back is never gone: the
+oracles use the complex step of lesson 04.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from autograde_tests.drawing import Rng, numbers, sizes
+from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
+from autograde_tests.lesson_04_bptt import EXACT, complex_step
+
+SHORT = Tolerance(1e-10, "float64, sums of fewer than twenty products near 1")
+
+
+def _logistic(a):
+    return 1 / (1 + np.exp(-a))
+
+
+def _one_logistic(a: float) -> float:
+    return 1 / (1 + math.exp(-a))
+
+
+def _sum(x, h, W_xh, W_hh, bias, column):
+    """Return one number of x W_xh + h W_hh + bias, one product at a time."""
+    from_x = math.fsum(x[j] * W_xh[j, column] for j in range(len(x)))
+    return from_x + math.fsum(h[j] * W_hh[j, column] for j in range(len(h))) + bias
+
+
+# ------------------------------------------------------------------------------------------ lstm_step
+
+
+def lstm_step_oracle(x_t, h_prev, c_prev, W_xh, W_hh, b_h):
+    """Return (h_t, c_t), one unit of one sequence at a time."""
+    h_t, c_t = np.empty(h_prev.shape), np.empty(h_prev.shape)
+    units = h_prev.shape[1]
+    for row, unit in np.ndindex(h_t.shape):
+        i, f, g, o = (
+            _sum(x_t[row], h_prev[row], W_xh, W_hh, b_h[block * units + unit], block * units + unit)
+            for block in range(4)
+        )
+        c = _one_logistic(f) * c_prev[row, unit] + _one_logistic(i) * math.tanh(g)
+        c_t[row, unit], h_t[row, unit] = c, _one_logistic(o) * math.tanh(c)
+    return h_t, c_t
+
+
+def _lstm_inputs(rng: Rng, batch: int, features: int, units: int, *, on: str = "xhcb") -> tuple:
+    """Draw (x_t, h_prev, c_prev, W_xh, W_hh, b_h); the terms not named in `on` are zero."""
+    return (
+        numbers(rng, batch, features) * ("x" in on),
+        numbers(rng, batch, units, scale=0.5) * ("h" in on),
+        numbers(rng, batch, units) * ("c" in on),
+        numbers(rng, features, 4 * units, scale=0.7),
+        numbers(rng, units, 4 * units, scale=0.7),
+        numbers(rng, 4 * units) * ("b" in on),
+    )
+
+
+def _lstm(x, h, c, U, W, b, *, order=(0, 1, 2, 3), cut=None, memory=None, shown=None, squash=np.tanh):
+    """Take an LSTM step. order: where i, f, g, o are looked for; cut: (a, units) -> blocks; memory, shown: the last two lines."""
+    a = x @ U + h @ W + b
+    blocks = cut(a, h.shape[1]) if cut else np.split(a, 4, axis=1)
+    i, f, g, o = (blocks[place] for place in order)
+    i, f, g, o = _logistic(i), _logistic(f), squash(g), _logistic(o)
+    c_t = memory(i, f, g, c) if memory else f * c + i * g
+    return (shown(o, c_t) if shown else o * np.tanh(c_t)), c_t
+
+
+def _blockwise_transposed(W):
+    return np.hstack([block.T for block in np.split(W, 4, axis=1)])
+
+
+def _writes_over_c_prev(x, h, c, U, W, b):
+    h_t, c[:] = _lstm(x, h, c, U, W, b)
+    return h_t, c
+
+
+def _lstm_in_four_products(x_t, h_prev, c_prev, W_xh, W_hh, b_h):
+    n = c_prev.shape[-1]
+
+    def part(k):
+        columns = slice(k * n, (k + 1) * n)
+        return x_t.dot(W_xh[:, columns]) + h_prev.dot(W_hh[:, columns]) + b_h[columns]
+
+    c_t = _logistic(part(1)) * c_prev
+    c_t += _logistic(part(0)) * np.tanh(part(2))
+    return _logistic(part(3)) * np.tanh(c_t), c_t
+
+
+def _lstm_joined(x_t, h_prev, c_prev, W_xh, W_hh, b_h):
+    a = np.einsum("bk,kn->bn", np.concatenate([x_t, h_prev], axis=1), np.concatenate([W_xh, W_hh])) + b_h
+    a = a.reshape(len(x_t), 4, -1)
+    i, f, o = (0.5 + 0.5 * np.tanh(a[:, k] / 2) for k in (0, 1, 3))
+    c_t = f * c_prev + i * np.tanh(a[:, 2])
+    return [np.tanh(c_t) * o, c_t]
+
+
+lstm_step = Exercise(
+    name="lstm_step",
+    challenges=(
+        Challenge("the bias alone", 0.5, lambda rng: _lstm_inputs(rng, *sizes(rng, 3), on="b")),
+        Challenge("the old memory alone", 0.5, lambda rng: _lstm_inputs(rng, *sizes(rng, 3), on="c")),
+        Challenge("the input and the memory", 0.5, lambda rng: _lstm_inputs(rng, *sizes(rng, 3), on="xc")),
+        Challenge("everything at once", 1.0, lambda rng: _lstm_inputs(rng, *sizes(rng, 3))),
+        Challenge("one sequence, one feature", 0.5, lambda rng: _lstm_inputs(rng, 1, 1, 4), hidden=True),
+        Challenge("as many features as units", 0.5, lambda rng: _lstm_inputs(rng, 3, 4, 4), hidden=True),
+    ),
+    oracle=lstm_step_oracle,
+    tolerance=SHORT,
+    mistakes=(
+        Mistake(
+            "the blocks are taken in the order i, f, o, g; here they stand as i, f, g, o",
+            lambda *a: _lstm(*a, order=(0, 1, 3, 2)),
+        ),
+        Mistake(
+            "input gate and forget gate are exchanged; the first block is i, the second f",
+            lambda *a: _lstm(*a, order=(1, 0, 2, 3)),
+        ),
+        Mistake(
+            "every fourth column is taken for a gate; each gate's columns stand next to each other",
+            lambda *a: _lstm(*a, cut=lambda s, n: [s[:, k::4] for k in range(4)]),
+        ),
+        Mistake(
+            "the candidate g goes through the sigmoid; it is the one that goes through tanh",
+            lambda *a: _lstm(*a, squash=_logistic),
+        ),
+        Mistake("the candidate g is not squashed; it goes through tanh", lambda *a: _lstm(*a, squash=lambda g: g)),
+        Mistake(
+            "the input gate is missing: g is added to the memory whole",
+            lambda *a: _lstm(*a, memory=lambda i, f, g, c: f * c + g),
+        ),
+        Mistake(
+            "the forget gate is missing: the old memory stays whole",
+            lambda *a: _lstm(*a, memory=lambda i, f, g, c: c + i * g),
+        ),
+        Mistake(
+            "what is not let in is kept, 1 - i; the forget gate has its own block of weights",
+            lambda *a: _lstm(*a, memory=lambda i, f, g, c: (1 - i) * c + i * g),
+        ),
+        Mistake(
+            "the old memory is left out, so that nothing is remembered",
+            lambda *a: _lstm(*a, memory=lambda i, f, g, c: i * g),
+        ),
+        Mistake(
+            "the forget gate is applied to h_prev; the old memory is c_prev",
+            lambda x, h, c, U, W, b: _lstm(x, h, h, U, W, b),
+        ),
+        Mistake(
+            "the output gate is missing: h_t is tanh(c_t)", lambda *a: _lstm(*a, shown=lambda o, c_t: np.tanh(c_t))
+        ),
+        Mistake(
+            "h_t is o times c_t; the memory goes through tanh before it is shown",
+            lambda *a: _lstm(*a, shown=lambda o, c_t: o * c_t),
+        ),
+        Mistake("the bias b_h is left out", lambda x, h, c, U, W, b: _lstm(x, h, c, U, W, 0 * b)),
+        Mistake(
+            "each block of W_hh is used transposed",
+            lambda x, h, c, U, W, b: _lstm(x, h, c, U, _blockwise_transposed(W), b),
+        ),
+        Mistake(
+            "h_prev is ignored: the doors see the input only", lambda x, h, c, U, W, b: _lstm(x, 0 * h, c, U, W, b)
+        ),
+        Mistake("the two results are exchanged; h_t comes first", lambda *a: _lstm(*a)[::-1]),
+        Mistake("the new memory is written over c_prev", _writes_over_c_prev),
+    ),
+    styles=(_lstm, _lstm_in_four_products, _lstm_joined),
+    hints=(
+        "Which of the four blocks goes through tanh, and which through the sigmoid? What is each multiplied by?",
+        "One sum gives a, (batch, 4 units); np.split(a, 4, axis=1) gives the four blocks in the order i, f, g, o.",
+        "c_t is sigmoid(f) times c_prev plus sigmoid(i) times tanh(g); h_t is sigmoid(o) times tanh(c_t).",
+    ),
+)
+
+# ---------------------------------------------------------------------------------- lstm_step_backward
+
+
+BACK_KEYS = ("da_i", "da_f", "da_g", "da_o", "dc_prev")
+
+
+class _Wanted(dict):
+    """Each gradient by its name, computed by the complex step when it is asked for."""
+
+    def __init__(self, loss, given):
+        super().__init__(given)
+        self.loss = loss
+
+    def __getitem__(self, name):
+        return complex_step(lambda moved: self.loss({**self, name: moved}), super().__getitem__(name))
+
+
+def lstm_step_backward_oracle(dh_t, dc_t, cache):
+    """Return the gradients of sum(dh_t h_t + dc_t c_t) for the pre-activations, which the gates give away."""
+    c_prev, i, f, g, o, _ = cache
+    given = {name: np.log(gate / (1 - gate)) for name, gate in (("da_i", i), ("da_f", f), ("da_o", o))}
+
+    def loss(at):
+        c = _logistic(at["da_f"]) * at["dc_prev"] + _logistic(at["da_i"]) * np.tanh(at["da_g"])
+        return np.sum(dh_t * _logistic(at["da_o"]) * np.tanh(c) + dc_t * c)
+
+    return _Wanted(loss, {**given, "da_g": np.arctanh(g), "dc_prev": c_prev})
+
+
+def _back_case(key: str, *, on: str = "hc", batch: int = 0):
+    def draw(rng: Rng) -> tuple:
+        rows, units = sizes(rng, 2, 2, 5)
+        shape = (batch or rows, units)
+        i, f, o = (_logistic(numbers(rng, *shape)) for _ in range(3))
+        g, c_prev = np.tanh(numbers(rng, *shape)), numbers(rng, *shape)
+        cache = (c_prev, i, f, g, o, f * c_prev + i * g)
+        return key, numbers(rng, *shape) * ("h" in on), numbers(rng, *shape) * ("c" in on), cache
+
+    return draw
+
+
+def _back(dh, dc_t, cache, *, through=1.0, later=1.0, seen_slope=True, gate=lambda s: s * (1 - s), inner=lambda g: 1 - g**2,
+          partner=False, old=True, kept=True):  # fmt: skip
+    c_prev, i, f, g, o, c_t = cache
+    seen = np.tanh(c_t)
+    dc = later * dc_t + through * dh * o * ((1 - seen**2) if seen_slope else 1)
+    return {
+        "da_i": dc * (i if partner else g) * gate(i),
+        "da_f": dc * (c_prev if old else c_t) * gate(f),
+        "da_g": dc * (g if partner else i) * inner(g),
+        "da_o": dh * seen * gate(o),
+        "dc_prev": dc * f if kept else dc,
+    }
+
+
+def _back_in_order(dh_t, dc_t, cache):
+    c_prev, i, f, g, o, c_t = cache
+    s = np.tanh(c_t)
+    ds, do = dh_t * o, dh_t * s
+    dc = ds / np.cosh(c_t) ** 2
+    dc += dc_t
+    di, df, dg, dc_prev = dc * g, dc * c_prev, dc * i, dc * f
+    da_i, da_f, da_o = di * (i - i * i), df * (f - f * f), do * (o - o**2)
+    return {"dc_prev": dc_prev, "da_o": da_o, "da_g": dg - dg * g * g, "da_f": da_f, "da_i": da_i}
+
+
+def _back_by_rows(dh_t, dc_t, cache):
+    parts = [
+        _back(dh_t[row : row + 1], dc_t[row : row + 1], [v[row : row + 1] for v in cache]) for row in range(len(dh_t))
+    ]
+    return {key: np.concatenate([part[key] for part in parts]) for key in BACK_KEYS}
+
+
+lstm_step_backward = Exercise(
+    name="lstm_step_backward",
+    challenges=(
+        *(Challenge(key, 0.5, _back_case(key)) for key in BACK_KEYS),
+        Challenge("an error through h_t alone", 0.5, _back_case("dc_prev", on="h")),
+        Challenge("an error through c_t alone", 0.5, _back_case("da_f", on="c")),
+        Challenge(
+            "an error through h_t alone, to the candidate", 0.5, _back_case("da_g", on="h", batch=1), hidden=True
+        ),
+        Challenge("an error through c_t alone, to the output gate", 0.5, _back_case("da_o", on="c"), hidden=True),
+    ),
+    oracle=lstm_step_backward_oracle,
+    tolerance=EXACT,
+    mistakes=(
+        Mistake(
+            "the error through h_t never reaches the memory: dc is dc_t plus dh_t o (1 - tanh(c_t)^2)",
+            lambda *a: _back(*a, through=0.0),
+        ),
+        Mistake("the error from later steps, dc_t, is left out", lambda *a: _back(*a, later=0.0)),
+        Mistake("the slope of tanh(c_t) is missing on the way from h_t to c_t", lambda *a: _back(*a, seen_slope=False)),
+        Mistake(
+            "the gates are squashed once more before their slope is taken; what the cache holds is squashed already",
+            lambda *a: _back(*a, gate=lambda s: _logistic(s) * (1 - _logistic(s))),
+        ),
+        Mistake(
+            "the slopes of the sigmoids are missing: these are the gradients of the gates, not of a",
+            lambda *a: _back(*a, gate=lambda s: 1.0),
+        ),
+        Mistake("the gates get the slope of tanh; theirs is s (1 - s)", lambda *a: _back(*a, gate=lambda s: 1 - s**2)),
+        Mistake(
+            "the candidate gets the slope of the sigmoid; its own is 1 - g^2",
+            lambda *a: _back(*a, inner=lambda g: g * (1 - g)),
+        ),
+        Mistake("the candidate's slope is missing", lambda *a: _back(*a, inner=lambda g: 1.0)),
+        Mistake(
+            "i and g each get their own value as a factor; in a product each gets the other's",
+            lambda *a: _back(*a, partner=True),
+        ),
+        Mistake(
+            "the forget gate is given the new memory c_t; it has multiplied the old one",
+            lambda *a: _back(*a, old=False),
+        ),
+        Mistake("what goes to the old memory has not passed the forget gate", lambda *a: _back(*a, kept=False)),
+    ),
+    styles=(_back, _back_in_order, _back_by_rows),
+    hints=(
+        "How many roads lead from the loss to c_t, and what does each multiply the error by?",
+        "First dc, with both roads. Then each factor of f c_prev + i g gets dc times its partner, then its own squash's slope.",
+        "da_i is dc g i (1 - i); da_f takes c_prev and f; da_g takes i and 1 - g^2; da_o comes from dh_t and tanh(c_t).",
+    ),
+    probe="part",
+)
+
+# --------------------------------------------------------------------------------------- cell_jacobian
+
+
+def cell_jacobian_oracle(x_t, h_prev, W_xh, W_hh, b_h):
+    """Return dc_t / dc_{t-1} by the complex step, one row at a time."""
+    units = len(h_prev)
+    i, f, g, _ = (
+        np.array([_sum(x_t, h_prev, W_xh, W_hh, b_h[k], k) for k in range(block * units, (block + 1) * units)])
+        for block in range(4)
+    )
+
+    def memory(c_prev, unit):
+        return (_logistic(f) * c_prev + _logistic(i) * np.tanh(g))[unit]
+
+    return np.stack([complex_step(lambda c, unit=unit: memory(c, unit), np.ones(units)) for unit in range(units)])
+
+
+def _jacobian_inputs(rng: Rng, features: int, units: int) -> tuple:
+    x_t, h_prev, _, W_xh, W_hh, b_h = _lstm_inputs(rng, 1, features, units)
+    return x_t[0], h_prev[0], W_xh, W_hh, b_h
+
+
+def _gates(x, h, U, W, b):
+    return np.split(x @ U + h @ W + b, 4)
+
+
+def _with_a_matrix(x, h, U, W, b):
+    return np.diag(_logistic(_gates(x, h, U, W, b)[1])) @ np.split(W, 4, axis=1)[1].T
+
+
+cell_jacobian = Exercise(
+    name="cell_jacobian",
+    challenges=(
+        Challenge("two features, three units", 0.5, lambda rng: _jacobian_inputs(rng, 2, 3)),
+        Challenge("other sizes", 0.5, lambda rng: _jacobian_inputs(rng, *sizes(rng, 2))),
+        Challenge("one unit", 0.5, lambda rng: _jacobian_inputs(rng, 3, 1), hidden=True),
+    ),
+    oracle=cell_jacobian_oracle,
+    tolerance=EXACT,
+    mistakes=(
+        Mistake(
+            "it is a vector; a unit feels only its own old memory, so these numbers stand on the diagonal of a matrix",
+            lambda *a: _logistic(_gates(*a)[1]),
+        ),
+        Mistake(
+            "it holds the input gate; the old memory is multiplied by the forget gate",
+            lambda *a: np.diag(_logistic(_gates(*a)[0])),
+        ),
+        Mistake(
+            "the forget gate is taken from the third block; it is the second of i, f, g, o",
+            lambda *a: np.diag(_logistic(_gates(*a)[2])),
+        ),
+        Mistake("the sigmoid is missing: these are the sums before it", lambda *a: np.diag(_gates(*a)[1])),
+        Mistake(
+            "the slope of the gate stands there; c_t feels c_{t-1} by the gate itself",
+            lambda *a: np.diag(_logistic(_gates(*a)[1]) * (1 - _logistic(_gates(*a)[1]))),
+        ),
+        Mistake("W_hh is in it; along the memory there is no matrix", _with_a_matrix),
+        Mistake("the bias b_h is left out", lambda x, h, U, W, b: np.diag(_logistic(_gates(x, h, U, W, 0 * b)[1]))),
+        Mistake(
+            "every pair of units has the entry; only the diagonal is not zero",
+            lambda *a: np.tile(_logistic(_gates(*a)[1])[:, None], len(a[1])),
+        ),
+    ),
+    styles=(
+        lambda *a: np.diag(_logistic(_gates(*a)[1])),
+        lambda x, h, U, W, b: np.eye(len(h)) * _logistic((x[None] @ U + h[None] @ W + b)[0, len(h) : 2 * len(h)]),
+        lambda x, h, U, W, b: np.diagflat(0.5 * (1 + np.tanh(0.5 * (x @ U + h @ W + b).reshape(4, -1)[1]))),
+    ),
+    hints=(
+        "In c_t = f c_prev + i g, what depends on c_prev when h_prev is held fixed?",
+        "Only the first term does, and unit by unit: the Jacobian is diagonal.",
+        "np.diag of the sigmoid of the second quarter of x_t @ W_xh + h_prev @ W_hh + b_h.",
+    ),
+)
+
+# -------------------------------------------------------------------------------------------- gru_step
+
+
+def gru_step_oracle(x_t, h_prev, W_xh, W_hh, b_h, reset_after=True):
+    """Return h_t, one unit of one sequence at a time."""
+    units = h_prev.shape[1]
+    b_x, b_state = b_h if reset_after else (b_h, np.zeros(3 * units))
+    h_t = np.empty(h_prev.shape)
+    none = np.zeros(W_xh.shape[0])
+    for row in range(len(x_t)):
+        gates = [
+            _one_logistic(_sum(x_t[row], h_prev[row], W_xh, W_hh, b_x[k] + b_state[k], k)) for k in range(2 * units)
+        ]
+        z, r = gates[:units], gates[units:]
+        for unit in range(units):
+            k = 2 * units + unit
+            if reset_after:
+                recalled = r[unit] * _sum(none, h_prev[row], W_xh, W_hh, b_state[k], k)
+            else:
+                recalled = _sum(none, [r[j] * h_prev[row, j] for j in range(units)], W_xh, W_hh, 0.0, k)
+            n = math.tanh(_sum(x_t[row], np.zeros(units), W_xh, W_hh, b_x[k], k) + recalled)
+            h_t[row, unit] = z[unit] * h_prev[row, unit] + (1 - z[unit]) * n
+    return h_t
+
+
+def _gru_inputs(rng: Rng, batch: int, features: int, units: int, *, after: bool, on: str = "xhb") -> tuple:
+    """Draw (x_t, h_prev, W_xh, W_hh, b_h, reset_after); the terms not named in `on` are zero."""
+    shape = (2, 3 * units) if after else (3 * units,)
+    return (
+        numbers(rng, batch, features) * ("x" in on),
+        numbers(rng, batch, units, scale=0.8) * ("h" in on),
+        numbers(rng, features, 3 * units, scale=0.7),
+        numbers(rng, units, 3 * units, scale=0.7),
+        numbers(rng, *shape) * ("b" in on),
+        after,
+    )
+
+
+def _gru(x, h, U, W, b, after=True, *, order=(0, 1, 2), mixed=None, ignore=False, swap=False, squash=np.tanh):
+    """Take a GRU step. order: where z, r, n are looked for; ignore: no reset; swap: the other version's place of r."""
+    b_x, b_h = b if after else (b, 0 * b)
+    from_x, from_h = (np.split(v, 3, axis=1) for v in (x @ U + b_x, h @ W + b_h))
+    z, r = (_logistic(from_x[k] + from_h[k]) for k in order[:2])
+    last = order[2]
+    if ignore:
+        recalled = from_h[last]
+    elif after != swap:
+        recalled = r * from_h[last]
+    else:
+        recalled = (r * h) @ np.split(W, 3, axis=1)[last] + np.split(b_h, 3)[last]
+    n = squash(from_x[last] + recalled)
+    return mixed(z, h, n) if mixed else z * h + (1 - z) * n
+
+
+def _bias_outside(x, h, U, W, b, after=True):
+    """Add the state's bias behind the reset gate."""
+    if not after:
+        return _gru(x, h, U, W, b, after)
+    units = h.shape[1]
+    moved = b.copy()
+    moved[0, 2 * units :] += moved[1, 2 * units :]
+    moved[1, 2 * units :] = 0
+    return _gru(x, h, U, W, moved, after)
+
+
+def _one_bias(x, h, U, W, b, after=True):
+    return _gru(x, h, U, W, b * np.array([[1.0], [0.0]]) if after else b, after)
+
+
+def _gru_by_blocks(x_t, h_prev, W_xh, W_hh, b_h, reset_after=True):
+    H = h_prev.shape[1]
+    Uz, Ur, Un = W_xh[:, :H], W_xh[:, H : 2 * H], W_xh[:, 2 * H :]
+    Wz, Wr, Wn = W_hh[:, :H], W_hh[:, H : 2 * H], W_hh[:, 2 * H :]
+    if reset_after:
+        (bz, br, bn), (cz, cr, cn) = b_h[0].reshape(3, H), b_h[1].reshape(3, H)
+    else:
+        (bz, br, bn), (cz, cr, cn) = b_h.reshape(3, H), np.zeros((3, H))
+    z = _logistic(x_t @ Uz + h_prev @ Wz + bz + cz)
+    r = _logistic(x_t @ Ur + h_prev @ Wr + br + cr)
+    n = np.tanh(x_t @ Un + bn + (r * (h_prev @ Wn + cn) if reset_after else (r * h_prev) @ Wn))
+    return n + z * (h_prev - n)
+
+
+def _gru_by_rows(x_t, h_prev, W_xh, W_hh, b_h, reset_after=True):
+    return np.vstack(
+        [_gru_by_blocks(x[None], h[None], W_xh, W_hh, b_h, reset_after) for x, h in zip(x_t, h_prev, strict=True)]
+    )
+
+
+gru_step = Exercise(
+    name="gru_step",
+    challenges=(
+        Challenge(
+            "reset after: the state alone", 0.5, lambda rng: _gru_inputs(rng, *sizes(rng, 3), after=True, on="h")
+        ),
+        Challenge(
+            "reset after: the biases alone", 0.5, lambda rng: _gru_inputs(rng, *sizes(rng, 3), after=True, on="b")
+        ),
+        Challenge("reset after: everything", 1.0, lambda rng: _gru_inputs(rng, *sizes(rng, 3), after=True)),
+        Challenge(
+            "reset before: the state alone", 0.5, lambda rng: _gru_inputs(rng, *sizes(rng, 3), after=False, on="h")
+        ),
+        Challenge("reset before: everything", 1.0, lambda rng: _gru_inputs(rng, *sizes(rng, 3), after=False)),
+        Challenge("reset after, one sequence", 0.5, lambda rng: _gru_inputs(rng, 1, 2, 4, after=True), hidden=True),
+        Challenge(
+            "reset before, as many features as units",
+            0.5,
+            lambda rng: _gru_inputs(rng, 3, 4, 4, after=False),
+            hidden=True,
+        ),
+    ),
+    oracle=gru_step_oracle,
+    tolerance=SHORT,
+    mistakes=(
+        Mistake(
+            "z and 1 - z are exchanged: here z says how much of the old state stays",
+            lambda *a: _gru(*a, mixed=lambda z, h, n: (1 - z) * h + z * n),
+        ),
+        Mistake("update gate and reset gate are exchanged; the first block is z", lambda *a: _gru(*a, order=(1, 0, 2))),
+        Mistake("the old state is left out: h_t is (1 - z) n", lambda *a: _gru(*a, mixed=lambda z, h, n: (1 - z) * n)),
+        Mistake(
+            "the candidate is taken whole; only 1 - z of it comes in",
+            lambda *a: _gru(*a, mixed=lambda z, h, n: z * h + n),
+        ),
+        Mistake("the reset gate is never used", lambda *a: _gru(*a, ignore=True)),
+        Mistake(
+            "reset_after is not looked at: the reset gate is always applied after the product",
+            lambda x, h, U, W, b, after=True: _gru(x, h, U, W, b, after, swap=not after),
+        ),
+        Mistake(
+            "reset_after is not looked at: the reset gate is always applied before the product",
+            lambda x, h, U, W, b, after=True: _gru(x, h, U, W, b, after, swap=bool(after)),
+        ),
+        Mistake(
+            "reset after and reset before are exchanged",
+            lambda *a: _gru(*a, swap=True),
+        ),
+        Mistake(
+            "the state's bias of the candidate is added behind the reset gate; it belongs inside, r (h W_hh + b_h)",
+            _bias_outside,
+        ),
+        Mistake("the second bias, row 1 of b_h, is left out", _one_bias),
+        Mistake("the candidate is not squashed; it goes through tanh", lambda *a: _gru(*a, squash=lambda n: n)),
+        Mistake("the candidate goes through the sigmoid; it goes through tanh", lambda *a: _gru(*a, squash=_logistic)),
+    ),
+    styles=(_gru, _gru_by_blocks, _gru_by_rows),
+    hints=(
+        "Which part of the candidate's sum does the reset gate stand before, in each of the two versions?",
+        "Work out x_t @ W_xh + b_x and h_prev @ W_hh + b_h apart from each other. z and r take both; n takes the second through r.",
+        "reset_after: n = tanh(x part + r * h part). Else: n = tanh(x part + (r * h_prev) @ the last block of W_hh). Then mix by z.",
+    ),
+)
+
+# ------------------------------------------------------------------------------- count_gate_parameters
+
+
+def count_gate_parameters_oracle(cell, features, units):
+    """Count the entries of the arrays that Keras would make."""
+    shapes = {
+        "SimpleRNN": [(features, units), (units, units), (units,)],
+        "LSTM": [(features, 4 * units), (units, 4 * units), (4 * units,)],
+        "GRU": [(features, 3 * units), (units, 3 * units), (2, 3 * units)],
+    }[cell]
+    return sum(int(np.prod(shape)) for shape in shapes)
+
+
+def _count(cell, D, H, *, blocks=(1, 4, 3), biases=(1, 1, 2), back=True, given=True):
+    place = ("SimpleRNN", "LSTM", "GRU").index(cell)
+    return blocks[place] * H * (D * given + H * back + biases[place])
+
+
+count_gate_parameters = Exercise(
+    name="count_gate_parameters",
+    challenges=(
+        Challenge("an LSTM", 0.5, lambda rng: ("LSTM", 3, 5)),
+        Challenge("a GRU", 0.5, lambda rng: ("GRU", 3, 5)),
+        Challenge("a simple RNN", 0.5, lambda rng: ("SimpleRNN", 4, 7)),
+        Challenge(
+            "other LSTMs", 0.25, lambda rng: ("LSTM", *(int(v) for v in rng.integers(1, 90, size=2))), hidden=True
+        ),
+        Challenge("other GRUs", 0.25, lambda rng: ("GRU", *(int(v) for v in rng.integers(1, 90, size=2))), hidden=True),
+    ),
+    oracle=count_gate_parameters_oracle,
+    tolerance=Tolerance(0.0, "whole numbers"),
+    mistakes=(
+        Mistake("the biases are left out", lambda *a: _count(*a, biases=(0, 0, 0))),
+        Mistake(
+            "a GRU is given one bias for each unit and gate; with reset_after, which is Keras' way, it has two",
+            lambda *a: _count(*a, biases=(1, 1, 1)),
+        ),
+        Mistake("the recurrent weights are left out", lambda *a: _count(*a, back=False)),
+        Mistake("the weights of the inputs are left out", lambda *a: _count(*a, given=False)),
+        Mistake(
+            "the LSTM is given three blocks; the candidate has weights as well as its three gates",
+            lambda *a: _count(*a, blocks=(1, 3, 3)),
+        ),
+        Mistake(
+            "the GRU is given two blocks; the candidate has weights as well as its two gates",
+            lambda *a: _count(*a, blocks=(1, 4, 2)),
+        ),
+        Mistake("every cell is counted as a simple RNN", lambda *a: _count(*a, blocks=(1, 1, 1), biases=(1, 1, 1))),
+        Mistake("features and units are exchanged", lambda cell, D, H: _count(cell, H, D)),
+    ),
+    styles=(
+        _count,
+        lambda cell, features, units: {
+            "SimpleRNN": features * units + units * units + units,
+            "LSTM": 4 * (features * units + units**2 + units),
+            "GRU": 3 * (features * units + units**2 + 2 * units),
+        }[cell],
+        lambda cell, features, units: (
+            {"S": 1, "L": 4, "G": 3}[cell[0]] * ((features + units + 1) * units) + 3 * units * (cell == "GRU")
+        ),
+    ),
+    hints=(
+        "How many blocks of weights does each cell have, and what are the shapes of one block's three arrays?",
+        "A block has features * units, units * units and units numbers. The GRU's block has one bias more.",
+        "blocks * units * (features + units + biases), with 1, 4, 3 blocks and 1, 1, 2 biases.",
+    ),
+    unchanged=0.0,
+)
+
+EXERCISES = [lstm_step, lstm_step_backward, cell_jacobian, gru_step, count_gate_parameters]
