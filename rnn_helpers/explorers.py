@@ -194,3 +194,32 @@ def gate_explorer(xs: np.ndarray, gates: dict[str, np.ndarray], start: int = 1) 
         return picture(ax, f"Unit {unit}. Mean over the sequence: {mean}. {at_marks}.")
 
     cards.show(Explorer(draw, {"unit": Range(1, units, start)}))
+
+
+def patient_explorer(patients: Sequence[dict[str, Any]]) -> None:
+    """Show what is seen of one broken training run after the other, with a slider for the patient.
+
+    patients: what `rnn_helpers.clinic.patient` returns, for each
+    """
+
+    def draw(number: int) -> Picture:
+        seen = patients[number - 1]
+        upper, lower = plots.new_column(8.0, 5.2, (5, 4))
+        points = np.arange(1, len(seen["train"]) + 1)
+        top = 3 * seen["baseline"]
+        lines = {name: np.minimum(seen[name], top) for name in ("train", "held", "alone")}
+        lines["baseline"] = np.full(len(points), seen["baseline"])
+        updates = f"{np.median(seen['updates']):.0e}, gradient {np.median(seen['norms']):.2g}"
+        title = f"Patient {number}.  Middle values: step/weights {updates}"
+        plots.curves(points, lines, title=title, xlabel="", ylabel=f"loss (up to {top:.1f})", ax=upper)
+        size = np.log10(np.maximum(seen["by_lag"], 1e-12))
+        plots.grid_map(
+            size, title="", xlabel="lag: steps back from the end", ylabel="time", label="log10 |dL/dh|", ax=lower
+        )
+        answers = ["".join(map(str, seen[name])) for name in ("said", "right")]
+        lower.set_title(f"at the exam it says {answers[0]}, right is {answers[1]}", fontsize=9, family="monospace")
+        ends = ", ".join(f"{name} {seen[name][-1]:.2g}" for name in ("train", "held", "alone"))
+        words = f"{title}. Losses at the end: {ends}; baseline {seen['baseline']:.2f}. First row of the map, log10: "
+        return picture(upper, f"{words}{np.round(size[0], 1).tolist()}. Says {answers[0]}, right is {answers[1]}.")
+
+    cards.show(Explorer(draw, {"patient": Range(1, len(patients), 1)}))

@@ -1,0 +1,220 @@
+"""The clinic's patients: one small network, trained on one small task, each time with another fault, and what is seen.
+
+The task: symbols go by; at the end, say which was the first. The faults are those that everybody makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from rnn_helpers import cells
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+KINDS = 4  # of symbols
+UNITS, BATCH, TESTED = 24, 16, 64
+POINTS, ROUNDS_A_POINT = 40, 5  # each point of a curve stands for so many rounds
+SNAPSHOTS = 8  # rows of the gradient map
+SAMPLES = 12
+WARD = Path(__file__).with_name("ward.npz")
+STEADY = 1e-3  # keeps Adam from turning a gradient of nearly nothing into a step
+LOUD = 20.0  # how the whispered answer is said: nothing else needs to be learnt beside it
+RECURRENT = ("W_xh", "W_hh", "b_h")
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How a network is built, fed and trained. The values given here are sound; each fault changes one or two."""
+
+    gain: float = 1.0  # of the recurrent weights, which are a rotation
+    activation: str = "tanh"
+    bias: float = 0.0
+    learning_rate: float = 0.01
+    direction: float = -1.0  # of the step, along the gradient
+    whispered: bool = False  # the answer stands in the inputs of the last step
+    sequences: int | None = None  # how many there are to learn from; None: new ones in each round
+    answers_belong: bool = True  # else they are drawn at random
+
+
+FAULTS = {
+    "healthy": Habits(),
+    "learning rate too large": Habits(learning_rate=1.0),
+    "learning rate too small": Habits(learning_rate=2e-6),
+    "wrong sign": Habits(direction=1.0),
+    "vanishing gradient": Habits(gain=0.02),
+    "exploding gradient": Habits(gain=4.0, activation="relu", learning_rate=0.03),
+    "dead units": Habits(activation="relu", bias=-20.0),
+    "leak": Habits(whispered=True),
+    "overfitting": Habits(sequences=BATCH, answers_belong=False),
+    "wrong answers": Habits(answers_belong=False),
+}
+
+
+class Batch(NamedTuple):
+    """Hold sequences and what is right: xs (batch, steps, 2 kinds), answers (batch,)."""
+
+    xs: Array
+    answers: NDArray[np.int64]
+
+
+def patient(fault: str, seed: int, steps: int = 7) -> dict[str, Any]:
+    """Train a network that has one fault, and return what is seen of it.
+
+    fault: a name in FAULTS; steps: the length of the sequences, 2 or more
+    Returns a dict, with 40 points for the whole training and 8 snapshots:
+    "baseline": the loss of whoever guesses evenly, log 4
+    "train", "held", "alone": (points,) the loss on the sequences it learns from; on new ones, prepared in the same
+        way; on new ones as they come at the exam
+    "norms": (points,) the norm of the gradient of the recurrent layer's weights
+    "updates": (points,) the norm of a step, as a share of the norm of all weights
+    "said", "right": (samples,) what it answers in the end at the exam, and what is right
+    "by_lag": (snapshots, steps) the norm of dL/dh_{T-k} in column k; row 0 is from before the first step
+    Raises KeyError when there is no such fault.
+    """
+    habits, rng = FAULTS[fault], np.random.default_rng([seed, sorted(FAULTS).index(fault)])
+    exam = replace(habits, whispered=False, answers_belong=True)
+    network = _Network(habits, rng)
+    own = None if habits.sequences is None else draw(habits, habits.sequences, steps, rng)
+    curves: dict[str, list[float]] = {name: [] for name in ("train", "held", "alone", "norms", "updates")}
+    lags = []
+    for _ in range(POINTS):
+        rounds = [network.learn(own or draw(habits, BATCH, steps, rng)) for _ in range(ROUNDS_A_POINT)]
+        for name, values in zip(("train", "norms", "updates"), zip(*(r[:3] for r in rounds), strict=True), strict=True):
+            curves[name].append(float(np.mean(values)))
+        curves["held"].append(network.loss(draw(habits, TESTED, steps, rng)))
+        curves["alone"].append(network.loss(draw(exam, TESTED, steps, rng)))
+        lags.append(rounds[0][3])
+    by_lag = np.array(lags[:: POINTS // SNAPSHOTS])
+    asked = draw(exam, SAMPLES, steps, rng)
+    return {
+        "baseline": float(np.log(KINDS)),
+        **{name: np.array(curve) for name, curve in curves.items()},
+        "by_lag": by_lag,
+        "said": network.answers(asked),
+        "right": asked.answers,
+    }
+
+
+def ward() -> list[tuple[str, dict[str, Any]]]:
+    """Return (fault, what is seen) of the patients that come with the course: two of each kind, trained beforehand.
+
+    Trained again on another machine they would not be the same to the last digit; after an explosion, not to the first.
+    """
+    with np.load(WARD) as file:
+        patients: dict[str, dict[str, Any]] = {}
+        for key in file.files:
+            number, name = key.split(":")
+            patients.setdefault(number, {})[name] = file[key]
+    found = []
+    for _, seen in sorted(patients.items()):
+        seen["baseline"] = float(seen["baseline"])
+        found.append((str(seen.pop("fault")), seen))
+    return found
+
+
+def save_ward() -> None:
+    """Train the ward's patients anew: `python -m rnn_helpers.clinic`."""
+    kept: dict[str, Any] = {}
+    for number, (seed, fault) in enumerate((seed, fault) for seed in (0, 1) for fault in FAULTS):
+        kept |= {f"{number:02}:{name}": value for name, value in patient(fault, seed, steps=7 - seed).items()}
+        kept[f"{number:02}:fault"] = np.array(fault)
+    np.savez_compressed(WARD, **kept)
+
+
+def draw(habits: Habits, number: int, steps: int, rng: np.random.Generator) -> Batch:
+    """Draw sequences of symbols; the second half of the features is empty, or holds the whispered answer."""
+    symbols = rng.integers(KINDS, size=(number, steps))
+    answers = symbols[:, 0] if habits.answers_belong else rng.integers(KINDS, size=number)
+    xs = np.concatenate([np.eye(KINDS)[symbols], np.zeros((number, steps, KINDS))], axis=2)
+    if habits.whispered:
+        xs[np.arange(number), -1, KINDS + answers] = LOUD
+    return Batch(xs, answers)
+
+
+class _Network:
+    """A simple RNN with a readout of its last state, trained by Adam."""
+
+    def __init__(self, habits: Habits, rng: np.random.Generator) -> None:
+        self.habits, self.rounds = habits, 0
+        self.params = {
+            "W_xh": rng.normal(0, 0.5, (2 * KINDS, UNITS)),
+            "W_hh": habits.gain * np.linalg.qr(rng.normal(size=(UNITS, UNITS)))[0],
+            "b_h": np.full(UNITS, habits.bias),
+            "W_hy": rng.normal(0, 0.1, (UNITS, KINDS)),
+            "b_y": np.zeros(KINDS),
+        }
+        self.means, self.squares = ({name: np.zeros_like(p) for name, p in self.params.items()} for _ in range(2))
+
+    def loss(self, batch: Batch) -> float:
+        """Return the mean cross-entropy."""
+        return float(np.mean(self._surprises(self._states(batch)[0][:, -1], batch.answers)[0]))
+
+    def answers(self, batch: Batch) -> NDArray[np.int64]:
+        """Return the likeliest answer to each sequence."""
+        return np.argmax(self._states(batch)[0][:, -1] @ self.params["W_hy"] + self.params["b_y"], axis=1)
+
+    def learn(self, batch: Batch) -> tuple[float, float, float, Array]:
+        """Take a step; return the loss before it, the gradient's norm, the step's relative size, the errors by lag."""
+        p = self.params
+        hs, cache = self._states(batch)
+        surprises, dlogits = self._surprises(hs[:, -1], batch.answers)
+        dhs = np.zeros_like(hs)
+        dhs[:, -1] = dlogits @ p["W_hy"].T
+        back = cells.backward(dhs, cache)
+        grads = {name: getattr(back, f"d{name}") for name in RECURRENT}
+        grads |= {"W_hy": hs[:, -1].T @ dlogits, "b_y": dlogits.sum(axis=0)}
+        lags, step = self._by_lag(hs, dhs[:, -1]), self._step(grads)
+        size = norm(step.values()) / norm(p.values())
+        self.params = {name: p[name] + step[name] for name in p}
+        return float(surprises.mean()), norm(grads[name] for name in RECURRENT), size, lags
+
+    def _states(self, batch: Batch) -> tuple[Array, Any]:
+        p = self.params
+        return cells.forward(batch.xs, None, p["W_xh"], p["W_hh"], p["b_h"], activation=self.habits.activation)
+
+    def _surprises(self, h: Array, answers: NDArray[np.int64]) -> tuple[Array, Array]:
+        """Return the cross-entropy of each sequence, and the gradient of their mean for the logits."""
+        logits = h @ self.params["W_hy"] + self.params["b_y"]
+        logits = logits - logits.max(axis=1, keepdims=True)
+        log_chances = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        rows = np.arange(len(h))
+        dlogits = np.exp(log_chances)
+        dlogits[rows, answers] -= 1
+        return -log_chances[rows, answers], dlogits / len(h)
+
+    def _by_lag(self, hs: Array, dh: Array) -> Array:
+        """Return the norm of the error when it has been carried back k steps, for k = 0 ... steps - 1."""
+        found = []
+        for t in range(hs.shape[1] - 1, -1, -1):
+            found.append(norm([dh]))
+            slope = 1 - hs[:, t] ** 2 if self.habits.activation == "tanh" else hs[:, t] > 0
+            dh = (dh * slope) @ self.params["W_hh"].T
+        return np.array(found)
+
+    def _step(self, grads: dict[str, Array]) -> dict[str, Array]:
+        """Return Adam's step, without having taken it."""
+        self.rounds += 1
+        step = {}
+        for name, g in grads.items():
+            self.means[name] += 0.1 * (g - self.means[name])
+            self.squares[name] += 0.01 * (g * g - self.squares[name])
+            mean, square = self.means[name] / (1 - 0.9**self.rounds), self.squares[name] / (1 - 0.99**self.rounds)
+            step[name] = self.habits.direction * self.habits.learning_rate * mean / (np.sqrt(square) + STEADY)
+        return step
+
+
+def norm(arrays: Iterable[Array]) -> float:
+    """Return the norm of all numbers in some arrays."""
+    return float(np.sqrt(sum(np.sum(array**2) for array in arrays)))
+
+
+if __name__ == "__main__":
+    save_ward()
