@@ -28,29 +28,28 @@ def sigmoid(a):
 # %% [markdown]
 # ## The trouble with always rewriting
 #
-# A simple RNN rewrites its whole state at every step: whatever it knew goes through $W_{hh}$ and through tanh, sixty times in sixty steps. Lesson 06
-# said what becomes of it. Yet in a text most words change little of what one must remember. Better to leave a memory alone, and to *decide* when to
-# change it.
+# A simple RNN rewrites its whole state at every step: whatever it knew goes through $W_{hh}$ and through tanh, once at every step. Lesson 06
+# said what becomes of it. Yet in a text, most words change little. Better to leave the memory alone, and to *decide* when to change it.
 
 # %% [markdown]
-# In 1997 Hochreiter and Schmidhuber gave the network such a memory, $c_t$, beside its state $h_t$. Doors stand before it: numbers between 0 (shut) and
+# In 1997 Hochreiter and Schmidhuber gave the network such a memory, $c_t$, beside its state $h_t$. Doors stand around it: numbers between 0 (shut) and
 # 1 (open), one for each unit, worked out anew at each step. In today's form, with the forget gate of Gers and others (2000), this is the **LSTM**:
 #
 # $$c_t = f_t \odot c_{t-1} + i_t \odot g_t \qquad\qquad h_t = o_t \odot \tanh(c_t)$$
 #
 # ($\odot$: number by number.) The **forget gate** $f_t$ says how much of the old memory stays, the **input gate** $i_t$ how much of the new
-# **candidate** $g_t$ comes in, the **output gate** $o_t$ how much of it is shown. With $f_t = 1$ and $i_t = 0$ nothing happens at all, and that is the
-# point.
+# **candidate** $g_t$ comes in, the **output gate** $o_t$ how much of it is shown. Mind the name: an *open* forget gate, $f = 1$, keeps everything; shut,
+# it forgets. With $f_t = 1$ and $i_t = 0$ nothing happens at all, and that is the point.
 
 # %% [markdown]
 # Who works the doors? The same kind of sum as always, with weights of its own for each:
 #
 # $$a = x_t W_{xh} + h_{t-1} W_{hh} + b_h, \qquad i_t = \sigma(a^i), \quad f_t = \sigma(a^f), \quad g_t = \tanh(a^g), \quad o_t = \sigma(a^o)$$
 #
-# The four are kept side by side in one matrix, so `W_hh` has the shape (units, 4 units), and `a` (batch, 4 units): first all numbers of $i$, then all of
-# $f$, of $g$ (Keras calls it c), and of $o$.
+# The four are kept side by side, so `W_xh` has the shape (features, 4 units), `W_hh` (units, 4 units), and `a` (batch, 4 units): first the block $a^i$ with all
+# numbers of $i$, then all of $f$, of $g$ (Keras calls it c), and of $o$.
 #
-# **A step by hand**, one unit. Let $c_{t-1} = 2$ and $a = (0, 0, \log 2, 0)$. $\sigma(0) = 1/2$ and $\tanh(\log 2) = 0.6$. So
+# **A step by hand**, one unit. Let $c_{t-1} = 2$ and $a = (a^i, a^f, a^g, a^o) = (0, 0, \log 2, 0)$. $\sigma(0) = 1/2$ and $\tanh(\log 2) = 0.6$. So
 # $c_t = 0.5 \cdot 2 + 0.5 \cdot 0.6 = 1.3$, and $h_t = 0.5 \tanh(1.3) = 0.431$.
 
 # %% [markdown] nbgrader={"grade_id": "lstm_step_task", "locked": true}
@@ -87,7 +86,7 @@ grade(lstm_step)
 # %% [markdown]
 # ### Half the work: a whole sequence
 #
-# Two things are carried now. One of the three lines in the loop is missing. (No points.)
+# The state is a *pair* now, and both are carried on (Keras hands on `[h, c]`). One of the three lines in the loop is missing. (No points.)
 
 
 # %% nbgrader={"grade_id": "lstm_forward", "solution": true}
@@ -113,7 +112,7 @@ xs = rng.normal(size=(3, 20, 5))
 layer = keras.layers.LSTM(4, return_sequences=True, dtype="float64")
 layer.build(xs.shape)
 layer.set_weights([rng.normal(size=weights.shape) for weights in layer.get_weights()])
-h_0, c_0 = np.zeros((2, 3, 4))
+h_0, c_0 = np.zeros((3, 4)), np.zeros((3, 4))
 hs, cs = lstm_forward(xs, h_0, c_0, *layer.get_weights())
 print(f"largest difference from Keras: {np.abs(layer(xs).numpy() - hs).max():.1e}")
 
@@ -121,12 +120,12 @@ print(f"largest difference from Keras: {np.abs(layer(xs).numpy() - hs).max():.1e
 # ## The way back
 #
 # An error reaches $c_t$ on two roads: through $h_t$, and from the step after it, which has used $c_t$ as its old memory. Call what arrives
-# `dh_t` and `dc_t`. Then all that the loss says about $c_t$ is
+# there `dh_t` and `dc_t`; so `dc_t` comes from later steps **only**. *All* that the loss says about $c_t$ is then
 #
 # $$dc = dc_t + dh_t \odot o_t \odot (1 - \tanh^2 c_t)$$
 #
-# and from there every factor of $c_t = f_t c_{t-1} + i_t g_t$ gets its share: $i_t$ gets $dc \odot g_t$, and $g_t$ gets $dc \odot i_t$. Last, through
-# the squashes: the slope of $\sigma$ is $\sigma (1 - \sigma)$, that of tanh is $1 - \tanh^2$.
+# From there every factor of $c_t = f_t \odot c_{t-1} + i_t \odot g_t$ gets its share: $i_t$ gets $dc \odot g_t$, and $g_t$ gets $dc \odot i_t$. The output gate
+# stands in the other equation: it gets $dh_t \odot \tanh c_t$. Last, back through $\sigma$ and tanh: their slopes are $\sigma (1 - \sigma)$ and $1 - \tanh^2$.
 #
 # **By hand**, the step from above, with $dh_t = 1$ and $dc_t = 0$. $\tanh(1.3) = 0.862$, so $dc = 0.5\,(1 - 0.743) = 0.129$. The candidate's share is
 # $0.129 \cdot i = 0.064$, times its slope $1 - 0.6^2 = 0.64$: $da^g = 0.041$.
@@ -136,7 +135,7 @@ print(f"largest difference from Keras: {np.abs(layer(xs).numpy() - hs).max():.1e
 #
 # | argument | | shape |
 # |---|---|---|
-# | `dh_t`, `dc_t` | what the loss says about $h_t$ and, from later steps alone, about $c_t$ | (batch, units) |
+# | `dh_t`, `dc_t` | the gradient for $h_t$; that for $c_t$ from later steps only | (batch, units) |
 # | `cache` | `(c_prev, i, f, g, o, c_t)`, the gates *after* their squash | six of (batch, units) |
 #
 # Return a **dict**: `"da_i"`, `"da_f"`, `"da_g"`, `"da_o"`, the gradients for the four parts of $a$, and `"dc_prev"`, that for $c_{t-1}$; each (batch,
@@ -174,20 +173,24 @@ grade(lstm_step_backward)
 
 
 # %% tags=["demonstration"]
+def side_by_side(back):
+    return np.hstack([back["da_i"], back["da_f"], back["da_g"], back["da_o"]])
+
+
 def lstm_backward(dhs, xs, h_0, c_0, W_xh, W_hh, b_h):
     """Return (dW_xh, dW_hh, db_h), with lstm_step_backward at every step."""
     hs, cs = lstm_forward(xs, h_0, c_0, W_xh, W_hh, b_h)
     grads = [np.zeros_like(W_xh), np.zeros_like(W_hh), np.zeros_like(b_h)]
-    dh, dc = np.zeros_like(h_0), np.zeros_like(c_0)
+    dh_later, dc_later = np.zeros_like(h_0), np.zeros_like(c_0)
     for t in reversed(range(xs.shape[1])):
         h_prev, c_prev = (hs[:, t - 1], cs[:, t - 1]) if t else (h_0, c_0)
         i, f, g, o = np.split(xs[:, t] @ W_xh + h_prev @ W_hh + b_h, 4, axis=1)
         cache = (c_prev, sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o), cs[:, t])
-        back = lstm_step_backward(dhs[:, t] + dh, dc, cache)
-        da = np.hstack([back["da_i"], back["da_f"], back["da_g"], back["da_o"]])
+        back = lstm_step_backward(dhs[:, t] + dh_later, dc_later, cache)
+        da = side_by_side(back)
         for grad, share in zip(grads, (xs[:, t].T @ da, h_prev.T @ da, da.sum(axis=0))):
             grad += share
-        dh, dc = da @ W_hh.T, back["dc_prev"]
+        dh_later, dc_later = da @ W_hh.T, back["dc_prev"]
     return grads
 
 
@@ -204,13 +207,15 @@ for name, number, place in (("W_xh", 0, (1, 6)), ("W_hh", 1, (2, 3)), ("b_h", 2,
 # %% [markdown]
 # ## The road without a matrix
 #
-# Look at your last line, $dc_{t-1} = dc \odot f_t$. In the simple RNN the error had to pass $W_{hh}^\top$ and a slope at every step. Along the memory it
-# passes **one number for each unit**, and if the door is open that number is 1. Hochreiter and Schmidhuber called this the constant error carousel.
+# Look at your `dc_prev`: it is $dc \odot f_t$. In the simple RNN the error had to pass $W_{hh}^\top$ and a slope at every step. Along the memory it
+# passes **one number for each unit**, the forget gate. In 1997 there was no such gate: the number was exactly 1, always, and its inventors called this the constant
+# error carousel. Today $f_t$ stands in its place. It is never quite 1, so along this road an error can fade, but it can never explode.
 
 # %% [markdown] nbgrader={"grade_id": "cell_jacobian_task", "locked": true}
 # ### Your turn: `cell_jacobian` (2 points)
 #
-# The **immediate** Jacobian of the memory (lesson 04: `h_prev` is held fixed), for a single sequence. `x_t` is (features,), `h_prev` is (units,), the weights
+# The **immediate** Jacobian of the memory, for a single sequence: `h_prev` is held fixed, as if it had nothing to do with $c_{t-1}$. (So `c_prev` is no argument: the
+# answer does not depend on it.) `x_t` is (features,), `h_prev` is (units,), the weights
 # are as above. Return the matrix (units, units) whose entry $(i, j)$ says how $c_t[i]$ feels $c_{t-1}[j]$.
 
 
@@ -233,10 +238,12 @@ grade(cell_jacobian)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# "LSTMs solve the vanishing gradient," says many a text. Do they? Fifty steps of an LSTM that has learnt nothing yet, weights as Keras draws them. How
-# much does $c_{50}$ still feel of $c_0$, with *all* roads counted, those through $h$ as well? Only one thing varies: the bias of the forget gate.
+# "LSTMs solve the vanishing gradient," says many a text. Do they? Fifty steps of an LSTM that has learnt nothing yet, with weights as Keras draws them. How
+# much does $c_{50}$ still feel of $c_0$? Only one thing varies: the bias of the forget gate. At a bias of $b$ the gate stands near $\sigma(b)$: 0.5, 0.73 or 0.993
+# for 0, 1 and 5.
 #
-# **Predict** the norm of $\partial c_{50} / \partial c_0$ at the forget biases 0, 1 and 5. (At a bias of $b$ the gate stands near $\sigma(b)$: 0.5, 0.73, 0.993.)
+# **Predict** two numbers for each bias: the norm of $\partial c_{50} / \partial c_0$ along the memory alone, which you can work out in your head; and with **all** roads,
+# those through $h$ and the doors as well. And a simple RNN that begins with a rotation: does it remember more, or less?
 
 
 # %% tags=["demonstration"]
@@ -248,19 +255,18 @@ def memory_gradients(bias, steps=50, units=32, seed=0):
     b_h = np.zeros(4 * units)
     b_h[units : 2 * units] = bias
     h, c, all_roads, alone = np.zeros(units), np.zeros(units), [], []
-    dh_dc_0, dc_dc_0, product = np.zeros((units, units)), np.eye(units), np.eye(units)
+    none, each = np.zeros((units, units)), np.eye(units)
+    dh_dc_0, dc_dc_0, product = none, each, each
     for x in rng.normal(size=(steps, 4)):
         product = cell_jacobian(x, h, W_xh, W_hh, b_h) @ product
         i, f, g, o = np.split(x @ W_xh + h @ W_hh + b_h, 4)
-        c_prev, (h, c) = c, (v[0] for v in lstm_step(x[None], h[None], c[None], W_xh, W_hh, b_h))
-        gates = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
-        rows = [np.tile(v, (units, 1)) for v in (c_prev, *gates, c)]  # one copy for each unit of c_t, or of h_t
-        of_c = lstm_step_backward(np.zeros((units, units)), np.eye(units), rows)
-        of_h = lstm_step_backward(np.eye(units), np.zeros((units, units)), rows)
-        da_c, da_h = (np.hstack([b["da_i"], b["da_f"], b["da_g"], b["da_o"]]) for b in (of_c, of_h))
+        c_prev = c
+        h, c = (result[0] for result in lstm_step(x[None], h[None], c[None], W_xh, W_hh, b_h))
+        # A batch with one copy for each unit: row k asks what c_t[k], or h_t[k], feels.
+        copies = [np.tile(v, (units, 1)) for v in (c_prev, sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o), c)]
+        of_h, of_c = lstm_step_backward(each, none, copies), lstm_step_backward(none, each, copies)
         dh_dc_0, dc_dc_0 = (
-            da_h @ W_hh.T @ dh_dc_0 + of_h["dc_prev"] @ dc_dc_0,
-            da_c @ W_hh.T @ dh_dc_0 + of_c["dc_prev"] @ dc_dc_0,
+            side_by_side(of) @ W_hh.T @ dh_dc_0 + of["dc_prev"] @ dc_dc_0 for of in (of_h, of_c)
         )
         all_roads.append(np.linalg.norm(dc_dc_0, 2))
         alone.append(np.linalg.norm(product, 2))
@@ -271,7 +277,14 @@ lines = {}
 for bias in (5, 1, 0):
     all_roads, alone = memory_gradients(bias)
     lines[f"bias {bias}"], lines[f"bias {bias}, memory alone"] = np.log10(all_roads), np.log10(alone)
-    print(f"forget bias {bias}: {all_roads[-1]:.1e}   along the memory alone {alone[-1]:.1e}")
+    print(f"forget bias {bias}: all roads {all_roads[-1]:.1e}   along the memory alone {alone[-1]:.1e}")
+
+rng = np.random.default_rng(0)
+rotation, h, product = np.linalg.qr(rng.normal(size=(32, 32)))[0], np.zeros(32), np.eye(32)
+for x in rng.normal(size=(50, 4)) @ rng.uniform(-1, 1, size=(4, 32)) * np.sqrt(6 / 36):
+    h = np.tanh(x + h @ rotation)
+    product = np.diag(1 - h**2) @ rotation.T @ product  # lesson 06
+print(f"simple RNN, started with a rotation: {np.linalg.norm(product, 2):.1e}")
 ax = plots.curves(
     np.arange(1, 51), lines, title="An LSTM remembers while its forget gate is open", xlabel="t", ylabel="log10 of the norm"
 )
@@ -279,9 +292,14 @@ ends = ", ".join(f"{name} 10^{line[-1]:.1f}" for name, line in lines.items())
 plots.show(ax, f"Three pairs of lines for dc_t / dc_0; after 50 steps: {ends}.")
 
 # %% [markdown]
-# With a bias of 0 an LSTM forgets as thoroughly as any simple RNN: a door that is half open, fifty times in a row. Nothing is *solved*; it has become
-# **possible**. A vanilla network must keep a matrix near the edge of lesson 06 to remember. The LSTM needs only to learn that a door stays open, one number
-# for each unit. That is why Keras starts the forget bias at 1 (`unit_forget_bias=True`), and why for long memories people start it higher still.
+# Along the memory alone it is about $\sigma(b)^{50}$, as you may have worked out. The rest comes round through $h$ and the doors, where there *is* a matrix; at a
+# bias of 5 it even makes the whole grow. (So people clip the gradients of LSTMs, too.) And with a bias of 0 an untrained LSTM forgets **more** than the simple RNN with its rotation: a
+# door that is half open, fifty times in a row.
+
+# %% [markdown]
+# So nothing is *solved*; it has become **easy to learn**. A simple RNN must keep a whole matrix near the edge of lesson 06 to remember. An LSTM needs to learn that
+# a door stays open, one number for each unit. That is why Keras starts the forget bias at 1 (`unit_forget_bias=True`). A rule of thumb for longer memories: for $T$ steps
+# the gate should stand near $1 - 1/T$, which is a bias of about $\log T$.
 
 # %% [markdown]
 # ## Two doors will do: the GRU
@@ -292,12 +310,22 @@ plots.show(ax, f"Three pairs of lines for dc_t / dc_0; after 50 steps: {ends}.")
 #
 # $$h_t = z_t \odot h_{t-1} + (1 - z_t) \odot n_t$$
 #
-# $z_t$ and $r_t$ are $\sigma$ of the usual sum, each with its own block of weights. For the candidate $n_t$ there are two versions, and both are called GRU:
+# $z_t$ and $r_t$ are $\sigma$ of the usual sum, each with its own block of weights. For the candidate $n_t$, with the block $n$ of the weights, there are two versions,
+# and both are called GRU:
 #
-# - **reset before** the product, as Cho wrote it: $n_t = \tanh\big(x_t W_{xh} + (r_t \odot h_{t-1})\, W_{hh} + b_h\big)$
-# - **reset after** it, which is faster on graphics cards, and what Keras does unless told otherwise: $n_t = \tanh\big(x_t W_{xh} + b_x + r_t \odot (h_{t-1} W_{hh} + b_h)\big)$
+# - **reset before** the product, as Cho wrote it: $n_t = \tanh\big(x_t W^n_{xh} + (r_t \odot h_{t-1})\, W^n_{hh} + b^n\big)$
+# - **reset after** it, which is faster on graphics cards, and what Keras does unless told otherwise:
+#   $n_t = \tanh\big(x_t W^n_{xh} + b^n_x + r_t \odot (h_{t-1} W^n_{hh} + b^n_s)\big)$
 #
-# In the second the reset gate stands *between* two sums, so each has a bias of its own, in all three blocks.
+# In the second the reset gate stands *between* two sums, so that each needs a bias of its own, $b_x$ for the inputs and $b_s$ for the state. Only the block $n$ needs the
+# second one; Keras keeps two everywhere, and in $z$ and $r$ they just add up.
+
+# %% [markdown]
+# **By hand**, one unit: $h_{t-1} = 1$, and all sums are 0 but that of the candidate's state, $h_{t-1} W^n_{hh} + b^n_s = 2 \log 2$. Then $z = r = 1/2$,
+# $n = \tanh(\log 2) = 0.6$, and $h_t = 0.5 \cdot 1 + 0.5 \cdot 0.6 = 0.8$.
+#
+# A warning about books: many exchange $z$ and $1 - z$; PyTorch has the order r, z, n, and two biases in its LSTM as well. Always hold a new layer against one you
+# trust, number for number.
 
 # %% [markdown] nbgrader={"grade_id": "gru_step_task", "locked": true}
 # ### Your turn: `gru_step` (5 points)
@@ -306,10 +334,10 @@ plots.show(ax, f"Three pairs of lines for dc_t / dc_0; after 50 steps: {ends}.")
 # |---|---|
 # | `x_t`, `h_prev` | (batch, features), (batch, units) |
 # | `W_xh`, `W_hh` | (features, 3 units), (units, 3 units), in the order z, r, n |
-# | `b_h`, when `reset_after` is true | (2, 3 units): row 0 is $b_x$, of the inputs' sum; row 1 is $b_h$, of the state's |
+# | `b_h`, when `reset_after` is true | (2, 3 units): row 0 is $b_x$, row 1 is $b_s$ |
 # | `b_h`, when it is false | (3 units,) |
 #
-# Return `h_t`, (batch, units). With two biases, $z$ and $r$ get both.
+# Return `h_t`, (batch, units). With two biases, $z$ and $r$ take both.
 
 
 # %% nbgrader={"grade_id": "gru_step", "solution": true}
@@ -347,9 +375,12 @@ for reset_after in (True, False):
     print(f"reset_after={reset_after}: largest difference from Keras {off:.1e}")
 
 # %% [markdown]
+# And the way back through a GRU? Along the state the error passes $z_t$, as it passed $f_t$ in the LSTM; the rest comes round through the doors and the matrix. So a GRU
+# remembers while its update gate is open.
+#
 # ## What doors cost
 #
-# Each door is another set of weights. Before comparing two networks, count: an LSTM with as many units has about four times the parameters of a simple RNN, and a
+# Each door is another block of weights. Before you compare two networks, count: an LSTM has exactly four times the parameters of a simple RNN with as many units, and a
 # fair comparison says so.
 
 # %% [markdown] nbgrader={"grade_id": "count_gate_parameters_task", "locked": true}
@@ -384,8 +415,8 @@ for cell, units in (("SimpleRNN", 32), ("GRU", 32), ("LSTM", 32), ("SimpleRNN", 
 # %% [markdown]
 # ## The adding problem again
 #
-# Lesson 07's task: two marked numbers among many, what is their sum? This time sixty steps, and everybody starts well: recurrent weights orthogonal, the
-# LSTM's forget bias 1, the same Adam, the same clipping. To be fair, the simple RNN gets 65 units, so that it has as many parameters as the LSTM with 32.
+# Lesson 07's task: two marked numbers among many, what is their sum? This time sixty steps. Everybody starts with rotations (one in each block), the
+# LSTM with a forget bias of 1; the same Adam, the same clipping. The simple RNN gets 65 units, so that it has about as many parameters as the LSTM with 32.
 # The three cells are the course's fast ones; what they compute is what you wrote.
 
 
@@ -460,14 +491,15 @@ for kind, units in (("SimpleRNN", 65), ("GRU", 32), ("LSTM", 32)):
     screen.show(plots.picture(ax, "Error at the end: " + ", ".join(f"{k} {line[-1]:.4f}" for k, line in shown.items())))
 
 # %% [markdown]
-# With as many parameters, the simple RNN hangs at the baseline, and the two with doors solve the task. It is not that there are more weights. It is what
-# they are for. (Is it hopeless? No. With a tenth of this learning rate and 1500 rounds the simple RNN comes down to 0.09 or 0.15, depending on the seed. The
-# GRU is at 0.005 by then.)
+# With as many parameters or more, the simple RNN hangs at the baseline, and the two with doors solve the task. It is not that there are more weights. It is what
+# they are for.
+#
+# Is the simple RNN hopeless? No. With a tenth of this learning rate and 1500 rounds it comes down to 0.09 or 0.15, depending on the seed. The GRU is at 0.005 by then.
 
 # %% [markdown]
 # ## The gates at work
 #
-# What has the LSTM learnt to do with its doors? One sequence of sixty steps. Each row is a number between 0 (dark) and 1 (bright); below, the unit's memory.
+# What has the LSTM learnt to do with its doors? One sequence of sixty steps. Each row is one number over the sixty steps, dark for 0, bright for 1; below, the unit's memory.
 # Move the slider through the units.
 #
 # **Predict.** At a marked step, which door opens?
@@ -476,7 +508,8 @@ for kind, units in (("SimpleRNN", 65), ("GRU", 32), ("LSTM", 32)):
 def gates_of(xs, params):
     """Return {name: (steps, units)} for one sequence xs (steps, 2)."""
     W_xh, W_hh, b_h = (params[name].astype(float) for name in ("W_xh", "W_hh", "b_h"))
-    hs, cs = (v[0] for v in lstm_forward(xs[None], *np.zeros((2, 1, len(W_hh))), W_xh, W_hh, b_h))
+    nothing = np.zeros((1, len(W_hh)))
+    hs, cs = (v[0] for v in lstm_forward(xs[None], nothing, nothing, W_xh, W_hh, b_h))
     before = np.vstack([np.zeros(len(W_hh)), hs[:-1]])
     i, f, _, o = (sigmoid(part) for part in np.split(xs @ W_xh + before @ W_hh + b_h, 4, axis=1))
     return {"input gate": i, "forget gate": f, "output gate": o, "memory": cs}
@@ -506,9 +539,9 @@ explorers.gate_explorer(sequences[one], seen[one], start=int(np.argmax(stands_ou
 # ### BEGIN SOLUTION
 # Along the memory the derivative of c_t for c_0 is the product of the forget gates, one number a unit and step, without a matrix. If the gates are
 # around 1/2, that is 2^-t: after fifty steps nothing is left. It survives only where the forget gate stays near 1. For 500 steps I would start with
-# a large forget bias (5 gives 0.993, and 0.993^500 is still 0.03), and measure.
+# a forget bias of about log 500 = 6, which leaves some 0.998^500 = 0.37, and measure.
 #
-# *Marks.* 1 point: product of forget gates, and it vanishes when they are below 1. 1 point: open the forget gate at the start by its bias (half a point for
+# *Marks.* 1 point: product of forget gates (along the memory), and it vanishes when they are clearly below 1. 1 point: open the forget gate at the start by its bias (half a point for
 # "train longer" or "clip").
 # ### END SOLUTION
 
@@ -518,8 +551,8 @@ progress()
 # %% [markdown]
 # ## In three lines
 #
-# - $c_t = f_t \odot c_{t-1} + i_t \odot g_t$: along the memory an error meets no matrix, only the forget gate.
-# - Gates make long memory possible, not certain: with a forget bias of 0 an untrained LSTM forgets like any other network.
+# - $c_t = f_t \odot c_{t-1} + i_t \odot g_t$: along the memory an error meets no matrix, only the forget gate; in a GRU, the update gate.
+# - Gates make a long memory easy to learn, not certain: with a forget bias of 0 an untrained LSTM forgets more than a simple RNN with a rotation.
 # - An LSTM has four blocks of weights, a GRU three; Keras' GRU has two biases, since its reset gate comes after the product.
 #
 # *Next: 14 · Clinic.*

@@ -467,7 +467,7 @@ for name, attention in (("last state", False), ("attention", True)):
 model = readers["attention"]
 seen = keras.Model(model.inputs, model.get_layer("shares").output).predict(test_xs, verbose=0)[..., 0]
 ax = plots.curves(
-    np.arange(1, 101), {"share": seen[0]}, title=f"It looks where the mark was, step {places[0] + 1}", xlabel="step", ylabel="share"
+    np.arange(1, 101), {"share": seen[0]}, title=f"It looks at step {seen[0].argmax() + 1}; the mark was at step {places[0] + 1}", xlabel="step", ylabel="share"
 )
 ax.axvline(places[0] + 1, color="grey", linestyle=":")
 plots.show(ax, f"Shares over 100 steps; the largest is {seen[0].max():.2f} at step {seen[0].argmax() + 1}, the mark is at step {places[0] + 1}.")
