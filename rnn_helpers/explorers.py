@@ -206,12 +206,11 @@ def patient_explorer(patients: Sequence[dict[str, Any]]) -> None:
         seen = patients[number - 1]
         upper, lower = plots.new_column(8.0, 5.2, (5, 4))
         points = np.arange(1, len(seen["train"]) + 1)
-        top = 3 * seen["baseline"]
-        lines = {name: np.minimum(seen[name], top) for name in ("train", "held", "alone")}
-        lines["baseline"] = np.full(len(points), seen["baseline"])
+        lines = {name: np.log10(np.maximum(seen[name], 1e-6)) for name in ("train", "held", "alone")}
+        lines["baseline"] = np.full(len(points), np.log10(seen["baseline"]))
         updates = f"{np.median(seen['updates']):.0e}, gradient {np.median(seen['norms']):.2g}"
         title = f"Patient {number}.  Middle values: step/weights {updates}"
-        plots.curves(points, lines, title=title, xlabel="", ylabel=f"loss (up to {top:.1f})", ax=upper)
+        plots.curves(points, lines, title=title, xlabel="", ylabel="log10 of the loss", ax=upper)
         size = np.log10(np.maximum(seen["by_lag"], 1e-12))
         plots.grid_map(
             size, title="", xlabel="lag: steps back from the end", ylabel="time", label="log10 |dL/dh|", ax=lower

@@ -2,9 +2,9 @@
 # # 14 · Clinic: broken networks, and where attention starts
 #
 # **After this lesson you can** look at a training run that fails, say what is wrong with it and mend it; and shorten the way of an error from
-# many steps to one, which is where recurrent networks handed on to attention.
+# many steps to one, with attention.
 #
-# **Time** about 100 minutes. **You need** lessons 03 to 07; 08 for one experiment.
+# **Time** about 100 minutes. **You need** lessons 02 to 08 and 10.
 
 # %%
 try:
@@ -32,7 +32,7 @@ from rnn_helpers.cards import Screen
 #
 # | name | shape | what it is |
 # |---|---|---|
-# | `"baseline"` | one number | the loss of whoever guesses evenly, $\log 4 = 1.386$ |
+# | `"baseline"` | one number | the loss of an even guess, $\log 4 = 1.386$ |
 # | `"train"` | (40,) | the loss on the sequences that it learns from, during the training |
 # | `"held"` | (40,) | the loss on **new** sequences that were prepared by the same program |
 # | `"alone"` | (40,) | the loss on new sequences **as they come at the exam**: nobody has prepared anything |
@@ -53,29 +53,35 @@ explorers.patient_explorer([patients[k][1] for k in order])
 # %% [markdown]
 # ## The round
 #
-# Ten illnesses, in the order in which to ask for them. The first questions need no curve at all: they look at the network **before** it has learnt anything.
+# Nine illnesses and health, in the order in which to ask for them; the first that applies is the diagnosis. "Ends at" means the mean of the last eight points.
 #
-# 1. `"dead units"`: no gradient reaches the recurrent weights, in no round; the norms are **exactly** zero.
-# 2. `"exploding gradient"`: at the start, the error at the largest lag is more than 30 times the one at lag 0.
-# 3. `"vanishing gradient"`: at the start, it is less than a ten-thousandth of it.
-# 4. `"wrong sign"` and 5. `"learning rate too large"`: in the end (the mean of the last eight points) the training loss is more than 1.2 times the
-#    baseline: worse than guessing. Who walks *up* the slope rises **steadily**: cut the training into thirds, and each has a mean more than 1.3 times the one
-#    before. Who takes too large steps jumps about.
-# 6. `"learning rate too small"`: no step is ever longer than 0.0001 of the weights.
+# Is there a gradient, and is it sound **before** the first step? (`by_lag[0, 0]` is the error at the end of the sequence, `by_lag[0, -1]` what is left of it at the first
+# symbol.)
+#
+# 1. `"dead units"`: all of `norms` is exactly 0.
+# 2. `"exploding gradient"`: `by_lag[0, -1]` is more than 30 times `by_lag[0, 0]`.
+# 3. `"vanishing gradient"`: it is less than a ten-thousandth of it.
+#
+# Are the steps sound?
+#
+# 4. If `train` ends at more than 1.2 times the baseline, it is worse than guessing. Then it is the `"wrong sign"` if the loss rises **steadily**, since somebody walks *up* the slope:
+#    cut `train` into thirds (`np.array_split(..., 3)`); the mean of each is more than 1.3 times that of the third before.
+# 5. Else it jumps about, and it is the `"learning rate too large"`.
+# 6. `"learning rate too small"`: all of `updates` is below 0.0001.
 
 # %% [markdown]
-# The remaining ones have a sound gradient and sound steps. Then the fault is in the **data**:
+# What remains has a sound gradient and sound steps. Then the fault is in the **data**:
 #
-# 7. `"wrong answers"`: the training loss ends above half the baseline. It *could* learn, but the answers do not belong to the questions.
-# 8. `"overfitting"`: it learns what it has seen, but the loss on new sequences (`"held"`) ends above half the baseline.
-# 9. `"leak"`: it masters those too, but not the exam (`"alone"` ends above half the baseline). Something in the preparation gives the answer away.
+# 7. `"wrong answers"`: `train` ends at more than half the baseline. It *could* learn, but the answers do not belong to the questions.
+# 8. `"overfitting"`: `held` ends at more than half the baseline. It has learnt its few sequences by heart, whatever their answers were.
+# 9. `"leak"`: `alone` ends at more than half the baseline. It masters new sequences, but not the exam: something in the preparation gives the answer away.
 # 10. `"healthy"`: none of all this.
 
 # %% [markdown] nbgrader={"grade_id": "diagnose_task", "locked": true}
 # ### Your turn: `diagnose` (5 points)
 #
-# `symptoms` is a dict as above. Return one of the ten names, as text. "Ends" always means the mean of the last eight points. Your function will be
-# shown patients that nobody has seen yet.
+# `symptoms` is a dict as above. Return one of the ten names, as text. Your function will be shown patients that nobody has seen yet; their sequences may
+# be shorter or longer.
 
 
 # %% nbgrader={"grade_id": "diagnose", "solution": true}
@@ -117,8 +123,9 @@ for number, k in enumerate(order, start=1):
     print(f"patient {number:>2}: {diagnose(patients[k][1])}")
 
 # %% [markdown]
-# Compare with your notes. Two patients teach more than the others. The one whose gradient explodes at the start learns in the end all the same: luck, with
-# a task of seven steps. And the leak has the most beautiful training curve of all ten. *Who only looks at the loss, sends it home.*
+# Compare with your notes. Three patients teach more than the others. The one whose gradient **explodes** at the start learns in the end all the same, and the one whose gradient
+# **vanishes** has begun to: sequences of seven steps forgive much, those of a hundred do not. That is why the map is asked before the curves. And the **leak** learns faster than the healthy one,
+# and looks just as good on training and on new sequences. *Who looks at these two curves only, sends it home.*
 
 # %% [markdown]
 # ## The pharmacy
@@ -264,7 +271,7 @@ h = np.array([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]])
 print(broken_state(h, np.array([False, True, False])))
 
 # %% [markdown] nbgrader={"grade_id": "repair_state_task", "locked": true}
-# One text begins, and **all** lose their memory. (Without the `if` the opposite happens: a new text begins with the memories of another.)
+# One text begins, and **all** lose their memory. (Who does nothing at all makes the opposite mistake: a new text begins with the memories of another.)
 #
 # #### Your turn: `repair_state` (2 points)
 #
@@ -303,7 +310,7 @@ radius = np.abs(np.linalg.eigvals(broken_start(W_hh))).max()
 print(f"spectral radius {radius:.3f}; over 30 steps at rest: {radius**30:.0e}")
 
 # %% [markdown] nbgrader={"grade_id": "repair_start_task", "locked": true}
-# Lesson 06: at rest, what happens over many steps is decided by the **spectral radius**, the largest $|\text{eigenvalue}|$ (which may be complex).
+# Lesson 06: at rest, what happens over many steps is decided by the **spectral radius**, the largest $|\lambda|$ of all eigenvalues $\lambda$, which may be complex numbers.
 #
 # #### Your turn: `repair_start` (2 points)
 #
@@ -341,6 +348,8 @@ grade(repair_start)
 # $q$ is the **query**, a vector with one number for each unit: what we are looking for. $\alpha$ says where we look: this is **attention**, as Bahdanau, Cho and
 # Bengio used it in 2014 to let a translator look back at the source. (They worked the score out with a small network. The scaled product is from Vaswani and
 # others, 2017; dividing by $\sqrt{H}$ keeps the scores from growing with the number of units, $H$.)
+#
+# Theirs is the decoder's state, and so another one at every word. Where there is no decoder, as in our experiment below, one query is learnt for all sequences.
 #
 # **By hand**, one unit, three states 0, 0, $\log 2$, and $q = 1$. The scores are the states; $e^s$ is 1, 1, 2; so $\alpha = \frac14, \frac14, \frac12$, and the
 # context is $\frac12 \log 2 = 0.347$.
@@ -381,43 +390,45 @@ grade(attention_pool)
 # %% [markdown]
 # ### How long is the way?
 #
-# **Predict.** A network that vanishes (its recurrent weights are 0.3 times a rotation), 40 steps, and an error at the very end. How large is what arrives at $h_t$ when only the last state
-# is read? And when all states are pooled?
+# The error of the context, $d$, reaches $h_t$ directly on two roads: through the mean, as $\alpha_t d$; and through the score $s_t$, whose gradient is
+# $\alpha_t (d \cdot h_t - \sum_k \alpha_k \, d \cdot h_k)$, as lesson 03's softmax has it.
+#
+# **Predict.** Recurrent weights that are 0.3 times a rotation, 40 steps, an error at the very end. How large, in powers of ten, is what arrives at $h_1$ when only the last
+# state is read? And when all states are pooled?
 
 # %% tags=["demonstration"]
+def pool_backward(dcontext, hs, query, shares):
+    """Return dL/dh_t of the pool at each step, (batch, steps, units)."""
+    fits = np.einsum("btu,bu->bt", hs, dcontext)
+    dscores = shares * (fits - (shares * fits).sum(axis=1, keepdims=True))
+    return shares[..., None] * dcontext[:, None] + dscores[..., None] * query[:, None] / np.sqrt(hs.shape[2])
+
+
 rng = np.random.default_rng(0)
 steps, units = 40, 24
 W_hh = 0.3 * np.linalg.qr(rng.normal(size=(units, units)))[0]
-xs, query = rng.normal(size=(1, steps, 4)), rng.normal(size=(1, units))
-weights = 0.5 * rng.normal(size=(4, units)), W_hh, np.zeros(units)
-hs, cache = cells.forward(xs, None, *weights)
+xs, query, dcontext = rng.normal(size=(1, steps, 4)), rng.normal(size=(1, units)), rng.normal(size=(1, units))
+hs, _ = cells.forward(xs, None, 0.5 * rng.normal(size=(4, units)), W_hh, np.zeros(units))
 _, shares = attention_pool(hs, query, np.ones((1, steps), bool))
+only_last = np.zeros_like(hs)
+only_last[:, -1] = dcontext
 
-dcontext = rng.normal(size=(1, units))  # the error of what is read out, the same for both
-last = np.zeros_like(hs)
-last[:, -1] = dcontext
-# dL/dh_t of the pool: through its share of the mean, and through its score
-gain = np.einsum("btu,bu->bt", hs, dcontext)
-dscores = shares * (gain - (shares * gain).sum(axis=1, keepdims=True))
-pooled = shares[..., None] * dcontext[:, None] + dscores[..., None] * query[:, None] / np.sqrt(units)
 arrives = {}
-for name, dhs in (("last state", last), ("attention", pooled)):
-    lags = [np.linalg.norm(dhs[0, steps - 1 - lag]) for lag in range(steps)]
-    carried = np.zeros(units)
-    for lag in range(steps):
-        t = steps - 1 - lag
-        dh = dhs[0, t] + carried
-        lags[lag] = np.log10(np.linalg.norm(dh))
-        carried = (dh * (1 - hs[0, t] ** 2)) @ W_hh.T
-    arrives[name] = np.array(lags)
+for name, dhs in (("last state", only_last), ("attention", pool_backward(dcontext, hs, query, shares))):
+    sizes, dh_later = [], np.zeros(units)
+    for t in reversed(range(steps)):  # lesson 04
+        dh = dhs[0, t] + dh_later
+        sizes.append(np.log10(np.linalg.norm(dh)))
+        dh_later = (dh * (1 - hs[0, t] ** 2)) @ W_hh.T
+    arrives[name] = np.array(sizes)
 ax = plots.curves(
     np.arange(steps), arrives, title="Attention makes the way one step long", xlabel="lag: steps back from the end", ylabel="log10 of the error"
 )
 plots.show(ax, "Size of the error at each lag. At lag 39: " + ", ".join(f"{k} 10^{v[-1]:.1f}" for k, v in arrives.items()))
 
 # %% [markdown]
-# The path length is 40 in one case and **1** in the other. The recurrence vanishes as before; it does not matter any more, because the error need not go
-# through it.
+# The path length is 40 in one case and **1** in the other. Through the recurrence the error vanishes as before; it does not matter any more, because it need not go
+# that way.
 
 # %% [markdown]
 # ### Does it learn?
@@ -425,7 +436,7 @@ plots.show(ax, "Size of the error at each lag. At lag 39: " + ", ".join(f"{k} 10
 # A hundred steps. At each a number and a mark, and exactly one step is marked, anywhere. At the end: the number that was marked. Two Keras models with the same `SimpleRNN(16)`. One reads out the
 # last state; the other pools all states with attention, and learns the query. Guessing the mean gives a squared error of 1/12 = 0.083.
 #
-# **Predict.** Where do the two end after ten seconds of training?
+# **Predict.** Where do the two end after six readings of 4000 sequences?
 
 # %% tags=["demonstration"]
 def marked_number(n, steps, rng):
@@ -440,6 +451,7 @@ def reader(attention, steps):
     xs = keras.Input((steps, 2))
     if attention:
         hs = keras.layers.SimpleRNN(16, return_sequences=True)(xs)
+        # No padding, so no mask; and no root of H: a query that is learnt finds its own size.
         scores = keras.layers.Dense(1, use_bias=False, name="query")(hs)  # q . h_t at each step
         shares = keras.layers.Softmax(axis=1, name="shares")(scores)
         h = keras.layers.Flatten()(keras.layers.Dot(axes=1)([shares, hs]))
@@ -461,7 +473,8 @@ for name, attention in (("last state", False), ("attention", True)):
     print(f"{name:<11} squared error on new sequences {error:.4f}   (guessing the mean: 0.083)")
 
 # %% [markdown]
-# And where does it look? The shares of one new sequence; it was never told what a mark is for.
+# Reading the last state only is no better than guessing, after as many rounds. And where does the other one look? The shares of one new sequence; nobody told it what
+# a mark is for.
 
 # %% tags=["demonstration"]
 model = readers["attention"]
@@ -472,37 +485,38 @@ ax = plots.curves(
 ax.axvline(places[0] + 1, color="grey", linestyle=":")
 plots.show(ax, f"Shares over 100 steps; the largest is {seen[0].max():.2f} at step {seen[0].argmax() + 1}, the mark is at step {places[0] + 1}.")
 behind = seen.argmax(axis=1) - places
-print(f"steps from the mark to where it looks most: {np.median(behind):.0f} as a rule; from 0 to 4 in {np.mean((behind >= 0) & (behind <= 4)):.0%} of 500 new sequences")
+print(f"steps from the mark to where it looks most: {np.median(behind):.0f} in the middle; from 0 to 4 in {np.mean((behind >= 0) & (behind <= 4)):.0%} of 500 new sequences")
 
 # %% [markdown]
-# Not at the mark itself, but a moment behind it: the recurrence takes a step or two to put what it has read into a shape that the query knows. Both parts do what
-# they are good at. The recurrent network remembers over two steps, the attention over a hundred.
+# Here it looks two steps behind the mark; with another seed it may be one, or none. Nothing forces it: the state still holds the number a moment later, and any of these places will
+# do. Both parts do what they are good at. The recurrent network remembers for a moment, the attention over a hundred steps.
 
 # %% [markdown]
 # ## Where the field went
 #
-# If looking back does all that, why walk at all? In 2017 Vaswani and others left the recurrence out: in their **Transformer** every step looks at every other one.
-# Each way is one step long, and all steps are worked out at once. The price: $T$ steps need $T^2$ scores, and to write the next word one must keep all that
-# came before.
+# If looking back does all that, why walk at all? In 2017 Vaswani and others left the recurrence out: in their **Transformer** every step looks at the others (when it writes, at the earlier
+# ones). Each way is one step long, and while it learns or reads, all steps are worked out at once. The price: $T$ steps need $T^2$ scores, and to write the next word one
+# must keep all that came before.
 #
 # That price brought recurrence back. If the step is *linear* in the state, many steps can be taken in parallel, and what must be kept stays small: S4 (Gu, Goel and Ré,
-# 2021), linear recurrent units (Orvieto and others, 2023), Mamba (Gu and Dao, 2023), and an LSTM for these times, xLSTM (Beck and others, 2024). What you have learnt
-# here, states, gates, products of Jacobians, eigenvalues near 1, is what these papers are written in.
+# 2021), linear recurrent units (Orvieto and others, 2023), Mamba (Gu and Dao, 2023), and in part xLSTM, an LSTM for these times (Beck and others, 2024). What you have
+# learnt here, states, gates, products of Jacobians, eigenvalues near 1, is what these papers are written in.
 
 # %% [markdown] nbgrader={"grade_id": "clinic_in_words_task", "locked": true}
 # ### Your turn: in your own words (2 points, read by a human)
 #
-# A friend shows you a forecasting model: training loss 0.01, validation loss 0.01, and when it is used on Monday, it is worse than yesterday's value. In three
-# or four sentences: what do you suspect first, which number or experiment would tell, and which two illnesses of this lesson have you excluded already, and
-# why? Write into the next cell (double-click it).
+# A friend shows you a forecasting model. Its loss is 0.01 in training and 0.01 on held-out data, where yesterday's value as a forecast has 0.20. When it is used on Monday, it is worse than
+# yesterday's value. In three or four sentences: what do you suspect first, which experiment would tell, and which two illnesses of this lesson can you exclude, and why? Write into the next
+# cell (double-click it).
 
 # %% [markdown] nbgrader={"grade_id": "clinic_in_words", "grade": true, "solution": true, "points": 2}
 # ### BEGIN SOLUTION
-# A leak: something in the preparation gives the answer away, to the training and the validation data alike, such as a window that contains its target or a scale
-# from the whole series. I would prepare data exactly as they come on Monday, without anything from the future, and measure the loss there. Overfitting is excluded, since the validation loss is as low as
-# the training loss; wrong answers or a vanishing gradient as well, since it has learnt.
+# A leak: something in the preparation gives the answer away, in training and held-out data alike, such as a window that contains its target or a scale from the whole
+# series. I would prepare old data exactly as they come on Monday, without anything from the future, and measure the loss there. Overfitting is excluded, since the loss on held-out data is as low
+# as in training; a wrong sign and too large or too small steps are, too, since the loss went down far below the baseline.
 #
-# *Marks.* 1 point: a leak in the preparation, with a test on data as they come in use. 1 point: two illnesses excluded with a reason (half a point for one).
+# *Marks.* 1 point: a leak, or data that have changed since, with an experiment on data as they come in use. 1 point: two illnesses excluded with a right reason (half a point for
+# one). A vanishing gradient and wrong answers are *not* excluded: a leak hides both.
 # ### END SOLUTION
 
 # %% tags=["demonstration"]
@@ -511,8 +525,8 @@ progress()
 # %% [markdown]
 # ## In three lines
 #
-# - Look in order: gradient before training, losses against the baseline, size of the steps, then the data: new sequences, and the exam.
-# - The loss alone is no diagnosis: a leak has the most beautiful curve of all.
+# - Look in order: the gradient before training, the loss against its baseline, the size of the steps, then the data: new sequences, and the exam.
+# - The loss alone is no diagnosis: a leak looks as good as health, and comes sooner.
 # - Attention pools all states: the way of an error is one step long, at the price of keeping everything.
 #
 # *This was the last lesson. You have built every part yourself, and checked it against another one. That is more than most people who use these networks can say.*
