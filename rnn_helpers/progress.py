@@ -1,4 +1,4 @@
-"""`progress()`: a small map of lessons and exercises, kept in one text file that only ever grows.
+"""`progress()`: the index of the course, with what is solved, which is kept in one text file that only ever grows.
 
 Each line is one event: date, time, lesson, exercise, checks right, "of", checks. Appending a short line is atomic on
 local disks, so two notebooks may write at once; a damaged line is passed over; a deleted file only empties the map.
@@ -15,6 +15,9 @@ from pathlib import Path
 
 from rnn_helpers import cards, fixtures
 from rnn_helpers.judging import Report
+from rnn_helpers.syllabus import LESSONS
+
+LEFT = "<td style='text-align:left; vertical-align:top'>"
 
 _LINE = re.compile(r"^\S+ \S+ (?P<lesson>\w+) (?P<name>\w+) (?P<right>\d+) of (?P<all>\d+)$")
 
@@ -82,12 +85,23 @@ class ProgressMap:
         return "\n".join([*lines, self._summary()])
 
     def _repr_html_(self) -> str:
-        left = "<td style='text-align:left'>"
         rows = "".join(
-            f"<tr>{left}<b>{html.escape(lesson)}</b></td>{left}{self._marks_of(row)}</td></tr>"
+            f"<tr>{LEFT}{self._about(lesson)}</td>{LEFT}{self._marks_of(row)}</td></tr>"
             for lesson, row in self.lessons.items()
         )
-        return f"<table aria-label='Progress in the course'>{rows}</table><div>{html.escape(self._summary())}</div>"
+        return (
+            f"<table aria-label='The course, and your progress'>{rows}</table><div>{html.escape(self._summary())}</div>"
+        )
+
+    def _about(self, lesson: str) -> str:
+        """Return a lesson's name, with a link if it lies beside this one, and what it is about."""
+        if lesson not in LESSONS:
+            return f"<b>{html.escape(lesson)}</b>"
+        about = LESSONS[lesson]
+        name = html.escape(f"{lesson[:2]} {about.title}")
+        place = f"../{lesson}/{lesson}.ipynb"
+        title = f"<a href='{place}'>{name}</a>" if Path(place).exists() else name
+        return f"<b>{title}</b>, {about.minutes} minutes<br><small>{html.escape(about.builds.replace('`', ''))}</small>"
 
     def _marks_of(self, row: dict[str, str]) -> str:
         return "&emsp; ".join(map(self._mark, row.items()))

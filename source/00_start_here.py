@@ -196,6 +196,12 @@ print("the memory was at its highest in", years[np.argmax(memory)])
 #
 # **Try it.** Change 0.9 to 0.5, then to 0.99. What does a memory lose when it is too short? What when it is too long?
 
+# %% [markdown]
+# ## The whole course
+#
+# `progress()` is its index: what you build in each lesson, how long that takes, and what you have solved. Click on a lesson to open it. (When a formula has slipped your
+# mind later on: `from rnn_helpers import equations`, then `equations()`, shows all of them on one page.)
+
 # %% tags=["demonstration"]
 progress()
 

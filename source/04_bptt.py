@@ -4,7 +4,7 @@
 # **After this lesson you can** derive and write the gradient of a recurrent network for every weight, with biases, batches and
 # masks; check it; and say which part of it comes from how far back.
 #
-# **Time** about two evenings: the break is in the middle. **You need** lessons 02 and 03, and the chain rule.
+# **Time** about 120 minutes, in two evenings: the break is in the middle. **You need** lessons 02 and 03, and the chain rule.
 
 # %%
 try:

@@ -36,7 +36,8 @@ def sigmoid(a):
 # 1 (open), one for each unit, worked out anew at each step. In today's form, with the forget gate of Gers and others (2000), this is the **LSTM**:
 #
 # $$c_t = f_t \odot c_{t-1} + i_t \odot g_t \qquad\qquad h_t = o_t \odot \tanh(c_t)$$
-#
+
+# %% [markdown]
 # ($\odot$: number by number.) The **forget gate** $f_t$ says how much of the old memory stays, the **input gate** $i_t$ how much of the new
 # **candidate** $g_t$ comes in, the **output gate** $o_t$ how much of it is shown. Mind the name: an *open* forget gate, $f = 1$, keeps everything; shut,
 # it forgets. With $f_t = 1$ and $i_t = 0$ nothing happens at all, and that is the point.
@@ -48,7 +49,8 @@ def sigmoid(a):
 #
 # The four are kept side by side, so `W_xh` has the shape (features, 4 units), `W_hh` (units, 4 units), and `a` (batch, 4 units): first the block $a^i$ with all
 # numbers of $i$, then all of $f$, of $g$ (Keras calls it c), and of $o$.
-#
+
+# %% [markdown]
 # **A step by hand**, one unit. Let $c_{t-1} = 2$ and $a = (a^i, a^f, a^g, a^o) = (0, 0, \log 2, 0)$. $\sigma(0) = 1/2$ and $\tanh(\log 2) = 0.6$. So
 # $c_t = 0.5 \cdot 2 + 0.5 \cdot 0.6 = 1.3$, and $h_t = 0.5 \tanh(1.3) = 0.431$.
 
@@ -126,7 +128,8 @@ print(f"largest difference from Keras: {np.abs(layer(xs).numpy() - hs).max():.1e
 #
 # From there every factor of $c_t = f_t \odot c_{t-1} + i_t \odot g_t$ gets its share: $i_t$ gets $dc \odot g_t$, and $g_t$ gets $dc \odot i_t$. The output gate
 # stands in the other equation: it gets $dh_t \odot \tanh c_t$. Last, back through $\sigma$ and tanh: their slopes are $\sigma (1 - \sigma)$ and $1 - \tanh^2$.
-#
+
+# %% [markdown]
 # **By hand**, the step from above, with $dh_t = 1$ and $dc_t = 0$. $\tanh(1.3) = 0.862$, so $dc = 0.5\,(1 - 0.743) = 0.129$. The candidate's share is
 # $0.129 \cdot i = 0.064$, times its slope $1 - 0.6^2 = 0.64$: $da^g = 0.041$.
 
@@ -309,14 +312,16 @@ plots.show(ax, f"Three pairs of lines for dc_t / dc_0; after 50 steps: {ends}.")
 # candidate may look at:
 #
 # $$h_t = z_t \odot h_{t-1} + (1 - z_t) \odot n_t$$
-#
+
+# %% [markdown]
 # $z_t$ and $r_t$ are $\sigma$ of the usual sum, each with its own block of weights. For the candidate $n_t$, with the block $n$ of the weights, there are two versions,
 # and both are called GRU:
 #
 # - **reset before** the product, as Cho wrote it: $n_t = \tanh\big(x_t W^n_{xh} + (r_t \odot h_{t-1})\, W^n_{hh} + b^n\big)$
 # - **reset after** it, which is faster on graphics cards, and what Keras does unless told otherwise:
 #   $n_t = \tanh\big(x_t W^n_{xh} + b^n_x + r_t \odot (h_{t-1} W^n_{hh} + b^n_s)\big)$
-#
+
+# %% [markdown]
 # In the second the reset gate stands *between* two sums, so that each needs a bias of its own, $b_x$ for the inputs and $b_s$ for the state. Only the block $n$ needs the
 # second one; Keras keeps two everywhere, and in $z$ and $r$ they just add up.
 

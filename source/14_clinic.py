@@ -8,7 +8,7 @@
 
 # %%
 try:
-    from rnn_helpers import check, hint, progress
+    from rnn_helpers import check, equations, hint, progress
     from rnn_helpers.quietly import keras
 except ModuleNotFoundError:
     raise ModuleNotFoundError(
@@ -61,7 +61,8 @@ explorers.patient_explorer([patients[k][1] for k in order])
 # 1. `"dead units"`: all of `norms` is exactly 0.
 # 2. `"exploding gradient"`: `by_lag[0, -1]` is more than 30 times `by_lag[0, 0]`.
 # 3. `"vanishing gradient"`: it is less than a ten-thousandth of it.
-#
+
+# %% [markdown]
 # Are the steps sound?
 #
 # 4. If `train` ends at more than 1.2 times the baseline, it is worse than guessing. Then it is the `"wrong sign"` if the loss rises **steadily**, since somebody walks *up* the slope:
@@ -350,7 +351,8 @@ grade(repair_start)
 # others, 2017; dividing by $\sqrt{H}$ keeps the scores from growing with the number of units, $H$.)
 #
 # Theirs is the decoder's state, and so another one at every word. Where there is no decoder, as in our experiment below, one query is learnt for all sequences.
-#
+
+# %% [markdown]
 # **By hand**, one unit, three states 0, 0, $\log 2$, and $q = 1$. The scores are the states; $e^s$ is 1, 1, 2; so $\alpha = \frac14, \frac14, \frac12$, and the
 # context is $\frac12 \log 2 = 0.347$.
 
@@ -497,7 +499,8 @@ print(f"steps from the mark to where it looks most: {np.median(behind):.0f} in t
 # If looking back does all that, why walk at all? In 2017 Vaswani and others left the recurrence out: in their **Transformer** every step looks at the others (when it writes, at the earlier
 # ones). Each way is one step long, and while it learns or reads, all steps are worked out at once. The price: $T$ steps need $T^2$ scores, and to write the next word one
 # must keep all that came before.
-#
+
+# %% [markdown]
 # That price brought recurrence back. If the step is *linear* in the state, many steps can be taken in parallel, and what must be kept stays small: S4 (Gu, Goel and Ré,
 # 2021), linear recurrent units (Orvieto and others, 2023), Mamba (Gu and Dao, 2023), and in part xLSTM, an LSTM for these times (Beck and others, 2024). What you have
 # learnt here, states, gates, products of Jacobians, eigenvalues near 1, is what these papers are written in.
@@ -518,6 +521,12 @@ print(f"steps from the mark to where it looks most: {np.median(behind):.0f} in t
 # *Marks.* 1 point: a leak, or data that have changed since, with an experiment on data as they come in use. 1 point: two illnesses excluded with a right reason (half a point for
 # one). A vanishing gradient and wrong answers are *not* excluded: a leak hides both.
 # ### END SOLUTION
+
+# %% [markdown]
+# And here is everything on one page, with the lesson that derives it:
+
+# %% tags=["demonstration"]
+equations()
 
 # %% tags=["demonstration"]
 progress()

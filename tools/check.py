@@ -17,7 +17,7 @@ BUILT = ["solutions", "lessons", "rnn_helpers/fixtures"]
 
 def main() -> int:
     failed = [" ".join(command) for command in COMMANDS if not _runs(command)]
-    problems = list(course_problems(ROOT, course_fixture, course_points()))
+    problems = [*course_problems(ROOT, course_fixture, course_points()), *rules.syllabus_is_one(ROOT)]
     print("\n".join(problems))
     for command in failed:
         print(f"{command}: failed, see above. `ruff check --fix .` and `ruff format .` repair much by themselves.")

@@ -1,0 +1,67 @@
+"""What each lesson is called, what one builds in it and how long that takes: the source for README and progress()."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Lesson(NamedTuple):
+    """title: as the README has it, without its number; builds: what a student makes; minutes: about how many"""
+
+    title: str
+    builds: str
+    minutes: int
+
+
+LESSONS = {
+    "00_start_here": Lesson("start here", "a memory made of one number", 20),
+    "01_recurrence": Lesson("the recurrence", "one step, whole sequences, the readout, `class SimpleRNN`", 90),
+    "02_unrolling": Lesson("unrolling", "copies of one cell, padding and masks, the last real state", 75),
+    "03_loss": Lesson("the loss", "log-softmax, cross-entropy over time and its gradient, perplexity", 75),
+    "04_bptt": Lesson(
+        "backpropagation through time", "the whole derivation, with batches and masks; the gradient by lag", 120
+    ),
+    "05_training": Lesson("training", "a gradient checker, a bug hunt, clipping, Adam; a network that writes", 90),
+    "06_gradient_bound": Lesson(
+        "the gradient bound", "Jacobians, the exact bound, the Lyapunov exponent, two counter-examples", 90
+    ),
+    "07_remedies": Lesson("remedies", "the adding problem, rotations, truncated backpropagation, honest baselines", 75),
+    "08_keras": Lesson(
+        "Keras",
+        "weights both ways, a layer's answer in NumPy, models that train, save and load, stateful layers",
+        90,
+    ),
+    "09_time_series": Lesson(
+        "time series",
+        "naive forecasts first, windows, an honest split, a network on sunspots, and where it does not help",
+        80,
+    ),
+    "10_language_model": Lesson(
+        "a language model",
+        "batches that follow each other, a stateful model, sampling with temperature, bits per character",
+        80,
+    ),
+    "11_speech": Lesson(
+        "speech",
+        "error rates of frames, layers upon layers, reading both ways, a recogniser of spoken digits, CTC's last step",
+        90,
+    ),
+    "12_sequence_to_sequence": Lesson(
+        "sequence to sequence",
+        "teacher forcing without a leak, an encoder-decoder that learns to add, greedy decoding, exact matches",
+        80,
+    ),
+    "13_gates": Lesson(
+        "gates",
+        "LSTM and GRU step by step, the way back through the gates, what they remember and when not, their cost",
+        100,
+    ),
+    "14_clinic": Lesson(
+        "clinic", "a diagnosis from the symptoms, five repairs, attention, and where the field went", 100
+    ),
+}
+
+
+def table() -> list[str]:
+    """Return the rows of the README's table."""
+    return [f"| {name[:2]} {lesson.title} | {lesson.builds} | {lesson.minutes} |" for name, lesson in LESSONS.items()]
