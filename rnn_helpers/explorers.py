@@ -206,11 +206,12 @@ def patient_explorer(patients: Sequence[dict[str, Any]]) -> None:
         seen = patients[number - 1]
         upper, lower = plots.new_column(8.0, 5.2, (5, 4))
         points = np.arange(1, len(seen["train"]) + 1)
-        lines = {name: np.log10(np.maximum(seen[name], 1e-6)) for name in ("train", "held", "alone")}
+        low, high = -4.0, 2.2  # the same for all patients: what stays at the baseline is to look flat
+        lines = {name: np.log10(np.clip(seen[name], 10**low, 10**high)) for name in ("train", "held", "alone")}
         lines["baseline"] = np.full(len(points), np.log10(seen["baseline"]))
         updates = f"{np.median(seen['updates']):.0e}, gradient {np.median(seen['norms']):.2g}"
         title = f"Patient {number}.  Middle values: step/weights {updates}"
-        plots.curves(points, lines, title=title, xlabel="", ylabel="log10 of the loss", ax=upper)
+        plots.curves(points, lines, title=title, xlabel="", ylabel="log10 of the loss", ylim=(low, high), ax=upper)
         size = np.log10(np.maximum(seen["by_lag"], 1e-12))
         plots.grid_map(
             size, title="", xlabel="lag: steps back from the end", ylabel="time", label="log10 |dL/dh|", ax=lower
