@@ -12,8 +12,11 @@ from pathlib import Path
 
 from grading.errors import CannotGrade
 
-SALT_VARIABLE = "RNN_COURSE_SALT"  # the one name that grading shares with the course's hidden tests
-EXECUTION_VARIABLE = "NBGRADER_EXECUTION"
+# What grading shares with the course's hidden tests: their secret, and the notebook that is graded, for tests that
+# prepare when they are imported, which is once for all submissions.
+SALT_VARIABLE = "RNN_COURSE_SALT"
+NOTEBOOK_VARIABLE = "GRADED_NOTEBOOK"
+EXECUTION_VARIABLE = "NBGRADER_EXECUTION"  # nbgrader's: kernels know by it that they grade, and start in the box
 
 
 def prepend(variable: str, folder: Path) -> None:

@@ -114,9 +114,8 @@ grade(frame_error_rate)
 # wrong? (Always saying "nobody speaks" is wrong in 78.)
 
 # %% tags=["demonstration"]
-heard, unheard = range(24), range(24, 36)
-xs, mask, labels = speech.batch(speech.utterances(320, heard, seed=0))
-xs_new, mask_new, labels_new = speech.batch(speech.utterances(100, unheard, seed=1))
+xs, mask, labels = speech.batch(speech.utterances(320, speech.HEARD, seed=0))
+xs_new, mask_new, labels_new = speech.batch(speech.utterances(100, speech.UNHEARD, seed=1))
 print("for learning:", xs.shape, " for testing:", xs_new.shape)
 
 
@@ -454,8 +453,8 @@ print(edit_distance([4, 7, 7], [4, 0, 7, 7]), edit_distance([4, 0, 1, 7], [4, 0,
 # labels of a word look like in the end: spread over the whole word, as in the figure above, or a short spike?
 
 # %% tags=["demonstration"]
-to_learn = speech.utterances(320, heard, seed=0)
-to_try = speech.utterances(100, unheard, seed=1)
+to_learn = speech.utterances(320, speech.HEARD, seed=0)
+to_try = speech.utterances(100, speech.UNHEARD, seed=1)
 texts = np.zeros((len(to_learn), 5), int)  # 0 after the end
 for row, one in zip(texts, to_learn):
     row[: len(one.digits)] = np.array(one.digits) + 1

@@ -356,6 +356,11 @@ def sums(pairs):
     return [f"{a:02d}+{b:02d}" for a, b in pairs], [str(a + b)[::-1] for a, b in pairs]
 
 
+def sum_by(model, text):
+    """Return what the model writes for one sum, the right way round."""
+    return shown(answers_of(model, as_arrays([text], [""])[0])[0])[::-1]
+
+
 order = np.random.default_rng(0).permutation(10_000)
 pairs = np.stack([order // 100, order % 100], axis=1)
 add_sources, add_targets = as_arrays(*sums(pairs[:4000]))
@@ -376,12 +381,10 @@ for reading in range(0, readings, 2):
         ylabel="exact match",
         ylim=(0, 1.05),
     )
-    text = shown(answers_of(adder, as_arrays(["57+78"], ["531"])[0])[0])[::-1]
-    ax.set_xlabel(f"readings.   57+78 = {text}")
+    ax.set_xlabel(f"readings.   57+78 = {sum_by(adder, '57+78')}")
     screen.show(plots.picture(ax, f"The share of right sums rises from {curve[0]:.2f} to {curve[-1]:.2f}."))
 print(f"{curve[-1]:.1%} of 1000 new sums are right")
-text = shown(answers_of(adder, as_arrays(["123+45"], ["861"])[0])[0])[::-1]
-print("and 123+45 =", text)
+print("and 123+45 =", sum_by(adder, "123+45"))
 
 # %% [markdown]
 # About 99 of 100, after 24 readings of four in ten of all sums. It behaves as if it knew digits, columns and the carry. What it *knows* is another
@@ -394,12 +397,12 @@ print("and 123+45 =", text)
 
 
 # %% tags=["demonstration"]
-def chances_while_writing(model, text, answer):
+def chances_while_writing(model, text):
     """Return the decoder's chances at each step of its own writing, (steps, symbols), and what it wrote."""
-    encode, (table, W_xh, W_hh, b_h, W_hy, b_y) = parts(model)
-    sources, _ = as_arrays([text], [answer])
-    h = encode(sources)[0]
-    written = greedy_decode(h, parts(model)[1], START, END, 12)
+    encode, weights = parts(model)
+    table, W_xh, W_hh, b_h, W_hy, b_y = weights
+    h = encode(as_arrays([text], [""])[0])[0]
+    written = greedy_decode(h, weights, START, END, 12)
     rows = []
     for symbol in [START, *written]:
         h = np.tanh(table[symbol] @ W_xh + h @ W_hh + b_h)
@@ -408,7 +411,7 @@ def chances_while_writing(model, text, answer):
     return np.array(rows), written
 
 
-chances, written = chances_while_writing(adder, "57+78", "531")
+chances, written = chances_while_writing(adder, "57+78")
 ax = plots.grid_map(
     chances.T,
     title=f"57+78: it writes {shown(written)}, and then the end",

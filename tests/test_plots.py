@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from rnn_helpers import explorers, graphs, plots
+from rnn_helpers import clinic, explorers, graphs, plots
 
 mpl.use("agg")
 STATES = np.tanh(np.random.default_rng(0).normal(size=(6, 3)))
@@ -152,3 +152,30 @@ def test_a_spectrogram_has_a_box_for_each_word_and_writes_where_there_is_room() 
     assert [text.get_text() for text in ax.texts] == ["said", "six", "two", "heard", "three"]
     assert ax.patches[0].get_x() == pytest.approx(0.02)
     assert ax.patches[0].get_width() == pytest.approx(9 * 0.02)
+
+
+def test_the_gate_explorer_says_what_the_memory_does_at_the_marks(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list = []
+    monkeypatch.setattr(explorers.cards, "show", shown.append)
+    xs = np.array([[0.3, 0.0], [0.75, 1.0], [0.1, 0.0]])
+    opened, memory = np.array([[0.1, 0.5], [0.9, 0.5], [0.1, 0.5]]), np.array([[0.0, 1.0], [0.7, 1.0], [0.7, 1.0]])
+    gates = {"input gate": opened, "forget gate": np.ones((3, 2)), "memory": memory}
+    explorers.gate_explorer(xs, gates, start=1)
+    (explorer,) = shown
+    assert explorer.sliders == {"unit": explorers.Range(1, 2, 1)}
+    assert "at step 2 (value 0.75) the memory goes from 0.00 to 0.70, input gate 0.90" in explorer.still().alt
+    assert "from 1.00 to 1.00, input gate 0.50" in explorer.draw(2).alt
+
+
+def test_the_patient_explorer_shows_each_patient_without_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list = []
+    monkeypatch.setattr(explorers.cards, "show", shown.append)
+    patients = clinic.ward()
+    explorers.patient_explorer([seen for _, seen in patients])
+    (explorer,) = shown
+    assert explorer.sliders == {"patient": explorers.Range(1, len(patients), 1)}
+    for number, (fault, seen) in enumerate(patients, start=1):
+        alt = explorer.draw(number).alt
+        assert f"Patient {number}." in alt
+        assert f"right is {''.join(map(str, seen['right']))}" in alt
+        assert fault not in alt

@@ -11,17 +11,13 @@ import shutil
 import subprocess
 import wave
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
-from rnn_helpers.speech import RATE, compressed
+from rnn_helpers.speech import FILE, RATE, TAKES, VOICES, compressed
 
-FILE = Path(__file__).resolve().parent.parent / "rnn_helpers" / "sounds" / "digits.npz"
 ACCENTS = ("en-gb", "en-us", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029")
 SPEAKERS = ("", "m1", "m3", "m5", "m7", "f1", "f2", "f3", "f4", "f5", "klatt2", "klatt4")
-VOICES = 36  # of the 84 pairs
-TAKES = 2  # of each digit by each voice, with a speed and a pitch of its own
 SPEEDS, PITCHES = (120, 190), (25, 75)  # words a minute; espeak's scale, of which 50 is usual
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 SILENT = 0.02  # of the loudest: what is softer at the beginning and the end is cut off

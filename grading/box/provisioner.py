@@ -39,6 +39,7 @@ from grading.errors import CannotGrade
 from grading.forking import ENDS_WITH_PARENT
 from grading.forking.kernels import fork_kernel
 from grading.forking.zygote import Program
+from grading.surroundings import EXECUTION_VARIABLE
 
 NAME = "boxed-for-grading"
 PURPOSE = "submission"
@@ -106,7 +107,7 @@ class BoxedProvisioner(LocalProvisioner):
         return "was stopped by the grader" if self._stopped else how_it_ended(code, self.cpu_seconds)
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
-        if kwargs.get("env", os.environ).get("NBGRADER_EXECUTION") != "autograde":
+        if kwargs.get("env", os.environ).get(EXECUTION_VARIABLE) != "autograde":
             return await super().pre_launch(**kwargs)
         shown = {Path(package).name for package in self.packages}
         if place := installed_in_reach([name for name in self.hidden if name not in shown]):

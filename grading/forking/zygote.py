@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from grading.forking.fork import LARGEST_PACKET
 
@@ -202,7 +202,18 @@ def _start(socket_number: int, environment: Mapping[str, str]) -> subprocess.Pop
     )
 
 
-_Key = tuple[tuple[str, ...], frozenset[tuple[str, str]], tuple[tuple[str, str], ...]]
+class _Key(NamedTuple):
+    """What a zygote is asked for: modules, variables of its environment, and packages of its own with their states."""
+
+    modules: tuple[str, ...]
+    environment: frozenset[tuple[str, str]]
+    own: frozenset[tuple[str, str]]
+
+    def has_less_than(self, other: _Key) -> bool:
+        """Tell whether importing more makes this the other."""
+        return self.environment == other.environment and {*self.modules} <= {*other.modules} and self.own <= other.own
+
+
 _locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)  # by purpose: two zygotes may start at once
 _current: dict[str, tuple[_Key, Zygote]] = {}  # {purpose: the zygote that new children come from}
 _retired: defaultdict[str, list[Zygote]] = defaultdict(list)
@@ -225,7 +236,7 @@ def fork(
     imports are asked for.
     Raises CannotFork.
     """
-    key = tuple(modules), frozenset(environment.items()), tuple(sorted((own or {}).items()))
+    key = _Key(tuple(modules), frozenset(environment.items()), frozenset((own or {}).items()))
     with _locks[purpose]:
         try:
             return _zygote(purpose, key).fork(program)
@@ -251,15 +262,16 @@ def _zygote(purpose: str, key: _Key) -> Zygote:
         raise CannotFork(_hopeless[key], lasting=True)
     if purpose in _current:
         known, zygote = _current[purpose]
-        if zygote.alive and known == key:
-            return zygote
-        if zygote.alive and known[1] == key[1] and all(set(known[part]) <= set(key[part]) for part in (0, 2)):
-            return _with_more(purpose, zygote, key, set(known[0]))
+        if zygote.alive:
+            if known == key:
+                return zygote
+            if known.has_less_than(key):
+                return _with_more(purpose, zygote, key, set(known.modules))
         del _current[purpose]
         zygote.retire()
         _retired[purpose] = [old for old in [*_retired[purpose], zygote] if old.alive]
     try:
-        zygote = Zygote(key[0], dict(key[1]), [name for name, _ in key[2]])
+        zygote = Zygote(key.modules, dict(key.environment), sorted(name for name, _ in key.own))
     except (CannotFork, OSError) as error:
         _hopeless[key] = str(error)
         raise CannotFork(str(error), lasting=True) from error
@@ -270,7 +282,7 @@ def _zygote(purpose: str, key: _Key) -> Zygote:
 def _with_more(purpose: str, zygote: Zygote, key: _Key, known: Set[str]) -> Zygote:
     """Return the zygote with more modules imported: to start another, and import all of them, takes longer."""
     try:
-        zygote.load([name for name in key[0] if name not in known], [name for name, _ in key[2]])
+        zygote.load([name for name in key.modules if name not in known], sorted(name for name, _ in key.own))
     except CannotFork as error:
         del _current[purpose]
         zygote.retire()

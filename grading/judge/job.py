@@ -29,11 +29,8 @@ from grading.forking.kernels import preload, preloaded
 from grading.judge import judge_kernel
 from grading.judge.session import Rules, Session, files_in
 from grading.judge.split import Plan, Source
-from grading.surroundings import SALT_VARIABLE
+from grading.surroundings import NOTEBOOK_VARIABLE, SALT_VARIABLE
 
-NOTEBOOK_VARIABLE = (
-    "GRADED_NOTEBOOK"  # for tests that prepare when they are imported, which is once for all submissions
-)
 PURPOSES = (judge_kernel.PURPOSE, provisioner.PURPOSE)
 
 

@@ -24,6 +24,7 @@ from grading.box.folders import place_for_sockets
 from grading.forking import ENDS_WITH_PARENT
 from grading.forking.kernels import fork_kernel
 from grading.forking.zygote import Program
+from grading.surroundings import EXECUTION_VARIABLE
 
 NAME = "forked"
 PURPOSE = "judge"
@@ -33,7 +34,7 @@ COMMAND = [sys.executable, "-P", "-m", "ipykernel", "-f", "{connection_file}"]
 COMMAND += ["--InteractiveShellApp.ignore_cwd=True", "--HistoryManager.enabled=False"]
 
 _JUDGES_VARIABLES = {
-    "NBGRADER_EXECUTION": "autograde",
+    EXECUTION_VARIABLE: "autograde",
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     "OPENBLAS_NUM_THREADS": "1",  # threads on small matrices are slower than none, and forbid the fork
 }

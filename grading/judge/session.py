@@ -27,9 +27,10 @@ from grading.judge.client import GRACE, TIMEOUT, Ended, Kernel
 from grading.judge.judge_kernel import JudgeManager
 from grading.judge.spare import spared
 from grading.judge.split import TEST, Plan
+from grading.surroundings import EXECUTION_VARIABLE
 
 NOT_GRADED = "NotGraded"
-GRADING = {"NBGRADER_EXECUTION": "autograde"}  # so that kernels know, and start in the box
+GRADING = {EXECUTION_VARIABLE: "autograde"}  # so that kernels know, and start in the box
 SPARED = "(A demonstration, which nothing that is graded depends on: not run while grading.)\n"
 SERVICE = "__import__('grading.judge.answering', fromlist=['x'])"
 HEALTH = f"assert {SERVICE}.service.waiting and 1 + 1 == 2"

@@ -12,7 +12,6 @@ from rnn_helpers.models import seeing
 from rnn_helpers.models.seeing import say
 
 CLASSES = 11  # ten digits and silence
-HEARD, UNHEARD = range(24), range(24, 36)  # voices
 LEARN_FROM, TRIED_ON, BATCH, READINGS = 192, 48, 16, 6
 NEEDED = (  # before training makes sense
     "its outputs may be any number",
@@ -48,8 +47,7 @@ def recogniser(answer: Callable, seed: int) -> dict[str, str]:
     }
     if not (stepwise and each):
         return seen
-    free = seeing.are_free(model, lambda: seeing.outputs(model, xs))
-    seen |= {"its outputs may be any number": say(free, "however large the weights, they stay within bounds")}
+    seen |= seeing.freedom_claim(model, lambda: seeing.outputs(model, xs))
     seen |= _hearing_claims(model, xs, given) | seeing.loss_claims(model, CLASSES)
     if any(seen.get(claim) for claim in NEEDED):
         return seen
@@ -69,8 +67,8 @@ def _hearing_claims(model: Any, xs: np.ndarray, given: np.ndarray) -> dict[str, 
 
 
 def _trained_claims(model: Any, seed: int) -> dict[str, str]:
-    heard = speech.batch(speech.utterances(LEARN_FROM, HEARD, seed))
-    unheard = speech.batch(speech.utterances(TRIED_ON, UNHEARD, seed + 1))
+    heard = speech.batch(speech.utterances(LEARN_FROM, speech.HEARD, seed))
+    unheard = speech.batch(speech.utterances(TRIED_ON, speech.UNHEARD, seed + 1))
     seeing.seed(framewise, seed)
     rival = framewise(speech.BANDS, CLASSES)
     errors = []

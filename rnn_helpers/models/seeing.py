@@ -100,13 +100,14 @@ def between_0_and_1(given: np.ndarray) -> str:
     return say(bool(np.all((given >= 0) & (given <= 1))), reach)
 
 
-def are_free(model: Any, ask: Callable[[], np.ndarray]) -> bool:
-    """Tell logits from numbers within bounds: with ten times the weights, `ask()` goes far both ways."""
+def freedom_claim(model: Any, ask: Callable[[], np.ndarray]) -> dict[str, str]:
+    """Say whether outputs are logits, not bounded: with ten times the weights, `ask()` goes far both ways."""
     weights = model.get_weights()
     model.set_weights([10 * array for array in weights])
     far = ask()
     model.set_weights(weights)
-    return bool(far.min() < -1.5 and far.max() > 1.5)
+    free = bool(far.min() < -1.5 and far.max() > 1.5)
+    return {"its outputs may be any number": say(free, "however large the weights, they stay within bounds")}
 
 
 def loss_claims(model: Any, classes: int) -> dict[str, str]:

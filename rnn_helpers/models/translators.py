@@ -53,8 +53,7 @@ def encoder_decoder(answer: Callable, seed: int) -> dict[str, str]:
     }
     if not (stepwise and each):
         return seen
-    free = seeing.are_free(model, lambda: _outputs(model, source, given))
-    seen |= {"its outputs may be any number": say(free, "however large the weights, they stay within bounds")}
+    seen |= seeing.freedom_claim(model, lambda: _outputs(model, source, given))
     seen |= _reading_claims(model, source, given, out) | seeing.loss_claims(model, SYMBOLS)
     if any(seen.get(claim) for claim in NEEDED):
         return seen
