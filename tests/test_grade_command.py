@@ -14,7 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 from graded_class import CLASS, LATE, everything, graded_by_nbgrader, kill, lines, make_class, rnn_course, said
-from tiny_course import LESSON
+from nbformat.v4 import new_markdown_cell
+from tiny_course import LESSON, TESTS, cell, exercise, release, submit
 
 pytestmark = pytest.mark.nbgrader
 KILLS = 20
@@ -70,6 +71,18 @@ def test_what_was_graded_is_left_alone_and_a_newer_submission_is_graded(course):
     told = lines(said(rnn_course(course, "grade", LESSON, "--student", "s0[13]", "--json")))
     assert {one["student"]: one["how"] for one in told[:-1]} == {"s01": "skipped", "s03": "graded"}
     assert everything(course)["gradebook"]["s03"][1] == 6
+
+
+def test_it_says_how_many_answers_wait_for_a_human(tmp_path):
+    course = tmp_path / "course"
+    (course / "tiny_tests").mkdir(parents=True)
+    (course / "tiny_tests" / "__init__.py").write_text(TESTS)
+    written = cell("words", "### BEGIN SOLUTION\nSo.\n### END SOLUTION", grade=True, solution=True, points=1)
+    written = new_markdown_cell(written.source, id="words", metadata=written.metadata)
+    release(course, [*exercise("double", 2), written])
+    for student, answers in {"s1": {"words": "Because."}, "s2": {"words": "Why not?"}, "s3": {}}.items():
+        submit(course, student, double="def double(x):\n    return 2 * x", **answers)
+    assert "The answers of 2 students wait for you to read" in said(rnn_course(course, "grade", LESSON))
 
 
 def test_killed_at_random_moments_it_ends_with_the_same_marks(released, by_nbgrader, tmp_path):

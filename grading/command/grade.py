@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
+from nbgrader.api import Gradebook
 from nbgrader.converters.base import NbGraderException
 from rich.console import Console
 from rich.markup import escape
@@ -123,7 +124,7 @@ class _Above(logging.Handler):
 
 
 def _tell(args: argparse.Namespace, grading: Grading, seconds: float, console: Console) -> None:
-    outcomes = getattr(grading, "outcomes", [])
+    outcomes = grading.outcomes
     if args.json:
         counted = Counter(outcome.how for outcome in outcomes)
         print(json.dumps({"lesson": args.lesson, "seconds": round(seconds, 1), **{how: counted[how] for how in ORDER}}))
@@ -133,7 +134,16 @@ def _tell(args: argparse.Namespace, grading: Grading, seconds: float, console: C
     for isolation in sorted({outcome.isolation for outcome in outcomes} - {""}):
         console.print(escape(printable(isolation)), soft_wrap=True, highlight=False, style="dim")
     graded = sum(outcome.how in ("graded", "refused") for outcome in outcomes)
-    if graded:
-        console.print(
-            f"{graded} graded in {seconds:.0f} s. Next: nbgrader generate_feedback {args.lesson}", soft_wrap=True
-        )
+    if not graded:
+        return
+    waiting = _waiting(grading.coursedir.db_url, args.lesson)
+    if waiting:
+        whose = f"The answers of {waiting} students wait" if waiting > 1 else "The answer of one student waits"
+        console.print(f"{whose} for you to read: jupyter lab, Nbgrader, Formgrader, Manual grading", soft_wrap=True)
+    console.print(f"{graded} graded in {seconds:.0f} s. Next: nbgrader generate_feedback {args.lesson}", soft_wrap=True)
+
+
+def _waiting(db_url: str, lesson: str) -> int:
+    """Return how many submissions hold an answer that only a human can mark, and nobody has."""
+    with Gradebook(db_url) as gradebook:
+        return sum(submission.needs_manual_grade for submission in gradebook.assignment_submissions(lesson))
