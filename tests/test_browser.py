@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 WITHOUT_BIAS = """\
 def rnn_step(x_t, h_prev, W_xh, W_hh, b_h, activation=np.tanh):
     return activation(x_t @ W_xh + h_prev @ W_hh)"""
-END_OF_LESSON = "table[aria-label='Progress in the course']"
+END_OF_LESSON = "table[aria-label='The course, and your progress']"
 ERROR = "[data-mime-type='application/vnd.jupyter.stderr']"
 POP_UP = ".Toastify__toast, .jp-Dialog"
 SLIDER = ".noUi-handle[role='slider']"
