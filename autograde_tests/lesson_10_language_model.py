@@ -8,7 +8,6 @@ import numpy as np
 
 from autograde_tests.drawing import Rng
 from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
-from autograde_tests.logits import ANY, COMPILED, LOSS, compiled, output_mistakes
 
 COPIED = Tolerance(0.0, "whole numbers and text: they are equal or they are not")
 SAME = Tolerance(1e-6, "float64; a tiny number added before the logarithm, as many do, is harmless")
@@ -366,10 +365,11 @@ bits_per_character = Exercise(
 # -------------------------------------------------------------------------------- build_language_model
 
 STEPWISE, EACH, KNOWS = "every step gives an output", "one number for each letter", "it knows all letters"
-LOGITS = "its outputs are no probabilities"
+LOGITS, ANY = "its outputs are no probabilities", "its outputs may be any number"
 MEMORY = "what came before matters"
 CAUSAL = "what comes later does not change what was said before"
 CARRIED = "its memory goes on from one call to the next"
+COMPILED, LOSS = "it is compiled", "its loss takes logits and whole numbers"
 SIZES = "its weights do not depend on the batch"
 BEATS = "after four readings it beats a table of pairs on text kept aside"
 LEARNT = (SIZES, BEATS)
@@ -385,7 +385,7 @@ def _model(
     both_ways=False,
     memory=True,
     sequences=True,
-    is_compiled=True,
+    compiled=True,
     out=None,
     swapped=False,
 ) -> Any:
@@ -402,7 +402,10 @@ def _model(
             layers.Dense(out or letters, activation=top),
         ]
     )
-    return compiled(model, 0.006, loss) if is_compiled else model
+    if compiled:
+        entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=loss == "logits")
+        model.compile(optimizer=keras.optimizers.Adam(0.006, global_clipnorm=1.0), loss=entropy)
+    return model
 
 
 def _with_gru(letters, batch):
@@ -450,7 +453,21 @@ build_language_model = ClaimsExercise(
             lambda *a: _model(*a, stateful=False),
             (CARRIED,),
         ),
-        *output_mistakes(_model, (LOGITS, ANY), LEARNT),
+        Mistake(
+            "a softmax stands on top and the loss takes its outputs for logits: the softmax is applied twice",
+            lambda *a: _model(*a, top="softmax"),
+            (LOGITS, ANY, *LEARNT),
+        ),
+        Mistake(
+            "the model gives probabilities; logits are asked for, and a loss with from_logits=True",
+            lambda *a: _model(*a, top="softmax", loss="probabilities"),
+            (LOGITS, ANY, LOSS, *LEARNT),
+        ),
+        Mistake(
+            "the loss takes the logits for probabilities: from_logits=True is missing",
+            lambda *a: _model(*a, loss="probabilities"),
+            (LOSS, *LEARNT),
+        ),
         Mistake(
             "the output has an activation that bounds it; logits have none",
             lambda *a: _model(*a, top="tanh"),
@@ -481,7 +498,7 @@ build_language_model = ClaimsExercise(
             lambda *a: _model(*a, swapped=True),
             (KNOWS,),
         ),
-        Mistake("the model is not compiled", lambda *a: _model(*a, is_compiled=False), (COMPILED, LOSS, *LEARNT)),
+        Mistake("the model is not compiled", lambda *a: _model(*a, compiled=False), (COMPILED, LOSS, *LEARNT)),
     ),
     styles=(lambda letters, batch: _model(letters, batch), _with_gru, _with_one_hot),
     hints=(

@@ -13,7 +13,6 @@ import numpy as np
 from autograde_tests.drawing import Rng, numbers
 from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
 from autograde_tests.lesson_01_recurrence import rnn_step_oracle
-from autograde_tests.logits import ANY, COMPILED, LOSS, compiled, output_mistakes
 
 STATES = Tolerance(1e-10, "float64, a few layers of at most seven steps of tanh")
 COUNTED = Tolerance(1e-12, "one division of whole numbers")
@@ -487,13 +486,15 @@ ctc_collapse = Exercise(
 # ------------------------------------------------------------------------------------ build_recogniser
 
 STEPWISE, EACH = "every frame gets an output", "one number for each class"
+ANY = "its outputs may be any number"
 BEFORE, AFTER = "what was heard before matters", "what is heard later matters"
+COMPILED, LOSS = "it is compiled", "its loss takes logits and whole numbers"
 BEATS = "it beats the frame-wise network on voices it has not heard"
 REST = (ANY, BEFORE, AFTER, COMPILED, LOSS, BEATS)
 
 
 def _recogniser(
-    features, classes, *, middle="both", top=None, loss="logits", is_compiled=True, sequences=True, out=None
+    features, classes, *, middle="both", top=None, loss="logits", compiled=True, sequences=True, out=None
 ) -> Any:
     from rnn_helpers.quietly import keras
 
@@ -507,7 +508,10 @@ def _recogniser(
     model = keras.Sequential(
         [keras.Input((None, features)), middles[middle](), layers.Dense(out or classes, activation=top)]
     )
-    return compiled(model, 0.003, loss) if is_compiled else model
+    if compiled:
+        entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=loss == "logits")
+        model.compile(optimizer=keras.optimizers.Adam(0.003, global_clipnorm=1.0), loss=entropy)
+    return model
 
 
 def _deep(features, classes):
@@ -562,7 +566,21 @@ build_recogniser = ClaimsExercise(
             lambda features, classes: _recogniser(features, classes, out=11),
             (EACH, *REST),
         ),
-        *output_mistakes(_recogniser, (ANY,), (BEATS,)),
+        Mistake(
+            "a softmax stands on top and the loss takes its outputs for logits: the softmax is applied twice",
+            lambda *a: _recogniser(*a, top="softmax"),
+            (ANY, BEATS),
+        ),
+        Mistake(
+            "the model gives probabilities; logits are asked for, and a loss with from_logits=True",
+            lambda *a: _recogniser(*a, top="softmax", loss="probabilities"),
+            (ANY, LOSS, BEATS),
+        ),
+        Mistake(
+            "the loss takes the logits for probabilities: from_logits=True is missing",
+            lambda *a: _recogniser(*a, loss="probabilities"),
+            (LOSS, BEATS),
+        ),
         Mistake(
             "there is no recurrent layer: each frame is heard alone",
             lambda *a: _recogniser(*a, middle="none"),
@@ -578,7 +596,7 @@ build_recogniser = ClaimsExercise(
             lambda *a: _recogniser(*a, middle="backwards"),
             (BEFORE, BEATS),
         ),
-        Mistake("the model is not compiled", lambda *a: _recogniser(*a, is_compiled=False), (COMPILED, LOSS, BEATS)),
+        Mistake("the model is not compiled", lambda *a: _recogniser(*a, compiled=False), (COMPILED, LOSS, BEATS)),
     ),
     styles=(lambda features, classes: _recogniser(features, classes), _deep, _with_gates),
     hints=(

@@ -10,7 +10,6 @@ import numpy as np
 from autograde_tests.drawing import Rng, numbers
 from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
 from autograde_tests.lesson_01_recurrence import rnn_step_oracle
-from autograde_tests.logits import ANY, COMPILED, LOSS, compiled, output_mistakes
 
 COPIED = Tolerance(0.0, "whole numbers are copied, not computed")
 COUNTED = Tolerance(1e-12, "one division of whole numbers")
@@ -450,9 +449,11 @@ exact_match = Exercise(
 # ------------------------------------------------------------------------------- build_encoder_decoder
 
 STEPWISE, EACH = "every step gives an output", "one number for each symbol"
+ANY = "its outputs may be any number"
 SOURCE, ORDER = "what was read matters", "the order of what was read matters"
 EARLIER = "what was written before matters"
 CAUSAL = "what comes later does not change what was said before"
+COMPILED, LOSS = "it is compiled", "its loss takes logits and whole numbers"
 TURNS = "it turns eight of ten new sequences around"
 REST = (ANY, SOURCE, ORDER, EARLIER, CAUSAL, COMPILED, LOSS, TURNS)
 
@@ -468,7 +469,7 @@ def _translator(
     sequences=True,
     top=None,
     loss="logits",
-    is_compiled=True,
+    compiled=True,
     out=None,
     shared=False,
 ) -> Any:
@@ -493,7 +494,10 @@ def _translator(
         mixed = layers.Add()([layers.Dense(units)(written), layers.Reshape((1, units))(state)])
         states = layers.Activation("tanh")(mixed)
     model = keras.Model([source, given], layers.Dense(out or symbols, activation=top)(states))
-    return compiled(model, 0.004, loss) if is_compiled else model
+    if compiled:
+        entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=loss == "logits")
+        model.compile(optimizer=keras.optimizers.Adam(0.004, global_clipnorm=1.0), loss=entropy)
+    return model
 
 
 build_encoder_decoder = ClaimsExercise(
@@ -538,11 +542,23 @@ build_encoder_decoder = ClaimsExercise(
             lambda symbols: _translator(symbols, out=11),
             (EACH, *REST),
         ),
-        *output_mistakes(_translator, (ANY,), (TURNS,)),
         Mistake(
-            "the model is not compiled",
-            lambda symbols: _translator(symbols, is_compiled=False),
-            (COMPILED, LOSS, TURNS),
+            "a softmax stands on top and the loss takes its outputs for logits: the softmax is applied twice",
+            lambda symbols: _translator(symbols, top="softmax"),
+            (ANY, TURNS),
+        ),
+        Mistake(
+            "the model gives probabilities; logits are asked for, and a loss with from_logits=True",
+            lambda symbols: _translator(symbols, top="softmax", loss="probabilities"),
+            (ANY, LOSS, TURNS),
+        ),
+        Mistake(
+            "the loss takes the logits for probabilities: from_logits=True is missing",
+            lambda symbols: _translator(symbols, loss="probabilities"),
+            (LOSS, TURNS),
+        ),
+        Mistake(
+            "the model is not compiled", lambda symbols: _translator(symbols, compiled=False), (COMPILED, LOSS, TURNS)
         ),
     ),
     styles=(
