@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from functools import cache
 
@@ -19,6 +20,9 @@ TEXT = Tolerance(0.0, "a word is right or not")
 SEEDS = range(100, 108)  # the ward's patients were trained from 0 and 1
 
 
+_ward = cache(clinic.ward)
+
+
 @cache
 def _trained(fault: str, seed: int, steps: int) -> dict:
     return clinic.patient(fault, seed, steps)
@@ -28,7 +32,7 @@ def _from_ward(fault: str):
     """Draw a patient of the ward: the same on every machine, so that the file of visible checks is the same, too."""
 
     def draw(rng: Rng) -> tuple:
-        alike = [seen for name, seen in clinic.ward() if name == fault]
+        alike = [seen for name, seen in _ward() if name == fault]
         return (alike[int(rng.integers(len(alike)))],)
 
     return draw
@@ -101,15 +105,18 @@ def _questions_in_order(symptoms):
     return "healthy"
 
 
-def _by_matching(symptoms):
-    match (
-        np.max(symptoms["norms"]) == 0,
-        np.sign(np.log10((symptoms["by_lag"][0][-1] + 1e-300) / symptoms["by_lag"][0][0]) // 1.4771),
-    ):
-        case (True, _):
-            return "dead units"
-        case _:
-            return _questions_in_order(symptoms)
+def _first_of_a_table(symptoms):
+    near, far = symptoms["by_lag"][0][[0, -1]]
+    ends = {name: np.mean(symptoms[name][-8:]) / symptoms["baseline"] for name in ("train", "held", "alone")}
+    thirds = [np.mean(part) for part in np.array_split(symptoms["train"], 3)]
+    steady = all(later > 1.3 * earlier for earlier, later in itertools.pairwise(thirds))
+    small = np.all(symptoms["updates"] < 1e-4)
+    first = [np.all(symptoms["norms"] == 0), far > 30 * near, far < 1e-4 * near]
+    then = [ends["train"] > 1.2 and steady, ends["train"] > 1.2, small, *(end > 0.5 for end in ends.values()), True]
+    names = (
+        "dead units,exploding gradient,vanishing gradient,wrong sign,learning rate too large,learning rate too small,"
+    )
+    return f"{names}wrong answers,overfitting,leak,healthy".split(",")[int(np.argmax(first + then))]
 
 
 diagnose = Exercise(
@@ -163,7 +170,7 @@ diagnose = Exercise(
             _instead(learning_rate_too_small="wrong answers"),
         ),
     ),
-    styles=(diagnose_oracle, _questions_in_order, _by_matching),
+    styles=(diagnose_oracle, _questions_in_order, _first_of_a_table),
     hints=(
         "Which patients can you tell before the training has begun? Which need the exam?",
         "Ten questions in the order of the round; the first that is answered yes decides. Only two of them need more than one comparison.",
@@ -290,9 +297,9 @@ def _series(rng: Rng, n: int, m: int, steps: int, features: int) -> tuple:
     return numbers(rng, n, steps, features) * scale + place, numbers(rng, m, steps, features) * scale + place + 2
 
 
-def _scaled(train, test, *, axis=(0, 1), of=None, of_test=None, divide=True, centre=True, ddof=0):
+def _scaled(train, test, *, axis=(0, 1), of=None, of_test=None, divide=True, centre=True):
     def one(data, source):
-        mean, std = source.mean(axis=axis, keepdims=True), source.std(axis=axis, keepdims=True, ddof=ddof)
+        mean, std = source.mean(axis=axis, keepdims=True), source.std(axis=axis, keepdims=True)
         return (data - mean * centre) / (std if divide else 1)
 
     source = train if of is None else of(train, test)
@@ -504,10 +511,8 @@ def _pool_inputs(rng: Rng, rows: list[str], units: int, *, scale: float = 1.0) -
     return numbers(rng, *mask.shape, units), numbers(rng, len(rows), units, scale=scale), mask
 
 
-def _pool(hs, query, mask, *, scale=True, ignore=False, soft=True, zeroed=False, axis=1, total=False, hidden=None):
-    scores = np.einsum("btu,bu->bt", hs, query) / (np.sqrt(hs.shape[2]) if scale else 1)
-    if hidden is not None:
-        scores = scores / np.sqrt(hidden(hs))
+def _pool(hs, query, mask, *, divisor=np.sqrt, ignore=False, soft=True, zeroed=False, axis=1, total=False):
+    scores = np.einsum("btu,bu->bt", hs, query) / divisor(hs.shape[2])
     if zeroed:
         scores = np.where(mask, scores, 0.0)
     elif not ignore:
@@ -578,10 +583,13 @@ attention_pool = Exercise(
             "the shares of the padding are set to 0 after the softmax, so that the others no longer add up to 1",
             _zeroed_after,
         ),
-        Mistake("the scores are not divided by the root of the number of units", lambda *a: _pool(*a, scale=False)),
+        Mistake(
+            "the scores are not divided by the root of the number of units",
+            lambda *a: _pool(*a, divisor=lambda units: 1),
+        ),
         Mistake(
             "the scores are divided by the number of units; take its root",
-            lambda *a: _pool(*a, hidden=lambda hs: hs.shape[2]),
+            lambda *a: _pool(*a, divisor=lambda units: units),
         ),
         Mistake("there is no softmax: the shares are the scores", lambda *a: _pool(*a, soft=False)),
         Mistake(

@@ -65,6 +65,14 @@ class Batch(NamedTuple):
     answers: NDArray[np.int64]
 
 
+class Round(NamedTuple):
+    """Hold what is seen of a step: the loss before it, the gradient's norm, the step's size as a share of the weights."""
+
+    train: float
+    norms: float
+    updates: float
+
+
 def patient(fault: str, seed: int, steps: int = 7) -> dict[str, Any]:
     """Train a network that has one fault, and return what is seen of it.
 
@@ -85,19 +93,20 @@ def patient(fault: str, seed: int, steps: int = 7) -> dict[str, Any]:
     own = None if habits.sequences is None else draw(habits, habits.sequences, steps, rng)
     curves: dict[str, list[float]] = {name: [] for name in ("train", "held", "alone", "norms", "updates")}
     lags = []
-    for _ in range(POINTS):
-        rounds = [network.learn(own or draw(habits, BATCH, steps, rng)) for _ in range(ROUNDS_A_POINT)]
-        for name, values in zip(("train", "norms", "updates"), zip(*(r[:3] for r in rounds), strict=True), strict=True):
-            curves[name].append(float(np.mean(values)))
+    for point in range(POINTS):
+        batches = [own or draw(habits, BATCH, steps, rng) for _ in range(ROUNDS_A_POINT)]
+        if point % (POINTS // SNAPSHOTS) == 0:
+            lags.append(network.errors_by_lag(batches[0]))
+        rounds = [network.learn(batch) for batch in batches]
+        for name in Round._fields:
+            curves[name].append(float(np.mean([getattr(one, name) for one in rounds])))
         curves["held"].append(network.loss(draw(habits, TESTED, steps, rng)))
         curves["alone"].append(network.loss(draw(exam, TESTED, steps, rng)))
-        lags.append(rounds[0][3])
-    by_lag = np.array(lags[:: POINTS // SNAPSHOTS])
     asked = draw(exam, SAMPLES, steps, rng)
     return {
         "baseline": float(np.log(KINDS)),
         **{name: np.array(curve) for name, curve in curves.items()},
-        "by_lag": by_lag,
+        "by_lag": np.array(lags),
         "said": network.answers(asked),
         "right": asked.answers,
     }
@@ -161,8 +170,8 @@ class _Network:
         """Return the likeliest answer to each sequence."""
         return np.argmax(self._states(batch)[0][:, -1] @ self.params["W_hy"] + self.params["b_y"], axis=1)
 
-    def learn(self, batch: Batch) -> tuple[float, float, float, Array]:
-        """Take a step; return the loss before it, the gradient's norm, the step's relative size, the errors by lag."""
+    def learn(self, batch: Batch) -> Round:
+        """Take a step, and return what was seen of it."""
         p = self.params
         hs, cache = self._states(batch)
         surprises, dlogits = self._surprises(hs[:, -1], batch.answers)
@@ -171,10 +180,10 @@ class _Network:
         back = cells.backward(dhs, cache)
         grads = {name: getattr(back, f"d{name}") for name in RECURRENT}
         grads |= {"W_hy": hs[:, -1].T @ dlogits, "b_y": dlogits.sum(axis=0)}
-        lags, step = self._by_lag(hs, dhs[:, -1]), self._step(grads)
+        step = self._step(grads)
         size = norm(step.values()) / norm(p.values())
         self.params = {name: p[name] + step[name] for name in p}
-        return float(surprises.mean()), norm(grads[name] for name in RECURRENT), size, lags
+        return Round(float(surprises.mean()), norm(grads[name] for name in RECURRENT), size)
 
     def _states(self, batch: Batch) -> tuple[Array, Any]:
         p = self.params
@@ -190,9 +199,11 @@ class _Network:
         dlogits[rows, answers] -= 1
         return -log_chances[rows, answers], dlogits / len(h)
 
-    def _by_lag(self, hs: Array, dh: Array) -> Array:
+    def errors_by_lag(self, batch: Batch) -> Array:
         """Return the norm of the error when it has been carried back k steps, for k = 0 ... steps - 1."""
-        found = []
+        hs, _ = self._states(batch)
+        _, dlogits = self._surprises(hs[:, -1], batch.answers)
+        dh, found = dlogits @ self.params["W_hy"].T, []
         for t in range(hs.shape[1] - 1, -1, -1):
             found.append(norm([dh]))
             slope = 1 - hs[:, t] ** 2 if self.habits.activation == "tanh" else hs[:, t] > 0

@@ -46,6 +46,24 @@ def shaped(name: str, values: Any, expected: tuple[int, ...], other_name: str, o
     return array
 
 
+def start(name: str, values: Any, xs: Array, units: int) -> Array:
+    """Return the state before the first step, (batch, units): zeros when it is None. Raises ValueError, TypeError."""
+    shape = (len(xs), units)
+    return shaped(name, np.zeros(shape) if values is None else values, shape, "xs", xs)
+
+
+def gated(xs: Any, W_xh: Any, W_hh: Any, b_h: Any, blocks: int, biases: tuple[int, ...] = ()) -> tuple[Array, ...]:
+    """Return inputs and weights of a cell whose weights stand in blocks, one for each gate. Raises ValueError, TypeError.
+
+    biases: (2,) when b_h has two rows
+    """
+    xs = sequences(xs)
+    W_hh = shaped("W_hh", W_hh, (len(W_hh), blocks * len(W_hh)), "xs", xs)
+    width = W_hh.shape[1]
+    W_xh = shaped("W_xh", W_xh, (xs.shape[2], width), "W_hh", W_hh)
+    return xs, W_xh, W_hh, shaped("b_h", b_h, (*biases, width), "W_hh", W_hh)
+
+
 def fitting(workspace: Any, make: type, sizes: tuple[int, int, int, int], dtype: DTypeLike) -> Any:
     """Return the caller's workspace if it fits, or a new one if there is none. Raises ValueError.
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rnn_helpers.cells.arguments import fitting, require_current, sequences, shaped
+from rnn_helpers.cells.arguments import fitting, gated, require_current, shaped, start
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -132,8 +132,9 @@ def forward(
     Raises ValueError when shapes or workspace do not fit; TypeError when a dtype does not.
     Source: Cho and others (2014), Learning phrase representations using RNN encoder-decoder.
     """
-    xs, h_0, W_xh, W_hh, b_h = _checked(xs, h_0, W_xh, W_hh, b_h, reset_after)
+    xs, W_xh, W_hh, b_h = gated(xs, W_xh, W_hh, b_h, GATES, biases=(2,) if reset_after else ())
     units = len(W_hh)
+    h_0 = start("h_0", h_0, xs, units)
     ws = fitting(workspace, Workspace, (*xs.shape, units), xs.dtype)
     ws.passes += 1
     ws.stacked[:-1, units + 1 :] = xs.transpose(1, 2, 0)
@@ -262,15 +263,3 @@ def _gradients(ws: Workspace, reset_after: bool) -> Gradients:
         dW_hh=np.concatenate([ws.dgates[:, :units], ws.dn_of_h[:, :-1]]).T,
         db_h=np.stack([bias_x, bias_h]) if reset_after else bias_x,
     )
-
-
-def _checked(xs: Any, h_0: Any, W_xh: Any, W_hh: Any, b_h: Any, reset_after: bool) -> tuple[Any, ...]:
-    """Return the same five as arrays of one precision that fit each other."""
-    xs = sequences(xs)
-    W_hh = shaped("W_hh", W_hh, (len(W_hh), GATES * len(W_hh)), "xs", xs)
-    rows = W_hh.shape[1]
-    W_xh = shaped("W_xh", W_xh, (xs.shape[2], rows), "W_hh", W_hh)
-    b_h = shaped("b_h", b_h, (2, rows) if reset_after else (rows,), "W_hh", W_hh)
-    state = (len(xs), len(W_hh))
-    h_0 = shaped("h_0", np.zeros(state) if h_0 is None else h_0, state, "xs", xs)
-    return xs, h_0, W_xh, W_hh, b_h

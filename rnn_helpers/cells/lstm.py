@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rnn_helpers.cells.arguments import fitting, require_current, sequences, shaped
+from rnn_helpers.cells.arguments import fitting, gated, require_current, shaped, start
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -133,8 +133,9 @@ def forward(
     Raises ValueError when shapes or workspace do not fit; TypeError when a dtype does not.
     Source: Hochreiter and Schmidhuber (1997), with the forget gate of Gers, Schmidhuber and Cummins (2000).
     """
-    xs, h_0, c_0, W_xh, W_hh, b_h = _checked(xs, h_0, c_0, W_xh, W_hh, b_h)
+    xs, W_xh, W_hh, b_h = gated(xs, W_xh, W_hh, b_h, GATES)
     units = len(W_hh)
+    h_0, c_0 = start("h_0", h_0, xs, units), start("c_0", c_0, xs, units)
     ws = fitting(workspace, Workspace, (*xs.shape, units), xs.dtype)
     ws.passes += 1
     ws.stacked[:-1, units:-1] = xs.transpose(1, 2, 0)
@@ -217,16 +218,3 @@ def backward(dhs: Array, cache: Cache) -> Gradients:
             of_gate[-1],
         )
     return grads if cache.shared else Gradients(*(gradient.copy() for gradient in grads))
-
-
-def _checked(xs: Any, h_0: Any, c_0: Any, W_xh: Any, W_hh: Any, b_h: Any) -> tuple[Any, ...]:
-    """Return the same six as arrays of one precision that fit each other."""
-    xs = sequences(xs)
-    W_hh = shaped("W_hh", W_hh, (len(W_hh), GATES * len(W_hh)), "xs", xs)
-    rows = W_hh.shape[1]
-    W_xh = shaped("W_xh", W_xh, (xs.shape[2], rows), "W_hh", W_hh)
-    b_h = shaped("b_h", b_h, (rows,), "W_hh", W_hh)
-    state = (len(xs), len(W_hh))
-    h_0 = shaped("h_0", np.zeros(state) if h_0 is None else h_0, state, "xs", xs)
-    c_0 = shaped("c_0", np.zeros(state) if c_0 is None else c_0, state, "xs", xs)
-    return xs, h_0, c_0, W_xh, W_hh, b_h

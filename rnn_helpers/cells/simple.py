@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rnn_helpers.cells.arguments import fitting, numbers, require_current, sequences, shaped
+from rnn_helpers.cells.arguments import fitting, numbers, require_current, sequences, shaped, start
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -251,7 +251,7 @@ def _checked(xs: Any, h_0: Any, W_xh: Any, W_hh: Any, b_h: Any, mask: Any) -> tu
     W_hh = shaped("W_hh", W_hh, (units, units), "W_xh", W_xh)
     W_hh = np.ascontiguousarray(W_hh)  # BLAS would copy a strided one at every step
     b_h = shaped("b_h", b_h, (units,), "W_xh", W_xh)
-    h_0 = shaped("h_0", np.zeros((batch, units)) if h_0 is None else h_0, (batch, units), "xs", xs)
+    h_0 = start("h_0", h_0, xs, units)
     if mask is not None:
         mask = shaped("mask", mask, (batch, steps), "xs", xs)
         strange = mask[(mask != 0) & (mask != 1)]
