@@ -17,6 +17,18 @@ TEXT = Tolerance(0.0, "a word is right or not")
 
 # ------------------------------------------------------------------------------------------- diagnose
 
+ROUND = (
+    "dead units",
+    "exploding gradient",
+    "vanishing gradient",
+    "wrong sign",
+    "learning rate too large",
+    "learning rate too small",
+    "wrong answers",
+    "overfitting",
+    "leak",
+    "healthy",
+)
 SEEDS = range(100, 108)  # the ward's patients were trained from 0 and 1
 
 
@@ -57,19 +69,19 @@ def diagnose_oracle(symptoms):
     first = list(symptoms["by_lag"][0])
     half = symptoms["baseline"] / 2
     worse = _end(symptoms, "train") > 1.2 * symptoms["baseline"]
-    questions = {
-        "dead units": all(norm == 0 for norm in symptoms["norms"]),
-        "exploding gradient": first[-1] > 30 * first[0],
-        "vanishing gradient": first[-1] < first[0] / 10_000,
-        "wrong sign": worse and _rises(symptoms),
-        "learning rate too large": worse,
-        "learning rate too small": all(size < 1e-4 for size in symptoms["updates"]),
-        "wrong answers": _end(symptoms, "train") > half,
-        "overfitting": _end(symptoms, "held") > half,
-        "leak": _end(symptoms, "alone") > half,
-        "healthy": True,
-    }
-    return next(name for name, answer in questions.items() if answer)
+    answers = (
+        all(norm == 0 for norm in symptoms["norms"]),
+        first[-1] > 30 * first[0],
+        first[-1] < first[0] / 10_000,
+        worse and _rises(symptoms),
+        worse,
+        all(size < 1e-4 for size in symptoms["updates"]),
+        _end(symptoms, "train") > half,
+        _end(symptoms, "held") > half,
+        _end(symptoms, "alone") > half,
+        True,
+    )
+    return next(name for name, answer in zip(ROUND, answers, strict=True) if answer)
 
 
 def _instead(**names):
@@ -113,10 +125,7 @@ def _first_of_a_table(symptoms):
     small = np.all(symptoms["updates"] < 1e-4)
     first = [np.all(symptoms["norms"] == 0), far > 30 * near, far < 1e-4 * near]
     then = [ends["train"] > 1.2 and steady, ends["train"] > 1.2, small, *(end > 0.5 for end in ends.values()), True]
-    names = (
-        "dead units,exploding gradient,vanishing gradient,wrong sign,learning rate too large,learning rate too small,"
-    )
-    return f"{names}wrong answers,overfitting,leak,healthy".split(",")[int(np.argmax(first + then))]
+    return ROUND[int(np.argmax(first + then))]
 
 
 diagnose = Exercise(

@@ -66,7 +66,7 @@ class Batch(NamedTuple):
 
 
 class Round(NamedTuple):
-    """Hold what is seen of a step: the loss before it, the gradient's norm, the step's size as a share of the weights."""
+    """Hold what is seen of a step: the loss before it, the gradient's norm, the step's share of the weights."""
 
     train: float
     norms: float

@@ -53,9 +53,10 @@ def start(name: str, values: Any, xs: Array, units: int) -> Array:
 
 
 def gated(xs: Any, W_xh: Any, W_hh: Any, b_h: Any, blocks: int, biases: tuple[int, ...] = ()) -> tuple[Array, ...]:
-    """Return inputs and weights of a cell whose weights stand in blocks, one for each gate. Raises ValueError, TypeError.
+    """Return inputs and weights of a cell whose weights stand in blocks, one for each gate.
 
     biases: (2,) when b_h has two rows
+    Raises ValueError when shapes do not fit, TypeError when a dtype does not.
     """
     xs = sequences(xs)
     W_hh = shaped("W_hh", W_hh, (len(W_hh), blocks * len(W_hh)), "xs", xs)
