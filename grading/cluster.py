@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from grading import light  # noqa: F401  (first; a worker begins with this module)
 from grading.errors import CannotGrade
 from grading.judge.job import work
 

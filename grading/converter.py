@@ -35,6 +35,7 @@ from grading.judge.job import Done, read_done, texts_of
 from grading.judge.plans import plan_for
 from grading.judge.run import Run
 from grading.judge.split import Plan
+from grading.labels import schema_checked_once
 from grading.lock import only_grader
 from grading.ready import get_ready
 from grading.record import Earned, read_graded, write
@@ -80,6 +81,7 @@ class Grading(Autograde):
                 only_grader(Path(self.coursedir.root), self.coursedir.groupshared) as folder,
                 self._patient_gradebook(),
                 one_engine(),
+                schema_checked_once(),
             ):
                 self.folder = folder
                 super().start()
@@ -130,6 +132,7 @@ class Grading(Autograde):
     def convert_notebooks(self) -> None:
         """Prepare one submission after the other, have some run at once, and write each down when it has run."""
         self.in_a_row = 0
+        self.exporter.optimistic_validation = True  # a notebook is checked after all preprocessors, not after each
         self.on_start(len(self.submissions))
         at_once = self.workers.at_once if self.workers else 1
         for submission in self.submissions:

@@ -80,9 +80,11 @@ def require_gradebook(url: str, patience_s: float, log: Log) -> None:
 def one_engine() -> Iterator[None]:
     """Let nbgrader use one engine for each gradebook, with the statements that it has compiled.
 
-    It makes a new one each time that it opens a gradebook, about ten times for a submission.
+    It makes a new one, and asks for every table, each time that it opens a gradebook: about ten times for a submission.
+    Of a gradebook that is opened here, require_gradebook has seen that all tables are there.
     """
-    with temp_attrs(nbgrader.api, create_engine=cache(nbgrader.api.create_engine)):
+    once = {"create_engine": cache(nbgrader.api.create_engine), "inspect": cache(nbgrader.api.inspect)}
+    with temp_attrs(nbgrader.api, **once), temp_attrs(Base.metadata, create_all=lambda bind: None):
         yield
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
@@ -11,9 +12,6 @@ from contextlib import AbstractContextManager, suppress
 from itertools import count
 from multiprocessing.connection import Connection
 from typing import Protocol
-
-from grading.forking import zygote
-from grading.judge.job import work
 
 SECONDS_TO_END = 10
 AT_ONCE = 6  # submissions of one process: most of the work is done by kernels, which are processes of their own
@@ -80,6 +78,8 @@ class _Worker:
             number = next(self._numbers)
             self._waiting[number] = future
             try:
+                if number == 0:  # it was started before the settings were read, which change the environment
+                    self._link.send_bytes(json.dumps(dict(os.environ)).encode())
                 self._link.send_bytes(number.to_bytes(8, "big") + packed)
             except OSError:
                 self._break()
@@ -117,6 +117,11 @@ def usable_cores() -> int:
 def _serve(link: Connection, threads: int, folder: str) -> None:
     """Do jobs until the grader has ended; Ctrl-C is the grader's."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Only here, while the grader imports what it needs itself.
+    from grading import light  # noqa: F401  (first)
+    from grading.forking import zygote
+    from grading.judge.job import work
+
     with suppress(OSError):
         os.chdir(folder)
     sending = threading.Lock()
@@ -128,7 +133,10 @@ def _serve(link: Connection, threads: int, folder: str) -> None:
 
     pool = ThreadPoolExecutor(threads)
     with suppress(EOFError, OSError):
-        while packed := link.recv_bytes():
+        if environment := link.recv_bytes():
+            os.environ.clear()
+            os.environ.update(json.loads(environment))
+        while environment and (packed := link.recv_bytes()):
             pool.submit(do, packed[:8], packed[8:])
     zygote.close_all()  # and the kernels with them
     os._exit(0)

@@ -9,13 +9,15 @@ import sys
 import warnings
 from pathlib import Path
 
+from grading import light  # noqa: F401  (first)
 from grading.errors import CannotGrade
 
-# jsonschema takes what it finds to check formats with. This package takes 1.5 s to import, here and in each worker, and
-# knows a format (IRI) that no notebook has.
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-
-COMMANDS = ("doctor", "demo", "grade", "report")
+COMMANDS = {
+    "doctor": "check that this machine is ready to grade: packages, folders, gradebook, salt, box, canaries",
+    "demo": "hold a class with simulated students, from release to feedback, in a folder of its own",
+    "grade": "grade a lesson's submissions, several at once; run again, it goes on where it was",
+    "report": "write a page about how the class did in a lesson, with tables for Canvas and Moodle",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,11 +27,13 @@ def main(arguments: list[str] | None = None) -> int:
         "--course", type=Path, default=Path.cwd(), help="the folder with nbgrader_config.py (default: the current one)"
     )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name in COMMANDS:
-        module = importlib.import_module(f"grading.command.{name}")
-        subparser = subparsers.add_parser(name, help=module.SUMMARY, description=module.SUMMARY)
-        module.add_arguments(subparser)
-        subparser.set_defaults(run=module.run)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    for name, summary in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=summary, description=summary)
+        if name in arguments:  # the others need not be imported
+            module = importlib.import_module(f"grading.command.{name}")
+            module.add_arguments(subparser)
+            subparser.set_defaults(run=module.run)
     args = parser.parse_args(arguments)
     args.course = args.course.resolve()
     warnings.filterwarnings("ignore", module="nbgrader")  # what SQLAlchemy would have it do otherwise

@@ -11,7 +11,6 @@ from rich.console import Console
 if TYPE_CHECKING:
     from grading.demo.cycle import Held
 
-SUMMARY = "hold a class with simulated students, from release to feedback, in a folder of its own"
 LESSON, STUDENTS, SEED = "01_recurrence", 12, 1
 STOPPED = 130  # the exit code of a program that Ctrl-C ended
 

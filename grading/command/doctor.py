@@ -30,8 +30,6 @@ from traitlets.config import Config
 
 from grading.errors import CannotGrade
 
-SUMMARY = "check that this machine is ready to grade: packages, folders, gradebook, salt, box, canaries"
-
 Mark = Literal["ok", "look", "wrong"]
 COLOURS: dict[Mark, str] = {"ok": "green", "look": "yellow", "wrong": "bold red"}
 COMPILED = ("tensorflow", "keras")  # they take seconds to import, and some installers do not compile them

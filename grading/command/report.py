@@ -7,8 +7,6 @@ from pathlib import Path
 
 from grading.command.course import directory_of, settings_of
 
-SUMMARY = "write a page about how the class did in a lesson, with tables for Canvas and Moodle"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("lesson", help="such as 04_bptt")

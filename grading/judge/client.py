@@ -66,6 +66,13 @@ class BoundedClient(NotebookClient):
         return await super()._async_handle_timeout(timeout, cell)
 
 
+class SwiftManager(AsyncKernelManager):
+    """Looks often whether a kernel has ended: one that is forked, or killed, ends at once."""
+
+    async def _async_wait(self, pollinterval: float = 0.1) -> None:
+        await super()._async_wait(min(pollinterval, 0.005))
+
+
 class Kernel:
     """A kernel with a client; `start` it, run cells, `stop` it. After its death it can be started again.
 

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_client.kernelspec import KernelSpec
-from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 
 from grading.box.folders import place_for_sockets
 from grading.forking import ENDS_WITH_PARENT
 from grading.forking.kernels import fork_kernel
 from grading.forking.zygote import Program
+from grading.judge.client import SwiftManager
 from grading.surroundings import EXECUTION_VARIABLE
 
 NAME = "forked"
@@ -41,7 +41,7 @@ _JUDGES_VARIABLES = {
 _STARTED_IN = os.getcwd()  # nbgrader changes its folder; what is relative in the environment is relative to this one
 
 
-class JudgeManager(AsyncKernelManager):
+class JudgeManager(SwiftManager):
     """Starts the judge's kernel, whatever `kernel_name` it is given."""
 
     @property
@@ -54,9 +54,6 @@ class JudgeManager(AsyncKernelManager):
     @property
     def ipykernel(self) -> bool:
         return False  # or nbclient would add settings for the history, which this kernel does not keep
-
-    async def _async_wait(self, pollinterval: float = 0.1) -> None:
-        await super()._async_wait(min(pollinterval, 0.005))  # a forked kernel ends at once
 
 
 class ForkedProvisioner(LocalProvisioner):

@@ -18,12 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jupyter_client.manager import AsyncKernelManager
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from traitlets.config import Config
 
-from grading.judge.client import GRACE, TIMEOUT, Ended, Kernel
+from grading.judge.client import GRACE, TIMEOUT, Ended, Kernel, SwiftManager
 from grading.judge.judge_kernel import JudgeManager
 from grading.judge.spare import spared
 from grading.judge.split import TEST, Plan
@@ -69,7 +68,7 @@ class Session:
         name = nb.metadata.get("kernelspec", {}).get("name") or "python3"
         kept = {"output_bytes": rules.output_bytes, "startup_timeout": rules.startup_timeout}
         self.config = Config({"BoxedProvisioner": rules.box, "CourseDirectory": {"root": rules.course}})
-        self.student = Kernel(AsyncKernelManager, name, "", GRADING, config=self.config, **kept)
+        self.student = Kernel(SwiftManager, name, "", GRADING, config=self.config, **kept)
         self.judge = Kernel(JudgeManager, "", str(given), variables, config=self.config, **kept)
         self.spared = set() if rules.demonstrations else spared(nb, plan.sources)
         self.in_force = ""  # what the box around the submission's kernel is

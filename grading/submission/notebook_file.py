@@ -13,12 +13,13 @@ import re
 from typing import Any
 
 import nbformat
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
+from nbformat.v4 import new_notebook
 
 from grading.submission.sentences import Notes, Refused
 from grading.submission.submission_files import Limits
 
-NEW = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
+# What each kind of cell has; not made with nbformat's functions, which check each cell before all are checked together.
+NEW: dict[str, dict[str, Any]] = {"code": {"execution_count": None, "outputs": []}, "markdown": {}, "raw": {}}
 METADATA = {
     "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
     "language_info": {"name": "python"},
@@ -173,9 +174,10 @@ def _cell(cell: Any, limits: Limits, notes: Notes) -> nbformat.NotebookNode | No
     if not isinstance(cell_type, str) or cell_type not in NEW:
         notes.add(CELL_TYPE)
         cell_type = "markdown"
-    built = NEW[cell_type](source, id="unset", metadata=_label(cell.get("metadata"), notes))
     cell_id = cell.get("id")
-    built["id"] = cell_id if isinstance(cell_id, str) or cell_id is None else ""
+    known = {"id": cell_id if isinstance(cell_id, str) or cell_id is None else "", "cell_type": cell_type}
+    label = _label(cell.get("metadata"), notes)
+    built = nbformat.from_dict({**known, "metadata": label, "source": source, **NEW[cell_type]})
     if cell_type == "markdown" and (pictures := _attachments(cell.get("attachments"))):
         built["attachments"] = nbformat.from_dict(pictures)
     return built
