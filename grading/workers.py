@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import os
@@ -122,6 +123,7 @@ def _serve(link: Connection, threads: int, folder: str) -> None:
     from grading.forking import zygote
     from grading.judge.job import work
 
+    gc.freeze()  # the collector need not look through what was imported
     with suppress(OSError):
         os.chdir(folder)
     sending = threading.Lock()
