@@ -25,7 +25,7 @@ from nbformat import NotebookNode
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import Execute
-from nbgrader.utils import parse_utc, temp_attrs
+from nbgrader.utils import parse_utc
 from traitlets import Bool, Float, Unicode
 
 from grading.course import Submission, find_assignments, find_notebooks, find_submissions, require_run
@@ -42,7 +42,7 @@ from grading.record import Earned, read_graded, write
 from grading.staging import NotRun, Pending, Staging, is_to_be_graded_again, refused_notebook, restore, write_notebook
 from grading.submission.preflight import Expected, Preflight, Refusal, clean_copy, expected_cells, inspect
 from grading.summary import Outcome, printable, table
-from grading.surroundings import autograding
+from grading.surroundings import autograding, instead
 from grading.workers import Workers
 
 OUR_ERROR = "Your submission could not be graded; your instructor has been told. There is nothing you need to do."
@@ -114,7 +114,7 @@ class Grading(Autograde):
 
     @contextmanager
     def _patient_gradebook(self) -> Iterator[None]:
-        with temp_attrs(self.coursedir, db_url=patient(self.coursedir.db_url, self.gradebook_patience)):
+        with instead(self.coursedir, db_url=patient(self.coursedir.db_url, self.gradebook_patience)):
             yield
 
     # Which submissions
@@ -267,7 +267,7 @@ class Grading(Autograde):
         pending = Pending(submission, outcome, staging, list(names), set(found.refusals), needs_look)
         self.pending, self._sanitizing = pending, True  # which also says where files are taken from
         self.notebooks = [str(copy / f"{name}.ipynb") for name in names]
-        with temp_attrs(self.coursedir, submitted_directory=str(staging.top / "submitted")):
+        with instead(self.coursedir, submitted_directory=str(staging.top / "submitted")):
             self.run_pre_convert_hook()
             self.init_assignment(assignment, student)
             for name in names:

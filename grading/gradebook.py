@@ -17,10 +17,10 @@ from urllib.parse import quote
 
 import nbgrader.api
 from nbgrader.api import Base
-from nbgrader.utils import temp_attrs
 from sqlalchemy.engine import make_url
 
 from grading.errors import CannotGrade
+from grading.surroundings import instead
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
@@ -84,7 +84,7 @@ def one_engine() -> Iterator[None]:
     Of a gradebook that is opened here, require_gradebook has seen that all tables are there.
     """
     once = {"create_engine": cache(nbgrader.api.create_engine), "inspect": cache(nbgrader.api.inspect)}
-    with temp_attrs(nbgrader.api, **once), temp_attrs(Base.metadata, create_all=lambda bind: None):
+    with instead(nbgrader.api, **once), instead(Base.metadata, create_all=lambda bind: None):
         yield
 
 

@@ -13,13 +13,14 @@ from jsonschema.exceptions import best_match
 from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
 from nbgrader.nbgraderformat import common
-from nbgrader.utils import temp_attrs
+
+from grading.surroundings import instead
 
 
 @contextmanager
 def schema_checked_once() -> Iterator[None]:
     """Let nbgrader keep what jsonschema has made of a schema; the same labels are well, with the same errors."""
-    with temp_attrs(common, jsonschema=SimpleNamespace(validate=_validate)):
+    with instead(common, jsonschema=SimpleNamespace(validate=_validate)):
         yield
 
 

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from grading.errors import CannotGrade
 
@@ -45,6 +46,22 @@ def usable_folder(folder: Path, purpose: str) -> str:
             file=sys.stderr,
         )
     return str(folder)
+
+
+@contextmanager
+def instead(place: Any, **values: Any) -> Iterator[None]:
+    """Set attributes of a module or an object for a while, and set them back, after an error too.
+
+    nbgrader's temp_attrs leaves them after an error: in JupyterLab's server, where formgrader grades, for good.
+    """
+    before = {name: getattr(place, name) for name in values}
+    try:
+        for name, value in values.items():
+            setattr(place, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(place, name, value)
 
 
 @contextmanager
