@@ -37,7 +37,7 @@ from grading.box.limits import LIMITS
 from grading.box.watcher import Allowed, Watcher, how_it_ended
 from grading.errors import CannotGrade
 from grading.forking import ENDS_WITH_PARENT
-from grading.forking.kernels import fork_kernel
+from grading.forking.kernels import KERNEL_MODULES, fork_kernel
 from grading.forking.zygote import Program
 from grading.surroundings import EXECUTION_VARIABLE
 
@@ -145,7 +145,7 @@ class BoxedProvisioner(LocalProvisioner):
         program = Program(argv, env=kwargs["env"], cwd=kwargs["cwd"], output=str(self._folder.path / OUTPUT))
         around = zygotes_environment(kwargs["env"], self._packages())
         # In a thread: the first one has to wait until everything is imported.
-        child: Any = await asyncio.to_thread(fork_kernel, PURPOSE, around, program)
+        child: Any = await asyncio.to_thread(fork_kernel, PURPOSE, KERNEL_MODULES, around, program)
         if child:
             self.process, self.pid, self.pgid = child, child.pid, None  # a Child sees to its own group
         return child is not None

@@ -9,8 +9,8 @@ has no name in the file system. Each packet is one JSON object:
 
 or {"error": a sentence}. own are packages of the course, of which the caller knows whether they have changed; argv is
 a module's name and its arguments, as after `python -m`; env is added to the environment of this process; output is
-the file that a child's standard streams are added to. When the socket closes, this process ends and all its children
-with it.
+the file that a child's standard streams are added to. A socket may come with the request: it is the child's standard
+input and output then. When the socket closes, this process ends and all its children with it.
 """
 
 from __future__ import annotations
@@ -46,26 +46,28 @@ def main() -> None:
     """Answer requests until the socket closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
     with socket.socket(fileno=int(sys.argv[1])) as link:
-        while packet := _received(link):
+        while (received := _received(link))[0]:
+            packet, sockets = received
             pidfds: list[int] = []
             try:
-                answer = _answer(json.loads(packet), link, pidfds)
+                answer = _answer({**json.loads(packet), "sockets": sockets}, link, pidfds)
             except Exception as error:
                 answer = {"error": f"{type(error).__name__}: {error}"}
             try:
                 socket.send_fds(link, [json.dumps(answer).encode()], pidfds)
             except OSError:
                 break
-            for pidfd in pidfds:
-                os.close(pidfd)
+            for number in [*pidfds, *sockets]:
+                os.close(number)
     os._exit(0)
 
 
-def _received(link: socket.socket) -> bytes:
+def _received(link: socket.socket) -> tuple[bytes, list[int]]:
     try:
-        return link.recv(LARGEST_PACKET)
+        packet, sockets, _, _ = socket.recv_fds(link, LARGEST_PACKET, 1)
     except ConnectionError:
-        return b""
+        return b"", []
+    return packet, sockets
 
 
 def _answer(request: dict[str, Any], link: socket.socket, pidfds: list[int]) -> dict[str, Any]:
@@ -198,6 +200,10 @@ def _start_afresh(request: dict[str, Any], parent: int) -> None:
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.close(output)
+    for number in request["sockets"]:
+        os.dup2(number, 0)
+        os.dup2(number, 1)
+        os.close(number)
     os.environ.update(request["env"])
     os.chdir(request["cwd"])
     tempfile.tempdir = None

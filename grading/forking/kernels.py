@@ -13,7 +13,7 @@ import traitlets.log
 
 from grading.forking import zygote
 
-# What a kernel imports until its first cell has run, and for its first traceback.
+# What ipykernel imports until its first cell has run, and for its first traceback.
 KERNEL_MODULES = ["ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "ipykernel.debugger"]
 KERNEL_MODULES += ["IPython.core.completerlib", "IPython.core.logger", "IPython.extensions.storemagic", "psutil"]
 KERNEL_MODULES += ["stack_data", "pygments.formatters.terminal256", "tornado.platform.asyncio", "tornado.queues"]
@@ -38,17 +38,22 @@ def preloaded(purpose: str) -> tuple[str, ...]:
 
 
 def fork_kernel(
-    purpose: str, environment: Mapping[str, str], program: zygote.Program, with_own: bool = False
+    purpose: str,
+    first: Iterable[str],
+    environment: Mapping[str, str],
+    program: zygote.Program,
+    with_own: bool = False,
 ) -> zygote.Child | None:
     """Return a kernel's process, or None where it has to be started in the ordinary way, which is said once.
 
+    first: modules that it finds imported, before those of the purpose's list
     environment: of the process that it is forked from; a change of it starts another one
     with_own: import packages that lie on its PYTHONPATH, too; a change of their files starts another one
     """
     try:
         if not sys.platform.startswith("linux"):
             raise zygote.CannotFork(f"{sys.platform} cannot fork a process that has imported libraries")
-        modules = [*KERNEL_MODULES, *_lists[purpose]]
+        modules = [*first, *_lists[purpose]]
         own = _own_packages(modules, environment) if with_own else {}
         return zygote.fork(purpose, modules, environment, program, own)
     except zygote.CannotFork as error:

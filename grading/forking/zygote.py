@@ -36,12 +36,14 @@ class Program:
     """What a child runs: `python -m ARGV` in the folder cwd; what it prints is added to the file `output`.
 
     env: what its environment has on top of its zygote's
+    talks: a socket that is its standard input and output, if any; the caller's own copy stays open
     """
 
     argv: list[str]
     env: dict[str, str]
     cwd: str
     output: str
+    talks: int | None = None
 
 
 class Zygote:
@@ -79,7 +81,9 @@ class Zygote:
     def fork(self, program: Program) -> Child:
         """Return a child that runs a program. Raises CannotFork."""
         with self._lock:
-            answer, pidfds = self._ask({"do": "fork", **asdict(program)}, SECONDS_TO_ANSWER)
+            request = {"do": "fork", **asdict(program)}
+            talks = request.pop("talks")
+            answer, pidfds = self._ask(request, SECONDS_TO_ANSWER, [] if talks is None else [talks])
             self._children.add(answer["pid"])
         return Child(self, answer["pid"], pidfds[0])
 
@@ -126,12 +130,14 @@ class Zygote:
                 culprit = f"{answer['from']} starts threads ({answer['threads']} in all, expected 1)"
                 raise CannotFork(f"{culprit}, and a process with threads cannot be copied", lasting=True)
 
-    def _ask(self, request: dict[str, Any], seconds: float) -> tuple[dict[str, Any], list[int]]:
+    def _ask(
+        self, request: dict[str, Any], seconds: float, sockets: Sequence[int] = ()
+    ) -> tuple[dict[str, Any], list[int]]:
         """Send one packet and return its answer. Whatever goes wrong, the next answer would be to the wrong packet."""
         with self._lock:
             try:
                 self._link.settimeout(seconds)
-                self._link.send(json.dumps(request).encode())
+                socket.send_fds(self._link, [json.dumps(request).encode()], sockets)
                 packet, pidfds, _, _ = socket.recv_fds(self._link, LARGEST_PACKET, 1)
                 if not packet:
                     raise ConnectionResetError("the process with the imported modules ended")

@@ -1,4 +1,4 @@
-"""One kernel that runs cells one by one, with an end to everything: time, output, and the kernel's own life."""
+"""A submission's kernel, which runs cells one by one, with an end to everything: time, output, and its own life."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import nbformat
@@ -32,6 +32,14 @@ class Ended:
 
     how: str = "well"
     words: str = ""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a notebook keeps of a cell that has run."""
+
+    outputs: list[NotebookNode] = field(default_factory=list)
+    execution_count: int | None = None
 
 
 class BoundedClient(NotebookClient):
@@ -146,13 +154,13 @@ class Kernel:
         except Exception:  # a reply that only a submission could have made up
             await self.stop()
             return cell, Ended("died", "it did not reply as a kernel does")
-        cell.outputs = [output for output in cell.outputs if _is_valid(output)]
+        cell.outputs = [output for output in cell.outputs if is_valid(output)]
         if client.timed_out or time.monotonic() - began > seconds + GRACE:
             if not await self.responds():
                 await self.stop()
-            return cell, Ended("timeout", f"it was still running after {seconds:.0f} s")
+            return cell, late(seconds)
         if client.dropped:
-            more = f"It printed {client.dropped / 1e6:.1f} MB more, which are left out here."
+            more = left_out(client.dropped)
             cell.outputs.append(new_output("stream", name="stdout", text=f"\n{more}\n"))
             return cell, Ended("flood", more)
         return cell, Ended()
@@ -234,7 +242,15 @@ class Kernel:
         return say() if say else "the process that it runs in ended"
 
 
-def _is_valid(output: NotebookNode) -> bool:
+def late(seconds: float) -> Ended:
+    return Ended("timeout", f"it was still running after {seconds:.0f} s")
+
+
+def left_out(characters: int) -> str:
+    return f"It printed {characters / 1e6:.1f} MB more, which are left out here."
+
+
+def is_valid(output: NotebookNode) -> bool:
     """Tell whether an output is one that a notebook may hold."""
     if output.keys() == {"output_type", "name", "text"} and output.output_type == "stream":
         return output.name in ("stdout", "stderr") and isinstance(output.text, str)  # most are; validating takes long

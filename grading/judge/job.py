@@ -26,12 +26,12 @@ from nbformat import NotebookNode
 from grading.box import provisioner
 from grading.errors import CannotGrade
 from grading.forking.kernels import preload, preloaded
-from grading.judge import judge_kernel
+from grading.judge import judge
 from grading.judge.session import Rules, Session, files_in
 from grading.judge.split import Plan, Source
 from grading.surroundings import NOTEBOOK_VARIABLE, SALT_VARIABLE
 
-PURPOSES = (judge_kernel.PURPOSE, provisioner.PURPOSE)
+PURPOSES = (judge.PURPOSE, provisioner.PURPOSE)
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,8 @@ def do(job: Job) -> Done:
         try:
             run_sync(session.run)()
             if job.is_reference:
-                for purpose, kernel in zip(PURPOSES, (session.judge, session.student), strict=True):
-                    modules[purpose] = run_sync(kernel.modules)()
+                modules[judge.PURPOSE] = run_sync(session.judge.modules)()
+                modules[provisioner.PURPOSE] = run_sync(session.student.modules)()
         finally:
             run_sync(session.stop)()
     return Done(nb, session.events, time.monotonic() - began, session.in_force, modules)

@@ -1,4 +1,4 @@
-"""What the judge's kernel does around a test cell: runs the instructor's text that it needs, lays out the stand-ins."""
+"""What the judge does around a test cell: runs the instructor's text that it needs, lays out the stand-ins."""
 
 from __future__ import annotations
 

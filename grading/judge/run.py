@@ -14,7 +14,7 @@ from traitlets import Bool, Integer
 from traitlets.config.loader import LazyConfigValue
 
 from grading.forking.kernels import USUAL, preload
-from grading.judge import judge_kernel
+from grading.judge import judge
 from grading.judge.job import PURPOSES, Done, Job, do
 from grading.judge.plans import plan_for
 from grading.judge.session import Rules, files_in
@@ -60,7 +60,7 @@ class Run(Execute):
         sources = tuple(known(ids["assignment"], ids["notebook"]).sources)
         if getattr(converter, "rehearsing", False):  # nothing else is known yet of what this lesson needs
             for purpose in PURPOSES:
-                cells = [source for source in sources if purpose == judge_kernel.PURPOSE or source.kind != TEST]
+                cells = [source for source in sources if purpose == judge.PURPOSE or source.kind != TEST]
                 preload(purpose, [*USUAL, *imports(cells)])
         return Job(
             name=ids["notebook"],

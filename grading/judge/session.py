@@ -1,6 +1,6 @@
 """One notebook, run and judged from outside.
 
-Two kernels for each notebook. The submission's own, in the box, runs the student's cells. The judge's runs the test
+Two processes for each notebook. The submission's kernel, in the box, runs the student's cells. The judge runs the test
 cells, with stand-ins for what the student wrote. When the submission's kernel ends, that costs the exercise in which it
 ended: another is started, the cells before it are run again, and the judging goes on.
 """
@@ -22,8 +22,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from traitlets.config import Config
 
-from grading.judge.client import GRACE, TIMEOUT, Ended, Kernel, SwiftManager
-from grading.judge.judge_kernel import JudgeManager
+from grading.judge.client import GRACE, Ended, Kernel, SwiftManager
+from grading.judge.judge import Judge
 from grading.judge.spare import spared
 from grading.judge.split import TEST, Plan
 from grading.surroundings import EXECUTION_VARIABLE
@@ -34,7 +34,6 @@ SPARED = "(A demonstration, which nothing that is graded depends on: not run whi
 SERVICE = "__import__('grading.judge.answering', fromlist=['x'])"
 HEALTH = f"assert {SERVICE}.service.waiting and 1 + 1 == 2"
 LATE = 0.05  # seconds after which a kernel that a cell told to end has at least begun to
-JUDGE = "__import__('grading.judge.judging', fromlist=['x'])"
 
 
 @dataclass(frozen=True)
@@ -66,10 +65,10 @@ class Session:
     ):
         self.rules, self.nb, self.plan, self.files, self.given = rules, nb, plan, files, given
         name = nb.metadata.get("kernelspec", {}).get("name") or "python3"
-        kept = {"output_bytes": rules.output_bytes, "startup_timeout": rules.startup_timeout}
+        kept: dict[str, Any] = {"output_bytes": rules.output_bytes, "startup_timeout": rules.startup_timeout}
         self.config = Config({"BoxedProvisioner": rules.box, "CourseDirectory": {"root": rules.course}})
         self.student = Kernel(SwiftManager, name, "", GRADING, config=self.config, **kept)
-        self.judge = Kernel(JudgeManager, "", str(given), variables, config=self.config, **kept)
+        self.judge = Judge(str(given), variables, **kept)
         self.spared = set() if rules.demonstrations else spared(nb, plan.sources)
         self.in_force = ""  # what the box around the submission's kernel is
         self.tests = {source.name: source.text for source in plan.sources if source.kind == TEST}  # and no other text
@@ -191,7 +190,7 @@ class Session:
             return "Your code could not be asked for its answers: it gave none before."
         return "The cells before ended their process too often, so this one was not run."
 
-    # The judge's kernel
+    # The judge
 
     async def _judge(self, cell: NotebookNode, name: str) -> None:
         for attempt in range(2):
@@ -236,31 +235,28 @@ class Session:
             self.done = set()
         done = set(self.done)
         needs = self.plan.needs(name, done)
-        given = f"{str(self.given)!r}, {needs.statements!r}"
-        if wrong := await self.judge.silently(f"{JUDGE}.prepare(get_ipython().user_ns, {given})", self._seconds()):
+        given = {"folder": str(self.given), "statements": needs.statements}
+        if wrong := await self.judge.do("prepare", self._seconds(), **given):
             return wrong
         self.done = done
-        names = f"{self.plan.asked_for!r}, {needs.ours!r}, {needs.names!r}, {needs.loose!r}"
-        return await self.judge.silently(f"{JUDGE}.begin(get_ipython().user_ns, {self.path!r}, {names})", GRACE * 2)
+        names = {"ours": needs.ours, "students": needs.names, "loose": needs.loose}
+        return await self.judge.do("begin", GRACE * 2, path=self.path, asked_for=self.plan.asked_for, **names)
 
     async def _ask(self, cell: NotebookNode, name: str) -> None:
         """Run a test cell in the judge's kernel; nothing but what is printed and returned there gives points."""
         finished, ended = await self.judge.run(cell.source, self._seconds())
         cell.outputs, cell.execution_count = finished.outputs, finished.execution_count
         if ended.how == "timeout":
-            cell.outputs = [
-                output for output in cell.outputs if output.get("ename") not in (TIMEOUT, "KeyboardInterrupt")
-            ]
+            cell.outputs = [output for output in cell.outputs if output.get("ename") != "KeyboardInterrupt"]
             self._say(cell, name, "timeout", f"The tests of this exercise were stopped: {ended.words}.")
         elif ended.how == "died":
             self._say(cell, name, "died", "The tests of this exercise could not be finished.")
         elif cell.execution_count is None and cell.source.strip():
             self._say(cell, name, "not judged", "The tests of this exercise did not run.")
         else:
-            await self.judge.silently(f"{JUDGE}.end()", GRACE)
             self._check_credit(cell, name)
-        if ended.how == "timeout" and self.judge.client:
-            await self.judge.silently(f"{JUDGE}.end()", GRACE)
+        if await self.judge.alive():
+            await self.judge.do("end", GRACE)
 
     def _check_credit(self, cell: NotebookNode, name: str) -> None:
         """See to it that partial credit is a number from 0 to the cell's points, as nbgrader will read it."""

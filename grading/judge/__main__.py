@@ -1,0 +1,69 @@
+"""The judge's process: `python -P -m grading.judge` answers, line by line, who talks to it over its input and output.
+
+Each line is one JSON object, and so is its answer. What cannot be done is answered with {"wrong": a sentence}.
+
+    {"do": "run", "source": "", "output_bytes": 9}     -> {"outputs": [...], "execution_count": 1, "dropped": 0}
+    {"do": "prepare", "folder": "", "statements": []}  -> {}
+    {"do": "begin", "path": "", "asked_for": [], "ours": [], "students": [], "loose": []} -> {}
+    {"do": "end"}                                      -> {}
+    {"do": "modules"}                                  -> {"names": [...]}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from typing import Any, BinaryIO
+
+from grading.judge import judging
+from grading.judge.shell import SHELL, take_over
+
+
+def main() -> None:
+    """Answer until the other side hangs up."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for what a request started
+    requests, answers = _apart(0, "rb"), _apart(1, "wb")
+    take_over()
+    for line in requests:
+        answers.write(json.dumps(_answer(json.loads(line)), default=str).encode() + b"\n")
+        answers.flush()
+    os._exit(0)  # threads that a test left behind are not waited for
+
+
+def _apart(number: int, mode: str) -> Any:
+    """Take a standard stream for the conversation; whoever else reads from it finds nothing, or prints to stderr."""
+    own: BinaryIO = os.fdopen(os.dup(number), mode)  # type: ignore[assignment]
+    if number == 0:
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
+    else:
+        os.dup2(2, number)
+    return own
+
+
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    what = request.pop("do")
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        if what == "run":
+            return SHELL.run(**request)
+        if what == "modules":
+            return {"names": sorted(sys.modules)}
+        if what == "end":
+            judging.end()
+        elif what == "prepare":
+            judging.prepare(SHELL.user_ns, **request)
+        elif what == "begin":
+            judging.begin(SHELL.user_ns, **request)
+    except BaseException as error:
+        return {"wrong": f"{type(error).__name__}: {error}"}
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return {}
+
+
+if __name__ == "__main__":
+    main()
