@@ -61,17 +61,19 @@ def main() -> None:
         "--plain", action="store_true", help="also grade with `nbgrader autograde` as the course sets it up"
     )
     parser.add_argument("--many", type=int, default=0, help="also grade a class of this many, and watch the memory")
+    parser.add_argument("--share", type=float, default=0.0, help="of a processor that each Dask worker has; 0: no limit")
     parser.add_argument(
         "--cluster", type=int, default=0, help="also grade this many with one and with two Dask workers"
     )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         for lesson in args.lesson or LESSONS:
-            side_by_side(Path(folder), lesson, args)
+            if args.submissions:
+                side_by_side(Path(folder), lesson, args)
         if args.many:
             many(Path(folder), LESSONS[0], args.many, args.jobs)
         if args.cluster:
-            cluster(Path(folder), LESSONS[0], args.cluster)
+            cluster(Path(folder), (args.lesson or LESSONS)[0], args.cluster, args.share)
 
 
 def side_by_side(folder: Path, lesson: str, args: argparse.Namespace) -> None:
@@ -217,18 +219,25 @@ def many(folder: Path, lesson: str, students: int, jobs: int) -> None:
     print(f"  {'memory of the grader, MB':<40} {memory[0]:8.0f}   most {max(memory):.0f}, last {memory[-1]:.0f}")
 
 
-def cluster(folder: Path, lesson: str, students: int) -> None:
-    """Grade the same class with one and with two Dask workers of one thread each."""
+def cluster(folder: Path, lesson: str, students: int, share: float) -> None:
+    """Grade the same class with one and with two Dask workers of one thread each.
+
+    share: of a processor, that each worker has with all that it starts; where they and the grader share two processors,
+        a whole one for each would show how full this machine is, not how grading spreads over several
+    """
     walls = []
     for workers in (1, 2):
-        course = new_class(folder / f"cluster-{workers}", lesson, students, seed=8)
-        place = folder / f"scheduler-{workers}.json"
+        course = new_class(folder / f"cluster-{workers}-{share}", lesson, students, seed=8)
+        place = folder / f"scheduler-{workers}-{share}.json"
         environment = {**os.environ, "PYTHONPATH": str(course), "RNN_COURSE_SALT": SALT}
         quiet = {"env": environment, "cwd": course, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         dask, told = [sys.executable, "-m", "dask"], ["--no-dashboard", "--scheduler-file", place]
         started = [subprocess.Popen([*dask, "scheduler", "--port", "0", *told], **quiet)]
-        for _ in range(workers):
+        groups = [held_to(share, f"worker-{number}") for number in range(workers)] if share else []
+        for number in range(workers):
             started.append(subprocess.Popen([*dask, "worker", "--nthreads", "1", "--no-nanny", *told], **quiet))
+            if share:
+                (groups[number] / "cgroup.procs").write_text(str(started[-1].pid))
         try:
             from distributed import Client
 
@@ -240,10 +249,36 @@ def cluster(folder: Path, lesson: str, students: int) -> None:
             for process in started:
                 process.terminate()
                 process.wait()
-    print(f"\n{lesson}: {students} submissions on a Dask cluster")
+            for group in groups:
+                until_it_is_empty(group)
+    print(f"\n{lesson}: {students} submissions on a Dask cluster, {share or 'as much as there is'} of a processor each")
     print(f"  {'s with one worker':<40} {walls[0]:8.1f}")
     print(f"  {'s with two workers':<40} {walls[1]:8.1f}")
     print(f"  {'two workers over one':<40} {walls[0] / walls[1]:8.2f}")
+
+
+def held_to(share: float, name: str) -> Path:
+    """Return a new control group of Linux, whose processes have a share of one processor between them."""
+    period = 100_000  # microseconds
+    first = Path("/sys/fs/cgroup/cpu")
+    group = (first if first.is_dir() else first.parent) / f"benchmark-{os.getpid()}-{name}"
+    try:
+        group.mkdir()
+        if first.is_dir():
+            (group / "cpu.cfs_period_us").write_text(str(period))
+            (group / "cpu.cfs_quota_us").write_text(str(int(share * period)))
+        else:
+            (group / "cpu.max").write_text(f"{int(share * period)} {period}")
+    except OSError as error:
+        raise SystemExit(f"{group} cannot be set up ({error.strerror}); run this as root, or without --share.") from error
+    return group
+
+
+def until_it_is_empty(group: Path) -> None:
+    """Remove a control group when its last process has ended."""
+    while (group / "cgroup.procs").read_text():
+        time.sleep(0.1)
+    group.rmdir()
 
 
 def say(what: str, numbers: Iterable[float]) -> None:

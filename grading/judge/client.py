@@ -6,23 +6,29 @@ import ast
 import contextlib
 import json
 import logging
+import math
 import os
+import queue
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import nbformat
+import zmq.asyncio
+from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_async
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
-from traitlets import Integer
+from traitlets import Integer, Type, default
 
 TIMEOUT = "CellTimeoutError"
 GRACE = 5  # seconds that a kernel has for coming back after an interrupt
+RECONNECT = 10  # milliseconds after which a socket that a kernel has not made yet is looked for again; usual are 100
+ANSWER = 0.5  # seconds after which a kernel that is starting is asked again
 MOST_MESSAGES = 10_000  # that are read for what a request printed
 
 
@@ -74,8 +80,45 @@ class BoundedClient(NotebookClient):
         return await super()._async_handle_timeout(timeout, cell)
 
 
+class SwiftClient(AsyncKernelClient):
+    """Begins when a kernel has answered on both channels; jupyter_client waits for a fifth of a second of silence."""
+
+    @default("context")
+    def _context_default(self) -> zmq.asyncio.Context:
+        context = super()._context_default()
+        context.reconnect_ivl = RECONNECT
+        return context
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        """Wait for a kernel that has been started. Raises RuntimeError when it does not answer in time."""
+        ends = time.monotonic() + (math.inf if timeout is None else timeout)
+        await self._heard()  # ipykernel says welcome to who listens
+        while not await self._has_answered(self.kernel_info()):
+            if not await self.is_alive():
+                raise RuntimeError("The kernel ended before it was ready.")
+            if time.monotonic() > ends:
+                raise RuntimeError(f"The kernel was not ready after {timeout:.0f} s.")
+
+    async def _has_answered(self, request: str) -> bool:
+        """Tell whether a request for the kernel's information was answered, and the end of it announced to all."""
+        while message := await self._heard():
+            is_idle = message["content"].get("execution_state") == "idle"
+            if is_idle and message["parent_header"].get("msg_id") == request:
+                with contextlib.suppress(queue.Empty):
+                    self._handle_kernel_info_reply(await self.get_shell_msg(timeout=ANSWER))
+                    return True
+        return False
+
+    async def _heard(self) -> dict[str, Any] | None:
+        with contextlib.suppress(queue.Empty):
+            return await self.get_iopub_msg(timeout=ANSWER)
+        return None
+
+
 class SwiftManager(AsyncKernelManager):
     """Looks often whether a kernel has ended: one that is forked, or killed, ends at once."""
+
+    client_factory = Type(SwiftClient, klass=AsyncKernelClient)
 
     async def _async_wait(self, pollinterval: float = 0.1) -> None:
         await super()._async_wait(min(pollinterval, 0.005))
@@ -117,7 +160,7 @@ class Kernel:
             error_on_timeout={"ename": TIMEOUT, "evalue": "", "traceback": []},
             store_widget_state=False,
             shutdown_kernel="immediate",
-            extra_arguments=["--HistoryManager.hist_file=:memory:"],
+            extra_arguments=["--HistoryManager.enabled=False"],
             log=self.log,
             **self.settings,
         )
