@@ -23,7 +23,7 @@ from grading.errors import CannotGrade
 from grading.judge.job import work
 
 SECONDS_TO_CONNECT = 15
-LIBRARIES = ("numpy", "tensorflow", "keras", "nbgrader", "nbclient", "ipykernel")  # what decides a score
+LIBRARIES = ("numpy", "tensorflow", "keras", "nbgrader", "nbclient", "ipykernel", "ipython")  # what decides a score
 PACKAGES = ("rnn_helpers", "autograde_tests", "grading")
 
 

@@ -243,7 +243,7 @@ class Session:
         return await self.judge.do("begin", GRACE * 2, path=self.path, asked_for=self.plan.asked_for, **names)
 
     async def _ask(self, cell: NotebookNode, name: str) -> None:
-        """Run a test cell in the judge's kernel; nothing but what is printed and returned there gives points."""
+        """Run a test cell in the judge; nothing but what is printed and returned there gives points."""
         finished, ended = await self.judge.run(cell.source, self._seconds())
         cell.outputs, cell.execution_count = finished.outputs, finished.execution_count
         if ended.how == "timeout":
