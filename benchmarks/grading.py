@@ -61,7 +61,9 @@ def main() -> None:
         "--plain", action="store_true", help="also grade with `nbgrader autograde` as the course sets it up"
     )
     parser.add_argument("--many", type=int, default=0, help="also grade a class of this many, and watch the memory")
-    parser.add_argument("--share", type=float, default=0.0, help="of a processor that each Dask worker has; 0: no limit")
+    parser.add_argument(
+        "--share", type=float, default=0.0, help="of a processor that each Dask worker has; 0: no limit"
+    )
     parser.add_argument(
         "--cluster", type=int, default=0, help="also grade this many with one and with two Dask workers"
     )
@@ -270,7 +272,9 @@ def held_to(share: float, name: str) -> Path:
         else:
             (group / "cpu.max").write_text(f"{int(share * period)} {period}")
     except OSError as error:
-        raise SystemExit(f"{group} cannot be set up ({error.strerror}); run this as root, or without --share.") from error
+        raise SystemExit(
+            f"{group} cannot be set up ({error.strerror}); run this as root, or without --share."
+        ) from error
     return group
 
 
