@@ -23,7 +23,6 @@ from grading.judge.shell import SHELL, take_over
 
 def main() -> None:
     """Answer until the other side hangs up."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for what a request started
     requests, answers = _apart(0, "rb"), _apart(1, "wb")
     take_over()
     for line in requests:
@@ -61,7 +60,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     except BaseException as error:
         return {"wrong": f"{type(error).__name__}: {error}"}
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for what a request started
     return {}
 
 
