@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import signal
 import sqlite3
 import tempfile
-import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import contextmanager
@@ -52,7 +50,6 @@ OF_THE_MACHINE = {
     getattr(errno, name, -1) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EMFILE", "ENFILE")
 }
 MOST_ATTEMPTS = 3  # to run a submission whose worker is lost while it runs
-USUAL = signal.default_int_handler
 MOST_IN_A_ROW = 3  # submissions that could not be recorded, before it is clear that no other can be
 
 
@@ -63,7 +60,6 @@ class Grading(Autograde):
     rehearsing = Bool(False, help="Whether these are the canaries, which need no canaries to go ahead of them.")
     reference = Unicode("", help="The submission, if any, that is the instructor's own solution.")
 
-    stopped = False  # by Ctrl-C
     workers: Workers | None = None  # who runs submissions; nobody: they are run here, one after the other
 
     def on_start(self, number: int) -> None:
@@ -84,7 +80,6 @@ class Grading(Autograde):
             with (
                 only_grader(Path(self.coursedir.root), self.coursedir.groupshared) as folder,
                 self._patient_gradebook(),
-                self._minding_ctrl_c(),
                 one_engine(),
                 schema_checked_once(),
             ):
@@ -121,23 +116,6 @@ class Grading(Autograde):
     def _patient_gradebook(self) -> Iterator[None]:
         with instead(self.coursedir, db_url=patient(self.coursedir.db_url, self.gradebook_patience)):
             yield
-
-    @contextmanager
-    def _minding_ctrl_c(self) -> Iterator[None]:
-        """Keep in mind that Ctrl-C was pressed: where it strikes, a library may catch it and go on."""
-
-        def stop(*_: object) -> None:
-            self.stopped = True
-            raise KeyboardInterrupt
-
-        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is USUAL:
-            signal.signal(signal.SIGINT, stop)
-            try:
-                yield
-            finally:
-                signal.signal(signal.SIGINT, USUAL)
-        else:
-            yield  # somebody else minds it: JupyterLab's server, or who sent the canaries
 
     # Which submissions
 
@@ -221,8 +199,6 @@ class Grading(Autograde):
     def _is_done(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
         self.on_outcome(outcome)
-        if self.stopped:
-            raise KeyboardInterrupt
         if self.in_a_row == MOST_IN_A_ROW:
             raise CannotGrade(
                 f"{outcome.sentences[0]}. This happened {MOST_IN_A_ROW} times in a row, so it is not the "

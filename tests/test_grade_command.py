@@ -8,8 +8,6 @@ import random
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,30 +15,10 @@ import psutil
 import pytest
 from graded_class import CLASS, LATE, everything, graded_by_nbgrader, kill, lines, make_class, rnn_course, said
 from nbformat.v4 import new_markdown_cell
-from nbgrader_course import surroundings
 from tiny_course import LESSON, TESTS, cell, exercise, release, submit
 
 pytestmark = pytest.mark.nbgrader
 KILLS = 20
-SWALLOWING = """
-import os, signal, sys, time
-from grading import converter
-from grading.command import main
-real, canaries = converter.inspect, 3
-def inspect(*arguments):
-    global canaries
-    canaries -= 1
-    try:
-        if canaries < 0:
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(60)
-    except BaseException:
-        pass
-    return real(*arguments)
-converter.inspect = inspect
-if __name__ == "__main__":
-    sys.exit(main(["grade", sys.argv[1], "--jobs", "2"]))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -161,21 +139,6 @@ def test_ctrl_c_keeps_what_was_graded_and_says_how_to_go_on(course, by_nbgrader)
     assert "Ctrl-C. What was graded is kept" in said(grader, code=1)
     said(rnn_course(course, "grade", LESSON))
     assert everything(course) == by_nbgrader
-
-
-def test_ctrl_c_that_a_library_catches_is_not_forgotten(course):
-    (course / "swallowing.py").write_text(SWALLOWING)
-    with subprocess.Popen(
-        [sys.executable, "swallowing.py", LESSON],
-        cwd=course,
-        env=surroundings(course),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as grader:
-        assert "Ctrl-C. What was graded is kept" in said(grader, code=1)
-    assert len(list((course / "autograded").iterdir())) < len(list((course / "submitted").iterdir()))
 
 
 @pytest.mark.parametrize(
