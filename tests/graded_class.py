@@ -53,7 +53,13 @@ def rnn_course(course: Path, *arguments: str, **variables: str) -> subprocess.Po
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=_minding_ctrl_c,
     )
+
+
+def _minding_ctrl_c() -> None:
+    """Have Ctrl-C heard where it is not for these tests themselves, as in what a shell runs in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def said(process: subprocess.Popen[str], code: int = 0) -> str:
