@@ -53,7 +53,7 @@ class Run:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--submissions", type=int, default=60, help="of each lesson, over all rounds")
+    parser.add_argument("--submissions", type=int, default=60, help="of each lesson, over all rounds; 0: none")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=4)
     parser.add_argument("--lesson", action="append", choices=LESSONS)
@@ -73,7 +73,7 @@ def main() -> None:
             if args.submissions:
                 side_by_side(Path(folder), lesson, args)
         if args.many:
-            many(Path(folder), LESSONS[0], args.many, args.jobs)
+            many(Path(folder), (args.lesson or LESSONS)[0], args.many, args.jobs)
         if args.cluster:
             cluster(Path(folder), (args.lesson or LESSONS)[0], args.cluster, args.share)
 
@@ -229,13 +229,13 @@ def cluster(folder: Path, lesson: str, students: int, share: float) -> None:
     """
     walls = []
     for workers in (1, 2):
-        course = new_class(folder / f"cluster-{workers}-{share}", lesson, students, seed=8)
-        place = folder / f"scheduler-{workers}-{share}.json"
+        course = new_class(folder / f"cluster-{workers}", lesson, students, seed=8)
+        place = folder / f"scheduler-{workers}.json"
         environment = {**os.environ, "PYTHONPATH": str(course), "RNN_COURSE_SALT": SALT}
         quiet = {"env": environment, "cwd": course, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         dask, told = [sys.executable, "-m", "dask"], ["--no-dashboard", "--scheduler-file", place]
-        started = [subprocess.Popen([*dask, "scheduler", "--port", "0", *told], **quiet)]
         groups = [held_to(share, f"worker-{number}") for number in range(workers)] if share else []
+        started = [subprocess.Popen([*dask, "scheduler", "--port", "0", *told], **quiet)]
         for number in range(workers):
             started.append(subprocess.Popen([*dask, "worker", "--nthreads", "1", "--no-nanny", *told], **quiet))
             if share:

@@ -45,6 +45,8 @@ def make_class(course: Path) -> Path:
 
 def rnn_course(course: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
     """Start `rnn-course` in the folder of a course."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in what a shell runs in the background; it is inherited
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen(
         [sys.executable, "-m", "grading.command", *arguments],
         cwd=course,
@@ -53,13 +55,7 @@ def rnn_course(course: Path, *arguments: str, **variables: str) -> subprocess.Po
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=_minding_ctrl_c,
     )
-
-
-def _minding_ctrl_c() -> None:
-    """Have Ctrl-C heard where it is not for these tests themselves, as in what a shell runs in the background."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def said(process: subprocess.Popen[str], code: int = 0) -> str:

@@ -44,7 +44,7 @@ def fork_kernel(
     program: zygote.Program,
     with_own: bool = False,
 ) -> zygote.Child | None:
-    """Return a kernel's process, or None where it has to be started in the ordinary way, which is said once.
+    """Return the process of a kernel or a judge; None where it has to start in the ordinary way, which is said once.
 
     first: modules that it finds imported, before those of the purpose's list
     environment: of the process that it is forked from; a change of it starts another one

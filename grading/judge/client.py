@@ -203,9 +203,7 @@ class Kernel:
                 await self.stop()
             return cell, late(seconds)
         if client.dropped:
-            more = left_out(client.dropped)
-            cell.outputs.append(new_output("stream", name="stdout", text=f"\n{more}\n"))
-            return cell, Ended("flood", more)
+            return cell, flood(cell.outputs, client.dropped)
         return cell, Ended()
 
     def _kc(self) -> Any:
@@ -289,8 +287,11 @@ def late(seconds: float) -> Ended:
     return Ended("timeout", f"it was still running after {seconds:.0f} s")
 
 
-def left_out(characters: int) -> str:
-    return f"It printed {characters / 1e6:.1f} MB more, which are left out here."
+def flood(outputs: list[NotebookNode], dropped: int) -> Ended:
+    """Say at the end of a cell's outputs how many characters of them are left out."""
+    more = f"It printed {dropped / 1e6:.1f} MB more, which are left out here."
+    outputs.append(new_output("stream", name="stdout", text=f"\n{more}\n"))
+    return Ended("flood", more)
 
 
 def is_valid(output: NotebookNode) -> bool:

@@ -22,11 +22,10 @@ from typing import Any
 
 import nbformat
 import traitlets.log
-from nbformat.v4 import new_output
 
 from grading.forking.kernels import fork_kernel
 from grading.forking.zygote import Program
-from grading.judge.client import GRACE, Ended, Finished, is_valid, late, left_out
+from grading.judge.client import GRACE, Ended, Finished, flood, is_valid, late
 from grading.surroundings import EXECUTION_VARIABLE
 
 PURPOSE = "judge"
@@ -75,7 +74,7 @@ class Judge:
         program = Program(["grading.judge"], own, self.cwd or str(self._folder), str(self._folder / OUTPUT))
         # In a thread: the first one has to wait until everything is imported.
         await asyncio.to_thread(self._launch, program, environment)
-        await self.modules(self.startup_timeout)
+        await self._ask("end", self.startup_timeout)  # the least that can be asked
 
     def _launch(self, program: Program, environment: dict[str, str]) -> None:
         near, far = socket.socketpair()
@@ -131,9 +130,7 @@ class Judge:
         if not in_time:
             return finished, late(seconds)
         if answer.get("dropped"):
-            more = left_out(answer["dropped"])
-            outputs.append(new_output("stream", name="stdout", text=f"\n{more}\n"))
-            return finished, Ended("flood", more)
+            return finished, flood(outputs, answer["dropped"])
         return finished, Ended()
 
     async def do(self, what: str, seconds: float, **arguments: Any) -> str:
@@ -144,9 +141,9 @@ class Judge:
             return str(error)
         return answer.get("wrong", "") if in_time else "there was no answer"
 
-    async def modules(self, seconds: float = GRACE) -> list[str]:
+    async def modules(self) -> list[str]:
         """Return the names of the modules that the process has imported. Raises JudgeEnded."""
-        answer, _ = await self._ask("modules", seconds)
+        answer, _ = await self._ask("modules", GRACE)
         return answer["names"]
 
     async def _ask(self, what: str, seconds: float, **arguments: Any) -> tuple[dict[str, Any], bool]:
