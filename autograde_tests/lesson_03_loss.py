@@ -102,7 +102,7 @@ log_softmax = Exercise(
     hints=(
         "What is log(a / b) in terms of log a and log b?",
         "log softmax is the logit minus the log of the sum of exponentials. Subtracting one number from all logits changes nothing.",
-        "Subtract the row's max (axis=-1, keepdims=True); call it z. Return z minus np.log of the sum of np.exp(z) over axis -1.",
+        "Subtract the row's max (axis=-1, keepdims=True); call it z. Return z minus np.log of the sum of np.exp(z) over axis -1, again with keepdims=True.",
     ),
 )
 
@@ -331,7 +331,7 @@ binary_cross_entropy = Exercise(
     hints=(
         "What is -log(sigmoid(z)) when you write the sigmoid out? And -log(1 - sigmoid(z))?",
         "Both have the form log(1 + e^something). np.logaddexp(0, a) is log(e^0 + e^a), and never overflows.",
-        "The loss of one item is np.logaddexp(0, z) minus y times z. Return the mean.",
+        "The loss of one item is np.logaddexp(0, z) minus c times z, where c is its target. Return the mean.",
     ),
 )
 

@@ -468,7 +468,7 @@ rnn_backward = Exercise(
     hints=(
         "Two errors arrive at h_t: one from its own output, one from the future. What do you do with them?",
         "Walk backwards over t. dh = dhs[:, t] + dh_next; then one step_backward; its dh_prev is the next dh_next.",
-        "Multiply da by the mask; dh_next = da @ W_hh.T, plus dh itself where the mask is off. Weights' gradients: += at each step.",
+        "With m = mask[:, t, None], hand m * dh to step_backward; dh_next = its dh_prev + (1 - m) * dh. Weights' gradients: += at each step.",
     ),
     probe="part",
     unchanged=0.5,

@@ -335,7 +335,7 @@ clip_by_global_norm = Exercise(
         ),
     ),
     hints=(
-        "If you lay all gradients end to end as one long arrow: how long is it?",
+        "If all numbers of all gradients are one long list, read as one arrow: how long is it?",
         "The norm is the root of the sum of all squares of all arrays. If it is too long, every array gets the same factor.",
         "factor = min(1, max_norm / norm); return a new dict with factor * g for each, and the norm.",
     ),

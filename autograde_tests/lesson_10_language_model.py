@@ -502,7 +502,7 @@ build_language_model = ClaimsExercise(
     ),
     styles=(lambda letters, batch: _model(letters, batch), _with_gru, _with_one_hot),
     hints=(
-        "Four layers: what turns numbers into vectors, what remembers, what makes one logit for each letter?",
+        "Three layers: what turns numbers into vectors, what remembers, what makes one logit for each letter?",
         "keras.Input(batch_shape=(batch, None)), Embedding, SimpleRNN with return_sequences and stateful, Dense(letters) without activation.",
         "keras.losses.SparseCategoricalCrossentropy(from_logits=True) is the loss; Adam(0.006, global_clipnorm=1.0) the optimizer.",
     ),

@@ -154,7 +154,7 @@ diagnose = Exercise(
             _instead(overfitting="leak"),
         ),
         Mistake(
-            "the map is read from its wrong end: column 0 is the end of the sequence, the last column its begin",
+            "the map is read from its wrong end: column 0 is the end of the sequence, the last column its beginning",
             _map_backwards,
         ),
         Mistake("the map is read in its last row; row 0 is from before the training", _map_late),

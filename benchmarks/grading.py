@@ -159,6 +159,7 @@ def floor(course: Path, lesson: str, demonstrations: bool) -> float:
     code = f"import benchmarks.grading as b; b.run_cells({str(course)!r}, {lesson!r}, {demonstrations})"
     environment = {**os.environ, "PYTHONPATH": f"{course}{os.pathsep}{ROOT}", "RNN_COURSE_SALT": SALT}
     environment |= {"NBGRADER_EXECUTION": "autograde", "MPLBACKEND": "agg"}
+    environment["TMPDIR"] = str(course)  # a fork's end removes no temporary folder
     ended = subprocess.run([sys.executable, "-c", code], cwd=course, env=environment, capture_output=True, text=True)
     return json.loads(ended.stdout.splitlines()[-1])
 

@@ -87,7 +87,7 @@ class _Worker:
         return future
 
     def end(self, at_once: bool) -> None:
-        """End the process, and its kernels with it. Nobody waits for what it still does."""
+        """End the process, with its kernels and folders. Nobody waits for what it still does."""
         if at_once:
             self._process.terminate()
         with suppress(OSError):
@@ -120,6 +120,7 @@ def _serve(link: Connection, threads: int, folder: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Only here, while the grader imports what it needs itself.
     from grading import light  # noqa: F401  (first)
+    from grading.box.folders import remove_ours
     from grading.forking import zygote
     from grading.judge.job import work
 
@@ -133,6 +134,12 @@ def _serve(link: Connection, threads: int, folder: str) -> None:
         with sending, suppress(OSError):
             link.send_bytes(number + answer)
 
+    def end(*_: object) -> None:
+        zygote.close_all()  # and the kernels with them
+        remove_ours()
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, end)
     pool = ThreadPoolExecutor(threads)
     with suppress(EOFError, OSError):
         if environment := link.recv_bytes():
@@ -140,5 +147,4 @@ def _serve(link: Connection, threads: int, folder: str) -> None:
             os.environ.update(json.loads(environment))
         while environment and (packed := link.recv_bytes()):
             pool.submit(do, packed[:8], packed[8:])
-    zygote.close_all()  # and the kernels with them
-    os._exit(0)
+    end()

@@ -190,8 +190,8 @@ plots.show(ax, (
 print("the memory was at its highest in", years[np.argmax(memory)])
 
 # %% [markdown]
-# The memory rises when a year brings more than the tenth that leaks away, and falls when it brings less. From 1899 on the years
-# brought less, for good, and the memory shows at a glance what the jumpy yearly values hide. (We helped a little: the average
+# The memory rises when a year brings more than the tenth that leaks away, and falls when it brings less. From 1899 on the river
+# carried less, on the whole and for good, and the memory shows at a glance what the jumpy yearly values hide. (We helped a little: the average
 # that we subtracted knows all hundred years.) Apart from that it saw one number at a time, and kept one.
 #
 # **Try it.** Change 0.9 to 0.5, then to 0.99. What does a memory lose when it is too short? What when it is too long?

@@ -63,6 +63,8 @@ plots.show(graphs.looped(), (
 # | $a_t$ | `a_t` | (batch, units) | the sum before the squash |
 # | $h_t$ | `h_t` | (batch, units) | the new memory |
 #
+# (The output $y_t$ and its $W_{hy}$ come after the break.)
+#
 # A **batch** is a pile of sequences that we process side by side. They never talk to each other: each has its own row, and all
 # of them share the **weights**, the common name for $W_{xh}$, $W_{hh}$ and $b_h$. Read $W_{xh}$ as "from $x$ to $h$".
 
@@ -379,7 +381,7 @@ grade(count_parameters)
 # ## Other people's notation
 #
 # We write states as *rows* and batches first, as Keras does. Most textbooks write *columns*, and PyTorch stores the transposes.
-# It is all one network. This table is the only place in the course where the notations meet:
+# It is all one network. Here the notations stand side by side; where a later lesson writes columns, it says so:
 #
 # | here | shape | textbooks (columns) | Keras `SimpleRNN` | PyTorch `nn.RNN` |
 # |---|---|---|---|---|
@@ -414,7 +416,7 @@ print("largest difference:", np.abs(in_columns.T - in_rows).max())
 # - `forward(xs, h_0=None)`, which returns the pair `(hs, ys)` for whole sequences. When `h_0` is None the memory starts as zeros;
 #   every call of `forward` starts afresh.
 #
-# Use the functions that you have written; the weights are in `self`. Each method is two or three lines. The number of units is
+# Use the functions that you have written; the weights are in `self`. Each method is two to four lines. The number of units is
 # `len(self.b_h)`.
 
 # %% nbgrader={"grade_id": "SimpleRNN", "solution": true}

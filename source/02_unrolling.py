@@ -89,7 +89,7 @@ print("yours:   ", two_copies(np.ones((1, 2, 1)), np.zeros((1, 1)), [first, seco
 
 # %% nbgrader={"grade_id": "unroll", "solution": true}
 def unroll(xs, h_0, cells):
-    """Return all states, (batch, steps, units); copy t of the cell has the weights cells[t]."""
+    """Return all states, (batch, steps, units); step t of the loop uses the weights cells[t]."""
     ### BEGIN SOLUTION
     h = h_0
     states = []
@@ -177,7 +177,8 @@ print(f"all together: {slope({0, 1, 2, 3}):+.6f}")
 # %% [markdown]
 # ## Sequences of different lengths
 #
-# In lesson 01 we read the first line of *The Zen of Python*. It has nineteen. Their lengths differ, and an array has no room for that:
+# In lesson 01 we read the first line of *The Zen of Python*. The poem has nineteen lines. Their lengths differ, and an array has no room
+# for that:
 
 # %% tags=["demonstration"]
 lines = data.zen_lines()

@@ -21,8 +21,8 @@ from rnn_helpers import data, plots
 # %% [markdown]
 # ## From scores to chances
 #
-# At each step the readout of lesson 01 gives one number for each of $C$ classes, the **logits** $z_1 \ldots z_C$: any size, any sign. We want
-# chances: positive, with sum 1. **Softmax** makes everything positive with $e^z$ and divides by the sum:
+# At each step the readout of lesson 01 gives one number for each of $C$ classes, the **logits** $z_1 \ldots z_C$ ($y_t$ in lesson 01): any size, any
+# sign. We want chances: positive, with sum 1. **Softmax** makes everything positive with $e^z$ and divides by the sum:
 #
 # $$p_c = \frac{e^{z_c}}{\sum_k e^{z_k}}$$
 #
@@ -123,6 +123,8 @@ grade(log_softmax)
 # | 1/29 (26 letters, space, comma, full stop) | 3.37 |
 # | 1/1000 | 6.91 |
 #
+# (With natural logarithms the unit of surprise is called a **nat**.)
+#
 # Logarithms turn "and then" into "plus": the surprise at a whole sequence is the sum of the surprises at its steps.
 
 # %% [markdown]
@@ -134,8 +136,8 @@ grade(log_softmax)
 # $$L = \frac{1}{N} \sum_{\text{real steps } t} -\log p_t(c_t)$$
 #
 # Two things to keep apart. $y_t$ is what the network says (logits); the target is what is true. Some books write $y$ for both. And we
-# take the *mean*: with the sum, long sequences would give larger gradients, and a learning rate that suits one length would not
-# suit another.
+# take the *mean*: with the sum, long sequences would give larger gradients, and what suits one length would not suit
+# another.
 
 # %% tags=["demonstration"]
 log_p = np.log([[[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]]])  # (1 sequence, 2 steps, 3 classes)
@@ -249,8 +251,8 @@ for name, text in {"as it is": sentence, "backwards": sentence[::-1]}.items():
     )
 
 # %% [markdown]
-# The rare q, x, j and z surprise most: no letter before them announces them. After q and th it is nearly certain. Read backwards, every
-# letter is still the same letter, yet the text is far more surprising, worse than guessing blindly among 29: the
+# The rare q, x, j and z surprise most: no letter before them announces them. After q it is nearly certain, and after h it leans to e. Read
+# backwards, every letter is still the same letter, yet the text is far more surprising, worse than guessing blindly among 29: the
 # table has learnt the *order* of English, two letters of it. A recurrent network can learn more than two. For that it needs to know how to change.
 
 # %% [markdown]
@@ -265,7 +267,7 @@ for name, text in {"as it is": sentence, "backwards": sentence[::-1]}.items():
 #
 # $$\frac{\partial \ell}{\partial z_j} = p_j - [j = c] \qquad \text{where } [j = c] \text{ is 1 for the target and 0 for the others}$$
 #
-# That is all: *what you said minus what was true*. Push up the target, push down what took its chances. No other loss has a
+# That is all: *what you said minus what was true*. Push up the target, push down what took its chances. Few losses have a
 # gradient so polite, and that is why softmax and cross-entropy go together.
 
 # %% tags=["demonstration"]
@@ -326,12 +328,12 @@ print(
 # %% [markdown]
 # ## Yes or no
 #
-# For a yes-or-no question one logit is enough, through the **sigmoid** $p = 1 / (1 + e^{-z})$, the chance of "yes". With target $y$
+# For a yes-or-no question one logit is enough, through the **sigmoid** $p = 1 / (1 + e^{-z})$, the chance of "yes". With target $c$
 # (1 for yes, 0 for no) the surprise is $-\log p$ or $-\log(1 - p)$. Write the sigmoid out, and both lose their fractions:
 #
 # $$-\log p = \log(1 + e^{-z}), \qquad -\log(1 - p) = \log(1 + e^{z}) = \log(1 + e^{-z}) + z$$
 #
-# so for either target $\;\ell = \log(1 + e^{z}) - y z$. And since $1 = e^0$, `np.logaddexp(0, z)` is $\log(e^0 + e^z)$, computed so that
+# so for either target $\;\ell = \log(1 + e^{z}) - c z$. And since $1 = e^0$, `np.logaddexp(0, z)` is $\log(e^0 + e^z)$, computed so that
 # it never overflows.
 
 # %% tags=["demonstration"]
@@ -351,7 +353,7 @@ print("np.logaddexp(0, 1000):     ", np.logaddexp(0, 1000.0))
 
 # %% nbgrader={"grade_id": "binary_cross_entropy", "solution": true}
 def binary_cross_entropy(logits, targets):
-    """Return the mean of log(1 + e^z) - y z, one number."""
+    """Return the mean of log(1 + e^z) - c z, one number; z: the logits, c: the targets."""
     ### BEGIN SOLUTION
     return np.mean(np.logaddexp(0, logits) - targets * logits)
     ### END SOLUTION

@@ -304,7 +304,7 @@ grade(rnn_backward)
 # A gradient is easy to get *almost* right, and almost right still learns, badly. So here it is held against plain differences, on a
 # network with a mask and with an error at every step.
 #
-# **Predict.** With $\varepsilon = 10^{-6}$, how many digits will agree: three, six, or ten?
+# **Predict.** With $\varepsilon = 10^{-6}$, how many digits will agree: three, six, or nine?
 
 # %% tags=["demonstration"]
 rng = np.random.default_rng(4)
@@ -334,12 +334,14 @@ for name, array in weights.items():
     )
 
 # %% [markdown]
-# Nine or ten. The difference has an error of its own: about $10^{-16} / \varepsilon$ from rounding, and $\varepsilon^2$ from the curve.
+# Eight or nine. The difference has an error of its own: about $10^{-16} / \varepsilon$, times the size of the loss, from rounding, and
+# $\varepsilon^2$ from the curve.
 
 # %% [markdown]
 # ## How the books write it: the double sum
 #
-# Back to the single number $u$, with a loss $L_t$ at each step. Textbooks write the gradient as a sum over loss steps $t$ and copies $k$:
+# Back to the single number $u$, with a loss $L_t$ at each step and $L = \sum_t L_t$. Textbooks write the gradient as a sum over loss steps
+# $t$ and copies $k$:
 #
 # $$\frac{\partial L}{\partial u} = \sum_{t=1}^{T} \sum_{k=1}^{t} \frac{\partial L_t}{\partial h_t} \, \frac{\partial h_t}{\partial h_k} \,
 # \frac{\partial^{+} h_k}{\partial u}, \qquad \frac{\partial h_t}{\partial h_k} = \prod_{i=k+1}^{t} u \, (1 - h_i^2)$$
@@ -481,12 +483,12 @@ grade(gradient_by_lag)
 # Twenty steps, with an error at every step. For each loss step (row) and lag (column) the map shows how large the share of `dW_hh` is,
 # computed by **your** `gradient_by_lag`, one loss step at a time.
 #
-# **Predict.** Where will the map be dark? Does it change along a row, along a column, or both?
+# **Predict.** Where will the shares be large, where small? Do they change along a row, along a column, or both?
 
 # %% tags=["demonstration"]
 rng = np.random.default_rng(6)
 units, T = 16, 20
-W_hh = 0.9 * np.linalg.qr(rng.normal(size=(units, units)))[0]  # 0.9 times a rotation
+W_hh = 0.9 * np.linalg.qr(rng.normal(size=(units, units)))[0]  # 0.9 times a matrix that keeps lengths
 W_xh, xs, h_0 = (
     np.eye(units),
     0.5 * rng.normal(size=(1, T, units)),

@@ -198,8 +198,9 @@ for name, guilty in zip(bugs.CANDIDATES, find_broken(list(bugs.CANDIDATES.values
 # ## Steps that explode
 #
 # Gradients of recurrent networks are usually tame and can suddenly be a thousand times too long: lesson 06 says why. One such step can throw
-# away what an hour of training has built. The cure is crude and works: lay all gradients end to end as one long arrow; if it is longer
-# than `max_norm`, shorten **the whole arrow**.
+# away what an hour of training has built. The cure is crude and works: write all numbers of all gradients into one long list and
+# read it as one arrow. Its length, the **norm**, is the root of the sum of *all* squares. If it is longer than `max_norm`, shorten **the
+# whole arrow**.
 #
 # **Predict.** Why not shorten each weight's gradient on its own? Draw an arrow (3, 4) on paper, and cut each of its two parts to 1.
 
@@ -257,7 +258,7 @@ grade(clip_by_global_norm)
 # $$\hat m = \frac{m}{1 - \beta_1^t}, \qquad \hat v = \frac{v}{1 - \beta_2^t}, \qquad \theta \leftarrow \theta - \eta \frac{\hat m}{\sqrt{\hat v} + \epsilon}$$
 
 # %% [markdown]
-# Why the hats? Both memories begin empty. After one step $m$ is only $(1 - \beta_1) g = 0.1 g$: ten times too small. Dividing by
+# Why the hats? Both memories begin empty. After one step, with the usual $\beta_1 = 0.9$, $m$ is only $(1 - \beta_1) g = 0.1 g$: ten times too small. Dividing by
 # $1 - \beta_1^t$, which is 0.1 at $t = 1$ and nearly 1 later, repairs exactly that.
 #
 # ### Half the work: watch the repair
@@ -490,7 +491,7 @@ print(f"network of {sum(p.size for p in params.values()):,} numbers: {network:.2
 
 # %% [markdown]
 # The network leaves pairs and triples far behind, and is about as good as groups of four. A table of five letters still beats it, and so does one of six: this text repeats its
-# phrases, and a table just remembers them: some ten thousand different groups of four letters, some fifty thousand of six. We trained for seconds and count it honestly: a small
+# phrases, and a table just remembers them: more than ten thousand different groups of four letters, more than fifty thousand of six. We trained for seconds and count it honestly: a small
 # network is not magic. What it has and a table has not is a memory without a fixed length. Lesson 06 asks how long it really is.
 
 # %% tags=["demonstration"]

@@ -41,7 +41,8 @@ def states(W_hh, inputs, h=None):
 
 # %% [markdown]
 # (A reminder. *Singular values* say how much a matrix stretches in one go. *Eigenvalues* say what happens to the few directions that it only
-# stretches and does not turn, and so what its high powers do.)
+# stretches and does not turn, and so what its high powers do. A complex pair belongs to a plane, which it turns, and stretches by the pair's
+# absolute value.)
 
 # %% [markdown] nbgrader={"grade_id": "jacobian_task", "locked": true}
 # ### Your turn: `jacobian` (3 points)
@@ -126,7 +127,8 @@ grade(jacobian_product)
 #
 # $$\Big\| \frac{\partial h_t}{\partial h_k} \Big\| \;\le\; \prod_{i=k+1}^{t} \|D_i\| \, \|W\| \;\le\; \big(\gamma \, \|W\|_2\big)^{t-k}$$
 #
-# where $\gamma$ is the steepest slope that the activation has anywhere: 1 for tanh and ReLU, 1/4 for the logistic function.
+# where $\gamma$ is the steepest slope that the activation has anywhere: 1 for tanh and for ReLU, $\max(a, 0)$; 1/4 for the sigmoid of lesson 03, also
+# called logistic function.
 
 # %% [markdown]
 # Read it with care. It says *at most*.
@@ -174,7 +176,7 @@ for _ in range(200):
     )
 print(f"largest ratio {max(ratios):.4f}, median {np.median(ratios):.1e}")
 
-rotation = np.linalg.qr(rng.normal(size=(8, 8)))[0]
+rotation = np.linalg.qr(rng.normal(size=(8, 8)))[0]  # perhaps with a mirror: it keeps lengths
 at_rest = np.zeros((10, 8))  # h = 0: all slopes are 1, as in a linear network
 print(
     "1.2 times a rotation, at rest:",
@@ -185,7 +187,7 @@ print(
 
 # %% [markdown]
 # All two hundred obey, all by a wide margin: the direction that one step stretches most is not the one the next step stretches most, and
-# tanh takes its share. Only when nothing is lost, a rotation at rest, is the bound exact. A bound that holds with equality somewhere cannot
+# tanh takes its share. When nothing is lost, as with a rotation at rest, the bound is exact. A bound that holds with equality somewhere cannot
 # be improved by anybody who knows only $\gamma$, the norm and the lag; but it is a ceiling, not a forecast.
 
 # %% [markdown]
@@ -196,7 +198,7 @@ print(
 # 1. One unit, $W = 1.5$, tanh, started at 0.1. (Norm above 1.)
 # 2. Fifty units, all entries of $W$ equal to 0.1, tanh: at rest, and started at 0.01. (Every number far below 1.)
 # 3. $W = 1.5$ times a rotation, with small inputs (0.1), and with large ones (1).
-# 4. Logistic units instead of tanh, $\|W\|_2 = 3$.
+# 4. Sigmoid units instead of tanh, $\|W\|_2 = 3$.
 
 # %% tags=["demonstration"]
 one = states(np.array([[1.5]]), np.zeros((50, 1)), np.array([0.1]))
@@ -216,7 +218,7 @@ for size in (0.1, 1.0):
     print(
         f"3. 1.5 x rotation, inputs {size}:", np.linalg.norm(jacobian_product(hs, 0, 50, spun), 2)
     )
-print("4. logistic, norm 3: at most ", gradient_bound(3 * rotation, 0.25, 50))
+print("4. sigmoid, norm 3: at most ", gradient_bound(3 * rotation, 0.25, 50))
 
 # %% [markdown]
 # 1. Vanishes: the unit runs into a corner of tanh, where it is flat. 2. Small numbers add up: the norm is 5, and at rest the
@@ -235,8 +237,8 @@ explorers.gradient_explorer(lambda W, size: states(W, size * noise), jacobian, w
 
 # %% [markdown]
 # Three lines: the bound, the spectral radius (the largest $|\text{eigenvalue}|$, what a *power* of $W$ would do in the long run), and what is
-# measured. With no input the network rests, and the measured line runs beside the radius, with the same slope; with input it soon drops
-# below, for saturated units pass nothing on. The bound is never crossed.
+# measured. With no input the network rests, and the measured line runs beside the radius, with the same slope; with large inputs it drops
+# below, for units in the flat parts of tanh pass little on. The bound is never crossed.
 
 # %% [markdown]
 # ## The number that does tell
@@ -246,7 +248,7 @@ explorers.gradient_explorer(lambda W, size: states(W, size * noise), jacobian, w
 #
 # $$\lambda = \frac{1}{T} \log \frac{\| D_T W \cdots D_1 W \, v \|}{\|v\|}$$
 #
-# This is the (largest) **Lyapunov exponent**. Below 0 differences fade by $e^{\lambda}$ a step, above 0 they explode. There is one catch:
+# For large $T$ this is the (largest) **Lyapunov exponent**, whatever $v$ we begin with, nearly. Below 0 differences fade by $e^{\lambda}$ a step, above 0 they explode. There is one catch:
 # after some hundred steps the product may be $10^{-400}$, which a float64 cannot hold. So we bring $v$ back to length 1 at every step, and
 # add up the logarithms of what we divided by.
 
@@ -331,7 +333,7 @@ plots.show(
 # %% [markdown] nbgrader={"grade_id": "vanishes_despite_large_norm_task", "locked": true}
 # ### Your turn: `vanishes_despite_large_norm` (2 points)
 #
-# Return a square matrix with $\|W\|_2 \ge 2$ whose 50th power is smaller than $10^{-6}$. Every matrix with these properties is right.
+# Return a square matrix with $\|W\|_2 \ge 2$ whose 50th power has a norm below $10^{-6}$. Every matrix with these properties is right.
 
 
 # %% nbgrader={"grade_id": "vanishes_despite_large_norm", "solution": true}

@@ -68,7 +68,7 @@ grade(adding_problem)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **Predict.** Somebody without any memory always gives the same answer. Which number is best, and what is its mean squared error?
+# **Predict.** Somebody who looks at nothing always gives the same answer. Which number is best, and what is its mean squared error?
 # (The variance of one uniform number is 1/12.)
 
 # %% tags=["demonstration"]
@@ -387,13 +387,13 @@ ax = plots.curves(
     bias,
     title="What a cut leaves out",
     xlabel="K, steps in a piece",
-    ylabel="relative error of the gradient",
+    ylabel="share of the gradient that is off",
 )
 missing = ", ".join(f"{name} {100 * line[Ks == 10][0]:.0f} %" for name, line in bias.items())
-plots.show(ax, f"Two curves that fall to zero at K = 60. Relative error at K = 10: {missing}.")
+plots.show(ax, f"Two curves that fall to zero at K = 60. Share of the gradient that is off at K = 10: {missing}.")
 
 # %% [markdown]
-# A network that forgets quickly loses little: there was nothing to cut. The one that *could* learn long connections is the one that the cut
+# A network that forgets quickly loses less: there was less to cut. The one that *could* learn long connections is the one that the cut
 # hurts. Truncation is cheap exactly where memory is short. And forwards the state still crosses the cut, so a network can *use* a memory
 # that is longer than $K$; it is just never taught to.
 

@@ -121,7 +121,7 @@ for dtype in ("float64", "float32"):
 #
 # | setting | what Keras does |
 # |---|---|
-# | `activation` | `layer.get_config()["activation"]` is its name: `"tanh"`, `"relu"`, `"sigmoid"` |
+# | `activation` | `layer.get_config()["activation"]` is its name: `"tanh"`, `"relu"` (`np.maximum(a, 0)`), `"sigmoid"` (lesson 03) |
 # | `return_sequences` | `True`: all states (batch, steps, units); `False`: only the last (batch, units) |
 # | `return_state` | `True`: a pair, what comes out and the last state |
 # | `go_backwards` | `True`: reads from the last step to the first; the states come in the order in which they were *read* |
@@ -229,7 +229,8 @@ for name, options, call in settings:
 # ## Three ways to write a model
 #
 # A model is layers plus what training needs. Here is one that tells ten kinds of sequences apart: 20 steps of 100 features come in, 50 ReLU
-# units read them, ten probabilities come out. **Sequential** is a list of layers, one feeding the next.
+# units read them, ten probabilities come out. `Dense(10)` is the readout of lesson 01, and its `activation` is what the logits go through. **Sequential** is a
+# list of layers, one feeding the next.
 #
 # **Predict.** On paper: how many parameters has it, and how many of them are in `recurrent_kernel`?
 
@@ -277,7 +278,8 @@ print("the same network:", np.allclose(functional(some).numpy(), sequential(some
 # - **out**: one unit with a sigmoid, the probability of "yes";
 # - **compiled** with Adam, binary cross-entropy, and the metric `"accuracy"`.
 #
-# `model.compile(optimizer=..., loss=..., metrics=[...])` takes names in quotes. Sequential or functional, as you like: the check looks at
+# `model.compile(optimizer=..., loss=..., metrics=[...])` takes names in quotes, here `"adam"` and
+# `"binary_crossentropy"`. Sequential or functional, as you like: the check looks at
 # what the model computes, not at how you wrote it.
 
 
@@ -338,7 +340,7 @@ model = build_binary_classifier()
 history = model.fit(
     noise[:1000],
     coins[:1000],
-    validation_data=(noise[1000:], coins[1000:]),
+    validation_data=(noise[1000:], coins[1000:]),  # looked at after each epoch, never learnt from
     epochs=10,
     batch_size=32,
     verbose=0,
@@ -590,7 +592,7 @@ progress()
 # ## In three lines
 #
 # - `kernel`, `recurrent_kernel`, `bias` are `W_xh`, `W_hh`, `b_h`; Keras' SimpleRNN is your loop, up to rounding.
-# - Any network can memorise coins: only what it does with fresh data counts, and a baseline beside it.
+# - A network can memorise coins: only what it does with fresh data counts, and a baseline beside it.
 # - A class survives saving when `get_config` returns what `__init__` takes; a stateful layer is reset when a new text begins.
 #
 # *Next: 09 · Time series.*

@@ -22,8 +22,8 @@ from rnn_helpers import data, plots
 # %% [markdown]
 # ## 235 years of sunspots
 #
-# There are monthly counts of the dark spots on the sun back to 1749. Their number rises and falls in a cycle of about eleven
-# years; why some cycles are strong and some weak, nobody can say well in advance. (When there are many, power grids and
+# There are monthly numbers of the dark spots on the sun back to 1749: each spot counts one, each group of spots ten more. The number
+# rises and falls in a cycle of about eleven years; why some cycles are strong and some weak, nobody can say well in advance. (When there are many, power grids and
 # satellites have bad days. People do want this forecast.)
 #
 # We average six months at a time. That keeps the cycle, calms the noise, and makes training quick.
@@ -126,11 +126,11 @@ ax = plots.curves(
 )
 plots.show(
     ax,
-    "What came after 1934, a wave; the seasonal naive forecast, a similar but lower wave; persistence, a flat line.",
+    "What came after 1934, a wave and the rise of the next; the seasonal naive forecast, a lower wave that comes later; persistence, a flat line.",
 )
 
 # %% [markdown]
-# The season is right, the height is not: no two cycles are equally strong.
+# The wave is there, but its height is wrong and its time not quite right: no two cycles are equally strong, or equally long.
 #
 # ## From a series to windows
 #
@@ -431,8 +431,8 @@ for method in ("persistence", "seasonal naive", "linear autoregression", "networ
     print(f"{method:<24}{numbers[0]:>8.1f}{numbers[1]:>10.1f}{numbers[2]:>11.1f}{numbers[3]:>10.1f}")
 
 # %% [markdown]
-# Read it twice. All four are worse on the later years, whose cycles are higher than those that anybody learnt from. Half a year ahead the networks keep a
-# small lead. Five years ahead they were first on the part that we chose by, and are behind **the forecast that costs nothing** on the part that we had not
+# Read it twice. All four are worse on the later years, whose cycles are on average higher than those that anybody learnt from. Half a year ahead the networks keep a
+# small lead. Five years ahead they were first on the part that we chose by, and are behind **the seasonal naive forecast, which costs nothing**, on the part that we had not
 # looked at; the line only ties with it.
 #
 # So: which is best depends on the horizon and on the years, the network is nowhere far ahead, and what 35 years promised the next 35 did not keep. That is why the

@@ -320,7 +320,7 @@ def write(weights, start, length, temperature, rng):
     for _ in range(length):
         written.append(sample(logits[-1].astype(float), temperature, rng))
         logits, h = read(weights, [written[-1]], h)
-    return decode(written, alphabet)
+    return decode(np.array(written), alphabet)
 
 
 # %% [markdown]
@@ -392,7 +392,7 @@ for name, bits in sorted(table.items(), key=lambda item: -item[1]):
     print(f"{name:<14} {bits:.2f} bits per character {'<-' if name == 'this network' else ''}")
 
 # %% [markdown]
-# No. It leaves the short tables behind, but groups of five and six know more, and the compressors, which remember long phrases word for word, beat everything here. Our
+# No. It leaves the short tables behind, but groups of five know a little more, those of six about as much, and the compressors, which remember long phrases word for word, beat everything here. Our
 # network has read for less than a minute and holds 24 thousand numbers. Today's large ones need below 1 bit, with the same loss, the same sampling and billions of numbers (and not with
 # a SimpleRNN: lesson 13 begins the way there).
 

@@ -338,7 +338,7 @@ for name, build in networks.items():
 
 # %% [markdown]
 # One frame alone is wrong in half of the cases, one layer with a memory in 30 of 100, two layers in 24. Looking both ways, with the same number of
-# layers, halves the mistakes, to some 16 (if yours has one layer of 64) and 11. It also doubles the weights, but that is not all of it: two layers
+# layers, halves the mistakes, to some 16 (if yours has one layer of 64) and 11. It also takes more weights (with one layer, twice as many), but that is not all of it: two layers
 # one way have more weights than one layer both ways, and make more mistakes. (Your numbers may differ by a few: another processor adds in another
 # order, and training magnifies such differences.)
 
@@ -410,7 +410,7 @@ grade(ctc_collapse)
 rng = np.random.default_rng(0)
 logits = rng.normal(size=(1, 4, 3))
 chances = np.exp(logits[0]) / np.exp(logits[0]).sum(axis=1, keepdims=True)
-paths = [path for path in itertools.product(range(3), repeat=4) if ctc_collapse(path, 0) == [1, 2]]
+paths = [path for path in itertools.product(range(3), repeat=4) if ctc_collapse(list(path), 0) == [1, 2]]
 total = sum(np.prod(chances[range(4), path]) for path in paths)
 print(len(paths), "paths, such as", *paths[:3])
 print("minus the logarithm of their sum:", -np.log(total))

@@ -32,8 +32,8 @@ from rnn_helpers.cards import Screen
 # written.
 
 # %% [markdown]
-# Three symbols are special: 0 is padding, 1 says "start", 2 says "the end". Our first task is to write digits **backwards**: harmless, but the first
-# digit read is the last one written, so that nothing can be written until all has been read. Sources are padded in front, so that the last thing read
+# Three symbols are special: 0 is padding, 1 says "start", 2 says "the end". Our first task is to write digits **backwards**: harmless, but the last
+# digit read is the first one to be written, so that nothing can be written until all has been read. Sources are padded in front, so that the last thing read
 # is always a digit; targets are padded behind.
 
 # %% tags=["demonstration"]

@@ -39,7 +39,7 @@ def sigmoid(a):
 
 # %% [markdown]
 # ($\odot$: number by number.) The **forget gate** $f_t$ says how much of the old memory stays, the **input gate** $i_t$ how much of the new
-# **candidate** $g_t$ comes in, the **output gate** $o_t$ how much of it is shown. Mind the name: an *open* forget gate, $f = 1$, keeps everything; shut,
+# **candidate** $g_t$ comes in, the **output gate** $o_t$ how much of the memory is shown. Mind the name: an *open* forget gate, $f = 1$, keeps everything; shut,
 # it forgets. With $f_t = 1$ and $i_t = 0$ nothing happens at all, and that is the point.
 
 # %% [markdown]
@@ -147,7 +147,7 @@ print(f"largest difference from Keras: {np.abs(layer(xs).numpy() - hs).max():.1e
 
 # %% nbgrader={"grade_id": "lstm_step_backward", "solution": true}
 def lstm_step_backward(dh_t, dc_t, cache):
-    """Return the gradients for the four pre-activations and for c_{t-1}, as a dict."""
+    """Return the gradients for the four parts of a and for c_{t-1}, as a dict."""
     c_prev, i, f, g, o, c_t = cache
     ### BEGIN SOLUTION
     seen = np.tanh(c_t)
@@ -317,7 +317,7 @@ plots.show(ax, f"Three pairs of lines for dc_t / dc_0; after 50 steps: {ends}.")
 # $z_t$ and $r_t$ are $\sigma$ of the usual sum, each with its own block of weights. For the candidate $n_t$, with the block $n$ of the weights, there are two versions,
 # and both are called GRU:
 #
-# - **reset before** the product, as Cho wrote it: $n_t = \tanh\big(x_t W^n_{xh} + (r_t \odot h_{t-1})\, W^n_{hh} + b^n\big)$
+# - **reset before** the product, as Cho and others published it in 2014 (the first version of their preprint had it after): $n_t = \tanh\big(x_t W^n_{xh} + (r_t \odot h_{t-1})\, W^n_{hh} + b^n\big)$
 # - **reset after** it, which is faster on graphics cards, and what Keras does unless told otherwise:
 #   $n_t = \tanh\big(x_t W^n_{xh} + b^n_x + r_t \odot (h_{t-1} W^n_{hh} + b^n_s)\big)$
 

@@ -4,7 +4,7 @@
 # **After this lesson you can** look at a training run that fails, say what is wrong with it and mend it; and shorten the way of an error from
 # many steps to one, with attention.
 #
-# **Time** about 100 minutes. **You need** lessons 02 to 08 and 10.
+# **Time** about 100 minutes. **You need** lessons 02 to 08, 10, 12 and 13.
 
 # %%
 try:
@@ -126,7 +126,7 @@ for number, k in enumerate(order, start=1):
 # %% [markdown]
 # Compare with your notes. Three patients teach more than the others. The one whose gradient **explodes** at the start learns in the end all the same, and the one whose gradient
 # **vanishes** has begun to: sequences of seven steps forgive much, those of a hundred do not. That is why the map is asked before the curves. And the **leak** learns faster than the healthy one,
-# and looks just as good on training and on new sequences. *Who looks at these two curves only, sends it home.*
+# and looks just as good on training and on new sequences. *Whoever looks at these two curves only sends it home.*
 
 # %% [markdown]
 # ## The pharmacy
@@ -311,7 +311,7 @@ radius = np.abs(np.linalg.eigvals(broken_start(W_hh))).max()
 print(f"spectral radius {radius:.3f}; over 30 steps at rest: {radius**30:.0e}")
 
 # %% [markdown] nbgrader={"grade_id": "repair_start_task", "locked": true}
-# Lesson 06: at rest, what happens over many steps is decided by the **spectral radius**, the largest $|\lambda|$ of all eigenvalues $\lambda$, which may be complex numbers.
+# Lesson 06: at rest, what happens over many steps is decided by the **spectral radius**, the largest absolute value of all eigenvalues, which may be complex numbers.
 #
 # #### Your turn: `repair_start` (2 points)
 #
@@ -393,7 +393,8 @@ grade(attention_pool)
 # ### How long is the way?
 #
 # The error of the context, $d$, reaches $h_t$ directly on two roads: through the mean, as $\alpha_t d$; and through the score $s_t$, whose gradient is
-# $\alpha_t (d \cdot h_t - \sum_k \alpha_k \, d \cdot h_k)$, as lesson 03's softmax has it.
+# $\alpha_t (d \cdot h_t - \sum_k \alpha_k \, d \cdot h_k)$, since the slope of softmax is $\partial \alpha_k / \partial s_t = \alpha_k ([k = t] - \alpha_t)$: lesson 03's gradient of
+# $\log p$, times $p$.
 #
 # **Predict.** Recurrent weights that are 0.3 times a rotation, 40 steps, an error at the very end. How large, in powers of ten, is what arrives at $h_1$ when only the last
 # state is read? And when all states are pooled?

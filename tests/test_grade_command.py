@@ -8,7 +8,9 @@ import random
 import shutil
 import signal
 import sqlite3
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -35,6 +37,13 @@ def by_nbgrader(released: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
 @pytest.fixture
 def course(released: Path, tmp_path: Path) -> Path:
     return shutil.copytree(released, tmp_path / "course")
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A temporary folder with a name that is short enough for sockets, which pytest's are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
 def processes_of(course: Path) -> list[psutil.Process]:
@@ -102,8 +111,8 @@ def test_killed_at_random_moments_it_ends_with_the_same_marks(released, by_nbgra
     assert interrupted > KILLS / 4, "most of the runs had ended before they were killed"
 
 
-def test_a_killed_grader_leaves_no_process_behind(course):
-    grader = rnn_course(course, "grade", LESSON, "--jobs", "2")
+def test_a_killed_grader_leaves_no_process_and_no_submission_behind(course, temporary):
+    grader = rnn_course(course, "grade", LESSON, "--jobs", "2", TMPDIR=str(temporary))
     seen = 0
     while grader.poll() is None and seen < 5:  # the grader, two workers, and what they have forked kernels from
         seen = len(processes_of(course))
@@ -115,6 +124,19 @@ def test_a_killed_grader_leaves_no_process_behind(course):
             break
         time.sleep(0.1)
     assert rest == []
+    assert list(temporary.glob("box-*/submission-*")) == []
+
+
+def test_what_a_killed_grader_left_in_the_temporary_folder_goes_with_the_next_run(course, temporary):
+    grader = rnn_course(course, "grade", LESSON, "--jobs", "2", TMPDIR=str(temporary))
+    while grader.poll() is None and not list(temporary.glob("box-*/submission-*")):
+        time.sleep(0.02)
+    for process in [*psutil.Process(grader.pid).children(recursive=True), grader]:
+        process.kill()
+    grader.communicate()
+    assert list(temporary.glob("box-*/submission-*"))
+    said(rnn_course(course, "grade", LESSON, TMPDIR=str(temporary)))
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_worker_that_is_killed_costs_nobody_anything(course, by_nbgrader):
@@ -131,12 +153,13 @@ def test_a_worker_that_is_killed_costs_nobody_anything(course, by_nbgrader):
     assert everything(course) == by_nbgrader
 
 
-def test_ctrl_c_keeps_what_was_graded_and_says_how_to_go_on(course, by_nbgrader):
-    grader = rnn_course(course, "grade", LESSON, "--jobs", "2")
+def test_ctrl_c_keeps_what_was_graded_leaves_nothing_lying_and_says_how_to_go_on(course, by_nbgrader, temporary):
+    grader = rnn_course(course, "grade", LESSON, "--jobs", "2", TMPDIR=str(temporary))
     while grader.poll() is None and not (course / "autograded").is_dir():
         time.sleep(0.05)
     os.killpg(grader.pid, signal.SIGINT)
     assert "Ctrl-C. What was graded is kept" in said(grader, code=1)
+    assert list(temporary.iterdir()) == []
     said(rnn_course(course, "grade", LESSON))
     assert everything(course) == by_nbgrader
 

@@ -1,4 +1,7 @@
-"""The private folder of a kernel: made, handed over, measured and removed, with anything a submission left in it.
+"""The folders of a process that grades: the private one of each kernel, and one for its own temporary files.
+
+They are made, handed over, measured and removed, with anything a submission left in them. They go with the process;
+what one leaves that is killed, the next one removes.
 
 What a submission leaves is looked at through open folders, never by a path and never through a link, so that nothing
 in it leads elsewhere.
@@ -6,16 +9,18 @@ in it leads elsewhere.
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import signal
 import stat
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 
 PREFIX = "box-"
@@ -41,7 +46,6 @@ class PrivateFolder:
     """The folder of one kernel: `home` is its own, `packages` it may read."""
 
     path: Path
-    _lock: int = field(repr=False)
 
     @property
     def home(self) -> Path:
@@ -53,25 +57,52 @@ class PrivateFolder:
 
     @classmethod
     def make(cls) -> PrivateFolder:
-        """Make one in the temporary folder; the first call removes what graders left there that were killed."""
-        short = place_for_sockets()
-        remove_abandoned(short)
-        path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=short)).resolve()
-        lock = _lock_new(path)
-        path.chmod(0o711)  # another user must come through to its home
+        """Make one in the temporary folder."""
+        path = _make(place_for_sockets())
         (path / "packages").mkdir()
         (path / "packages").chmod(0o755)
         (path / "home").mkdir(mode=0o700)
-        return cls(path, lock)
+        return cls(path)
 
     def belongs_to(self, pid: int) -> None:
         """Write down which process is the kernel, for the next grader if this one is killed."""
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, identity(pid).encode(), 0)
+        os.ftruncate(_ours[self.path], 0)
+        os.pwrite(_ours[self.path], identity(pid).encode(), 0)
 
     def remove(self) -> None:
         remove(self.path)
-        os.close(self._lock)
+        os.close(_ours.pop(self.path))
+
+
+def scratch() -> Path:
+    """Return the folder in which this process makes its temporary ones; others pass through it, and see nothing."""
+    parent = tempfile.gettempdir()
+    with _one_at_a_time:
+        if parent not in _scratch or not _scratch[parent].is_dir():  # of a process that runs for weeks, some tidy up
+            _scratch[parent] = _make(parent)
+        return _scratch[parent]
+
+
+_ours: dict[Path, int] = {}  # {folder of this process: the lock that says so}
+_scratch: dict[str, Path] = {}
+_one_at_a_time = threading.Lock()
+
+
+def _make(parent: str) -> Path:
+    """Make a folder of this process; the first call removes what graders left in `parent` that were killed."""
+    if os.name == "posix":
+        remove_abandoned(parent)
+    path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent)).resolve()
+    _ours[path] = _lock_new(path)
+    path.chmod(0o711)  # another user must come through
+    return path
+
+
+@atexit.register
+def remove_ours() -> None:
+    """Remove the folders of this process, even while its threads are at work in them."""
+    for path, _ in product(list(_ours), range(3)):
+        remove(path)
 
 
 def identity(pid: int) -> str:
@@ -112,6 +143,8 @@ def remove(folder: Path) -> None:
     Folders found in it are first moved up, so that neither the depth nor the length of a path grows. What cannot be
     removed stays, as in shutil.rmtree with ignore_errors.
     """
+    if os.name != "posix":  # no box, and no folders to be opened
+        return shutil.rmtree(folder, ignore_errors=True)
     with suppress(OSError):
         folder.chmod(0o700)
         top = os.open(folder, FOLDER_ITSELF)
@@ -206,8 +239,10 @@ def _clear(folder: int, top: int) -> list[str]:
 
 def _lock_new(path: Path) -> int:
     """Lock the file that says that somebody uses the folder, before it has the name that others look for."""
-    import fcntl  # Windows has none
-
+    try:
+        import fcntl
+    except ImportError:  # Windows, where nobody looks either
+        return os.open(os.devnull, os.O_RDWR)
     lock = os.open(path / f"{OWNER}.new", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
     os.rename(path / f"{OWNER}.new", path / OWNER)

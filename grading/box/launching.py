@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import compileall
 import site
 import sysconfig
@@ -60,7 +59,6 @@ _one_at_a_time = threading.Lock()
 @cache
 def _shared_folder(packages: tuple[Path, ...]) -> PrivateFolder:
     folder = PrivateFolder.make()
-    atexit.register(folder.remove)
     copy_font_lists(folder.home)
     for name, package in {package.name: package.resolve() for package in reversed(packages)}.items():
         (folder.packages / name).symlink_to(package, target_is_directory=True)

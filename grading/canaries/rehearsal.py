@@ -25,6 +25,7 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config, PyFileConfigLoader
 from traitlets.utils.importstring import import_item
 
+from grading.box.folders import scratch
 from grading.canaries.cheat import cheat_in
 from grading.errors import CannotGrade
 from grading.gradebook import gradebook_file
@@ -71,7 +72,7 @@ def canaries(settings: Config) -> tuple[str, ...]:
 def rehearse(settings: Config, assignment: str, workers: Workers | None = None) -> list[Score]:
     """Autograde the canaries of an assignment and return their scores."""
     course = CourseDirectory(config=settings)
-    with tempfile.TemporaryDirectory(prefix="canaries-") as folder:
+    with tempfile.TemporaryDirectory(prefix="canaries-", dir=scratch()) as folder:
         for canary in canaries(settings):
             step = course.source_directory if canary == SOLUTION else course.release_directory
             submitted = Path(folder, "submitted", canary, assignment)

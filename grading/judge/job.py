@@ -24,6 +24,7 @@ from jupyter_core.utils import run_sync
 from nbformat import NotebookNode
 
 from grading.box import provisioner
+from grading.box.folders import scratch
 from grading.errors import CannotGrade
 from grading.forking.kernels import preload, preloaded
 from grading.judge import judge
@@ -98,7 +99,7 @@ def do(job: Job) -> Done:
     began = time.monotonic()
     nb = nbformat.from_dict(job.notebook)
     modules: dict[str, list[str]] = {}
-    with tempfile.TemporaryDirectory(prefix="submission-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="submission-", dir=scratch(), ignore_cleanup_errors=True) as folder:
         os.chmod(folder, 0o711)  # the submission's own user passes through to its copy, and sees nothing else
         given = Path(folder, "given")
         given.mkdir(mode=0o700)
@@ -125,7 +126,7 @@ def work(packed: bytes) -> bytes:
         for purpose, names in data["modules"].items():
             if tuple(names) != preloaded(purpose):
                 preload(purpose, names)
-        with tempfile.TemporaryDirectory(prefix="job-") as folder:
+        with tempfile.TemporaryDirectory(prefix="job-", dir=scratch()) as folder:
             files, given = Path(folder, "files"), Path(folder, "given")
             _unpack(data["files"], files)
             _unpack(data["given"], given)

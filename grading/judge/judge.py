@@ -23,6 +23,7 @@ from typing import Any
 import nbformat
 import traitlets.log
 
+from grading.box.folders import scratch
 from grading.forking.kernels import fork_kernel
 from grading.forking.zygote import Program
 from grading.judge.client import GRACE, Ended, Finished, flood, is_valid, late
@@ -67,7 +68,7 @@ class Judge:
 
     async def start(self) -> None:
         """Start a fresh process. Raises JudgeEnded when it does not answer."""
-        self._folder = Path(tempfile.mkdtemp(prefix="judge-")).resolve()
+        self._folder = Path(tempfile.mkdtemp(prefix="judge-", dir=scratch()))
         (self._folder / "tmp").mkdir()
         environment = _judges_environment({**os.environ, **self.variables})
         own = {"TMPDIR": str(self._folder / "tmp")}  # goes with the folder, whatever the tests left behind
