@@ -23,6 +23,7 @@ from grading.errors import CannotGrade
 from grading.judge.job import work
 
 SECONDS_TO_CONNECT = 15
+SCHEMES = ("tcp", "tls", "ws", "wss", "ucx")
 LIBRARIES = ("numpy", "tensorflow", "keras", "nbgrader", "nbclient", "ipykernel", "ipython")  # what decides a score
 PACKAGES = ("rnn_helpers", "autograde_tests", "grading")
 
@@ -95,9 +96,9 @@ class ClusterWorkers(AbstractContextManager["ClusterWorkers"]):
 def _knock(address: str) -> None:
     """Raise ValueError for what is no address and OSError where nobody listens; a Client would complain at length."""
     parts = urlsplit(address)
-    if not (parts.scheme and parts.hostname and parts.port):
+    if parts.scheme not in SCHEMES or not (parts.hostname and parts.port):
         raise ValueError("expected an address such as tcp://10.0.0.5:8786")
-    if parts.scheme in ("tcp", "tls"):
+    if parts.scheme in SCHEMES[:2]:
         socket.create_connection((parts.hostname, parts.port), SECONDS_TO_CONNECT).close()
 
 

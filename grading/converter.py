@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import shutil
+import signal
 import sqlite3
 import tempfile
+import threading
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import contextmanager
@@ -23,12 +27,12 @@ import nbgrader.apps.autogradeapp
 import sqlalchemy.exc
 from nbformat import NotebookNode
 from nbgrader.converters import Autograde
-from nbgrader.converters.base import NbGraderException
+from nbgrader.converters.base import BaseConverter, NbGraderException
 from nbgrader.preprocessors import Execute
-from nbgrader.utils import parse_utc
+from nbgrader.utils import find_all_files, parse_utc
 from traitlets import Bool, Float, Unicode
 
-from grading.course import Submission, find_assignments, find_notebooks, find_submissions, require_run
+from grading.course import Submission, find_assignments, find_notebooks, find_submissions, misplaced, require_run
 from grading.errors import CannotGrade
 from grading.gradebook import await_gradebook, one_engine, patient, require_gradebook
 from grading.judge.job import Done, read_done, texts_of
@@ -38,7 +42,7 @@ from grading.judge.split import Plan
 from grading.labels import schema_checked_once
 from grading.lock import only_grader
 from grading.ready import get_ready
-from grading.record import Earned, read_graded, write
+from grading.record import Earned, Record, read_graded, write
 from grading.staging import NotRun, Pending, Staging, is_to_be_graded_again, refused_notebook, restore, write_notebook
 from grading.submission.preflight import Expected, Preflight, Refusal, clean_copy, expected_cells, inspect
 from grading.summary import Outcome, printable, table
@@ -50,6 +54,7 @@ OF_THE_MACHINE = {
     getattr(errno, name, -1) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EMFILE", "ENFILE")
 }
 MOST_ATTEMPTS = 3  # to run a submission whose worker is lost while it runs
+USUAL = signal.default_int_handler
 MOST_IN_A_ROW = 3  # submissions that could not be recorded, before it is clear that no other can be
 
 
@@ -60,6 +65,7 @@ class Grading(Autograde):
     rehearsing = Bool(False, help="Whether these are the canaries, which need no canaries to go ahead of them.")
     reference = Unicode("", help="The submission, if any, that is the instructor's own solution.")
 
+    stopped = False  # by Ctrl-C
     workers: Workers | None = None  # who runs submissions; nobody: they are run here, one after the other
 
     def on_start(self, number: int) -> None:
@@ -80,6 +86,7 @@ class Grading(Autograde):
             with (
                 only_grader(Path(self.coursedir.root), self.coursedir.groupshared) as folder,
                 self._patient_gradebook(),
+                self._minding_ctrl_c(),
                 one_engine(),
                 schema_checked_once(),
             ):
@@ -109,13 +116,30 @@ class Grading(Autograde):
 
     def _say_table(self) -> None:
         if self.outcomes:
-            for line in table(self.outcomes):
+            for line in table(self.outcomes, len(self.submissions)):
                 self.log.info("%s", line)
 
     @contextmanager
     def _patient_gradebook(self) -> Iterator[None]:
         with instead(self.coursedir, db_url=patient(self.coursedir.db_url, self.gradebook_patience)):
             yield
+
+    @contextmanager
+    def _minding_ctrl_c(self) -> Iterator[None]:
+        """Keep in mind that Ctrl-C was pressed: where it strikes, a library may catch it and go on."""
+
+        def stop(*_: object) -> None:
+            self.stopped = True
+            raise KeyboardInterrupt
+
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is USUAL:
+            signal.signal(signal.SIGINT, stop)
+            try:
+                yield
+            finally:
+                signal.signal(signal.SIGINT, USUAL)
+        else:
+            yield  # somebody else minds it: JupyterLab's server, or who sent the canaries
 
     # Which submissions
 
@@ -125,6 +149,8 @@ class Grading(Autograde):
         assignments = find_assignments(self.coursedir)
         self.expected = {name: expected_cells(self.coursedir.db_url, name) for name in assignments}
         self.asked = {name: find_notebooks(self.coursedir, cells) for name, cells in self.expected.items()}
+        for file in misplaced(self.coursedir):
+            self.log.warning("%s is not looked at: a notebook belongs at submitted/STUDENT/LESSON/.", printable(file))
         self.submissions = find_submissions(self.coursedir, assignments)
         self.ready: set[str] = set()
         self.plans: dict[tuple[str, str], Plan] = {}
@@ -133,6 +159,9 @@ class Grading(Autograde):
         """Prepare one submission after the other, have some run at once, and write each down when it has run."""
         self.in_a_row = 0
         self.exporter.optimistic_validation = True  # a notebook is checked after all preprocessors, not after each
+        self._sanitizing, self.is_refused = False, False
+        self._init_preprocessors()
+        self.collects = any(isinstance(step, Record) for step in self.exporter._preprocessors)
         self.on_start(len(self.submissions))
         at_once = self.workers.at_once if self.workers else 1
         for submission in self.submissions:
@@ -199,6 +228,8 @@ class Grading(Autograde):
     def _is_done(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
         self.on_outcome(outcome)
+        if self.stopped:
+            raise KeyboardInterrupt
         if self.in_a_row == MOST_IN_A_ROW:
             raise CannotGrade(
                 f"{outcome.sentences[0]}. This happened {MOST_IN_A_ROW} times in a row, so it is not the "
@@ -267,13 +298,22 @@ class Grading(Autograde):
         pending = Pending(submission, outcome, staging, list(names), set(found.refusals), needs_look)
         self.pending, self._sanitizing = pending, True  # which also says where files are taken from
         self.notebooks = [str(copy / f"{name}.ipynb") for name in names]
-        with instead(self.coursedir, submitted_directory=str(staging.top / "submitted")):
-            self.run_pre_convert_hook()
-            self.init_assignment(assignment, student)
-            for name in names:
-                self._convert_half(copy, name, sanitizing=True)
+        self.run_pre_convert_hook()
+        self._copy_files(assignment, student)
+        for name in names:
+            self._convert_half(copy, name, sanitizing=True)
         self._send(pending)
         return pending
+
+    def _copy_files(self, assignment: str, student: str) -> None:
+        """Put the submission's files, and over them those that were given out, where the notebooks are run."""
+        BaseConverter.init_assignment(self, assignment, student)
+        given = Path(self.coursedir.format_path(self.coursedir.source_directory, ".", assignment))
+        kept, target = self.exclude_overwriting.get(assignment, []), Path(self._format_dest(assignment, student))
+        for file in map(Path, find_all_files(str(given), [*self.coursedir.ignore, "*.ipynb"])):
+            if str(name := file.relative_to(given)) not in kept:
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file, target / name)
 
     def _convert_half(self, folder: Path, name: str, sanitizing: bool) -> None:
         """Do one half of Autograde.convert_single_notebook: make a notebook clean, or run it."""
@@ -318,9 +358,14 @@ class Grading(Autograde):
         target = self._target(pending.submission)
         self.pending, self.earned = pending, list[Earned]()
         self.notebooks = [str(pending.folder / f"{name}.ipynb") for name in pending.names]
+        # With the marks, if it can be: a student whom the gradebook knows without them would stand there with 0.
+        if not self.collects:  # nbgrader's own preprocessors write while they go
+            self._enter(pending)
         with autograding():
             for name in pending.names:
                 self._convert_half(pending.folder, name, sanitizing=False)
+        if self.collects:
+            self._enter(pending)
         self.set_permissions(assignment, student)
         for earned in self.earned:
             earned.before = read_graded(target / f"{earned.name}.ipynb")
@@ -330,6 +375,12 @@ class Grading(Autograde):
         pending.staging.publish(student, assignment, target)
         self.run_post_convert_hook()
         pending.staging.remove()
+
+    def _enter(self, pending: Pending) -> None:
+        """Let the gradebook know the student and the submission."""
+        self._sanitizing = True  # which says where files are taken from
+        with instead(self.coursedir, submitted_directory=str(pending.staging.top / "submitted")):
+            self.init_assignment(pending.submission.assignment, pending.submission.student)
 
     def collect(self, earned: Earned) -> None:
         """Take what a notebook earned, from the preprocessor at the end of the list."""
@@ -376,5 +427,6 @@ def of_the_machine(error: BaseException | None) -> bool:
 
 def put_in_place() -> None:
     """Let nbgrader's command and its programming interface use Grading: the one thing there is no setting for."""
+    warnings.filterwarnings("ignore", category=sqlalchemy.exc.SAWarning, module="nbgrader")  # it knows no better way
     for module in (nbgrader.apps.autogradeapp, nbgrader.apps.api):
         module.Autograde = Grading

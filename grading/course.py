@@ -44,10 +44,13 @@ def find_assignments(course: CourseDirectory) -> list[str]:
     wanted = course.assignment_id
     found = _matching(known, wanted)
     if not found:
-        raise CannotGrade(
-            f"The gradebook does not know the assignment {shown(wanted)}.{_meant(wanted, known)} "
-            f"To add it, run `nbgrader generate_assignment {wanted}`."
-        )
+        top = Path(course.root, course.source_directory)
+        if (top / wanted).is_dir():
+            way_out = f"To add it, run `nbgrader generate_assignment {wanted}`."
+            raise CannotGrade(f"The gradebook does not know the assignment {shown(wanted)}. {way_out}")
+        there = sorted({*known, *(path.name for path in top.glob("*") if path.is_dir())})
+        meant = _meant(wanted, there)
+        raise CannotGrade(f"There is no assignment {shown(wanted)}, in {top} or in the gradebook.{meant}")
     return found
 
 
@@ -63,7 +66,7 @@ def find_notebooks(course: CourseDirectory, names: Iterable[str]) -> list[str]:
 
 def find_submissions(course: CourseDirectory, assignments: list[str]) -> list[Submission]:
     """Return the submissions that are asked for, sorted. Raises CannotGrade when there are none."""
-    there = [submission for assignment in assignments for submission in _submissions(course, assignment)]
+    there = [submission for assignment in assignments for submission in submissions_of(course, assignment)]
     excluded = course.student_id_exclude.split(",") if course.student_id_exclude else []
     students = sorted({submission.student for submission in there} - set(excluded))
     wanted = _matching(students, course.student_id)
@@ -73,7 +76,14 @@ def find_submissions(course: CourseDirectory, assignments: list[str]) -> list[Su
     return found
 
 
-def _submissions(course: CourseDirectory, assignment: str) -> list[Submission]:
+def misplaced(course: CourseDirectory) -> list[str]:
+    """Return the notebooks that lie in, or right below, the folder of all submissions: nobody's, of no assignment."""
+    top = Path(course.root, course.submitted_directory)
+    return sorted(str(file.relative_to(top.parent)) for form in ("*.ipynb", "*/*.ipynb") for file in top.glob(form))
+
+
+def submissions_of(course: CourseDirectory, assignment: str) -> list[Submission]:
+    """Return all submissions of an assignment, in no order."""
     pattern = course.format_path(course.submitted_directory, "*", glob.escape(assignment))
     paths = set(glob.glob(pattern))
     # glob does not see into a student's folder that may not be read; its student is to hear of it.
@@ -98,7 +108,7 @@ def _no_submissions(course: CourseDirectory, assignments: list[str], students: l
     top = Path(course.root, course.submitted_directory)
     lesson = listed(assignments)
     if not top.is_dir():
-        return f"There is no folder {top}, so there is nothing to grade. Run `nbgrader collect` for the lesson first."
+        return f"There is no folder {top}, so there is nothing to grade. {_bring(course, assignments[0])}"
     if not _can_read(top):
         return f"The folder {top} cannot be read, so nothing was graded. See to it that you may read it."
     if students:
@@ -107,10 +117,12 @@ def _no_submissions(course: CourseDirectory, assignments: list[str], students: l
     place = Path(course.format_path(course.submitted_directory, "STUDENT", assignments[0]))
     others = {path.name for path in top.glob("*/*") if path.is_dir()}
     meant = _meant(assignments[0], sorted(others - set(assignments)))
-    return (
-        f"There are no submissions of {lesson}; expected folders {place}.{meant} "
-        f"To bring them in, run `nbgrader collect {assignments[0]}`."
-    )
+    return f"There are no submissions of {lesson}; expected folders {place}.{meant} {_bring(course, assignments[0])}"
+
+
+def _bring(course: CourseDirectory, assignment: str) -> str:
+    file = f"{course.submitted_directory}/STUDENT/{assignment}/{assignment}.ipynb"
+    return f"To bring them in, run `nbgrader collect {assignment}`, or put each notebook at {file}."
 
 
 def _matching(names: list[str], wanted: str) -> list[str]:

@@ -60,8 +60,8 @@ class Outcome:
         return f"{printable(self.student)}  {ORDER[self.how]}  {printable('; '.join(told))}"
 
 
-def table(outcomes: list[Outcome]) -> list[str]:
-    """Return the lines of the table: who is not plain, then the totals."""
+def table(outcomes: list[Outcome], submissions: int) -> list[str]:
+    """Return the lines of the table: who is not plain, then the totals, of so many submissions."""
     lines = [outcome.line() for outcome in outcomes if not outcome.is_plain]
     counted = Counter(outcome.how for outcome in outcomes)
     totals = [f"{words} {counted[how]}" for how, words in ORDER.items() if counted[how] or how == "graded"]
@@ -69,8 +69,10 @@ def table(outcomes: list[Outcome]) -> list[str]:
     limits = Counter(what for outcome in outcomes for what in {event.get("what", "") for event in outcome.events})
     totals += [f"repaired {repaired}"] if repaired else []
     totals += [f"{what} {number}" for what, number in sorted(limits.items()) if what]
-    if counted["skipped"] and counted["skipped"] == len(outcomes):
+    if counted["skipped"] and counted["skipped"] == submissions:
         totals.append("nothing was new (--force grades again)")
+    if len(outcomes) < submissions:
+        totals.append(f"still to do {submissions - len(outcomes)}")
     return [*lines, ", ".join(totals)]
 
 

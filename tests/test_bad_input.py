@@ -18,12 +18,13 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy.exc
-from graded_here import by_hand, grade, graded_notebook, points
+from graded_here import by_hand, grade, gradebook, graded_notebook, points
 from nbgrader_course import ROOT, nbgrader, surroundings
 from tiny_course import LESSON, make_course, submit
 from traitlets.config import Config
 
 from grading import converter, record, staging
+from grading.canaries.rehearsal import rehearse, settings_without_hooks
 from grading.course import require_run
 from grading.errors import CannotGrade
 from grading.lock import only_grader
@@ -70,11 +71,41 @@ def digest(file: Path) -> str:
 
 
 def test_an_unknown_lesson_is_told_with_what_may_have_been_meant(course):
-    fails_with(course, r"^Nothing was graded\. .*`02_tiny`\. Did you mean `01_tiny`\?", assignment_id="02_tiny")
+    fails_with(course, r"^Nothing was graded\. .*`02_tiny`, .*\. Did you mean `01_tiny`\?", assignment_id="02_tiny")
 
 
 def test_a_lesson_like_no_other_is_told_with_those_there_are(course):
-    fails_with(course, r"does not know .*`zebra`\. There is `01_tiny`", assignment_id="zebra")
+    fails_with(course, r"There is no assignment `zebra`, .*\. There is `01_tiny`", assignment_id="zebra")
+
+
+def test_a_lesson_that_is_written_and_not_in_the_gradebook_is_told_how_it_gets_there(course):
+    shutil.copytree(course / "solutions" / LESSON, course / "solutions" / "02_new")
+    fails_with(
+        course,
+        r"does not know the assignment `02_new`\. .*`nbgrader generate_assignment 02_new`",
+        **{"assignment_id": "02_new"},
+    )
+
+
+def test_a_notebook_that_lies_elsewhere_is_named(course):
+    for place in ("carl.ipynb", f"dora/{LESSON}.ipynb"):
+        (course / "submitted" / place).parent.mkdir(exist_ok=True)
+        shutil.copy(course / "submitted" / "ada" / LESSON / f"{LESSON}.ipynb", course / "submitted" / place)
+    run = grade(course)
+    for place in ("carl.ipynb", f"dora/{LESSON}.ipynb"):
+        assert f"submitted/{place} is not looked at: a notebook belongs at submitted/STUDENT/LESSON/." in run.text
+    assert points(course, "ada") == FULL
+    shutil.rmtree(course / "submitted" / "ada")
+    shutil.rmtree(course / "submitted" / "bob")
+    fails_with(
+        course, r"`nbgrader collect 01_tiny`, or put each notebook at submitted/STUDENT/01_tiny/01_tiny\.ipynb\."
+    )
+
+
+def test_a_notebook_that_is_refused_costs_one_line(course):
+    (course / "submitted" / "ada" / LESSON / f"{LESSON}.ipynb").write_text("{")
+    assert "has changed" not in grade(course).text
+    assert points(course, "ada") == NOTHING
 
 
 def test_an_unknown_student_is_told_with_who_may_have_been_meant(course):
@@ -280,7 +311,7 @@ def test_a_disk_that_is_full_for_three_in_a_row_stops_the_rest(course, monkeypat
     monkeypatch.setattr(converter, "clean_copy", full_disk)
     run = grade(course)
     assert not run.well
-    assert "graded 0, not recorded 3" in run.said
+    assert "graded 0, not recorded 3, still to do 1" in run.said
     assert re.search("3 times in a row.*Make room on the disk", run.said[-1])
 
 
@@ -335,10 +366,22 @@ def test_ctrl_c_keeps_what_was_graded_and_clears_up(course):
     run = grade(course)
     assert not run.well
     assert "Stopped by Ctrl-C. What was graded is kept; the same command goes on" in run.said[-1]
-    assert "graded 2" in run.said
+    assert "graded 2, still to do 2" in run.said
     assert points(course, "bob") == FULL
     assert not (course / "autograded" / "c").exists() or not list((course / "autograded" / "c").iterdir())
     assert left_in(course) == [".gitignore", "lock"]
+    with gradebook(course) as book:
+        assert sorted(one.student.id for one in book.assignment_submissions(LESSON)) == ["ada", "bob"]
+
+
+def test_ctrl_c_while_the_canaries_run_is_told_in_one_line(course, monkeypatch):
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(converter.Grading, "_begin", stopped)
+    settings = settings_without_hooks(course)
+    with pytest.raises(KeyboardInterrupt):
+        rehearse(settings, LESSON)
 
 
 # --- through nbgrader itself

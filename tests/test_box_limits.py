@@ -18,11 +18,12 @@ from jupyter_client.manager import KernelManager
 from nbgrader_course import ROOT
 from traitlets.config import Config
 
-from grading.box import folders, seccomp, users
+from grading.box import boxed_kernel, folders, seccomp, users
 from grading.box.box import missing_layers, python_folders
 from grading.box.folders import PrivateFolder, TooDeep
 from grading.box.provisioner import plug_in
 from grading.box.watcher import how_it_ended, without_a_name
+from grading.forking import ENDS_WITH_PARENT
 
 whole_box = pytest.mark.skipif(bool(missing_layers()), reason=f"this machine cannot: {missing_layers()}")
 as_root = pytest.mark.skipif(
@@ -400,6 +401,30 @@ def test_what_a_killed_grader_left_is_removed_and_nothing_that_is_in_use(request
     assert in_use.home.exists()
     in_use.remove()
     assert not in_use.path.exists()
+
+
+def test_a_folder_whose_removal_is_broken_off_still_says_whose_it_was(tmp_path, monkeypatch):
+    monkeypatch.setattr(folders.tempfile, "gettempdir", lambda: str(tmp_path))
+    folder = PrivateFolder.make()
+    with monkeypatch.context() as patch:
+        patch.setattr(folders.os, "rmdir", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            folders.remove(folder.path)
+    assert [path.name for path in folder.path.iterdir() if path.is_file()] == [folders.OWNER]
+    folder.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_kernel_whose_grader_ends_while_it_becomes_another_user_ends_too(monkeypatch):
+    pids = iter([7, 1])
+    monkeypatch.setattr(boxed_kernel.os, "getppid", lambda: next(pids))
+    monkeypatch.setattr(boxed_kernel.Box, "load", lambda _: None)
+    for name in ("enter", "prctl"):
+        monkeypatch.setattr(boxed_kernel, name, lambda *_: None)
+    monkeypatch.setattr("ipykernel.kernelapp.IPKernelApp.instance", lambda: 1 / 0)
+    monkeypatch.setattr(sys, "argv", ["boxed_kernel", "box.json", ENDS_WITH_PARENT])
+    boxed_kernel.main()
+    assert list(pids) == []
 
 
 def test_a_kernel_that_outlived_its_grader_is_ended(tmp_path):

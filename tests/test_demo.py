@@ -344,7 +344,7 @@ def test_the_whole_class_scores_what_is_due(lesson: str, tmp_path: Path, capsys)
     assert demo.run(arguments(folder, lesson, "--students", "5", "--seed", "7")) == 0, capsys.readouterr().out
     said = capsys.readouterr().out
     assert "All 5 scores are what the answers are worth." in said
-    assert f"nbgrader autograde {lesson}" in said
+    assert f"rnn-course grade {lesson}" in said
     scores = cycle.scores(folder)
     assert len(set(scores.values())) > 1  # not five times the same, such as 0
     pages = sorted(path.parent.parent.name for path in folder.glob(f"feedback/*/{lesson}/{lesson}.html"))

@@ -8,6 +8,8 @@ import random
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,10 +19,30 @@ import psutil
 import pytest
 from graded_class import CLASS, LATE, everything, graded_by_nbgrader, kill, lines, make_class, rnn_course, said
 from nbformat.v4 import new_markdown_cell
+from nbgrader_course import surroundings
 from tiny_course import LESSON, TESTS, cell, exercise, release, submit
 
 pytestmark = pytest.mark.nbgrader
 KILLS = 20
+SWALLOWING = """
+import os, signal, sys, time
+from grading import converter
+from grading.command import main
+real, canaries = converter.inspect, 3
+def inspect(*arguments):
+    global canaries
+    canaries -= 1
+    try:
+        if canaries < 0:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(60)
+    except BaseException:
+        pass
+    return real(*arguments)
+converter.inspect = inspect
+if __name__ == "__main__":
+    sys.exit(main(["grade", sys.argv[1], "--jobs", "2"]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -160,14 +182,34 @@ def test_ctrl_c_keeps_what_was_graded_leaves_nothing_lying_and_says_how_to_go_on
     os.killpg(grader.pid, signal.SIGINT)
     assert "Ctrl-C. What was graded is kept" in said(grader, code=1)
     assert list(temporary.iterdir()) == []
+    graded = {path.parent.name for path in (course / "autograded").glob(f"*/{LESSON}")}
+    known = set(everything(course)["gradebook"])
+    assert graded <= known
+    assert len(known - graded) <= 1  # the one that was being written down
     said(rnn_course(course, "grade", LESSON))
     assert everything(course) == by_nbgrader
+
+
+def test_ctrl_c_that_a_library_catches_is_not_forgotten(course):
+    (course / "swallowing.py").write_text(SWALLOWING)
+    with subprocess.Popen(
+        [sys.executable, "swallowing.py", LESSON],
+        cwd=course,
+        env=surroundings(course),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as grader:
+        assert "Ctrl-C. What was graded is kept" in said(grader, code=1)
+    assert len(list((course / "autograded").iterdir())) < len(list((course / "submitted").iterdir()))
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["grade", "02_tinier"], "does not know the assignment"),
+        (["grade", "02_tinier"], "There is no assignment `02_tinier`"),
+        (["grade", LESSON, "--scheduler", "http://127.0.0.1:8787"], "expected an address such as"),
         (["grade", LESSON, "--student", "nobody"], "Nobody called"),
         (["grade", LESSON, "--scheduler", "tcp://127.0.0.1:9"], "No scheduler answers at tcp://127.0.0.1:9"),
         (["grade", LESSON, "--scheduler", "nonsense"], "expected an address such as"),
@@ -179,6 +221,10 @@ def test_what_cannot_be_done_is_one_sentence(course, arguments, sentence):
     text = said(rnn_course(course, *arguments), code=1)
     assert sentence.lower() in text.lower()
     assert "Traceback" not in text
+
+
+def test_without_a_command_it_names_those_there_are(course):
+    assert "There is doctor, demo, grade, report" in said(rnn_course(course), code=2)
 
 
 def test_jobs_must_be_a_number(course):

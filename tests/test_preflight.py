@@ -16,7 +16,7 @@ from nbgrader_course import ROOT
 from submissions import CELLS, EXPECTED, NAME, PLACES, lesson, names, problem, sources, submit
 
 from grading.errors import CannotGrade
-from grading.submission import notebook_file, open_folder, repairs, submission_files
+from grading.submission import notebook_file, open_folder, preflight, repairs, submission_files
 from grading.submission.expected import ExpectedCell, expected_cells
 from grading.submission.preflight import Limits, Preflight, blank_notebook, clean_copy, inspect
 
@@ -379,6 +379,18 @@ def test_a_label_of_another_lesson_is_taken_off(tmp_path: Path) -> None:
     notebook = lesson()
     notebook["cells"][0]["metadata"]["nbgrader"] = {"grade_id": "quadruple_test", "grade": True, "points": 100}
     assert said(submit(tmp_path, notebook), repairs.UNKNOWN, "quadruple_test")
+
+
+def test_the_notebook_of_another_lesson_is_told(tmp_path: Path) -> None:
+    notebook = lesson()
+    labels = [cell["metadata"]["nbgrader"] for cell in notebook["cells"] if "nbgrader" in cell["metadata"]]
+    for one in labels[1:]:
+        one["grade_id"] = f"other_{one['grade_id']}"
+    told = preflight.ANOTHER.replace("{}", f"`{NAME}`")
+    assert told in submit(tmp_path / "other", notebook).repairs
+    for one in labels[1 : 1 + len(labels) // 2]:
+        one["grade_id"] = one["grade_id"].removeprefix("other_")
+    assert told not in submit(tmp_path / "half", notebook).repairs
 
 
 def test_a_test_above_its_answer_goes_below_it(tmp_path: Path) -> None:

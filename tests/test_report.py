@@ -68,6 +68,7 @@ def hostile_class() -> Classroom:
     room = random_class(12)
     odd = ["x" * 1_000_000, "\x1b[31m\x00\u202etxt\ud800", f"`{ALWAYS}`", "$\\frac{", ALWAYS]
     attacks = [*odd, *HOSTILE_HTML]
+    room.missing, room.ungraded = list(attacks), list(attacks)
     room.lesson = f"</title><script>{RUN}</script>"
     room.exercises = [Exercise(ALWAYS, f"{ALWAYS}{number}_test", it.points) for number, it in enumerate(room.exercises)]
     for number, student in enumerate(room.students):
@@ -229,6 +230,13 @@ class TestAGradedClass:
     def test_an_unknown_lesson_is_one_sentence_that_names_the_others(self, graded, tmp_path):
         with pytest.raises(CannotGrade, match=f"does not know the lesson `99_none`; it has `{LESSON}`"):
             write_report(the_course(graded), "99_none", tmp_path)
+
+    def test_who_handed_in_and_is_not_graded_yet_is_named(self, graded, tmp_path):
+        course = a_copy(graded, tmp_path)
+        submit(course, "s777", **RIGHT)
+        said = text_of(write_report(the_course(course), LESSON, tmp_path).page.read_text(encoding="utf-8"))
+        assert "1 submission is not graded yet and not on this page: s777 . rnn-course grade 01_tiny goes on" in said
+        assert "1 student of the gradebook handed in nothing" in said
 
     def test_nobody_graded_is_one_sentence(self, graded, tmp_path):
         course = a_copy(graded, tmp_path)

@@ -22,10 +22,12 @@ from grading.forking import ENDS_WITH_PARENT
 
 def main() -> None:
     """Enter the box, start ipykernel in it, and seal the box before any cell is asked for."""
-    box = Box.load(Path(sys.argv.pop(1)))
+    box, parent = Box.load(Path(sys.argv.pop(1))), os.getppid()
     enter(box)
     if ENDS_WITH_PARENT in sys.argv:
         prctl(DIE_WITH_PARENT, signal.SIGKILL)  # which is forgotten when a process becomes another user's
+        if os.getppid() != parent:  # it ended in between
+            return
     from ipykernel.kernelapp import IPKernelApp  # only now: its libraries start threads
 
     terminal = {_identity(stream) for stream in (1, 2)}

@@ -16,6 +16,7 @@ import signal
 import stat
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ PREFIX = "box-"
 OWNER = "owner"  # a file that the grader keeps locked: a folder where it is not locked belongs to nobody any more
 LONGEST_SOCKET_FOLDER = 70  # Linux allows 107 characters for the path of a socket, macOS 103
 DEEPEST = 64
+ATTEMPTS = 10  # at removing a folder in which others are at work
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # Windows has neither
 FOLDER_ITSELF = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | NO_LINK
 
@@ -84,15 +86,19 @@ def scratch() -> Path:
 
 
 _ours: dict[Path, int] = {}  # {folder of this process: the lock that says so}
+_ending = threading.Event()
 _scratch: dict[str, Path] = {}
 _one_at_a_time = threading.Lock()
 
 
 def _make(parent: str) -> Path:
     """Make a folder of this process; the first call removes what graders left in `parent` that were killed."""
+    if _ending.is_set():
+        raise RuntimeError("This process ends, so it makes no folder any more.")
     if os.name == "posix":
         remove_abandoned(parent)
     path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent)).resolve()
+    _ours[path] = -1  # from now on it is removed at the end
     _ours[path] = _lock_new(path)
     path.chmod(0o711)  # another user must come through
     return path
@@ -100,9 +106,11 @@ def _make(parent: str) -> Path:
 
 @atexit.register
 def remove_ours() -> None:
-    """Remove the folders of this process, even while its threads are at work in them."""
-    for path, _ in product(list(_ours), range(3)):
+    """Remove the folders of this process for good, even while its threads are at work in them."""
+    _ending.set()
+    for path, attempt in product(list(_ours), range(ATTEMPTS)):
         remove(path)
+        time.sleep(0.01 * attempt * path.exists())
 
 
 def identity(pid: int) -> str:
@@ -212,8 +220,8 @@ def _walk(folder: int, depth: int, in_order: bool) -> Iterator[tuple[int, str, o
 
 
 def _empty(top: int) -> None:
-    """Remove all that is in an open folder."""
-    waiting = _clear(top, top)
+    """Remove all that is in an open folder, the file that names its owner last: whoever is killed leaves it there."""
+    waiting = _clear(top, top, last=OWNER)
     while waiting:
         name = waiting.pop()
         inner = os.open(name, FOLDER_ITSELF, dir_fd=top)
@@ -222,17 +230,19 @@ def _empty(top: int) -> None:
         finally:
             os.close(inner)
         os.rmdir(name, dir_fd=top)
+    with suppress(FileNotFoundError):
+        os.unlink(OWNER, dir_fd=top)
 
 
-def _clear(folder: int, top: int) -> list[str]:
-    """Remove the files in an open folder, move its folders up to the top, and return their new names."""
+def _clear(folder: int, top: int, last: str = "") -> list[str]:
+    """Remove the files in an open folder, but for `last`; move its folders up to the top and return their new names."""
     moved = []
     for entry in list(os.scandir(folder)):
         if entry.is_dir(follow_symlinks=False):
             os.chmod(entry.name, 0o700, dir_fd=folder)
             moved.append(f"{PREFIX}{os.urandom(8).hex()}")
             os.rename(entry.name, moved[-1], src_dir_fd=folder, dst_dir_fd=top)
-        else:
+        elif entry.name != last:
             os.unlink(entry.name, dir_fd=folder)
     return moved
 

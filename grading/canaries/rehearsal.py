@@ -109,6 +109,8 @@ def _autograde(cage: CourseDirectory, settings: Config, workers: Workers | None)
         grading.workers = workers
         grading.start()
     except NbGraderException as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
         raise CannotGrade(f"nbgrader could not grade the canaries:\n{story.getvalue()}") from error
 
 

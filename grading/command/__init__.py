@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--course", type=Path, default=Path.cwd(), help="the folder with nbgrader_config.py (default: the current one)"
     )
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
     arguments = sys.argv[1:] if arguments is None else arguments
     for name, summary in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=summary, description=summary)
@@ -35,6 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
             module.add_arguments(subparser)
             subparser.set_defaults(run=module.run)
     args = parser.parse_args(arguments)
+    if not args.command:
+        parser.error(f"which COMMAND? There is {', '.join(COMMANDS)}; --help says what they do")
     args.course = args.course.resolve()
     warnings.filterwarnings("ignore", module="nbgrader")  # what SQLAlchemy would have it do otherwise
     try:

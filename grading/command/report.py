@@ -21,4 +21,5 @@ def run(args: argparse.Namespace) -> int:
     folder = args.folder or args.course / "report" / args.lesson
     write_report(course, args.lesson, folder)
     print(f"Open {folder / 'report.html'} in a browser. The tables beside it are for Canvas, Moodle and a spreadsheet.")
+    print(f"Next, when the answers that wait for you are read: nbgrader generate_feedback {args.lesson}")
     return 0

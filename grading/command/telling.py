@@ -77,7 +77,7 @@ def tell(lesson: str, grading: Grading, seconds: float, console: Console, as_jso
         counted = Counter(outcome.how for outcome in outcomes)
         print(json.dumps({"lesson": lesson, "seconds": round(seconds, 1), **{how: counted[how] for how in ORDER}}))
         return
-    for line in table(outcomes) if outcomes else []:
+    for line in table(outcomes, len(grading.submissions)) if outcomes else []:
         console.print(escape(line), soft_wrap=True, highlight=False)
     for isolation in sorted({outcome.isolation for outcome in outcomes} - {""}):
         console.print(escape(printable(isolation)), soft_wrap=True, highlight=False, style="dim")
@@ -88,7 +88,7 @@ def tell(lesson: str, grading: Grading, seconds: float, console: Console, as_jso
     if waiting:
         whose = f"The answers of {waiting} students wait" if waiting > 1 else "The answer of one student waits"
         console.print(f"{whose} for you to read: jupyter lab, Nbgrader, Formgrader, Manual grading", soft_wrap=True)
-    console.print(f"{graded} graded in {seconds:.0f} s. Next: nbgrader generate_feedback {lesson}", soft_wrap=True)
+    console.print(f"{graded} submissions in {seconds:.0f} s. Next: rnn-course report {lesson}", soft_wrap=True)
 
 
 def _waiting(db_url: str, lesson: str) -> int:

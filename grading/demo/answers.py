@@ -79,6 +79,7 @@ def read_lesson(course: Path, name: str) -> Lesson:
         if label.get("solution"):
             text = MARKS.sub("", cell.source).strip()
             by_hand = bool(label.get("grade"))
+            text = text.partition("\n*Marks.*")[0].strip() if by_hand else text
             grade_id = label["grade_id"]
             cells[grade_id] = Cell(
                 grade_id, Answer(BLANK, blank[grade_id]), Answer(SOLUTION, text), grade_id in known[name], by_hand

@@ -67,7 +67,7 @@ def hold(course: Path, folder: Path, lesson: str, students: int, seed: int, say:
         nbgrader(folder, "release_assignment", lesson)
     say(f"{students} simulated students hand in, into submitted/.", f"nbgrader collect {lesson}")
     drawn = simulate(folder, lesson, students, seed)
-    say("Grade: first the canaries, then each submission in its box.", f"nbgrader autograde {lesson}")
+    say("Grade: first the canaries, then each submission in its box.", f"rnn-course grade {lesson}")
     grade(folder, lesson)
     say("Write a page of feedback for each student.", f"nbgrader generate_feedback {lesson}")
     nbgrader(folder, "generate_feedback", lesson)

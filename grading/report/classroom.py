@@ -111,7 +111,7 @@ class Student:
 class Classroom:
     """A lesson and the students whose submissions were graded, sorted by name.
 
-    missing: students of the gradebook who handed in nothing
+    missing: students of the gradebook who handed in nothing; ungraded: students whose submission was not graded yet
     has_catalogue: whether the course has named mistakes for this lesson
     """
 
@@ -119,6 +119,7 @@ class Classroom:
     exercises: list[Exercise]
     students: list[Student]
     missing: list[str] = field(default_factory=list)
+    ungraded: list[str] = field(default_factory=list)
     has_catalogue: bool = False
 
     @property

@@ -21,6 +21,7 @@ from nbgrader.api import Student as Enrolled
 from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
+from grading.course import submissions_of
 from grading.errors import CannotGrade
 from grading.gradebook import gradebook_file
 from grading.report.classroom import Classroom, Event, Exercise, Finding, Result, Student
@@ -53,9 +54,10 @@ def _read_class(course: CourseDirectory, assignment: str) -> Classroom:
     with Gradebook(course.db_url, course.course_id) as gradebook:
         lessons = sorted(known.name for known in gradebook.assignments)
         if assignment not in lessons:
+            there = f"it has {listed(lessons)}. Name one of those, or add it" if lessons else "it has none. Add it"
             raise CannotGrade(
-                f"The gradebook does not know the lesson {shown(assignment)}; it has {listed(lessons) or 'none'}. "
-                f"Name one of those, or add it with `nbgrader generate_assignment {assignment}`."
+                f"The gradebook does not know the lesson {shown(assignment)}; {there} with "
+                f"`nbgrader generate_assignment {assignment}`."
             )
         lesson = expected_cells(course.db_url, assignment)
         submitted = _submitted(gradebook, assignment, _exercises(lesson))
@@ -64,14 +66,16 @@ def _read_class(course: CourseDirectory, assignment: str) -> Classroom:
     if not students:
         raise CannotGrade(
             f"Nobody's submission of {shown(assignment)} was graded yet, so there is nothing to report. "
-            f"Run `nbgrader autograde {assignment}` first."
+            f"Run `rnn-course grade {assignment}` first."
         )
     known = catalogue(assignment)
+    handed_in = {submission.student for submission in submissions_of(course, assignment)}
     found = Classroom(
         assignment,
         _exercises(lesson),
         [students[student] for student in sorted(students)],
-        [student for student in enrolled if student not in students],
+        [student for student in enrolled if student not in students and student not in handed_in],
+        sorted(handed_in - set(students)),
         known is not None,
     )
     comparison = Comparison(_blank(lesson), _reference(course, assignment, lesson))

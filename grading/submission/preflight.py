@@ -48,6 +48,7 @@ INSTEAD = "The notebook of the lesson's name cannot be graded; another with the 
 RENAMED = "The lesson's notebook had another name; it was found by its cells: {}."
 NOT_GRADED = "Notebooks that are not the lesson's are not graded; left out: {}."
 BAD_TIMESTAMP = "The time of submission (`timestamp.txt`) was not a time; it was left out."
+ANOTHER = "Most of the cells with a label are none of this lesson's, so this may be the notebook of another one: {}."
 LOST = "What changed or could not be read while it was copied is left out: {}."
 
 
@@ -106,8 +107,8 @@ def inspect(folder: Path, expected: Expected, limits: Limits | None = None, modu
 
 
 def blank_notebook(expected: list[ExpectedCell]) -> NotebookNode:
-    """Return the lesson's labelled cells as they were released; it stands in for a notebook that was refused."""
-    cells = [wanted.cell(wanted.released) for wanted in expected]
+    """Return the lesson's labelled cells without answers; it stands in for a notebook that was refused."""
+    cells = [wanted.cell(wanted.source if wanted.locked else wanted.released) for wanted in expected]
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"
     return new_notebook(cells=cells, metadata=copy.deepcopy(METADATA))
@@ -195,8 +196,17 @@ def _read(folder: Path, path: str, name: str, expected: list[ExpectedCell], limi
     if path != f"{name}.ipynb":
         notes.add(RENAMED, path)
     notebook = read_notebook(_content(folder, path, limits), limits, notes)
+    if _is_another(notebook.cells, expected):
+        notes.add(ANOTHER, name)
     notebook.cells = repair(notebook.cells, expected, notes)
     return notebook, notes
+
+
+def _is_another(cells: list[NotebookNode], expected: list[ExpectedCell]) -> bool:
+    """Return whether fewer than half of the expected cells are there, and more of some other lesson."""
+    names = {cell.metadata.get("nbgrader", {}).get("grade_id") for cell in cells} - {None}
+    known = len(names & {cell.name for cell in expected})
+    return 2 * known < len(expected) and len(names) > 2 * known
 
 
 def _content(folder: Path, path: str, limits: Limits) -> bytes:
