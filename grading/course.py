@@ -44,14 +44,18 @@ def find_assignments(course: CourseDirectory) -> list[str]:
     wanted = course.assignment_id
     found = _matching(known, wanted)
     if not found:
-        top = Path(course.root, course.source_directory)
-        if (top / wanted).is_dir():
-            way_out = f"To add it, run `nbgrader generate_assignment {wanted}`."
-            raise CannotGrade(f"The gradebook does not know the assignment {shown(wanted)}. {way_out}")
-        there = sorted({*known, *(path.name for path in top.glob("*") if path.is_dir())})
-        meant = _meant(wanted, there)
-        raise CannotGrade(f"There is no assignment {shown(wanted)}, in {top} or in the gradebook.{meant}")
+        raise unknown(course, wanted, known)
     return found
+
+
+def unknown(course: CourseDirectory, wanted: str, known: list[str]) -> CannotGrade:
+    """Return what to say of an assignment that is not among those that the gradebook knows."""
+    top = Path(course.root, course.source_directory)
+    if (top / wanted).is_dir():
+        way_out = f"To add it, run `nbgrader generate_assignment {wanted}`."
+        return CannotGrade(f"The gradebook does not know the assignment {shown(wanted)}. {way_out}")
+    meant = _meant(wanted, sorted({*known, *(path.name for path in top.glob("*") if path.is_dir())}))
+    return CannotGrade(f"There is no assignment {shown(wanted)}, in {top} or in the gradebook.{meant}")
 
 
 def find_notebooks(course: CourseDirectory, names: Iterable[str]) -> list[str]:

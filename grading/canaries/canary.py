@@ -15,6 +15,7 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
 from grading.canaries.rehearsal import Score, rehearse, settings_without_hooks
+from grading.course import unknown
 from grading.errors import CannotGrade
 from grading.gradebook import gradebook_file
 from grading.workers import Workers
@@ -65,8 +66,7 @@ def _cells(directory: CourseDirectory, assignment: str) -> list[tuple[str, str]]
         try:
             notebooks = gradebook.find_assignment(assignment).notebooks
         except MissingEntry as error:
-            advice = f"Run `nbgrader generate_assignment {assignment}` first."
-            raise CannotGrade(f"The gradebook does not know the assignment {assignment}. {advice}") from error
+            raise unknown(directory, assignment, [known.name for known in gradebook.assignments]) from error
         return [(cell.name, cell.checksum) for notebook in notebooks for cell in notebook.source_cells]
 
 
