@@ -1,6 +1,7 @@
 """What several test files share: the repository's root, a tiny course, and an environment without leftovers."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ from tools.build import build, lesson_names
 ROOT = Path(__file__).resolve().parent.parent
 # Set before NumPy starts its threads: two on small matrices are slower than one, and slower still beside xdist.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in what a shell runs in the background; programs inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TINY_LESSON = '''\
 # %% [markdown]

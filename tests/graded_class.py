@@ -45,8 +45,6 @@ def make_class(course: Path) -> Path:
 
 def rnn_course(course: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
     """Start `rnn-course` in the folder of a course."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in what a shell runs in the background; it is inherited
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen(
         [sys.executable, "-m", "grading.command", *arguments],
         cwd=course,
