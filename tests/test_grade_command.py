@@ -180,7 +180,9 @@ def test_ctrl_c_keeps_what_was_graded_leaves_nothing_lying_and_says_how_to_go_on
     while grader.poll() is None and not (course / "autograded").is_dir():
         time.sleep(0.05)
     os.killpg(grader.pid, signal.SIGINT)
-    assert "Ctrl-C. What was graded is kept" in said(grader, code=1)
+    told = said(grader, code=1)
+    assert "Ctrl-C. What was graded is kept" in told
+    assert "Next: rnn-course report" not in told
     assert list(temporary.iterdir()) == []
     graded = {path.parent.name for path in (course / "autograded").glob(f"*/{LESSON}")}
     known = set(everything(course)["gradebook"])

@@ -88,7 +88,8 @@ def tell(lesson: str, grading: Grading, seconds: float, console: Console, as_jso
     if waiting:
         whose = f"The answers of {waiting} students wait" if waiting > 1 else "The answer of one student waits"
         console.print(f"{whose} for you to read: jupyter lab, Nbgrader, Formgrader, Manual grading", soft_wrap=True)
-    console.print(f"{graded} submissions in {seconds:.0f} s. Next: rnn-course report {lesson}", soft_wrap=True)
+    follows = "grade" if len(outcomes) < len(grading.submissions) else "report"
+    console.print(f"{graded} submissions in {seconds:.0f} s. Next: rnn-course {follows} {lesson}", soft_wrap=True)
 
 
 def _waiting(db_url: str, lesson: str) -> int:
