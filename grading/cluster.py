@@ -98,7 +98,7 @@ def _knock(address: str) -> None:
     parts = urlsplit(address)
     if parts.scheme not in SCHEMES or not (parts.hostname and parts.port):
         raise ValueError("expected an address such as tcp://10.0.0.5:8786")
-    if parts.scheme in SCHEMES[:2]:
+    if parts.scheme in ("tcp", "tls"):
         socket.create_connection((parts.hostname, parts.port), SECONDS_TO_CONNECT).close()
 
 

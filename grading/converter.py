@@ -54,7 +54,6 @@ OF_THE_MACHINE = {
     getattr(errno, name, -1) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EMFILE", "ENFILE")
 }
 MOST_ATTEMPTS = 3  # to run a submission whose worker is lost while it runs
-USUAL = signal.default_int_handler
 MOST_IN_A_ROW = 3  # submissions that could not be recorded, before it is clear that no other can be
 
 
@@ -132,12 +131,13 @@ class Grading(Autograde):
             self.stopped = True
             raise KeyboardInterrupt
 
-        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is USUAL:
+        usual = signal.default_int_handler
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is usual:
             signal.signal(signal.SIGINT, stop)
             try:
                 yield
             finally:
-                signal.signal(signal.SIGINT, USUAL)
+                signal.signal(signal.SIGINT, usual)
         else:
             yield  # somebody else minds it: JupyterLab's server, or who sent the canaries
 
@@ -377,7 +377,7 @@ class Grading(Autograde):
         pending.staging.remove()
 
     def _enter(self, pending: Pending) -> None:
-        """Let the gradebook know the student and the submission."""
+        """Let the gradebook know the student and the submission; nbgrader copies the files once more on the way."""
         self._sanitizing = True  # which says where files are taken from
         with instead(self.coursedir, submitted_directory=str(pending.staging.top / "submitted")):
             self.init_assignment(pending.submission.assignment, pending.submission.student)

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice, product
+from itertools import islice
 from pathlib import Path
 
 PREFIX = "box-"
@@ -31,6 +31,11 @@ DEEPEST = 64
 ATTEMPTS = 10  # at removing a folder in which others are at work
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # Windows has neither
 FOLDER_ITSELF = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | NO_LINK
+
+_ours: dict[Path, int] = {}  # {folder of this process: the lock that says so}
+_scratch: dict[str, Path] = {}  # {temporary folder: ours in it}
+_one_at_a_time = threading.Lock()
+_ending = threading.Event()
 
 
 class TooDeep(Exception):
@@ -85,12 +90,6 @@ def scratch() -> Path:
         return _scratch[parent]
 
 
-_ours: dict[Path, int] = {}  # {folder of this process: the lock that says so}
-_ending = threading.Event()
-_scratch: dict[str, Path] = {}
-_one_at_a_time = threading.Lock()
-
-
 def _make(parent: str) -> Path:
     """Make a folder of this process; the first call removes what graders left in `parent` that were killed."""
     if _ending.is_set():
@@ -108,9 +107,12 @@ def _make(parent: str) -> Path:
 def remove_ours() -> None:
     """Remove the folders of this process for good, even while its threads are at work in them."""
     _ending.set()
-    for path, attempt in product(list(_ours), range(ATTEMPTS)):
-        remove(path)
-        time.sleep(0.01 * attempt * path.exists())
+    for path in list(_ours):
+        for attempt in range(ATTEMPTS):
+            remove(path)
+            if not path.exists():
+                break
+            time.sleep(0.01 * attempt)
 
 
 def identity(pid: int) -> str:
