@@ -64,6 +64,10 @@ class Grading(Autograde):
     rehearsing = Bool(False, help="Whether these are the canaries, which need no canaries to go ahead of them.")
     reference = Unicode("", help="The submission, if any, that is the instructor's own solution.")
 
+    strict_tests = Bool(False, help="Refuse to grade where a test gives points to a cheat; otherwise warn.").tag(
+        config=True
+    )
+
     stopped = False  # by Ctrl-C
     workers: Workers | None = None  # who runs submissions; nobody: they are run here, one after the other
 
@@ -272,7 +276,7 @@ class Grading(Autograde):
     def _get_ready(self, assignment: str) -> None:
         """See to what has to be there before the first submission of an assignment is graded."""
         if not self.rehearsing and assignment not in self.ready:
-            get_ready(Path(self.coursedir.root), assignment, self.log, self.workers)
+            get_ready(Path(self.coursedir.root), assignment, self.log, self.workers, self.strict_tests)
             self.ready.add(assignment)
 
     def _target(self, submission: Submission) -> Path:

@@ -11,16 +11,17 @@ from grading.surroundings import SALT_VARIABLE, course_salt
 from grading.workers import Workers
 
 
-def get_ready(course: Path, assignment: str, log: Log, workers: Workers | None = None) -> None:
+def get_ready(course: Path, assignment: str, log: Log, workers: Workers | None = None, strict: bool = False) -> None:
     """Set the salt and send the canaries ahead.
 
     course: the folder that holds nbgrader_config.py
     workers: who runs them
+    strict: whether a test that gives points to a cheat is an error
     Raises CannotGrade when anything is wrong.
     """
     try:
         os.environ[SALT_VARIABLE] = course_salt(course / ".course_salt")
-        require_canaries(course, assignment, log, workers)
+        require_canaries(course, assignment, log, workers, strict)
     except CannotGrade:
         raise
     except Exception as error:

@@ -17,7 +17,7 @@ from nbgrader.preprocessors import Execute
 from nbgrader_course import nbgrader, scores, solve
 from tiny_course import LESSON, cell, exercise, make_course, release, submit
 
-from grading.canaries import cheat, rehearsal
+from grading.canaries import cheat
 from grading.converter import OUR_ERROR, Grading, put_in_place
 
 # nbgrader builds a submission's rows while its session writes what is there so far, and SQLAlchemy mentions it.
@@ -335,7 +335,7 @@ def test_nbgraders_command_grades_a_class_and_a_later_submission(course):
     submit(course, "bob", **WRONG)
     (course / "submitted" / "cleo" / LESSON).mkdir(parents=True)
     said = nbgrader(course, "autograde", LESSON)
-    assert f"canaries of {LESSON}: solution 6/6, blank 0/6, cheat 0/6" in said
+    assert f"canaries of {LESSON}: solution 6/6, blank 0/6, cheat 0/6, empty 0/6" in said
     assert "graded 2, refused 1" in said
     assert scores(course) == {"ada": 6, "bob": 3, "cleo": 0}
 
@@ -361,9 +361,8 @@ def test_formgraders_button_grades_and_shows_the_refused(course, monkeypatch):
 def test_the_cheat_scores_where_tests_run_beside_the_answers(course, tmp_path):
     folder = shutil.copytree(course / "solutions" / LESSON, tmp_path / "cheat")
     shutil.copy(course / "lessons" / LESSON / f"{LESSON}.ipynb", folder)
-    cheat.cheat_in(folder)
+    cheat.cheat_in(folder, cheat.CHEATS["canary-cheat"])
     notebook = nbformat.read(folder / f"{LESSON}.ipynb", as_version=4)
-    assert rehearsal.CHEAT
     Execute(timeout=60).preprocess(notebook, {"metadata": {"path": str(course)}})
     outputs = [cell.outputs for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade")]
     assert not any(output.output_type == "error" for several in outputs for output in several)

@@ -21,7 +21,8 @@ from traitlets.config import Config, PyFileConfigLoader
 from traitlets.utils.importstring import import_item
 
 from grading.canaries import canary
-from grading.canaries.rehearsal import BLANK, CHEAT, SOLUTION, Score, canaries
+from grading.canaries.cheat import CHEATS
+from grading.canaries.rehearsal import BLANK, SOLUTION, Score, canaries
 from grading.errors import CannotGrade
 from grading.judge.run import Run
 from grading.ready import get_ready
@@ -167,7 +168,7 @@ def course(pristine, tmp_path):
 def test_healthy_canaries_are_announced_and_leave_no_trace_and_noise_costs_nothing(course):
     submit(course, "ada", double=NOISY_DOUBLE, triple="def triple(x):\n    return x")
     said = nbgrader(course, "autograde", LESSON)
-    assert f"canaries of {LESSON}: solution 6/6, blank 0/6, cheat 0/6" in said
+    assert f"canaries of {LESSON}: solution 6/6, blank 0/6, cheat 0/6, empty 0/6" in said
     assert scores(course) == {"ada": 4 + 2 / 2}
 
 
@@ -184,7 +185,7 @@ def test_sick_canaries_stop_the_grading_and_say_why(course):
     assert "ModuleNotFoundError: No module named 'nowhere'" in alarm
     assert "canary-blank, double_test: 4 of 4 points, expected 0" in alarm
     assert "canary-cheat, double_test: 4 of 4 points, expected 0" in alarm
-    assert alarm.count("expected") == 3
+    assert alarm.count("expected") == 4
     assert scores(course) == {}
 
 
@@ -225,7 +226,7 @@ def test_the_cheat_goes_ahead_only_where_tests_are_judged_from_outside():
     assert canaries(Config(Autograde={"autograde_preprocessors": ["grading.judge.run.Run"]})) == (
         SOLUTION,
         BLANK,
-        CHEAT,
+        *CHEATS,
     )
 
 
@@ -242,11 +243,20 @@ def test_healthy_canaries_are_sent_again_only_after_a_change(course, monkeypatch
     assert sent == [LESSON] * 2
 
 
-@pytest.mark.parametrize(
-    ("name", "earned"), [(SOLUTION, 3.5), (SOLUTION, None), (BLANK, 0.5), (BLANK, None), (CHEAT, 1)]
-)
+@pytest.mark.parametrize(("name", "earned"), [(SOLUTION, 3.5), (SOLUTION, None), (BLANK, 0.5), (BLANK, None)])
 def test_one_cell_that_is_not_full_or_zero_stops_the_grading_every_time(course, monkeypatch, name, earned):
     monkeypatch.setattr(canary, "rehearse", lambda *_: [Score(name, "double_test", earned, 4.0, "")])
     for _ in range(2):
         with pytest.raises(CannotGrade, match=f"{name}, double_test"):
             canary.require_canaries(course, LESSON, logging.getLogger("canaries"))
+
+
+@pytest.mark.parametrize("name", CHEATS)
+def test_a_test_that_gives_points_to_a_cheat_is_reported_or_an_error(course, monkeypatch, caplog, name):
+    monkeypatch.setattr(canary, "rehearse", lambda *_: [Score(name, "double_test", 1, 4.0, "")])
+    monkeypatch.setattr(canary, "_healthy", set())
+    with pytest.raises(CannotGrade, match=f"{name}, double_test"):
+        canary.require_canaries(course, LESSON, logging.getLogger("canaries"), strict=True)
+    canary.require_canaries(course, LESSON, logging.getLogger("canaries"))
+    assert "The test double_test of 01_tiny is weak: it gives 1 of 4 points to" in caplog.text
+    assert CHEATS[name].advice in caplog.text

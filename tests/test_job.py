@@ -26,7 +26,7 @@ from grading.errors import CannotGrade
 from grading.forking import kernels
 from grading.judge import job as jobs
 from grading.judge.job import Job, do, read_done, work
-from grading.judge.session import Rules
+from grading.judge.rules import Rules
 from grading.judge.split import ANSWER, GIVEN, TEST, Source
 from grading.surroundings import SALT_VARIABLE
 
@@ -145,7 +145,7 @@ def test_of_the_instructors_files_only_those_that_were_named_travel(tmp_path):
 
 def test_the_reference_tells_what_its_kernels_imported_and_nobody_else_does(tmp_path):
     job = a_job(tmp_path, more="import colorsys")
-    done = read_done(work(replace(job, is_reference=True).pack()))
+    done = read_done(work(replace(job, reference=None).pack()))
     assert "colorsys" in done.modules["submission"]
     assert "colorsys" not in done.modules["judge"]
     assert do(job).modules == {}

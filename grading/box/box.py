@@ -33,6 +33,8 @@ class Box:
 
     home: its private folder, for all that programs keep in a home; `work`: its working directory
     layers: those that must be in force before the first cell
+    readable: files and folders that it may read; listed: folders of which it may only read the names in them
+    withheld: modules that it cannot import, of which it can read no file either
     user: who the kernel becomes, if the grader is root; 0 for no change
     read_anything: that user may read what Landlock lets it read, whatever the permissions are
     """
@@ -41,6 +43,8 @@ class Box:
     work: str
     layers: list[str]
     readable: list[str] = field(default_factory=list)
+    listed: list[str] = field(default_factory=list)
+    withheld: list[str] = field(default_factory=list)
     limits: dict[str, int] = field(default_factory=dict)
     user: int = 0
     read_anything: bool = False
@@ -107,7 +111,8 @@ def _is_root() -> bool:
 
 
 def _rights(box: Box) -> list[tuple[str, int]]:
-    rights = [(path, landlock.READ) for path in [*SYSTEM, *python_folders(), *box.readable]]
+    rights = [(path, landlock.READ) for path in box.readable]
+    rights += [(path, landlock.READ_FOLDER) for path in box.listed]
     rights += [(path, landlock.READ_FILE | landlock.WRITE_FILE) for path in DEVICES]
     rights.append((box.home, landlock.WRITE | landlock.MAKE_SOCKET))
     rights.append((box.work, landlock.WRITE))

@@ -17,6 +17,7 @@ from typing import Any
 
 from grading.box.box import Box, enter, seal
 from grading.box.syscalls import DIE_WITH_PARENT, prctl
+from grading.box.withheld import withhold
 from grading.forking import ENDS_WITH_PARENT
 
 
@@ -24,6 +25,7 @@ def main() -> None:
     """Enter the box, start ipykernel in it, and seal the box before any cell is asked for."""
     box, parent = Box.load(Path(sys.argv.pop(1))), os.getppid()
     enter(box)
+    withhold(box.withheld)
     if ENDS_WITH_PARENT in sys.argv:
         prctl(DIE_WITH_PARENT, signal.SIGKILL)  # which is forgotten when a process becomes another user's
         if os.getppid() != parent:  # it ended in between

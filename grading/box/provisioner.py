@@ -35,6 +35,7 @@ from grading.box.launching import (
 )
 from grading.box.limits import LIMITS
 from grading.box.watcher import Allowed, Watcher, how_it_ended
+from grading.box.withheld import readable_without, withheld_files
 from grading.errors import CannotGrade
 from grading.forking import ENDS_WITH_PARENT
 from grading.forking.kernels import KERNEL_MODULES, fork_kernel
@@ -42,7 +43,7 @@ from grading.forking.zygote import Program
 from grading.surroundings import EXECUTION_VARIABLE
 
 NAME = "boxed-for-grading"
-PURPOSE = "submission"
+PURPOSE, PURPOSE_FROM_SCRATCH = "submission", "submission from scratch"
 OUTPUT = "output"  # in a kernel's folder: what it prints before the box is closed
 LAYERS = ("user", "limits", "landlock", "seccomp")
 PROCESSES_OF_THE_GRADER = 4096  # Linux counts those of a user: a desktop has many before any kernel starts
@@ -62,6 +63,7 @@ class BoxedProvisioner(LocalProvisioner):
     required = Bool(False, help="Refuse to grade where a layer of the box is missing.").tag(config=True)
     packages = List(Unicode(), help="Folders of the packages that tests import.").tag(config=True)
     hidden = List(Unicode(), help="Packages that kernels may not see: those of hidden tests.").tag(config=True)
+    withheld = List(Unicode(), help="Modules that this kernel cannot import; set for each kernel.").tag(config=True)
     forked = Bool(True, help="Fork kernels from a process that has imported what the lesson imports.").tag(config=True)
     readable = List(Unicode(), help="More files and folders that kernels may read.").tag(config=True)
     variables = List(Unicode(), help="More environment variables that kernels keep.").tag(config=True)
@@ -145,7 +147,8 @@ class BoxedProvisioner(LocalProvisioner):
         program = Program(argv, env=kwargs["env"], cwd=kwargs["cwd"], output=str(self._folder.path / OUTPUT))
         around = zygotes_environment(kwargs["env"], self._packages())
         # In a thread: the first one has to wait until everything is imported.
-        child: Any = await asyncio.to_thread(fork_kernel, PURPOSE, KERNEL_MODULES, around, program)
+        purpose = PURPOSE_FROM_SCRATCH if self.withheld else PURPOSE
+        child: Any = await asyncio.to_thread(fork_kernel, purpose, KERNEL_MODULES, around, program)
         if child:
             self.process, self.pid, self.pgid = child, child.pid, None  # a Child sees to its own group
         return child is not None
@@ -186,11 +189,16 @@ class BoxedProvisioner(LocalProvisioner):
             self._user = users.take_user()
             for place in (folder.home, self._work):
                 hand_over(place, self._user)
+        folders = (*SYSTEM, *python_folders(), *readable)
+        withheld = withheld_files(self.withheld, [*python_folders(), *user_packages(), *self._places_of_packages()])
+        allowed, listed = readable_without(folders, tuple(withheld)) if withheld else (list(folders), [])
         box = Box(
             home=str(folder.home),
             work=str(self._work),
             layers=[layer for layer in LAYERS if layer not in missing],
-            readable=readable,
+            readable=allowed,
+            listed=listed,
+            withheld=list(self.withheld),
             limits=self._limits_of_linux(),
             user=self._user,
             read_anything=bool(self._user and users.closed_to_others([*python_folders(), *readable, *around])),
@@ -240,6 +248,9 @@ class BoxedProvisioner(LocalProvisioner):
 
     def _packages(self) -> list[Path]:
         return [*map(Path, self.packages), Path(__file__).parents[1]]  # the kernel itself imports grading/
+
+    def _places_of_packages(self) -> list[str]:
+        return sorted({str(package.resolve().parent) for package in self._packages()})
 
     def _speak_through(self, home: Path) -> None:
         """Let the grader and the kernel talk through files in the private folder: no network is needed."""

@@ -1,7 +1,8 @@
-"""Canaries: the solution must score full marks, the blank lesson and a cheat none, before anyone else is graded.
+"""Canaries: the solution must score full marks and the blank lesson none, before anyone else is graded.
 
-A hidden test whose import fails gives the whole class zero, quietly; a test that passes whatever it is given, or
-that runs where a submission can reach it, hands out full marks. Each shows in one of these submissions.
+A hidden test whose import fails gives the whole class zero, quietly; a test that passes whatever it is given hands out
+full marks. Each shows in one of these submissions. A test that gives points to a cheat is weak, which is for the
+instructor to decide on: it is reported, with what the test accepts and how to tighten it, and the class is graded.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
+from grading.canaries.cheat import CHEATS
 from grading.canaries.rehearsal import Score, rehearse, settings_without_hooks
 from grading.course import unknown
 from grading.errors import CannotGrade
@@ -25,11 +27,14 @@ Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 _healthy: set[str] = set()  # fingerprints: formgrader grades one student at a time, all in one process
 
 
-def require_canaries(course: Path, assignment: str, log: Log, workers: Workers | None = None) -> None:
+def require_canaries(
+    course: Path, assignment: str, log: Log, workers: Workers | None = None, strict: bool = False
+) -> None:
     """Grade the canaries of an assignment, unless nothing has changed since they did well.
 
     course: the folder that holds nbgrader_config.py
     workers: who runs them
+    strict: whether a test that gives points to a cheat is an error, in place of a warning
     Raises CannotGrade, naming each cell and what it printed, when they do not score full marks and zero.
     """
     settings = settings_without_hooks(course)
@@ -38,8 +43,10 @@ def require_canaries(course: Path, assignment: str, log: Log, workers: Workers |
         return
     scores = rehearse(settings, assignment, workers)
     wrong = [score for score in scores if score.earned != score.wanted]
-    if wrong:
+    if any(strict or score.canary not in CHEATS for score in wrong):
         raise CannotGrade(_alarm(assignment, wrong))
+    for score in wrong:
+        log.warning("%s", weakness(assignment, score))
     names = dict.fromkeys(score.canary for score in scores)
     totals = ", ".join(f"{name.removeprefix('canary-')} {_total(scores, name)}" for name in names)
     log.info("canaries of %s: %s", assignment, totals)
@@ -70,6 +77,15 @@ def _cells(directory: CourseDirectory, assignment: str) -> list[tuple[str, str]]
         return [(cell.name, cell.checksum) for notebook in notebooks for cell in notebook.source_cells]
 
 
+def weakness(assignment: str, score: Score) -> str:
+    """Return which test gives points to which cheat, and what to do about it."""
+    cheat = CHEATS[score.canary]
+    return (
+        f"The test {score.cell} of {assignment} is weak: it gives {score.earned or 0:g} of {score.points:g} points to "
+        f"{cheat.answer}. To tighten it, {cheat.advice}; or set c.Grading.strict_tests = True to refuse such tests."
+    )
+
+
 def _total(scores: list[Score], canary: str) -> str:
     own = [score for score in scores if score.canary == canary]
     return f"{sum(score.earned or 0 for score in own):g}/{sum(score.points for score in own):g}"
@@ -78,7 +94,7 @@ def _total(scores: list[Score], canary: str) -> str:
 def _alarm(assignment: str, wrong: list[Score]) -> str:
     lines = [
         f"The canaries of {assignment} did not come back well.",
-        "The solution must score full marks, the blank lesson and the cheat none; else the class is graded wrongly.",
+        "The solution must score full marks, the blank lesson and cheats none; else the class is graded wrongly.",
     ]
     for score in wrong:
         earned = "not graded" if score.earned is None else f"{score.earned:g} of {score.points:g} points"

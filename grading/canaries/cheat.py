@@ -1,7 +1,8 @@
-"""The canary that cheats: the blank lesson with tricks that work wherever tests run beside the answers."""
+"""The canaries that cheat: blank lessons with tricks that work wherever tests run beside the answers, or are weak."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -36,7 +37,34 @@ shell.display_formatter.format = lambda *_, **__: ({"text/plain": "full"}, {})
 """
 
 
-def cheat_in(folder: Path) -> None:
+@dataclass(frozen=True)
+class Cheat:
+    """A way to answer without an answer.
+
+    function: what stands in the place of a function or a class that students write; {name} is its name
+    answer: what it gives, in words; advice: how a test tells it from an answer
+    """
+
+    function: str
+    answer: str
+    advice: str
+
+
+CHEATS = {
+    "canary-cheat": Cheat(
+        "{name} = Anything()",
+        "an object that says it equals everything (unittest.mock.MagicMock)",
+        "compare a number or an array that the answer returns, as in `assert float(answer) == 0.5`",
+    ),
+    "canary-empty": Cheat(
+        "def {name}(*_, **__): return __import__('numpy').empty(0)",
+        "an array without elements, which NumPy finds close to any number",
+        "compare the shape first, as in `assert np.shape(answer) == ()`",
+    ),
+}
+
+
+def cheat_in(folder: Path, cheat: Cheat) -> None:
     """Turn the blank notebooks in a folder into ones that try to score without an answer."""
     for file in sorted(folder.glob("*.ipynb")):
         file.chmod(0o644)
@@ -46,7 +74,8 @@ def cheat_in(folder: Path) -> None:
             if label.get("grade") and not label.get("solution"):
                 cell.metadata["tags"] = ["skip-execution"]
             elif label.get("solution") and cell.cell_type == "code":
-                cell.source = "\n".join(f"{name} = Anything()" for name in _defined(cell.source)) or cell.source
+                lines = [cheat.function.format(name=name) for name in _defined(cell.source)]
+                cell.source = "\n".join(lines) or cell.source
         notebook.cells.insert(0, new_code_cell(TRICKS, id="tricks"))
         nbformat.write(notebook, file)
 

@@ -1,4 +1,4 @@
-"""Grade the solution, the blank lesson and a cheat as the class is graded, in a folder that is thrown away.
+"""Grade the solution, the blank lesson and two cheats as the class is graded, in a folder that is thrown away.
 
 The gradebook is a copy of the class's, so the cells that they are held to are the class's, and nothing of what
 happens here reaches a student's marks.
@@ -26,13 +26,13 @@ from traitlets.config import Config, PyFileConfigLoader
 from traitlets.utils.importstring import import_item
 
 from grading.box.folders import scratch
-from grading.canaries.cheat import cheat_in
+from grading.canaries.cheat import CHEATS, cheat_in
 from grading.errors import CannotGrade
 from grading.gradebook import gradebook_file
 from grading.judge.run import Run
 from grading.workers import Workers
 
-SOLUTION, BLANK, CHEAT = "canary-solution", "canary-blank", "canary-cheat"
+SOLUTION, BLANK = "canary-solution", "canary-blank"
 SHOWN_LINES = 8  # of what a cell printed: enough for an error and its cause
 
 
@@ -62,11 +62,11 @@ def settings_without_hooks(course: Path) -> Config:
 
 
 def canaries(settings: Config) -> tuple[str, ...]:
-    """Return who goes ahead: the cheat only where tests are judged from outside; else it would always score."""
+    """Return who goes ahead: the cheats only where tests are judged from outside; else they would always score."""
     steps = [
         import_item(step) if isinstance(step, str) else step for step in settings.Autograde.autograde_preprocessors
     ]
-    return (SOLUTION, BLANK, CHEAT) if any(issubclass(step, Run) for step in steps) else (SOLUTION, BLANK)
+    return (SOLUTION, BLANK, *CHEATS) if any(issubclass(step, Run) for step in steps) else (SOLUTION, BLANK)
 
 
 def rehearse(settings: Config, assignment: str, workers: Workers | None = None) -> list[Score]:
@@ -77,8 +77,8 @@ def rehearse(settings: Config, assignment: str, workers: Workers | None = None) 
             step = course.source_directory if canary == SOLUTION else course.release_directory
             submitted = Path(folder, "submitted", canary, assignment)
             shutil.copytree(course.format_path(step, ".", assignment), submitted)
-            if canary == CHEAT:
-                cheat_in(submitted)
+            if canary in CHEATS:
+                cheat_in(submitted, CHEATS[canary])
         gradebook = Path(folder, "gradebook.db")
         _copy_database(gradebook_file(course.db_url), gradebook)
         cage = CourseDirectory(

@@ -2,7 +2,10 @@
 
 Each line is one JSON object, and so is its answer. What cannot be done is answered with {"wrong": a sentence}.
 
-    {"do": "run", "source": "", "output_bytes": 9}     -> {"outputs": [...], "execution_count": 1, "dropped": 0}
+    {"do": "run", "source": "", "output_bytes": 9, "empty_arrays": false}
+        -> {"outputs": [...], "execution_count": 1, "dropped": 0, "complete": true, "credit": {"points": 1.5},
+            "effects": {"changes": [["sort", 0]], "empty_arrays": false}}
+    {"do": "verify", ..., "changes": []}               -> the same, of a run in which calls change only these arguments
     {"do": "prepare", "folder": "", "statements": []}  -> {}
     {"do": "begin", "path": "", "asked_for": [], "ours": [], "students": [], "loose": []} -> {}
     {"do": "end"}                                      -> {}
@@ -18,6 +21,7 @@ import sys
 from typing import Any, BinaryIO
 
 from grading.judge import judging
+from grading.judge.empty_arrays import watch_comparisons
 from grading.judge.shell import SHELL, take_over
 
 
@@ -25,6 +29,7 @@ def main() -> None:
     """Answer until the other side hangs up."""
     requests, answers = _apart(0, "rb"), _apart(1, "wb")
     take_over()
+    watch_comparisons(judging.on_empty_comparison)
     for line in requests:
         answers.write(json.dumps(_answer(json.loads(line)), default=str).encode() + b"\n")
         answers.flush()
@@ -47,8 +52,8 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     what = request.pop("do")
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        if what == "run":
-            return SHELL.run(**request)
+        if what in ("run", "verify"):
+            return _run(what, **request)
         if what == "modules":
             return {"names": sorted(sys.modules)}
         if what == "end":
@@ -62,6 +67,14 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for what a request started
     return {}
+
+
+def _run(what: str, source: str, output_bytes: int, empty_arrays: bool, **more: Any) -> dict[str, Any]:
+    if what == "run":
+        judging.before_run(SHELL.user_ns, source, empty_arrays)
+    else:
+        judging.before_verification(SHELL.user_ns, source, more["changes"], empty_arrays)
+    return SHELL.run(source, output_bytes) | {"effects": judging.effects()}
 
 
 if __name__ == "__main__":

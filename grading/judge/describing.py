@@ -38,9 +38,10 @@ def known_name(value: Any) -> str:
 
 
 def about(value: Any) -> Tree:
-    """Return what the judge is told about an object: its classes and its parameters."""
+    """Return what the judge is told about an object: its classes, whether it is an array, and its parameters."""
     return {
         "classes": [_place(kind) for kind in type(value).__mro__],
+        "array": hasattr(type(value), "__array__"),
         "callable": callable(value),
         "parameters": _parameters(value) if callable(value) else None,
     }

@@ -28,11 +28,13 @@ from grading.box.folders import scratch
 from grading.errors import CannotGrade
 from grading.forking.kernels import preload, preloaded
 from grading.judge import judge
-from grading.judge.session import Rules, Session, files_in
+from grading.judge.rules import ReferenceRun, Rules
+from grading.judge.session import Session
 from grading.judge.split import Plan, Source
+from grading.judge.student_kernel import files_in
 from grading.surroundings import NOTEBOOK_VARIABLE, SALT_VARIABLE
 
-PURPOSES = (judge.PURPOSE, provisioner.PURPOSE)
+PURPOSES = (judge.PURPOSE, provisioner.PURPOSE, provisioner.PURPOSE_FROM_SCRATCH)
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Job:
     sources: the code cells of the instructor's notebook
     files: the submission's folder; given: the instructor's; overwriting: of the given files, those that the judge has
     salt: the course's secret
-    is_reference: it is the instructor's own solution, whose kernels are asked what they have imported
+    reference: what the instructor's own solution did; None when this is that solution
     """
 
     name: str
@@ -54,7 +56,7 @@ class Job:
     given: Path
     overwriting: tuple[str, ...] = ()
     salt: str = ""
-    is_reference: bool = False
+    reference: ReferenceRun | None = ReferenceRun()
 
     def pack(self) -> bytes:
         """Return all of it, the files too, as bytes."""
@@ -64,7 +66,7 @@ class Job:
             "sources": [asdict(source) for source in self.sources],
             "rules": asdict(self.rules),
             "salt": self.salt,
-            "is_reference": self.is_reference,
+            "reference": asdict(self.reference) if self.reference else None,
             "modules": {purpose: list(preloaded(purpose)) for purpose in PURPOSES},
             "files": _packed(self.files, files_in(self.files)),
             "given": _packed(self.given, map(Path, self.overwriting)),
@@ -76,16 +78,20 @@ class Job:
 class Done:
     """A notebook with its outputs.
 
+    scores: {test cell: points}
     events: what happened while it ran, as {"cell", "what", "sentence"}
     seconds: how long it took; in_force: what held it back
     modules: what the kernels of the reference had imported at the end: {their purpose: names}
+    reference: what the instructor's own solution did, if this was it
     """
 
     notebook: NotebookNode
+    scores: Mapping[str, float]
     events: list[dict[str, str]]
     seconds: float
     in_force: str
     modules: Mapping[str, list[str]] = field(default_factory=dict)
+    reference: ReferenceRun | None = None
 
 
 def texts_of(notebook: NotebookNode) -> list[str]:
@@ -108,15 +114,23 @@ def do(job: Job) -> Done:
             shutil.copyfile(job.given / file, given / file)
         secret = {SALT_VARIABLE: job.salt} if job.salt else {}
         about = {NOTEBOOK_VARIABLE: job.name, **secret}
-        session = Session(job.rules, nb, Plan.of(job.sources), job.files, given, about)
+        session = Session(job.rules, nb, Plan.of(job.sources), job.files, given, about, job.reference)
+        reference = None
         try:
             run_sync(session.run)()
-            if job.is_reference:
-                modules[judge.PURPOSE] = run_sync(session.judge.modules)()
-                modules[provisioner.PURPOSE] = run_sync(session.student.modules)()
+            if job.reference is None:
+                modules = run_sync(session.modules)()
+                withheld = imports_any(modules[provisioner.PURPOSE], job.rules.withheld)
+                reference = replace(session.reference_run(), imports_withheld=withheld)
         finally:
             run_sync(session.stop)()
-    return Done(nb, session.events, time.monotonic() - began, session.in_force, modules)
+    seconds = time.monotonic() - began
+    return Done(nb, session.scores, session.events, seconds, session.in_force, modules, reference)
+
+
+def imports_any(modules: Iterable[str], names: Iterable[str]) -> bool:
+    """Tell whether one of these packages, or a part of one, is among imported modules."""
+    return any(f"{module}.".startswith(f"{name}.") for name in names for module in modules)
 
 
 def work(packed: bytes) -> bytes:
@@ -130,7 +144,7 @@ def work(packed: bytes) -> bytes:
             files, given = Path(folder, "files"), Path(folder, "given")
             _unpack(data["files"], files)
             _unpack(data["given"], given)
-            rules = Rules(**data["rules"])
+            rules = Rules(**{**data["rules"], "withheld": tuple(data["rules"]["withheld"])})
             rules = replace(rules, box={**rules.box, "packages": [_here(p) for p in rules.box.get("packages", [])]})
             job = Job(
                 name=data["name"],
@@ -141,7 +155,7 @@ def work(packed: bytes) -> bytes:
                 given=given,
                 overwriting=tuple(data["given"]),
                 salt=data["salt"],
-                is_reference=data["is_reference"],
+                reference=ReferenceRun.from_data(data["reference"]) if data["reference"] else None,
             )
             return json.dumps(asdict(do(job))).encode()
     except CannotGrade as error:
@@ -158,7 +172,8 @@ def read_done(packed: bytes) -> Done:
         raise CannotGrade(data["cannot"])
     if "error" in data:
         raise OSError(data["errno"], data["error"]) if data["errno"] else RuntimeError(data["error"])
-    return Done(**{**data, "notebook": nbformat.from_dict(data["notebook"])})
+    reference = ReferenceRun.from_data(data["reference"]) if data["reference"] else None
+    return Done(**{**data, "notebook": nbformat.from_dict(data["notebook"]), "reference": reference})
 
 
 def _here(package: str) -> str:

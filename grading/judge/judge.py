@@ -14,9 +14,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,25 @@ _VARIABLES = {
     "OPENBLAS_NUM_THREADS": "1",  # threads on small matrices are slower than none, and forbid the fork
 }
 _STARTED_IN = os.getcwd()  # nbgrader changes its folder; what is relative in the environment is relative to this one
+
+
+Change = tuple[str, int]  # an argument that a call changed: what was called, the place among its arguments
+
+
+@dataclass(frozen=True)
+class Judged(Finished):
+    """What came of a test cell.
+
+    complete: every statement ran to its end
+    credit: {} where the last line has no value, {"points": number}, or {"kind": the type of what is no number}
+    changes: the arguments that calls of the submission's code changed
+    empty_arrays: whether an array without elements came back
+    """
+
+    complete: bool = False
+    credit: Mapping[str, Any] = field(default_factory=dict)
+    changes: Sequence[Change] = ()
+    empty_arrays: bool = False
 
 
 class JudgeEnded(RuntimeError):
@@ -119,20 +138,40 @@ class Judge:
     async def alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
-    async def run(self, source: str, seconds: float) -> tuple[Finished, Ended]:
-        """Run a cell and return what it showed, and how it ended; a process that does not come back is stopped."""
+    async def run(self, source: str, seconds: float, empty_arrays: bool = False) -> tuple[Judged, Ended]:
+        """Run a cell and return what came of it, and how it ended; a process that does not come back is stopped.
+
+        empty_arrays: whether the submission may answer with arrays without elements
+        """
+        return await self._run("run", source, seconds, empty_arrays=empty_arrays)
+
+    async def verify(
+        self, source: str, seconds: float, changes: Sequence[Change], empty_arrays: bool = False
+    ) -> tuple[Judged, Ended]:
+        """Run the cell that ran last once more, with all as it was before, and no arguments changed but those given."""
+        return await self._run("verify", source, seconds, changes=list(changes), empty_arrays=empty_arrays)
+
+    async def _run(self, what: str, source: str, seconds: float, **how: Any) -> tuple[Judged, Ended]:
         seconds = max(1, int(seconds))
         try:
-            answer, in_time = await self._ask("run", seconds, source=source, output_bytes=self.output_bytes)
+            answer, in_time = await self._ask(what, seconds, source=source, output_bytes=self.output_bytes, **how)
         except JudgeEnded as error:
-            return Finished(), error.ended
+            return Judged(), error.ended
         outputs = [output for output in map(nbformat.from_dict, answer.get("outputs", [])) if is_valid(output)]
-        finished = Finished(outputs, answer.get("execution_count"))
+        effects = answer.get("effects", {})
+        judged = Judged(
+            outputs,
+            answer.get("execution_count"),
+            complete=in_time and answer.get("complete") is True,
+            credit=answer.get("credit", {}),
+            changes=[(called, place) for called, place in effects.get("changes", [])],
+            empty_arrays=effects.get("empty_arrays", False),
+        )
         if not in_time:
-            return finished, late(seconds)
+            return judged, late(seconds)
         if answer.get("dropped"):
-            return finished, flood(outputs, answer["dropped"])
-        return finished, Ended()
+            return judged, flood(outputs, answer["dropped"])
+        return judged, Ended()
 
     async def do(self, what: str, seconds: float, **arguments: Any) -> str:
         """Have something done, as `grading.judge.__main__` says; return "" when it went well, else what went wrong."""

@@ -9,13 +9,15 @@ from typing import Any
 
 from grading.box.limits import apply_limits
 from grading.judge.answering import NAMESPACE
-from grading.judge.link import Link
+from grading.judge.link import Effects, Link, Policy
 from grading.judge.standins import StandIn, ask_for, number_of, stand_in
 
 MEMORY_MB = 8192  # however much a submission answers, the grader's machine has some left
 
 _link: Link | None = None  # with the process that the submission runs in now
+_links: dict[str, Link] = {}  # by their sockets: of what came from one process, only that process can be asked
 _fetched: set[str] = set()
+_names_before: dict[str, Any] = {}  # what the names meant before the cell ran
 
 
 def prepare(names: dict[str, Any], folder: str, statements: list[str]) -> None:
@@ -44,18 +46,59 @@ def begin(
     Raises OSError when the submission's process does not answer.
     """
     global _link
-    if _link is None or _link.path != path:
-        _link = Link(path, stand_in, number_of)
-    _link.open()
+    if path not in _links:
+        _links[path] = Link(path, stand_in, number_of)
+    _link = link = _links[path]
+    link.open()
     for name in _fetched:
         names.pop(name, None)
     _fetched.clear()
     for name in [*students, *(name for name in [*ours, *loose] if name not in names)]:
         with contextlib.suppress(KeyError):
-            names[name] = _link.call("operator:getitem", StandIn(_link, NAMESPACE, {}), name)
+            names[name] = link.call("operator:getitem", StandIn(link, NAMESPACE, {}), name)
             _fetched.add(name)
+            if (number := number_of(names[name])) is not None:
+                link.labels[number] = name
             if name in asked_for:
                 ask_for(names[name])
+
+
+def on_empty_comparison() -> None:
+    """Note that something empty is compared with something that is not, anywhere in a test. Raises EmptyComparison."""
+    if _link is not None:
+        _link.on_empty_comparison()
+
+
+def before_run(names: dict[str, Any], source: str, empty_arrays: bool) -> None:
+    """Set what calls may do to a test cell that is about to run, and remember what may have to be put back."""
+    _names_before.clear()
+    _names_before.update(names)
+    _set_policy(Policy(None, empty_arrays, "StopIteration" in source))
+
+
+def before_verification(names: dict[str, Any], source: str, changes: list[tuple[str, int]], empty_arrays: bool) -> None:
+    """Put back what the run changed, for another in which calls change no arguments but those listed.
+
+    changes: (called, place), as Link's effects name them
+    """
+    for undo in reversed(_link.effects.undo if _link else []):
+        undo()
+    for name in [name for name in names if name not in _names_before]:
+        del names[name]
+    names.update(_names_before)
+    allowed = frozenset((called, place) for called, place in changes)
+    _set_policy(Policy(allowed, empty_arrays, "StopIteration" in source))
+
+
+def _set_policy(policy: Policy) -> None:
+    if _link is not None:
+        _link.policy, _link.effects = policy, Effects()
+
+
+def effects() -> dict[str, Any]:
+    """Return what calls did to the cell that ran last, as data."""
+    seen = _link.effects if _link else Effects()
+    return {"changes": sorted(seen.changes), "empty_arrays": seen.empty_arrays}
 
 
 def end() -> None:

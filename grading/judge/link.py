@@ -6,17 +6,58 @@ import builtins
 import inspect
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from grading.judge.describing import known_name
+from grading.judge.empty_arrays import EmptyArray
 from grading.judge.sockets import connect
 from grading.judge.wire import CannotCross, Decoder, Encoder, Tree, WireError, pack, receive
 
 MOST_OBJECTS = 1_000_000
 TEXT = 20_000  # characters of printed text that are taken over from one call
+
+# Libraries end loops, skip tests or go on quietly at these: a submission's error of such a class would do it to a test.
+CONTROL_FLOW = (StopIteration, StopAsyncIteration)
+CONTROL_FLOW_MODULES = {"asyncio", "bdb", "concurrent", "doctest", "grading", "IPython", "nose", "_pytest", "unittest"}
+ENDS_A_LOOP = ("builtins:next", "builtins:iter")  # calls of which StopIteration is an ordinary answer
+# Calls that only read an object; every other one may change what it is given.
+READS = {
+    *(f"builtins:{name}" for name in ("getattr", "len", "iter", "bool", "repr", "str", "format", "isinstance")),
+    *(f"builtins:{name}" for name in ("abs", "float", "int", "complex", "round", "issubclass")),
+    *(f"operator:{name}" for name in ("getitem", "index", "eq", "ne", "lt", "le", "gt", "ge", "contains")),
+    "numpy:asanyarray",
+}
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What calls of the submission's code may do to a test cell.
+
+    changes: the arguments that they may change, as (called, place); None allows all
+    empty_arrays: whether an empty array may be compared with one that has elements
+    stop_iteration: whether a function may raise it, which ends a loop of the test's early
+    """
+
+    changes: frozenset[tuple[str, int]] | None = None
+    empty_arrays: bool = False
+    stop_iteration: bool = False
+
+
+@dataclass
+class Effects:
+    """What calls of the submission's code have done to a test cell.
+
+    changes: (called, place of the argument) of each argument that was changed; undo: puts them back, last first
+    empty_arrays: whether an empty array was compared with one that has elements
+    """
+
+    changes: set[tuple[str, int]] = field(default_factory=set)
+    undo: list[Callable[[], None]] = field(default_factory=list)
+    empty_arrays: bool = False
 
 
 class SubmissionError(Exception):
@@ -31,6 +72,10 @@ class SubmissionError(Exception):
 
     def _render_traceback_(self) -> list[str]:  # IPython's hook: nothing of the test's own text is shown
         return [*self.trace.splitlines(), f"{type(self).__name__}: {self}"]
+
+
+class EmptyComparison(SubmissionError, TypeError):
+    """An empty array from the submission where a test compares it with something that has elements."""
 
 
 class Link:
@@ -51,6 +96,11 @@ class Link:
         self.number_of = number_of
         self.path = path
         self.functions: list[Callable] = []
+        self.labels: dict[int, str] = {}  # of the submission's functions, by their names in the notebook
+        self.owners: dict[int, int] = {}  # {number of a bound method or attribute: of the object that has it}
+        self.arrays: dict[int, np.ndarray] = {}  # what objects are as arrays, from the first look on
+        self.library_objects: set[int] = set()  # those of them that other calls may change, such as weights of a model
+        self.policy, self.effects = Policy(), Effects()
         self.broken = "it belongs to a process that has ended"
         self.connection: socket.socket | None = None
 
@@ -75,16 +125,17 @@ class Link:
             raise SubmissionError(self.broken)
         encoder = Encoder(lambda value: self._lent(value, encoder))
         frame = pack({"call": called, "arguments": encoder.tree([args, kwargs])}, encoder.buffers)
+        given = [*args, *kwargs.values()]
+        self._forget_arrays(called, given)
         try:
             reply, buffers = self._reply(frame)
-            decoder = Decoder(buffers, self._referred)
+            decoder = self._decoder(buffers)
             self._repeat_printed(reply)
             if "error" in reply:
-                raise _error(reply["error"])
+                raise self._error(reply["error"], called)
             value = decoder.value(reply["value"])
-            given = [*args, *kwargs.values()]
             for place, tree in reply["changed"]:
-                update(given[place], tree, decoder)
+                self._change(self._label(called), place, given[place], tree, decoder)
             return value
         except SubmissionError:
             raise
@@ -117,6 +168,72 @@ class Link:
             return pack({"value": encoder.tree(function(*args, **kwargs))}, encoder.buffers)
         except Exception as error:
             return pack({"error": f"{type(error).__name__}: {str(error)[:1000]}"}, [])
+
+    def _decoder(self, buffers: list[bytearray]) -> Decoder:
+        decoder = Decoder(buffers, self._referred)
+        decoder.empty_array = self._empty_array
+        return decoder
+
+    def _empty_array(self, array: np.ndarray) -> np.ndarray:
+        empty = array.view(EmptyArray)
+        empty.on_comparison = self.on_empty_comparison
+        return empty
+
+    def on_empty_comparison(self) -> None:
+        """Note that something without elements is compared with what has some. Raises EmptyComparison."""
+        self.effects.empty_arrays = True
+        if not self.policy.empty_arrays:
+            raise EmptyComparison("nothing came back: an array or a list without elements, where the test expects some")
+
+    def _label(self, called: str | int) -> str:
+        return self.labels.get(called, "an object") if isinstance(called, int) else called
+
+    def _change(self, label: str, place: int, argument: Any, tree: Tree, decoder: Decoder) -> None:
+        """Change an argument as the call has changed its copy, if that is allowed, and remember how to put it back."""
+        if self.number_of(argument) is not None:
+            return  # an object of the submission's own
+        self.effects.changes.add((label, place))
+        if self.policy.changes is None or (label, place) in self.policy.changes:
+            self.effects.undo.append(undo_of(argument))
+            update(argument, tree, decoder)
+
+    def as_array(self, number: int, is_library: bool, read: Callable[[], np.ndarray]) -> np.ndarray:
+        """Return what an object is as an array: `read` is asked once, until a call may have changed the object.
+
+        is_library: it is of a class that the judge knows, such as a weight, which calls of others may change
+        """
+        if number not in self.arrays:
+            self.arrays[number] = read()
+            if is_library:
+                self.library_objects.add(number)
+        return self.arrays[number]
+
+    def _forget_arrays(self, called: str | int, given: Iterable[Any]) -> None:
+        """Forget what objects were as arrays that a call may change."""
+        if called in READS or not self.arrays:
+            return
+        numbers = [number for value in given if (number := self.number_of(value)) is not None]
+        if isinstance(called, int):
+            numbers += [called, *self.library_objects]
+        for number in numbers:
+            self.arrays.pop(number, None)
+            self.arrays.pop(self.owners.get(number, -1), None)
+
+    def _error(self, told: Any, called: str | int) -> SubmissionError:
+        """Return an exception of the same name, and of the first class in its order that a test may see."""
+        classes, message = list(told["classes"])[:50], str(told["message"])
+        name = str(classes[0]).rpartition(":")[2].rpartition(".")[2][:80]
+        kinds = [kind for kind in map(known_class, classes) if kind is not None and issubclass(kind, Exception)]
+        if any(map(_is_control_flow, kinds)) and not self._may_stop(kinds, called):
+            kinds = []
+        base = next((kind for kind in kinds if _can_be_raised(kind)), Exception)
+        bases = (SubmissionError,) if base is Exception else (SubmissionError, base)
+        error: SubmissionError = type(name if name.isidentifier() else "Error", bases, {})(message)
+        error.submitted_line, error.trace = str(told["line"])[:500], str(told["trace"])[:5000]
+        return error
+
+    def _may_stop(self, kinds: list[type], called: str | int) -> bool:
+        return kinds[0] is StopIteration and (self.policy.stop_iteration or called in ENDS_A_LOOP)
 
     def _lent(self, value: Any, encoder: Encoder) -> Tree:
         """Return how an object goes over: by its number, by its name, as its attributes, or as a function to call."""
@@ -179,6 +296,48 @@ def _merge(old: Any, new: Any) -> None:
             _kept(*pair)
 
 
+def undo_of(value: Any) -> Callable[[], None]:
+    """Return a function that puts a value back as it is now, in all that `update` may change."""
+    kind = type(value)  # never isinstance: a stand-in says what it likes about its class
+    if issubclass(kind, np.ndarray):
+        return _array_undo(value)
+    if issubclass(kind, np.random.Generator):
+        bits, state = value.bit_generator, value.bit_generator.state
+        return lambda: setattr(bits, "state", state)
+    if issubclass(kind, (list, tuple, set, dict)):
+        return _container_undo(value)
+    if "__dict__" in dir(kind) and kind.__module__ != "builtins":
+        return _container_undo(vars(value))
+    return lambda: None
+
+
+def _array_undo(array: np.ndarray) -> Callable[[], None]:
+    copy, shape = array.copy(), array.shape
+
+    def undo() -> None:
+        if array.flags.writeable:
+            array.shape = shape  # type: ignore[assignment]
+            np.copyto(array, copy)
+
+    return undo
+
+
+def _container_undo(value: Any) -> Callable[[], None]:
+    items = dict(value) if isinstance(value, dict) else list(value)
+    inner = [undo_of(item) for item in (items.values() if isinstance(items, dict) else items)]
+
+    def undo() -> None:
+        if isinstance(value, list):
+            value[:] = items
+        elif not isinstance(value, tuple):
+            value.clear()
+            value.update(items)
+        for one in inner:
+            one()
+
+    return undo
+
+
 def _kept(old: Any, new: Any) -> Any:
     """Return the old value, changed into the new one where its kind allows, so that other names for it see it too."""
     alike = type(old) is type(new) and isinstance(old, (np.ndarray, list, dict, set, np.random.Generator))
@@ -228,16 +387,8 @@ _UNNAMED = {kind.__name__: kind for kind in (type(lambda: 0), type(len), type(kn
 _UNNAMED["generator"] = type(_ for _ in ())
 
 
-def _error(told: Any) -> SubmissionError:
-    """Return an exception of the same name, and of the first class in its order that is known here."""
-    classes, message = list(told["classes"])[:50], str(told["message"])
-    name = str(classes[0]).rpartition(":")[2].rpartition(".")[2][:80]
-    kinds = [kind for kind in map(known_class, classes) if kind is not None and issubclass(kind, Exception)]
-    base = next((kind for kind in kinds if _can_be_raised(kind)), Exception)
-    bases = (SubmissionError,) if base is Exception else (SubmissionError, base)
-    error: SubmissionError = type(name if name.isidentifier() else "Error", bases, {})(message)
-    error.submitted_line, error.trace = str(told["line"])[:500], str(told["trace"])[:5000]
-    return error
+def _is_control_flow(kind: type) -> bool:
+    return issubclass(kind, CONTROL_FLOW) or kind.__module__.partition(".")[0] in CONTROL_FLOW_MODULES
 
 
 def _can_be_raised(kind: type) -> bool:

@@ -13,6 +13,8 @@ from nbgrader.coursedir import CourseDirectory
 from grading.judge.spare import TAG
 from grading.judge.split import ANSWER, GIVEN, TEST, Plan, Source
 
+FROM_SCRATCH = "from-scratch"  # the tag of a test cell in the instructor's notebook
+
 
 def plan_for(course: CourseDirectory, assignment: str, notebook: str) -> Plan:
     """Return the plan of a notebook.
@@ -45,7 +47,10 @@ def _merged(file: Path, cells: dict[str, Source]) -> Iterator[Source]:
             continue
         name = cell.metadata.get("nbgrader", {}).get("grade_id", "")
         known: Any = cells.get(name)
+        tags = cell.metadata.get("tags", [])
         if known is None:
-            yield Source("", GIVEN, cell.source, TAG in cell.metadata.get("tags", []))
+            yield Source("", GIVEN, cell.source, TAG in tags)
+        elif known.kind == TEST:
+            yield Source(name, TEST, known.text, from_scratch=FROM_SCRATCH in tags)
         else:
-            yield Source(name, known.kind, known.text if known.kind == TEST else cell.source)
+            yield Source(name, known.kind, cell.source)

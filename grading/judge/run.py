@@ -6,19 +6,20 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from nbformat import NotebookNode
 from nbgrader.preprocessors import Execute
-from traitlets import Bool, Integer
+from traitlets import Bool, Integer, List, Unicode
 from traitlets.config.loader import LazyConfigValue
 
 from grading.forking.kernels import USUAL, preload
 from grading.judge import judge
 from grading.judge.job import PURPOSES, Done, Job, do
 from grading.judge.plans import plan_for
-from grading.judge.session import Rules, files_in
-from grading.judge.split import TEST, Plan, imports
+from grading.judge.rules import ReferenceRun, Rules
+from grading.judge.split import TEST, Plan, Source, imports
+from grading.judge.student_kernel import files_in
 from grading.surroundings import SALT_VARIABLE
 
 
@@ -35,6 +36,11 @@ class Run(Execute):
     demonstrations = Bool(
         False, help="Also run unchanged cells that the instructor tagged demonstration; nothing graded needs them."
     ).tag(config=True)
+    withheld = List(
+        Unicode(), help="Modules that answers cannot import where the instructor tagged the test from-scratch."
+    ).tag(config=True)
+
+    references: ClassVar[dict[tuple[Source, ...], ReferenceRun]] = {}  # by the lesson's cells, while this process runs
 
     def preprocess(self, nb: NotebookNode, resources: Any, km: Any = None) -> tuple[NotebookNode, Any]:
         """Return the notebook with outputs. `km` is not used: whose kernel runs what is decided here."""
@@ -42,8 +48,11 @@ class Run(Execute):
         done = ahead(resources["nbgrader"]["notebook"], nb) or do(self.job(nb, resources))
         for purpose, names in done.modules.items():
             preload(purpose, names)
+        if done.reference:
+            self.references[self._sources(resources)] = done.reference
         nb.cells = done.notebook.cells
         about = nb.metadata.setdefault("grading", {})
+        about["scores"] = dict(done.scores)
         about.setdefault("events", []).extend(done.events)
         about.update(seconds=round(done.seconds, 2), isolation=done.in_force)
         return nb, resources
@@ -56,8 +65,8 @@ class Run(Execute):
         given = Path(course.format_path(course.source_directory, ".", ids["assignment"]))
         students = getattr(converter, "exclude_overwriting", {}).get(ids["assignment"], [])
         names = [str(name) for name in files_in(given)]
-        known: Callable[[str, str], Plan] = getattr(converter, "plan", partial(plan_for, course))
-        sources = tuple(known(ids["assignment"], ids["notebook"]).sources)
+        sources = self._sources(resources)
+        is_reference = ids["student"] == getattr(converter, "reference", "")
         if getattr(converter, "rehearsing", False):  # nothing else is known yet of what this lesson needs
             for purpose in PURPOSES:
                 cells = [source for source in sources if purpose == judge.PURPOSE or source.kind != TEST]
@@ -71,8 +80,13 @@ class Run(Execute):
             given=given,
             overwriting=tuple(name for name in names if name not in students),
             salt=os.environ.get(SALT_VARIABLE, ""),
-            is_reference=ids["student"] == getattr(converter, "reference", ""),
+            reference=None if is_reference else self.references.get(sources, ReferenceRun()),
         )
+
+    def _sources(self, resources: Any) -> tuple[Source, ...]:
+        ids, converter = resources["nbgrader"], self.parent.parent
+        plan: Callable[[str, str], Plan] = getattr(converter, "plan", partial(plan_for, converter.coursedir))
+        return tuple(plan(ids["assignment"], ids["notebook"]).sources)
 
     def rules(self, course: str) -> Rules:
         """Return what each notebook is held to."""
@@ -87,6 +101,7 @@ class Run(Execute):
             output_bytes=self.output_bytes,
             restarts=self.restarts,
             demonstrations=self.demonstrations,
+            withheld=tuple(self.withheld),
             course=course,
             box=box,
         )

@@ -1,21 +1,62 @@
-"""The judge's IPython: runs a test cell and keeps what it shows, as the outputs of a cell in a notebook.
+"""The judge's IPython: runs a test cell, records whether it ran to its end, and keeps what it shows.
+
+What a cell earns is decided by the record alone (`CellRecord`), never by what the cell shows: outputs are bounded,
+dropped and formatted, and IPython swallows some errors without showing anything.
 
 To import this module makes the shell. A process that forks imports it once, and each of its children finds it made.
 """
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type
 from traitlets.config import Config
+
+LONGEST_MESSAGE = 20_000  # characters of an error's message that are kept, and of its traceback
+
+
+@dataclass
+class CellRecord:
+    """What happened while a cell ran.
+
+    statements: how many the cell has, None while it could not be compiled; completed: how many ran to their end
+    errors: how many errors were reported, those that a magic reported and went on after too
+    value: that of the cell's last line, if it is an expression
+    """
+
+    statements: int | None = None
+    completed: int = 0
+    errors: int = 0
+    value: Any = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Tell whether every statement ran to its end."""
+        return self.statements == self.completed and not self.errors
+
+    def credit(self) -> dict[str, Any]:
+        """Return {} for a last line without a value, {"points": number}, or {"kind": the type of what is no number}."""
+        kind = type(self.value)
+        if self.value is None:
+            return {}
+        if kind in (int, float) or (issubclass(kind, (np.integer, np.floating)) and kind.__module__ == "numpy"):
+            try:
+                return {"points": float(self.value)}
+            except OverflowError:
+                return {"points": float("inf")}
+        return {"kind": kind.__name__}
 
 
 class Kept:
@@ -33,6 +74,12 @@ class Kept:
                 last["text"].append(text)
             else:
                 self._outputs.append({"output_type": "stream", "name": stream, "text": [text]})
+
+    def add_error(self, name: str, message: str, traceback: Sequence[str]) -> None:
+        """Keep an error, cut to a length that is worth reading, however full the cell is."""
+        lines = "\n".join(traceback)[-LONGEST_MESSAGE:].split("\n")
+        error = {"ename": name, "evalue": message[:LONGEST_MESSAGE], "traceback": lines}
+        self._outputs.append({"output_type": "error", **error})
 
     def add(self, output: dict[str, Any], name: str = "") -> None:
         """Keep an output; with a name, such as that of a display, it can be replaced."""
@@ -105,6 +152,11 @@ class Publisher(DisplayPublisher):
 class Hook(DisplayHook):
     """Keeps the value of a cell's last line."""
 
+    def __call__(self, result: Any = None) -> None:
+        if result is not None and not self.quiet():
+            SHELL.record.value = result  # before it is shown, which may fail
+        super().__call__(result)
+
     def write_output_prompt(self) -> None:
         pass
 
@@ -119,19 +171,35 @@ class Shell(InteractiveShell):
     displayhook_class = Type(Hook)
     display_pub_class = Type(Publisher)
     kept = Kept(0)
+    record = CellRecord()
 
     def run(self, source: str, output_bytes: int) -> dict[str, Any]:
-        """Run a cell; return what a notebook keeps of it, and how many characters did not fit."""
-        self.kept = kept = Kept(output_bytes)
+        """Run a cell; return what a notebook keeps of it, how many characters did not fit, and what is on record."""
+        self.kept, self.record = kept, record = Kept(output_bytes), CellRecord()
         result = self.run_cell(source, store_history=True)
-        return {"outputs": kept.outputs(), "execution_count": result.execution_count, "dropped": kept.dropped}
+        return {
+            "outputs": kept.outputs(),
+            "execution_count": result.execution_count,
+            "dropped": kept.dropped,
+            "complete": record.is_complete and result.success,
+            "credit": record.credit(),
+        }
+
+    async def run_ast_nodes(self, nodelist: list[ast.stmt], *args: Any, **kwargs: Any) -> Any:
+        self.record.statements = (self.record.statements or 0) + len(nodelist)
+        return await super().run_ast_nodes(nodelist, *args, **kwargs)
+
+    async def run_code(self, *args: Any, **kwargs: Any) -> Any:
+        failed = await super().run_code(*args, **kwargs)
+        self.record.completed += not failed
+        return failed
 
     def enable_gui(self, gui: Any = None) -> None:
         """Do without windows."""
 
     def _showtraceback(self, etype: type[BaseException], evalue: BaseException, stb: list[str]) -> None:
-        error = {"ename": etype.__name__, "evalue": str(evalue), "traceback": list(stb)}
-        self.kept.add({"output_type": "error", **error})
+        self.record.errors += 1
+        self.kept.add_error(etype.__name__, str(evalue), stb)
 
 
 def _shell() -> Shell:

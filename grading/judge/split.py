@@ -26,12 +26,16 @@ GIVEN, ANSWER, TEST = "given", "answer", "test"
 
 @dataclass(frozen=True)
 class Source:
-    """A code cell of the instructor's notebook: its grade id ("" for none), its kind, its text, its mark."""
+    """A code cell of the instructor's notebook: its grade id ("" for none), its kind, its text, its tags.
+
+    from_scratch: a test whose answers are run without the modules that Run.withheld lists
+    """
 
     name: str
     kind: str
     text: str
     demonstration: bool = False
+    from_scratch: bool = False
 
 
 @dataclass(frozen=True)

@@ -183,7 +183,10 @@ class Decoder:
 
     referred: gives the value of a tag that is not data, from this decoder, the tag and its content, or raises
         WireError; without it there are no such tags
+    empty_array: what an array without elements becomes
     """
+
+    empty_array: Callable[[np.ndarray], np.ndarray] = staticmethod(lambda array: array)
 
     def __init__(self, buffers: list[bytearray], referred: Callable[[Decoder, str, Tree], Any] | None = None):
         self.buffers = buffers
@@ -227,7 +230,7 @@ class Decoder:
         array = np.frombuffer(buffer, dtype, count) if buffer else np.empty(count, dtype)
         array = array.reshape(shape, order=order)
         array.flags.writeable = bool(writeable)
-        return array
+        return array if count else self.empty_array(array)
 
     def _scalar(self, content: Tree) -> Any:
         array = self._array(content["array"])

@@ -1,0 +1,46 @@
+"""What a notebook is held to while it is run, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a notebook is held to: seconds for all of it and for one cell, and the rest as Run's settings say.
+
+    withheld: modules that code judged by a test tagged FROM_SCRATCH cannot import
+    course: the folder of the course; box: the settings of BoxedProvisioner
+    """
+
+    total_seconds: int
+    timeout: int | None
+    startup_timeout: int
+    output_bytes: int
+    restarts: int
+    demonstrations: bool = False
+    withheld: tuple[str, ...] = ()
+    course: str = ""
+    box: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ReferenceRun:
+    """What the run of the instructor's own solution showed, by which submissions are judged.
+
+    changes: {test cell: the arguments that calls changed, as (called, place)}
+    empty_arrays: the test cells in which an array without elements came back
+    imports_withheld: whether its own cells import what is withheld from exercises written from scratch
+    """
+
+    changes: Mapping[str, list[tuple[str, int]]] = field(default_factory=dict)
+    empty_arrays: tuple[str, ...] = ()
+    imports_withheld: bool = True
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> ReferenceRun:
+        """Return what `dataclasses.asdict` and JSON made of one."""
+        changes = {cell: [(called, place) for called, place in pairs] for cell, pairs in data["changes"].items()}
+        return cls(changes, tuple(data["empty_arrays"]), data["imports_withheld"])
