@@ -249,7 +249,7 @@ EMPTY = {
     "an empty matrix": "def f(x): return np.empty((0, 1))",
     "a mock": "from unittest.mock import MagicMock\nf = MagicMock()",
     "an empty list of its own": "class L(list): pass\ndef f(x): return L()",
-    "an object of length 0": "class Z:\n    __len__ = lambda s: 0\n    __getitem__ = [].__getitem__\ndef f(x): return Z()",
+    "an object of length 0": "class Z:\n    __len__ = lambda s: 0\n    __getitem__ = [].pop\ndef f(x): return Z()",
     "an empty list": "def f(x): return []",
     "an empty tuple in a list": "def f(x): return [()]",
     "an empty array in a list": "def f(x): return [np.empty(0)]",

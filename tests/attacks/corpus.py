@@ -17,6 +17,7 @@ from .course import FULL, POINTS, RIGHT, WRONG
 FAMILIES = (
     "testing",
     "liars",
+    "proofs",
     "introspection",
     "hooks",
     "metadata",
