@@ -162,6 +162,7 @@ def test_what_nbgrader_refuses_is_told_in_its_words(tiny):
         tiny.build()
 
 
+@pytest.mark.slow
 def test_an_unknown_lesson_is_answered_with_the_names(root):
     done = subprocess.run(
         [sys.executable, "-m", "tools.build", "99_nothing"], cwd=root, capture_output=True, text=True, check=False
@@ -293,6 +294,7 @@ def test_points_that_do_not_add_up_are_named(tiny):
 # The real course
 
 
+@pytest.mark.slow
 def test_the_course_in_the_repository_has_no_problems(root):
     assert lesson_names(root)
     assert list(course_problems(root, course_fixture, course_points())) == []

@@ -65,6 +65,7 @@ def test_no_answer_needs_the_tests_or_tells_what_is_wrong(lesson: Lesson) -> Non
             assert not answer.sentence or answer.sentence not in answer.source
 
 
+@pytest.mark.slow
 def test_each_text_is_worth_what_the_function_is_that_it_was_taken_from(lesson: Lesson, monkeypatch) -> None:
     monkeypatch.setenv("RNN_COURSE_SALT", SALT)
     for name, exercise in exercises()[lesson.name].items():
@@ -317,6 +318,7 @@ def test_an_unknown_lesson_and_an_incomplete_course_are_named(tmp_path: Path) ->
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.slow
 def test_a_command_that_fails_is_told_with_what_it_printed(tmp_path: Path) -> None:
     with pytest.raises(CannotGrade, match=r"(?s)`nbgrader autograde 01_x` failed in .*It printed:\n    "):
         cycle.grade(tmp_path, "01_x")

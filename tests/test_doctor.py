@@ -145,6 +145,7 @@ def test_folders_that_can_be_made_are_well_and_a_file_in_their_place_is_not(cour
     assert "autograded" not in finding.sentence
 
 
+@pytest.mark.slow
 def test_a_gradebook_is_missing_then_whole_then_in_use_then_damaged(course: Path) -> None:
     settings, file = settings_of(course), course / "gradebook.db"
     assert doctor.check_gradebook(settings).mark == "look"

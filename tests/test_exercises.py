@@ -1,17 +1,23 @@
-"""What every exercise promises: the reference is full, the stub is zero, each mistake is told by its own sentence."""
+"""What every exercise promises: the reference is full, the stub is zero, each mistake is told by its own sentence.
+
+Each promise is a test of its own on a few seeds. One slow test an exercise tries the first three promises on many
+more seeds, and all tests of an exercise that trains a model are slow.
+"""
 
 from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
 from lesson_code import definitions, notebook
 
 from autograde_tests import exercises, find, grade
-from autograde_tests.exercise import ClaimsExercise, shown
+from autograde_tests.exercise import ClaimsExercise, Mistake, shown
 from autograde_tests.grading import SALT, report_on
 from autograde_tests.registry import AnyExercise
 from rnn_helpers.comparing import find_problem
@@ -23,41 +29,82 @@ from rnn_helpers.models import MODEL_PROBES
 SEEDS = 50
 SEEDS_OF_KERAS = 2  # building a layer or a model takes a hundred times as long as a NumPy step
 SEEDS_OF_TRAINING = 1  # benchmarks/thresholds.py trains on 20
-BUILT = (
-    "vanishing",
-    "growing",
-    "orthogonal",
-)  # the student builds one object that has the property or has it not: no rubric
-ALL = [(lesson, exercise) for lesson, found in exercises().items() for exercise in found.values()]
-EXERCISES = [pytest.param(exercise, id=exercise.name) for _, exercise in ALL]
-WITH_LESSON = [pytest.param(lesson, exercise, id=exercise.name) for lesson, exercise in ALL]
-MISTAKES = [pytest.param(e, m, id=f"{e.name}: {m.sentence}") for _, e in ALL for m in e.mistakes]
+CONSTANTS = (None, "text", [1, "a"], 1j, np.nan, np.array([None]), 0.123)
+# The student builds one object that has the property or has it not: no rubric.
+BUILT = ("vanishing", "growing", "orthogonal")
 
 
 def trains(exercise: AnyExercise) -> bool:
     return isinstance(exercise, ClaimsExercise) and exercise.trains
 
 
+def builds_keras(exercise: AnyExercise) -> bool:
+    return isinstance(exercise, ClaimsExercise) or exercise.probe in MODEL_PROBES
+
+
+def parameters(exercise: AnyExercise, *values: object, name: str = "") -> Any:
+    """Return the parameters of a test of this exercise, which is slow when the exercise trains a model."""
+    return pytest.param(*values, id=name or exercise.name, marks=[pytest.mark.slow] if trains(exercise) else [])
+
+
+ALL = [(lesson, exercise) for lesson, found in exercises().items() for exercise in found.values()]
+EXERCISES = [parameters(exercise, exercise) for _, exercise in ALL]
+WITH_LESSON = [parameters(exercise, lesson, exercise) for lesson, exercise in ALL]
+MISTAKES = [parameters(e, e, m, name=f"{e.name}: {m.sentence}") for _, e in ALL for m in e.mistakes]
+WITH_MORE_SEEDS = [parameters(exercise, lesson, exercise) for lesson, exercise in ALL if not trains(exercise)]
+
+
+def few_seeds(exercise: AnyExercise) -> range:
+    """Return the seeds with which each promise is a test of its own: none for Keras, where the fixture file must do."""
+    return range(0 if builds_keras(exercise) else 3)
+
+
+def more_seeds(exercise: AnyExercise) -> range:
+    return range(len(few_seeds(exercise)), SEEDS_OF_KERAS if builds_keras(exercise) else SEEDS)
+
+
 @cache
-def tasks(exercise: AnyExercise) -> list[Task]:
-    """Return what students see and what the hidden tests use, on some seeds, and the fixture file's task."""
+def tasks(exercise: AnyExercise) -> dict[str, Task]:
+    """Return {origin: task}: the fixture file's, and what students see and the hidden tests use on a few seeds."""
+    fixture = {"fixture file": decode_task(exercise.name, find_fixture(exercise.name)[1])}
     if trains(exercise):  # what is hidden is among all that is looked at
-        drawn = [exercise.task(np.random.default_rng(seed), hidden=True) for seed in range(SEEDS_OF_TRAINING)]
-        return [*drawn, decode_task(exercise.name, find_fixture(exercise.name)[1])]
-    slow = isinstance(exercise, ClaimsExercise) or exercise.probe in MODEL_PROBES
-    seeds = SEEDS_OF_KERAS if slow else SEEDS
-    generators = [(np.random.default_rng(seed), hidden) for seed in range(seeds) for hidden in (False, True)]
-    drawn = [exercise.task(rng, hidden=hidden, draws=2 if hidden else 1) for rng, hidden in generators]
-    return [*drawn, decode_task(exercise.name, find_fixture(exercise.name)[1])]
+        return fixture | {f"seed {seed}": draw(exercise, seed, hidden=True) for seed in range(SEEDS_OF_TRAINING)}
+    return fixture | draw_tasks(exercise, few_seeds(exercise))
+
+
+def draw_tasks(exercise: AnyExercise, seeds: range) -> dict[str, Task]:
+    visible = {f"seed {seed}": draw(exercise, seed) for seed in seeds}
+    return visible | {f"seed {seed}, hidden": draw(exercise, seed, hidden=True, draws=2) for seed in seeds}
+
+
+def draw(exercise: AnyExercise, seed: int, *, hidden: bool = False, draws: int = 1) -> Task:
+    return exercise.task(np.random.default_rng(seed), hidden=hidden, draws=draws)
+
+
+def assert_full_marks(answer: Callable, task: Task, origin: str) -> None:
+    report = judge(answer, task)
+    assert report.passed, (origin, answer, report.problems)
+    assert report.points == report.possible, origin
+
+
+def assert_recognised(mistake: Mistake, task: Task, origin: str) -> None:
+    report = judge(mistake.solve, task)
+    assert report.mistake == mistake.sentence, f"{origin}: {report.mistake!r} instead of {mistake.sentence!r}"
+    assert report.points < report.possible, f"{origin}: {report.points} of {report.possible} for {mistake.sentence!r}"
+
+
+def errors_of_mistakes(task: Task) -> list[str]:
+    """Return the errors that known mistakes end in. They must be none.
+
+    An error says little about its cause, so it must never be what a mistake is recognised by.
+    """
+    return [outcome.error for case in task.cases for outcome in case.mistakes if outcome.error]
 
 
 @pytest.mark.parametrize(("lesson", "exercise"), WITH_LESSON)
 def test_the_solution_earns_every_point(lesson: str, exercise: AnyExercise) -> None:
-    answer = definitions("solutions", lesson)[exercise.name]
-    for task in tasks(exercise):
-        report = judge(answer, task)
-        assert report.passed, report.problems
-        assert report.points == report.possible
+    for origin, task in tasks(exercise).items():
+        assert_full_marks(definitions("solutions", lesson)[exercise.name], task, origin)
 
 
 @pytest.mark.parametrize(("lesson", "exercise"), WITH_LESSON)
@@ -77,25 +124,33 @@ def test_the_stub_takes_what_the_exercise_says(lesson: str, exercise: AnyExercis
 @pytest.mark.parametrize("exercise", EXERCISES)
 def test_honest_styles_earn_every_point(exercise: AnyExercise) -> None:
     assert len(exercise.styles) >= 3
-    for task in tasks(exercise):
+    for origin, task in tasks(exercise).items():
         for style in exercise.styles:
-            report = judge(style, task)
-            assert report.passed, (style, report.problems)
+            assert_full_marks(style, task, origin)
 
 
 @pytest.mark.parametrize(("exercise", "mistake"), MISTAKES)
-def test_a_mistake_is_told_by_its_own_sentence(exercise: AnyExercise, mistake) -> None:
-    for task in tasks(exercise):
-        report = judge(mistake.solve, task)
-        assert report.mistake == mistake.sentence
-        assert report.points < report.possible
+def test_a_mistake_is_told_by_its_own_sentence(exercise: AnyExercise, mistake: Mistake) -> None:
+    for origin, task in tasks(exercise).items():
+        assert_recognised(mistake, task, origin)
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)
 def test_no_mistake_is_known_by_an_error_alone(exercise: AnyExercise) -> None:
-    """An error says little about its cause, so it must never be what a mistake is recognised by."""
-    for task in tasks(exercise):
-        assert not [outcome.error for case in task.cases for outcome in case.mistakes if outcome.error]
+    for origin, task in tasks(exercise).items():
+        assert errors_of_mistakes(task) == [], origin
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("lesson", "exercise"), WITH_MORE_SEEDS)
+def test_all_this_holds_on_many_more_seeds(lesson: str, exercise: AnyExercise) -> None:
+    solution = definitions("solutions", lesson)[exercise.name]
+    for origin, task in draw_tasks(exercise, more_seeds(exercise)).items():
+        for answer in (solution, *exercise.styles):
+            assert_full_marks(answer, task, origin)
+        for mistake in exercise.mistakes:
+            assert_recognised(mistake, task, origin)
+        assert errors_of_mistakes(task) == [], origin
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)
@@ -108,7 +163,7 @@ def test_the_definition_is_complete(exercise: AnyExercise) -> None:
     assert len(exercise.challenges) >= 3 or exercise.probe in BUILT
 
 
-@pytest.mark.parametrize("exercise", [p for p in EXERCISES if p.values[0].probe not in BUILT])
+@pytest.mark.parametrize("exercise", [parameters(e, e) for _, e in ALL if e.probe not in BUILT])
 def test_points_are_a_rubric(exercise: AnyExercise) -> None:
     """At least one known mistake leaves some points and takes some."""
     scores = {report_on(mistake.solve, exercise.name).points for mistake in exercise.mistakes}
@@ -116,17 +171,22 @@ def test_points_are_a_rubric(exercise: AnyExercise) -> None:
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)
-@pytest.mark.parametrize("wrong", [None, "text", [1, "a"], 1j, np.nan, np.array([None]), 0.123], ids=repr)
-def test_an_answer_that_returns_the_same_thing_always_earns_nothing(exercise: AnyExercise, wrong) -> None:
+def test_an_answer_that_returns_the_same_thing_always_earns_nothing(exercise: AnyExercise) -> None:
+    points = {repr(value): report_on(always(value, exercise), exercise.name).points for value in CONSTANTS}
+    assert points == {repr(value): 0 for value in CONSTANTS}
+
+
+def always(value: object, exercise: AnyExercise) -> Callable:
+    """Return an answer to the exercise that returns the same value whatever it is given."""
+
     def constant(*args, **kwargs):
-        return wrong
+        return value
 
     class Constant:
         def __init__(self, *args, **kwargs):
             self.step = self.forward = constant
 
-    answer = Constant if exercise.probe == "use_network" else constant
-    assert report_on(answer, exercise.name).points == 0
+    return Constant if exercise.probe == "use_network" else constant
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)

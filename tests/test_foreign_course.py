@@ -10,6 +10,7 @@ from nbgrader.api import Gradebook
 from nbgrader_course import nbgrader
 from tiny_course import LESSON, cell, release, submit
 
+pytestmark = pytest.mark.nbgrader
 GIVEN = """
 import numpy as np
 import tensorflow as tf

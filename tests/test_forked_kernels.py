@@ -29,7 +29,10 @@ from grading.box.provisioner import PURPOSE, plug_in
 from grading.forking import kernels, zygote
 from grading.workers import usable_cores
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="kernels are forked on Linux only")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="kernels are forked on Linux only"),
+]
 whole_box = pytest.mark.skipif(bool(missing_layers()), reason=f"this machine cannot: {missing_layers()}")
 
 FORKS = int(os.environ.get("FORKS", "50"))

@@ -121,6 +121,7 @@ def noisy_notebook():
     return notebook
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NOISE)
 def test_noise_on_stderr_costs_no_point_and_stays_visible(noisy_notebook, name):
     (cell,) = [cell for cell in noisy_notebook.cells if cell.metadata.nbgrader.grade_id == name]

@@ -240,6 +240,7 @@ SPY = textwrap.dedent("""
 """)
 
 
+@pytest.mark.slow
 @whole_box
 @pytest.mark.parametrize("forked", [True, False])
 def test_the_box_holds_in_a_process_that_never_read_the_settings(tmp_path, course, forked):

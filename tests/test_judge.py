@@ -323,6 +323,7 @@ def test_a_judge_that_ends_in_a_cell_says_so_and_the_next_one_works(either, how)
     assert said("print(2)") == "2"
 
 
+@pytest.mark.slow
 def test_a_child_that_outlives_the_judge_does_not_keep_the_grader_waiting(either, tmp_path):
     code = "import os, time\nif os.fork(): os._exit(0)\nos.setsid(); open('pid', 'w').write(str(os.getpid()))\n"
 
@@ -470,6 +471,7 @@ def test_another_list_starts_a_new_zygote_and_the_old_one_ends_after_its_judges(
     assert not old.alive
 
 
+@pytest.mark.slow
 def test_judge_and_zygote_end_with_the_grader(either, temporary):
     root, environment = Path(__file__).parents[1], {**os.environ, "TMPDIR": str(temporary)}
     command = [sys.executable, "-c", GRADER, either]

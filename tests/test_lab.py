@@ -192,6 +192,7 @@ def fetched(address: str) -> str:
 NEWS = "/lab/api/settings/@jupyterlab/apputils-extension:notification"
 
 
+@pytest.mark.slow
 def test_jupyterlab_serves_the_lesson_asks_nothing_and_stops_cleanly(course, clean_environ):
     with served(course, clean_environ, free_port()) as (process, lines):
         address = lines[-1]
@@ -211,6 +212,7 @@ def test_jupyterlab_serves_the_lesson_asks_nothing_and_stops_cleanly(course, cle
     )
 
 
+@pytest.mark.slow
 def test_a_port_in_use_is_said_and_the_next_one_taken(course, clean_environ):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

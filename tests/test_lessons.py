@@ -30,6 +30,7 @@ def is_graded(cell: nbformat.NotebookNode) -> bool:
     return cell.metadata.get("nbgrader", {}).get("grade", False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_the_solution_runs_whole_and_quietly(lesson: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     executed = run(lesson, "solutions", tmp_path, monkeypatch)
@@ -41,6 +42,7 @@ def test_the_solution_runs_whole_and_quietly(lesson: str, tmp_path: Path, monkey
     assert [o for o in outputs(executed) if "image/png" in o.get("data", {})] == []  # a figure without words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_the_blank_lesson_stops_at_its_first_stub_in_one_line(lesson: str, tmp_path: Path, monkeypatch) -> None:
     with pytest.raises(CellExecutionError) as stopped:
@@ -48,6 +50,7 @@ def test_the_blank_lesson_stops_at_its_first_stub_in_one_line(lesson: str, tmp_p
     assert "NotImplementedError" in str(stopped.value) or "is not solved yet" in str(stopped.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_blank_checks_say_not_solved_yet(lesson: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     executed = run(lesson, "lessons", tmp_path, monkeypatch, allow_errors=True)
@@ -67,6 +70,7 @@ def errors_of(cells: list[str], tmp_path: Path) -> list[nbformat.NotebookNode]:
     return [output for output in outputs(scratch) if output.output_type == "error"]
 
 
+@pytest.mark.slow
 def test_an_error_that_every_learner_meets_is_one_sentence(tmp_path: Path) -> None:
     begin = "from rnn_helpers import check"
     too_early, empty, other = errors_of(

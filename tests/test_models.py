@@ -115,6 +115,7 @@ def in_new_process(code: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=120)
 
 
+@pytest.mark.slow
 def test_tensorflow_starts_without_a_word() -> None:
     ended = in_new_process(
         "from rnn_helpers.quietly import keras\nprint(keras.ops.shape(keras.layers.Dense(2)(keras.ops.ones((1, 3)))))"

@@ -1,7 +1,6 @@
 """Three students are graded in every lesson that test_nbgrader_cycle.py does not take, in a copy of the course.
 
-What they hand in is put where `nbgrader collect` would put it. This file takes every second of these lessons and
-test_nbgrader_scores_too.py the others with the same tests, so that two workers share them.
+What they hand in is put where `nbgrader collect` would put it.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ def course(tmp_path_factory) -> Path:
     return course_for_them(tmp_path_factory.mktemp("scores") / "course")
 
 
-@pytest.fixture(scope="module", params=SHORT[::2])
+@pytest.fixture(scope="module", params=SHORT)
 def lesson(request) -> str:
     return request.param
 

@@ -167,6 +167,7 @@ def test_the_gate_explorer_says_what_the_memory_does_at_the_marks(monkeypatch: p
     assert "from 1.00 to 1.00, input gate 0.50" in explorer.draw(2).alt
 
 
+@pytest.mark.slow
 def test_the_patient_explorer_shows_each_patient_without_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list = []
     monkeypatch.setattr(explorers.cards, "show", shown.append)

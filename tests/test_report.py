@@ -350,7 +350,10 @@ class TestMeasures:
         room.students[2].refused = ["Not JSON."]
         assert measures.items(room)[0].difficulty == 1.0
 
-    @pytest.mark.parametrize(("number", "rows_shown"), [(1, 1), (5, 5), (200, 200), (201, 40), (5000, 40)])
+    @pytest.mark.parametrize(
+        ("number", "rows_shown"),
+        [(1, 1), (5, 5), (200, 200), (201, 40), pytest.param(5000, 40, marks=pytest.mark.slow)],
+    )
     def test_the_map_has_a_row_for_each_student_until_they_are_put_together(self, number, rows_shown):
         room = random_class(number)
         shown = measures.score_map(room)
@@ -539,7 +542,7 @@ class TestLikeness:
 
 
 class TestPlots:
-    @pytest.mark.parametrize("number", [1, 5, 41, 61, 200, 5000])
+    @pytest.mark.parametrize("number", [1, 5, 41, 61, 200, pytest.param(5000, marks=pytest.mark.slow)])
     def test_each_plot_is_well_formed_says_its_numbers_and_has_ids_of_its_own(self, number):
         room = random_class(number)
         html = page(room)
@@ -607,6 +610,7 @@ class TestHostileText:
             random_class(3)
         )
 
+    @pytest.mark.slow
     def test_thousands_of_events_repairs_and_kinds_stay_a_page(self):
         room = random_class(3000)
         for number, student in enumerate(room.students):

@@ -10,6 +10,7 @@ from nbgrader.api import Gradebook
 from nbgrader_course import nbgrader
 from tiny_course import LESSON, cell, release, submit
 
+pytestmark = pytest.mark.nbgrader
 EXERCISES = ("first", "second", "third")
 SECONDS = 4  # for one cell, in this course
 

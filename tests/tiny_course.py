@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -29,11 +32,20 @@ def make_course(course: Path) -> Path:
 
 def release(course: Path, cells: list[nbformat.NotebookNode]) -> Path:
     """Write the solution of these cells, release it with the project's nbgrader_config.py, and return the folder."""
-    (course / "solutions" / LESSON).mkdir(parents=True)
-    shutil.copy(ROOT / "nbgrader_config.py", course)
     notebook = new_notebook(cells=cells)
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(notebook, course / "solutions" / LESSON / f"{LESSON}.ipynb")
+    return Path(shutil.copytree(_released(nbformat.writes(notebook)), course, dirs_exist_ok=True))
+
+
+@cache
+def _released(notebook: str) -> Path:
+    """Return a folder to copy, in which this notebook is released: nbgrader takes seconds to make a gradebook."""
+    folder = tempfile.mkdtemp(prefix="released-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    course = Path(folder) / "course"
+    (course / "solutions" / LESSON).mkdir(parents=True)
+    shutil.copy(ROOT / "nbgrader_config.py", course)
+    (course / "solutions" / LESSON / f"{LESSON}.ipynb").write_text(notebook, encoding="utf-8")
     nbgrader(course, "generate_assignment", LESSON)
     return course
 
