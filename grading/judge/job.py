@@ -30,7 +30,7 @@ from grading.forking.kernels import preload, preloaded
 from grading.judge import judge
 from grading.judge.session import Rules, Session, files_in
 from grading.judge.split import Plan, Source
-from grading.surroundings import NOTEBOOK_VARIABLE, SALT_VARIABLE
+from grading.surroundings import MEMORY_VARIABLE, NOTEBOOK_VARIABLE, SALT_VARIABLE
 
 PURPOSES = (judge.PURPOSE, provisioner.PURPOSE)
 
@@ -107,12 +107,14 @@ def do(job: Job) -> Done:
             (given / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(job.given / file, given / file)
         secret = {SALT_VARIABLE: job.salt} if job.salt else {}
-        about = {NOTEBOOK_VARIABLE: job.name, **secret}
+        bound = {MEMORY_VARIABLE: str(job.rules.judge_memory_mb)} if job.rules.judge_memory_mb else {}
+        about = {NOTEBOOK_VARIABLE: job.name, **secret, **bound}
         session = Session(job.rules, nb, Plan.of(job.sources), job.files, given, about)
         try:
             run_sync(session.run)()
             if job.is_reference:
-                modules[judge.PURPOSE] = run_sync(session.judge.modules)()
+                if run_sync(session.judge.alive)():  # after a test that takes much memory there is none
+                    modules[judge.PURPOSE] = run_sync(session.judge.modules)()
                 modules[provisioner.PURPOSE] = run_sync(session.student.modules)()
         finally:
             run_sync(session.stop)()

@@ -22,6 +22,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from traitlets.config import Config
 
+from grading.box.folders import remove
 from grading.judge.client import GRACE, Ended, Kernel, SwiftManager
 from grading.judge.judge import Judge
 from grading.judge.spare import spared
@@ -40,6 +41,7 @@ LATE = 0.05  # seconds after which a kernel that a cell told to end has at least
 class Rules:
     """What a notebook is held to: seconds for all of it and for one cell, and the rest as Run's settings say.
 
+    total_output_bytes: of the outputs of its cells together, what is kept; judge_memory_mb: memory of the judge
     course: the folder of the course; box: the settings of BoxedProvisioner
     """
 
@@ -49,6 +51,8 @@ class Rules:
     output_bytes: int
     restarts: int
     demonstrations: bool = False
+    total_output_bytes: int = 1 << 30
+    judge_memory_mb: int = 0
     course: str = ""
     box: Mapping[str, Any] = field(default_factory=dict)
 
@@ -67,7 +71,8 @@ class Session:
         name = nb.metadata.get("kernelspec", {}).get("name") or "python3"
         kept: dict[str, Any] = {"output_bytes": rules.output_bytes, "startup_timeout": rules.startup_timeout}
         self.config = Config({"BoxedProvisioner": rules.box, "CourseDirectory": {"root": rules.course}})
-        self.student = Kernel(SwiftManager, name, "", GRADING, config=self.config, **kept)
+        most = rules.total_output_bytes
+        self.student = Kernel(SwiftManager, name, "", GRADING, most_output=most, config=self.config, **kept)
         self.judge = Judge(str(given), variables, **kept)
         self.spared = set() if rules.demonstrations else spared(nb, plan.sources)
         self.in_force = ""  # what the box around the submission's kernel is
@@ -108,6 +113,8 @@ class Session:
 
     async def _start_student(self) -> None:
         """Start the submission's kernel in a copy of its files that nothing has touched."""
+        if self.student.folder:  # of the kernel before, which may have filled it
+            remove(Path(self.student.folder))
         self.student.folder = str(_copy_files(self.files, self.given.parent / f"work-{self.deaths}"))
         if limit := self.rules.box.get("cpu_seconds"):  # for the whole submission
             self.config.BoxedProvisioner.cpu_seconds = max(1, round(limit - self.student.cpu_seconds))
@@ -125,7 +132,7 @@ class Session:
         for attempt in range(2):
             if not await self._ready():
                 return self._say(cell, name, "skipped", self._why_not())
-            finished, ended = await self.student.run(cell.source, self._seconds())
+            finished, ended = await self.student.run(cell.source, self._seconds(), keep=True)
             if attempt or ended.how != "died" or not await self._was_another():
                 break
         cell.outputs, cell.execution_count = finished.outputs, finished.execution_count
