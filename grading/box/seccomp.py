@@ -167,7 +167,7 @@ PRETENDED = {
 # Allowed with some arguments only.
 SOCKET, CLONE, CLONE3, KILL, TGKILL = (41, 198), (56, 220), (435, 435), (62, 129), (234, 131)
 PRLIMIT, SENDTO, MMAP, PRCTL, CLOSE_RANGE = (302, 261), (44, 206), (9, 222), (157, 167), (436, 436)
-FCNTL, IOCTL, MADVISE = (72, 25), (16, 29), (28, 233)
+FCNTL, IOCTL, MADVISE, SETSOCKOPT = (72, 25), (16, 29), (28, 233), (54, 208)
 
 SET_MODE_FILTER, FOR_ALL_THREADS = 1, 1
 UNIX_SOCKETS, CLONE_THREAD, CLONE_FILES, FOREIGN_ABI = 1, 0x10000, 0x400, 0x40000000
@@ -184,6 +184,8 @@ FILE_COMMANDS |= {"F_ADD_SEALS": 1033, "F_GET_SEALS": 1034}
 # name who gets a signal or change attributes of files, the answer is that the file does not know them.
 DEVICE_COMMANDS = {"TCGETS": 0x5401, "TCGETS2": 0x802C542A, "TIOCGPGRP": 0x540F, "TIOCGWINSZ": 0x5413}
 DEVICE_COMMANDS |= {"FIONREAD": 0x541B, "FIONBIO": 0x5421, "FIONCLEX": 0x5450, "FIOCLEX": 0x5451}
+# Sizes of the buffers of sockets: of Linux's own memory, which nobody counts.
+BUFFERS = {"SO_SNDBUF": 7, "SO_RCVBUF": 8, "SO_SNDBUFFORCE": 32, "SO_RCVBUFFORCE": 33}
 # Advice that is kept to oneself: pages of files are shared, and what is put out others read from the disk again.
 ADVICE = {"MADV_MERGEABLE": 12, "MADV_COLD": 20, "MADV_PAGEOUT": 21}
 
@@ -250,6 +252,7 @@ def _conditions(own_pid: int) -> list[tuple[tuple[int, int], list[Instruction]]]
         (PRCTL, _by_value(0, {FORBID: [SET_PARENT_DEATH_SIGNAL, SET_DUMPABLE, SCHEDULE_WITH]}, ALLOW)),
         (FCNTL, _by_value(1, {PRETEND: LOCKS.values(), ALLOW: FILE_COMMANDS.values()}, FORBID)),
         (IOCTL, _by_value(1, {ALLOW: DEVICE_COMMANDS.values()}, UNKNOWN_TO_THE_FILE)),
+        (SETSOCKOPT, _by_value(2, {PRETEND: BUFFERS.values()}, ALLOW)),
         (MADVISE, _by_value(2, {PRETEND: ADVICE.values()}, ALLOW)),
     ]
 
