@@ -17,6 +17,7 @@ from grading.errors import CannotGrade
 # prepare when they are imported, which is once for all submissions.
 SALT_VARIABLE = "RNN_COURSE_SALT"
 NOTEBOOK_VARIABLE = "GRADED_NOTEBOOK"
+MEMORY_VARIABLE = "JUDGE_MEMORY_MB"  # of the process that runs the tests; nobody else reads it
 EXECUTION_VARIABLE = "NBGRADER_EXECUTION"  # nbgrader's: kernels know by it that they grade, and start in the box
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from pathlib import Path
 
@@ -12,12 +13,15 @@ from tiny_course import LESSON, cell, make_course, release, submit
 
 from grading.box import box, landlock, users
 from grading.box.box import announcement, missing_layers
+from grading.box.launching import small_environment
 from grading.box.provisioner import BoxedProvisioner, plug_in
 from grading.errors import CannotGrade
 
 pytestmark = pytest.mark.usefixtures("kernels_as_before")
 whole_box = pytest.mark.skipif(bool(missing_layers()), reason=f"this machine cannot: {missing_layers()}")
 
+READABLE = "os.open(box.__file__, os.O_RDONLY)"
+OWN = "os.open('own', os.O_RDWR | os.O_CREAT)"
 # {what is tried: (the code, the error it must meet)}; COURSE is the course's folder.
 ATTEMPTS = {
     "read the gradebook": ("open(f'{COURSE}/gradebook.db', 'rb').read()", "PermissionError"),
@@ -53,11 +57,56 @@ ATTEMPTS = {
     "hide from the watcher": ("system_call('prctl', 4, 0, 0, 0, 0)", "PermissionError"),
     "hide open files in a thread": ("system_call('syscall', 436, 3, 3, 2)", "PermissionError"),
     "read as root": ("open('/etc/shadow').read()", "PermissionError"),
+    "watch a closed folder": ("system_call('inotify_init')", "PermissionError"),
+    "watch it with flags": ("system_call('inotify_init1', 0o4000)", "PermissionError"),
+    "add a folder to watch": ("system_call('inotify_add_watch', 0, COURSE.encode(), 0x100)", "PermissionError"),
+    "watch the file system": ("system_call('fanotify_init', 0, 0)", "PermissionError"),
+    "be told of new files": ("fcntl.fcntl(os.open('/usr', os.O_RDONLY), fcntl.F_NOTIFY, 4)", "PermissionError"),
+    "have readers wait": (f"fcntl.fcntl({READABLE}, fcntl.F_SETLEASE, fcntl.F_WRLCK)", "PermissionError"),
+    "have writers wait": (f"fcntl.fcntl({READABLE}, fcntl.F_SETLEASE, fcntl.F_RDLCK)", "PermissionError"),
+    "have who takes its file wait": (f"fcntl.fcntl({OWN}, fcntl.F_SETLEASE, fcntl.F_WRLCK)", "PermissionError"),
+    "delegate its file": (f"fcntl.fcntl({OWN}, 1040, bytes(8))", "PermissionError"),
+    "have the grader signalled": (f"fcntl.fcntl({OWN}, fcntl.F_SETOWN, os.getppid())", "PermissionError"),
+    "have it signalled by a structure": (f"fcntl.fcntl({OWN}, 15, bytes(8))", "PermissionError"),
+    "choose the signal": (f"fcntl.fcntl({OWN}, 10, 9)", "PermissionError"),
+    "have it signalled by ioctl": (f"fcntl.ioctl({OWN}, 0x8901, bytes(4))", "OSError"),
+    "keep a hint with a file": (f"fcntl.fcntl({OWN}, 1036, bytes(8))", "PermissionError"),
+    "change attributes of a file": (f"fcntl.ioctl({OWN}, 0x40086602, bytes(8))", "OSError"),
+    "see what of a file is in memory": ("system_call('mincore', 0, 0, 0)", "PermissionError"),
+    "list the connections": ("open('/proc/net/tcp').read()", "PermissionError"),
+    "list the sockets": ("open('/proc/self/net/unix').read()", "PermissionError"),
+    "list the interfaces": ("open('/proc/thread-self/net/dev').read()", "PermissionError"),
+    "list them in a thread's folder": (
+        "open(f'/proc/self/task/{threading.get_native_id()}/net/tcp').read()",
+        "PermissionError",
+    ),
+    "list the mounts": ("open('/proc/self/mountinfo').read()", "PermissionError"),
+    "list the mounts, as ever": ("open('/proc/mounts').read()", "PermissionError"),
+    "name its control group": ("open('/proc/self/cgroup').read()", "PermissionError"),
+    "list control groups": ("os.listdir('/sys/fs/cgroup')", "PermissionError"),
+    "list the users": ("open('/etc/passwd').read()", "PermissionError"),
+    "name the machine": ("open('/proc/sys/kernel/random/boot_id').read()", "PermissionError"),
+    "list network cards": ("os.listdir('/sys/class/net')", "PermissionError"),
+    "take a name that others see": ("socket.socket(socket.AF_UNIX).bind(chr(0) + 'taken')", "PermissionError"),
+    "take any name": ("socket.socket(socket.AF_UNIX).bind('')", "PermissionError"),
+    "make a queue": ("system_call('msgget', 7, 0o1666)", "PermissionError"),
+    "remove somebody's queue": ("system_call('msgctl', 0, 0, None)", "PermissionError"),
+    "make a semaphore": ("system_call('semget', 7, 1, 0o1666)", "PermissionError"),
+    "remove somebody's shared memory": ("system_call('shmctl', 0, 0, None)", "PermissionError"),
+    "outlive the grader": ("system_call('prctl', 1, 0, 0, 0, 0)", "PermissionError"),
+    "leave its session": ("os.setsid()", "PermissionError"),
+    "pin the grader to a processor": ("os.sched_setaffinity(os.getppid(), {0})", "succeeded: None"),
+    "put files out of memory": (f"os.posix_fadvise({READABLE}, 0, 0, os.POSIX_FADV_DONTNEED)", "succeeded: None"),
+    "make all wait for the disk": ("os.sync()", "succeeded: None"),
+    "lock what all read": (f"fcntl.flock({READABLE}, fcntl.LOCK_EX)", "succeeded: None"),
+    "lock a folder that all read": ("fcntl.flock(os.open('/usr', os.O_RDONLY), fcntl.LOCK_EX)", "succeeded: None"),
+    "lock a record of it": (f"fcntl.lockf({READABLE}, fcntl.LOCK_SH)", "succeeded: None"),
+    "lock a record for an open file": (f"fcntl.fcntl({READABLE}, 37, bytes(32))[:0]", "succeeded: b''"),
     "allocate too much": ("bytearray(64 << 30)", "MemoryError"),
     "write too large a file": ("open('large', 'wb').truncate(1 << 40)", "OSError"),
 }
 ATTACK = """
-import ctypes, json, mmap, os, resource, socket, subprocess
+import ctypes, fcntl, json, mmap, os, resource, socket, subprocess, threading
 from grading.box import box
 COURSE = {course!r}
 def system_call(name, *arguments):
@@ -153,6 +202,41 @@ def test_permissions_and_times_stay_though_changing_them_seems_to_work(attacked)
 
 @whole_box
 @pytest.mark.nbgrader
+def test_a_lock_that_seems_to_hold_keeps_nobody_waiting(tmp_path, monkeypatch, kernels_as_before):
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    plug_in()
+    take = (
+        "import fcntl, os\nfrom grading.box import box\nkept = [os.open(name, os.O_RDWR | os.O_CREAT) for name in 'ab']"
+    )
+    take += f"\nkept.append({READABLE})\nfcntl.flock(kept[0], fcntl.LOCK_EX)\nfcntl.lockf(kept[1], fcntl.LOCK_EX)"
+    take += "\nfcntl.flock(kept[2], fcntl.LOCK_EX)"
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(tmp_path))
+    try:
+        reply = client.execute(take, reply=True, timeout=60)["content"]
+        assert reply["status"] == "ok", reply
+        for path, lock in ((tmp_path / "a", fcntl.flock), (tmp_path / "b", fcntl.lockf), (box.__file__, fcntl.flock)):
+            with open(path, "r+b") as file:
+                lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # or BlockingIOError
+    finally:
+        manager.shutdown_kernel(now=True)
+        client.stop_channels()
+
+
+SECRETS = ["TF_TOKEN_app_terraform_io", "TF_VAR_password", "TF_CLI_CONFIG_FILE", "TF_CONFIG", "TF_WORKSPACE"]
+SECRETS += ["CUDA_TOKEN", "XLA_SECRET", "OMP_PASSWORD", "MKL_LICENSE_FILE", "OPENBLAS_KEY", "LC_PASSWORD", "KERAS_KEY"]
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_variable_arrives_by_its_own_name_only(name, tmp_path):
+    graders = {name: "secret", "OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "LC_ALL": "C.UTF-8"}
+    child = small_environment(graders, [], tmp_path, tmp_path)
+    assert name not in child
+    assert {"OMP_NUM_THREADS", "TF_CPP_MIN_LOG_LEVEL", "LC_ALL"} <= child.keys()
+    assert small_environment(graders, [name], tmp_path, tmp_path)[name] == "secret"  # where a course asks for it
+
+
+@whole_box
+@pytest.mark.nbgrader
 def test_of_the_graders_environment_only_what_was_named_arrives(attacked):
     course, left = attacked
     environment = left["environment"]
@@ -208,6 +292,20 @@ LIBRARIES = {
         "import shutil, zipfile\nopen('a', 'w').write('1')\nshutil.copy('a', 'b')\nshutil.copy2('a', 'c')\n"
         "archive = shutil.make_archive('all', 'gztar', '.', 'a')\nshutil.unpack_archive(archive, 'out')\n"
         "good = open('out/a').read() == open('c').read() == '1'"
+    ),
+    "a database": (
+        "import sqlite3\nwith sqlite3.connect('own.db') as own:\n    own.execute('create table a (b)')\n"
+        "    own.execute('insert into a values (4)')\n"
+        "good = sqlite3.connect('own.db').execute('select b from a').fetchall() == [(4,)]"
+    ),
+    "HDF5, which locks": (
+        "import h5py\nwith h5py.File('own.h5', 'w') as own:\n    own['a'] = [1, 2]\n"
+        "with h5py.File('own.h5') as own:\n    good = own['a'][:].tolist() == [1, 2]"
+    ),
+    "a look at oneself": (
+        "import os, psutil\nme = psutil.Process()\n"
+        "good = me.memory_info().rss > 0 and me.num_threads() == len(os.listdir('/proc/self/task'))\n"
+        "good = good and me.num_fds() > 0"
     ),
     "temporary files": "import tempfile\nwith tempfile.TemporaryFile() as f:\n    good = f.write(b'1') == 1",
 }

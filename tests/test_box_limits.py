@@ -118,6 +118,12 @@ ENDS = {
         {"memory_mb": 600},
         "used more than 600 MB of memory",
     ),
+    "page tables": (
+        "import mmap\nkept = []\nfor _ in range(16):\n    kept.append(mmap.mmap(-1, 64 << 30, flags=0x4022, prot=1))\n"
+        "    for place in range(0, 64 << 30, 2 << 20): kept[-1][place]",
+        {"memory_mb": 600},
+        "used more than 600 MB of memory",
+    ),
     "an exit": ("import os; os._exit(3)", {}, "ended itself with exit code 3"),
     "a crash": ("import ctypes; ctypes.string_at(0)", {}, "crashed (SIGSEGV)"),
 }
@@ -171,6 +177,56 @@ def test_threads_are_limited_for_each_submission(tmp_path):
         assert run(one, threads) == ""
         assert run(other, threads) == ""
         assert run(one, threads) == "RuntimeError"
+
+
+SOCKETS = """
+import socket
+kept, total = [], 0
+try:
+    while True:
+        kept += socket.socketpair()
+        kept[-2].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 30)
+        kept[-2].setblocking(False)
+        try:
+            while True: total += kept[-2].send(bytes(1 << 16))
+        except BlockingIOError: pass
+except OSError: print(total)
+"""
+PIPES = """
+import fcntl, os
+kept, total = [], 0
+try:
+    while True:
+        kept += os.pipe()
+        os.set_blocking(kept[-1], False)
+        try: fcntl.fcntl(kept[-1], fcntl.F_SETPIPE_SZ, 1 << 20)
+        except PermissionError: pass
+        try:
+            while True: total += os.write(kept[-1], bytes(4096))
+        except BlockingIOError: pass
+except OSError: print(total)
+"""
+TIMERS = """
+import ctypes
+total, timer = 0, ctypes.create_string_buffer(8)
+while total < 50_000 and ctypes.CDLL(None).timer_create(1, None, timer) == 0: total += 1
+print(total)
+"""
+# {what Linux itself keeps for a kernel: (how to have it keep as much as it will, what is too much)}
+KEPT_BY_LINUX = {
+    "bytes in sockets": (SOCKETS, 150 << 20),
+    "bytes in pipes": (PIPES, 40 << 20),
+    "timers": (TIMERS, 2000),
+}
+
+
+@whole_box
+@pytest.mark.nbgrader
+@pytest.mark.parametrize("what", KEPT_BY_LINUX)
+def test_what_linux_itself_keeps_for_a_kernel_is_bounded(what, tmp_path):
+    code, too_much = KEPT_BY_LINUX[what]
+    with kernel(tmp_path / "work") as manager:
+        assert int(run(manager, code)) < too_much
 
 
 @pytest.mark.parametrize(
@@ -239,6 +295,31 @@ def test_the_filter_decides_by_what_a_call_is_about(column):
         (seccomp.PRETENDED["fchmod"], 3): pretend,
         (seccomp.FORBIDDEN["memfd_create"], 0): forbid,
         (seccomp.FORBIDDEN["execve"], 0): forbid,
+        (seccomp.FORBIDDEN["inotify_init1"], 0): forbid,
+        (seccomp.FORBIDDEN["bind"], 3): forbid,
+        (seccomp.FORBIDDEN["io_setup"], 9): forbid,
+        (seccomp.FORBIDDEN["statmount"], 9): forbid,
+        (seccomp.PRETENDED["flock"], 3, 2): pretend,
+        (seccomp.PRETENDED["sched_setaffinity"], 8): pretend,
+        (seccomp.PRCTL, 1): forbid,  # to outlive its parent
+        (seccomp.PRCTL, 62): forbid,
+        (seccomp.FCNTL, 3, 4): allow,  # F_SETFL
+        (seccomp.FCNTL, 3, 1030): allow,  # F_DUPFD_CLOEXEC
+        (seccomp.FCNTL, 3, 6): pretend,  # F_SETLK
+        (seccomp.FCNTL, 3, 38): pretend,  # F_OFD_SETLKW
+        (seccomp.FCNTL, 3, 1 << 32 | 1024): forbid,  # F_SETLEASE, as Linux reads it
+        (seccomp.FCNTL, 3, 1026): forbid,  # F_NOTIFY
+        (seccomp.FCNTL, 3, 8): forbid,  # F_SETOWN
+        (seccomp.FCNTL, 3, 10): forbid,  # F_SETSIG
+        (seccomp.FCNTL, 3, 1031): forbid,  # F_SETPIPE_SZ
+        (seccomp.FCNTL, 3, 1040): forbid,  # F_SETDELEG
+        (seccomp.IOCTL, 1, 0x5401): allow,  # TCGETS: isatty
+        (seccomp.IOCTL, 1, 0x8901): seccomp.UNKNOWN_TO_THE_FILE[3],  # FIOSETOWN
+        (seccomp.IOCTL, 1, 0x5412): seccomp.UNKNOWN_TO_THE_FILE[3],  # TIOCSTI
+        (seccomp.MADVISE, 0, 4096, 4): allow,  # MADV_DONTNEED
+        (seccomp.MADVISE, 0, 4096, 21): pretend,  # MADV_PAGEOUT
+        (seccomp.SETSOCKOPT, 3, 1, 7): pretend,  # SO_SNDBUF
+        (seccomp.SETSOCKOPT, 3, 1, 2): allow,
     }
     for (numbers, *arguments), expected in decisions.items():
         assert answer(column, numbers[column], *arguments) == expected, (numbers, arguments)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,3 +85,95 @@ def test_many_kernels_at_once_are_all_heard():
 
     cells = asyncio.run(main())
     assert [cell.outputs[0].text for cell, _ in cells] == [f"{number}\n" for number in range(len(cells))]
+
+
+# --- what a kernel that sends without end takes of the grader's memory
+
+SEND = "import time\nsend = get_ipython().kernel.iopub_thread.send_multipart\n"
+FLOODS = {
+    "large messages": "print('x' * 60_000_000)",
+    "many messages": f"{SEND}for _ in range(40): send([b'x', bytes(8 << 20)])\ntime.sleep(1)",
+    "a message of many parts": f"{SEND}send([b'x'] + [bytes(8 << 20)] * 40)\ntime.sleep(1)",
+    "a message of many items": "from IPython.display import display\n"
+    "display({'text/plain': 'x', 'application/json': [[]] * 3_000_000}, raw=True)",
+    "what nobody reads": f"{SEND}\nfor _ in range(3000): send([b'x', bytes(100_000)])\ntime.sleep(1)",
+    "deep nesting": "deep = []\nfor _ in range(900): deep = [deep]\nfrom IPython.display import display\n"
+    "for _ in range(200): display({'text/plain': 'x', 'application/json': deep}, raw=True)",
+}
+
+
+def highest_mb() -> int:
+    """Return the most memory that this process had at once."""
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) // 1024
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere nobody says how much memory there was")
+@pytest.mark.parametrize("what", FLOODS)
+def test_the_memory_that_a_kernel_takes_here_is_bounded_in_a_cell_and_while_a_test_runs(what):
+    async def main() -> tuple[Any, str, Any]:
+        one = kernel(PYTHON)
+        try:
+            await one.start()
+            _, ended = await one.run(FLOODS[what], 60)
+            request = await one.send(FLOODS[what])
+            await asyncio.sleep(3)  # the test
+            assert await one.responds(request)
+            text = await one.printed(request)
+            return ended, text, await one.run("print(6 * 7)", 60)
+        finally:
+            await one.stop()
+
+    Path("/proc/self/clear_refs").write_text("5")  # from here on the highest mark counts anew
+    before = highest_mb()
+    ended, text, (cell, after) = asyncio.run(main())
+    grown = highest_mb() - before
+    assert grown < 120, f"the grader grew by {grown} MB"
+    assert len(text) < 2 << 20
+    assert ended.how in ("well", "flood")
+    assert [output.text for output in cell.outputs] == ["42\n"]
+    assert after == Ended()
+
+
+def test_a_figure_of_five_megabytes_arrives_where_the_settings_allow_it():
+    async def main() -> Any:
+        one = Kernel(manager_of(PYTHON), "", os.getcwd(), {}, output_bytes=8 << 20, startup_timeout=60)
+        try:
+            await one.start()
+            code = "from IPython.display import display\ndisplay({'image/png': 'iVBO' * 1_250_000}, raw=True)"
+            return await one.run(code, 60)
+        finally:
+            await one.stop()
+
+    cell, ended = asyncio.run(main())
+    assert ended == Ended()
+    assert [len(output.data["image/png"]) for output in cell.outputs] == [5_000_000]
+
+
+def test_a_reply_that_is_too_large_ends_the_kernel_at_once():
+    async def main() -> tuple[Ended, bool]:
+        one = kernel(PYTHON)
+        try:
+            await one.start()
+            payload = "get_ipython().payload_manager.write_payload({'source': 'x' * 20_000_000})"
+            return (await one.run(payload, 600))[1], await one.alive()
+        finally:
+            await one.stop()
+
+    assert asyncio.run(main()) == (Ended("died", "it did not reply as a kernel does"), False)
+
+
+def test_of_a_notebook_the_outputs_are_kept_as_far_as_they_fit_together():
+    async def main() -> list[tuple[int, str]]:
+        one = Kernel(
+            manager_of(PYTHON), "", os.getcwd(), {}, most_output=2500, output_bytes=1 << 20, startup_timeout=60
+        )
+        try:
+            await one.start()
+            await one.run("print('x' * 2000)", 60)  # run again, and not kept
+            ran = [await one.run("print('x' * 1000)", 60, keep=True) for _ in range(4)]
+            return [(len(cell.outputs[0].text) > 999, ended.how) for cell, ended in ran]
+        finally:
+            await one.stop()
+
+    assert asyncio.run(main()) == [(True, "well"), (True, "well"), (False, "flood"), (False, "flood")]

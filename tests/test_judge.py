@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -479,3 +480,63 @@ def test_judge_and_zygote_end_with_the_grader(either, temporary):
     pids = [int(pid) for pid in grader.stdout.split()]
     assert len(pids) == (2 if either == "forked" else 1), grader.stderr
     assert eventually(lambda: all(map(gone, pids)))
+
+
+# --- memory
+
+LARGE = {
+    "a list": "items = list(range(60_000_000))",
+    "an array": "import numpy\nitems = numpy.ones(300_000_000)",
+    "a text": "items = 'x' * (2 << 30)",
+}
+
+
+@only_linux
+@pytest.mark.parametrize("what", LARGE)
+def test_a_test_that_takes_too_much_memory_costs_itself_and_the_next_has_all_of_it(what, either, tmp_path):
+    async def main() -> list[Any]:
+        async with judge(JUDGE_MEMORY_MB="1500") as one:
+            said = []
+            for source in (LARGE[what], "print(len(bytes(600 << 20)))"):
+                if not await one.alive():
+                    await one.stop()
+                    await one.start()
+                await one.do("prepare", 60, folder=str(tmp_path), statements=[])
+                finished, ended = await one.run(source, 60)
+                said += [*finished.outputs, ended]
+                await one.do("end", 60)  # in which one that is spent is found to have ended
+            return said
+
+    error, ended, printed, ended_too = asyncio.run(main())
+    assert (error.ename, ended) == ("MemoryError", Ended())
+    assert (printed.text, ended_too) == (f"{600 << 20}\n", Ended())
+
+
+@only_linux
+def test_what_a_test_keeps_does_not_count_against_the_next(tmp_path):
+    async def main() -> list[str]:
+        async with judge(JUDGE_MEMORY_MB="1500") as one:
+            said = []
+            for _ in range(3):
+                if not await one.alive():
+                    await one.stop()
+                    await one.start()
+                await one.do("prepare", 60, folder=str(tmp_path), statements=[])
+                finished, _ = await one.run(
+                    "kept = [*globals().get('kept', []), bytes(900 << 20)]\nprint(len(kept))", 60
+                )
+                said += [output.get("text", output.get("ename")) for output in finished.outputs]
+                await one.do("end", 60)
+            return said
+
+    assert asyncio.run(main()) == ["1\n"] * 3
+
+
+def test_without_a_limit_none_is_set():
+    async def main() -> list[str]:
+        async with judge() as one:
+            await one.do("prepare", 60, folder="/", statements=[])
+            finished, _ = await one.run("import resource\nprint(resource.getrlimit(resource.RLIMIT_DATA)[0])", 60)
+            return [output.text for output in finished.outputs]
+
+    assert asyncio.run(main()) == [f"{resource.getrlimit(resource.RLIMIT_DATA)[0]}\n"]

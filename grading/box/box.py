@@ -20,9 +20,18 @@ from grading.box.limits import apply_limits, die_first
 # What libraries read at their start: the loader, fonts, time zones, and how many processors there are.
 SYSTEM: tuple[str, ...] = ("/usr", "/lib", "/lib64", "/bin", "/nix/store")
 SYSTEM += tuple(f"/etc/{name}" for name in ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "ssl"))
-SYSTEM += tuple(f"/etc/{name}" for name in ("localtime", "timezone", "fonts", "mime.types", "nsswitch.conf", "passwd"))
+SYSTEM += tuple(f"/etc/{name}" for name in ("localtime", "timezone", "fonts", "mime.types", "nsswitch.conf"))
 SYSTEM += tuple(f"/proc/{name}" for name in ("cpuinfo", "meminfo", "stat", "filesystems", "loadavg", "version"))
-SYSTEM += ("/proc/self", "/proc/sys/vm", "/proc/sys/kernel", "/sys/devices/system", "/sys/fs/cgroup")
+SYSTEM += ("/proc/sys/vm/overcommit_memory", "/proc/sys/kernel/osrelease", "/proc/sys/kernel/pid_max")
+SYSTEM += ("/sys/devices/system/cpu", "/sys/devices/system/node")
+# The limits of a container, which joblib and the like count processors by. Beside them lie the names of all services.
+SYSTEM += ("/sys/fs/cgroup/cpu.max", "/sys/fs/cgroup/cpuset.cpus.effective", "/sys/fs/cgroup/memory.max")
+SYSTEM += ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us")
+SYSTEM += ("/sys/fs/cgroup/memory/memory.limit_in_bytes",)
+# Of /proc/self what tells of the process; the rest tells of the machine: its network, mounts, control groups.
+OWN_PROCESS = tuple(f"/proc/self/{name}" for name in ("stat", "statm", "status", "cmdline", "comm", "environ", "auxv"))
+OWN_PROCESS += tuple(f"/proc/self/{name}" for name in ("maps", "smaps", "smaps_rollup", "limits", "io", "fd", "fdinfo"))
+OWN_THREADS = "/proc/self/task"  # to be counted; in the folder of a thread lies all that lies in that of the process
 # Not /dev/zero: mapped as shared it is memory that no limit counts.
 DEVICES = ("/dev/null", "/dev/full", "/dev/random", "/dev/urandom")
 
@@ -111,8 +120,8 @@ def _is_root() -> bool:
 
 
 def _rights(box: Box) -> list[tuple[str, int]]:
-    rights = [(path, landlock.READ) for path in box.readable]
-    rights += [(path, landlock.READ_FOLDER) for path in box.listed]
+    rights = [(path, landlock.READ) for path in [*OWN_PROCESS, *box.readable]]
+    rights += [(path, landlock.READ_FOLDER) for path in [OWN_THREADS, *box.listed]]
     rights += [(path, landlock.READ_FILE | landlock.WRITE_FILE) for path in DEVICES]
     rights.append((box.home, landlock.WRITE | landlock.MAKE_SOCKET))
     rights.append((box.work, landlock.WRITE))

@@ -19,6 +19,9 @@ from grading.box.box import Box, enter, seal
 from grading.box.syscalls import DIE_WITH_PARENT, prctl
 from grading.box.withheld import withhold
 from grading.forking import ENDS_WITH_PARENT
+from grading.judge.sockets import reserve
+
+RESERVED = "reserved"  # in the private home: the socket on which the kernel will wait for the judge
 
 
 def main() -> None:
@@ -38,6 +41,7 @@ def main() -> None:
         warnings.filterwarnings("ignore", "Couldn't bind IOPub Pipe")  # what subprocesses print; there are none
         app.initialize()
     _without_programs(app.shell)
+    reserve(os.path.join(box.home, RESERVED))
     seal(box)
     _let_go_of(terminal)
     sys.path.insert(_place_of_the_submission(sys.path), "")

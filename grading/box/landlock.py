@@ -24,6 +24,9 @@ ON_A_FILE = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | DEVICE_COMMANDS
 
 TCP_BIND_AND_CONNECT = 0b11
 ABSTRACT_SOCKETS_AND_SIGNALS = 0b11
+PROCESSES = "/proc/"
+
+_held: list[int] = []  # what Linux would otherwise forget
 
 
 def version() -> int:
@@ -79,4 +82,8 @@ def _allow(ruleset: int, path: str, allowed: int) -> None:
             allowed &= ON_A_FILE
         call(ADD_RULE, ruleset, BENEATH_A_PATH, struct.pack("=Qi", allowed, handle), 0)
     finally:
-        os.close(handle)
+        # A rule is about an inode. When memory runs short /proc drops those that nobody holds, and later makes others.
+        if path.startswith(PROCESSES):
+            _held.append(handle)
+        else:
+            os.close(handle)

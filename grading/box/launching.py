@@ -21,9 +21,50 @@ HOME_VARIABLES: tuple[str, ...] = ("HOME", "TMPDIR", "IPYTHONDIR", "MPLCONFIGDIR
 HOME_VARIABLES += ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
 # Asked before the list of users, which has no name for one that comes and goes.
 USER_VARIABLES = ("USER", "LOGNAME")
-USUAL_VARIABLES: tuple[str, ...] = ("PATH", "LANG", "LANGUAGE", "LC_*", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
-USUAL_VARIABLES += ("CONDA_PREFIX", "NBGRADER_EXECUTION", "PYTHONHASHSEED", "PYTHONUTF8", "PYTHONIOENCODING")
-USUAL_VARIABLES += ("PYTHONWARNINGS", "OPENBLAS_*", "OMP_*", "MKL_*", "TF_*", "XLA_*", "CUDA_*", "KERAS_BACKEND")
+# By name, never by prefix: Terraform keeps passwords in TF_TOKEN_... and TF_VAR_..., and anybody may invent a name.
+LOCALE: tuple[str, ...] = ("LANG", "LANGUAGE", "TZ") + tuple(
+    f"LC_{name}"
+    for name in ("ALL", "ADDRESS", "COLLATE", "CTYPE", "IDENTIFICATION", "MEASUREMENT", "MESSAGES", "MONETARY")
+    + ("NAME", "NUMERIC", "PAPER", "TELEPHONE", "TIME")
+)
+PYTHON: tuple[str, ...] = (
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "VIRTUAL_ENV",
+    "CONDA_PREFIX",
+    "NBGRADER_EXECUTION",
+    "PYTHONHASHSEED",
+)
+PYTHON += ("PYTHONUTF8", "PYTHONIOENCODING", "PYTHONWARNINGS")
+OPENBLAS: tuple[str, ...] = (
+    "OPENBLAS_NUM_THREADS",
+    "OPENBLAS_DEFAULT_NUM_THREADS",
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_VERBOSE",
+)
+OPENBLAS += ("OPENBLAS_BLOCK_FACTOR", "OPENBLAS_L2_SIZE", "OPENBLAS_THREAD_TIMEOUT", "GOTO_NUM_THREADS")
+OPENMP: tuple[str, ...] = (
+    "OMP_NUM_THREADS",
+    "OMP_THREAD_LIMIT",
+    "OMP_DYNAMIC",
+    "OMP_PROC_BIND",
+    "OMP_PLACES",
+    "OMP_SCHEDULE",
+)
+OPENMP += ("OMP_STACKSIZE", "OMP_WAIT_POLICY", "OMP_MAX_ACTIVE_LEVELS", "OMP_NESTED", "OMP_CANCELLATION")
+MKL: tuple[str, ...] = ("MKL_NUM_THREADS", "MKL_DOMAIN_NUM_THREADS", "MKL_DYNAMIC", "MKL_CBWR", "MKL_THREADING_LAYER")
+MKL += ("MKL_INTERFACE_LAYER", "MKL_ENABLE_INSTRUCTIONS", "MKL_VERBOSE")
+TENSORFLOW: tuple[str, ...] = (
+    "TF_CPP_MIN_LOG_LEVEL",
+    "TF_CPP_MAX_VLOG_LEVEL",
+    "TF_CPP_VMODULE",
+    "TF_ENABLE_ONEDNN_OPTS",
+)
+TENSORFLOW += ("TF_SET_ONEDNN_FPMATH_MODE", "TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_USE_LEGACY_KERAS")
+TENSORFLOW += ("TF_DETERMINISTIC_OPS", "TF_DETERMINISTIC_ORDER", "TF_CUDNN_DETERMINISTIC", "TF_CUDNN_USE_AUTOTUNE")
+TENSORFLOW += ("TF_FORCE_GPU_ALLOW_GROWTH", "TF_GPU_ALLOCATOR", "TF_GPU_THREAD_MODE", "TF_GPU_THREAD_COUNT")
+TENSORFLOW += ("TF_XLA_FLAGS", "XLA_FLAGS", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "KERAS_BACKEND")
+USUAL_VARIABLES: tuple[str, ...] = (*LOCALE, *PYTHON, *OPENBLAS, *OPENMP, *MKL, *TENSORFLOW)
 
 
 def small_environment(whole: Mapping[str, str], more: Iterable[str], home: Path, packages: Path) -> dict[str, str]:
@@ -31,8 +72,12 @@ def small_environment(whole: Mapping[str, str], more: Iterable[str], home: Path,
 
     more: names, or patterns of names, that the course keeps
     """
-    kept = (*USUAL_VARIABLES, *more)
-    child = {name: text for name, text in whole.items() if any(fnmatch(name, known) for known in kept)}
+    patterns = [*more]
+    child = {
+        name: text
+        for name, text in whole.items()
+        if name in USUAL_VARIABLES or any(fnmatch(name, pattern) for pattern in patterns)
+    }
     child.update(dict.fromkeys(HOME_VARIABLES, str(home)))
     child.update(dict.fromkeys(USER_VARIABLES, "student"))
     return {**child, "PYTHONPATH": str(packages), "PYTHONUSERBASE": site.getuserbase()}

@@ -16,6 +16,7 @@ LIMITS = {
     "open_files": ("RLIMIT_NOFILE", 1),
     "processes": ("RLIMIT_NPROC", 1),
     "core_mb": ("RLIMIT_CORE", MEGABYTE),
+    "signals": ("RLIMIT_SIGPENDING", 1),  # that wait, timers too: counted for each user
 }
 
 

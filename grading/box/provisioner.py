@@ -242,6 +242,7 @@ class BoxedProvisioner(LocalProvisioner):
         """Return the limits that the kernel sets itself; those that it does not know the watcher looks after."""
         limits = {name: value for name, value in self._limits().items() if name in LIMITS}
         limits["cpu_seconds"] = max(1, round(self.cpu_seconds - self._cpu_seconds_before))
+        limits["signals"] = self.processes  # one for each thread
         if not self._user:
             limits["processes"] = max(self.processes, PROCESSES_OF_THE_GRADER)
         return limits

@@ -11,6 +11,7 @@ import os
 import platform
 import struct
 import sys
+from collections.abc import Iterable, Mapping
 from ctypes import addressof, create_string_buffer
 
 from grading.box.syscalls import call, forbid_new_privileges
@@ -19,7 +20,7 @@ from grading.box.syscalls import call, forbid_new_privileges
 MACHINES = {"x86_64": (0xC000003E, 0, 317), "aarch64": (0xC00000B7, 1, 277)}
 NEVER = -1  # the machine has no such system call
 
-# Forbidden whatever the arguments. Not among them is sched_setscheduler: libzmq aborts when a thread is refused it.
+# Forbidden whatever the arguments.
 FORBIDDEN = {
     # reaching other programs: their sockets, their memory, their signals
     "connect": (42, 203),
@@ -42,11 +43,34 @@ FORBIDDEN = {
     "setpriority": (141, 140),
     "ioprio_set": (251, 30),
     "sched_setattr": (314, 274),
+    "setpgid": (109, 154),
+    "setsid": (112, 157),
+    # meeting other programs at an object that is named in the whole machine; the name of a socket may be abstract
+    "bind": (49, 200),
     "shmget": (29, 194),
     "shmat": (30, 196),
+    "shmctl": (31, 195),
     "msgget": (68, 186),
+    "msgsnd": (69, 189),
+    "msgrcv": (70, 188),
+    "msgctl": (71, 187),
     "semget": (64, 190),
+    "semop": (65, 193),
+    "semctl": (66, 191),
+    "semtimedop": (220, 192),
     "mq_open": (240, 180),
+    "mq_unlink": (241, 181),
+    # learning what others do with files: names in folders that are closed, and what of them is in memory
+    "inotify_init": (253, NEVER),
+    "inotify_init1": (294, 26),
+    "inotify_add_watch": (254, 27),
+    "fanotify_init": (300, 262),
+    "fanotify_mark": (301, 263),
+    "mincore": (27, 232),
+    "cachestat": (451, 451),
+    "statmount": (457, 457),
+    "listmount": (458, 458),
+    "listns": (470, 470),
     # new programs and processes
     "fork": (57, NEVER),
     "vfork": (58, NEVER),
@@ -91,8 +115,8 @@ FORBIDDEN = {
     "io_uring_register": (427, 427),
     "bpf": (321, 280),
     "perf_event_open": (298, 241),
+    "io_setup": (206, 0),  # of these contexts there is one number for the whole machine
     "userfaultfd": (323, 282),
-    "fanotify_init": (300, 262),
     "keyctl": (250, 219),
     "add_key": (248, 217),
     "request_key": (249, 218),
@@ -118,9 +142,9 @@ FORBIDDEN = {
     "iopl": (172, NEVER),
     "ioperm": (173, NEVER),
 }
-# Permissions and times of files, which Landlock leaves open too: nothing happens, and the answer is that it did.
-# Honest code (shutil.copy, zipfile, tarfile) sets them on its own files and has no use for them.
+# Nothing happens, and the answer is that it did. Honest code makes these calls in passing and has no use for them.
 PRETENDED = {
+    # permissions and times of files, which Landlock leaves open: shutil.copy, zipfile, tarfile
     "chmod": (90, NEVER),
     "fchmod": (91, 52),
     "fchmodat": (268, 53),
@@ -129,14 +153,41 @@ PRETENDED = {
     "utimes": (235, NEVER),
     "futimesat": (261, NEVER),
     "utimensat": (280, 88),
+    # locks, which would hold on any file that is readable: HDF5; in its own folders a kernel is alone
+    "flock": (73, 32),
+    # priorities and processors, of any process of the same user: libzmq (which aborts when refused), OpenMP
+    "sched_setscheduler": (144, 119),
+    "sched_setparam": (142, 118),
+    "sched_setaffinity": (203, 122),
+    # what makes others wait for the disk
+    "fadvise64": (221, 223),
+    "sync": (162, 81),
+    "syncfs": (306, 267),
 }
 # Allowed with some arguments only.
 SOCKET, CLONE, CLONE3, KILL, TGKILL = (41, 198), (56, 220), (435, 435), (62, 129), (234, 131)
 PRLIMIT, SENDTO, MMAP, PRCTL, CLOSE_RANGE = (302, 261), (44, 206), (9, 222), (157, 167), (436, 436)
+FCNTL, IOCTL, MADVISE, SETSOCKOPT = (72, 25), (16, 29), (28, 233), (54, 208)
 
 SET_MODE_FILTER, FOR_ALL_THREADS = 1, 1
 UNIX_SOCKETS, CLONE_THREAD, CLONE_FILES, FOREIGN_ABI = 1, 0x10000, 0x400, 0x40000000
-MAP_SHARED, MAP_ANONYMOUS, SET_DUMPABLE, UNSHARE_FILES = 0x1, 0x20, 4, 0x2
+MAP_SHARED, MAP_ANONYMOUS, UNSHARE_FILES = 0x1, 0x20, 0x2
+SET_PARENT_DEATH_SIGNAL, SET_DUMPABLE, SCHEDULE_WITH = 1, 4, 62  # options of prctl
+# Commands of fcntl. Those for locks on records are pretended, as flock is: SQLite locks its own files.
+LOCKS = {"F_SETLK": 6, "F_SETLKW": 7, "F_OFD_SETLK": 37, "F_OFD_SETLKW": 38}
+# Others are forbidden, of which there are: leases and delegations (who opens the file waits, up to 45 s), signals to
+# others when something happens to a file (F_NOTIFY, F_SETOWN, F_SETSIG), hints kept with a file, larger pipes.
+FILE_COMMANDS = {"F_DUPFD": 0, "F_GETFD": 1, "F_SETFD": 2, "F_GETFL": 3, "F_SETFL": 4, "F_GETLK": 5, "F_GETOWN": 9}
+FILE_COMMANDS |= {"F_OFD_GETLK": 36, "F_DUPFD_QUERY": 1027, "F_DUPFD_CLOEXEC": 1030, "F_GETPIPE_SZ": 1032}
+FILE_COMMANDS |= {"F_ADD_SEALS": 1033, "F_GET_SEALS": 1034}
+# Commands of ioctl: what is asked of a terminal, and what files and sockets have in common. To others, some of which
+# name who gets a signal or change attributes of files, the answer is that the file does not know them.
+DEVICE_COMMANDS = {"TCGETS": 0x5401, "TCGETS2": 0x802C542A, "TIOCGPGRP": 0x540F, "TIOCGWINSZ": 0x5413}
+DEVICE_COMMANDS |= {"FIONREAD": 0x541B, "FIONBIO": 0x5421, "FIONCLEX": 0x5450, "FIOCLEX": 0x5451}
+# Sizes of the buffers of sockets: of Linux's own memory, which nobody counts.
+BUFFERS = {"SO_SNDBUF": 7, "SO_RCVBUF": 8, "SO_SNDBUFFORCE": 32, "SO_RCVBUFFORCE": 33}
+# Advice that is kept to oneself: pages of files are shared, and what is put out others read from the disk again.
+ADVICE = {"MADV_MERGEABLE": 12, "MADV_COLD": 20, "MADV_PAGEOUT": 21}
 
 # The machine that runs a filter: each instruction is (code, steps to skip if true, if false, value).
 LOAD, IF_EQUAL, IF_AT_LEAST, IF_ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
@@ -147,6 +198,7 @@ KILL_PROCESS: Instruction = (RETURN, 0, 0, 0x80000000)
 FORBID: Instruction = (RETURN, 0, 0, 0x00050000 | errno.EPERM)
 PRETEND: Instruction = (RETURN, 0, 0, 0x00050000)
 NOT_THERE: Instruction = (RETURN, 0, 0, 0x00050000 | errno.ENOSYS)
+UNKNOWN_TO_THE_FILE: Instruction = (RETURN, 0, 0, 0x00050000 | errno.ENOTTY)
 
 
 def missing() -> str:
@@ -161,7 +213,7 @@ def missing() -> str:
 def seal() -> None:
     """Forbid, for all threads of the calling process, all that a submission has no need of.
 
-    ZMQ aborts when a socket of its own is refused, so this comes after ipykernel has bound its sockets.
+    No socket gets a name afterwards, so this comes after ipykernel has bound its own.
     Raises OSError when the kernel refuses.
     """
     machine, column, seccomp = MACHINES[platform.machine()]
@@ -196,7 +248,12 @@ def _conditions(own_pid: int) -> list[tuple[tuple[int, int], list[Instruction]]]
         (SENDTO, _only_if_null(4)),  # to whom the socket is connected
         (CLOSE_RANGE, [_low(2), (IF_ANY_BIT, 0, 1, UNSHARE_FILES), FORBID, ALLOW]),
         (MMAP, _unless_all_bits(3, MAP_SHARED, MAP_ANONYMOUS)),  # memory that RLIMIT_DATA does not count
-        (PRCTL, _unless_equal(0, SET_DUMPABLE)),  # or the watcher could no longer look into /proc
+        # The watcher looks into /proc, and a kernel ends with its parent.
+        (PRCTL, _by_value(0, {FORBID: [SET_PARENT_DEATH_SIGNAL, SET_DUMPABLE, SCHEDULE_WITH]}, ALLOW)),
+        (FCNTL, _by_value(1, {PRETEND: LOCKS.values(), ALLOW: FILE_COMMANDS.values()}, FORBID)),
+        (IOCTL, _by_value(1, {ALLOW: DEVICE_COMMANDS.values()}, UNKNOWN_TO_THE_FILE)),
+        (SETSOCKOPT, _by_value(2, {PRETEND: BUFFERS.values()}, ALLOW)),
+        (MADVISE, _by_value(2, {PRETEND: ADVICE.values()}, ALLOW)),
     ]
 
 
@@ -208,8 +265,12 @@ def _only_if_equal(argument: int, value: int) -> list[Instruction]:
     return [_low(argument), (IF_EQUAL, 0, 1, value), ALLOW, FORBID]
 
 
-def _unless_equal(argument: int, value: int) -> list[Instruction]:
-    return [_low(argument), (IF_EQUAL, 0, 1, value), FORBID, ALLOW]
+def _by_value(argument: int, answers: Mapping[Instruction, Iterable[int]], otherwise: Instruction) -> list[Instruction]:
+    """Return what answers by the lower half of an argument, which is all that Linux looks at of a command."""
+    decisions = [
+        step for answer, values in answers.items() for value in values for step in ((IF_EQUAL, 0, 1, value), answer)
+    ]
+    return [_low(argument), *decisions, otherwise]
 
 
 def _only_with_all_bits(argument: int, bit: int, other: int) -> list[Instruction]:

@@ -31,8 +31,10 @@ def main() -> None:
     take_over()
     watch_comparisons(judging.on_empty_comparison)
     for line in requests:
-        answers.write(json.dumps(_answer(json.loads(line)), default=str).encode() + b"\n")
+        answers.write(json.dumps(answer := _answer(json.loads(line)), default=str).encode() + b"\n")
         answers.flush()
+        if _is_spent(answer):
+            break  # another process is started for the next test
     os._exit(0)  # threads that a test left behind are not waited for
 
 
@@ -46,6 +48,13 @@ def _apart(number: int, mode: str) -> Any:
     else:
         os.dup2(2, number)
     return own
+
+
+def _is_spent(answer: dict[str, Any]) -> bool:
+    """Tell whether a cell has used up the memory, or keeps much of it."""
+    if "outputs" not in answer:
+        return False
+    return any(output.get("ename") == "MemoryError" for output in answer["outputs"]) or judging.is_crowded()
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import nbformat
-import zmq.asyncio
 from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_async
@@ -23,13 +22,15 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
-from traitlets import Integer, Type, default
+from traitlets import Integer, Type
+
+from grading.judge.channels import Channel, Listener, ReplyChannel, Unreadable, largest_message
+from grading.judge.zmtp import Connection
 
 TIMEOUT = "CellTimeoutError"
 GRACE = 5  # seconds that a kernel has for coming back after an interrupt
-RECONNECT = 10  # milliseconds after which a socket that a kernel has not made yet is looked for again; usual are 100
+DEEPEST = 64  # levels of lists and dicts in what a cell shows; whoever writes it down goes through it recursively
 ANSWER = 0.5  # seconds after which a kernel that is starting is asked again
-MOST_MESSAGES = 10_000  # that are read for what a request printed
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class BoundedClient(NotebookClient):
 
     output_bytes = Integer(1 << 20, help="Of the outputs of one cell, what is kept.").tag(config=True)
 
+    room = 0  # of it, for the cell that runs
     kept = 0
     dropped = 0
     timed_out = False
@@ -64,10 +66,10 @@ class BoundedClient(NotebookClient):
             return None  # widgets, which have nobody to talk to
         if kind not in ("status", "execute_input"):
             size = _size(msg["content"])
-            if self.kept + size > self.output_bytes:
-                self.dropped += size
+            if self.kept + size > self.room:
+                self.dropped += int(size) if math.isfinite(size) else self.output_bytes
                 return None
-            self.kept += size
+            self.kept += int(size)
         try:
             return super().process_message(msg, cell, cell_index)
         except CellControlSignal:  # the cell has ended
@@ -75,19 +77,45 @@ class BoundedClient(NotebookClient):
         except Exception:  # a message that only a submission could have made up
             return None
 
+    def create_kernel_manager(self) -> Any:
+        manager: Any = super().create_kernel_manager()
+        manager.output_bytes = self.output_bytes
+        return manager
+
+    async def _async_poll_kernel_alive(self) -> None:
+        with contextlib.suppress(AssertionError):  # the kernel was stopped; nbclient forgets this task then
+            await super()._async_poll_kernel_alive()
+
     async def _async_handle_timeout(self, timeout: int, cell: NotebookNode | None = None) -> None | dict[str, Any]:
         self.timed_out = True
         return await super()._async_handle_timeout(timeout, cell)
 
 
 class SwiftClient(AsyncKernelClient):
-    """Begins when a kernel has answered on both channels; jupyter_client waits for a fifth of a second of silence."""
+    """Begins when a kernel has answered on both channels; jupyter_client waits for a fifth of a second of silence.
 
-    @default("context")
-    def _context_default(self) -> zmq.asyncio.Context:
-        context = super()._context_default()
-        context.reconnect_ivl = RECONNECT
-        return context
+    There are no others, and no ZMQ: what a kernel sends is read in bounded memory. Whether it lives, its process says.
+    """
+
+    shell_channel_class = Type(ReplyChannel)  # type: ignore[assignment]
+    iopub_channel_class = Type(Channel)  # type: ignore[assignment]
+
+    def start_channels(self, *_: Any, **__: Any) -> None:
+        super().start_channels(stdin=False, hb=False, control=False)
+
+    def stop_channels(self) -> None:
+        self.shell_channel.stop()
+        self.iopub_channel.stop()
+
+    def connect_shell(self, identity: bytes | None = None) -> Any:
+        return self._connection("shell", "DEALER", identity or b"")
+
+    def connect_iopub(self, identity: bytes | None = None) -> Any:
+        return self._connection("iopub", "SUB", identity or b"")
+
+    def _connection(self, channel: str, kind: str, identity: bytes) -> Connection:
+        assert isinstance(self.parent, SwiftManager)  # who made this client
+        return Connection(self._make_url(channel), kind, largest_message(self.parent.output_bytes), identity)
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:
         """Wait for a kernel that has been started. Raises RuntimeError when it does not answer in time."""
@@ -119,6 +147,10 @@ class SwiftManager(AsyncKernelManager):
     """Looks often whether a kernel has ended: one that is forked, or killed, ends at once."""
 
     client_factory = Type(SwiftClient, klass=AsyncKernelClient)
+    output_bytes = 0  # of the outputs of one cell, what is kept
+
+    def _connect_control_socket(self) -> None:
+        """Do without: a kernel is ended by signals."""
 
     async def _async_wait(self, pollinterval: float = 0.1) -> None:
         await super()._async_wait(min(pollinterval, 0.005))
@@ -129,6 +161,7 @@ class Kernel:
 
     manager: the class of its manager; `settings`: traits of BoundedClient
     folder: its working directory; variables: what its environment has on top of this process's
+    most_output: of the outputs of all cells that are kept, what is kept
     """
 
     def __init__(
@@ -137,12 +170,15 @@ class Kernel:
         kernel_name: str,
         folder: str,
         variables: Mapping[str, str],
+        most_output: int = 1 << 30,
         **settings: Any,
     ):
         self.manager, self.kernel_name, self.folder, self.settings = manager, kernel_name, folder, settings
         self.variables = variables
         self.client: BoundedClient | None = None
         self.cpu_seconds = 0.0  # that the kernels before used, as far as it was counted
+        self.room = most_output  # of which the cells that are kept take from here on
+        self._listener: Listener | None = None
         self.log = logging.Logger("cells", logging.CRITICAL)  # nbclient's own; what matters is told by `Ended`
 
     @property
@@ -173,6 +209,7 @@ class Kernel:
         """End the kernel, however it is."""
         self.cpu_seconds += getattr(self.provisioner, "cpu_seconds_used", 0.0)
         client, self.client = self.client, None
+        self._stop_listening()
         if client and client.km:
             with contextlib.suppress(Exception):
                 await client._async_cleanup_kernel()
@@ -180,10 +217,17 @@ class Kernel:
     async def alive(self) -> bool:
         return bool(self.client and self.client.km and await ensure_async(self.client.km.is_alive()))
 
-    async def run(self, source: str, seconds: float) -> tuple[NotebookNode, Ended]:
-        """Run a cell and return it with its outputs, and how it ended; a kernel that hangs or dies is stopped."""
+    async def run(self, source: str, seconds: float, keep: bool = False) -> tuple[NotebookNode, Ended]:
+        """Run a cell and return it with its outputs, and how it ended; a kernel that hangs or dies is stopped.
+
+        keep: the outputs are for the notebook, and count there
+        """
         client = self.client
         assert client is not None  # start() came before
+        self._stop_listening()
+        iopub = self._kc().iopub_channel
+        lost = iopub.dropped
+        client.room = min(client.output_bytes, self.room)
         cell = client.nb.cells[0] = new_code_cell(source)
         client._display_id_map.clear()
         client.timeout, client.kept, client.dropped, client.timed_out = max(1, int(seconds)), 0, 0, False
@@ -198,12 +242,14 @@ class Kernel:
             await self.stop()
             return cell, Ended("died", "it did not reply as a kernel does")
         cell.outputs = [output for output in cell.outputs if is_valid(output)]
+        self.room -= client.kept if keep else 0
+        dropped = client.dropped + iopub.dropped - lost
         if client.timed_out or time.monotonic() - began > seconds + GRACE:
             if not await self.responds():
                 await self.stop()
             return cell, late(seconds)
-        if client.dropped:
-            return cell, flood(cell.outputs, client.dropped)
+        if dropped:
+            return cell, flood(cell.outputs, dropped)
         return cell, Ended()
 
     def _kc(self) -> Any:
@@ -213,35 +259,43 @@ class Kernel:
     async def send(self, source: str) -> str:
         """Have the kernel run a line silently, without waiting; return the request's id for `reply`."""
         kc = self._kc()
-        return await ensure_async(kc.execute(source, silent=True, store_history=False))
+        if self._listener is None:
+            self._listener = Listener(kc.iopub_channel, self.settings["output_bytes"])
+        request = await ensure_async(kc.execute(source, silent=True, store_history=False))
+        self._listener.follow(request)
+        return request
 
     async def reply(self, request: str, seconds: float) -> dict[str, Any] | None:
         """Return the content of a request's reply, or None when there was none in time."""
         kc = self._kc()
         ends = time.monotonic() + seconds
         while (left := ends - time.monotonic()) > 0:
-            with contextlib.suppress(Exception):  # queue.Empty: nothing within this second
+            try:
                 message = await ensure_async(kc.get_shell_msg(timeout=min(1.0, left)))
                 if message["parent_header"].get("msg_id") == request:
                     return message["content"]
-                continue
-            if not await self.alive():
+            except queue.Empty:  # nothing within this second
+                if not await self.alive():
+                    return None
+            except Unreadable:
                 return None
+            except Exception:  # what only a submission could have made up
+                continue
         return None
 
     async def printed(self, request: str) -> str:
         """Return what a request that has ended printed where no cell shows it, such as from C, as far as it is kept."""
-        text = ""
-        with contextlib.suppress(Exception):  # queue.Empty: that was all
-            for _ in range(MOST_MESSAGES):
-                message = await ensure_async(self._kc().get_iopub_msg(timeout=GRACE))
-                if message["parent_header"].get("msg_id") != request:
-                    continue
-                if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
-                    break
-                if message["msg_type"] == "stream":
-                    text += str(message["content"]["text"])[: self.settings["output_bytes"] - len(text)]
-        return text
+        if self._listener is None:
+            return ""
+        text, dropped = await self._listener.heard(request, GRACE)
+        text, dropped = text[: self.room], dropped + max(0, len(text) - self.room)
+        self.room -= len(text)
+        return f"{text}\n{left_out(dropped)}\n" if dropped else text
+
+    def _stop_listening(self) -> None:
+        if self._listener:
+            self._listener.stop()
+        self._listener = None
 
     async def silently(self, source: str, seconds: float) -> str:
         """Run a line and return "" when it went well, else what went wrong."""
@@ -289,9 +343,13 @@ def late(seconds: float) -> Ended:
 
 def flood(outputs: list[NotebookNode], dropped: int) -> Ended:
     """Say at the end of a cell's outputs how many characters of them are left out."""
-    more = f"It printed {dropped / 1e6:.1f} MB more, which are left out here."
+    more = left_out(dropped)
     outputs.append(new_output("stream", name="stdout", text=f"\n{more}\n"))
     return Ended("flood", more)
+
+
+def left_out(dropped: int) -> str:
+    return f"It printed {dropped / 1e6:.1f} MB more, which are left out here."
 
 
 def is_valid(output: NotebookNode) -> bool:
@@ -305,10 +363,16 @@ def is_valid(output: NotebookNode) -> bool:
     return True
 
 
-def _size(content: Any) -> int:
-    """Return about how much memory a message's content takes, in characters."""
-    if isinstance(content, dict):
-        return sum(_size(key) + _size(value) for key, value in content.items())
-    if isinstance(content, list):
-        return 8 + sum(map(_size, content))
-    return len(content) if isinstance(content, str) else 8
+def _size(content: Any) -> float:
+    """Return about how much memory a message's content takes, in characters; infinite if it is nested too deeply."""
+    size, waiting = 0, [(content, 0)]
+    while waiting:
+        part, depth = waiting.pop()
+        size += len(part) if isinstance(part, str) else 8
+        if depth > DEEPEST:
+            return math.inf
+        if isinstance(part, dict):
+            waiting += [(inner, depth + 1) for pair in part.items() for inner in pair]
+        elif isinstance(part, list):
+            waiting += [(inner, depth + 1) for inner in part]
+    return size

@@ -32,7 +32,7 @@ from grading.judge.rules import ReferenceRun, Rules
 from grading.judge.session import Session
 from grading.judge.split import Plan, Source
 from grading.judge.student_kernel import files_in
-from grading.surroundings import NOTEBOOK_VARIABLE, SALT_VARIABLE
+from grading.surroundings import MEMORY_VARIABLE, NOTEBOOK_VARIABLE, SALT_VARIABLE
 
 PURPOSES = (judge.PURPOSE, provisioner.PURPOSE, provisioner.PURPOSE_FROM_SCRATCH)
 
@@ -113,14 +113,15 @@ def do(job: Job) -> Done:
             (given / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(job.given / file, given / file)
         secret = {SALT_VARIABLE: job.salt} if job.salt else {}
-        about = {NOTEBOOK_VARIABLE: job.name, **secret}
+        bound = {MEMORY_VARIABLE: str(job.rules.judge_memory_mb)} if job.rules.judge_memory_mb else {}
+        about = {NOTEBOOK_VARIABLE: job.name, **secret, **bound}
         session = Session(job.rules, nb, Plan.of(job.sources), job.files, given, about, job.reference)
         reference = None
         try:
             run_sync(session.run)()
             if job.reference is None:
                 modules = run_sync(session.modules)()
-                withheld = imports_any(modules[provisioner.PURPOSE], job.rules.withheld)
+                withheld = imports_any(modules.get(provisioner.PURPOSE, ()), job.rules.withheld)
                 reference = replace(session.reference_run(), imports_withheld=withheld)
         finally:
             run_sync(session.stop)()

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
-from grading.box.limits import apply_limits
+from grading.box.limits import MEGABYTE, apply_limits
 from grading.judge.answering import NAMESPACE
 from grading.judge.link import Effects, Link, Policy
 from grading.judge.standins import StandIn, ask_for, number_of, stand_in
-
-MEMORY_MB = 8192  # however much a submission answers, the grader's machine has some left
+from grading.surroundings import MEMORY_VARIABLE
 
 _link: Link | None = None  # with the process that the submission runs in now
 _links: dict[str, Link] = {}  # by their sockets: of what came from one process, only that process can be asked
 _fetched: set[str] = set()
 _names_before: dict[str, Any] = {}  # what the names meant before the cell ran
+_free_mb = 0.0  # when the first test began
 
 
 def prepare(names: dict[str, Any], folder: str, statements: list[str]) -> None:
@@ -27,12 +29,34 @@ def prepare(names: dict[str, Any], folder: str, statements: list[str]) -> None:
     """
     if folder not in sys.path:
         sys.path.append(folder)
-        with contextlib.suppress(ImportError):  # some systems know no limits
-            apply_limits({"memory_mb": MEMORY_MB})
+        bound_memory()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         for text in statements:
             with contextlib.suppress(Exception):
                 exec(compile(text, "<given>", "exec", dont_inherit=True), names)
+
+
+def bound_memory() -> None:
+    """Limit the memory of this process: however much a submission answers, the machine has some left."""
+    global _free_mb
+    if memory_mb := int(os.environ.get(MEMORY_VARIABLE, 0)):
+        with contextlib.suppress(ImportError):  # some systems know no limits
+            apply_limits({"memory_mb": memory_mb})
+        _free_mb = memory_mb - _taken_mb()
+
+
+def is_crowded() -> bool:
+    """Tell whether half of the memory that was free is taken: the next test would pay for what this one keeps."""
+    memory_mb = int(os.environ.get(MEMORY_VARIABLE, 0))
+    return bool(memory_mb) and memory_mb - _taken_mb() < _free_mb / 2
+
+
+def _taken_mb() -> float:
+    """Return what RLIMIT_DATA counts of this process; 0 where nothing counts it."""
+    if not sys.platform.startswith("linux"):
+        return 0
+    status = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace")
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmData:")) * 1024 / MEGABYTE
 
 
 def begin(

@@ -11,6 +11,7 @@ from typing import Any
 class Rules:
     """What a notebook is held to: seconds for all of it and for one cell, and the rest as Run's settings say.
 
+    total_output_bytes: of the outputs of its cells together, what is kept; judge_memory_mb: memory of the judge
     withheld: modules that code judged by a test tagged FROM_SCRATCH cannot import
     course: the folder of the course; box: the settings of BoxedProvisioner
     """
@@ -21,6 +22,8 @@ class Rules:
     output_bytes: int
     restarts: int
     demonstrations: bool = False
+    total_output_bytes: int = 1 << 30
+    judge_memory_mb: int = 0
     withheld: tuple[str, ...] = ()
     course: str = ""
     box: Mapping[str, Any] = field(default_factory=dict)

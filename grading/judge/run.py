@@ -13,6 +13,7 @@ from nbgrader.preprocessors import Execute
 from traitlets import Bool, Integer, List, Unicode
 from traitlets.config.loader import LazyConfigValue
 
+from grading.box.provisioner import BoxedProvisioner
 from grading.forking.kernels import USUAL, preload
 from grading.judge import judge
 from grading.judge.job import PURPOSES, Done, Job, do
@@ -31,6 +32,12 @@ class Run(Execute):
 
     total_seconds = Integer(1800, help="Time for one notebook, all its cells and restarts together.").tag(config=True)
     output_bytes = Integer(1 << 20, help="Of the outputs of one cell, what is kept.").tag(config=True)
+    total_output_bytes = Integer(
+        32 << 20, help="Of the outputs of the student's cells of one notebook together, what is kept."
+    ).tag(config=True)
+    judge_memory_mb = Integer(
+        0, help="Memory of the process that runs the tests; 0 for that of a kernel, c.BoxedProvisioner.memory_mb."
+    ).tag(config=True)
     restarts = Integer(10, help="How often a kernel that ended is started again.").tag(config=True)
 
     demonstrations = Bool(
@@ -102,6 +109,8 @@ class Run(Execute):
             restarts=self.restarts,
             demonstrations=self.demonstrations,
             withheld=tuple(self.withheld),
+            total_output_bytes=self.total_output_bytes,
+            judge_memory_mb=self.judge_memory_mb or box.get("memory_mb", BoxedProvisioner.memory_mb.default_value),
             course=course,
             box=box,
         )

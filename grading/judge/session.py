@@ -101,7 +101,9 @@ class Session:
 
     async def modules(self) -> dict[str, list[str]]:
         """Return what each process has imported, {its purpose: names}; of a process that did not run, nothing."""
-        imported = {judge.PURPOSE: await self.judge.modules()}
+        imported = {}
+        if await self.judge.alive():  # after a test that takes much memory there is none
+            imported[judge.PURPOSE] = await self.judge.modules()
         if self.student.started:
             imported[provisioner.PURPOSE] = await self.student.kernel.modules()
         if self.without.started:

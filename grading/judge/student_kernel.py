@@ -15,6 +15,7 @@ from typing import Any
 from nbformat import NotebookNode
 from traitlets.config import Config
 
+from grading.box.folders import remove
 from grading.judge.client import GRACE, Ended, Kernel, SwiftManager
 from grading.judge.rules import Rules
 from grading.surroundings import EXECUTION_VARIABLE
@@ -49,7 +50,8 @@ class StudentKernel:
         box = {**rules.box, "withheld": list(withheld)}
         self.config = Config({"BoxedProvisioner": box, "CourseDirectory": {"root": rules.course}})
         kept: dict[str, Any] = {"output_bytes": rules.output_bytes, "startup_timeout": rules.startup_timeout}
-        self.kernel = Kernel(SwiftManager, name, "", GRADING, config=self.config, **kept)
+        most = rules.total_output_bytes
+        self.kernel = Kernel(SwiftManager, name, "", GRADING, most_output=most, config=self.config, **kept)
         self.path = ""  # of the socket on which it answers the judge
         self.in_force = ""  # what the box around it is
         self.ran: list[str] = []  # the cells that ended well, to be run again after a restart
@@ -61,6 +63,8 @@ class StudentKernel:
     async def start(self) -> None:
         """Start the kernel in a copy of the submission's files that nothing has touched."""
         self.started = True
+        if self.kernel.folder:  # of the kernel before, which may have filled it
+            remove(Path(self.kernel.folder))
         self.kernel.folder = str(copy_files(self.files, Path(tempfile.mkdtemp(prefix="work-", dir=self.folder))))
         if limit := self.rules.box.get("cpu_seconds"):  # for the whole submission
             self.config.BoxedProvisioner.cpu_seconds = max(1, round(limit - self.kernel.cpu_seconds))
@@ -81,7 +85,7 @@ class StudentKernel:
         """Run a cell. Raises Unavailable."""
         for attempt in range(2):
             await self.require()
-            finished, ended = await self.kernel.run(source, self.seconds())
+            finished, ended = await self.kernel.run(source, self.seconds(), keep=True)
             if attempt or ended.how != "died" or not await self.was_another():
                 break
         if any(output.get("ename") == "MemoryError" for output in finished.outputs):

@@ -133,6 +133,20 @@ ATTACKS = [
         "        if 'gradebook' in os.readlink(path) or 'ipynb' in os.readlink(path):\n"
         "            keep(open(path, 'rb').read())\n    except OSError:\n        pass",
     ),
+    *(
+        reads(f"look at {path}", f"assert open('{path}').read()\nprint('unde' + 'served')")
+        for path in (
+            "/proc/net/unix",
+            "/proc/net/tcp",
+            "/proc/self/net/unix",
+            "/proc/thread-self/net/dev",
+            "/proc/self/mountinfo",
+            "/proc/self/mounts",
+            "/proc/self/cgroup",
+            "/proc/sys/kernel/hostname",
+            "/etc/passwd",
+        )
+    ),
     reads(
         "leave a start-up file",
         "for home in (os.path.expanduser('~'), os.environ.get('IPYTHONDIR', '.'), '@COURSE@'):\n"

@@ -3,7 +3,8 @@
 The course that runs these gives a cell 8 seconds and a kernel 2 GB, and each of them stops by itself somewhat above.
 """
 
-from .corpus import breaks, breaks_when_called
+from .corpus import Attack, breaks, breaks_when_called
+from .course import POINTS, RIGHT
 
 MEMORY = "kept = []\nfor _ in range(40):\n    kept.append(bytearray(b'x' * (100 << 20)))"
 FLOOD = "import sys\nfor _ in range(1000):\n    print('x' * 100_000)"
@@ -67,7 +68,41 @@ ONCE = {
     "reset": "get_ipython().run_line_magic('reset', '-f')\nimport numpy as np\n"
     "heights = np.array([1.62, 1.71, 1.68, 1.82])",
 }
+# While a test runs, nobody reads what is shown but what is listened to.
+SHOWN = "import time\nsend = get_ipython().kernel.iopub_thread.send_multipart\n"
+IN_A_TEST = {
+    "large messages": "for _ in range(40):\n    print('x' * 50_000_000)",
+    "messages of many parts": f"{SHOWN}for _ in range(5):\n    send([b'x'] + [bytes(8 << 20)] * 40)\ntime.sleep(1)",
+    "messages of many items": "from IPython.display import display\nfor _ in range(5):\n"
+    "    display({'text/plain': 'x', 'application/json': [[]] * 3_000_000}, raw=True)",
+    "deep messages": "from IPython.display import display\ndeep = []\nfor _ in range(900):\n    deep = [deep]\n"
+    "for _ in range(300):\n    display({'text/plain': 'x', 'application/json': deep}, raw=True)",
+}
+# Answers that are small here and large where they are looked at.
+LARGE = {"a range": "range(100_000_000)", "many texts": "['x' * 1000] * 4000", "a count": "iter(range(10**12))"}
+MANY_OUTPUTS = "get_ipython().run_cell(\"for _ in range(9): print('x' * 100_000)\")\n" * 60
+PAGE_TABLES = "import mmap\nkept = []\nfor _ in range(16):\n"
+PAGE_TABLES += "    kept.append(mmap.mmap(-1, 64 << 30, flags=0x4022, prot=1))\n"
+PAGE_TABLES += "    for place in range(0, 64 << 30, 2 << 20):\n        kept[-1][place]"
+SOCKETS = "import socket, time\nkept = []\ntry:\n    while True:\n        kept += socket.socketpair()\n"
+SOCKETS += (
+    "        kept[-2].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 30)\n        kept[-2].setblocking(False)\n"
+)
+SOCKETS += "        try:\n            while True:\n                kept[-2].send(bytes(1 << 16))\n"
+SOCKETS += "        except BlockingIOError:\n            pass\nexcept OSError:\n    time.sleep(1)"
+OTHERS = {test: points for test, points in POINTS.items() if test != "windows_test"}
 ATTACKS = [
+    *(breaks(f"{name} in a cell", code) for name, code in IN_A_TEST.items()),
+    *(breaks_when_called(f"{name} in a test", code) for name, code in IN_A_TEST.items()),
+    *(
+        Attack(
+            f"{name} in a test", RIGHT | {"windows": f"def windows(values, size):\n    return {value}"}, OTHERS, OTHERS
+        )
+        for name, value in LARGE.items()
+    ),
+    breaks("outputs of many cells", MANY_OUTPUTS),
+    breaks("page tables", PAGE_TABLES),
+    breaks("buffers of sockets", SOCKETS),
     *(breaks(f"{name} in a cell", code) for name, code in TWICE.items()),
     *(breaks_when_called(f"{name} in a test", code) for name, code in TWICE.items()),
     *(breaks(name, code) for name, code in ONCE.items()),

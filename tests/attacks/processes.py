@@ -20,6 +20,14 @@ def starts(name: str, code: str) -> Attack:
     )
 
 
+DELAYS = {
+    "leases for writing": "fcntl.fcntl(kept[-1], fcntl.F_SETLEASE, fcntl.F_WRLCK)",
+    "leases for reading": "fcntl.fcntl(kept[-1], fcntl.F_SETLEASE, fcntl.F_RDLCK)",
+    "locks": "fcntl.flock(kept[-1], fcntl.LOCK_EX)",
+    "locks on records": "fcntl.lockf(kept[-1], fcntl.LOCK_SH)",
+    "emptying the cache": "os.posix_fadvise(kept[-1], 0, 0, os.POSIX_FADV_DONTNEED)",
+    "synchronising": "os.sync()",
+}
 ATTACKS = [
     starts("subprocess", "subprocess.run(['/bin/true'], check=True)"),
     starts("os.system", "assert os.system('true') == 0"),
@@ -51,6 +59,31 @@ ATTACKS = [
     starts("namespace", "call(272, 0x10000000)"),
     starts("keys", "call(250, 0, -3, 1)"),
     starts("open files of the parent", "call(438, os.pidfd_open(parent), 1, 0)"),
+    starts("inotify", "inotify = libc.inotify_init()\nassert inotify >= 0"),
+    starts("inotify with flags", "assert libc.inotify_init1(0) >= 0"),
+    starts(
+        "watch the submissions", "assert libc.inotify_add_watch(libc.inotify_init(), b'@COURSE@/submitted', 0xfff) >= 0"
+    ),
+    starts("fanotify", "assert libc.fanotify_init(0, 0) >= 0"),
+    starts("dnotify", "import fcntl\nfcntl.fcntl(os.open('/usr', os.O_RDONLY), fcntl.F_NOTIFY, 4)"),
+    starts("signal by a file", "import fcntl\nfcntl.fcntl(os.pipe()[0], fcntl.F_SETOWN, parent)"),
+    starts("signal of choice by a file", "import fcntl\nfcntl.fcntl(os.pipe()[0], 10, signal.SIGKILL)"),
+    starts("abstract name", "import socket\nsocket.socket(socket.AF_UNIX).bind(chr(0) + 'undeserved')"),
+    starts("message queue", "assert libc.msgget(7, 0o1666) >= 0"),
+    starts("semaphore", "assert libc.semget(7, 1, 0o1666) >= 0"),
+    starts("shared memory", "assert libc.shmget(7, 4096, 0o1666) >= 0"),
+    starts("outlive the grader", "assert libc.prctl(1, 0, 0, 0, 0) == 0"),
+    *(
+        breaks(
+            f"make others wait by {name}",
+            "import fcntl, glob, os, signal, time, numpy\nsignal.signal(signal.SIGIO, signal.SIG_IGN)\nkept = []\n"
+            "places = [os.path.dirname(module.__file__) for module in (os, numpy)]\n"
+            "for path in [name for place in places for name in glob.glob(f'{place}/*.py')][:200]:\n"
+            "    try:\n        kept.append(os.open(path, os.O_RDONLY))\n"
+            f"        {code}\n    except OSError:\n        pass\ntime.sleep(3)",
+        )
+        for name, code in DELAYS.items()
+    ),
     breaks("kill itself", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"),
     breaks("stop itself", "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)"),
     breaks(
