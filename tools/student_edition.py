@@ -29,6 +29,7 @@ CONTENTS = {
     "tools/__init__.py": "tools/__init__.py",
     "tools/environment.py": "tools/environment.py",
     "tools/fresh.py": "tools/fresh.py",
+    "tools/installation.py": "tools/installation.py",
     "tools/jupyterlab": "tools/jupyterlab",
     "tools/lab.py": "tools/lab.py",
     "tools/work.py": "tools/work.py",
