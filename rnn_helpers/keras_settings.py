@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from types import ModuleType
+from typing import Any
 
 BACKEND = "tensorflow"
 FLOATX, EPSILON, DATA_FORMAT = "float32", 1e-7, "channels_last"  # Keras' own
@@ -59,6 +60,6 @@ def apply_settings(keras: ModuleType) -> None:
     keras.config.set_max_epochs(None)
     keras.config.set_max_steps_per_epoch(None)
     # What Keras downloads is kept where it would be kept without this module.
-    config = sys.modules.get("keras.src.backend.config")
-    if config is not None and getattr(config, "_KERAS_DIR", "").startswith(__file__):
+    config: Any = sys.modules.get("keras.src.backend.config")
+    if getattr(config, "_KERAS_DIR", "").startswith(__file__):
         config._KERAS_DIR = os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")

@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
+from rnn_helpers.environment import doubting_the_installation
 from rnn_helpers.keras_settings import apply_settings, drop_settings, without_settings_file
 
 STDERR = 2  # the file descriptor that C++ writes to
@@ -25,7 +26,8 @@ def _quiet_descriptor() -> Iterator[None]:
     with contextlib.suppress(AttributeError, OSError, ValueError):
         sys.stderr.flush()
     try:
-        before, kept = os.dup(STDERR), tempfile.TemporaryFile()
+        kept = tempfile.TemporaryFile()  # noqa: SIM115  (closed below)
+        before = os.dup(STDERR)
     except OSError:  # without a stderr there is no noise; without room for a file it is heard
         yield
         return
@@ -45,7 +47,7 @@ def _quiet_descriptor() -> Iterator[None]:
 
 drop_settings(os.environ)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-with _quiet_descriptor(), without_settings_file(os.environ):
+with doubting_the_installation(), _quiet_descriptor(), without_settings_file(os.environ):
     import keras  # noqa: E402
     import tensorflow  # noqa: E402
 

@@ -68,7 +68,7 @@ def set_up(dev: bool) -> None:
     stamp = _stamp(dev)
     pins_changed = stamp.get("inputs") != _inputs()  # if not, packages that were changed by hand since may stay
     whole = [each for each in (False, True) if _is_whole(_stamp(each))]
-    _forget_stamps()
+    forget_stamps()
     if dev in whole and _move_in():
         _write_stamps(whole)
         return
@@ -360,7 +360,8 @@ def _call(command: List[str], environ: Optional[Dict[str, str]] = None) -> int:
         return 1
 
 
-def _forget_stamps() -> None:
+def forget_stamps() -> None:
+    """Let the next set-up compare all that is installed with its lists of files."""
     for dev in (False, True):
         if _stamp_file(dev).exists():
             _stamp_file(dev).unlink()

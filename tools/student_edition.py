@@ -32,6 +32,7 @@ CONTENTS = {
     "tools/installation.py": "tools/installation.py",
     "tools/jupyterlab": "tools/jupyterlab",
     "tools/lab.py": "tools/lab.py",
+    "tools/surroundings.py": "tools/surroundings.py",
     "tools/work.py": "tools/work.py",
     "lessons": "lessons",
     "rnn_helpers": "rnn_helpers",
