@@ -6,6 +6,7 @@ from pathlib import Path
 
 from grading.box.provisioner import plug_in
 from grading.converter import put_in_place
+from grading.globbing import glob_literally
 from grading.surroundings import prepend, usable_folder, use_tensorflow
 
 HERE = Path(__file__).resolve().parent
@@ -33,6 +34,7 @@ c.ClearSolutions.text_stub = "YOUR ANSWER HERE"
 
 # Grading: first the canaries, then a clean copy of each submission; what it writes to stderr costs no point.
 put_in_place()
+glob_literally(HERE)
 c.Execute.timeout = 120  # seconds for one cell; a slow machine should not cost points
 c.Run.total_seconds = 900  # for one notebook with all its cells
 c.Autograde.autograde_preprocessors = [
