@@ -137,8 +137,9 @@ def _candidates() -> Iterator[List[str]]:
 
 def _said_by(command: List[str]) -> Optional[str]:
     """Return what a command prints; None when it does not run or fails."""
+    environ = clean_environ()
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=clean_environ())
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environ, cwd=str(ROOT))
     except OSError:
         return None
     return done.stdout.decode(errors="surrogateescape").strip() if done.returncode == 0 else None
@@ -322,7 +323,9 @@ def _install(dev: bool, report: Dict[str, Any], pins_changed: bool) -> None:
 
 def _install_course() -> bool:
     """Install the course into an environment that has all else, without the network; return whether that went well."""
-    return _pip(["--no-index", "--no-deps", "--no-build-isolation", "--quiet", "-e", "."]) == 0
+    options = ["--no-index", "--no-deps", "--no-build-isolation", "-e", "."]
+    # Not shown: where it fails, there is another way, whose lines say more.
+    return _said_by([str(venv_python()), "-m", "pip", "install", "--disable-pip-version-check", *options]) is not None
 
 
 def _require_pip() -> None:

@@ -38,7 +38,8 @@ def shadowed_names(path: str, root: Path) -> set[str]:
     installed = set(map(_module, os.listdir(sysconfig.get_path("purelib"))))
     known = (installed | COURSE_PACKAGES | set(sys.stdlib_module_names)) - {""}
     entries = (Path(entry) for entry in path.split(os.pathsep) if entry)
-    folders = [entry for entry in entries if entry.is_dir() and not entry.samefile(root)]
+    folders = [entry for entry in entries if os.access(entry, os.R_OK) and entry.is_dir()]
+    folders = [entry for entry in folders if entry.resolve() != root.resolve()]
     return {name for folder in folders for name in map(_module, os.listdir(folder)) if name in known}
 
 

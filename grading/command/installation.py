@@ -68,4 +68,5 @@ def _starts_another_python(program: str) -> bool:
     head = file.read_text(encoding="utf-8", errors="replace").splitlines()[:2]
     line = head[0].removeprefix("#!") if head else ""
     python = line if not line.startswith("/bin/sh") else next(iter(shlex.split(head[1].removeprefix("'''exec'"))), "")
-    return os.path.isabs(python) and not _is_same(Path(python).parent, _programs())
+    named = os.path.isabs(python) and os.path.basename(python).startswith("python")
+    return named and not _is_same(Path(python).parent, _programs())
