@@ -6,7 +6,8 @@ from pathlib import Path
 
 from grading.box.provisioner import plug_in
 from grading.converter import put_in_place
-from grading.surroundings import prepend, usable_folder
+from grading.globbing import glob_literally
+from grading.surroundings import prepend, usable_folder, use_tensorflow
 
 HERE = Path(__file__).resolve().parent
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  (nbgrader provides it)
@@ -16,6 +17,7 @@ prepend("PATH", Path(sys.executable).parent)  # a new gradebook runs the program
 prepend("PYTHONPATH", HERE)  # kernels grade with the packages beside this file, wherever the course is installed from
 prepend("JUPYTER_CONFIG_PATH", HERE)  # the assignment list reads the settings again from inside work/
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # two threads on small matrices are slower than one
+use_tensorflow(os.environ)  # with its own settings, as lessons do
 
 # Where everything is: solutions -> lessons -> exchange -> work -> exchange -> submitted -> autograded -> feedback
 c.CourseDirectory.course_id = "rnn"
@@ -32,6 +34,7 @@ c.ClearSolutions.text_stub = "YOUR ANSWER HERE"
 
 # Grading: first the canaries, then a clean copy of each submission; what it writes to stderr costs no point.
 put_in_place()
+glob_literally(HERE)
 c.Execute.timeout = 120  # seconds for one cell; a slow machine should not cost points
 c.Run.total_seconds = 900  # for one notebook with all its cells
 c.Run.withheld = ["keras", "tensorflow", "torch", "rnn_helpers.cells"]  # from answers whose test is tagged from-scratch

@@ -6,7 +6,7 @@ import os
 import secrets
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,44 @@ SALT_VARIABLE = "RNN_COURSE_SALT"
 NOTEBOOK_VARIABLE = "GRADED_NOTEBOOK"
 MEMORY_VARIABLE = "JUDGE_MEMORY_MB"  # of the process that runs the tests; nobody else reads it
 EXECUTION_VARIABLE = "NBGRADER_EXECUTION"  # nbgrader's: kernels know by it that they grade, and start in the box
+TEMPORARY_HOME = "RNN_COURSE_HOME"
+# Variables of TensorFlow and Keras, and those that say what the hardware is like.
+FRAMEWORKS = ("KERAS_", "TF_", "TF2_", "XLA_")
+HARDWARE = ("KERAS_HOME", "TF_CPP_", "TF_NUM_", "TF_FORCE_GPU_", "TF_GPU_", "XLA_PYTHON_CLIENT_")
 
 
 def prepend(variable: str, folder: Path) -> None:
     """Put `folder` first in a search path such as PATH; once, however often the settings are read."""
     rest = [entry for entry in os.environ.get(variable, "").split(os.pathsep) if entry and entry != str(folder)]
     os.environ[variable] = os.pathsep.join([str(folder), *rest])
+
+
+def use_tensorflow(environ: MutableMapping[str, str]) -> None:
+    """Let Keras compute with TensorFlow, and drop what this machine has set for other programs.
+
+    A judge may import Keras before it imports the course, so this cannot be left to rnn_helpers.keras_settings.
+    """
+    for name in list(environ):
+        if name.startswith(FRAMEWORKS) and not name.startswith(HARDWARE):
+            del environ[name]
+    environ["KERAS_BACKEND"] = "tensorflow"
+
+
+def provide_home(environ: MutableMapping[str, str], substitute: Callable[[], Path]) -> None:
+    """Let this process have a home folder, which Jupyter needs; $RNN_COURSE_HOME says why when its own cannot be used.
+
+    substitute: makes a folder to take its place
+    """
+    try:
+        home = Path.home()
+        with tempfile.TemporaryFile(dir=home):
+            return
+    except RuntimeError:
+        problem = "There is no home folder"
+    except OSError as error:
+        problem = f"The home folder {home} cannot be used ({error.strerror or error})"
+    environ["HOME"] = environ["USERPROFILE"] = str(substitute())
+    environ[TEMPORARY_HOME] = f"{problem}; a temporary one takes its place."
 
 
 def usable_folder(folder: Path, purpose: str) -> str:

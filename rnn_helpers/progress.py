@@ -6,6 +6,7 @@ local disks, so two notebooks may write at once; a damaged line is passed over; 
 
 from __future__ import annotations
 
+import errno
 import html
 import os
 import re
@@ -17,14 +18,24 @@ from rnn_helpers import cards, fixtures
 from rnn_helpers.judging import Report
 from rnn_helpers.syllabus import LESSONS
 
+NAME = "rnn_course_progress.txt"
+WAY_OUT = "`%env RNN_COURSE_PROGRESS=../progress.txt` in a cell of its own."
 LEFT = "<td style='text-align:left; vertical-align:top'>"
 
 _LINE = re.compile(r"^\S+ \S+ (?P<lesson>\w+) (?P<name>\w+) (?P<right>\d+) of (?P<all>\d+)$")
 
 
 def progress_file() -> Path:
-    """Return where progress is kept: $RNN_COURSE_PROGRESS, or rnn_course_progress.txt in the home folder."""
-    return Path(os.environ.get("RNN_COURSE_PROGRESS") or Path.home() / "rnn_course_progress.txt")
+    """Return where progress is kept: $RNN_COURSE_PROGRESS, or rnn_course_progress.txt in the home folder.
+
+    Raises OSError when there is no home folder, as for a user of a container who has no name.
+    """
+    if place := os.environ.get("RNN_COURSE_PROGRESS"):
+        return Path(place)
+    try:
+        return Path.home() / NAME
+    except RuntimeError:
+        raise OSError(errno.ENOENT, "there is no home folder", f"~/{NAME}") from None
 
 
 def record(lesson: str, name: str, report: Report) -> str:
@@ -32,16 +43,27 @@ def record(lesson: str, name: str, report: Report) -> str:
     if report.unsolved:
         return ""
     state = report.score
-    path = progress_file()
     try:
+        path = progress_file()
         if _share(states(path).get((lesson, name))) >= _share(state):
             return ""
         path.parent.mkdir(parents=True, exist_ok=True)
         now = datetime.now().strftime("%Y-%m-%d %H:%M")
         _append(path, f"{now} {lesson} {name} {state[0]} of {state[1]}\n")
     except OSError as error:
-        return f"Your answer counts, but progress() cannot keep it in {path}: {error.strerror or error}."
+        return (
+            f"Your answer counts, but progress() cannot keep it in {_place(error)}: {error.strerror or error}. "
+            f"Set RNN_COURSE_PROGRESS to a file that you can write: {WAY_OUT}"
+        )
     return ""
+
+
+def _place(error: OSError) -> str:
+    """Return the file that an error is about."""
+    try:
+        return str(progress_file())
+    except OSError:
+        return str(error.filename)
 
 
 def _share(state: tuple[int, int] | None) -> float:
@@ -119,11 +141,12 @@ class ProgressMap:
 
 def progress() -> None:
     """Show which exercises are solved, begun or still to come."""
-    path, note = progress_file(), ""
+    found: dict[tuple[str, str], tuple[int, int]] = {}
+    note = ""
     try:
-        found = states(path)
+        found = states(progress_file())
     except OSError as error:
-        found, note = {}, f"{path} cannot be read: {error.strerror or error}"
+        note = f"{_place(error)} cannot be read: {error.strerror or error}"
     cards.show(
         ProgressMap(
             {

@@ -2,6 +2,8 @@
 
 TensorFlow's C++ side writes greetings (oneDNN, CUDA, processor features) straight to the process' stderr, and its
 TF_CPP_MIN_LOG_LEVEL does not hold back all of them. Should the import fail, what it wrote is shown after all.
+
+Keras comes with the settings that the course was tested with: rnn_helpers.keras_settings.
 """
 
 from __future__ import annotations
@@ -12,6 +14,9 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
+from rnn_helpers.environment import doubting_the_installation
+from rnn_helpers.keras_settings import apply_settings, drop_settings, without_settings_file
+
 STDERR = 2  # the file descriptor that C++ writes to
 
 
@@ -21,11 +26,12 @@ def _quiet_descriptor() -> Iterator[None]:
     with contextlib.suppress(AttributeError, OSError, ValueError):
         sys.stderr.flush()
     try:
+        kept = tempfile.TemporaryFile()  # noqa: SIM115  (closed below)
         before = os.dup(STDERR)
-    except OSError:  # a process without a stderr has no noise either
+    except OSError:  # without a stderr there is no noise; without room for a file it is heard
         yield
         return
-    with tempfile.TemporaryFile() as kept:
+    with kept:
         os.dup2(kept.fileno(), STDERR)
         try:
             yield
@@ -39,11 +45,13 @@ def _quiet_descriptor() -> Iterator[None]:
             os.close(before)
 
 
+drop_settings(os.environ)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-with _quiet_descriptor():
+with doubting_the_installation(), _quiet_descriptor(), without_settings_file(os.environ):
     import keras  # noqa: E402
     import tensorflow  # noqa: E402
 
+apply_settings(keras)
 tensorflow.get_logger().setLevel("ERROR")  # retracing is nothing that a learner could act on
 
 set_random_seed = keras.utils.set_random_seed

@@ -18,7 +18,7 @@ from nbgrader_course import ROOT, nbgrader, surroundings
 from tiny_course import LESSON, make_course
 
 import grading.box.provisioner
-from grading.command import doctor
+from grading.command import doctor, installation
 from grading.command.doctor import Finding, examine, read_settings
 from grading.errors import CannotGrade
 
@@ -89,7 +89,68 @@ def test_a_package_without_compiled_files_is_looked_at(tmp_path: Path, monkeypat
     assert doctor.check_compiled_files().mark == "ok"
 
 
+def make_package(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").touch()
+    return folder
+
+
+def test_lessons_that_use_another_course_are_told(course: Path, tmp_path: Path, monkeypatch) -> None:
+    make_package(course / "rnn_helpers")
+    monkeypatch.setattr(installation, "_installed_from", lambda package: make_package(tmp_path / "other" / package))
+    monkeypatch.setattr(installation, "_is_own", lambda course: True)
+    finding = doctor.check_installation(course)
+    assert (finding.mark, finding.sentence) == ("wrong", f"Lessons use the rnn_helpers of {tmp_path / 'other'}.")
+    assert finding.way_out.endswith("python3 -m tools.environment dev")
+
+
+@pytest.mark.parametrize("place", [None, Path("/no/such/course/rnn_helpers")])
+def test_a_course_that_was_moved_is_told(course: Path, monkeypatch: pytest.MonkeyPatch, place: Path | None) -> None:
+    make_package(course / "rnn_helpers")
+    monkeypatch.setattr(installation, "_installed_from", lambda package: place)
+    finding = doctor.check_installation(course)
+    assert (finding.mark, finding.sentence[:31]) == ("wrong", "Lessons do not find rnn_helpers")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="programs of another kind")
+@pytest.mark.parametrize(
+    ("head", "mark"),
+    [
+        ("#!/old/.venv/bin/python\n", "wrong"),
+        ("#!/bin/sh\n'''exec' '/old [x]/.venv/bin/python' \"$0\" \"$@\"\n", "wrong"),
+        (f"#!{sys.executable}\n", "ok"),
+        ("#!/usr/bin/env python\n", "ok"),
+    ],
+)
+def test_programs_that_start_the_python_of_another_folder_are_told(course, tmp_path, monkeypatch, head, mark) -> None:
+    (tmp_path / "nbgrader").write_text(head)
+    programs = Path(sys.executable).parent
+    monkeypatch.setattr(installation, "_programs", lambda: tmp_path)
+    monkeypatch.setattr(installation, "_is_same", lambda one, other: one == programs)
+    finding = doctor.check_installation(course)
+    assert (finding.mark, "nbgrader in" in finding.sentence) == (mark, mark == "wrong")
+
+
+def test_a_set_up_that_did_not_finish_is_told(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installation, "_is_own", lambda course: True)
+    assert doctor.check_installation(course).mark == "look"
+    (course / ".venv").mkdir()
+    (course / ".venv/installed").touch()
+    assert doctor.check_installation(course).mark == "ok"
+
+
 # --- the machine
+
+
+@pytest.mark.parametrize(("name", "mark"), [("what?", "wrong"), ("a:b", "wrong"), ("course [1] 100% it's", "ok")])
+def test_a_path_that_a_library_misreads_is_told(name: str, mark: str) -> None:
+    assert doctor.check_path(Path("/home", name)).mark == mark
+
+
+def test_a_home_that_is_a_temporary_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert doctor.check_home().mark == "ok"
+    monkeypatch.setenv("RNN_COURSE_HOME", "There is no home folder; a temporary one takes its place.")
+    assert (doctor.check_home().mark, doctor.check_home().sentence[:23]) == ("look", "There is no home folder")
 
 
 @pytest.mark.parametrize(("free_gb", "mark"), [(100, "ok"), (2, "look"), (0.1, "wrong")])
@@ -245,7 +306,7 @@ def test_a_check_that_fails_itself_is_a_finding(course: Path) -> None:
 SCRIPT = """
 import argparse, sys
 from pathlib import Path
-from grading.command import doctor
+from grading.command import doctor, installation
 parser = argparse.ArgumentParser()
 doctor.add_arguments(parser)
 args = parser.parse_args()

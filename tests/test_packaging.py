@@ -137,30 +137,29 @@ def test_a_python_without_venv_is_told_apart_from_an_old_one(monkeypatch):
 
 def test_a_folder_that_cannot_be_written_is_said(monkeypatch, capsys):
     monkeypatch.setattr(environment.os, "access", lambda path, mode: False)
+    monkeypatch.setattr(environment, "is_ready", lambda dev: False)
     assert environment.main([]) == 1
     assert "No permission to write in" in capsys.readouterr().err
 
 
-def test_an_installation_that_fails_is_said_and_leaves_no_stamp(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(environment, "VENV", tmp_path)
-    monkeypatch.setattr(environment, "version_of", lambda command: "3.12")
-    monkeypatch.setattr(environment.subprocess, "call", lambda command, cwd: 1)
-    assert environment.main(["dev"]) == 1
-    assert "The installation did not finish" in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
-
-
 @pytest.mark.parametrize(("extra", "stamps"), [([], ["installed"]), (["dev"], ["installed", "installed-dev"])])
 def test_an_installation_leaves_the_stamps_that_make_looks_for(monkeypatch, tmp_path, root, extra, stamps):
-    calls = []
     monkeypatch.setattr(environment, "VENV", tmp_path)
-    monkeypatch.setattr(environment, "version_of", lambda command: "3.12")
-    monkeypatch.setattr(environment.subprocess, "call", lambda command, cwd: calls.append(command) or 0)
+    monkeypatch.setattr(environment, "_runs", lambda: True)
+    monkeypatch.setattr(environment, "_finish", lambda dev, pins_changed: None)
+    monkeypatch.setattr(environment, "_said_by", lambda command: "{}")
     assert environment.main(extra) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == stamps
-    assert "--compile" in calls[0]
     makefile = (root / "tools/student.mk").read_text(encoding="utf-8")
     assert all(f".venv/{stamp}\n" in makefile for stamp in stamps)
+
+
+def test_packages_are_compiled_when_they_are_installed(monkeypatch):
+    options = []
+    monkeypatch.setattr(environment, "_require_pip", lambda: None)
+    monkeypatch.setattr(environment, "_pip", lambda given: options.extend(given) or 0)
+    environment._install(True, {"damaged": {}, "unmet": ["numpy"], "unpinned": []}, pins_changed=False)
+    assert options == ["--compile", "-c", "constraints.txt", "-e", ".[dev]"]
 
 
 # make
@@ -196,15 +195,10 @@ def test_make_without_python_says_so(tmp_path, root):
 
 
 @needs_make
-def test_an_installed_environment_is_not_installed_again(tmp_path, root):
-    for name in ("pyproject.toml", "constraints.txt", "tools/student.mk"):
-        shutil.copy(root / name, tmp_path)
-    (tmp_path / ".venv").mkdir()
-    (tmp_path / ".venv/installed").touch()
-    assert run_make(tmp_path, "-n", "-f", "student.mk", "lab").stdout.split() == [".venv/bin/python", "-m", "tools.lab"]
-    later = (tmp_path / ".venv/installed").stat().st_mtime + 10
-    os.utime(tmp_path / "constraints.txt", (later, later))
-    assert "tools.environment" in run_make(tmp_path, "-n", "-f", "student.mk", "lab").stdout
+def test_make_looks_at_the_environment_before_it_starts_the_lab(root):
+    first, second = run_make(root, "-n", "lab", "PYTHON=py").stdout.splitlines()
+    assert "py -m tools.environment" in first
+    assert second.split() == [".venv/bin/python", "-m", "tools.lab"]
 
 
 @needs_make

@@ -9,11 +9,14 @@ Without a browser (BROWSER=none, or no display) it prints the address and serves
 import os
 import secrets
 import signal
+import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
+from tools import environment
+from tools.surroundings import drop_interpreter_settings, provide_folders, put_first
 from tools.work import UnknownLesson, copy_missing, require_lesson
 
 if TYPE_CHECKING:
@@ -22,21 +25,68 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 FIRST_LESSON = "01_recurrence"
 PORT = 8888
+REPAIRED = "RNN_COURSE_REPAIRED"  # set for a second start, which is the last
+
+
+class InvalidPort(ValueError):
+    """JUPYTER_PORT is no port; the message says what is expected."""
 
 
 def main(arguments: list[str]) -> int:
+    again, sentences = drop_interpreter_settings(os.environ, ROOT)
+    say(sentences)
+    if again:
+        start_again(arguments)
+    if in_own_environment() and (status := environment.main([])):
+        return status
+    if problem := problem_of_kernels():
+        say([problem])
     try:
+        say(provide_folders(os.environ, ROOT / "work" / ".home"))
+        port_of(os.environ)
         for lesson in arguments:
             require_lesson(ROOT, lesson)
         changed = copy_missing(ROOT)
-    except (UnknownLesson, PermissionError) as error:
+    except (UnknownLesson, InvalidPort, OSError) as error:
         print(_explained(error), file=sys.stderr)
         return 1
     for lesson in changed:
         print(f"{lesson} has a new version. Your copy is untouched; to start on the new one and keep yours beside it:")
         print(f"    make fresh LESSON={lesson}        (or: python -m tools.fresh {lesson})")
-    serve(start_url(ROOT, arguments[0] if arguments else None))
+    serve(start_url(ROOT, arguments[0] if arguments else None), arguments)
     return 0
+
+
+def say(sentences: Iterable[str]) -> None:
+    """Print sentences for the person at the terminal, apart from what a program may read."""
+    for sentence in sentences:
+        print(sentence, file=sys.stderr, flush=True)
+
+
+def start_again(arguments: list[str]) -> NoReturn:
+    """Start this program with the variables that are set now, in the place of this process where that can be."""
+    command = [sys.executable, "-m", "tools.lab", *arguments]
+    if os.name == "posix":
+        os.chdir(ROOT)
+        os.execve(sys.executable, command, os.environ)
+    sys.exit(subprocess.call(command, cwd=ROOT))
+
+
+def in_own_environment() -> bool:
+    """Return whether this Python is that of .venv, which this course looks after."""
+    return environment.VENV.is_dir() and os.path.samefile(sys.prefix, environment.VENV)
+
+
+def problem_of_kernels() -> str:
+    """Return why lessons would not find this course's helpers in this Python; "" when they do."""
+    helpers = ROOT / "rnn_helpers"
+    command = [sys.executable, "-c", environment.HAS_THE_COURSE, str(helpers)]
+    if not helpers.is_dir() or subprocess.run(command, cwd=Path(sys.prefix), stderr=subprocess.DEVNULL).returncode == 0:
+        return ""
+    return (
+        f"Lessons will not find this course's helpers: they are not installed in this Python ({sys.executable}), or "
+        f"from another folder. In {ROOT}, run: {sys.executable} -m pip install -c constraints.txt -e ."
+    )
 
 
 def start_url(root: Path, lesson: str | None) -> str:
@@ -58,7 +108,7 @@ def server_options(root: Path, url: str, environ: Mapping[str, str]) -> list[str
         f"--ServerApp.root_dir={root}",
         f"--LabApp.default_url={url}",
         f"--LabApp.workspaces_dir={workspaces(root)}",
-        f"--ServerApp.port={_port(environ)}",
+        f"--ServerApp.port={port_of(environ)}",
         # Defaults that a student's own settings outrank: no question about news, no look for updates.
         f"--LabApp.app_settings_dir={root / 'tools' / 'jupyterlab'}",
         "--KernelManager.transport_encryption=auto",  # or each kernel prints a warning into the student's terminal
@@ -82,16 +132,23 @@ def is_root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
-def serve(url: str) -> None:
+def serve(url: str, arguments: list[str]) -> None:
     """Run JupyterLab until Ctrl-C; print its address on a line of its own."""
     try:
         from jupyterlab.labapp import LabApp
-    except ModuleNotFoundError as error:
-        sys.exit(f"{error.name} is not installed in this Python ({sys.executable}): use `make lab`, or see README.md.")
+    except Exception as error:  # whatever a damaged package raises
+        if in_own_environment() and REPAIRED not in os.environ:
+            repair_and_start_again(error, arguments)
+        sys.exit(
+            f"JupyterLab cannot be imported in this Python ({sys.executable}): {type(error).__name__}: {error}. "
+            "Use `make lab`, or see README.md."
+        )
     if is_root():
         print("You are root, so JupyterLab runs with --allow-root; an ordinary user is safer.")
     # A token that Jupyter did not make itself keeps its own long notice, and a second address, off the screen.
-    os.environ.setdefault("JUPYTER_TOKEN", secrets.token_hex(24))
+    os.environ["JUPYTER_TOKEN"] = os.environ.get("JUPYTER_TOKEN") or secrets.token_hex(24)
+    # Lessons ask for the kernel python3: this Python, not one of that name that somebody installed elsewhere.
+    put_first(os.environ, "JUPYTER_PATH", Path(sys.prefix, "share", "jupyter"))
     app = LabApp.initialize_server(argv=server_options(ROOT, url, os.environ))
     # Ctrl-C stops at once, kernels too: JupyterLab saves notebooks by itself. Jupyter's own answer asks back, and where
     # there is no terminal it is a KeyboardInterrupt wherever the program stands.
@@ -100,17 +157,31 @@ def serve(url: str) -> None:
     app.start()
 
 
+def repair_and_start_again(error: Exception, arguments: list[str]) -> NoReturn:
+    """Compare all that is installed with its lists of files, install what is damaged, and start once more."""
+    say([f"JupyterLab cannot be imported ({type(error).__name__}: {error}); looking at what is installed."])
+    environment.forget_stamps()
+    if status := environment.main([]):
+        sys.exit(status)
+    os.environ[REPAIRED] = "1"
+    start_again(arguments)
+
+
 def _announce(app: "ServerApp", url: str) -> None:
     """Print where JupyterLab is; called when the server listens, so the address answers at once."""
-    wanted = _port(os.environ)
+    wanted = port_of(os.environ)
     if app.port != wanted:
         print(f"Port {wanted} is in use; taking {app.port}.")
     print("JupyterLab is ready; Ctrl-C stops it. Its address:")
     print(f"{app.connection_url.rstrip('/')}{url}?token={app.identity_provider.token}", flush=True)
 
 
-def _port(environ: Mapping[str, str]) -> int:
-    return int(environ.get("JUPYTER_PORT", PORT))
+def port_of(environ: Mapping[str, str]) -> int:
+    """Return the port that is asked for. Raises InvalidPort."""
+    text = environ.get("JUPYTER_PORT") or str(PORT)
+    if not text.isdecimal() or int(text) > 65535:
+        raise InvalidPort(f"JUPYTER_PORT is {text!r}; expected a number up to 65535. Set another one, or none.")
+    return int(text)
 
 
 def _explained(error: Exception) -> str:
@@ -118,6 +189,8 @@ def _explained(error: Exception) -> str:
         return (
             f"No permission to write {error.filename}. Your copies are kept there: put the course in a folder of yours."
         )
+    if isinstance(error, OSError):
+        return f"{error.filename or ROOT} cannot be used: {error.strerror or error}. Your copies are kept in work/."
     return str(error)
 
 

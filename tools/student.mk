@@ -5,7 +5,9 @@ LAB := .venv/installed
 DEV := .venv/installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help lab fresh
+.PHONY: help lab fresh $(LAB) $(DEV)
+# They make a Python start as another one, or without this folder; a cluster's modules set them.
+unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONPLATLIBDIR PYTHONOPTIMIZE
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1 \t/' | expand -t 26
@@ -16,10 +18,15 @@ lab: $(LAB)  ## set up what is missing and open JupyterLab on your copies in wor
 fresh: $(LAB)  ## put a new copy of a lesson into work/ and keep the old one: make fresh LESSON=01_recurrence
 	$(VENV) -m tools.fresh $(LESSON)
 
-$(LAB): pyproject.toml constraints.txt
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not on this machine. Install Python 3.11, 3.12 or 3.13, or name yours: make PYTHON=/path/to/python3.12"; exit 1; }
-	$(PYTHON) -m tools.environment
+# Asked each time: whether the environment is whole takes a moment to see, and what is amiss is put right.
+$(LAB):
+	$(call set_up,)
 
-$(DEV): pyproject.toml constraints.txt
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not on this machine. Install Python 3.11, 3.12 or 3.13, or name yours: make PYTHON=/path/to/python3.12"; exit 1; }
-	$(PYTHON) -m tools.environment dev
+$(DEV):
+	$(call set_up,dev)
+
+define set_up
+@if $(PYTHON) -c "" 2>/dev/null; then $(PYTHON) -m tools.environment $(1); \
+elif $(VENV) -c "" 2>/dev/null; then $(VENV) -m tools.environment $(1); \
+else echo "$(PYTHON) is not on this machine. Install Python 3.11, 3.12 or 3.13, or name yours: make PYTHON=/path/to/python3.12"; exit 1; fi
+endef

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from grading import light  # noqa: F401  (first)
 from grading.errors import CannotGrade
+from grading.surroundings import provide_home
 
 COMMANDS = {
     "doctor": "check that this machine is ready to grade: packages, folders, gradebook, salt, box, canaries",
@@ -20,8 +21,17 @@ COMMANDS = {
 }
 
 
+def _temporary_home() -> Path:
+    from grading.box.folders import scratch
+
+    home = scratch() / "home"
+    home.mkdir(mode=0o700, exist_ok=True)
+    return home
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code: 0 when all is well, 1 with a sentence on stderr when not."""
+    provide_home(os.environ, _temporary_home)  # before Jupyter is imported
     parser = argparse.ArgumentParser(prog="rnn-course", description="What an instructor does with a class.")
     parser.add_argument(
         "--course", type=Path, default=Path.cwd(), help="the folder with nbgrader_config.py (default: the current one)"

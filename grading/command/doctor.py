@@ -28,7 +28,9 @@ from rich.table import Table
 from rich.text import Text
 from traitlets.config import Config
 
+from grading.command import installation
 from grading.errors import CannotGrade
+from grading.surroundings import TEMPORARY_HOME
 
 Mark = Literal["ok", "look", "wrong"]
 COLOURS: dict[Mark, str] = {"ok": "green", "look": "yellow", "wrong": "bold red"}
@@ -85,8 +87,11 @@ def examine(course: Path, lesson: str | None = None) -> Iterator[Finding]:
     """Yield what each check of a course finds, with a lesson also how its canaries do."""
     checks: dict[str, Check] = {
         "Python": partial(check_python, course),
+        "installation": partial(check_installation, course),
         "packages": partial(check_packages, course),
         "compiled files": check_compiled_files,
+        "home": check_home,
+        "path": partial(check_path, course),
         "disk": partial(check_disk, course),
     }
     settings, finding = read_settings(course)
@@ -153,6 +158,13 @@ def check_python(course: Path) -> Finding:
     return Finding("Python", "wrong", f"This is Python {found}; the course needs {wanted}.", way_out)
 
 
+def check_installation(course: Path) -> Finding:
+    """Look whether lessons and programs use this course and this Python, after the folder was moved or copied, too."""
+    mark, sentence = installation.state(course)
+    way_out = "" if mark == "ok" else f"Repair it, in {course}: {installation.repair_command(course)}"
+    return Finding("installation", mark, sentence, way_out)
+
+
 def check_packages(course: Path) -> Finding:
     """Hold the installed packages to the course's list."""
     listed = _project(course)["dependencies"]
@@ -203,6 +215,24 @@ def _count_compiled(folder: str) -> tuple[int, int]:
 
 
 # --- the machine
+
+
+def check_home() -> Finding:
+    """Look whether there is a home folder, where Jupyter keeps its settings."""
+    if home := os.environ.get(TEMPORARY_HOME):
+        return Finding("home", "look", home, "rnn-course works without one. nbgrader does not: set HOME to a folder.")
+    return Finding("home", "ok", f"{Path.home()} can be written.")
+
+
+def check_path(course: Path) -> Finding:
+    """Look whether the course's path has characters that a library takes for something else."""
+    if "?" in str(course):
+        sentence = f"The path of the course has a question mark, where the address of a gradebook ends: {course}"
+        return Finding("path", "wrong", sentence, "Rename the folder.")
+    if os.pathsep in str(course):
+        sentence = f"The path of the course has a {os.pathsep!r}, which separates folders in search paths: {course}"
+        return Finding("path", "wrong", sentence, "Rename the folder.")
+    return Finding("path", "ok", "The path of the course has no character that nbgrader cannot bear.")
 
 
 def check_disk(course: Path) -> Finding:

@@ -236,7 +236,7 @@ def _signal(process: Any, number: int) -> None:
 
 def _judges_environment(graders: Mapping[str, str]) -> dict[str, str]:
     """Return the grader's environment without what belongs to one process; its paths do not depend on the folder."""
-    dropped = ("JPY_", "PYTHONSTARTUP")
+    dropped = ("JPY_", "PYTHONSTARTUP", "PYTHONOPTIMIZE")  # which leaves out the assertions of tests
     child = {name: text for name, text in graders.items() if not name.startswith(dropped)}
     entries = [entry for entry in child.get("PYTHONPATH", "").split(os.pathsep) if entry]  # an empty one means "here"
     entries = [os.path.join(_STARTED_IN, entry) for entry in entries]

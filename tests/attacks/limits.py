@@ -3,7 +3,9 @@
 The course that runs these gives a cell 8 seconds and a kernel 2 GB, and each of them stops by itself somewhat above.
 """
 
-from .corpus import Attack, breaks, breaks_when_called
+from typing import Any
+
+from .corpus import Attack, breaks, breaks_when_called, honest
 from .course import POINTS, RIGHT
 
 MEMORY = "kept = []\nfor _ in range(40):\n    kept.append(bytearray(b'x' * (100 << 20)))"
@@ -80,7 +82,18 @@ IN_A_TEST = {
 }
 # Answers that are small here and large where they are looked at.
 LARGE = {"a range": "range(100_000_000)", "many texts": "['x' * 1000] * 4000", "a count": "iter(range(10**12))"}
-MANY_OUTPUTS = "get_ipython().run_cell(\"for _ in range(9): print('x' * 100_000)\")\n" * 60
+ANSWER = """def windows(values, size):
+    if size == 4:
+        return {}
+    return (values[start : start + size] for start in range(len(values) - size + 1))"""
+
+
+def chatty(number: int) -> dict[str, Any]:
+    """Return a cell that shows as much as one may."""
+    cell = {"cell_type": "code", "id": f"chatty-{number}", "metadata": {}, "outputs": [], "execution_count": None}
+    return {**cell, "source": f"print({number}, 'x' * 900_000)"}
+
+
 PAGE_TABLES = "import mmap\nkept = []\nfor _ in range(16):\n"
 PAGE_TABLES += "    kept.append(mmap.mmap(-1, 64 << 30, flags=0x4022, prot=1))\n"
 PAGE_TABLES += "    for place in range(0, 64 << 30, 2 << 20):\n        kept[-1][place]"
@@ -95,12 +108,10 @@ ATTACKS = [
     *(breaks(f"{name} in a cell", code) for name, code in IN_A_TEST.items()),
     *(breaks_when_called(f"{name} in a test", code) for name, code in IN_A_TEST.items()),
     *(
-        Attack(
-            f"{name} in a test", RIGHT | {"windows": f"def windows(values, size):\n    return {value}"}, OTHERS, OTHERS
-        )
+        Attack(f"{name} where a test counts", RIGHT | {"windows": ANSWER.format(value)}, OTHERS, OTHERS)
         for name, value in LARGE.items()
     ),
-    breaks("outputs of many cells", MANY_OUTPUTS),
+    honest("outputs of many cells", edit=lambda notebook: notebook["cells"].extend(map(chatty, range(60)))),
     breaks("page tables", PAGE_TABLES),
     breaks("buffers of sockets", SOCKETS),
     *(breaks(f"{name} in a cell", code) for name, code in TWICE.items()),

@@ -1,0 +1,363 @@
+"""Verify and repair what is installed in the environment whose Python runs this file.
+
+    python -I tools/installation.py verify [dev]    print a report as JSON; see report()
+    python -I tools/installation.py landmarks       print what a later look can be short for; see landmarks()
+    python -I tools/installation.py clean           remove damaged packages, so that pip installs them again
+    python -I tools/installation.py remove NAME     remove one package, whatever state it is in
+    python -I tools/installation.py relocate        let the environment's programs name its present folder
+
+pip believes a package's metadata. After an installation that was interrupted, on a full disk, or in a moved folder,
+the metadata may be wrong; this compares them with the files. It is run by tools/environment.py, as a file, because
+nothing but the standard library can be relied upon.
+"""
+
+import csv
+import io
+import json
+import marshal
+import os
+import shlex
+import shutil
+import sys
+import sysconfig
+import tomllib
+import zipfile
+from collections.abc import Iterable, Iterator
+from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+COURSE_PACKAGES = ("rnn_helpers", "autograde_tests", "grading")  # the student edition has the first alone
+PYC_HEADER = 16  # bytes before the code
+LONGEST_SHEBANG = 127  # what every Linux reads of a first line
+
+
+class File(NamedTuple):
+    """A file as the list of its package names it; size is None where the list leaves it open."""
+
+    path: Path
+    size: int | None
+
+
+def main(arguments: list[str]) -> int:
+    site = Path(sysconfig.get_path("purelib"))
+    match arguments:
+        case ["verify", *extras]:
+            print(json.dumps(report(ROOT, site, extras)))
+        case ["landmarks"]:
+            print(json.dumps(landmarks(site)))
+        case ["clean"]:
+            clean(site)
+        case ["remove", name]:
+            remove(site, name)
+        case ["relocate"]:
+            relocate(Path(sysconfig.get_path("scripts")), sys.prefix)
+        case _:
+            print(__doc__, file=sys.stderr)
+            return 2
+    return 0
+
+
+def report(root: Path, site: Path, extras: Iterable[str] = ()) -> dict[str, object]:
+    """Return what is installed and what is wrong with it.
+
+    damaged: {package: reason}; leftovers: what an interrupted pip left; unmet: requirements, and unpinned: pins of
+    constraints.txt, that are not satisfied; course: "" or why the installed course is not this one.
+    """
+    unmet, unpinned = unsatisfied(root, extras)
+    return {
+        "damaged": dict(damaged(site)),
+        "leftovers": [path.name for path in leftovers(site)],
+        "unmet": unmet,
+        "unpinned": unpinned,
+        "course": misplaced_course(root),
+    }
+
+
+# --- packages against their own lists of files
+
+
+def damaged(site: Path) -> Iterator[tuple[str, str]]:
+    """Yield (package, reason) for each package that is not what its list of files says."""
+    for info in sorted(site.glob("*.dist-info")):
+        if reason := _damage(info):
+            yield info.name.removesuffix(".dist-info").rpartition("-")[0], reason
+
+
+def _damage(info: Path) -> str:
+    if not _has_name(info / "METADATA"):
+        return "its metadata is missing or cut off"
+    try:
+        files = list(_files(info))
+    except (OSError, ValueError, csv.Error):
+        files = []
+    if not files:
+        return "its list of files is missing or damaged"
+    for file in files:
+        if reason := _difference(file, info.parent):
+            return f"{file.path.name} {reason}"
+    return ""
+
+
+def _has_name(metadata: Path) -> bool:
+    try:
+        lines = metadata.read_text(encoding="utf-8", errors="replace").partition("\n\n")[0].splitlines()
+    except OSError:
+        return False
+    return {"Name", "Version"} <= {line.partition(":")[0] for line in lines}
+
+
+def _files(info: Path) -> Iterator[File]:
+    """Yield the files of a package, without those that belong to one place or that Python can make again."""
+    with (info / "RECORD").open(encoding="utf-8", newline="") as stream:
+        for name, _, size in csv.reader(stream):
+            if not name.endswith(".pyc"):
+                yield File(Path(os.path.normpath(info.parent / name)), int(size) if size else None)
+
+
+def _difference(file: File, site: Path) -> str:
+    try:
+        size = file.path.stat().st_size
+    except OSError:
+        return "is missing"
+    # A program names the Python of its environment, whose folder may have another name by now.
+    if file.size is not None and size != file.size and site in file.path.parents and not _is_of_the_course(file.path):
+        return f"has {size} bytes, expected {file.size}"
+    return ""
+
+
+def _is_of_the_course(path: Path) -> bool:
+    return path.name.startswith("__editable__") or path.parent.name.startswith("rnn_course-")
+
+
+def leftovers(site: Path) -> Iterator[Path]:
+    """Yield what an interrupted pip left: packages put aside (~umpy), and compiled files that were cut off."""
+    yield from sorted(site.glob("~*"))
+    for folder, _, names in os.walk(site):
+        if os.path.basename(folder) == "__pycache__":
+            yield from (path for name in names if (path := Path(folder, name)).suffix == ".pyc" and _is_cut_off(path))
+
+
+def _is_cut_off(path: Path) -> bool:
+    try:
+        marshal.loads(memoryview(path.read_bytes())[PYC_HEADER:])
+    except (EOFError, ValueError, TypeError):
+        # One of another Python cannot be read by this one, and is not read by it either.
+        return f".{sys.implementation.cache_tag}." in path.name
+    except OSError:
+        return True
+    return False
+
+
+def landmarks(site: Path) -> dict[str, int]:
+    """Return {path below the environment: size}, few enough to be looked at on each start; -1 leaves the size open.
+
+    They are each package's list of files, top folders and modules, libraries, and programs.
+    """
+    marks: dict[str, int] = {}
+    for info in site.glob("*.dist-info"):
+        for file in _files(info):
+            inside = site in file.path.parents
+            parts = file.path.relative_to(site).parts if inside else ()
+            if inside and (len(parts) == 1 or _is_telling(file.path, parts)):
+                marks[_below_environment(file.path)] = file.path.stat().st_size
+            elif not inside:
+                marks[_below_environment(file.path)] = -1
+            if len(parts) > 1:
+                marks[_below_environment(site / parts[0])] = -1
+    return marks
+
+
+def _is_telling(path: Path, parts: tuple[str, ...]) -> bool:
+    at_the_top = len(parts) == 2 and path.name in ("__init__.py", "RECORD", "METADATA")
+    return at_the_top or path.suffix in (".so", ".pyd", ".dylib", ".dll")
+
+
+def _below_environment(path: Path) -> str:
+    return os.path.relpath(path, sys.prefix)
+
+
+def clean(site: Path) -> None:
+    """Remove damaged packages and leftovers."""
+    for name, _ in list(damaged(site)):
+        remove(site, name)
+    for path in list(leftovers(site)):
+        _remove_file_or_folder(path)
+
+
+def remove(site: Path, name: str) -> None:
+    """Remove all that is known to belong to a package; its list of files may be damaged or missing."""
+    wanted = _normalised(name)
+    for info in list(site.glob("*.dist-info")):
+        if _normalised(info.name.removesuffix(".dist-info").rpartition("-")[0]) == wanted:
+            try:
+                files = list(_files(info))
+            except (OSError, ValueError, csv.Error):
+                files = []
+            for file in files:
+                if site in file.path.parents:
+                    _remove_file_or_folder(file.path)
+            _remove_file_or_folder(info)
+    if (site / wanted / "__init__.py").exists():  # what a list of files has forgotten would mix with what comes
+        _remove_file_or_folder(site / wanted)
+
+
+def _normalised(name: str) -> str:
+    return name.lower().replace("-", "_").replace(".", "_")
+
+
+def _remove_file_or_folder(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+# --- what the course asks for
+
+
+def unsatisfied(root: Path, extras: Iterable[str] = ()) -> tuple[list[str], list[str]]:
+    """Return the requirements of the course, and of what it requires, that are not met; and the pins that are not."""
+    try:
+        from packaging.requirements import Requirement
+        from packaging.specifiers import SpecifierSet
+    except ImportError:
+        return ["packaging is missing"], []
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    texts = [*project["dependencies"], *(text for extra in extras for text in project["optional-dependencies"][extra])]
+    pins = _pins(root / "constraints.txt")
+    unmet, unpinned, seen = [], [], set()
+    waiting = [(Requirement(text), "") for text in texts]
+    while waiting:
+        requirement, extra = waiting.pop()
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": extra}):
+            continue
+        name = _normalised(requirement.name)
+        version, needs = _installed(requirement.name)
+        if not version or not requirement.specifier.contains(version, prereleases=True):
+            unmet.append(f"{requirement} ({version or 'missing'})")
+        elif name in pins and not SpecifierSet(f"=={pins[name]}").contains(version, prereleases=True):
+            unpinned.append(f"{requirement.name} is {version}, tested with {pins[name]}")
+        for wanted in {"", *requirement.extras}:
+            if (name, wanted) not in seen:
+                seen.add((name, wanted))
+                waiting += [(Requirement(text), wanted) for text in needs]
+    return sorted(set(unmet)), sorted(set(unpinned))
+
+
+def _installed(name: str) -> tuple[str, list[str]]:
+    try:
+        found = distribution(name)
+        return found.version or "", found.requires or []
+    except (PackageNotFoundError, KeyError):
+        return "", []
+
+
+def _pins(file: Path) -> dict[str, str]:
+    lines = [line.partition("#")[0].strip() for line in file.read_text(encoding="utf-8").splitlines()]
+    return {_normalised(name): version for name, _, version in (line.partition("==") for line in lines if line)}
+
+
+def misplaced_course(root: Path) -> str:
+    """Return "" when programs outside of the course's folder import this course, else what they get."""
+    for package in COURSE_PACKAGES:
+        if not (root / package / "__init__.py").is_file():
+            continue
+        spec = find_spec(package)
+        if spec is None or not spec.origin:
+            return f"{package} is not installed"
+        place = Path(spec.origin).parent
+        if not place.is_dir():
+            return f"{package} is installed from {place}, which is not there"
+        if not os.path.samefile(place, root / package):
+            return f"{package} is installed from {place}"
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    try:
+        course = distribution(project["name"])
+        programs = {entry.name: entry.value for entry in course.entry_points if entry.group == "console_scripts"}
+    except PackageNotFoundError:
+        return f"{project['name']} is not installed"
+    if (course.version, programs) != (project["version"], project.get("scripts", {})):
+        return f"{project['name']} {course.version} was installed from an older pyproject.toml"
+    return ""
+
+
+# --- a folder with another name
+
+
+def relocate(programs: Path, prefix: str) -> None:
+    """Let each program in the environment start this environment's Python, wherever it was made."""
+    for path in sorted(programs.iterdir()):
+        if path.is_file() and not path.is_symlink():
+            content = path.read_bytes()
+            changed = relocated(content, prefix)
+            if changed != content:
+                _replace(path, changed)
+
+
+def relocated(content: bytes, prefix: str) -> bytes:
+    """Return the program with the Python of `prefix` in the place of the one it starts; others as they are."""
+    if content.startswith(b"MZ"):
+        return _relocated_launcher(content, prefix)
+    head, rest = _split_shebang(content)
+    python = _python_of(head, os.path.basename(prefix))
+    return _shebang(prefix, python) + rest if python else content
+
+
+def _relocated_launcher(content: bytes, prefix: str) -> bytes:
+    """Do the same for Windows: a launcher, the line with Python's path, and a zip archive with the program."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            start = min(entry.header_offset for entry in archive.infolist())
+    except (zipfile.BadZipFile, ValueError):
+        return content
+    line = content.rfind(b"#!", 0, start)
+    python = content[line + 2 : start].strip().strip(b'"').decode(errors="replace")
+    name = python.replace("\\", "/").rpartition("/")[2]
+    if line < 0 or not name.startswith("python"):
+        return content
+    return content[:line] + f'#!"{prefix}\\Scripts\\{name}"\r\n'.encode() + content[start:]
+
+
+def _split_shebang(content: bytes) -> tuple[bytes, bytes]:
+    """Return (the lines that start the program, the program); both forms that pip and uv write."""
+    lines = content.splitlines(keepends=True)
+    if not lines or not lines[0].startswith(b"#!"):
+        return b"", content
+    count = 3 if lines[0].rstrip() == b"#!/bin/sh" and len(lines) > 2 and lines[1].startswith(b"'''exec'") else 1
+    return b"".join(lines[:count]), b"".join(lines[count:])
+
+
+def _python_of(head: bytes, environment: str) -> str:
+    """Return the name of the interpreter that a program starts when it lies in an environment of that name, else ""."""
+    text = head.decode(errors="replace").removeprefix("#!")
+    try:
+        words = shlex.split(text.splitlines()[1].removeprefix("'''exec'")) if text.startswith("/bin/sh\n'") else [text]
+    except ValueError:  # an unbalanced quote in a folder's name
+        words = [text.partition(' "$0"')[0]]
+    path = words[0].strip() if words else ""
+    folder, name = os.path.split(path)
+    in_environment = os.path.isabs(path) and folder.endswith(os.path.join(os.sep, environment, "bin"))
+    return name if in_environment and name.startswith("python") else ""
+
+
+def _shebang(prefix: str, name: str) -> bytes:
+    python = os.path.join(prefix, "bin", name)
+    line = f"#!{python}\n".encode()
+    if len(line) <= LONGEST_SHEBANG and not any(character.isspace() for character in python):
+        return line
+    # A shell starts Python here; Python reads the same lines as a string.
+    return f"#!/bin/sh\n'''exec' {shlex.quote(python)} \"$0\" \"$@\"\n' '''\n".encode()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    draft = path.with_name(f"{path.name}.new")
+    draft.write_bytes(content)
+    shutil.copymode(path, draft)
+    os.replace(draft, path)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
