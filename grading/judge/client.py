@@ -25,6 +25,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from traitlets import Integer, Type, default
 
+from grading.judge.outputs import size_of
+
 TIMEOUT = "CellTimeoutError"
 GRACE = 5  # seconds that a kernel has for coming back after an interrupt
 RECONNECT = 10  # milliseconds after which a socket that a kernel has not made yet is looked for again; usual are 100
@@ -63,7 +65,7 @@ class BoundedClient(NotebookClient):
         if kind.startswith("comm"):
             return None  # widgets, which have nobody to talk to
         if kind not in ("status", "execute_input"):
-            size = _size(msg["content"])
+            size = size_of(msg["content"])
             if self.kept + size > self.output_bytes:
                 self.dropped += size
                 return None
@@ -303,12 +305,3 @@ def is_valid(output: NotebookNode) -> bool:
     except Exception:  # also what validation itself does not expect
         return False
     return True
-
-
-def _size(content: Any) -> int:
-    """Return about how much memory a message's content takes, in characters."""
-    if isinstance(content, dict):
-        return sum(_size(key) + _size(value) for key, value in content.items())
-    if isinstance(content, list):
-        return 8 + sum(map(_size, content))
-    return len(content) if isinstance(content, str) else 8

@@ -109,6 +109,8 @@ def do(job: Job) -> Done:
         secret = {SALT_VARIABLE: job.salt} if job.salt else {}
         about = {NOTEBOOK_VARIABLE: job.name, **secret}
         session = Session(job.rules, nb, Plan.of(job.sources), job.files, given, about)
+        session.ends = began + job.rules.total_seconds  # what it took to prepare the notebook counts
+        session.config.Session.unpacker = "grading.judge.outputs.unpack"
         try:
             run_sync(session.run)()
             if job.is_reference:

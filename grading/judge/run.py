@@ -30,6 +30,9 @@ class Run(Execute):
 
     total_seconds = Integer(1800, help="Time for one notebook, all its cells and restarts together.").tag(config=True)
     output_bytes = Integer(1 << 20, help="Of the outputs of one cell, what is kept.").tag(config=True)
+    notebook_output_bytes = Integer(20 << 20, help="Of the outputs of all cells of a notebook, what is kept.").tag(
+        config=True
+    )
     restarts = Integer(10, help="How often a kernel that ended is started again.").tag(config=True)
 
     demonstrations = Bool(
@@ -89,4 +92,5 @@ class Run(Execute):
             demonstrations=self.demonstrations,
             course=course,
             box=box,
+            notebook_output_bytes=self.notebook_output_bytes,
         )

@@ -24,6 +24,7 @@ from traitlets.config import Config
 
 from grading.judge.client import GRACE, Ended, Kernel, SwiftManager
 from grading.judge.judge import Judge
+from grading.judge.outputs import Outputs
 from grading.judge.spare import spared
 from grading.judge.split import TEST, Plan
 from grading.surroundings import EXECUTION_VARIABLE
@@ -51,6 +52,7 @@ class Rules:
     demonstrations: bool = False
     course: str = ""
     box: Mapping[str, Any] = field(default_factory=dict)
+    notebook_output_bytes: int = 20 << 20
 
 
 class Session:
@@ -70,6 +72,7 @@ class Session:
         self.student = Kernel(SwiftManager, name, "", GRADING, config=self.config, **kept)
         self.judge = Judge(str(given), variables, **kept)
         self.spared = set() if rules.demonstrations else spared(nb, plan.sources)
+        self.outputs = Outputs(rules.notebook_output_bytes)
         self.in_force = ""  # what the box around the submission's kernel is
         self.tests = {source.name: source.text for source in plan.sources if source.kind == TEST}  # and no other text
         self.judged: set[str] = set()
@@ -100,6 +103,8 @@ class Session:
                 cell.outputs = [new_output("stream", name="stdout", text=SPARED)]
             elif cell.source.strip():
                 await self._run(cell, name or f"cell {number + 1}")
+            if words := self.outputs.keep(cell, name in self.tests):
+                self._note(name or f"cell {number + 1}", "flood", words)
 
     async def stop(self) -> None:
         await asyncio.gather(self.student.stop(), self.judge.stop())
