@@ -77,15 +77,15 @@ def test_numbers_that_json_does_not_know_are_left_out(number):
     assert json.loads(written(output))["cells"][0]["outputs"][0]["data"]["application/json"] == {"a": None, "b": 1}
 
 
-TEXT = st.text(st.characters() | st.characters(categories=["Cs"]))
+TEXT = st.text(st.characters() | st.characters(categories=["Cs"]), max_size=8)
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | TEXT
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
-    lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner),
+    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=2), max_leaves=10
 )
 
 
 @settings(max_examples=50)
-@given(JSON, TEXT, st.dictionaries(TEXT, JSON))
+@given(JSON, TEXT, st.dictionaries(TEXT, LEAVES, max_size=3))
 def test_any_json_can_be_written_after_it_is_cleaned(data, text, metadata):
     bundle = {"application/json": data, "text/plain": text}
     written(NotebookNode(output_type="display_data", data=bundle, metadata=metadata))
