@@ -27,10 +27,13 @@ def make_course(course: Path) -> Path:
     return release(course, [*exercise("double", 2), *exercise("triple", 3)])
 
 
-def release(course: Path, cells: list[nbformat.NotebookNode]) -> Path:
-    """Write the solution of these cells, release it with the project's nbgrader_config.py, and return the folder."""
+def release(course: Path, cells: list[nbformat.NotebookNode], settings: str = "") -> Path:
+    """Write the solution of these cells, release it with the project's nbgrader_config.py, and return the folder.
+
+    settings: what stands in its place
+    """
     (course / "solutions" / LESSON).mkdir(parents=True)
-    shutil.copy(ROOT / "nbgrader_config.py", course)
+    (course / "nbgrader_config.py").write_text(settings or (ROOT / "nbgrader_config.py").read_text())
     notebook = new_notebook(cells=cells)
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(notebook, course / "solutions" / LESSON / f"{LESSON}.ipynb")
