@@ -47,7 +47,13 @@ def test_each_delimiter_may_be_set_alone():
 def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Grade an honest student of a course that hides its tests between delimiters of its own."""
     test = f"assert double(2) == 4\n### VVVV SECRET\n{SECRET}\n### ^^^^ SECRET\nassert double(3) == 6"
-    task = cell("question", "Explain it.\n\n### VVVV SCHEME\nTwo points for why.\n### ^^^^ SCHEME", task=True, points=2)
+    task = cell(
+        "question",
+        "Explain it.\n\n### VVVV SCHEME\nTwo points for why.\n### ^^^^ SCHEME",
+        task=True,
+        locked=True,
+        points=2,
+    )
     task.cell_type = "markdown"
     del task["outputs"], task["execution_count"]
     cells = [
@@ -145,4 +151,4 @@ def test_a_worker_that_differs_is_named(changed):
 
 def test_a_worker_may_have_more():
     here = installed(["grading"])
-    workers({**here, "tensorflow": "9", "rnn_helpers": "x"})._require_same(["grading"])
+    workers({**here, "another-library": "9", "rnn_helpers": "x"})._require_same(["grading"])

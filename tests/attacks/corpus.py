@@ -26,6 +26,7 @@ FAMILIES = (
     "processes",
     "limits",
     "malformed",
+    "text",
     "wire",
     "regrade",
     "accidents",
