@@ -7,35 +7,37 @@ another. The cluster's machines are trusted: they see hidden tests and the cours
 from __future__ import annotations
 
 import hashlib
-import importlib
 import logging
 import platform
 import socket
+from collections.abc import Iterable
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
-from importlib.metadata import version
-from pathlib import Path
+from contextlib import AbstractContextManager, suppress
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from urllib.parse import urlsplit
 
+from traitlets.config import Config
+from traitlets.config.loader import LazyConfigValue
+
 from grading import light  # noqa: F401  (first; a worker begins with this module)
 from grading.errors import CannotGrade
-from grading.judge.job import work
+from grading.judge.job import folder_of, work
 
 SECONDS_TO_CONNECT = 15
 SCHEMES = ("tcp", "tls", "ws", "wss", "ucx")
-LIBRARIES = ("numpy", "tensorflow", "keras", "nbgrader", "nbclient", "ipykernel", "ipython")  # what decides a score
-PACKAGES = ("rnn_helpers", "autograde_tests", "grading")
+LIBRARIES = ("numpy", "tensorflow", "keras", "nbgrader", "nbclient", "ipykernel", "ipython")  # may decide a score
 
 
 class ClusterWorkers(AbstractContextManager["ClusterWorkers"]):
     """The workers of a cluster, each thread of which runs one submission at a time.
 
     address: of its scheduler, such as tcp://10.0.0.5:8786
+    packages: the course's own, by name or folder: all machines must have the same
     Raises CannotGrade when it cannot be reached, has no workers, or they have other versions installed.
     """
 
-    def __init__(self, address: str):
+    def __init__(self, address: str, packages: Iterable[str] = ()):
         try:
             from distributed import Client
         except ImportError as error:
@@ -54,7 +56,7 @@ class ClusterWorkers(AbstractContextManager["ClusterWorkers"]):
             ) from error
         try:
             self.at_once = 2 * self._threads() + 1
-            self._require_same(installed())
+            self._require_same([*packages, "grading"])
         except BaseException:
             self._client.close()
             raise
@@ -75,21 +77,22 @@ class ClusterWorkers(AbstractContextManager["ClusterWorkers"]):
             raise CannotGrade("The cluster has no workers. Start some with `dask worker ADDRESS`, then run this again.")
         return number
 
-    def _require_same(self, here: dict[str, str]) -> None:
+    def _require_same(self, packages: list[str]) -> None:
         """Raise CannotGrade when a worker has something else installed: scores would depend on who ran what."""
+        here = installed(packages)
         try:
-            there = self._client.run(installed)
+            workers = self._client.run(installed, packages)
         except Exception as error:
             raise CannotGrade(
                 f"The cluster's workers cannot load this course ({type(error).__name__}: {error}). Install there what "
                 "is installed here: the same version of rnn-course."
             ) from error
-        for worker, versions in sorted(there.items()):
+        for worker, versions in sorted(workers.items()):
             for name, mine in here.items():
                 if versions.get(name) != mine:
                     raise CannotGrade(
-                        f"The worker {worker} has {name} {versions.get(name)}, and here it is {mine}. Install the same "
-                        "on all machines: scores must not depend on who ran what."
+                        f"The worker {worker} has {name} {versions.get(name, 'not installed')}, and here it is {mine}. "
+                        "Install the same on all machines: scores must not depend on who ran what."
                     )
 
 
@@ -113,14 +116,23 @@ def _hand_on(asked: Future[bytes], answer: Future[bytes]) -> None:
         answer.set_result(asked.result())
 
 
-def installed() -> dict[str, str]:
-    """Return {what: version} of all that decides a score; a package of the course by what is in it."""
+def course_packages(settings: Config) -> list[str]:
+    """Return the packages that a course's settings name: what its lessons import, and its hidden tests."""
+    box = settings.BoxedProvisioner
+    listed = [box.get(name, []) for name in ("packages", "hidden")]
+    return [package for one in listed for package in (one.get_value([]) if isinstance(one, LazyConfigValue) else one)]
+
+
+def installed(packages: Iterable[str]) -> dict[str, str]:
+    """Return {what: version} of all that is installed here and decides a score; a package by what is in it."""
     versions = {"python": ".".join(platform.python_version_tuple()[:2])}
-    versions |= {name: version(name) for name in LIBRARIES}
-    for name in PACKAGES:
-        folder = Path(str(importlib.import_module(name).__file__)).parent
-        digest = hashlib.sha256()
-        for file in sorted(folder.rglob("*.py")):
-            digest.update(file.relative_to(folder).as_posix().encode() + file.read_bytes())
-        versions[name] = digest.hexdigest()[:12]
+    for name in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    for package in packages:
+        if folder := folder_of(package):
+            digest = hashlib.sha256()
+            for file in sorted(folder.rglob("*.py")):
+                digest.update(file.relative_to(folder).as_posix().encode() + file.read_bytes())
+            versions[folder.name] = digest.hexdigest()[:12]
     return versions

@@ -19,11 +19,14 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import nbformat
 import nbgrader.apps.api
 import nbgrader.apps.autogradeapp
+import nbgrader.converters.base
+import nbgrader.utils
 import sqlalchemy.exc
 from nbformat import NotebookNode
 from nbgrader.converters import Autograde
@@ -32,7 +35,16 @@ from nbgrader.preprocessors import Execute
 from nbgrader.utils import find_all_files, parse_utc
 from traitlets import Bool, Float, Unicode
 
-from grading.course import Submission, find_assignments, find_notebooks, find_submissions, misplaced, require_run
+from grading.course import (
+    Submission,
+    find_assignments,
+    find_notebooks,
+    find_submissions,
+    glob_by_name,
+    misplaced,
+    objection_to,
+    require_run,
+)
 from grading.errors import CannotGrade
 from grading.gradebook import await_gradebook, one_engine, patient, require_gradebook
 from grading.judge.job import Done, read_done, texts_of
@@ -45,7 +57,7 @@ from grading.ready import get_ready
 from grading.record import Earned, Record, read_graded, write
 from grading.staging import NotRun, Pending, Staging, is_to_be_graded_again, refused_notebook, restore, write_notebook
 from grading.submission.preflight import Expected, Preflight, Refusal, clean_copy, expected_cells, inspect
-from grading.summary import Outcome, printable, table
+from grading.summary import Outcome, PlainRecords, printable, table
 from grading.surroundings import autograding, instead
 from grading.workers import Workers
 
@@ -83,6 +95,10 @@ class Grading(Autograde):
         Raises NbGraderException, after saying why, when anything was not graded; what was graded is kept.
         """
         self.outcomes: list[Outcome] = []
+        with self._plain_log():
+            self._grade_class()
+
+    def _grade_class(self) -> None:
         try:
             require_run(self.config)
             require_gradebook(self.coursedir.db_url, self.gradebook_patience, self.log)
@@ -123,6 +139,17 @@ class Grading(Autograde):
                 self.log.info("%s", line)
 
     @contextmanager
+    def _plain_log(self) -> Iterator[None]:
+        """Let no name of a student or a file reach the terminal with more than letters."""
+        logger = getattr(self.log, "logger", self.log)  # an adapter has no filters of its own
+        plain = PlainRecords()
+        logger.addFilter(plain)
+        try:
+            yield
+        finally:
+            logger.removeFilter(plain)
+
+    @contextmanager
     def _patient_gradebook(self) -> Iterator[None]:
         with instead(self.coursedir, db_url=patient(self.coursedir.db_url, self.gradebook_patience)):
             yield
@@ -151,7 +178,7 @@ class Grading(Autograde):
         """Find what is to be graded, in the place of nbgrader's own search."""
         self.waiting: list[Pending] = []
         assignments = find_assignments(self.coursedir)
-        self.expected = {name: expected_cells(self.coursedir.db_url, name) for name in assignments}
+        self.expected = {name: expected_cells(self.coursedir.db_url, name, self.config) for name in assignments}
         self.asked = {name: find_notebooks(self.coursedir, cells) for name, cells in self.expected.items()}
         for file in misplaced(self.coursedir):
             self.log.warning("%s is not looked at: a notebook belongs at submitted/STUDENT/LESSON/.", printable(file))
@@ -185,6 +212,10 @@ class Grading(Autograde):
         """
         expected = self.expected[submission.assignment]
         outcome = Outcome(submission.assignment, submission.student)
+        if objection := objection_to(submission.student):
+            outcome.how, outcome.sentences = "not recorded", [objection]
+            self._is_done(outcome)
+            return None
         try:
             restore(self._target(submission))
             found = inspect(submission.folder, expected)
@@ -243,9 +274,9 @@ class Grading(Autograde):
 
     def _failed(self, submission: Submission, expected: Expected, outcome: Outcome, error: BaseException) -> None:
         """Record 0 for a submission that could not be graded, with a sentence for its student."""
-        reason = f"{type(error).__name__}: {error}"
+        reason = printable(f"{type(error).__name__}: {error}", 500)
         self.log.error("%s could not be graded.", printable(submission.student), exc_info=error)
-        outcome.sentences, outcome.events = [printable(reason)[:500]], []
+        outcome.sentences, outcome.events = [reason], []
         outcome.how = "not recorded"
         if of_the_machine(error):
             self.in_a_row += 1
@@ -257,7 +288,7 @@ class Grading(Autograde):
             outcome.how = "error"
         except Exception as second:
             self.log.error("Nor could this be recorded.", exc_info=second)
-            outcome.sentences.append(printable(f"{type(second).__name__}: {second}")[:500])
+            outcome.sentences.append(printable(f"{type(second).__name__}: {second}", 500))
 
     def _is_due(self, submission: Submission, found: Preflight) -> bool:
         """Return whether there is something to do: nothing there yet, something newer, or a failure the last time."""
@@ -419,9 +450,12 @@ class Grading(Autograde):
 
 
 def of_the_machine(error: BaseException | None) -> bool:
-    """Return whether an error is of the disk or the gradebook, and so would come whatever was submitted."""
+    """Return whether an error is of the disk or the gradebook, and so would come whatever was submitted.
+
+    A MemoryError is not: a text can be the reason for it.
+    """
     while error is not None:
-        if isinstance(error, sqlalchemy.exc.OperationalError | sqlite3.OperationalError | MemoryError):
+        if isinstance(error, sqlalchemy.exc.OperationalError | sqlite3.OperationalError):
             return True
         if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
             return True
@@ -430,7 +464,9 @@ def of_the_machine(error: BaseException | None) -> bool:
 
 
 def put_in_place() -> None:
-    """Let nbgrader's command and its programming interface use Grading: the one thing there is no setting for."""
+    """Let nbgrader's command and its programming interface use Grading, and take names for names: no setting does."""
     warnings.filterwarnings("ignore", category=sqlalchemy.exc.SAWarning, module="nbgrader")  # it knows no better way
     for module in (nbgrader.apps.autogradeapp, nbgrader.apps.api):
         module.Autograde = Grading
+    for module in (nbgrader.converters.base, nbgrader.utils, nbgrader.apps.api):
+        module.glob = SimpleNamespace(glob=glob_by_name)  # a course, or a student, may be called [2026]

@@ -6,7 +6,7 @@ import difflib
 import glob
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,7 +16,8 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
 from grading.errors import CannotGrade
-from grading.submission.sentences import listed, shown
+from grading.submission.sentences import is_plain, listed, shown
+from grading.submission.submission_files import LITTER
 
 
 @dataclass(frozen=True, order=True)
@@ -69,15 +70,47 @@ def find_notebooks(course: CourseDirectory, names: Iterable[str]) -> list[str]:
 
 
 def find_submissions(course: CourseDirectory, assignments: list[str]) -> list[Submission]:
-    """Return the submissions that are asked for, sorted. Raises CannotGrade when there are none."""
-    there = [submission for assignment in assignments for submission in submissions_of(course, assignment)]
+    """Return the submissions that are asked for, sorted. Raises CannotGrade when there are none.
+
+    Those of a student whose id cannot be used are among them; `objection_to` says why it cannot.
+    """
+    known = [submission for assignment in assignments for submission in submissions_of(course, assignment)]
     excluded = course.student_id_exclude.split(",") if course.student_id_exclude else []
-    students = sorted({submission.student for submission in there} - set(excluded))
-    wanted = _matching(students, course.student_id)
-    found = sorted(submission for submission in there if submission.student in wanted)
-    if not found:
+    students = sorted({submission.student for submission in known} - set(excluded))
+    wanted = students if course.student_id == "*" else _matching(students, course.student_id)
+    chosen = sorted(submission for submission in known if submission.student in wanted)
+    if not chosen:
         raise CannotGrade(_no_submissions(course, assignments, students))
-    return found
+    return chosen
+
+
+def objection_to(student: str) -> str:
+    """Return why a student's id, which is the name of a folder, cannot be used by nbgrader's commands; "" if it can.
+
+    They look for ids with regular expressions, take them for patterns, and write them into tables and addresses.
+    """
+    if not is_plain(student):
+        problem = "holds control characters or bytes that are not UTF-8"
+    elif student == "*":
+        problem = "means every student to nbgrader"
+    elif student.startswith("."):
+        problem = "begins with a dot, so nbgrader does not see the folder"
+    elif student != student.strip():
+        problem = "begins or ends with a blank, which nbgrader takes off"
+    else:
+        return ""
+    return f"The name of the folder {shown(student)}, which is the student's id, {problem}. Rename it, and grade again."
+
+
+def glob_by_name(pattern: str) -> list[str]:
+    """Do what glob.glob does, but take the name of a folder that is there for a name, whatever characters it holds."""
+    parts = pattern.split(os.sep)
+    for place, part in enumerate(parts):
+        if part == "*" or not os.path.lexists(os.sep.join(parts[: place + 1]) or os.sep):
+            break
+    else:
+        place = len(parts)
+    return glob.glob(os.sep.join([*map(glob.escape, parts[:place]), *parts[place:]]))
 
 
 def misplaced(course: CourseDirectory) -> list[str]:
@@ -87,16 +120,45 @@ def misplaced(course: CourseDirectory) -> list[str]:
 
 
 def submissions_of(course: CourseDirectory, assignment: str) -> list[Submission]:
-    """Return all submissions of an assignment, in no order."""
-    pattern = course.format_path(course.submitted_directory, "*", glob.escape(assignment))
-    paths = set(glob.glob(pattern))
-    # glob does not see into a student's folder that may not be read; its student is to hear of it.
-    for closed in glob.glob(os.path.dirname(pattern)):
-        if os.path.isdir(closed) and not _can_read(closed):
-            paths.add(os.path.join(closed, assignment))
-    form = course.format_path(course.submitted_directory, "(?P<student>.*)", re.escape(assignment), escape=True)
-    matches = {path: re.fullmatch(form, path, re.DOTALL) for path in paths}
-    return [Submission(assignment, match["student"], Path(path)) for path, match in matches.items() if match]
+    """Return all submissions of an assignment, in no order; no name of a folder is taken for a pattern."""
+    names = {"nbgrader_step": course.submitted_directory, "assignment_id": assignment}
+    parts = Path(course.directory_structure).parts
+    return [Submission(assignment, student, path) for student, path in _folders(Path(course.root), parts, names, None)]
+
+
+def _folders(
+    top: Path, parts: tuple[str, ...], names: dict[str, str], student: str | None
+) -> Iterator[tuple[str, Path]]:
+    """Yield (student, path) of what is there below `top`, along the parts of the course's directory structure.
+
+    names: what stands in the place of the other fields
+    """
+    if not parts:
+        if student is not None:
+            yield student, top
+        return
+    part, *others = parts
+    rest = tuple(others)
+    if "{student_id}" not in part or student is not None:
+        path = top / part.format(**names, student_id=student)
+        # Of a folder that may not be read nobody knows what is in it; its student is to hear of it.
+        if os.path.lexists(path) or (os.path.isdir(path.parent) and not _can_read(path.parent)):
+            yield from _folders(path, rest, names, student)
+        return
+    before, _, after = part.partition("{student_id}")
+    form = re.escape(before.format(**names)) + "(.+)" + re.escape(after.format(**names, student_id=""))
+    for entry in _entries(top):
+        match = re.fullmatch(form, entry.name, re.DOTALL)
+        if match and entry.name not in LITTER and (not rest or os.path.isdir(entry.path)):
+            yield from _folders(top / entry.name, rest, names, match.group(1))
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:
+        return []
 
 
 def _can_read(folder: str | Path) -> bool:

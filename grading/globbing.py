@@ -14,7 +14,7 @@ from typing import Any
 
 # The modules that call glob.glob, which look it up each time; those of later releases may not.
 EXCHANGE = ("collect", "exchange", "fetch_assignment", "fetch_feedback", "list", "release_feedback")
-MODULES: tuple[str, ...] = ("nbgrader.converters.base", "nbgrader.apps.api", "nbgrader.utils", "grading.course")
+MODULES: tuple[str, ...] = ("nbgrader.converters.base", "nbgrader.apps.api", "nbgrader.utils")
 MODULES += tuple(f"nbgrader.exchange.default.{name}" for name in EXCHANGE)
 
 _courses: set[str] = set()

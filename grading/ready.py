@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from grading.bytecode import remove_damaged
 from grading.canaries.canary import Log, require_canaries
 from grading.errors import CannotGrade
 from grading.surroundings import SALT_VARIABLE, course_salt
@@ -20,6 +21,9 @@ def get_ready(course: Path, assignment: str, log: Log, workers: Workers | None =
     Raises CannotGrade when anything is wrong.
     """
     try:
+        for package in {Path(__file__).parent, *(init.parent for init in course.glob("*/__init__.py"))}:
+            for file in remove_damaged(package):
+                log.warning("%s was damaged, as by a full disk, and was removed; it is made again.", file)
         os.environ[SALT_VARIABLE] = course_salt(course / ".course_salt")
         require_canaries(course, assignment, log, workers, strict)
     except CannotGrade:

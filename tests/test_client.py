@@ -161,19 +161,3 @@ def test_a_reply_that_is_too_large_ends_the_kernel_at_once():
             await one.stop()
 
     assert asyncio.run(main()) == (Ended("died", "it did not reply as a kernel does"), False)
-
-
-def test_of_a_notebook_the_outputs_are_kept_as_far_as_they_fit_together():
-    async def main() -> list[tuple[int, str]]:
-        one = Kernel(
-            manager_of(PYTHON), "", os.getcwd(), {}, most_output=2500, output_bytes=1 << 20, startup_timeout=60
-        )
-        try:
-            await one.start()
-            await one.run("print('x' * 2000)", 60)  # run again, and not kept
-            ran = [await one.run("print('x' * 1000)", 60, keep=True) for _ in range(4)]
-            return [(len(cell.outputs[0].text) > 999, ended.how) for cell, ended in ran]
-        finally:
-            await one.stop()
-
-    assert asyncio.run(main()) == [(True, "well"), (True, "well"), (False, "flood"), (False, "flood")]

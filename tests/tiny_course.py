@@ -30,21 +30,24 @@ def make_course(course: Path) -> Path:
     return release(course, [*exercise("double", 2), *exercise("triple", 3)])
 
 
-def release(course: Path, cells: list[nbformat.NotebookNode]) -> Path:
-    """Write the solution of these cells, release it with the project's nbgrader_config.py, and return the folder."""
+def release(course: Path, cells: list[nbformat.NotebookNode], settings: str = "") -> Path:
+    """Write the solution of these cells, release it with the project's nbgrader_config.py, and return the folder.
+
+    settings: what stands in its place
+    """
     notebook = new_notebook(cells=cells)
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    return Path(shutil.copytree(_released(nbformat.writes(notebook)), course, dirs_exist_ok=True))
+    return Path(shutil.copytree(_released(nbformat.writes(notebook), settings), course, dirs_exist_ok=True))
 
 
 @cache
-def _released(notebook: str) -> Path:
+def _released(notebook: str, settings: str) -> Path:
     """Return a folder to copy, in which this notebook is released: nbgrader takes seconds to make a gradebook."""
     folder = tempfile.mkdtemp(prefix="released-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     course = Path(folder) / "course"
     (course / "solutions" / LESSON).mkdir(parents=True)
-    shutil.copy(ROOT / "nbgrader_config.py", course)
+    (course / "nbgrader_config.py").write_text(settings or (ROOT / "nbgrader_config.py").read_text())
     (course / "solutions" / LESSON / f"{LESSON}.ipynb").write_text(notebook, encoding="utf-8")
     nbgrader(course, "generate_assignment", LESSON)
     return course

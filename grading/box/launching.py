@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import compileall
 import site
 import sysconfig
 import threading
@@ -12,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from grading.box.folders import PrivateFolder, copy_font_lists
+from grading.bytecode import compile_packages
 from grading.errors import CannotGrade
 
 LAUNCHER = ["-m", "ipykernel_launcher"]
@@ -107,7 +107,7 @@ def _shared_folder(packages: tuple[Path, ...]) -> PrivateFolder:
     copy_font_lists(folder.home)
     for name, package in {package.name: package.resolve() for package in reversed(packages)}.items():
         (folder.packages / name).symlink_to(package, target_is_directory=True)
-        compileall.compile_dir(package, quiet=2)
+        compile_packages([package])
     return folder
 
 

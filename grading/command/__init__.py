@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 
 from grading import light  # noqa: F401  (first)
+from grading.bytecode import remove_damaged
 from grading.errors import CannotGrade
 from grading.surroundings import provide_home
 
@@ -38,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
     arguments = sys.argv[1:] if arguments is None else arguments
+    remove_damaged(Path(__file__).parents[1])  # before anything else of it is imported, by workers too
     for name, summary in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=summary, description=summary)
         if name in arguments:  # the others need not be imported

@@ -62,7 +62,8 @@ def _at_least_one(text: str) -> int:
 
 def _workers(args: argparse.Namespace) -> Any:
     if args.scheduler:
-        from grading.cluster import ClusterWorkers  # only now: dask is an extra
+        from grading.cluster import ClusterWorkers, course_packages  # only now: dask is an extra
+        from grading.command.course import settings_of
 
-        return ClusterWorkers(args.scheduler)
+        return ClusterWorkers(args.scheduler, course_packages(settings_of(args.course)))
     return LocalWorkers(args.jobs or usable_cores() + 2)

@@ -45,6 +45,7 @@ class Renderer:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.html_left, self.images_left = limits.html, limits.images
+        self.text_left = limits.html  # to be worked through, whatever becomes of it
 
     def source(self, text: str) -> Markup:
         """Return code with its words coloured."""
@@ -80,6 +81,9 @@ class Renderer:
 
     def _data(self, kind: str, content: str, output: NotebookNode) -> str:
         if kind == "text/html":
+            if (without_images := len(IMAGE.sub("", content))) > self.text_left:
+                return sentence(f"{size(without_images)} of HTML are left out: the page is full.")
+            self.text_left -= without_images
             return f'<div class="html">{clean(content)}</div>'
         if kind == "text/markdown":
             shown, rest = self._cut(content, "were written")
@@ -96,6 +100,10 @@ class Renderer:
 
     def _cut(self, text: str, what: str) -> tuple[str, str]:
         more = len(text) - self.limits.text
+        self.text_left -= min(len(text), self.limits.text)
+        if self.text_left < 0:
+            self.text_left = 0
+            return "", sentence(f"... {size(len(text))} {what}, and the page is full.") if text else ""
         return text[: self.limits.text], sentence(f"... {size(more)} more {what}.") if more > 0 else ""
 
     def _counted(self, html: str) -> Markup:

@@ -25,11 +25,11 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from traitlets import Integer, Type
 
 from grading.judge.channels import Channel, Listener, ReplyChannel, Unreadable, largest_message
+from grading.judge.outputs import size_of
 from grading.judge.zmtp import Connection
 
 TIMEOUT = "CellTimeoutError"
 GRACE = 5  # seconds that a kernel has for coming back after an interrupt
-DEEPEST = 64  # levels of lists and dicts in what a cell shows; whoever writes it down goes through it recursively
 ANSWER = 0.5  # seconds after which a kernel that is starting is asked again
 
 
@@ -54,7 +54,6 @@ class BoundedClient(NotebookClient):
 
     output_bytes = Integer(1 << 20, help="Of the outputs of one cell, what is kept.").tag(config=True)
 
-    room = 0  # of it, for the cell that runs
     kept = 0
     dropped = 0
     timed_out = False
@@ -65,11 +64,11 @@ class BoundedClient(NotebookClient):
         if kind.startswith("comm"):
             return None  # widgets, which have nobody to talk to
         if kind not in ("status", "execute_input"):
-            size = _size(msg["content"])
-            if self.kept + size > self.room:
-                self.dropped += int(size) if math.isfinite(size) else self.output_bytes
+            size = size_of(msg["content"])
+            if self.kept + size > self.output_bytes:
+                self.dropped += size
                 return None
-            self.kept += int(size)
+            self.kept += size
         try:
             return super().process_message(msg, cell, cell_index)
         except CellControlSignal:  # the cell has ended
@@ -161,7 +160,6 @@ class Kernel:
 
     manager: the class of its manager; `settings`: traits of BoundedClient
     folder: its working directory; variables: what its environment has on top of this process's
-    most_output: of the outputs of all cells that are kept, what is kept
     """
 
     def __init__(
@@ -170,14 +168,12 @@ class Kernel:
         kernel_name: str,
         folder: str,
         variables: Mapping[str, str],
-        most_output: int = 1 << 30,
         **settings: Any,
     ):
         self.manager, self.kernel_name, self.folder, self.settings = manager, kernel_name, folder, settings
         self.variables = variables
         self.client: BoundedClient | None = None
         self.cpu_seconds = 0.0  # that the kernels before used, as far as it was counted
-        self.room = most_output  # of which the cells that are kept take from here on
         self._listener: Listener | None = None
         self.log = logging.Logger("cells", logging.CRITICAL)  # nbclient's own; what matters is told by `Ended`
 
@@ -217,17 +213,13 @@ class Kernel:
     async def alive(self) -> bool:
         return bool(self.client and self.client.km and await ensure_async(self.client.km.is_alive()))
 
-    async def run(self, source: str, seconds: float, keep: bool = False) -> tuple[NotebookNode, Ended]:
-        """Run a cell and return it with its outputs, and how it ended; a kernel that hangs or dies is stopped.
-
-        keep: the outputs are for the notebook, and count there
-        """
+    async def run(self, source: str, seconds: float) -> tuple[NotebookNode, Ended]:
+        """Run a cell and return it with its outputs, and how it ended; a kernel that hangs or dies is stopped."""
         client = self.client
         assert client is not None  # start() came before
         self._stop_listening()
         iopub = self._kc().iopub_channel
         lost = iopub.dropped
-        client.room = min(client.output_bytes, self.room)
         cell = client.nb.cells[0] = new_code_cell(source)
         client._display_id_map.clear()
         client.timeout, client.kept, client.dropped, client.timed_out = max(1, int(seconds)), 0, 0, False
@@ -242,7 +234,6 @@ class Kernel:
             await self.stop()
             return cell, Ended("died", "it did not reply as a kernel does")
         cell.outputs = [output for output in cell.outputs if is_valid(output)]
-        self.room -= client.kept if keep else 0
         dropped = client.dropped + iopub.dropped - lost
         if client.timed_out or time.monotonic() - began > seconds + GRACE:
             if not await self.responds():
@@ -288,8 +279,6 @@ class Kernel:
         if self._listener is None:
             return ""
         text, dropped = await self._listener.heard(request, GRACE)
-        text, dropped = text[: self.room], dropped + max(0, len(text) - self.room)
-        self.room -= len(text)
         return f"{text}\n{left_out(dropped)}\n" if dropped else text
 
     def _stop_listening(self) -> None:
@@ -361,18 +350,3 @@ def is_valid(output: NotebookNode) -> bool:
     except Exception:  # also what validation itself does not expect
         return False
     return True
-
-
-def _size(content: Any) -> float:
-    """Return about how much memory a message's content takes, in characters; infinite if it is nested too deeply."""
-    size, waiting = 0, [(content, 0)]
-    while waiting:
-        part, depth = waiting.pop()
-        size += len(part) if isinstance(part, str) else 8
-        if depth > DEEPEST:
-            return math.inf
-        if isinstance(part, dict):
-            waiting += [(inner, depth + 1) for pair in part.items() for inner in pair]
-        elif isinstance(part, list):
-            waiting += [(inner, depth + 1) for inner in part]
-    return size

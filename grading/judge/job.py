@@ -116,6 +116,7 @@ def do(job: Job) -> Done:
         bound = {MEMORY_VARIABLE: str(job.rules.judge_memory_mb)} if job.rules.judge_memory_mb else {}
         about = {NOTEBOOK_VARIABLE: job.name, **secret, **bound}
         session = Session(job.rules, nb, Plan.of(job.sources), job.files, given, about, job.reference)
+        session.ends = began + job.rules.total_seconds  # what it took to prepare the notebook counts
         reference = None
         try:
             run_sync(session.run)()
@@ -177,17 +178,22 @@ def read_done(packed: bytes) -> Done:
     return Done(**{**data, "notebook": nbformat.from_dict(data["notebook"]), "reference": reference})
 
 
-def _here(package: str) -> str:
+def folder_of(package: str) -> Path | None:
     """Return where a package of the course is on this machine: at its own place, or where it is installed."""
     if Path(package).is_dir():
-        return package
+        return Path(package)
     found = importlib.util.find_spec(Path(package).name)
-    if found is None or not found.origin:
+    return Path(found.origin).parent if found and found.origin else None
+
+
+def _here(package: str) -> str:
+    folder = folder_of(package)
+    if folder is None:
         raise CannotGrade(
             f"The package {Path(package).name}, which the lessons import, is not installed on this worker. Install "
             "there what is installed where you grade: the same version of rnn-course."
         )
-    return str(Path(found.origin).parent)
+    return str(folder)
 
 
 def _packed(folder: Path, names: Iterable[Path]) -> dict[str, str]:

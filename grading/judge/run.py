@@ -33,7 +33,7 @@ class Run(Execute):
     total_seconds = Integer(1800, help="Time for one notebook, all its cells and restarts together.").tag(config=True)
     output_bytes = Integer(1 << 20, help="Of the outputs of one cell, what is kept.").tag(config=True)
     total_output_bytes = Integer(
-        32 << 20, help="Of the outputs of the student's cells of one notebook together, what is kept."
+        32 << 20, help="Of the outputs of all cells of one notebook together, what is kept."
     ).tag(config=True)
     judge_memory_mb = Integer(
         0, help="Memory of the process that runs the tests; 0 for that of a kernel, c.BoxedProvisioner.memory_mb."

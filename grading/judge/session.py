@@ -19,6 +19,7 @@ from grading.box import provisioner
 from grading.judge import judge
 from grading.judge.client import GRACE, Ended
 from grading.judge.judge import Judge
+from grading.judge.outputs import Outputs
 from grading.judge.rules import ReferenceRun, Rules
 from grading.judge.scoring import Expected, score_cell
 from grading.judge.spare import spared
@@ -56,6 +57,7 @@ class Session:
         self.student = self.without if self._needs_one_kernel() else StudentKernel(*around)
         self.judge = Judge(str(given), variables, rules.output_bytes, rules.startup_timeout)
         self.spared = set() if rules.demonstrations else spared(nb, plan.sources)
+        self.outputs = Outputs(rules.total_output_bytes)
         self.scores = dict.fromkeys(self.tests, 0.0)
         self.changes: dict[str, list[tuple[str, int]]] = {}  # by test cell, what calls did to its arguments
         self.empty_arrays: list[str] = []  # the test cells in which one came back
@@ -91,6 +93,8 @@ class Session:
             elif cell.source.strip():
                 self.run_cells.append(cell.source)
                 await self._run(cell, name or f"cell {number + 1}")
+            if words := self.outputs.keep(cell, name in self.tests):
+                self._note(name or f"cell {number + 1}", "flood", words)
 
     async def stop(self) -> None:
         await asyncio.gather(self.student.stop(), self.without.stop(), self.judge.stop())

@@ -173,7 +173,10 @@ def read_first(cell: Iterable[Statement]) -> set[str]:
 
 @lru_cache(maxsize=4096)  # most cells of a class are the same
 def statements(text: str) -> tuple[Statement, ...]:
-    """Return the statements of a cell; none when it is not Python, such as a cell for another program."""
+    """Return the statements of a cell of the instructor's; none when it is not Python, such as one for another program.
+
+    Not for a student's text, which can make Python's parser take any time and memory; see free_names.
+    """
     plain = TransformerManager().transform_cell(
         AROUND_A_CELL.sub("", text, count=1) if text.lstrip()[:2] == "%%" else text
     )

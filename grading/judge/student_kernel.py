@@ -50,8 +50,7 @@ class StudentKernel:
         box = {**rules.box, "withheld": list(withheld)}
         self.config = Config({"BoxedProvisioner": box, "CourseDirectory": {"root": rules.course}})
         kept: dict[str, Any] = {"output_bytes": rules.output_bytes, "startup_timeout": rules.startup_timeout}
-        most = rules.total_output_bytes
-        self.kernel = Kernel(SwiftManager, name, "", GRADING, most_output=most, config=self.config, **kept)
+        self.kernel = Kernel(SwiftManager, name, "", GRADING, config=self.config, **kept)
         self.path = ""  # of the socket on which it answers the judge
         self.in_force = ""  # what the box around it is
         self.ran: list[str] = []  # the cells that ended well, to be run again after a restart
@@ -85,7 +84,7 @@ class StudentKernel:
         """Run a cell. Raises Unavailable."""
         for attempt in range(2):
             await self.require()
-            finished, ended = await self.kernel.run(source, self.seconds(), keep=True)
+            finished, ended = await self.kernel.run(source, self.seconds())
             if attempt or ended.how != "died" or not await self.was_another():
                 break
         if any(output.get("ename") == "MemoryError" for output in finished.outputs):

@@ -96,6 +96,9 @@ def _add_pairs(shared: dict[tuple[str, ...], list[tuple[str, int]]]) -> None:
             shared[pair] = sorted(cells)
 
 
+LONGEST_CODE = 50_000  # characters: a hundred times what an exercise asks for; its tree takes a thousand times as much
+
+
 def words(source: str) -> Answer:
     """Return a written answer by its words alone."""
     found = "".join(character if character.isalnum() else " " for character in source.casefold()).split()
@@ -103,7 +106,9 @@ def words(source: str) -> Answer:
 
 
 def normalised(source: str) -> Answer | None:
-    """Return a code answer by its syntax tree, None when there is no such tree."""
+    """Return a code answer by its syntax tree, None when there is no such tree, or it is too long for one."""
+    if len(source) > LONGEST_CODE:
+        return None
     lines = [line for line in source.splitlines() if not line.lstrip().startswith(("%", "!"))]
     try:
         with warnings.catch_warnings():

@@ -59,7 +59,7 @@ def _read_class(course: CourseDirectory, assignment: str) -> Classroom:
                 f"The gradebook does not know the lesson {shown(assignment)}; {there} with "
                 f"`nbgrader generate_assignment {assignment}`."
             )
-        lesson = expected_cells(course.db_url, assignment)
+        lesson = expected_cells(course.db_url, assignment, course.config)
         submitted = _submitted(gradebook, assignment, _exercises(lesson))
         enrolled = [student for (student,) in gradebook.db.query(Enrolled.id).order_by(Enrolled.id)]
     students = {name: one for name, one in submitted.items() if _was_graded(course, assignment, one)}

@@ -11,6 +11,8 @@ LONGEST_NAME, LONGEST_SENTENCE = 40, 300
 UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 # What a spreadsheet takes for the beginning of a formula, also in full width.
 FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# Where a semicolon separates columns, as in much of Europe, one begins behind it; quotes do not help there.
+BEHIND_SEMICOLON = re.compile(rf"(;[\"' ]*)(?=[{re.escape(''.join(FORMULA))}])")
 
 
 def plain(text: Any, longest: int = LONGEST_SENTENCE) -> str:
@@ -35,6 +37,7 @@ def cell(value: Any, longest: int = 2000) -> str | float | int:
     if isinstance(value, int | float):
         return value
     safe = "" if value is None else plain(value, longest)  # without blanks, tabs and new lines at its beginning
+    safe = BEHIND_SEMICOLON.sub(r"\1'", safe)
     return f"'{safe}" if safe.startswith(FORMULA) else safe
 
 

@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell
+from traitlets.config import Config
 
 from grading.errors import CannotGrade
 
 Kind = Literal["test", "manual", "solution", "task", "given"]
 
-# What nbgrader takes out of a cell on its way from the gradebook to the students.
-HIDDEN = [("BEGIN HIDDEN TESTS", "END HIDDEN TESTS"), ("BEGIN MARK SCHEME", "END MARK SCHEME")]
+Delimiters = tuple[tuple[str, str], ...]  # what a line holds that begins, and that ends, what students are not given
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class ExpectedCell:
     kind: "test" is graded by running it, "manual" is an answer graded by hand, "solution" an answer that a test looks
         at, "task" a question answered in cells of the student's own, "given" anything else that is locked
     source: the gradebook's text, with hidden tests; the instructor's solution is not in it
+    hidden: between what lines nbgrader takes text out on its way to the students
     """
 
     name: str
@@ -31,6 +32,7 @@ class ExpectedCell:
     points: float
     source: str
     locked: bool
+    hidden: Delimiters = (("BEGIN HIDDEN TESTS", "END HIDDEN TESTS"), ("BEGIN MARK SCHEME", "END MARK SCHEME"))
 
     @property
     def released(self) -> str:
@@ -38,7 +40,7 @@ class ExpectedCell:
         kept, until = [], None
         for line in self.source.split("\n"):
             if until is None:
-                until = next((end for begin, end in HIDDEN if begin in line), None)
+                until = next((end for begin, end in self.hidden if begin in line), None)
                 kept += [line] if until is None else []
             elif until in line:
                 until = None
@@ -69,8 +71,22 @@ class ExpectedCell:
 Expected = dict[str, list[ExpectedCell]]
 
 
-def expected_cells(gradebook_url: str, assignment: str) -> Expected:
-    """Read {notebook: its cells} from the gradebook. Raises CannotGrade when the assignment is not in it."""
+def hidden_delimiters(config: Config) -> Delimiters:
+    """Return the delimiters of hidden tests and of mark schemes that a course's settings give."""
+    from nbgrader.preprocessors import ClearHiddenTests, ClearMarkScheme
+
+    tests, schemes = ClearHiddenTests(config=config), ClearMarkScheme(config=config)
+    return (
+        (tests.begin_test_delimeter, tests.end_test_delimeter),
+        (schemes.begin_mark_scheme_delimeter, schemes.end_mark_scheme_delimeter),
+    )
+
+
+def expected_cells(gradebook_url: str, assignment: str, config: Config | None = None) -> Expected:
+    """Read {notebook: its cells} from the gradebook. Raises CannotGrade when the assignment is not in it.
+
+    config: the course's settings
+    """
     from nbgrader.api import Gradebook, MissingEntry
 
     with Gradebook(gradebook_url) as gradebook:
@@ -80,10 +96,11 @@ def expected_cells(gradebook_url: str, assignment: str) -> Expected:
             raise CannotGrade(
                 f"The gradebook has no assignment {assignment}. Run `nbgrader generate_assignment {assignment}` first."
             ) from None
-        return {notebook.name: _cells(gradebook, notebook) for notebook in notebooks}
+        hidden = hidden_delimiters(config or Config())
+        return {notebook.name: _cells(gradebook, notebook, hidden) for notebook in notebooks}
 
 
-def _cells(gradebook: Any, notebook: Any) -> list[ExpectedCell]:
+def _cells(gradebook: Any, notebook: Any, hidden: Delimiters) -> list[ExpectedCell]:
     from nbgrader.api import SourceCell
     from sqlalchemy import literal_column
 
@@ -103,7 +120,13 @@ def _cells(gradebook: Any, notebook: Any) -> list[ExpectedCell]:
     query = gradebook.db.query(SourceCell).filter(SourceCell.notebook_id == notebook.id)
     return [
         ExpectedCell(
-            cell.name, kind(cell.name), cell.cell_type, points.get(cell.name, 0.0), cell.source or "", cell.locked
+            cell.name,
+            kind(cell.name),
+            cell.cell_type,
+            points.get(cell.name, 0.0),
+            cell.source or "",
+            cell.locked,
+            hidden,
         )
         for cell in query.order_by(literal_column("source_cell.rowid"))
     ]

@@ -9,7 +9,7 @@ import copy
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import nbformat
 from nbformat import NotebookNode
@@ -41,7 +41,7 @@ TIME = re.compile(
 
 _Read = tuple[NotebookNode, Notes]
 
-MOST_CANDIDATES = 20  # notebooks of other names that are looked into for the one that is missing
+CANDIDATES_MB = 200  # of notebooks of other names that are looked into for the one that is missing
 TIMESTAMP_BYTES = 200
 
 INSTEAD = "The notebook of the lesson's name cannot be graded; another with the lesson's cells is, instead of {}."
@@ -152,7 +152,8 @@ def _find(folder: Path, found: Survey, name: str, expected: list[ExpectedCell], 
             return _read(folder, exact, name, expected, found.limits)
         except Refused as refused:
             refusal = refused.refusal
-    others = [path for path in found.notebooks if path not in taken][:MOST_CANDIDATES]
+    others = [path for path in found.notebooks if path not in taken]
+    others.sort(key=lambda path: _unlikeness(path, name))
     for path in _ranked(folder, others, expected, found.limits):
         try:
             notebook, notes = _read(folder, path, name, expected, found.limits)
@@ -176,12 +177,26 @@ def _missing(name: str, found: Survey) -> Refusal:
     )
 
 
+def _unlikeness(path: str, name: str) -> tuple[bool, bool, int, str]:
+    """Return how little a path looks like that of the notebook `name`: the same name first, then 'name (1)'."""
+    file, wanted = PurePosixPath(path).stem.casefold(), name.casefold()
+    return file != wanted, wanted not in file, path.count("/"), path
+
+
 def _ranked(folder: Path, paths: list[str], expected: list[ExpectedCell], limits: Limits) -> list[str]:
-    """Return the notebooks with most of the expected cells, the one with the most answers first."""
+    """Return the notebooks with most of the expected cells, the one with the most answers first.
+
+    paths: the likeliest first; there is a limit to how much is read
+    """
     scores = {}
+    left = CANDIDATES_MB << 20
     for path in paths:
         try:
-            cells = read_notebook(_content(folder, path, limits), limits, Notes()).cells
+            content = _content(folder, path, limits)
+            left -= len(content) + 1000
+            if left < 0:
+                break
+            cells = read_notebook(content, limits, Notes()).cells
         except Refused:
             continue
         known, answers = answered(cells, expected)

@@ -27,6 +27,7 @@ FAMILIES = (
     "processes",
     "limits",
     "malformed",
+    "text",
     "wire",
     "regrade",
     "accidents",

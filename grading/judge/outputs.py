@@ -1,0 +1,119 @@
+"""Outputs as a notebook's file can hold them: text that can be encoded, data of a bounded depth, and not too much.
+
+A kernel may send anything that JSON can say: halves of characters, lists within lists without end, numbers that no
+JSON reader takes. What it sends goes through `Outputs` before anything else looks at it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+
+DEEPEST = 30  # lists and objects within one another
+LARGEST_NUMBER = 1 << 64
+SHORT_ERROR = 2000  # characters; so much of an error is always kept, such as why a cell was stopped
+TOO_DEEP = "(Data nested too deeply to be kept.)"
+_HALVES = re.compile("[\ud800-\udfff]")
+
+
+class Outputs:
+    """Cleans the outputs of one notebook's cells, one cell after the other, and keeps what fits.
+
+    most: characters of all outputs together
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = self.left = most
+
+    def keep(self, cell: NotebookNode, is_test: bool) -> str:
+        """Clean a cell's outputs in place; return "" or a sentence about what was too much.
+
+        is_test: they are the judge's, which are few, bounded, and what a student has to read: all are kept
+        """
+        kept, dropped = [], 0
+        for output in map(clean, cell.outputs):
+            size = size_of(output)
+            is_short_error = output.output_type == "error" and size <= SHORT_ERROR
+            if is_test or is_short_error or size <= self.left:
+                self.left -= 0 if is_test else min(size, self.left)
+                kept.append(output)
+            else:
+                dropped += size
+        cell.outputs = kept
+        if not dropped:
+            return ""
+        sentence = (
+            f"The outputs of a notebook may have {self.most / 1e6:.1f} MB together, so {dropped / 1e6:.1f} MB of this "
+            "cell are left out."
+        )
+        cell.outputs.append(new_output("stream", name="stdout", text=f"\n{sentence}\n"))
+        return sentence
+
+
+def clean(output: NotebookNode) -> NotebookNode:
+    """Return an output with nothing in it that a notebook's file cannot hold."""
+    cleaned = {key: _clean(value, DEEPEST) for key, value in output.items() if key not in ("data", "metadata")}
+    if "data" in output:
+        cleaned["data"] = {encodable(str(kind)): _mime(value) for kind, value in output.data.items()}
+    if "metadata" in output:
+        try:
+            cleaned["metadata"] = _clean(output.metadata, DEEPEST)
+        except ValueError:
+            cleaned["metadata"] = {}
+    return _node(cleaned)
+
+
+def encodable(text: str) -> str:
+    """Return a text with halves of characters replaced by \N{REPLACEMENT CHARACTER}; two that fit make a character."""
+    if text.isascii() or not _HALVES.search(text):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def size_of(value: Any) -> int:
+    """Return about how much memory a value made of JSON takes, in characters; however deep it is."""
+    total, parts = 0, [value]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, dict):
+            parts += [*part.keys(), *part.values()]
+        elif isinstance(part, list | tuple):
+            total += 8
+            parts += part
+        else:
+            total += len(part) if isinstance(part, str) else 8
+    return total
+
+
+def _mime(value: Any) -> Any:
+    try:
+        return _clean(value, DEEPEST)
+    except ValueError:
+        return TOO_DEEP
+
+
+def _clean(value: Any, depth: int) -> Any:
+    """Return a value of JSON, cleaned. Raises ValueError when it is nested more than `depth` deep."""
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, dict | list | tuple) and depth == 0:
+        raise ValueError("nested too deeply")
+    if isinstance(value, dict):
+        return {encodable(str(key)): _clean(part, depth - 1) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(part, depth - 1) for part in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, bool) or value is None:
+        return value
+    return value if isinstance(value, int) and abs(value) < LARGEST_NUMBER else None
+
+
+def _node(value: Any) -> Any:
+    if isinstance(value, dict):
+        return NotebookNode({key: _node(part) for key, part in value.items()})
+    return [_node(part) for part in value] if isinstance(value, list) else value
