@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from grading import globbing
+from grading.judge.judge import _judges_environment
 from grading.surroundings import TEMPORARY_HOME, provide_home
 from rnn_helpers import environment
 from rnn_helpers.progress import progress, record
@@ -109,6 +110,12 @@ def test_what_changes_how_python_starts_is_left_out(tmp_path: Path, name: str) -
     environ = {name: "1", "PATH": "/bin"}
     assert surroundings.drop_interpreter_settings(environ, tmp_path)[0]
     assert environ == {"PATH": "/bin"}
+
+
+@pytest.mark.parametrize("name", ["PYTHONOPTIMIZE", "PYTHONSTARTUP", "JPY_PARENT_PID"])
+def test_a_judge_starts_without_what_leaves_out_assertions_or_runs_somebodys_file(name: str) -> None:
+    environ = _judges_environment({name: "1", "PATH": "/bin"})
+    assert (name in environ, environ["PATH"]) == (False, "/bin")
 
 
 @pytest.mark.parametrize("text", ["abc", "-1", "8888.5", "70000"])
