@@ -14,7 +14,10 @@ from tiny_environment import BASE_PYTHON, make_course, make_wheels, set_up, site
 
 from tools import environment, installation
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="environments on Windows have other names for their files")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name != "posix", reason="environments on Windows have other names for their files"),
+]
 STAMP = ".venv/installed"
 
 
