@@ -14,6 +14,7 @@ _reserved: list[tuple[socket.socket, str]] = []  # (socket, the file that it is)
 
 def reserve(path: str) -> None:
     """Make the socket of a later `listen`, in a process that is soon forbidden to give a socket a name."""
+    Path(path).unlink(missing_ok=True)  # of the kernel before, when this one is a restarted one
     waiting = socket.socket(socket.AF_UNIX)
     waiting.bind(path)
     _reserved.append((waiting, path))

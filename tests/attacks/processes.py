@@ -68,7 +68,7 @@ ATTACKS = [
     starts("dnotify", "import fcntl\nfcntl.fcntl(os.open('/usr', os.O_RDONLY), fcntl.F_NOTIFY, 4)"),
     starts("signal by a file", "import fcntl\nfcntl.fcntl(os.pipe()[0], fcntl.F_SETOWN, parent)"),
     starts("signal of choice by a file", "import fcntl\nfcntl.fcntl(os.pipe()[0], 10, signal.SIGKILL)"),
-    starts("abstract name", "import socket\nsocket.socket(socket.AF_UNIX).bind(chr(0) + 'undeserved')"),
+    starts("abstract name", "import socket\nsocket.socket(socket.AF_UNIX).bind(chr(0) + 'taken')"),
     starts("message queue", "assert libc.msgget(7, 0o1666) >= 0"),
     starts("semaphore", "assert libc.semget(7, 1, 0o1666) >= 0"),
     starts("shared memory", "assert libc.shmget(7, 4096, 0o1666) >= 0"),
