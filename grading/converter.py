@@ -137,7 +137,7 @@ class Grading(Autograde):
     @contextmanager
     def _plain_log(self) -> Iterator[None]:
         """Let no name of a student or a file reach the terminal with more than letters."""
-        logger = getattr(self.log, "logger", self.log)  # an adapter has no filters of its own
+        logger: Any = getattr(self.log, "logger", self.log)  # an adapter has no filters of its own
         plain = PlainRecords()
         logger.addFilter(plain)
         try:
