@@ -108,7 +108,16 @@ def test_a_refused_submission_is_recorded_with_a_sentence_and_the_next_is_graded
     assert [cell.outputs[0].ename for cell in tests] == ["NotGraded"] * 2
 
 
-@pytest.mark.parametrize("error", ["ValueError('<odd>')", "RuntimeError('\\x1b[2J')", "asyncio.CancelledError()"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        "ValueError('<odd>')",
+        "RuntimeError('\\x1b[2J')",
+        "asyncio.CancelledError()",
+        "MemoryError()",
+        "RecursionError()",
+    ],
+)
 def test_an_error_of_ours_is_zero_with_a_sentence_and_a_look_and_the_class_goes_on(course, error):
     error = error.replace("asyncio", "__import__('asyncio')")
     submit(course, "ada", **{**RIGHT, "double": f"stop {error}"})
@@ -123,6 +132,18 @@ def test_an_error_of_ours_is_zero_with_a_sentence_and_a_look_and_the_class_goes_
     assert "These could not be graded: ada." in run.said[-1]
     assert "\x1b" not in "".join(run.said[-4:])
     assert "NBGRADER_EXECUTION" not in os.environ  # or all that this process starts later would be graded, too
+
+
+@pytest.mark.parametrize("error", ["MemoryError()", "RecursionError()", "UnicodeEncodeError('utf-8', 'x', 0, 1, 'x')"])
+def test_any_number_of_texts_that_raise_an_error_stop_nobody(course, error):
+    for number in range(5):
+        submit(course, f"ada{number}", **{**RIGHT, "double": f"stop {error}"})
+    submit(course, "bob", **RIGHT)
+    run = grade(course)
+    assert points(course, "bob") == FULL
+    assert "graded 1, not graded for an error 5" in run.said
+    assert points(course, "ada4") == NOTHING
+    assert OUR_ERROR in graded_notebook(course, "ada4").cells[0].source
 
 
 def test_what_failed_for_an_error_of_ours_is_graded_again_without_being_asked(course):

@@ -27,6 +27,7 @@ from nbgrader_course import ROOT, nbgrader
 from tiny_course import LESSON, make_course
 from traitlets.config import PyFileConfigLoader
 
+from grading.feedback import rendering
 from grading.feedback.feedback import FeedbackExporter, page
 from grading.feedback.formulas import mathml
 from grading.feedback.hiding import WITHHELD, HiddenTests, error_sentence
@@ -257,6 +258,30 @@ class TestLimits:
         html = rendered(*outputs, limits=Limits(text=2000, outputs=40, html=5000, images=0))
         assert 3000 < html.count("z") < 5000
         assert "the page is limited to 5.0 kB of text" in html
+
+    @pytest.mark.parametrize("kind", ["text/plain", "text/html", "text/markdown"])
+    def test_of_what_the_page_cannot_hold_no_more_is_worked_through(self, kind, monkeypatch):
+        worked = []
+
+        def counted(function):
+            def count(text, *more, **named):
+                worked.append(len(text))
+                return function(text, *more, **named)
+
+            return count
+
+        for name in ("ansi2html", "clean", "markdown"):
+            monkeypatch.setattr(rendering, name, counted(getattr(rendering, name)))
+        cells = [new_code_cell("x", outputs=[shown({kind: "z" * 1000})] * 30) for _ in range(100)]
+        html = page(new_notebook(cells=cells), ABOUT, Limits(text=2000, outputs=40, html=5000, images=0))
+        assert sum(worked) < 20_000, worked
+        assert "the page is full" in html
+
+    def test_a_source_that_the_page_cannot_hold_is_a_sentence(self):
+        cells = [new_code_cell("x" * 2000) for _ in range(10)]
+        html = page(new_notebook(cells=cells), ABOUT, Limits(text=2000, outputs=40, html=5000, images=0))
+        assert "were written, and the page is full." in html
+        assert html.count("x" * 2000) <= 2
 
     def test_images_have_a_limit_of_their_own(self):
         picture = png()

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import nbformat
 import pytest
 from nbformat.v4 import new_notebook
 from nbgrader_course import surroundings
@@ -162,6 +163,32 @@ def test_a_job_takes_along_what_its_kernels_are_to_find_imported(tmp_path):
         assert printed(done, "own") == "True\n"
 
 
+def test_all_outputs_of_a_notebook_have_a_limit_and_what_a_test_earns_is_kept(tmp_path):
+    job = a_job(tmp_path, answer=f"print('x' * 800_000)\n{RIGHT}", more="print('y' * 800_000)")
+    done = do(replace(job, rules=replace(job.rules, notebook_output_bytes=1_000_000)))
+    assert len(printed(done, "scaled")) > 800_000
+    assert len(printed(done, "own")) < 500
+    assert [event["cell"] for event in done.events if event["what"] == "flood"] == ["own"]
+    assert "NotGraded" not in printed(done, "scaled_test")
+
+
+@pytest.mark.parametrize("text", ["'\\ud800'", "'\\udfff' * 3 + 'é'", "b'\\xff'.decode(errors='surrogateescape')"])
+def test_what_cannot_be_encoded_is_replaced_here_and_there(tmp_path, text):
+    job = a_job(tmp_path, answer=f"def scaled(x):\n    print({text})\n    return 3 * x + 1")
+    for done in (do(job), read_done(work(job.pack()))):
+        assert "\ufffd" in printed(done, "scaled_test")
+        assert nbformat.writes(done.notebook).encode()
+
+
+def test_the_time_for_a_notebook_includes_its_preparation(tmp_path, monkeypatch):
+    now = iter([1000.0])
+    real = jobs.time.monotonic
+    monkeypatch.setattr(jobs.time, "monotonic", lambda: next(now, None) or real() + 2000.0)
+    job = a_job(tmp_path)
+    done = do(replace(job, rules=replace(job.rules, total_seconds=60)))
+    assert "The time for the whole notebook (60 s) was used up" in printed(done, "scaled_test")
+
+
 # --- what goes wrong travels, too
 
 
@@ -189,13 +216,30 @@ def test_a_full_disk_is_still_a_full_disk(monkeypatch, tmp_path):
     assert of_the_machine(caught.value)
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError("by zero"), OSError("no number"), RuntimeError("kernel: é")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        ZeroDivisionError("by zero"),
+        OSError("no number"),
+        RuntimeError("kernel: é"),
+        MemoryError("m"),
+        RecursionError("r"),
+    ],
+)
 def test_any_other_error_arrives_with_its_traceback(monkeypatch, tmp_path, error):
     packed = travelled(monkeypatch, tmp_path, error)
     with pytest.raises(RuntimeError) as caught:
         read_done(packed)
     assert f"{type(error).__name__}: {error}" in str(caught.value)
     assert "in fail" in str(caught.value)
+    assert not of_the_machine(caught.value)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RecursionError(), OSError("no number"), UnicodeError()])
+def test_what_a_text_can_raise_is_not_the_machines(error):
+    assert not of_the_machine(error)
+    with pytest.raises(RuntimeError) as caught:
+        raise RuntimeError("of another") from error
     assert not of_the_machine(caught.value)
 
 

@@ -459,6 +459,39 @@ def test_of_two_renamed_notebooks_the_one_with_more_answers_is_taken(tmp_path: P
     assert "def double(x):\n    return 2 * x" in sources(result)
 
 
+@pytest.mark.parametrize("name", ["inner/lesson.ipynb", "inner/LESSON (1).ipynb", "zzz.ipynb", "inner/deep/zzz.ipynb"])
+@pytest.mark.parametrize("others", ["{:02}.ipynb", "lesson-Copy{:02}.ipynb", "inner/a{:02}.ipynb"])
+def test_the_lesson_is_found_beside_any_number_of_other_notebooks(tmp_path: Path, name: str, others: str) -> None:
+    (tmp_path / "inner" / "deep").mkdir(parents=True)
+    for number in range(60):
+        submit(
+            tmp_path,
+            [b"no notebook", b"{}", json.dumps({**lesson(), "cells": []}).encode()][number % 3],
+            others.format(number),
+        )
+    result = submit(tmp_path, lesson(), name)
+    assert result.refusals == {}
+    assert f"found by its cells: `{name}`" in " ".join(result.repairs)
+
+
+def test_the_likeliest_notebook_is_read_first_and_not_everything_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "CANDIDATES_MB", 1)
+    (tmp_path / "inner").mkdir()
+    for number in range(10):
+        submit(tmp_path, b"x" * 200_000, f"{number}.ipynb")
+    assert submit(tmp_path, lesson(), "inner/lesson.ipynb").refusals == {}
+    (tmp_path / "inner" / "lesson.ipynb").unlink()
+    assert list(submit(tmp_path, lesson(), "zzz.ipynb").refusals) == [NAME]
+
+
+def test_a_name_of_megabytes_is_shown_cut_off(tmp_path: Path) -> None:
+    notebook = lesson()
+    cell(notebook, "double")["metadata"]["nbgrader"]["grade_id"] = "\x1b" * 1_000_000
+    assert max(map(len, submit(tmp_path, notebook).repairs)) < 500
+
+
 def test_a_notebook_of_something_else_is_not_taken(tmp_path: Path) -> None:
     result = submit(tmp_path, {**lesson(), "cells": []}, "scratch.ipynb")
     assert "`scratch.ipynb`" in result.refusals[NAME].instructor

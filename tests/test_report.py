@@ -653,6 +653,19 @@ class TestTables:
         assert safe.startswith("'") or safe[0] == "?"
         assert wording.cell(-1.5) == -1.5
 
+    @pytest.mark.parametrize(
+        "text", ["x;=1+1", "x; -1", ";@x", 'a";+1', "a;'=1", "=1;=2", "x;\t=1", "x;;=1", "x;\uff1d1"]
+    )
+    def test_no_column_begins_like_a_formula_where_a_semicolon_separates(self, text):
+        columns = [column.strip("\"' \t") for column in wording.cell(text).split(";")]
+        assert [
+            column for column in wording.cell(text).split(";") if column.strip('" ').startswith(wording.FORMULA)
+        ] == []
+        assert columns == [column.strip("\"' \t") for column in text.split(";")]  # nothing is lost
+
+    def test_a_semicolon_before_a_word_stays(self):
+        assert wording.cell("a; b;c") == "a; b;c"
+
     def test_no_text_of_a_hostile_class_is_a_formula_in_any_table(self, tmp_path):
         room = hostile_class()
         for student, name in zip(room.students, ODD, strict=False):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 import warnings
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from grading.report.classroom import Answer, Student
 from grading.submission.expected import ExpectedCell
 
 LONGEST_SOURCE = 20_000  # characters; longer answers are not compared
+LONG_NAME = re.compile(r"[^\x00-\x7f]{1000}")  # Python composes its accents, in quadratic time
 LEAST_NODES = 50  # of a syntax tree: about four lines of code
 LEAST_WORDS = 15  # of a written answer
 MOST_SHARED, MOST_STUDENTS = 0.1, 10  # of the class, and at most; what more people share is common, as from a book
@@ -96,9 +98,6 @@ def _add_pairs(shared: dict[tuple[str, ...], list[tuple[str, int]]]) -> None:
             shared[pair] = sorted(cells)
 
 
-LONGEST_CODE = 50_000  # characters: a hundred times what an exercise asks for; its tree takes a thousand times as much
-
-
 def words(source: str) -> Answer:
     """Return a written answer by its words alone."""
     found = "".join(character if character.isalnum() else " " for character in source.casefold()).split()
@@ -106,8 +105,8 @@ def words(source: str) -> Answer:
 
 
 def normalised(source: str) -> Answer | None:
-    """Return a code answer by its syntax tree, None when there is no such tree, or it is too long for one."""
-    if len(source) > LONGEST_CODE:
+    """Return a code answer by its syntax tree, None when there is no such tree."""
+    if LONG_NAME.search(source):
         return None
     lines = [line for line in source.splitlines() if not line.lstrip().startswith(("%", "!"))]
     try:
