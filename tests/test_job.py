@@ -165,7 +165,7 @@ def test_a_job_takes_along_what_its_kernels_are_to_find_imported(tmp_path):
 
 def test_all_outputs_of_a_notebook_have_a_limit_and_what_a_test_earns_is_kept(tmp_path):
     job = a_job(tmp_path, answer=f"print('x' * 800_000)\n{RIGHT}", more="print('y' * 800_000)")
-    done = do(replace(job, rules=replace(job.rules, notebook_output_bytes=1_000_000)))
+    done = do(replace(job, rules=replace(job.rules, total_output_bytes=1_000_000)))
     assert len(printed(done, "scaled")) > 800_000
     assert len(printed(done, "own")) < 500
     assert [event["cell"] for event in done.events if event["what"] == "flood"] == ["own"]
