@@ -11,6 +11,7 @@ import numpy as np
 
 from autograde_tests.drawing import Rng, numbers, sizes
 from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
+from autograde_tests.loops import TOO_FEW, counted
 from rnn_helpers.judging import Case, Task
 from rnn_helpers.models.classifiers import UNITS
 from rnn_helpers.models.layers import VARIABLES, fixed_rows
@@ -48,10 +49,9 @@ class LayerExercise(Exercise):
         """Return the Task. One draw a challenge is enough: no mistake agrees with random numbers to ten digits."""
         return Exercise.task(self if hidden else replace(self, in_numpy=None), rng, hidden=hidden, draws=1)
 
-    def _case(self, challenge: Challenge, rng: Rng) -> Case:
+    def _case(self, challenge: Challenge, args: tuple) -> Case:
         if self.in_numpy is None:
-            return super()._case(challenge, rng)
-        args = challenge.draw(rng)
+            return super()._case(challenge, args)
         return Case(challenge.title, args, self.in_numpy(*args), self._known(args))
 
 
@@ -186,7 +186,18 @@ CURVES: dict[str, Callable] = {
 
 
 def _walk(
-    layer, xs, mask=None, initial_state=None, *, curve=None, turn="no", zero=False, whole=None, state=True, turned=True
+    layer,
+    xs,
+    mask=None,
+    initial_state=None,
+    *,
+    curve=None,
+    turn="no",
+    zero=False,
+    whole=None,
+    state=True,
+    turned=True,
+    steps=lambda xs: xs.shape[1],
 ):
     U, W, b = layer.get_weights()
     f = CURVES[curve or layer.get_config()["activation"]]
@@ -194,7 +205,7 @@ def _walk(
         xs, mask = xs[:, ::-1], mask if mask is None or not turned else mask[:, ::-1]
     h = np.zeros((len(xs), len(W))) if initial_state is None else np.array(initial_state)
     states = []
-    for t in range(xs.shape[1]):
+    for t in range(steps(xs)):
         new = f(xs[:, t] @ U + h @ W + b)
         real = np.ones((len(xs), 1), dtype=bool) if mask is None else mask[:, t, None].astype(bool)
         h = np.where(real, new, 0.0 if zero else h)
@@ -290,6 +301,7 @@ numpy_from_keras = LayerExercise(
     tolerance=SAME,
     mistakes=(
         Mistake("the activation is always tanh; ask layer.get_config()", lambda *a: _walk(*a, curve="tanh")),
+        Mistake(TOO_FEW, lambda *a: _walk(*a, steps=counted)),
         Mistake(
             "the mask is ignored; where it is False the state is carried on",
             lambda layer, xs, mask=None, initial_state=None: _walk(layer, xs, None, initial_state),
