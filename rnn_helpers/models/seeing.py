@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from rnn_helpers import cells
 from rnn_helpers.beside import beside
 from rnn_helpers.comparing import describe
 from rnn_helpers.properties import Unfit
 
+CURVES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"tanh": np.tanh, "relu": lambda a: np.maximum(a, 0.0)}
 FLOAT32 = 1e-5  # Keras computes in float32: seven digits, of which a few sums cost two
 
 
@@ -62,10 +62,11 @@ def outputs(model: Any, xs: np.ndarray) -> np.ndarray:
 
 
 def states_and_logits(arrays: list[np.ndarray], xs: np.ndarray, activation: str) -> tuple[np.ndarray, np.ndarray]:
-    """Run the course's own network with a model's five weights (kernel, recurrent kernel, bias, readout, its bias)."""
+    """Run a simple RNN and its readout with five weights (kernel, recurrent kernel, bias, readout, its bias)."""
     W_xh, W_hh, b_h, W_hy, b_y = (array.astype(float) for array in arrays)
-    h_0 = np.zeros((len(xs), len(W_hh)))
-    hs, _ = cells.forward(xs.astype(float), h_0, W_xh, W_hh, b_h, activation=activation)
+    h, hs = np.zeros((len(xs), len(W_hh))), np.empty((*xs.shape[:2], len(W_hh)))
+    for t in range(xs.shape[1]):
+        h = hs[:, t] = CURVES[activation](xs[:, t].astype(float) @ W_xh + h @ W_hh + b_h)
     return hs, hs @ W_hy + b_y
 
 

@@ -1,0 +1,140 @@
+"""Exercises that are written from scratch are tagged so, and need nothing that is not there when they are graded."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from lesson_code import ROOT, notebook
+
+from autograde_tests import exercises, find
+from autograde_tests.exercise import FROM_SCRATCH
+from autograde_tests.grading import SALT, report_on
+from rnn_helpers.judging import judge
+from rnn_helpers.models import MODEL_PROBES
+
+TAG = "from-scratch"  # of a test cell: grading/ runs it against a kernel in which FROM_SCRATCH cannot be imported
+TAGGED = {
+    lesson: [e.name for e in found.values() if e.not_allowed == FROM_SCRATCH] for lesson, found in exercises().items()
+}
+
+# Run the lesson as a kernel does, where the modules are missing: a cell that fails ends, and the next one begins.
+RUN = """
+import contextlib, io, sys
+import rnn_helpers
+from autograde_tests.grading import prepare, report_on
+from lesson_code import notebook
+
+lesson, names = sys.argv[1], sys.argv[2:]
+prepare(lesson)  # the judge has every module; it works out inputs and expected outputs before
+vars(rnn_helpers).pop("cells", None)
+sys.modules |= dict.fromkeys(("keras", "tensorflow", "torch", "rnn_helpers.cells"))
+namespace = {"__name__": "__main__"}
+for cell in notebook("solutions", lesson).cells:
+    graded = cell.metadata.get("nbgrader", {}).get("grade")
+    if cell.cell_type == "code" and "demonstration" not in cell.metadata.get("tags", []) and not graded:
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                exec(cell.source, namespace)
+        except ImportError:
+            print(cell.source.splitlines()[0])
+for name in names:
+    report = report_on(namespace[name], name)
+    assert report.passed, (name, report.problems)
+"""
+KERAS = "from rnn_helpers.quietly import keras  # `import keras`, without TensorFlow's start-up log"
+IMPORTS = {  # the first lines of the cells that may fail: they bring in what is missing, and nothing else
+    "05_training": "from rnn_helpers import cells",
+    "07_remedies": "from rnn_helpers import cells",
+    "10_language_model": "from rnn_helpers import cells",
+    "11_speech": KERAS,
+    "12_sequence_to_sequence": KERAS,
+    "13_gates": "from rnn_helpers import cells",
+    "14_clinic": "from rnn_helpers import cells",
+}
+
+
+def in_new_process(code: str, *arguments: str) -> str:
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *arguments],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=300,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "tests"), "MPLBACKEND": "Agg", SALT: "pepper"},
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.strip()
+
+
+@pytest.mark.parametrize("folder", ["solutions", "lessons"])
+@pytest.mark.parametrize("lesson", exercises())
+def test_exactly_the_tests_of_exercises_from_scratch_are_tagged(folder: str, lesson: str) -> None:
+    cells = notebook(folder, lesson).cells
+    tagged = [cell.metadata.nbgrader.grade_id for cell in cells if TAG in cell.metadata.get("tags", [])]
+    assert sorted(tagged) == sorted(f"{name}_test" for name in TAGGED[lesson])
+
+
+def test_no_exercise_from_scratch_is_asked_for_a_keras_object() -> None:
+    probes = {find(name).probe for names in TAGGED.values() for name in names}
+    assert not probes & MODEL_PROBES.keys()
+
+
+@pytest.mark.parametrize("lesson", [lesson for lesson, names in TAGGED.items() if names])
+def test_the_solutions_need_nothing_that_is_missing(lesson: str) -> None:
+    assert in_new_process(RUN, lesson, *TAGGED[lesson]) == IMPORTS.get(lesson, "")
+
+
+def test_what_lessons_import_needs_no_cells() -> None:
+    code = (
+        "import sys\nsys.modules['rnn_helpers.cells'] = sys.modules['keras'] = None\n"
+        "import rnn_helpers\nfrom rnn_helpers import bugs, cards, clinic, data, environment, explorers, graphs\n"
+        "from rnn_helpers import models, ngrams, plots, properties, speech\nprint(len(clinic.ward()))"
+    )
+    assert in_new_process(code) == "20"
+
+
+def by_keras(xs, h_0, W_xh, W_hh, b_h):
+    raise ModuleNotFoundError("No module named 'keras'")
+
+
+def by_cells(xs, h_0, W_xh, W_hh, b_h):
+    raise ImportError("cannot import name 'cells' from 'rnn_helpers' (rnn_helpers/__init__.py)")
+
+
+def by_a_name_that_was_not_imported(xs, h_0, W_xh, W_hh, b_h):
+    return keras.layers.SimpleRNN(4)(xs)  # noqa: F821
+
+
+@pytest.mark.parametrize(
+    ("answer", "missing"),
+    [(by_keras, "keras"), (by_cells, "rnn_helpers.cells"), (by_a_name_that_was_not_imported, "keras")],
+)
+def test_the_card_says_that_it_is_written_from_scratch(answer, missing: str) -> None:
+    report = report_on(answer, "rnn_forward")
+    assert report.points == 0
+    assert report.problems[report.first_wrong].sentence == (
+        f"this exercise is written from scratch with NumPy: {missing} is not available here"
+    )
+
+
+def test_another_missing_module_is_an_error_like_any_other() -> None:
+    def rnn_forward(xs, h_0, W_xh, W_hh, b_h):
+        raise ModuleNotFoundError("No module named 'kerras'")
+
+    report = report_on(rnn_forward, "rnn_forward")
+    assert "No module named 'kerras'" in report.problems[report.first_wrong].sentence
+
+
+def test_a_method_that_is_missing_is_not_taken_for_a_module() -> None:
+    """What is not allowed in numpy_from_keras are methods, such as `call`, and not modules."""
+    task = find("numpy_from_keras").task(np.random.default_rng(0), hidden=False)
+
+    def answer(layer, xs, mask=None, initial_state=None):
+        return layer.call_it(xs)
+
+    report = judge(answer, task)
+    assert "from scratch" not in report.problems[report.first_wrong].sentence
