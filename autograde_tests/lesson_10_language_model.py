@@ -277,7 +277,7 @@ sample = ClaimsExercise(
         Claims("large logits", 0.5, (LARGE,)),
         Claims("the generator decides", 1.0, (AGAIN, OTHER)),
     ),
-    draw=lambda rng: (int(rng.integers(4, 8)), int(rng.integers(1000))),
+    draw=lambda rng: (int(rng.integers(4, 8)), int(rng.integers(2**62))),
     oracle=_gumbel,
     threshold="shares of 2000 draws within five standard deviations: a right answer fails once in a million times",
     mistakes=(
@@ -453,7 +453,7 @@ build_language_model = ClaimsExercise(
         Claims("how it is compiled", 1.0, (COMPILED, LOSS)),
         Claims("what it learns", 1.5, LEARNT),
     ),
-    draw=lambda rng: (int(rng.integers(1000)),),
+    draw=lambda rng: (int(rng.integers(2**62)),),
     oracle=lambda letters, batch: _model(letters, batch),
     threshold="the perplexity of a table of pairs on 1500 characters: on 20 seeds reference and honest others are at 0.26 to 0.35 of it",
     mistakes=(

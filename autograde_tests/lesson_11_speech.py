@@ -570,7 +570,7 @@ build_recogniser = ClaimsExercise(
         Claims("how it is compiled", 1.0, (COMPILED, LOSS)),
         Claims("what it learns", 1.5, (BEATS,)),
     ),
-    draw=lambda rng: (int(rng.integers(1000)),),
+    draw=lambda rng: (int(rng.integers(2**62)),),
     oracle=lambda features, classes: _recogniser(features, classes),
     threshold="the errors of a frame-wise network that is trained beside it: on 20 seeds reference and honest others make 0.17 to 0.67 of them",
     mistakes=(
