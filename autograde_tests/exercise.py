@@ -8,13 +8,19 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
+from rnn_helpers.comparing import same_output
 from rnn_helpers.judging import UNCHANGED, Case, Lazily, Task
 from rnn_helpers.observing import Outcome, observe
+from rnn_helpers.properties import PROPERTIES
+
+VISIBLE_SEED = 2  # any; the visible inputs are the same for everybody
+REDRAWS = 1000  # of hidden inputs that the visible ones give away; a draw has far more possible outputs than that
+COPIED = 1e-6  # outputs that are closer than this are one output: the fixture files round to 1e-9
 
 Draw = Callable[[np.random.Generator], tuple]
 FROM_SCRATCH = ("keras", "tensorflow", "torch", "rnn_helpers.cells")
@@ -25,12 +31,16 @@ class Challenge:
     """One check of the rubric: its title for the student, its points, how its inputs are drawn.
 
     hidden: only the hidden tests use it
+    fresh: how the hidden tests draw its inputs, where the visible ones are chosen for a reader
+    edge: its output can be guessed (a zero, the input itself), so it earns points only where other checks pass
     """
 
     title: str
     points: float
     draw: Draw
     hidden: bool = False
+    fresh: Draw | None = None
+    edge: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,7 @@ class Exercise:
     styles: honest solutions of other kinds, all of which must pass
     hints: a question, the idea, the line in words
     unchanged: points for leaving the inputs as they were (0: not asked)
+    least: how many checks must pass before any earns points: more than one where all outputs are among a few words
     lists: whether a list may stand for an array, because nothing in the lesson breaks on it
     probe: how the answer is called, a name in rnn_helpers.observing.PROBES
     """
@@ -75,6 +86,7 @@ class Exercise:
     styles: tuple[Callable, ...]
     hints: tuple[str, str, str]
     unchanged: float = 0.5
+    least: int = 1
     lists: bool = False
     probe: str = "call"
     not_allowed: tuple[str, ...] = FROM_SCRATCH
@@ -93,21 +105,58 @@ class Exercise:
         points = {challenge.title: challenge.points for challenge in chosen}
         if self.unchanged:
             points[UNCHANGED] = self.unchanged
-        cases = [self._case(challenge, rng) for challenge in chosen for _ in range(draws)]
         return Task(
             name=self.name,
             points=points,
-            cases=cases,
+            cases=self._hidden_cases(chosen, rng, draws) if hidden else [self._case(c, c.draw(rng)) for c in chosen],
             sentences=[mistake.sentence for mistake in self.mistakes],
             parameters=_parameters(self.oracle),
             tolerance=self.tolerance.value,
             probe=self.probe,
             not_allowed=self.not_allowed,
             lists=self.lists,
+            edges=tuple(challenge.title for challenge in chosen if challenge.edge),
+            least=self.least if hidden else 1,  # `check` gives no points and shows what is right
         )
 
-    def _case(self, challenge: Challenge, rng: np.random.Generator) -> Case:
-        args = challenge.draw(rng)
+    def _hidden_cases(self, chosen: list[Challenge], rng: np.random.Generator, draws: int) -> list[Case]:
+        """Return cases that cannot be looked up: no output is one that the fixture file shows."""
+        if self.probe in PROPERTIES:  # which show no output, only what must hold for any
+            return [self._case(challenge, challenge.draw(rng)) for challenge in chosen for _ in range(draws)]
+        visible = _visible_cases(self)
+        cases: list[Case] = []
+        for challenge in chosen:
+            own: list[Case] = []
+            while len(own) < draws:
+                own.append(self._unseen_case(challenge, rng, visible, own if len(own) == draws - 1 else []))
+            cases += own
+        return cases
+
+    def _unseen_case(
+        self, challenge: Challenge, rng: np.random.Generator, visible: tuple[Case, ...], own: list[Case]
+    ) -> Case:
+        """Draw until the output is no visible one, and not the same as in all of the challenge's `own` cases."""
+        draw = challenge.fresh or challenge.draw
+        for _ in range(REDRAWS):
+            case = self._case(challenge, draw(rng))
+            if challenge.edge or not any(self._gives_away(one, case) for one in visible) | self._constant(case, own):
+                return case
+        raise RuntimeError(
+            f"{self.name}, {challenge.title!r}: none of {REDRAWS} draws has an output that the visible checks do not "
+            "show; give it `fresh`, or make it an `edge`"
+        )
+
+    def _gives_away(self, visible: Case, case: Case) -> bool:
+        """Tell whether a visible case shows the output of `case`; where outputs are a few words, whether it is one."""
+        if self.least > 1:
+            return same_output(visible.args, case.args, COPIED)
+        return same_output(visible.expected, case.expected, COPIED)
+
+    def _constant(self, case: Case, own: list[Case]) -> bool:
+        """Tell whether `case` and the others of its challenge have one output, so that a constant would pass."""
+        return bool(own) and self.least == 1 and all(same_output(case.expected, o.expected, COPIED) for o in own)
+
+    def _case(self, challenge: Challenge, args: tuple) -> Case:
         expected: Any = observe(self.oracle, args, self.probe)
         if expected.error:
             raise RuntimeError(
@@ -182,6 +231,11 @@ class ClaimsExercise:
     def _case(self, challenge: Claims, args: tuple) -> Case:
         known = [Outcome({claim: claim not in m.fails for claim in challenge.claims}) for m in self.mistakes]
         return Case(challenge.title, args, dict.fromkeys(challenge.claims, True), known)
+
+
+@cache
+def _visible_cases(exercise: Exercise) -> tuple[Case, ...]:
+    return tuple(exercise.task(np.random.default_rng(VISIBLE_SEED), hidden=False).cases)
 
 
 def _parameters(function: Callable) -> list[str]:

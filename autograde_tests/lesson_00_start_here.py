@@ -59,7 +59,7 @@ leaky_memory = Exercise(
         Challenge("one pulse, then silence", 0.5, _pulse),
         Challenge("any sequence", 0.5, _sequence),
         Challenge("decay 1: nothing is lost", 0.25, lambda rng: (numbers(rng, 5), 1.0)),
-        Challenge("decay 0, one step, many steps", 0.25, _edges, hidden=True),
+        Challenge("decay 0, one step, many steps", 0.25, _edges, hidden=True, edge=True),
     ),
     oracle=leaky_memory_oracle,
     tolerance=Tolerance(1e-10, "float64, a few dozen additions of numbers near 1"),

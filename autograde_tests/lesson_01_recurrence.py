@@ -11,6 +11,7 @@ import numpy as np
 
 from autograde_tests.drawing import Rng, numbers, sizes
 from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
+from autograde_tests.loops import REST_IS_ZERO, TOO_FEW, cut, with_zeros
 from rnn_helpers.fixtures import relu
 
 
@@ -165,6 +166,8 @@ rnn_forward = Exercise(
             "the state is not carried: every step begins from h_0",
             lambda xs, h, U, W, b: _loop(xs, h, U, W, b, carry=False),
         ),
+        Mistake(TOO_FEW, lambda xs, h, U, W, b: _loop(cut(xs), h, U, W, b)),
+        Mistake(REST_IS_ZERO, lambda xs, h, U, W, b: with_zeros(_loop(cut(xs), h, U, W, b), xs.shape[1])),
         Mistake("h_0 is ignored and the state begins at zero", lambda xs, h, U, W, b: _loop(xs, 0 * h, U, W, b)),
         Mistake("the sequence is read from its end", lambda xs, h, U, W, b: _loop(xs[:, ::-1], h, U, W, b)),
         Mistake(
@@ -273,9 +276,13 @@ def count_parameters_oracle(features, units, classes):
 count_parameters = Exercise(
     name="count_parameters",
     challenges=(
-        Challenge("the recurrence alone: 3 features, 4 units, 0 classes", 1.0, lambda rng: (3, 4, 0)),
-        Challenge("3 features, 4 units, 2 classes", 0.5, lambda rng: (3, 4, 2)),
-        Challenge("1 feature, 32 units, 1 class", 0.5, lambda rng: (1, 32, 1)),
+        Challenge(
+            "the recurrence alone: no classes", 1.0, lambda rng: (3, 4, 0), fresh=lambda rng: (*sizes(rng, 2, 2, 30), 0)
+        ),
+        Challenge("a few classes", 0.5, lambda rng: (3, 4, 2), fresh=lambda rng: tuple(sizes(rng, 3, 2, 9))),
+        Challenge(
+            "one feature and one class", 0.5, lambda rng: (1, 32, 1), fresh=lambda rng: (1, int(rng.integers(2, 60)), 1)
+        ),
         Challenge("any other sizes", 1.0, lambda rng: tuple(sizes(rng, 3, 2, 60)), hidden=True),
     ),
     oracle=count_parameters_oracle,
@@ -386,6 +393,16 @@ class _NeverCarries(_Network):
         return tuple(np.concatenate(parts, axis=1) for parts in zip(*each, strict=True))
 
 
+class _CountsSequences(_Network):
+    def forward(self, xs, h_0=None):
+        return super().forward(cut(xs), h_0)
+
+
+class _LeavesZeros(_Network):
+    def forward(self, xs, h_0=None):
+        return tuple(with_zeros(part, xs.shape[1]) for part in super().forward(cut(xs), h_0))
+
+
 class _SwapsResults(_Network):
     def step(self, x_t, h_prev):
         return super().step(x_t, h_prev)[::-1]
@@ -423,6 +440,9 @@ class _SmallMethods(_Network):
 def _network_inputs(rng: Rng, calls: str, *, start: bool = False) -> tuple:
     """Draw (sizes, weights, calls) for the probe use_network. calls: "step" or "forward", several joined by "+"."""
     batch, steps, features, units, classes = sizes(rng, 5)
+    batch, steps = sorted(
+        (batch, steps)
+    )  # more steps than sequences: a loop over the wrong axis gives numbers, no error
     _, h, W_xh, W_hh, b_h = step_inputs(rng, batch, features, units)
     W_hy, b_y = numbers(rng, units, classes), numbers(rng, classes)
     weights = {"W_xh": W_xh, "W_hh": W_hh, "b_h": b_h, "W_hy": W_hy, "b_y": b_y}
@@ -456,6 +476,8 @@ SimpleRNN = Exercise(
         Mistake("the output is read from h_prev, the state before the step", _ReadsStateBeforeStep),
         Mistake("the outputs are squeezed through tanh", _SqueezesOutputs),
         Mistake("the output bias b_y is left out", _LosesOutputBias),
+        Mistake(f"in forward, {TOO_FEW}", _CountsSequences),
+        Mistake(f"in forward, {REST_IS_ZERO}", _LeavesZeros),
         Mistake("forward does not carry the state from step to step", _NeverCarries),
         Mistake("state and output come back in the wrong order; it is (h_t, y_t) and (hs, ys)", _SwapsResults),
     ),

@@ -10,6 +10,7 @@ import numpy as np
 from autograde_tests.drawing import Rng, numbers, sizes
 from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
 from autograde_tests.lesson_01_recurrence import forward_inputs, rnn_step_oracle
+from autograde_tests.loops import REST_IS_ZERO, TOO_FEW, counted, cut, with_zeros
 
 # --------------------------------------------------------------------------------------------- unroll
 
@@ -89,6 +90,8 @@ unroll = Exercise(
         Mistake("the copies are used in reverse order", lambda xs, h, cells: _walk(xs, h, cells[::-1])),
         Mistake("the state is not carried from copy to copy", lambda xs, h, cells: _walk(xs, h, cells, carry=False)),
         Mistake("h_0 is ignored and the state begins at zero", lambda xs, h, cells: _walk(xs, 0 * h, cells)),
+        Mistake(TOO_FEW, lambda xs, h, cells: _walk(xs, h, cells[: counted(xs)])),
+        Mistake(REST_IS_ZERO, lambda xs, h, cells: with_zeros(_walk(xs, h, cells[: counted(xs)]), len(cells))),
         Mistake("the copies' weights are averaged", lambda xs, h, cells: _walk(xs, h, _averaged(cells))),
         Mistake(
             "h_0 is kept as well, so there is one state too many",
@@ -319,6 +322,8 @@ rnn_forward_masked = Exercise(
     tolerance=Tolerance(1e-10, "float64, at most six steps of tanh"),
     mistakes=(
         Mistake("the mask is ignored", lambda xs, m, h, U, W, b: _masked_walk(xs, np.ones_like(m), h, U, W, b)),
+        Mistake(TOO_FEW, lambda xs, m, h, U, W, b: _masked_walk(cut(xs), m, h, U, W, b)),
+        Mistake(REST_IS_ZERO, lambda xs, m, h, *cell: with_zeros(_masked_walk(cut(xs), m, h, *cell), xs.shape[1])),
         Mistake(
             "a masked step sets the state to zero; it should keep it",
             lambda xs, m, h, U, W, b: _masked_walk(xs, m, h, U, W, b, keep=lambda h, h_0: 0 * h),

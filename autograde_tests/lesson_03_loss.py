@@ -67,7 +67,9 @@ def _into_a_copy(logits):
 log_softmax = Exercise(
     name="log_softmax",
     challenges=(
-        Challenge("equal logits", 0.5, lambda rng: (np.zeros((2, 4)),)),
+        Challenge(
+            "equal logits", 0.5, lambda rng: (np.zeros((2, 4)),), fresh=lambda rng: (np.zeros(sizes(rng, 2, 2, 9)),)
+        ),
         Challenge("any logits, one row", 0.5, lambda rng: (numbers(rng, 1, 4),)),
         Challenge("batch and steps", 1.0, lambda rng: (numbers(rng, *sizes(rng, 3)),)),
         Challenge("logits of 1000 and -1000", 1.0, _huge),
@@ -284,6 +286,14 @@ def _binary_huge(rng: Rng) -> tuple:
     return np.array([HUGE, -HUGE, HUGE, 0.5]), np.array([1.0, 0.0, 0.0, 1.0])
 
 
+def _binary_huge_drawn(rng: Rng) -> tuple:
+    """Draw a right and a wrong forecast of each extreme, and a few moderate ones."""
+    logits, targets = np.array([HUGE, -HUGE, HUGE, -HUGE]), np.array([1.0, 0.0, 0.0, 1.0])
+    more, theirs = _binary_inputs(rng, int(rng.integers(1, 5)))
+    order = rng.permutation(4 + len(more))
+    return np.append(logits, more)[order], np.append(targets, theirs)[order]
+
+
 def _sigmoid(z):
     return 1 / (1 + np.exp(-z))
 
@@ -291,9 +301,14 @@ def _sigmoid(z):
 binary_cross_entropy = Exercise(
     name="binary_cross_entropy",
     challenges=(
-        Challenge("logits of zero: nobody knows", 0.5, lambda rng: (np.zeros(4), np.array([0.0, 1.0, 1.0, 0.0]))),
+        Challenge(
+            "logits of zero: both classes are as likely",
+            0.5,
+            lambda rng: (np.zeros(4), np.array([0.0, 1.0, 1.0, 0.0])),
+            edge=True,
+        ),
         Challenge("any logits", 1.0, lambda rng: _binary_inputs(rng, 5)),
-        Challenge("logits of 1000 and -1000", 1.0, _binary_huge),
+        Challenge("logits of 1000 and -1000", 1.0, _binary_huge, fresh=_binary_huge_drawn),
         Challenge("any shape", 1.0, lambda rng: _binary_inputs(rng, *sizes(rng, 3)), hidden=True),
     ),
     oracle=binary_cross_entropy_oracle,
@@ -340,9 +355,14 @@ binary_cross_entropy = Exercise(
 perplexity = Exercise(
     name="perplexity",
     challenges=(
-        Challenge("27 equal choices", 1.0, lambda rng: (math.log(27),)),
+        Challenge(
+            "equal choices",
+            1.0,
+            lambda rng: (math.log(27),),
+            fresh=lambda rng: (math.log(rng.integers(2, 100)),),
+        ),
         Challenge("any loss", 1.0, lambda rng: (float(numbers(rng, 1)[0]) ** 2 + 0.5,)),
-        Challenge("certainty: a loss of zero", 0.5, lambda rng: (0.0,)),
+        Challenge("certainty: a loss of zero", 0.5, lambda rng: (0.0,), edge=True),
         Challenge("another loss", 0.5, lambda rng: (float(rng.uniform(0.1, 5)),), hidden=True),
     ),
     oracle=lambda mean_nll: math.exp(mean_nll),

@@ -11,6 +11,7 @@ import numpy as np
 from autograde_tests.drawing import Rng, numbers, sizes
 from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
 from autograde_tests.lesson_01_recurrence import step_inputs
+from autograde_tests.loops import TOO_FEW, counted
 
 EPS = 1e-30  # the smaller the better: nothing cancels
 EXACT = Tolerance(1e-10, "float64; the complex step is exact to rounding, the sums are short")
@@ -342,6 +343,7 @@ def _backward(
     masked=True,
     share=1.0,
     start=True,
+    steps=lambda xs: xs.shape[1],
 ):
     xs, mask, h_0, hs, W_xh, W_hh = cache
     g = {
@@ -351,7 +353,7 @@ def _backward(
         "db_h": np.zeros(len(W_hh)),
     }
     dh_next = np.zeros_like(h_0)
-    for t in reversed(range(xs.shape[1])):
+    for t in reversed(range(steps(xs))):
         m = mask[:, t, None] if masked else np.ones_like(mask[:, t, None])
         before = hs[:, t - 1] if t else h_0 * start
         dh = dhs[:, t] + (dh_next if carry else 0.0)
@@ -438,6 +440,7 @@ rnn_backward = Exercise(
     tolerance=EXACT,
     mistakes=(
         Mistake("no error is carried from step t + 1 to step t", lambda d, c: _backward(d, c, carry=False)),
+        Mistake(TOO_FEW, lambda d, c: _backward(d, c, steps=counted)),
         Mistake("W_hh is not transposed on the way back", lambda d, c: _backward(d, c, W=lambda W: W)),
         Mistake(
             "the slope of tanh is taken at h instead of a: it is 1 - h^2, not 1 - tanh(h)^2",
@@ -499,11 +502,20 @@ def _lag_inputs(rng: Rng, batch: int, steps: int, features: int, units: int) -> 
     return dhs, (xs, h_0, hs, W_xh, W_hh)
 
 
-def _by_lag(dhs, cache, *, slope=lambda h: 1 - h**2, where=lambda t, lag: lag, last=False, W=lambda W: W.T):
+def _by_lag(
+    dhs,
+    cache,
+    *,
+    slope=lambda h: 1 - h**2,
+    where=lambda t, lag: lag,
+    last=False,
+    W=lambda W: W.T,
+    steps=lambda xs: xs.shape[1],
+):
     xs, h_0, hs, _, W_hh = cache
     before = [h_0, *np.swapaxes(hs, 0, 1)]
     by_lag = np.zeros((xs.shape[1], *W_hh.shape))
-    for t in range(xs.shape[1]):
+    for t in range(steps(xs)):
         if last and t < xs.shape[1] - 1:
             continue
         dh = dhs[:, t]
@@ -565,6 +577,7 @@ gradient_by_lag = Exercise(
             "only the loss at the last step is followed back (or each step's shares overwrite the ones before: it is +=)",
             lambda d, c: _by_lag(d, c, last=True),
         ),
+        Mistake(TOO_FEW, lambda d, c: _by_lag(d, c, steps=counted)),
         Mistake("the lags stand in the wrong order: lag 0 comes first", lambda d, c: _by_lag(d, c)[::-1]),
         Mistake("W_hh is not transposed on the way back", lambda d, c: _by_lag(d, c, W=lambda W: W)),
         Mistake(

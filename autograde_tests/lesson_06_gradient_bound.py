@@ -118,7 +118,7 @@ jacobian_product = Exercise(
         Challenge("one step", 1.0, lambda rng: _walk_and_matrix(rng, 4, 3, 2, 3)),
         Challenge("three steps", 1.0, lambda rng: _walk_and_matrix(rng, 6, 3, 2, 5)),
         Challenge("from h_0 on", 0.5, lambda rng: _walk_and_matrix(rng, 3, 4, 0, 2)),
-        Challenge("no step at all: k = t", 0.5, lambda rng: _walk_and_matrix(rng, 3, 2, 2, 2)),
+        Challenge("no step at all: k = t", 0.5, lambda rng: _walk_and_matrix(rng, 3, 2, 2, 2), edge=True),
         Challenge("a long way", 0.5, lambda rng: _walk_and_matrix(rng, 12, 3, 1, 11), hidden=True),
     ),
     oracle=jacobian_product_oracle,

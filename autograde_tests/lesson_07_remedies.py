@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
-from autograde_tests.drawing import Rng
+from autograde_tests.drawing import Rng, sizes
 from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
 from autograde_tests.lesson_04_bptt import EXACT, Gradients, _sequence_bias, _sequence_inputs, _walk
+from autograde_tests.loops import TOO_FEW, counted
 
 PROPERTY = Tolerance(0.0, "properties hold or they do not; the probe compares floats to 1e-9")
 
@@ -109,10 +110,12 @@ def _pieces(key: str, steps: int, K: int, batch: int = 2):
     return draw
 
 
-def _truncated(dhs, cache, K, *, cut=lambda t, K, T: t % K == 0, forget=False, last=False, share=1.0, again=False):
+def _truncated(
+    dhs, cache, K, *, cut=lambda t, K, T: t % K == 0, forget=False, last=False, share=1.0, again=False, steps=None
+):
     """Walk backwards; after step t the carried error is dropped where cut(t, K, T)."""
     xs, h_0, hs, W_xh, W_hh = cache
-    T = xs.shape[1]
+    T = steps(xs) if steps else xs.shape[1]
     dW_xh, dW_hh, db_h, carried = np.zeros_like(W_xh), np.zeros_like(W_hh), np.zeros(len(W_hh)), np.zeros_like(h_0)
     for t in reversed(range(T)):
         if last and t < (T - 1) // K * K:
@@ -196,6 +199,7 @@ truncated_bptt = Exercise(
             "the pieces are counted from the end; they begin at step 0",
             lambda *a: _truncated(*a, cut=lambda t, K, T: (T - t) % K == 0),
         ),
+        Mistake(TOO_FEW, lambda *a: _truncated(*a, steps=counted)),
         Mistake("only the last piece is counted", lambda *a: _truncated(*a, last=True)),
         Mistake("each step's loss is followed back over K copies; here the sequence is cut into pieces", _sliding),
         Mistake(
@@ -326,9 +330,9 @@ def copy_baseline_oracle(delay, length=10, symbols=8):
 copy_baseline = Exercise(
     name="copy_baseline",
     challenges=(
-        Challenge("a delay of 100, ten symbols out of eight kinds", 1.5, lambda rng: (100, 10, 8)),
-        Challenge("a delay of 7, five symbols out of four kinds", 1.0, lambda rng: (7, 5, 4)),
-        Challenge("no delay", 0.5, lambda rng: (0, 5, 4)),
+        Challenge("a long delay", 1.5, lambda rng: (100, 10, 8), fresh=lambda rng: (int(rng.integers(80, 300)), 10, 8)),
+        Challenge("a short delay", 1.0, lambda rng: (7, 5, 4), fresh=lambda rng: tuple(sizes(rng, 3, 2, 9))),
+        Challenge("no delay", 0.5, lambda rng: (0, 5, 4), fresh=lambda rng: (0, *sizes(rng, 2, 2, 20))),
         Challenge("other numbers", 2.0, lambda rng: tuple(int(v) for v in rng.integers(2, 60, size=3)), hidden=True),
     ),
     oracle=copy_baseline_oracle,

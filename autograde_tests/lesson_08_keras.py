@@ -11,6 +11,7 @@ import numpy as np
 
 from autograde_tests.drawing import Rng, numbers, sizes
 from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
+from autograde_tests.loops import TOO_FEW, counted
 from rnn_helpers.judging import Case, Task
 from rnn_helpers.models.classifiers import UNITS
 from rnn_helpers.models.layers import VARIABLES, fixed_rows
@@ -48,10 +49,9 @@ class LayerExercise(Exercise):
         """Return the Task. One draw a challenge is enough: no mistake agrees with random numbers to ten digits."""
         return Exercise.task(self if hidden else replace(self, in_numpy=None), rng, hidden=hidden, draws=1)
 
-    def _case(self, challenge: Challenge, rng: Rng) -> Case:
+    def _case(self, challenge: Challenge, args: tuple) -> Case:
         if self.in_numpy is None:
-            return super()._case(challenge, rng)
-        args = challenge.draw(rng)
+            return super()._case(challenge, args)
         return Case(challenge.title, args, self.in_numpy(*args), self._known(args))
 
 
@@ -186,7 +186,18 @@ CURVES: dict[str, Callable] = {
 
 
 def _walk(
-    layer, xs, mask=None, initial_state=None, *, curve=None, turn="no", zero=False, whole=None, state=True, turned=True
+    layer,
+    xs,
+    mask=None,
+    initial_state=None,
+    *,
+    curve=None,
+    turn="no",
+    zero=False,
+    whole=None,
+    state=True,
+    turned=True,
+    steps=lambda xs: xs.shape[1],
 ):
     U, W, b = layer.get_weights()
     f = CURVES[curve or layer.get_config()["activation"]]
@@ -194,7 +205,7 @@ def _walk(
         xs, mask = xs[:, ::-1], mask if mask is None or not turned else mask[:, ::-1]
     h = np.zeros((len(xs), len(W))) if initial_state is None else np.array(initial_state)
     states = []
-    for t in range(xs.shape[1]):
+    for t in range(steps(xs)):
         new = f(xs[:, t] @ U + h @ W + b)
         real = np.ones((len(xs), 1), dtype=bool) if mask is None else mask[:, t, None].astype(bool)
         h = np.where(real, new, 0.0 if zero else h)
@@ -290,6 +301,7 @@ numpy_from_keras = LayerExercise(
     tolerance=SAME,
     mistakes=(
         Mistake("the activation is always tanh; ask layer.get_config()", lambda *a: _walk(*a, curve="tanh")),
+        Mistake(TOO_FEW, lambda *a: _walk(*a, steps=counted)),
         Mistake(
             "the mask is ignored; where it is False the state is carried on",
             lambda layer, xs, mask=None, initial_state=None: _walk(layer, xs, None, initial_state),
@@ -409,7 +421,7 @@ build_binary_classifier = ClaimsExercise(
         Claims("how it will learn", 1.0, (COMPILED, ADAM, ENTROPY, CHANCES, METRIC)),
         Claims("a new one each time", 0.5, (NEW,), hidden=True),
     ),
-    draw=lambda rng: (),
+    draw=lambda rng: (int(rng.integers(2**62)),),
     oracle=lambda: _binary(),
     threshold="outputs agree with NumPy's to 1e-5: float32 on Keras' side; no training is involved",
     mistakes=(
@@ -563,7 +575,7 @@ class NetworkExercise(ClaimsExercise):
 
     def task(self, rng: Rng, *, hidden: bool, draws: int = 1) -> Task:
         """Return the Task, whose one argument says whether a network is trained."""
-        return ClaimsExercise.task(replace(self, draw=lambda _rng: (hidden,)), rng, hidden=hidden)
+        return ClaimsExercise.task(replace(self, draw=lambda rng: (hidden, *self.draw(rng)[1:])), rng, hidden=hidden)
 
 
 recurrent_network = NetworkExercise(
@@ -575,7 +587,7 @@ recurrent_network = NetworkExercise(
         Claims("saved and loaded", 1.0, (SAVED, SAVED_TOO)),
         Claims("it learns", 0.5, (LEARNS,), hidden=True),
     ),
-    draw=lambda rng: (True,),  # task knows better where only visible claims count
+    draw=lambda rng: (True, int(rng.integers(2**62))),  # task knows better where only visible claims count
     oracle=lambda units=50, classes=10: _network()(units, classes),
     threshold="outputs agree with NumPy's to 1e-5: float32; one step of Adam on six sequences takes 11 % of the loss or more",
     mistakes=(
@@ -736,11 +748,11 @@ train_classifier = ClaimsExercise(
     name="train_classifier",
     challenges=(
         Claims("the model", 0.5, (GIVES, BOUNDED, RECURRENT)),
-        Claims("it was trained", 0.5, (MOVED, EPOCHS, OPPOSITE)),
+        Claims("it was trained", 0.5, (MOVED, EPOCHS, OPPOSITE, FRESH)),  # the first two are only what it says
         Claims("on what it was given", 0.5, (OLD,)),
         Claims("on what it has not seen", 0.5, (FRESH,)),
     ),
-    draw=lambda rng: (int(rng.integers(1000)), 480, 500),  # 15 batches an epoch
+    draw=lambda rng: (int(rng.integers(2**62)), 480, 500),  # 15 batches an epoch
     oracle=lambda xs, labels: _train(xs, labels),
     threshold="80 % on 500 new sequences: on 20 seeds the reference reaches 89 to 95 %, labels shuffled apart 39 to 61 %",
     mistakes=(
@@ -767,7 +779,7 @@ train_classifier = ClaimsExercise(
         Mistake(
             "there is no recurrent layer: all steps are looked at at once",
             lambda *a: _train(*a, model=_no_recurrence()),
-            (RECURRENT,),
+            (RECURRENT, MOVED, EPOCHS, OPPOSITE, OLD, FRESH),
         ),
         Mistake(
             "the output has no activation and the loss is the squared error; that is regression",

@@ -44,7 +44,9 @@ encode = Exercise(
     challenges=(
         Challenge("a small alphabet", 0.5, lambda rng: ("a" + _words(rng, 5, SHORT), SHORT)),
         Challenge("small letters and a few signs", 0.5, lambda rng: (_words(rng, 9, ALPHABET) + "z", ALPHABET)),
-        Challenge("one character", 0.5, lambda rng: ("s", SHORT)),
+        Challenge(
+            "one character", 0.5, lambda rng: ("s", SHORT), fresh=lambda rng: (_words(rng, 1, ALPHABET), ALPHABET)
+        ),
         Challenge("a longer text", 0.5, lambda rng: (_words(rng, 60, ALPHABET), ALPHABET), hidden=True),
     ),
     oracle=_encode_oracle,
@@ -97,7 +99,9 @@ decode = Exercise(
     challenges=(
         Challenge("a small alphabet", 0.5, lambda rng: (np.append(_ids(rng, 5, 4), [3, 1, 2]), SHORT)),
         Challenge("small letters and a few signs", 0.5, lambda rng: (np.append(_ids(rng, 9, 29), [28, 4]), ALPHABET)),
-        Challenge("one character", 0.5, lambda rng: (np.array([1]), SHORT)),
+        Challenge(
+            "one character", 0.5, lambda rng: (np.array([1]), SHORT), fresh=lambda rng: (_ids(rng, 1, 29), ALPHABET)
+        ),
         Challenge("a longer text", 0.5, lambda rng: (np.append(_ids(rng, 60, 29), [5, 6]), ALPHABET), hidden=True),
     ),
     oracle=_decode_oracle,
@@ -273,7 +277,7 @@ sample = ClaimsExercise(
         Claims("large logits", 0.5, (LARGE,)),
         Claims("the generator decides", 1.0, (AGAIN, OTHER)),
     ),
-    draw=lambda rng: (int(rng.integers(4, 8)), int(rng.integers(1000))),
+    draw=lambda rng: (int(rng.integers(4, 8)), int(rng.integers(2**62))),
     oracle=_gumbel,
     threshold="shares of 2000 draws within five standard deviations: a right answer fails once in a million times",
     mistakes=(
@@ -328,7 +332,12 @@ def _chances(n: int):
 bits_per_character = Exercise(
     name="bits_per_character",
     challenges=(
-        Challenge("one chance in eight, always", 0.5, lambda rng: (np.full(3, 0.125),)),
+        Challenge(
+            "equal chances",
+            0.5,
+            lambda rng: (np.full(3, 0.125),),
+            fresh=lambda rng: (np.full(rng.integers(2, 6), 1 / rng.integers(2, 60)),),
+        ),
         Challenge("mixed chances", 0.5, _chances(6)),
         Challenge("a single character", 0.5, _chances(1)),
         Challenge("more characters", 0.5, _chances(40), hidden=True),
@@ -444,7 +453,7 @@ build_language_model = ClaimsExercise(
         Claims("how it is compiled", 1.0, (COMPILED, LOSS)),
         Claims("what it learns", 1.5, LEARNT),
     ),
-    draw=lambda rng: (int(rng.integers(1000)),),
+    draw=lambda rng: (int(rng.integers(2**62)),),
     oracle=lambda letters, batch: _model(letters, batch),
     threshold="the perplexity of a table of pairs on 1500 characters: on 20 seeds reference and honest others are at 0.26 to 0.35 of it",
     mistakes=(

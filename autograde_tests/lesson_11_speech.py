@@ -13,6 +13,7 @@ import numpy as np
 from autograde_tests.drawing import Rng, numbers
 from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
 from autograde_tests.lesson_01_recurrence import rnn_step_oracle
+from autograde_tests.loops import REST_IS_ZERO, TOO_FEW, cut, with_zeros
 
 STATES = Tolerance(1e-10, "float64, a few layers of at most seven steps of tanh")
 COUNTED = Tolerance(1e-12, "one division of whole numbers")
@@ -126,6 +127,8 @@ stack_forward = Exercise(
             "every layer reads the inputs; only the first one does, each other reads the states below",
             _each_reads_the_input,
         ),
+        Mistake(TOO_FEW, lambda xs, layers: _stack(cut(xs), layers)),
+        Mistake(REST_IS_ZERO, lambda xs, layers: with_zeros(_stack(cut(xs), layers), xs.shape[1])),
         Mistake("only the first layer is used", lambda xs, layers: _walk(xs, layers[0])),
         Mistake("the last layer is left out", lambda xs, layers: _stack(xs, layers[:-1] or layers)),
         Mistake(
@@ -278,6 +281,8 @@ bidirectional_forward = Exercise(
             "both read forwards; the way back must begin at the last real step",
             lambda xs, m, f, b: _side_by_side(_masked(xs, m, f), _masked(xs, m, b)),
         ),
+        Mistake(TOO_FEW, lambda xs, m, f, b: _both(cut(xs), cut(m), f, b)),
+        Mistake(REST_IS_ZERO, lambda xs, m, f, b: with_zeros(_both(cut(xs), cut(m), f, b), xs.shape[1])),
         Mistake("both directions use the weights of the first", lambda xs, m, f, b: _both(xs, m, f, f)),
         Mistake(
             "the way forward uses the weights of `backward`, and the way back those of `forward`",
@@ -326,6 +331,11 @@ def _frames(rng: Rng, lengths: list[int], wrong: list[int], *, padding_right: bo
     return predicted, labels, mask
 
 
+def _guessed(lengths: list[int], *, padding_right: bool):
+    """Draw how many guesses are wrong in each sequence: some, and not all."""
+    return lambda rng: _frames(rng, lengths, [int(rng.integers(1, n)) for n in lengths], padding_right=padding_right)
+
+
 def _by_sequence(predicted, labels, mask):
     return np.mean([np.mean(p[m] != y[m]) for p, y, m in zip(predicted, labels, mask, strict=True)])
 
@@ -333,17 +343,25 @@ def _by_sequence(predicted, labels, mask):
 frame_error_rate = Exercise(
     name="frame_error_rate",
     challenges=(
-        Challenge("no padding", 0.5, lambda rng: _frames(rng, [6, 6], [3, 1], padding_right=True)),
         Challenge(
-            "padding that was guessed right", 1.0, lambda rng: _frames(rng, [9, 3, 2], [2, 2, 0], padding_right=True)
-        ),
-        Challenge("padding that was guessed wrong", 0.5, lambda rng: _frames(rng, [7, 2], [2, 1], padding_right=False)),
-        Challenge(
-            "many frames",
+            "no padding",
             0.5,
-            lambda rng: _frames(rng, [40, 31, 9, 22], [5, 9, 2, 3], padding_right=False),
-            hidden=True,
+            lambda rng: _frames(rng, [6, 6], [3, 1], padding_right=True),
+            fresh=_guessed([6, 6], padding_right=True),
         ),
+        Challenge(
+            "padding that was guessed right",
+            1.0,
+            lambda rng: _frames(rng, [9, 3, 2], [2, 2, 0], padding_right=True),
+            fresh=_guessed([9, 3, 2], padding_right=True),
+        ),
+        Challenge(
+            "padding that was guessed wrong",
+            0.5,
+            lambda rng: _frames(rng, [7, 2], [2, 1], padding_right=False),
+            fresh=_guessed([7, 2], padding_right=False),
+        ),
+        Challenge("many frames", 0.5, _guessed([40, 31, 9, 22], padding_right=False), hidden=True),
     ),
     oracle=frame_error_rate_oracle,
     tolerance=COUNTED,
@@ -552,7 +570,7 @@ build_recogniser = ClaimsExercise(
         Claims("how it is compiled", 1.0, (COMPILED, LOSS)),
         Claims("what it learns", 1.5, (BEATS,)),
     ),
-    draw=lambda rng: (int(rng.integers(1000)),),
+    draw=lambda rng: (int(rng.integers(2**62)),),
     oracle=lambda features, classes: _recogniser(features, classes),
     threshold="the errors of a frame-wise network that is trained beside it: on 20 seeds reference and honest others make 0.17 to 0.67 of them",
     mistakes=(

@@ -66,7 +66,10 @@ shift_right = Exercise(
         Challenge("three lengths", 0.5, lambda rng: (_targets(rng, [5, 2, 1]), START)),
         Challenge("another number for the start", 0.5, lambda rng: (_targets(rng, [4, 2]), 9)),
         Challenge(
-            "one target, one symbol", 0.5, lambda rng: (np.array([[int(rng.integers(3, 9))]]), START), hidden=True
+            "one target, one symbol",
+            0.5,
+            lambda rng: (np.array([[int(rng.integers(3, 9))]]), int(rng.integers(1, 60))),
+            hidden=True,
         ),
     ),
     oracle=shift_right_oracle,
@@ -323,7 +326,7 @@ greedy_decode = Exercise(
         Challenge("it stops at the end symbol", 1.5, lambda rng: _decoder(rng)),
         Challenge("it stops at the most that it may write", 1.0, lambda rng: _decoder(rng, length=(4, 4), most=4)),
         Challenge("other numbers for start and end", 1.0, lambda rng: _decoder(rng, start=0, end=4)),
-        Challenge("an end at once", 0.5, lambda rng: _decoder(rng, length=(0, 0), different=0)),
+        Challenge("an end at once", 0.5, lambda rng: _decoder(rng, length=(0, 0), different=0), edge=True),
         Challenge("a longer text", 0.5, lambda rng: _decoder(rng, length=(6, 12), most=14), hidden=True),
     ),
     oracle=greedy_decode_oracle,
@@ -389,6 +392,11 @@ def _pairs(rng: Rng, right: int, *, longer: int = 0, shorter: int = 0, swapped: 
     return [written[place] for place in order], [wanted[place] for place in order]
 
 
+def _some(*kinds: str):
+    """Draw some right pairs, and a few that are wrong in each of these ways."""
+    return lambda rng: _pairs(rng, int(rng.integers(2, 9)), **{kind: int(rng.integers(1, 6)) for kind in kinds})
+
+
 def _by_symbol(written, wanted):
     pairs = [(a, b) for one, other in zip(written, wanted, strict=True) for a, b in zip(one, other, strict=False)]
     return sum(a == b for a, b in pairs) / max(len(pairs), 1)
@@ -397,13 +405,13 @@ def _by_symbol(written, wanted):
 exact_match = Exercise(
     name="exact_match",
     challenges=(
-        Challenge("right ones and wrong ones", 1.0, lambda rng: _pairs(rng, 3, other=2)),
-        Challenge("one symbol too many", 0.5, lambda rng: _pairs(rng, 2, longer=3)),
-        Challenge("one symbol too few", 0.5, lambda rng: _pairs(rng, 4, shorter=3)),
-        Challenge("the right symbols in another order", 0.5, lambda rng: _pairs(rng, 2, swapped=1)),
+        Challenge("right ones and wrong ones", 1.0, lambda rng: _pairs(rng, 3, other=2), fresh=_some("other")),
+        Challenge("one symbol too many", 0.5, lambda rng: _pairs(rng, 2, longer=3), fresh=_some("longer")),
+        Challenge("one symbol too few", 0.5, lambda rng: _pairs(rng, 4, shorter=3), fresh=_some("shorter")),
         Challenge(
-            "more of all kinds", 0.5, lambda rng: _pairs(rng, 7, longer=2, shorter=3, swapped=1, other=4), hidden=True
+            "the right symbols in another order", 0.5, lambda rng: _pairs(rng, 2, swapped=1), fresh=_some("swapped")
         ),
+        Challenge("more of all kinds", 0.5, _some("longer", "shorter", "swapped", "other"), hidden=True),
     ),
     oracle=exact_match_oracle,
     tolerance=COUNTED,
@@ -454,7 +462,7 @@ SOURCE, ORDER = "what was read matters", "the order of what was read matters"
 EARLIER = "what was written before matters"
 CAUSAL = "what comes later does not change what was said before"
 COMPILED, LOSS = "it is compiled", "its loss takes logits and whole numbers"
-TURNS = "it turns eight of ten new sequences around"
+TURNS = "it turns eight of ten new sequences around, in other symbols"
 REST = (ANY, SOURCE, ORDER, EARLIER, CAUSAL, COMPILED, LOSS, TURNS)
 
 
@@ -508,7 +516,7 @@ build_encoder_decoder = ClaimsExercise(
         Claims("how it is compiled", 1.0, (COMPILED, LOSS)),
         Claims("what it learns", 1.5, (TURNS,)),
     ),
-    draw=lambda rng: (int(rng.integers(1000)),),
+    draw=lambda rng: (int(rng.integers(2**62)),),
     oracle=lambda symbols: _translator(symbols),
     threshold="eight of ten of 200 new sequences of three to five symbols: the reference turns all around on 20 seeds, a GRU 0.90 to 0.99 of them on 6",
     mistakes=(

@@ -248,7 +248,9 @@ lstm_step_backward = Exercise(
         Challenge(
             "an error through h_t alone, to the candidate", 0.5, _back_case("da_g", on="h", batch=1), hidden=True
         ),
-        Challenge("an error through c_t alone, to the output gate", 0.5, _back_case("da_o", on="c"), hidden=True),
+        Challenge(
+            "an error through c_t alone, to the output gate", 0.5, _back_case("da_o", on="c"), hidden=True, edge=True
+        ),
     ),
     oracle=lstm_step_backward_oracle,
     tolerance=EXACT,
@@ -539,16 +541,18 @@ def _count(cell, D, H, *, blocks=(1, 4, 3), biases=(1, 1, 2), back=True, given=T
     return blocks[place] * H * (D * given + H * back + biases[place])
 
 
+def _any_size(cell: str, low: int, high: int):
+    return lambda rng: (cell, *sizes(rng, 2, low, high))
+
+
 count_gate_parameters = Exercise(
     name="count_gate_parameters",
     challenges=(
-        Challenge("an LSTM", 0.5, lambda rng: ("LSTM", 3, 5)),
-        Challenge("a GRU", 0.5, lambda rng: ("GRU", 3, 5)),
-        Challenge("a simple RNN", 0.5, lambda rng: ("SimpleRNN", 4, 7)),
-        Challenge(
-            "other LSTMs", 0.25, lambda rng: ("LSTM", *(int(v) for v in rng.integers(1, 90, size=2))), hidden=True
-        ),
-        Challenge("other GRUs", 0.25, lambda rng: ("GRU", *(int(v) for v in rng.integers(1, 90, size=2))), hidden=True),
+        Challenge("an LSTM", 0.5, lambda rng: ("LSTM", 3, 5), fresh=_any_size("LSTM", 2, 9)),
+        Challenge("a GRU", 0.5, lambda rng: ("GRU", 3, 5), fresh=_any_size("GRU", 2, 9)),
+        Challenge("a simple RNN", 0.5, lambda rng: ("SimpleRNN", 4, 7), fresh=_any_size("SimpleRNN", 2, 9)),
+        Challenge("other LSTMs", 0.25, _any_size("LSTM", 1, 90), hidden=True),
+        Challenge("other GRUs", 0.25, _any_size("GRU", 1, 90), hidden=True),
     ),
     oracle=count_gate_parameters_oracle,
     tolerance=Tolerance(0.0, "whole numbers"),

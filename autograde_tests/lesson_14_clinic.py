@@ -29,7 +29,7 @@ ROUND = (
     "leak",
     "healthy",
 )
-SEEDS = range(100, 108)  # the ward's patients were trained from 0 and 1
+SEEDS = range(100, 104)  # the ward's patients were trained from 0 and 1
 
 
 _ward = cache(clinic.ward)
@@ -51,7 +51,12 @@ def _from_ward(fault: str):
 
 
 def _unseen(fault: str):
-    return lambda rng: (_trained(fault, int(rng.choice(SEEDS)), int(rng.integers(6, 8))),)
+    def draw(rng: Rng) -> tuple:
+        patient = _trained(fault, int(rng.choice(SEEDS)), int(rng.integers(6, 8)))
+        unit = 10 ** rng.uniform(-3, 3)  # of the gradients: every question asks for a ratio, or for an exact zero
+        return ({**patient, "norms": unit * patient["norms"], "by_lag": unit * patient["by_lag"]},)
+
+    return draw
 
 
 def _end(symptoms, name):
@@ -131,7 +136,7 @@ def _first_of_a_table(symptoms):
 diagnose = Exercise(
     name="diagnose",
     challenges=(
-        *(Challenge(fault, 0.25, _from_ward(fault)) for fault in clinic.FAULTS),
+        *(Challenge(fault, 0.25, _from_ward(fault), fresh=_unseen(fault)) for fault in clinic.FAULTS),
         *(Challenge(f"{fault}, a new patient", 0.25, _unseen(fault), hidden=True) for fault in clinic.FAULTS),
     ),
     oracle=diagnose_oracle,
@@ -180,6 +185,7 @@ diagnose = Exercise(
         ),
     ),
     styles=(diagnose_oracle, _questions_in_order, _first_of_a_table),
+    least=5,  # of 20: one diagnosis, whatever the symptoms are, is right twice
     hints=(
         "Which patients can you tell before the training has begun? Which need the exam?",
         "Ten questions in the order of the round; the first that is answered yes decides. Only two of them need more than one comparison.",
@@ -387,7 +393,7 @@ repair_state = Exercise(
     name="repair_state",
     challenges=(
         Challenge("one text begins", 0.5, lambda rng: _state_inputs(rng, 4, 3, "0100")),
-        Challenge("no text begins", 0.25, lambda rng: _state_inputs(rng, 3, 2, "000")),
+        Challenge("no text begins", 0.25, lambda rng: _state_inputs(rng, 3, 2, "000"), edge=True),
         Challenge(
             "as many texts as units, half of them begin", 0.25, lambda rng: _state_inputs(rng, 4, 4), hidden=True
         ),

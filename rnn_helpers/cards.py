@@ -46,11 +46,11 @@ class Card:
     def _word(self, title: str) -> str:
         if self.report.right[title]:
             return "right"
-        return "later" if self.report.problems[title] is LATER else "wrong"
+        return "later" if self.report.problems[title].kind == LATER.kind else "wrong"
 
     def _explained(self, title: str, first: str) -> str:
         problem = self.report.problems.get(title)
-        return problem.sentence if problem and (title == first or problem is LATER) else ""
+        return problem.sentence if problem and (title == first or problem.kind == LATER.kind) else ""
 
     def verdict(self) -> str:
         """Return the sentence of the known mistake, or "": the best thing on the card, so it stands on top."""

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rnn_helpers import cells
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -177,6 +175,8 @@ class _Network:
         surprises, dlogits = self._surprises(hs[:, -1], batch.answers)
         dhs = np.zeros_like(hs)
         dhs[:, -1] = dlogits @ p["W_hy"].T
+        from rnn_helpers import cells  # where the clinic is only looked at, nobody needs them
+
         back = cells.backward(dhs, cache)
         grads = {name: getattr(back, f"d{name}") for name in RECURRENT}
         grads |= {"W_hy": hs[:, -1].T @ dlogits, "b_y": dlogits.sum(axis=0)}
@@ -186,6 +186,8 @@ class _Network:
         return Round(float(surprises.mean()), norm(grads[name] for name in RECURRENT), size)
 
     def _states(self, batch: Batch) -> tuple[Array, Any]:
+        from rnn_helpers import cells
+
         p = self.params
         return cells.forward(batch.xs, None, p["W_xh"], p["W_hh"], p["b_h"], activation=self.habits.activation)
 

@@ -37,12 +37,51 @@ def find_problem(expected: Any, got: Any, tolerance: float, *, lists: bool = Fal
     if isinstance(expected, dict):
         return _dict_problem(expected, got, tolerance, lists)
     if isinstance(expected, str):
-        return _text_problem(expected, got)
+        return Problem("type", _several(got, "a text")) if _is_several(got) else _text_problem(expected, got)
     if isinstance(expected, np.ndarray):
-        if isinstance(got, (list, tuple)) and not lists:
-            return Problem("type", f"expected an array, got {describe(got)}; np.array(...) makes one of it")
+        if isinstance(got, (list, tuple)) and not lists and (advice := _conversion(expected.shape, got)):
+            return Problem("type", f"expected an array, got {describe(got)}; {advice} makes one of it")
+        if isinstance(got, (list, tuple, dict)) and (as_array(got) is None or not lists):
+            return Problem("type", _several(got, "an array"))
         return _array_problem(expected, got, tolerance, f"an array of numbers, shape {expected.shape}")
-    return _number_problem(expected, got, tolerance)
+    return Problem("type", _several(got, "a number")) if _is_several(got) else _number_problem(expected, got, tolerance)
+
+
+def _is_several(got: Any) -> bool:
+    return isinstance(got, (tuple, list, dict))
+
+
+def _several(got: Any, noun: str) -> str:
+    """Say that several results came back where one is asked for."""
+    if isinstance(got, dict):
+        return f"expected {noun}, got {describe(got)}: return the value itself"
+    if isinstance(got, list):
+        return f"expected {noun}, got {describe(got)}{_of_which(got)}"
+    if len(got) == 1:
+        return f"expected {noun}, got {describe(got)}: a comma behind the result makes a tuple of it"
+    return f"{len(got)} results came back ({_listed(got)}); only one is asked for: {noun}"
+
+
+def _of_which(got: list) -> str:
+    return f", the first of which is {describe(got[0])}" if got else ""
+
+
+def _listed(got: tuple) -> str:
+    most = 3  # of a longer tuple the beginning is enough
+    names = [describe(item).replace(FORGOTTEN, "") for item in got[:most]] + ["..."] * (len(got) > most)
+    return ", ".join(names)
+
+
+def _conversion(shape: tuple[int, ...], got: Any) -> str:
+    """Return the call that makes an array of the expected shape of a list or tuple, or ""."""
+    array = as_array(got)
+    if array is None or array.dtype.kind not in "biuf":
+        return ""
+    if array.shape == shape:
+        return "np.array(...)"
+    if array.ndim > 1 and np.swapaxes(array, 0, 1).shape == shape:
+        return "np.stack(..., axis=1)"
+    return ""
 
 
 def _sequence_problem(expected: tuple | list, got: Any, tolerance: float, lists: bool) -> Problem | None:
@@ -154,6 +193,8 @@ def describe(value: Any) -> str:
         return f"a function, not its result: {getattr(value, '__name__', 'call it')}(...) calls it"
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape} and dtype {value.dtype}"
+    if isinstance(value, dict):
+        return f"a dict with the keys {sorted(map(str, value))}" if value else "an empty dict"
     if isinstance(value, (tuple, list)):
         return f"a {value.__class__.__name__} of {len(value)}"
     if isinstance(value, (bool, int, float, complex, np.generic)):

@@ -125,6 +125,8 @@ def encode_task(task: Task) -> dict:
         "probe": task.probe,
         "not_allowed": list(task.not_allowed),
         "lists": task.lists,
+        **({"edges": list(task.edges)} if task.edges else {}),
+        **({"least": task.least} if task.least > 1 else {}),
         **({"together": True} if task.together else {}),
         "sentences": task.sentences,
         "cases": [_encode_case(case) for case in task.cases],
@@ -162,6 +164,8 @@ def decode_task(name: str, data: dict) -> Task:
         probe=data["probe"],
         not_allowed=tuple(data["not_allowed"]),
         lists=data["lists"],
+        edges=tuple(data.get("edges", ())),
+        least=data.get("least", 1),
         together=data.get("together", False),
     )
 

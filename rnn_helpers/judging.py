@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
@@ -17,8 +18,9 @@ from rnn_helpers.observing import NOT_YET, Outcome, observe, observe_claims, rea
 from rnn_helpers.properties import Unfit
 
 BEFORE = "before the checks"
+FROM_SCRATCH = "this exercise is written from scratch with NumPy"
 UNCHANGED = "its inputs stay as they were"
-LATER = Problem("later", "looked at once one of the checks above is right")
+LATER = Problem("later", "skipped until one of the other checks passes")
 
 
 class Lazily(Sequence[Outcome]):
@@ -62,6 +64,9 @@ class Task:
     sentences: one for each mistake, completing "This is exactly what comes out when ..."
     parameters: the names in the signature, for sentences
     lists: whether a list of numbers may stand for an array
+    edges: titles of checks whose outputs can be guessed: they count only where others pass
+    least: how many of the other checks must pass before any counts; more than 1 where outputs are words, and then a
+        check does not add to them if its word is also the answer where it is wrong
     together: one call of the answer is judged by all cases, which hold claims: {claim: True}
     """
 
@@ -74,6 +79,8 @@ class Task:
     probe: str = "call"
     not_allowed: tuple[str, ...] = ()
     lists: bool = False
+    edges: tuple[str, ...] = ()
+    least: int = 1
     together: bool = False
 
 
@@ -103,7 +110,7 @@ class Report:
     def first_wrong(self) -> str:
         """Return the title of the first check that is wrong, or ""; checks go from the simple to the whole."""
         titles = [title for title in (BEFORE, *self.right) if title in self.problems]
-        return next((title for title in titles if self.problems[title] is not LATER), titles[0] if titles else "")
+        return next((title for title in titles if self.problems[title].kind != LATER.kind), titles[0] if titles else "")
 
     @property
     def score(self) -> tuple[int, int]:
@@ -129,9 +136,7 @@ def judge(answer: Any, task: Task) -> Report:
     if report.unsolved:
         return _all_wrong(report, task, Problem("stub", "not solved yet"))
     if used:
-        return _all_wrong(
-            report, task, Problem("not allowed", f"this one is built from scratch: it may not use {used}")
-        )
+        return _all_wrong(report, task, Problem("not allowed", f"{FROM_SCRATCH}: it may not use {used}"))
     _mark(report, task, outcomes, _parameter_names(answer, task))
     report.points = sum(task.points[title] for title, right in report.right.items() if right)
     if not report.passed:
@@ -147,18 +152,32 @@ def _observed(answer: Any, task: Task) -> list[Outcome]:
 
 
 def _mark(report: Report, task: Task, outcomes: list[Outcome], names: list[str]) -> None:
+    wrong = []
     for case, outcome in zip(task.cases, outcomes, strict=True):
         problem = _problem(case, outcome, task, names)
         if problem:
             report.problems.setdefault(case.title, problem)
-    report.right = {title: title not in report.problems for title in task.points if title != UNCHANGED}
+            wrong.append(outcome.value)
     if UNCHANGED in task.points:
         changed = next((o.changed for o in outcomes if o.changed), ())
         if changed:
             report.problems[UNCHANGED] = Problem("mutation", _mutation_sentence(names, changed))
-        elif not any(report.right.values()):
-            report.problems[UNCHANGED] = LATER
-        report.right[UNCHANGED] = UNCHANGED not in report.problems
+    passed = [title for title in task.points if title not in report.problems]
+    proven = set(passed).difference(task.edges, [UNCHANGED])
+    if task.least > 1:  # a word that is said everywhere is right somewhere
+        proven -= {case.title for case in task.cases if any(same_output(case.expected, v, 0) for v in wrong)}
+    if len(proven) < task.least:
+        report.problems |= dict.fromkeys(passed, _not_enough(task.least))
+    report.right = {title: title not in report.problems for title in task.points}
+
+
+def _not_enough(least: int) -> Problem:
+    """Return what is said of a check that passed, but could have been guessed."""
+    return (
+        LATER
+        if least == 1
+        else Problem("later", f"counts once {least} checks pass and their answers are given nowhere else")
+    )
 
 
 def _problem(case: Case, outcome: Outcome, task: Task, names: list[str]) -> Problem | None:
@@ -166,6 +185,8 @@ def _problem(case: Case, outcome: Outcome, task: Task, names: list[str]) -> Prob
         return Problem("stub", "this part is not solved yet: `raise NotImplementedError()` still stands there")
     if outcome.error == Unfit.__name__:
         return Problem("type", outcome.message)
+    if missing := _missing_module(outcome, task.not_allowed):
+        return Problem("not allowed", f"{FROM_SCRATCH}: {missing} is not available here")
     if outcome.error:
         where = f", in {outcome.line}" if outcome.line else ""
         shapes = "" if outcome.error == "NameError" else _shapes(reaching(task.probe, case.args), names)
@@ -176,6 +197,18 @@ def _problem(case: Case, outcome: Outcome, task: Task, names: list[str]) -> Prob
     if NOT_YET in outcome.seen.values():
         return LATER
     return find_problem(case.expected, outcome.value, task.tolerance, lists=task.lists)
+
+
+def _missing_module(outcome: Outcome, not_allowed: tuple[str, ...]) -> str:
+    """Return the module in `not_allowed` for want of which an answer failed, or "".
+
+    Such an exercise is graded where they cannot be imported, and names that are imported from them are missing.
+    """
+    if outcome.error not in ("ImportError", "ModuleNotFoundError", "NameError", "AttributeError"):
+        return ""
+    words = set(re.findall(r"\w+", outcome.message))
+    modules = [name for name in not_allowed if name.count(".") <= 1]  # and not the methods of a class
+    return next((name for name in modules if name.rpartition(".")[2] in words), "")
 
 
 def _short(message: str) -> str:

@@ -149,7 +149,11 @@ def observe_claims(
 
 
 class Watch:
-    """Notes in `used`, while it is entered, the first function of a module in `not_allowed` that is called."""
+    """Note in `used`, while it is entered, the first function of a module in `not_allowed` that is called.
+
+    This is a diagnosis for honest answers and no proof: code that runs here can turn it off. Exercises that are written
+    from scratch are graded where these modules cannot be imported.
+    """
 
     def __init__(self, not_allowed: tuple[str, ...]):
         self.not_allowed = not_allowed

@@ -151,7 +151,7 @@ def rnn_step(x_t, h_prev, W_xh, W_hh, b_h, activation=np.tanh):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "rnn_step_test", "grade": true, "locked": true, "points": 4}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "rnn_step_test", "grade": true, "locked": true, "points": 4}
 check(rnn_step)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -207,7 +207,7 @@ def rnn_forward(xs, h_0, W_xh, W_hh, b_h):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "rnn_forward_test", "grade": true, "locked": true, "points": 5}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "rnn_forward_test", "grade": true, "locked": true, "points": 5}
 check(rnn_forward)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -337,7 +337,7 @@ def readout(hs, W_hy, b_y):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "readout_test", "grade": true, "locked": true, "points": 3}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "readout_test", "grade": true, "locked": true, "points": 3}
 check(readout)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -366,7 +366,7 @@ def count_parameters(features, units, classes):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "count_parameters_test", "grade": true, "locked": true, "points": 3}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "count_parameters_test", "grade": true, "locked": true, "points": 3}
 check(count_parameters)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -447,7 +447,7 @@ class SimpleRNN:
         ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "SimpleRNN_test", "grade": true, "locked": true, "points": 5}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "SimpleRNN_test", "grade": true, "locked": true, "points": 5}
 check(SimpleRNN)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade

@@ -100,7 +100,7 @@ def unroll(xs, h_0, cells):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "unroll_test", "grade": true, "locked": true, "points": 5}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "unroll_test", "grade": true, "locked": true, "points": 5}
 check(unroll)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -223,7 +223,7 @@ def pad_batch(sequences):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "pad_batch_test", "grade": true, "locked": true, "points": 5}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "pad_batch_test", "grade": true, "locked": true, "points": 5}
 check(pad_batch)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -304,7 +304,7 @@ def rnn_forward_masked(xs, mask, h_0, W_xh, W_hh, b_h):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "rnn_forward_masked_test", "grade": true, "locked": true, "points": 5}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "rnn_forward_masked_test", "grade": true, "locked": true, "points": 5}
 check(rnn_forward_masked)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -352,7 +352,7 @@ def last_state(hs, mask):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "last_state_test", "grade": true, "locked": true, "points": 5}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "last_state_test", "grade": true, "locked": true, "points": 5}
 check(last_state)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade

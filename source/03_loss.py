@@ -102,7 +102,7 @@ def log_softmax(logits):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "log_softmax_test", "grade": true, "locked": true, "points": 4}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "log_softmax_test", "grade": true, "locked": true, "points": 4}
 check(log_softmax)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -168,7 +168,7 @@ def sequence_cross_entropy(logits, targets, mask):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "sequence_cross_entropy_test", "grade": true, "locked": true, "points": 4}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "sequence_cross_entropy_test", "grade": true, "locked": true, "points": 4}
 check(sequence_cross_entropy)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -197,7 +197,7 @@ def perplexity(mean_nll):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "perplexity_test", "grade": true, "locked": true, "points": 3}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "perplexity_test", "grade": true, "locked": true, "points": 3}
 check(perplexity)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -299,7 +299,7 @@ def cross_entropy_gradient(logits, targets, mask):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "cross_entropy_gradient_test", "grade": true, "locked": true, "points": 5}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "cross_entropy_gradient_test", "grade": true, "locked": true, "points": 5}
 check(cross_entropy_gradient)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -359,7 +359,7 @@ def binary_cross_entropy(logits, targets):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "binary_cross_entropy_test", "grade": true, "locked": true, "points": 4}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "binary_cross_entropy_test", "grade": true, "locked": true, "points": 4}
 check(binary_cross_entropy)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade

@@ -123,7 +123,7 @@ def scalar_gradient_by_hand(w, u, b, xs, target):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "scalar_gradient_by_hand_test", "grade": true, "locked": true, "points": 4}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "scalar_gradient_by_hand_test", "grade": true, "locked": true, "points": 4}
 check(scalar_gradient_by_hand)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -221,7 +221,7 @@ def step_backward(dh_t, cache):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "step_backward_test", "grade": true, "locked": true, "points": 5}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "step_backward_test", "grade": true, "locked": true, "points": 5}
 check(step_backward)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -290,7 +290,7 @@ def rnn_backward(dhs, cache):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "rnn_backward_test", "grade": true, "locked": true, "points": 5}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "rnn_backward_test", "grade": true, "locked": true, "points": 5}
 check(rnn_backward)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -469,7 +469,7 @@ def gradient_by_lag(dhs, cache):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "gradient_by_lag_test", "grade": true, "locked": true, "points": 3}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "gradient_by_lag_test", "grade": true, "locked": true, "points": 3}
 check(gradient_by_lag)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade

@@ -16,9 +16,12 @@ except ModuleNotFoundError:
 
 import numpy as np
 
-from rnn_helpers import bugs, cells, data, plots
+from rnn_helpers import bugs, data, plots
 from rnn_helpers.cards import Screen
 from rnn_helpers.ngrams import ngram_perplexity
+
+# %%
+from rnn_helpers import cells
 
 # %% [markdown]
 # ## Never trust a gradient
@@ -86,7 +89,7 @@ def numerical_gradient(f, x, eps=1e-6):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "numerical_gradient_test", "grade": true, "locked": true, "points": 4}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "numerical_gradient_test", "grade": true, "locked": true, "points": 4}
 check(numerical_gradient)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -114,7 +117,7 @@ def relative_error(a, b):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "relative_error_test", "grade": true, "locked": true, "points": 3}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "relative_error_test", "grade": true, "locked": true, "points": 3}
 check(relative_error)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -182,7 +185,7 @@ def find_broken(backwards):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "find_broken_test", "grade": true, "locked": true, "points": 4}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "find_broken_test", "grade": true, "locked": true, "points": 4}
 check(find_broken)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -238,7 +241,7 @@ def clip_by_global_norm(grads, max_norm):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "clip_by_global_norm_test", "grade": true, "locked": true, "points": 4}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "clip_by_global_norm_test", "grade": true, "locked": true, "points": 4}
 check(clip_by_global_norm)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -312,7 +315,7 @@ def adam_step(params, grads, state, lr=0.001, beta_1=0.9, beta_2=0.999, eps=1e-8
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "adam_step_test", "grade": true, "locked": true, "points": 5}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "adam_step_test", "grade": true, "locked": true, "points": 5}
 check(adam_step)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade

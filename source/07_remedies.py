@@ -16,8 +16,11 @@ except ModuleNotFoundError:
 
 import numpy as np
 
-from rnn_helpers import cells, plots
+from rnn_helpers import plots
 from rnn_helpers.cards import Screen
+
+# %%
+from rnn_helpers import cells
 
 # %% [markdown]
 # ## A task for a memory
@@ -59,7 +62,7 @@ def adding_problem(n, steps, rng):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "adding_problem_test", "grade": true, "locked": true, "points": 5}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "adding_problem_test", "grade": true, "locked": true, "points": 5}
 check(adding_problem)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -103,7 +106,7 @@ def copy_baseline(delay, length=10, symbols=8):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "copy_baseline_test", "grade": true, "locked": true, "points": 5}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "copy_baseline_test", "grade": true, "locked": true, "points": 5}
 check(copy_baseline)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -165,7 +168,7 @@ def orthogonal(units, rng):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "orthogonal_test", "grade": true, "locked": true, "points": 5}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "orthogonal_test", "grade": true, "locked": true, "points": 5}
 check(orthogonal)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -348,7 +351,7 @@ def truncated_bptt(dhs, cache, K):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "truncated_bptt_test", "grade": true, "locked": true, "points": 5}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "truncated_bptt_test", "grade": true, "locked": true, "points": 5}
 check(truncated_bptt)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade

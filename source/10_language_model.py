@@ -9,7 +9,6 @@
 # %%
 try:
     from rnn_helpers import check, hint, progress
-    from rnn_helpers.quietly import keras
 except ModuleNotFoundError:
     raise ModuleNotFoundError(
         "Wrong kernel: use `make lab`, or choose the Python in .venv"
@@ -17,9 +16,13 @@ except ModuleNotFoundError:
 
 import numpy as np
 
-from rnn_helpers import cells, data, explorers, graphs, plots
+from rnn_helpers import data, explorers, graphs, plots
 from rnn_helpers.cards import Screen, show
 from rnn_helpers.ngrams import ngram_perplexity
+
+# %%
+from rnn_helpers import cells
+from rnn_helpers.quietly import keras  # `import keras`, without TensorFlow's start-up log
 
 # %% [markdown]
 # ## Guess what comes ne
@@ -52,7 +55,7 @@ def encode(text, alphabet):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "encode_test", "grade": true, "locked": true, "points": 2}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "encode_test", "grade": true, "locked": true, "points": 2}
 check(encode)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -74,7 +77,7 @@ def decode(ids, alphabet):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "decode_test", "grade": true, "locked": true, "points": 2}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "decode_test", "grade": true, "locked": true, "points": 2}
 check(decode)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -128,7 +131,7 @@ def next_character_batches(ids, batch, steps):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "next_character_batches_test", "grade": true, "locked": true, "points": 5}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "next_character_batches_test", "grade": true, "locked": true, "points": 5}
 check(next_character_batches)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -216,7 +219,7 @@ def bits_per_character(chances):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "bits_per_character_test", "grade": true, "locked": true, "points": 2}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "bits_per_character_test", "grade": true, "locked": true, "points": 2}
 check(bits_per_character)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade

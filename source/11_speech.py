@@ -9,7 +9,6 @@
 # %%
 try:
     from rnn_helpers import check, hint, progress
-    from rnn_helpers.quietly import keras
 except ModuleNotFoundError:
     raise ModuleNotFoundError(
         "Wrong kernel: use `make lab`, or choose the Python in .venv"
@@ -22,6 +21,9 @@ from IPython.display import Audio
 
 from rnn_helpers import plots, speech
 from rnn_helpers.cards import Screen
+
+# %%
+from rnn_helpers.quietly import keras  # `import keras`, without TensorFlow's start-up log
 
 # %% [markdown]
 # ## Listen
@@ -96,7 +98,7 @@ def frame_error_rate(predicted, labels, mask):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "frame_error_rate_test", "grade": true, "locked": true, "points": 3}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "frame_error_rate_test", "grade": true, "locked": true, "points": 3}
 check(frame_error_rate)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -184,7 +186,7 @@ def stack_forward(xs, layers):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "stack_forward_test", "grade": true, "locked": true, "points": 4}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "stack_forward_test", "grade": true, "locked": true, "points": 4}
 check(stack_forward)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -238,7 +240,7 @@ def bidirectional_forward(xs, mask, forward, backward):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "bidirectional_forward_test", "grade": true, "locked": true, "points": 5}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "bidirectional_forward_test", "grade": true, "locked": true, "points": 5}
 check(bidirectional_forward)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -391,7 +393,7 @@ def ctc_collapse(path, blank):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "ctc_collapse_test", "grade": true, "locked": true, "points": 3}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "ctc_collapse_test", "grade": true, "locked": true, "points": 3}
 check(ctc_collapse)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade

@@ -9,7 +9,6 @@
 # %%
 try:
     from rnn_helpers import check, hint, progress
-    from rnn_helpers.quietly import keras
 except ModuleNotFoundError:
     raise ModuleNotFoundError(
         "Wrong kernel: use `make lab`, or choose the Python in .venv"
@@ -19,6 +18,9 @@ import numpy as np
 
 from rnn_helpers import plots
 from rnn_helpers.cards import Screen
+
+# %%
+from rnn_helpers.quietly import keras  # `import keras`, without TensorFlow's start-up log
 
 # %% [markdown]
 # ## 57+78
@@ -95,7 +97,7 @@ def shift_right(targets, start):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "shift_right_test", "grade": true, "locked": true, "points": 3}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "shift_right_test", "grade": true, "locked": true, "points": 3}
 check(shift_right)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -134,7 +136,7 @@ def teacher_forcing_loss(logits, targets, pad):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "teacher_forcing_loss_test", "grade": true, "locked": true, "points": 4}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "teacher_forcing_loss_test", "grade": true, "locked": true, "points": 4}
 check(teacher_forcing_loss)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -252,7 +254,7 @@ def greedy_decode(h, weights, start, end, most):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "greedy_decode_test", "grade": true, "locked": true, "points": 5}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "greedy_decode_test", "grade": true, "locked": true, "points": 5}
 check(greedy_decode)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -308,7 +310,7 @@ def exact_match(written, wanted):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "exact_match_test", "grade": true, "locked": true, "points": 3}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "exact_match_test", "grade": true, "locked": true, "points": 3}
 check(exact_match)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade

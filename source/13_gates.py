@@ -9,7 +9,6 @@
 # %%
 try:
     from rnn_helpers import check, hint, progress
-    from rnn_helpers.quietly import keras
 except ModuleNotFoundError:
     raise ModuleNotFoundError(
         "Wrong kernel: use `make lab`, or choose the Python in .venv"
@@ -17,13 +16,16 @@ except ModuleNotFoundError:
 
 import numpy as np
 
-from rnn_helpers import cells, explorers, plots
+from rnn_helpers import explorers, plots
 from rnn_helpers.cards import Screen
 
 
 def sigmoid(a):
     return 0.5 * (1 + np.tanh(0.5 * a))  # the logistic function; nothing overflows this way
 
+# %%
+from rnn_helpers import cells
+from rnn_helpers.quietly import keras  # `import keras`, without TensorFlow's start-up log
 
 # %% [markdown]
 # ## The trouble with always rewriting
@@ -77,7 +79,7 @@ def lstm_step(x_t, h_prev, c_prev, W_xh, W_hh, b_h):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "lstm_step_test", "grade": true, "locked": true, "points": 4}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "lstm_step_test", "grade": true, "locked": true, "points": 4}
 check(lstm_step)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -162,7 +164,7 @@ def lstm_step_backward(dh_t, dc_t, cache):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "lstm_step_backward_test", "grade": true, "locked": true, "points": 5}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "lstm_step_backward_test", "grade": true, "locked": true, "points": 5}
 check(lstm_step_backward)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -232,7 +234,7 @@ def cell_jacobian(x_t, h_prev, W_xh, W_hh, b_h):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "cell_jacobian_test", "grade": true, "locked": true, "points": 2}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "cell_jacobian_test", "grade": true, "locked": true, "points": 2}
 check(cell_jacobian)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -359,7 +361,7 @@ def gru_step(x_t, h_prev, W_xh, W_hh, b_h, reset_after=True):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "gru_step_test", "grade": true, "locked": true, "points": 5}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "gru_step_test", "grade": true, "locked": true, "points": 5}
 check(gru_step)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -405,7 +407,7 @@ def count_gate_parameters(cell, features, units):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "count_gate_parameters_test", "grade": true, "locked": true, "points": 2}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "count_gate_parameters_test", "grade": true, "locked": true, "points": 2}
 check(count_gate_parameters)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade

@@ -9,7 +9,6 @@
 # %%
 try:
     from rnn_helpers import check, equations, hint, progress
-    from rnn_helpers.quietly import keras
 except ModuleNotFoundError:
     raise ModuleNotFoundError(
         "Wrong kernel: use `make lab`, or choose the Python in .venv"
@@ -17,8 +16,12 @@ except ModuleNotFoundError:
 
 import numpy as np
 
-from rnn_helpers import cells, clinic, explorers, plots
+from rnn_helpers import clinic, explorers, plots
 from rnn_helpers.cards import Screen
+
+# %%
+from rnn_helpers import cells
+from rnn_helpers.quietly import keras  # `import keras`, without TensorFlow's start-up log
 
 # %% [markdown]
 # ## Nothing crashed
@@ -111,7 +114,7 @@ def diagnose(symptoms):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "diagnose_test", "grade": true, "locked": true, "points": 5}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "diagnose_test", "grade": true, "locked": true, "points": 5}
 check(diagnose)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -164,7 +167,7 @@ def repair_error(predictions, targets):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "repair_error_test", "grade": true, "locked": true, "points": 2}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "repair_error_test", "grade": true, "locked": true, "points": 2}
 check(repair_error)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -202,7 +205,7 @@ def repair_pairs(ids):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "repair_pairs_test", "grade": true, "locked": true, "points": 2}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "repair_pairs_test", "grade": true, "locked": true, "points": 2}
 check(repair_pairs)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -247,7 +250,7 @@ def repair_scaling(train, test):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "repair_scaling_test", "grade": true, "locked": true, "points": 2}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "repair_scaling_test", "grade": true, "locked": true, "points": 2}
 check(repair_scaling)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -288,7 +291,7 @@ def repair_state(h, begins):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "repair_state_test", "grade": true, "locked": true, "points": 2}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "repair_state_test", "grade": true, "locked": true, "points": 2}
 check(repair_state)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -326,7 +329,7 @@ def repair_start(W_hh):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "repair_start_test", "grade": true, "locked": true, "points": 2}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "repair_start_test", "grade": true, "locked": true, "points": 2}
 check(repair_start)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -381,7 +384,7 @@ def attention_pool(hs, query, mask):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "attention_pool_test", "grade": true, "locked": true, "points": 3}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "attention_pool_test", "grade": true, "locked": true, "points": 3}
 check(attention_pool)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade

@@ -69,10 +69,29 @@ def test_zero_weights_leave_only_the_bias():
     np.testing.assert_array_equal(hs, np.broadcast_to(np.tanh(b_h), hs.shape))
 
 
-def test_without_steps_nothing_depends_on_anything():
-    hs, cache = forward(*draw(2, 0, 3, 4))
-    assert hs.shape == (2, 0, 4)
-    assert not any(np.any(gradient) for gradient in backward(hs, cache))
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("sizes", [(2, 0, 3, 4), (0, 5, 3, 4), (0, 0, 3, 4), (2, 5, 0, 4), (2, 0, 0, 4), (2, 5, 3, 0)])
+def test_what_is_empty_has_gradients_of_the_right_shapes(sizes, masked, shared):
+    arguments, mask = draw(*sizes), np.ones(sizes[:2]) if masked else None
+    workspace = Workspace(*sizes, np.float64) if shared else None
+    hs, cache = forward(*arguments, mask=mask, workspace=workspace)
+    assert hs.shape == (*sizes[:2], sizes[3])
+    for gradient, argument in zip(backward(np.ones(hs.shape), cache), arguments, strict=True):
+        assert gradient.shape == argument.shape
+        assert np.all(np.isfinite(gradient))
+        if not hs.size:  # the loss is a sum over hs, of which there is none
+            assert not np.any(gradient)
+
+
+@pytest.mark.parametrize("sizes", [(2, 3, 3, 4), (1, 3, 3, 4)])
+def test_where_no_step_is_real_the_start_is_kept(sizes):
+    arguments = draw(*sizes)
+    hs, cache = forward(*arguments, mask=np.zeros(sizes[:2]))
+    np.testing.assert_array_equal(hs, np.repeat(arguments[1][:, None], sizes[1], axis=1))
+    grads = backward(np.ones(hs.shape), cache)
+    np.testing.assert_array_equal(grads.dh_0, np.full(arguments[1].shape, sizes[1]))
+    assert not any(np.any(gradient) for gradient in (grads.dxs, grads.dW_xh, grads.dW_hh, grads.db_h))
 
 
 def test_the_first_state_depends_on_h_0():

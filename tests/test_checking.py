@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 from rnn_helpers import CheckFailed, check, fixtures, hint, hints, progress
+from rnn_helpers.comparing import find_problem
 from rnn_helpers.progress import progress_file, states
+
+HS = np.arange(6.0).reshape(2, 3)
 
 
 @pytest.fixture(autouse=True)
@@ -119,6 +122,39 @@ def test_a_list_is_told_how_to_become_an_array(capsys) -> None:
     assert "np.array(...) makes one of it" in heard(lambda *inputs: right_step(*inputs).tolist(), capsys)
 
 
+@pytest.mark.parametrize(
+    ("got", "sentence"),
+    [
+        ((HS, HS), "2 results came back (an array of shape (2, 3) and dtype float64, an array of shape (2, 3)"),
+        ((HS, {}), "2 results came back (an array of shape (2, 3) and dtype float64, an empty dict); only one"),
+        ((HS,), "expected an array, got a tuple of 1: a comma behind the result makes a tuple of it"),
+        ([HS, HS], "got a list of 2, the first of which is an array of shape (2, 3)"),
+        ([], "expected an array, got a list of 0"),
+        ({"h": HS}, "got a dict with the keys ['h']: return the value itself"),
+        (tuple(HS), "got a tuple of 2; np.array(...) makes one of it"),
+        (list(HS.T), "got a list of 3; np.stack(..., axis=1) makes one of it"),
+    ],
+    ids=repr,
+)
+def test_several_results_are_counted_where_one_array_is_asked_for(got, sentence: str) -> None:
+    for expected in (HS, (HS, HS), {"part": HS}):
+        whole = got if expected is HS else (got, HS) if isinstance(expected, tuple) else {"part": got}
+        problem = find_problem(expected, whole, 1e-8)
+        assert problem is not None
+        assert sentence in problem.sentence
+        with_advice = "np.array" in problem.sentence, "np.stack" in problem.sentence
+        if any(with_advice):
+            made = np.array(got) if with_advice[0] else np.stack(got, axis=1)
+            assert made.shape == HS.shape
+
+
+@pytest.mark.parametrize(("expected", "noun"), [(1.5, "a number"), (3, "a number"), ("a", "a text")])
+def test_several_results_are_counted_where_one_value_is_asked_for(expected, noun: str) -> None:
+    problem = find_problem(expected, (expected, {}), 1e-8)
+    assert problem is not None
+    assert problem.sentence.endswith(f"only one is asked for: {noun}")
+
+
 def test_swapped_parameters_are_told_by_name(capsys) -> None:
     def rnn_step(h_prev, x_t, W_xh, W_hh, b_h, activation=np.tanh):
         return right_step(x_t, h_prev, W_xh, W_hh, b_h, activation)
@@ -144,7 +180,7 @@ def test_only_the_first_wrong_check_is_explained(capsys) -> None:
 
 def test_a_wrong_answer_is_not_accused_of_changing_its_inputs(capsys) -> None:
     text = heard(lambda *inputs: np.zeros(3), capsys)
-    assert "its inputs stay as they were later: looked at once one of the checks above is right" in text
+    assert "its inputs stay as they were later: skipped until one of the other checks passes" in text
 
 
 def test_half_a_class_counts_as_half(capsys) -> None:

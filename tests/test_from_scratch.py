@@ -1,162 +1,140 @@
-"""Tests that are tagged from-scratch ask a kernel from which modules are withheld: no answer can use them."""
+"""Exercises that are written from scratch are tagged so, and need nothing that is not there when they are graded."""
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
-from pathlib import Path
 
-import nbformat
+import numpy as np
 import pytest
-from nbgrader.api import Gradebook
-from nbgrader_course import nbgrader
-from tiny_course import LESSON, cell, release, submit
+from lesson_code import ROOT, notebook
 
-from grading.box.box import missing_layers
-from grading.box.withheld import WithheldFinder, readable_without, withheld_files
+from autograde_tests import exercises, find
+from autograde_tests.exercise import FROM_SCRATCH
+from autograde_tests.grading import SALT, report_on
+from rnn_helpers.judging import judge
+from rnn_helpers.models import MODEL_PROBES
 
-POINTS = 2
-CORE = "def mean(values):\n    return sum(values) / len(values)\n"
-MEAN = "def mean(values):\n    total = 0.0\n    for v in values:\n        total += v\n    return total / len(values)"
-SPREAD = "def spread(values):\n    from helpers.core import mean\n    return max(values) - mean(values)"
-BODY = "def mean(values):\n    {}\n    return core.mean(values)"
-WITH_CORE = {
-    "plainly": "from helpers import core\n" + BODY.format("pass"),
-    "when it is called": BODY.format("from helpers import core"),
-    "as a whole": "import helpers.core\ndef mean(values): return helpers.core.mean(values)",
-    "without a profiler": BODY.format("import sys; sys.setprofile(None); from helpers import core"),
-    "in a thread": """import threading
-def mean(values):
-    seen = []
-    def work():
-        from helpers.core import mean as m
-        seen.append(m(values))
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    return seen[0]""",
-    "without the finder": BODY.format(
-        "import sys; sys.meta_path.pop(0); sys.modules.pop('helpers.core', None)\n    from helpers import core"
-    ),
-    "from its file": (
-        "def mean(values):\n    import helpers, os\n    names = {}\n"
-        "    exec(open(os.path.join(os.path.dirname(helpers.__file__), 'core.py')).read(), names)\n"
-        "    return names['mean'](values)"
-    ),
-    "from its compiled file": (
-        "def mean(values):\n    import glob, helpers, marshal, os\n    names = {}\n"
-        "    [file] = glob.glob(os.path.dirname(helpers.__file__) + '/__pycache__/core.*.pyc')\n"
-        "    exec(marshal.loads(open(file, 'rb').read()[16:]), names)\n    return names['mean'](values)"
-    ),
-    "from the memory": (
-        "import gc\ndef mean(values):\n    known = [o for o in gc.get_objects() if callable(o)]\n"
-        "    [f] = [o for o in known if getattr(o, '__module__', '') == 'helpers.core']\n    return f(values)"
-    ),
+TAG = "from-scratch"  # of a test cell: grading/ runs it against a kernel in which FROM_SCRATCH cannot be imported
+TAGGED = {
+    lesson: [e.name for e in found.values() if e.not_allowed == FROM_SCRATCH] for lesson, found in exercises().items()
 }
-UNUSED = "import helpers.core\nfrom helpers import core\n" + MEAN
-SUBMISSIONS = {name: {"mean": code, "spread": SPREAD} for name, code in WITH_CORE.items()}
-SUBMISSIONS |= {
-    "right": {"mean": MEAN, "spread": SPREAD},
-    "unused import": {"mean": UNUSED, "spread": SPREAD},
-    "blank": {},
+
+# Run the lesson as a kernel does, where the modules are missing: a cell that fails ends, and the next one begins.
+RUN = """
+import contextlib, io, sys
+import rnn_helpers
+from autograde_tests.grading import prepare, report_on
+from lesson_code import notebook
+
+lesson, names = sys.argv[1], sys.argv[2:]
+prepare(lesson)  # the judge has every module; it works out inputs and expected outputs before
+vars(rnn_helpers).pop("cells", None)
+sys.modules |= dict.fromkeys(("keras", "tensorflow", "torch", "rnn_helpers.cells"))
+namespace = {"__name__": "__main__"}
+for cell in notebook("solutions", lesson).cells:
+    graded = cell.metadata.get("nbgrader", {}).get("grade")
+    if cell.cell_type == "code" and "demonstration" not in cell.metadata.get("tags", []) and not graded:
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                exec(cell.source, namespace)
+        except ImportError:
+            print(cell.source.splitlines()[0])
+for name in names:
+    report = report_on(namespace[name], name)
+    assert report.passed, (name, report.problems)
+"""
+KERAS = "from rnn_helpers.quietly import keras  # `import keras`, without TensorFlow's start-up log"
+IMPORTS = {  # the first lines of the cells that may fail: they bring in what is missing, and nothing else
+    "05_training": "from rnn_helpers import cells",
+    "07_remedies": "from rnn_helpers import cells",
+    "10_language_model": "from rnn_helpers import cells",
+    "11_speech": KERAS,
+    "12_sequence_to_sequence": KERAS,
+    "13_gates": "from rnn_helpers import cells",
+    "14_clinic": "from rnn_helpers import cells",
 }
 
 
-def course_with(folder: Path, *cells: nbformat.NotebookNode) -> Path:
-    """Release a course whose package `helpers` holds a module that would do the work."""
-    (folder / "helpers").mkdir(parents=True)
-    (folder / "helpers" / "__init__.py").write_text("")
-    (folder / "helpers" / "plots.py").write_text("def plot(): pass\n")
-    (folder / "helpers" / "core.py").write_text(CORE)
-    release(folder, list(cells))
-    with open(folder / "nbgrader_config.py", "a") as settings:
-        settings.write("c.BoxedProvisioner.packages = [str(HERE / 'helpers')]\nc.Run.withheld = ['helpers.core']\n")
-    return folder
+def in_new_process(code: str, *arguments: str) -> str:
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *arguments],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=300,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "tests"), "MPLBACKEND": "Agg", SALT: "pepper"},
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.strip()
 
 
-def exercise(name: str, answer: str, test: str, tags: list[str]) -> list[nbformat.NotebookNode]:
-    tested = cell(f"{name}_test", test, grade=True, locked=True, points=POINTS)
-    tested.metadata["tags"] = tags
-    return [cell(name, f"### BEGIN SOLUTION\n{answer}\n### END SOLUTION", solution=True), tested]
+@pytest.mark.parametrize("folder", ["solutions", "lessons"])
+@pytest.mark.parametrize("lesson", exercises())
+def test_exactly_the_tests_of_exercises_from_scratch_are_tagged(folder: str, lesson: str) -> None:
+    cells = notebook(folder, lesson).cells
+    tagged = [cell.metadata.nbgrader.grade_id for cell in cells if TAG in cell.metadata.get("tags", [])]
+    assert sorted(tagged) == sorted(f"{name}_test" for name in TAGGED[lesson])
 
 
-def scores(course: Path, student: str) -> dict[str, float]:
-    with Gradebook(f"sqlite:///{course}/gradebook.db") as gradebook:
-        [notebook] = gradebook.find_submission(LESSON, student).notebooks
-        return {grade.name: grade.auto_score for grade in notebook.grades}
+def test_no_exercise_from_scratch_is_asked_for_a_keras_object() -> None:
+    probes = {find(name).probe for names in TAGGED.values() for name in names}
+    assert not probes & MODEL_PROBES.keys()
 
 
-@pytest.fixture(scope="module")
-def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    cells = exercise("mean", MEAN, "assert mean([1, 2, 6]) == 3\nassert mean([4]) == 4", ["from-scratch"])
-    cells += exercise("spread", SPREAD, "assert spread([1, 2, 6]) == 3", [])
-    given = cell("given", "from helpers import plots\nplots.plot()", locked=True)
-    course = course_with(tmp_path_factory.mktemp("scratch") / "course", given, *cells)
-    for student, answers in SUBMISSIONS.items():
-        submit(course, student.replace(" ", "_"), **answers)
-    nbgrader(course, "autograde", LESSON)
-    return course
+@pytest.mark.parametrize("lesson", [lesson for lesson, names in TAGGED.items() if names])
+def test_the_solutions_need_nothing_that_is_missing(lesson: str) -> None:
+    assert in_new_process(RUN, lesson, *TAGGED[lesson]) == IMPORTS.get(lesson, "")
 
 
-@pytest.mark.nbgrader
-@pytest.mark.skipif(bool(missing_layers()), reason=f"this machine cannot: {missing_layers()}")
-@pytest.mark.parametrize("how", WITH_CORE)
-def test_an_answer_that_uses_what_is_withheld_earns_nothing(graded, how):
-    assert scores(graded, how.replace(" ", "_")) == {"mean_test": 0, "spread_test": POINTS}
+def test_what_lessons_import_needs_no_cells() -> None:
+    code = (
+        "import sys\nsys.modules['rnn_helpers.cells'] = sys.modules['keras'] = None\n"
+        "import rnn_helpers\nfrom rnn_helpers import bugs, cards, clinic, data, environment, explorers, graphs\n"
+        "from rnn_helpers import models, ngrams, plots, properties, speech\nprint(len(clinic.ward()))"
+    )
+    assert in_new_process(code) == "20"
 
 
-@pytest.mark.nbgrader
-@pytest.mark.parametrize("student", ["right", "unused import"])
-def test_an_answer_that_does_not_has_all_points(graded, student):
-    assert scores(graded, student.replace(" ", "_")) == {"mean_test": POINTS, "spread_test": POINTS}
+def by_keras(xs, h_0, W_xh, W_hh, b_h):
+    raise ModuleNotFoundError("No module named 'keras'")
 
 
-@pytest.mark.nbgrader
-def test_the_student_reads_what_is_not_available(graded):
-    notebook = nbformat.read(graded / "autograded" / "plainly" / LESSON / f"{LESSON}.ipynb", as_version=4)
-    errors = [output for one in notebook.cells for output in one.get("outputs", []) if output.output_type == "error"]
-    assert "helpers.core.mean is not available here" in errors[0].evalue
+def by_cells(xs, h_0, W_xh, W_hh, b_h):
+    raise ImportError("cannot import name 'cells' from 'rnn_helpers' (rnn_helpers/__init__.py)")
 
 
-@pytest.mark.nbgrader
-def test_a_lesson_that_is_all_from_scratch_needs_one_kernel(tmp_path):
-    cells = exercise("mean", MEAN, "assert mean([1, 2, 6]) == 3", ["from-scratch"])
-    course = course_with(tmp_path / "course", cell("given", "from helpers import plots", locked=True), *cells)
-    submit(course, "right", mean=MEAN)
-    submit(course, "with_core", mean=WITH_CORE["in a thread"])
-    nbgrader(course, "autograde", LESSON)
-    assert scores(course, "right") == {"mean_test": POINTS}
-    assert scores(course, "with_core") == {"mean_test": 0}
+def by_a_name_that_was_not_imported(xs, h_0, W_xh, W_hh, b_h):
+    return keras.layers.SimpleRNN(4)(xs)  # noqa: F821
 
 
-def test_the_files_of_a_module_are_found_compiled_or_not(tmp_path):
-    (tmp_path / "helpers" / "__pycache__").mkdir(parents=True)
-    (tmp_path / "whole").mkdir()
-    for name in ("helpers/core.py", "helpers/__pycache__/core.cpython-311.pyc", "helpers/corename.py", "whole/x.py"):
-        (tmp_path / name).touch()
-    found = withheld_files(["helpers.core", "whole", "missing"], [str(tmp_path)])
-    names = [str(Path(file).relative_to(tmp_path.resolve())) for file in found]
-    assert names == ["helpers/__pycache__/core.cpython-311.pyc", "helpers/core.py", "whole"]
+@pytest.mark.parametrize(
+    ("answer", "missing"),
+    [(by_keras, "keras"), (by_cells, "rnn_helpers.cells"), (by_a_name_that_was_not_imported, "keras")],
+)
+def test_the_card_says_that_it_is_written_from_scratch(answer, missing: str) -> None:
+    report = report_on(answer, "rnn_forward")
+    assert report.points == 0
+    assert report.problems[report.first_wrong].sentence == (
+        f"this exercise is written from scratch with NumPy: {missing} is not available here"
+    )
 
 
-def test_all_but_the_withheld_stays_readable_through_links_too(tmp_path):
-    for name in ("lib/keras/deep", "lib/numpy", "other"):
-        (tmp_path / name).mkdir(parents=True)
-    (tmp_path / "lib64").symlink_to("lib")
-    root = str(tmp_path.resolve())
-    readable, listed = readable_without((root, "/proc/self"), (f"{root}/lib/keras",))
-    assert readable == [f"{root}/lib/numpy", f"{root}/other", "/proc/self"]
-    assert listed == [root, f"{root}/lib"]
+def test_another_missing_module_is_an_error_like_any_other() -> None:
+    def rnn_forward(xs, h_0, W_xh, W_hh, b_h):
+        raise ModuleNotFoundError("No module named 'kerras'")
+
+    report = report_on(rnn_forward, "rnn_forward")
+    assert "No module named 'kerras'" in report.problems[report.first_wrong].sentence
 
 
-def test_what_is_withheld_can_be_imported_and_not_used(monkeypatch):
-    monkeypatch.setattr(sys, "meta_path", [WithheldFinder(["colorsys"]), *sys.meta_path])
-    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
-    import colorsys
-    import colorsys.deep  # noqa: F401
+def test_a_method_that_is_missing_is_not_taken_for_a_module() -> None:
+    """What is not allowed in numpy_from_keras are methods, such as `call`, and not modules."""
+    task = find("numpy_from_keras").task(np.random.default_rng(0), hidden=False)
 
-    with pytest.raises(ImportError, match="written from scratch, without colorsys"):
-        colorsys.rgb_to_hsv(1, 1, 1)
-    with pytest.raises(ImportError, match="not available here"):
-        from colorsys import hsv_to_rgb  # noqa: F401
-    assert not hasattr(colorsys, "__wrapped__")
-    monkeypatch.delitem(sys.modules, "colorsys.deep")
+    def answer(layer, xs, mask=None, initial_state=None):
+        return layer.call_it(xs)
+
+    report = judge(answer, task)
+    assert "from scratch" not in report.problems[report.first_wrong].sentence

@@ -148,3 +148,35 @@ def test_the_other_bias_of_a_gru_is_named():
     arguments = draw("gru, reset before", 2, 5, 3, 4)
     with pytest.raises(ValueError, match=r"b_h has shape \(12,\); expected \(2, 12\)"):
         gru.forward(*arguments)
+
+
+# No step, no sequence, no feature: (batch, steps, features, units).
+EMPTY = [(3, 0, 2, 4), (0, 5, 2, 4), (0, 0, 2, 4), (3, 5, 0, 4), (3, 0, 0, 4), (3, 5, 2, 0)]
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("size", EMPTY)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_empty_has_gradients_of_the_right_shapes(kind, size, shared):
+    arguments, dhs = draw(kind, *size), draw_dhs(*size)
+    options = {"workspace": module(kind).Workspace(*size, np.float64)} if shared else {}
+    hs, cache = run(kind, arguments, **options)
+    assert hs.shape == dhs.shape
+    grads = module(kind).backward(dhs, cache)
+    for gradient, argument in zip(grads, arguments, strict=True):
+        assert gradient.shape == argument.shape
+        assert np.all(np.isfinite(gradient))
+        if not hs.size:  # the loss is a sum over hs, of which there is none
+            assert not np.any(gradient)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_features_the_cell_hears_zeros(kind):
+    xs, *others, W_xh, W_hh, b_h = draw(kind, 3, 5, 2, 4)
+    hs, cache = run(kind, [xs[..., :0], *others, W_xh[:0], W_hh, b_h])
+    expected, expected_cache = run(kind, [0 * xs, *others, W_xh, W_hh, b_h])
+    np.testing.assert_allclose(hs, expected, rtol=1e-13)  # BLAS adds fewer zeros
+    dhs = draw_dhs(3, 5, 2, 4)
+    got, want = module(kind).backward(dhs, cache), module(kind).backward(dhs, expected_cache)
+    np.testing.assert_allclose(got.dW_hh, want.dW_hh, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(got.dh_0, want.dh_0, rtol=1e-12, atol=1e-14)

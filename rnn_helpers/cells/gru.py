@@ -70,7 +70,8 @@ class Workspace:
         self.recalled = empty(steps, units + 1, batch)  # h's part of n_t; without reset_after: what r lets through, 1
         self.recalled[:, -1] = 1
         self.das = empty(steps, 4 * units, batch)  # z, r, h's part of n, x's part of n
-        self.dstacked, self.dpart_of_h = empty(steps, columns, batch), empty(units + 1, batch)
+        # Without a step, nothing writes its first row: then dL/dh_0 is zero.
+        self.dstacked, self.dpart_of_h = np.zeros((max(steps, 1), columns, batch), self.dtype), empty(units + 1, batch)
         self.dpart_of_x = empty(1 + features, batch)
         self.dhs, self.dh = empty(steps, units, batch), empty(units, batch)
         self.slopes, self.part = empty(2 * units, batch), empty(units, batch)
@@ -91,10 +92,10 @@ class Workspace:
         )  # fmt: skip
         da_zr, da_z, da_r = self.das[:, : 2 * units], self.das[:, :units], self.das[:, units : 2 * units]
         da_h, da_x = self.das[:, 2 * units : 3 * units], self.das[:, 3 * units :]
+        dstacked = self.dstacked[:steps]
         self.backward_steps = list(
             zip(self.dhs, self.gates, z, r, recalled, self.candidates, h[:-1], da_zr, da_z, da_r, da_h, da_x,
-                self.dstacked, self.dstacked[:, :units], self.dstacked[:, : units + 1], self.dstacked[:, units:],
-                strict=True)
+                dstacked, dstacked[:, :units], dstacked[:, : units + 1], dstacked[:, units:], strict=True)
         )[::-1]  # fmt: skip
 
         self.hs_out = h[1:].transpose(2, 0, 1)
@@ -241,11 +242,12 @@ def _lay_out(ws: Workspace, W_xh: Array, W_hh: Array, b_h: Array, reset_after: b
 
 def _gradients(ws: Workspace, reset_after: bool) -> Gradients:
     """Return the gradients, with those of the weights as products over all steps at once."""
-    batch, steps, _, units = ws.sizes
+    batch, steps, features, units = ws.sizes
+    columns = steps * batch  # spelled out: reshape cannot work out a -1 where they are none
     ws.all_das[:] = ws.das.transpose(1, 0, 2)
     ws.all_stacked[:] = ws.stacked[:-1].transpose(1, 0, 2)
-    das = ws.all_das.reshape(-1, steps * batch)
-    stacked = ws.all_stacked.reshape(-1, steps * batch)
+    das = ws.all_das.reshape(4 * units, columns)
+    stacked = ws.all_stacked.reshape(units + 1 + features, columns)
     of_x = das[3 * units :]
     np.dot(das[: 2 * units], stacked.T, out=ws.dgates)
     np.dot(of_x, stacked[units:].T, out=ws.dn_of_x)
@@ -253,11 +255,11 @@ def _gradients(ws: Workspace, reset_after: bool) -> Gradients:
         np.dot(das[2 * units : 3 * units], stacked[: units + 1].T, out=ws.dn_of_h)
     else:
         ws.all_recalled[:] = ws.recalled.transpose(1, 0, 2)
-        np.dot(of_x, ws.all_recalled.reshape(-1, steps * batch).T, out=ws.dn_of_h)
+        np.dot(of_x, ws.all_recalled.reshape(units + 1, columns).T, out=ws.dn_of_h)
     bias_x = np.concatenate([ws.dgates[:, units], ws.dn_of_x[:, 0]])
     bias_h = np.concatenate([ws.dgates[:, units], ws.dn_of_h[:, -1]])
     return Gradients(
-        dxs=ws.dstacked[:, units + 1 :].transpose(2, 0, 1).copy(),
+        dxs=ws.dstacked[:steps, units + 1 :].transpose(2, 0, 1).copy(),
         dh_0=ws.dstacked[0, :units].T.copy(),
         dW_xh=np.concatenate([ws.dgates[:, units + 1 :], ws.dn_of_x[:, 1:]]).T,
         dW_hh=np.concatenate([ws.dgates[:, :units], ws.dn_of_h[:, :-1]]).T,

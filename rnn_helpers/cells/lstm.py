@@ -68,7 +68,8 @@ class Workspace:
         self.seen = empty(steps, units, batch)  # tanh(c_t)
         self.gates = empty(steps, rows, batch)
         self.das = empty(steps, rows, batch)
-        self.dstacked = empty(steps, columns, batch)
+        # Without a step, nothing writes its first row: then dL/dh_0 is zero.
+        self.dstacked = np.zeros((max(steps, 1), columns, batch), self.dtype)
         self.dhs = empty(steps, units, batch)
         self.slopes, self.part = empty(rows, batch), empty(units, batch)
         self.dh, self.dc = empty(units, batch), empty(units, batch)
@@ -87,15 +88,16 @@ class Workspace:
             zip(self.stacked[:-1], self.gates, sigmoids, i, f, o, g, c_before, c, self.seen, h[1:], strict=True)
         )
         da_i, da_f, da_o, da_g = (self.das[:, gate * units : (gate + 1) * units] for gate in range(GATES))
+        dstacked = self.dstacked[:steps]
         self.backward_steps = list(
             zip(self.dhs, self.gates, i, f, o, g, c_before, self.seen,
-                self.das, da_i, da_f, da_o, da_g, self.dstacked, self.dstacked[:, :units], strict=True)
+                self.das, da_i, da_f, da_o, da_g, dstacked, dstacked[:, :units], strict=True)
         )[::-1]  # fmt: skip
 
         self.hs_out, self.cs_out = h[1:].transpose(2, 0, 1), c.transpose(2, 0, 1)
         self.hs_out.flags.writeable = self.cs_out.flags.writeable = False  # `backward` still needs them
         self.gradients = Gradients(
-            dxs=self.dstacked[:, units:-1].transpose(2, 0, 1),
+            dxs=dstacked[:, units:-1].transpose(2, 0, 1),
             dh_0=self.dstacked[0, :units].T,
             dc_0=self.dc.T,
             dW_xh=empty(features, rows),
@@ -206,8 +208,9 @@ def backward(dhs: Array, cache: Cache) -> Gradients:
 
     ws.all_das[:] = ws.das.transpose(1, 0, 2)
     ws.all_stacked[:] = ws.stacked[:-1].transpose(1, 0, 2)
-    columns = (-1, steps * batch)
-    np.dot(ws.all_das.reshape(columns), ws.all_stacked.reshape(columns).T, out=ws.dweights)
+    columns = steps * batch  # spelled out: reshape cannot work out a -1 where they are none
+    stacked = ws.all_stacked.reshape(units + features + 1, columns)
+    np.dot(ws.all_das.reshape(GATES * units, columns), stacked.T, out=ws.dweights)
     grads = ws.gradients
     for place, gate in enumerate(INSIDE):
         block = slice(gate * units, (gate + 1) * units)

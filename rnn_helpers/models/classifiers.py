@@ -11,34 +11,36 @@ import numpy as np
 
 from rnn_helpers.beside import beside
 from rnn_helpers.comparing import describe
-from rnn_helpers.models import seeing
+from rnn_helpers.models import seeing, steps
 from rnn_helpers.models.seeing import say
 
 STEPS, UNITS, BATCH = 10, 32, 32
 PARAMETERS = UNITS + UNITS * UNITS + UNITS + UNITS + 1
+EQUATIONS = "its outputs are those of the equations, tanh inside and sigmoid on top"
 ACCURATE = 0.8  # the trained classifier's threshold; benchmarks/thresholds.py shows what reaches it
 FEWEST, MOST = 0.93, 3.13  # of ten epochs' steps: a batch left out is no mistake, nor are some epochs more
 
 
-def binary_classifier(answer: Callable) -> dict[str, str]:
+def binary_classifier(answer: Callable, seed: int) -> dict[str, str]:
     """Build the classifier of two classes and say of each claim "" or what is seen instead."""
-    seeing.seed(answer, 1)
+    seeing.seed(answer, seed)
     model = seeing.checked_model(answer())
-    seen = _network_claims(model) | _compiled_claims(model) | _fresh_claims(model, answer)
-    return seen | _reporting_claims(model)
+    arrays = seeing.weights(model)
+    seen = _network_claims(model, arrays, seed) | _compiled_claims(model, seed) | _fresh_claims(arrays, answer)
+    return seen | _step_claims(model, arrays, seen, seed)
 
 
-def _network_claims(model: Any) -> dict[str, str]:
+def _network_claims(model: Any, arrays: list[np.ndarray], seed: int) -> dict[str, str]:
     shape = getattr(model, "input_shape", None) or (None, STEPS, 1)  # a class of one's own may not say
     fits = shape[-1] == 1 and shape[1] in (STEPS, None)
     seen = {
         "it takes 10 steps of 1 feature": say(fits, f"it takes inputs of shape {shape}"),
-        f"it has {PARAMETERS} parameters": say(model.count_params() == PARAMETERS, f"{model.count_params()}"),
+        f"it has {PARAMETERS} parameters": say(seeing.parameters(model) == PARAMETERS, f"{seeing.parameters(model)}"),
     }
     if not fits:
         return seen
-    xs = 3 * np.random.default_rng(1).normal(size=(64, STEPS, 1))
-    given, arrays = seeing.outputs(model, xs), seeing.weights(model)
+    xs = 3 * np.random.default_rng(seed).normal(size=(64, STEPS, 1))
+    given = seeing.outputs(model, xs)
     seen |= {
         "it gives one number a sequence": say(given.shape == (64, 1), f"for 64 sequences its shape is {given.shape}"),
         "its outputs are between 0 and 1": seeing.between_0_and_1(given),
@@ -46,22 +48,20 @@ def _network_claims(model: Any) -> dict[str, str]:
             float(np.ptp(given)) > 1e-6, f"every sequence gets {given.flat[0]:.3g}"
         ),
     }
-    if given.shape == (64, 1) and seeing.are_network_weights(arrays):
-        _, logits = seeing.states_and_logits(arrays, xs, "tanh")
-        same = seeing.near(given, seeing.sigmoid(logits[:, -1]))
-        seen["its outputs are those of the equations, tanh inside and sigmoid on top"] = say(
-            same, "with its own weights, NumPy gets others"
-        )
+    if given.shape == (64, 1) and seeing.are_network_weights(arrays) and len(arrays[0]) == 1:
+        same = seeing.near(given, seeing.network_outputs(arrays, xs, "tanh", "sigmoid"))
+        seen[EQUATIONS] = say(same, "with its own weights, NumPy gets others")
     return seen
 
 
-def _compiled_claims(model: Any) -> dict[str, str]:
+def _compiled_claims(model: Any, seed: int) -> dict[str, str]:
     seen = {"it is compiled": say(model.compiled, "model.compile(...) is missing")}
     if not model.compiled:
         return seen
     name = model.optimizer.__class__.__name__
     seen["its optimizer is Adam"] = say(name in ("Adam", "AdamW", "Nadam"), f"it is {name}")
-    probabilities, labels = np.array([[0.3], [0.6], [0.9]]), np.array([[0.0], [1.0], [1.0]])
+    probabilities = np.random.default_rng(seed).permutation([0.1, 0.3, 0.6, 0.8])[:, None]
+    labels = np.array([[0.0], [1.0], [1.0], [0.0]])
     try:
         loss = float(model.compute_loss(y=labels.astype(np.float32), y_pred=probabilities.astype(np.float32)))
     except (ValueError, TypeError) as error:  # a name that Keras does not know, or a loss for other targets
@@ -90,17 +90,39 @@ def _last_line(error: Exception) -> str:
     return f"{type(error).__name__}: {_lines(error)[-1][:160]}"
 
 
-def _reporting_claims(model: Any) -> dict[str, str]:
-    """Train on one batch, without a graph, and see which numbers are reported. Changes the model."""
+def _step_claims(model: Any, arrays: list[np.ndarray], seen: dict[str, str], seed: int) -> dict[str, str]:
+    """Train on one batch, without a graph; see what is reported, and what became of the weights. Changes the model."""
     claim = "fit will report its accuracy"
     if not model.compiled:
         return {}
+    rng = np.random.default_rng(seed)
+    xs, labels = 3 * rng.normal(size=(BATCH, STEPS, 1)).astype(np.float32), np.arange(BATCH)[:, None] % 2
+    known = not seen.get(EQUATIONS, "no")
+    if known:  # so that the loss can be told by its gradient
+        arrays = steps.far_apart(arrays, xs)
+        model.set_weights(arrays)
     model.run_eagerly = True
     try:
-        reported = model.train_on_batch(np.zeros((2, STEPS, 1), np.float32), np.array([0, 1]), return_dict=True)
+        reported = list(model.train_on_batch(xs, labels, return_dict=True))
     except Exception as error:  # a wrong input shape ends in an error of TensorFlow's own
         return {claim: _first_line(error)}
-    return {claim: say("accuracy" in reported, f"it reports {', '.join(sorted(reported))}")}
+    told = {claim: say("accuracy" in reported, f"it reports {', '.join(sorted(map(str, reported)))}")}
+    return told | (_moved_claims(arrays, seeing.weights(model), xs, labels, seen) if known else {})
+
+
+def _moved_claims(
+    before: list[np.ndarray], after: list[np.ndarray], xs: np.ndarray, labels: np.ndarray, seen: dict[str, str]
+) -> dict[str, str]:
+    """Say of what the model says about its optimizer and its loss whether a step of training bears it out."""
+    right, other = (steps.gradient(before, xs, labels, pull) for pull in (steps.of_probabilities, steps.of_logits))
+    down, down_other = (steps.descends(before, after, slopes) for slopes in (right, other))
+    borne_out = {
+        "its optimizer is Adam": steps.is_even(before, after, right),
+        "its loss is a cross-entropy": down or down_other,
+        "its loss takes probabilities, not logits": down,
+    }
+    instead = "a training step moved its weights in another way"
+    return {claim: seen[claim] or say(holds, instead) for claim, holds in borne_out.items() if claim in seen}
 
 
 def _cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:
@@ -108,19 +130,18 @@ def _cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:
     return float(-np.mean(np.log(np.clip(chances, 1e-7, 1))))
 
 
-def _fresh_claims(model: Any, answer: Callable) -> dict[str, str]:
-    other = answer()
-    same = other is model or all(map(np.array_equal, seeing.weights(model), seeing.weights(other)))
+def _fresh_claims(arrays: list[np.ndarray], answer: Callable) -> dict[str, str]:
+    same = all(map(np.array_equal, arrays, seeing.weights(answer())))
     return {"each call gives a new model": say(not same, "two calls give the same weights")}
 
 
-def sequence_network(answer: Callable, trained: bool) -> dict[str, str]:
+def sequence_network(answer: Callable, trained: bool, seed: int) -> dict[str, str]:
     """Look at a class of networks: its outputs, its sizes, and whether it survives being saved and loaded.
 
     trained: look at what one step of training does, too
     """
-    seeing.seed(answer, 1)
-    xs = np.random.default_rng(2).normal(size=(6, 20, 100)).astype(np.float32)
+    seeing.seed(answer, seed)
+    xs = np.random.default_rng(seed).normal(size=(6, 20, 100)).astype(np.float32)
     model = answer()
     given = seeing.outputs(model, xs)
     model = seeing.checked_model(model) if model.weights else model
@@ -129,13 +150,13 @@ def sequence_network(answer: Callable, trained: bool) -> dict[str, str]:
     seen = {
         "it makes (batch, 10) of (batch, 20, 100)": say(shaped, f"for a batch of 6 its shape is {given.shape}"),
         "each row of its outputs adds up to 1": say(seeing.near(total, np.ones_like(total)), f"to {total.flat[0]:.3g}"),
-        "it has 8060 parameters": say(model.count_params() == 8060, f"{model.count_params()}"),
+        "it has 8060 parameters": say(seeing.parameters(model) == 8060, f"{seeing.parameters(model)}"),
     }
     arrays = seeing.weights(model)
     if shaped and seeing.are_network_weights(arrays):
-        _, logits = seeing.states_and_logits(arrays, xs, "relu")
+        same = seeing.near(given, seeing.network_outputs(arrays, xs, "relu", "softmax"))
         seen["its outputs are those of the equations, ReLU inside and softmax on top"] = say(
-            seeing.near(given, seeing.softmax(logits[:, -1])), "with its own weights, NumPy gets others"
+            same, "with its own weights, NumPy gets others"
         )
     seen |= _size_claims(answer, xs) | {"a saved and loaded copy computes the same": _after_saving(model, given, xs)}
     return seen | _learning_claims(answer, xs) if trained and shaped else seen
@@ -150,8 +171,8 @@ def _size_claims(answer: Callable, xs: np.ndarray) -> dict[str, str]:
         return {sizes: _last_line(error)}
     return {
         sizes: say(
-            small.count_params() == 780 and given.shape[-1] == 3,
-            f"it has {small.count_params()} parameters (780 are right) and gives {given.shape[-1]} numbers",
+            seeing.parameters(small) == 780 and given.shape[-1] == 3,
+            f"it has {seeing.parameters(small)} parameters (780 are right) and gives {given.shape[-1]} numbers",
         ),
         "get_config gives units and classes": _after_asking(small),
         "one of other sizes survives it too": _after_saving(small, given, xs),
@@ -175,33 +196,58 @@ def _after_asking(small: Any) -> str:
 
 
 def _after_saving(model: Any, given: np.ndarray, xs: np.ndarray) -> str:
-    """Save and load a model; return "" when the copy gives the same outputs, else what happened."""
+    """Save and load a model; return "" when the copy gives the same outputs, else what happened.
+
+    In between, the model's weights are all set to zero: a copy that is the model itself gives itself away.
+    """
+    kept = [seeing.as_numpy(array) for array in model.get_weights()]
     try:
-        copy = beside(model, f"{__name__}:saved_and_loaded")(model)
-        again = seeing.outputs(copy, xs)
+        saved = beside(model, f"{__name__}:saved")(model)
+        model.set_weights([0 * array for array in kept])
+        again = seeing.outputs(beside(model, f"{__name__}:loaded")(saved, model), xs)
     except Exception as error:  # Keras and the student's own methods may raise anything: it is told, as it came
         return _last_line(error)
+    finally:
+        model.set_weights(kept)
     return say(seeing.near(again, given), "the copy's outputs are others")
 
 
-def saved_and_loaded(model: Any) -> Any:
-    """Return what comes back when a model is saved to a file and loaded again."""
+def saved(model: Any) -> np.ndarray:
+    """Return the file that a model is saved to, as an array of bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        return np.frombuffer(path.read_bytes(), dtype=np.uint8)
+
+
+def loaded(file: np.ndarray, model: Any) -> Any:
+    """Return the model that is in a file, of the same class as `model`."""
     from rnn_helpers.quietly import keras
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
-        model.save(path)
+        path.write_bytes(file.tobytes())
         return keras.models.load_model(path, custom_objects={type(model).__name__: type(model)})
 
 
 def _learning_claims(answer: Callable, xs: np.ndarray) -> dict[str, str]:
     """Train a new network for one step on one batch; its loss must be smaller afterwards."""
     model, labels = answer(), np.arange(len(xs)) % 10
+    given = seeing.outputs(model, xs)
+    shapes = seeing.activations(seeing.weights(model), xs, given)
     model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", run_eagerly=True)
-    before = float(model.train_on_batch(xs, labels))
-    after = float(model.compute_loss(y=labels, y_pred=seeing.outputs(model, xs)))
-    fell = f"from {before:.2f} to {after:.2f} in one step, with {model.count_params()} parameters"
-    return {"training makes its loss fall": say(bool(model.weights) and after < before, fell)}
+    model.train_on_batch(xs, labels)
+    later = seeing.network_outputs(seeing.weights(model), xs, *shapes) if shapes else given
+    before, after = _surprise(given, labels), _surprise(later, labels)
+    fell = f"from {before:.2f} to {after:.2f} in one step, with {seeing.parameters(model)} parameters"
+    return {"training makes its loss fall": say(after < before, fell)}
+
+
+def _surprise(outputs: np.ndarray, labels: np.ndarray) -> float:
+    """Return the cross-entropy as Keras has it of probabilities: clipped, and each row divided by its sum."""
+    shares = np.clip(outputs, 1e-7, 1 - 1e-7)
+    shares = shares / shares.sum(axis=1, keepdims=True)
+    return float(-np.mean(np.log(shares[np.arange(len(labels)), labels])))
 
 
 def rule_data(seed: int, sequences: int) -> tuple[np.ndarray, np.ndarray]:
@@ -217,35 +263,50 @@ def rule_data(seed: int, sequences: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def trained_classifier(answer: Callable, seed: int, given: int, fresh: int) -> dict[str, str]:
-    """Have a classifier trained on `given` sequences of a rule's data and look at what it does with `fresh` others."""
+    """Have a classifier trained on `given` sequences of a rule's data and look at what it does with `fresh` others.
+
+    These others stay here: what the model would say of them is worked out from its weights.
+    """
     seeing.seed(answer, seed)
     xs, labels = rule_data(seed, given + fresh)
     model = seeing.checked_model(answer(xs[:given].copy(), labels[:given].copy()))
     arrays = seeing.weights(model)
-    outputs = seeing.outputs(model, xs)
-    shaped = outputs.shape == (len(xs), 1)
-    seen = {"it gives one number a sequence": say(shaped, f"for {len(xs)} sequences its shape is {outputs.shape}")}
+    asked = np.random.default_rng([seed, 2]).uniform(-3, 3, size=(64, STEPS, 1))
+    said = seeing.outputs(model, asked)
+    shaped = said.shape == (len(asked), 1)
+    seen = {"it gives one number a sequence": say(shaped, f"for {len(asked)} sequences its shape is {said.shape}")}
     if not shaped:
         return seen
-    network = seeing.are_network_weights(arrays) and arrays[1].shape == (UNITS, UNITS)
+    seen["its outputs are between 0 and 1"] = seeing.between_0_and_1(said)
+    shapes = seeing.activations(arrays, asked, said)
+    network = shapes is not None and arrays[1].shape == (UNITS, UNITS)
+    seen["it is a recurrent network of 32 units"] = say(network, _unlike_a_network(arrays))
+    if shapes is None:
+        return seen
+    outputs = seeing.network_outputs(arrays, xs, *shapes)
     right = (outputs[:, 0] > 0.5) == labels
     old, new = float(right[:given].mean()), float(right[given:].mean())
-    steps = int(model.optimizer.iterations) if model.compiled else 0
+    made = int(model.optimizer.iterations) if model.compiled else 0  # what the model says; its weights are the proof
     ten_epochs = 10 * -(-given // BATCH)
-    trained = FEWEST * ten_epochs <= steps <= MOST * ten_epochs
+    trained = FEWEST * ten_epochs <= made <= MOST * ten_epochs
     seen["it was trained for 10 epochs in batches of 32"] = say(
-        trained, f"10 epochs are {ten_epochs} steps; it has made {steps}"
+        trained, f"10 epochs are {ten_epochs} steps; it has made {made}"
     )
-    moved = seeing.has_moved(model)
+    moved = seeing.have_moved(arrays)
     seen |= {
-        "its outputs are between 0 and 1": seeing.between_0_and_1(outputs),
-        "it is a recurrent network of 32 units": say(network, f"its weights have {[a.shape for a in arrays]}"),
         "training has moved its biases away from zero": say(moved, "they are as they were built: was it trained?"),
     }
-    if steps < FEWEST * ten_epochs:
+    if made < FEWEST * ten_epochs:
         return seen
     return seen | {
         "it is right on 80 % of the sequences it was given": say(old >= ACCURATE, f"on {100 * old:.0f} %"),
         "it is right on 80 % of sequences it has not seen": say(new >= ACCURATE, f"on {100 * new:.0f} %"),
         "it does not answer the other way round": say(new >= 0.3, f"it is right on {100 * new:.0f} %"),
     }
+
+
+def _unlike_a_network(arrays: list[np.ndarray]) -> str:
+    if not seeing.are_network_weights(arrays):
+        return f"its weights have the shapes {[array.shape for array in arrays]}"
+    units = len(arrays[1])
+    return f"it has {units} units" if units != UNITS else "with its own weights, NumPy gets other outputs"

@@ -13,7 +13,8 @@ from rnn_helpers.ngrams import ngram_perplexity
 
 LETTERS = 9  # eight letters and the space, which is number 0
 BATCH, STEPS, PIECES, READINGS = 8, 16, 60, 4
-HELD_OUT = 1500  # characters
+HELD_OUT = 1500  # characters, for the table of pairs
+QUESTIONS, CONTEXT, GAP = 256, 24, 8  # held-out contexts, after each of which one character is to be guessed
 NEEDED = (  # before training makes sense
     "its outputs are no probabilities",
     "its outputs may be any number",
@@ -45,7 +46,9 @@ def language_model(answer: Callable, seed: int) -> dict[str, str]:
     if not (stepwise and each):
         return seen
     seen |= _letter_claims(answer) | _output_claims(model, ids, given) | _reading_claims(model, ids, given)
-    seen |= seeing.loss_claims(model, LETTERS)
+    seen |= seeing.loss_claims(model, LETTERS, seed)
+    if not seen.get("its loss takes logits and whole numbers", "no"):
+        seen |= _learning_claim(answer, ids)
     if any(seen.get(claim) for claim in NEEDED):
         return seen
     return seen | _trained_claims(answer, model, seed)
@@ -103,25 +106,40 @@ def _reading_claims(model: Any, ids: np.ndarray, given: np.ndarray) -> dict[str,
     }
 
 
+def _learning_claim(answer: Callable, ids: np.ndarray) -> dict[str, str]:
+    """Train another model, so that this one is not changed."""
+    other = answer(LETTERS, BATCH)
+    return seeing.learning_claim(other, ids[:, :-1], ids[:, 1:], lambda: _read(other, ids[:, :-1]))
+
+
+def questions(text: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cut a text into contexts and the character after each, which stands in none of them: (256, 24), (256,)."""
+    places = (CONTEXT + GAP) * np.arange(QUESTIONS)[:, None] + np.arange(CONTEXT + 1)
+    rows = text[places]
+    return rows[:, :-1], rows[:, -1]
+
+
 def _trained_claims(answer: Callable, model: Any, seed: int) -> dict[str, str]:
     """Train on batches that follow each other, hand the weights to a model for one text, and try that."""
     learnt = BATCH * STEPS * PIECES
-    text = made_up_language(seed, learnt + 1 + HELD_OUT)
+    text = made_up_language(seed, learnt + 1 + QUESTIONS * (CONTEXT + GAP))
     xs = text[:learnt].reshape(BATCH, PIECES, STEPS).swapaxes(0, 1)
     ys = text[1 : learnt + 1].reshape(BATCH, PIECES, STEPS).swapaxes(0, 1)
     for _ in range(READINGS):
         _forget(model)
         for x, y in zip(xs, ys, strict=True):
             model.train_on_batch(x, y)
-    reader = answer(LETTERS, 1)
+    reader = answer(LETTERS, QUESTIONS)
     own, other = [w.shape for w in reader.get_weights()], [w.shape for w in model.get_weights()]
-    sizes = {"its weights do not depend on the batch": say(own == other, f"{other}, and with a batch of 1 {own}")}
+    sizes = {
+        "its weights do not depend on the batch": say(own == other, f"{other}, and with a batch of {QUESTIONS} {own}")
+    }
     if own != other:
         return sizes
     reader.set_weights(model.get_weights())
     held_out = text[learnt + 1 :]
-    logits = _read(reader, held_out[None, :-1])
-    perplexity = float(np.exp(seeing.mean_surprise(logits[0], held_out[1:])))
-    pairs = ngram_perplexity(text[:learnt], held_out, LETTERS, 2)
+    contexts, following = questions(held_out)
+    perplexity = float(np.exp(seeing.mean_surprise(_read(reader, contexts)[:, -1], following)))
+    pairs = ngram_perplexity(text[:learnt], held_out[:HELD_OUT], LETTERS, 2)
     seen = f"its perplexity is {perplexity:.2f}, that of the table {pairs:.2f}"
     return sizes | {"after four readings it beats a table of pairs on text kept aside": say(perplexity < pairs, seen)}

@@ -1,4 +1,9 @@
-"""What a judge sees of a Keras model: its weights, its outputs on inputs of the judge's choice, how it was compiled."""
+"""What a judge sees of a Keras model: its weights, its outputs on inputs of the judge's choice, how it was compiled.
+
+While a class is graded the model lives in the submission's process, and so does all that it says of itself. What counts
+is worked out here: from its weights, taken once as plain arrays, where the layers are known; else from its outputs on
+inputs whose targets never leave the judge.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from rnn_helpers import cells
 from rnn_helpers.beside import beside
 from rnn_helpers.comparing import describe
 from rnn_helpers.properties import Unfit
 
 FLOAT32 = 1e-5  # Keras computes in float32: seven digits, of which a few sums cost two
+TRAINING_STEPS = 6  # on one batch: enough for any optimizer that is set up as asked to lower its loss
 
 
 def checked_model(model: Any) -> Any:
@@ -34,8 +39,11 @@ def checked_model(model: Any) -> Any:
 
 
 def seed(answer: Any, number: int) -> None:
-    """Set the seeds of Python, NumPy and Keras in the process where the answer is."""
-    beside(answer, "rnn_helpers.quietly:set_random_seed")(number)
+    """Set the seeds of Python, NumPy and Keras in the process where the answer is.
+
+    Not to `number` itself, from which the judge draws its data: whoever had it could draw them, too.
+    """
+    beside(answer, "rnn_helpers.quietly:set_random_seed")(int(np.random.default_rng([number, 1]).integers(2**31)))
 
 
 def as_numpy(tensor: Any) -> np.ndarray:
@@ -48,9 +56,15 @@ def weights(model: Any) -> list[np.ndarray]:
     return [as_numpy(variable) for variable in model.trainable_weights]
 
 
-def has_moved(model: Any) -> bool:
-    """Tell whether training has moved the biases, all of which Keras begins at zero."""
-    return max(float(np.abs(array).max()) for array in weights(model) if array.ndim == 1) > 1e-6
+def parameters(model: Any) -> int:
+    """Return how many numbers all weights hold."""
+    return sum(as_numpy(variable).size for variable in model.weights)
+
+
+def have_moved(arrays: list[np.ndarray]) -> bool:
+    """Tell whether training has moved the biases, all of which Keras begins at zero; without any, nothing says no."""
+    biases = [array for array in arrays if array.ndim == 1 and array.size]
+    return not biases or max(float(np.abs(array).max()) for array in biases) > 1e-6
 
 
 def outputs(model: Any, xs: np.ndarray) -> np.ndarray:
@@ -62,10 +76,12 @@ def outputs(model: Any, xs: np.ndarray) -> np.ndarray:
 
 
 def states_and_logits(arrays: list[np.ndarray], xs: np.ndarray, activation: str) -> tuple[np.ndarray, np.ndarray]:
-    """Run the course's own network with a model's five weights (kernel, recurrent kernel, bias, readout, its bias)."""
+    """Run a simple RNN and its readout with five weights (kernel, recurrent kernel, bias, readout, its bias)."""
     W_xh, W_hh, b_h, W_hy, b_y = (array.astype(float) for array in arrays)
-    h_0 = np.zeros((len(xs), len(W_hh)))
-    hs, _ = cells.forward(xs.astype(float), h_0, W_xh, W_hh, b_h, activation=activation)
+    curve = CURVES[activation]
+    h, hs = np.zeros((len(xs), len(W_hh))), np.empty((*xs.shape[:2], len(W_hh)))
+    for t in range(xs.shape[1]):
+        h = hs[:, t] = curve(xs[:, t].astype(float) @ W_xh + h @ W_hh + b_h)
     return hs, hs @ W_hy + b_y
 
 
@@ -89,6 +105,27 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
+CURVES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "tanh": np.tanh,
+    "relu": lambda a: np.maximum(a, 0.0),
+    "sigmoid": sigmoid,
+}
+TOPS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"sigmoid": sigmoid, "softmax": softmax, "linear": lambda a: a}
+
+
+def network_outputs(arrays: list[np.ndarray], xs: np.ndarray, activation: str, top: str) -> np.ndarray:
+    """Return what a simple RNN with these weights gives for its last state: (batch, classes)."""
+    return TOPS[top](states_and_logits(arrays, xs, activation)[1][:, -1])
+
+
+def activations(arrays: list[np.ndarray], xs: np.ndarray, given: np.ndarray) -> tuple[str, str] | None:
+    """Return the activations (inside, on top) with which a simple RNN gives `given` for `xs`, or None."""
+    if not are_network_weights(arrays) or arrays[0].shape[0] != xs.shape[-1]:
+        return None
+    pairs = ((inside, top) for inside in CURVES for top in TOPS)
+    return next((pair for pair in pairs if near(given, network_outputs(arrays, xs, *pair))), None)
+
+
 def near(a: np.ndarray, b: np.ndarray, tolerance: float = FLOAT32) -> bool:
     """Tell whether two arrays have one shape and agree to `tolerance`, relative where they are large."""
     return a.shape == b.shape and bool(np.all(np.abs(a - b) <= tolerance * (1 + np.abs(b))))
@@ -110,13 +147,14 @@ def freedom_claim(model: Any, ask: Callable[[], np.ndarray]) -> dict[str, str]:
     return {"its outputs may be any number": say(free, "however large the weights, they stay within bounds")}
 
 
-def loss_claims(model: Any, classes: int) -> dict[str, str]:
+def loss_claims(model: Any, classes: int, seed: int) -> dict[str, str]:
     """Say whether the model is compiled, and with the cross-entropy of logits and whole numbers."""
     seen = {"it is compiled": say(model.compiled, "model.compile(...) is missing")}
     if not model.compiled:
         return seen
-    logits = np.random.default_rng(1).normal(size=(2, 5, classes)).astype(np.float32)
-    targets = np.arange(10).reshape(2, 5) % classes
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(2, 5, classes)).astype(np.float32)
+    targets = rng.integers(classes, size=(2, 5))
     true = mean_surprise(logits, targets)
     try:
         loss = float(model.compute_loss(y=targets, y_pred=logits))
@@ -124,6 +162,24 @@ def loss_claims(model: Any, classes: int) -> dict[str, str]:
         return seen | {"its loss takes logits and whole numbers": f"{type(error).__name__} for such targets"}
     wrong = f"for logits whose cross-entropy is {true:.3f} it is {loss:.3f}"
     return seen | {"its loss takes logits and whole numbers": say(abs(loss - true) < 1e-3, wrong)}
+
+
+def learning_claim(model: Any, xs: Any, targets: np.ndarray, ask: Callable[[], np.ndarray]) -> dict[str, str]:
+    """Train for a few steps on one batch, without a graph, and say whether the loss of its outputs falls.
+
+    ask: returns the model's outputs for `xs`; the loss is worked out here
+    """
+    claim = "its loss takes logits and whole numbers"
+    model.run_eagerly = True  # a graph would take longer to make than the steps
+    before = mean_surprise(ask(), targets)
+    try:
+        for _ in range(TRAINING_STEPS):
+            model.train_on_batch(xs, targets)
+    except Exception as error:  # Keras and TensorFlow may raise anything
+        return {claim: f"{type(error).__name__} in a training step"}
+    after = mean_surprise(ask(), targets)
+    seen = f"{TRAINING_STEPS} training steps took the cross-entropy of one batch from {before:.3f} to {after:.3f}"
+    return {claim: say(after < before - 1e-5, seen)}
 
 
 def mean_surprise(logits: np.ndarray, targets: np.ndarray) -> float:
