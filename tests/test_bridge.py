@@ -66,6 +66,7 @@ def settings() -> list[tuple[str, ...]]:
     return [on for on in every if not {"go_backwards", "mask", "initial_state"} <= set(on)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-6), ("float64", 1e-12)])
 @pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid"])
 def test_lesson_08_gives_what_keras_gives_whatever_the_switches(activation: str, dtype: str, tolerance: float) -> None:

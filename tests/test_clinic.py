@@ -11,6 +11,7 @@ SOUND = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", clinic.FAULTS)
 def test_each_patient_shows_the_signs_of_its_own_fault(fault):
     found = {diagnose_oracle(clinic.patient(fault, seed, steps)) for seed in (0, 1, 7) for steps in (6, 7)}

@@ -282,6 +282,7 @@ def test_extra_credit_and_comments_of_an_instructor_stay(course):
         assert book.find_comment("double", LESSON, LESSON, "ada").comment == "Fine."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "review"), [("'Because.'", False), ("'No idea.'", True)])
 def test_points_given_by_hand_stay_and_are_reviewed_when_the_answer_changed(by_human, answer, review):
     resubmit(by_human, "ada", double=RIGHT["double"], why="'Because.'")
@@ -297,6 +298,7 @@ def test_points_given_by_hand_stay_and_are_reviewed_when_the_answer_changed(by_h
     assert [after[name]["needs_manual_grade"] for name in ("why", "explore")] == [review, review]
 
 
+@pytest.mark.slow
 def test_no_answer_is_zero_and_said(by_human):
     submit(by_human, "ada")
     grade(by_human)
@@ -306,6 +308,7 @@ def test_no_answer_is_zero_and_said(by_human):
         assert book.find_comment("why", LESSON, LESSON, "ada").comment == "No response."
 
 
+@pytest.mark.slow
 def test_a_task_waits_for_a_human_again_after_a_refusal(by_human):
     resubmit(by_human, "ada").joinpath(f"{LESSON}.ipynb").unlink()
     grade(by_human)

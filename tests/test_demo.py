@@ -28,6 +28,7 @@ from grading.demo.variations import own_names, renamed, varied
 from grading.errors import CannotGrade
 
 SALT = "the salt of these tests"
+TRAINING = ("14_clinic",)  # its exercises ask about networks that are trained for each task
 
 
 @pytest.fixture(scope="module", params=LESSONS)
@@ -239,7 +240,7 @@ def test_an_answer_is_due_what_it_earns_with_the_answers_that_it_calls(third: Le
     }
 
 
-@pytest.mark.parametrize("name", LESSONS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in TRAINING)) for n in LESSONS])
 def test_of_what_is_given_only_definitions_are_run(name: str, capsys) -> None:
     lesson = read_lesson(ROOT, name)
     drawn = draw(lesson, 1, 1)

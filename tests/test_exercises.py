@@ -1,7 +1,7 @@
 """What every exercise promises: the reference is full, the stub is zero, each mistake is told by its own sentence.
 
 Each promise is a test of its own on a few seeds. One slow test an exercise tries the first three promises on many
-more seeds, and all tests of an exercise that trains a model are slow.
+more seeds, and all tests of an exercise that trains models are slow.
 """
 
 from __future__ import annotations
@@ -42,15 +42,21 @@ def builds_keras(exercise: AnyExercise) -> bool:
     return isinstance(exercise, ClaimsExercise) or exercise.probe in MODEL_PROBES
 
 
-def parameters(exercise: AnyExercise, *values: object, name: str = "") -> Any:
-    """Return the parameters of a test of this exercise, which is slow when the exercise trains a model."""
-    return pytest.param(*values, id=name or exercise.name, marks=[pytest.mark.slow] if trains(exercise) else [])
+def takes_long(exercise: AnyExercise) -> bool:
+    return trains(exercise) or exercise.name == "diagnose"  # what it asks about is training runs, made for each task
+
+
+def parameters(exercise: AnyExercise, *values: object, name: str = "", slow: bool = False) -> Any:
+    """Return the parameters of a test of this exercise, which is slow also when the exercise trains models."""
+    marks = [pytest.mark.slow] if slow or takes_long(exercise) else []
+    return pytest.param(*values, id=name or exercise.name, marks=marks)
 
 
 ALL = [(lesson, exercise) for lesson, found in exercises().items() for exercise in found.values()]
 EXERCISES = [parameters(exercise, exercise) for _, exercise in ALL]
 WITH_LESSON = [parameters(exercise, lesson, exercise) for lesson, exercise in ALL]
 MISTAKES = [parameters(e, e, m, name=f"{e.name}: {m.sentence}") for _, e in ALL for m in e.mistakes]
+SLOW_WITH_KERAS = [parameters(exercise, exercise, slow=builds_keras(exercise)) for _, exercise in ALL]
 WITH_MORE_SEEDS = [parameters(exercise, lesson, exercise) for lesson, exercise in ALL if not trains(exercise)]
 
 
@@ -169,14 +175,14 @@ def test_the_definition_is_complete(exercise: AnyExercise) -> None:
     assert len(exercise.challenges) >= 3 or exercise.probe in BUILT
 
 
-@pytest.mark.parametrize("exercise", [parameters(e, e) for _, e in ALL if e.probe not in BUILT])
+@pytest.mark.parametrize("exercise", [case for case in SLOW_WITH_KERAS if case.values[0].probe not in BUILT])
 def test_points_are_a_rubric(exercise: AnyExercise) -> None:
     """At least one known mistake leaves some points and takes some."""
     scores = {report_on(mistake.solve, exercise.name).points for mistake in exercise.mistakes}
     assert any(0 < score < exercise.points for score in scores), scores
 
 
-@pytest.mark.parametrize("exercise", EXERCISES)
+@pytest.mark.parametrize("exercise", SLOW_WITH_KERAS)
 def test_an_answer_that_returns_the_same_thing_always_earns_nothing(exercise: AnyExercise) -> None:
     points = {repr(value): report_on(always(value, exercise), exercise.name).points for value in CONSTANTS}
     assert points == {repr(value): 0 for value in CONSTANTS}

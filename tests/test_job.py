@@ -256,6 +256,7 @@ def test_a_package_that_the_worker_lacks_is_named_with_the_way_out(tmp_path):
         read_done(work(job.pack()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["own", "installed"])
 def test_a_package_is_taken_from_its_place_or_from_where_it_is_installed(tmp_path, place, monkeypatch):
     (tmp_path / place / "no_such_helpers").mkdir(parents=True)
@@ -308,6 +309,7 @@ def work_in_thread(packed: bytes) -> bytes:
         asyncio.get_event_loop().close()  # it was made for this thread, which ends
 
 
+@pytest.mark.slow
 def test_jobs_done_at_once_in_one_process_each_have_their_own_salt(tmp_path):
     salts = [f"salt{number}" for number in range(3)] + [""]
     packed = [a_job(tmp_path / f"{n}", test=SHOW_SALT, salt=salt).pack() for n, salt in enumerate(salts)]
@@ -327,6 +329,7 @@ def test_nothing_of_a_job_is_left_behind(tmp_path):
     assert SALT_VARIABLE not in os.environ
 
 
+@pytest.mark.slow
 def test_a_job_can_be_done_inside_a_running_loop(tmp_path):
     """Dask's workers and JupyterLab's server have one."""
 

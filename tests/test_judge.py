@@ -51,7 +51,7 @@ def _default_list(monkeypatch):
     kernels._warn.cache_clear()
 
 
-@pytest.fixture(params=["forked", "ordinary"])
+@pytest.fixture(params=["forked", pytest.param("ordinary", marks=pytest.mark.slow)])
 def either(request, monkeypatch):
     """Run a test with a forked judge, and with one started as on a system that cannot fork it."""
     if request.param == "ordinary":
