@@ -4,21 +4,16 @@ import os
 import sys
 from pathlib import Path
 
+from grading.bytecode import remove_damaged
+
+remove_damaged(Path(sys.modules["grading"].__path__[0]))  # or what a full disk has cut off could not be imported
+
+from grading.box.provisioner import plug_in  # noqa: E402
+from grading.converter import put_in_place  # noqa: E402
+from grading.globbing import glob_literally  # noqa: E402
+from grading.surroundings import prepend, usable_folder, use_tensorflow  # noqa: E402
+
 HERE = Path(__file__).resolve().parent
-try:
-    from grading.box.provisioner import plug_in
-    from grading.converter import put_in_place
-    from grading.globbing import glob_literally
-    from grading.surroundings import prepend, usable_folder, use_tensorflow
-except EOFError:  # from bytecode that a full disk has cut off
-    from grading.bytecode import remove_damaged
-
-    remove_damaged(Path(sys.modules["grading"].__path__[0]))
-    from grading.box.provisioner import plug_in
-    from grading.converter import put_in_place
-    from grading.globbing import glob_literally
-    from grading.surroundings import prepend, usable_folder, use_tensorflow
-
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  (nbgrader provides it)
 
 # What nbgrader and its kernels find around them.

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -219,6 +220,37 @@ def test_what_is_python_loses_no_name(text):
 def own_at_top(code: types.CodeType) -> set[str]:
     """Return what a cell binds at its top: comprehensions there may read that, and are functions to the compiler."""
     return {i.argval for i in dis.get_instructions(code) if i.opname in ("STORE_NAME", "STORE_GLOBAL")}
+
+
+LESSON_CODE = [
+    cell.source
+    for name in ("01_recurrence", "08_keras")
+    for cell in nbformat.read(Path(__file__).parent.parent / "solutions" / name / f"{name}.ipynb", as_version=4).cells
+    if cell.cell_type == "code"
+]
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> str:
+    """Return a cell of a lesson with a few pieces removed, repeated, moved or replaced."""
+    text = draw(st.sampled_from(LESSON_CODE))
+    for _ in range(draw(st.integers(1, 5))):
+        start, end = sorted(draw(st.tuples(*[st.integers(0, len(text))] * 2)))
+        piece = draw(st.sampled_from(["", text[start:end] * 2, *SIGNS, *QUOTES, *ODD]))
+        text = text[:start] + piece + text[end:]
+    return text
+
+
+@settings(max_examples=200, deadline=None)
+@given(mutated())
+def test_code_with_mistakes_raises_no_error_and_loses_no_name_if_it_runs(text):
+    found = free_names(text)
+    try:
+        code = compile(text, "cell", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError):
+        return
+    missing = global_reads(code) - found - own_at_top(code)
+    assert missing == set(), text
 
 
 REPEATED: dict[str, Callable[[int], str]] = {
