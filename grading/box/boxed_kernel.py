@@ -28,11 +28,11 @@ def main() -> None:
     """Enter the box, start ipykernel in it, and seal the box before any cell is asked for."""
     box, parent = Box.load(Path(sys.argv.pop(1))), os.getppid()
     enter(box)
-    withhold(box.withheld)
     if ENDS_WITH_PARENT in sys.argv:
         prctl(DIE_WITH_PARENT, signal.SIGKILL)  # which is forgotten when a process becomes another user's
         if os.getppid() != parent:  # it ended in between
             return
+    withhold(box.withheld)
     from ipykernel.kernelapp import IPKernelApp  # only now: its libraries start threads
 
     terminal = {_identity(stream) for stream in (1, 2)}
