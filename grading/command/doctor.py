@@ -372,12 +372,14 @@ def check_isolation(course: Path, settings: Config) -> Finding:
 
 
 def check_canaries(course: Path, lesson: str) -> Finding:
-    """Grade the lesson's solution, blank version and cheat, as autograde does before a class."""
+    """Grade the lesson's solution, blank version and cheats, as autograde does before a class."""
     from grading.canaries.canary import require_canaries
 
     ear = _Ear()
     with _salted(course):
         require_canaries(course, lesson, ear.log)
+    if weak := [line for line in ear.heard if " is weak: " in line]:
+        return Finding("canaries", "look", " ".join(weak))
     return Finding("canaries", "ok", f"{ear.heard[-1] if ear.heard else f'canaries of {lesson}: as they should be'}.")
 
 
