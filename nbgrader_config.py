@@ -10,7 +10,7 @@ remove_damaged(Path(sys.modules["grading"].__path__[0]))  # or what a full disk 
 
 from grading.box.provisioner import plug_in  # noqa: E402
 from grading.converter import put_in_place  # noqa: E402
-from grading.globbing import glob_literally  # noqa: E402
+from grading.globbing import take_path_literally  # noqa: E402
 from grading.surroundings import prepend, usable_folder, use_tensorflow  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
@@ -38,7 +38,7 @@ c.ClearSolutions.text_stub = "YOUR ANSWER HERE"
 
 # Grading: first the canaries, then a clean copy of each submission; what it writes to stderr costs no point.
 put_in_place()
-glob_literally(HERE)
+take_path_literally(HERE)
 c.Execute.timeout = 120  # seconds for one cell; a slow machine should not cost points
 c.Run.total_seconds = 900  # for one notebook with all its cells
 c.Run.withheld = ["keras", "tensorflow", "torch", "rnn_helpers.cells"]  # from answers whose test is tagged from-scratch

@@ -19,14 +19,11 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import nbformat
 import nbgrader.apps.api
 import nbgrader.apps.autogradeapp
-import nbgrader.converters.base
-import nbgrader.utils
 import sqlalchemy.exc
 from nbformat import NotebookNode
 from nbgrader.converters import Autograde
@@ -40,12 +37,12 @@ from grading.course import (
     find_assignments,
     find_notebooks,
     find_submissions,
-    glob_by_name,
     misplaced,
     objection_to,
     require_run,
 )
 from grading.errors import CannotGrade
+from grading.globbing import take_names_literally
 from grading.gradebook import await_gradebook, one_engine, patient, require_gradebook
 from grading.judge.job import Done, read_done, texts_of
 from grading.judge.plans import plan_for
@@ -468,5 +465,4 @@ def put_in_place() -> None:
     warnings.filterwarnings("ignore", category=sqlalchemy.exc.SAWarning, module="nbgrader")  # it knows no better way
     for module in (nbgrader.apps.autogradeapp, nbgrader.apps.api):
         module.Autograde = Grading
-    for module in (nbgrader.converters.base, nbgrader.utils, nbgrader.apps.api):
-        module.glob = SimpleNamespace(glob=glob_by_name)  # a course, or a student, may be called [2026]
+    take_names_literally()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import glob
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -100,17 +99,6 @@ def objection_to(student: str) -> str:
     else:
         return ""
     return f"The name of the folder {shown(student)}, which is the student's id, {problem}. Rename it, and grade again."
-
-
-def glob_by_name(pattern: str) -> list[str]:
-    """Do what glob.glob does, but take the name of a folder that is there for a name, whatever characters it holds."""
-    parts = pattern.split(os.sep)
-    for place, part in enumerate(parts):
-        if part == "*" or not os.path.lexists(os.sep.join(parts[: place + 1]) or os.sep):
-            break
-    else:
-        place = len(parts)
-    return glob.glob(os.sep.join([*map(glob.escape, parts[:place]), *parts[place:]]))
 
 
 def misplaced(course: CourseDirectory) -> list[str]:

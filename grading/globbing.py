@@ -1,52 +1,56 @@
-"""Let nbgrader take the path of a course literally, where it looks for files by patterns.
+"""Let nbgrader take the names of folders literally, where it looks for files by patterns.
 
-Brackets, stars and question marks in the name of a folder above the course would otherwise match other names, and
-nothing would be found.
+A course below `2026 [spring]`, or a student called `[abc]`, would otherwise match other names, or none.
 """
 
 from __future__ import annotations
 
 import glob
 import importlib
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 # The modules that call glob.glob, which look it up each time; those of later releases may not.
-EXCHANGE = ("collect", "exchange", "fetch_assignment", "fetch_feedback", "list", "release_feedback")
-MODULES: tuple[str, ...] = ("nbgrader.converters.base", "nbgrader.apps.api", "nbgrader.utils")
-MODULES += tuple(f"nbgrader.exchange.default.{name}" for name in EXCHANGE)
+GRADING = ("nbgrader.converters.base", "nbgrader.apps.api", "nbgrader.utils")
+EXCHANGE = tuple(
+    f"nbgrader.exchange.default.{name}"
+    for name in ("collect", "exchange", "fetch_assignment", "fetch_feedback", "list", "release_feedback")
+)
 
-_courses: set[str] = set()
 
-
-class _Glob:
-    """What nbgrader's modules call glob: the standard module, but for patterns below a course."""
+class LiteralGlob:
+    """Stands for the module glob: a part of a pattern that is the name of something that is there is no pattern."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(glob, name)
 
     def glob(self, pattern: str, **options: Any) -> list[str]:
-        return glob.glob(escape_course(pattern), **options)
+        return glob.glob(escape_existing(pattern), **options)
 
     def iglob(self, pattern: str, **options: Any) -> Iterator[str]:
-        return glob.iglob(escape_course(pattern), **options)
+        return glob.iglob(escape_existing(pattern), **options)
 
 
-def glob_literally(course: Path) -> None:
-    """From now on, nbgrader finds what is below this course, in this process."""
-    if not glob.has_magic(str(course)):
-        return
-    _courses.add(str(course))
-    for name in MODULES:
+def escape_existing(pattern: str) -> str:
+    """Return the pattern with its beginning, as far as it is the path of something, taken literally."""
+    parts = pattern.split(os.sep)
+    for place, part in enumerate(parts):
+        if part == "*" or not os.path.lexists(os.sep.join(parts[: place + 1]) or os.sep):
+            return os.sep.join([*map(glob.escape, parts[:place]), *parts[place:]])
+    return glob.escape(pattern)
+
+
+def take_names_literally(modules: Iterable[str] = GRADING) -> None:
+    """Have modules of nbgrader look for files with LiteralGlob, in this process."""
+    for name in modules:
         module: Any = importlib.import_module(name)
         if hasattr(module, "glob"):
-            module.glob = _Glob()
+            module.glob = LiteralGlob()
 
 
-def escape_course(pattern: str) -> str:
-    """Return the pattern with the path of a course, if it begins with one, taken literally."""
-    for course in sorted(_courses, key=len, reverse=True):
-        if pattern.startswith(course):
-            return glob.escape(course) + pattern[len(course) :]
-    return pattern
+def take_path_literally(course: Path) -> None:
+    """Have the exchange do so too, which takes a while to import, where the path of the course asks for it."""
+    if glob.has_magic(str(course)):
+        take_names_literally(EXCHANGE)

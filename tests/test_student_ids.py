@@ -10,7 +10,8 @@ import pytest
 from nbgrader_course import nbgrader
 from tiny_course import LESSON, POINTS, make_course, submit
 
-from grading.course import glob_by_name, objection_to
+from grading.course import objection_to
+from grading.globbing import LiteralGlob
 
 RIGHT = {"double": "def double(x):\n    return 2 * x", "triple": "def triple(x):\n    return 3 * x"}
 FULL = sum(POINTS.values())
@@ -109,7 +110,7 @@ def test_a_pattern_holds_where_no_folder_has_that_name(tmp_path):
     for name in ("a[1]", "a1", "ab"):
         (tmp_path / "top [x]" / name).mkdir(parents=True)
         (tmp_path / "top [x]" / name / "file.txt").touch()
-    found = {name: glob_by_name(str(tmp_path / "top [x]" / name / "*.txt")) for name in ("a[1]", "a?", "*", "c")}
+    found = {name: LiteralGlob().glob(str(tmp_path / "top [x]" / name / "*.txt")) for name in ("a[1]", "a?", "*", "c")}
     assert found["a[1]"] == [str(tmp_path / "top [x]" / "a[1]" / "file.txt")]
     assert sorted(Path(file).parent.name for file in found["a?"]) == ["a1", "ab"]
     assert len(found["*"]) == 3
