@@ -455,7 +455,7 @@ build_language_model = ClaimsExercise(
     ),
     draw=lambda rng: (int(rng.integers(2**62)),),
     oracle=lambda letters, batch: _model(letters, batch),
-    threshold="the perplexity of a table of pairs on 1500 characters: on 20 seeds reference and honest others are at 0.26 to 0.35 of it",
+    threshold="the perplexity of a table of pairs on 1500 characters, against that of the model after 256 contexts of 24: on 5 seeds reference and honest others are at 0.26 to 0.36 of it",
     mistakes=(
         Mistake(
             "the layer is not stateful: it forgets between two pieces",
