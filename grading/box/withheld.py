@@ -71,9 +71,8 @@ class Withheld(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        package = self.__name__.partition(".")[0]
         raise ImportError(
-            f"{self.__name__}.{name} is not available here: this exercise is written from scratch, without {package}",
+            f"{self.__name__}.{name} is not available here: this exercise is written from scratch, without it",
             name=self.__name__,
         )
 
