@@ -122,17 +122,11 @@ def do(job: Job) -> Done:
             run_sync(session.run)()
             if job.reference is None:
                 modules = run_sync(session.modules)()
-                withheld = imports_any(modules.get(provisioner.PURPOSE, ()), job.rules.withheld)
-                reference = replace(session.reference_run(), imports_withheld=withheld)
+                reference = session.reference_run()
         finally:
             run_sync(session.stop)()
     seconds = time.monotonic() - began
     return Done(nb, session.scores, session.events, seconds, session.in_force, modules, reference)
-
-
-def imports_any(modules: Iterable[str], names: Iterable[str]) -> bool:
-    """Tell whether one of these packages, or a part of one, is among imported modules."""
-    return any(f"{module}.".startswith(f"{name}.") for name in names for module in modules)
 
 
 def work(packed: bytes) -> bytes:

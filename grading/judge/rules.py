@@ -35,15 +35,15 @@ class ReferenceRun:
 
     changes: {test cell: the arguments that calls changed, as (called, place)}
     empty_arrays: the test cells in which an array without elements came back
-    imports_withheld: whether its own cells import what is withheld from exercises written from scratch
+    needs_withheld: whether its cells fail where what is withheld from exercises written from scratch is not there
     """
 
     changes: Mapping[str, list[tuple[str, int]]] = field(default_factory=dict)
     empty_arrays: tuple[str, ...] = ()
-    imports_withheld: bool = True
+    needs_withheld: bool = True
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> ReferenceRun:
         """Return what `dataclasses.asdict` and JSON made of one."""
         changes = {cell: [(called, place) for called, place in pairs] for cell, pairs in data["changes"].items()}
-        return cls(changes, tuple(data["empty_arrays"]), data["imports_withheld"])
+        return cls(changes, tuple(data["empty_arrays"]), data["needs_withheld"])

@@ -101,7 +101,7 @@ class Session:
 
     def reference_run(self) -> ReferenceRun:
         """Return what submissions are to be judged by, after the instructor's own solution has run."""
-        return ReferenceRun(self.changes, tuple(self.empty_arrays))
+        return ReferenceRun(self.changes, tuple(self.empty_arrays), self.without.failed > 0 or not self.without.started)
 
     async def modules(self) -> dict[str, list[str]]:
         """Return what each process has imported, {its purpose: names}; of a process that did not run, nothing."""
@@ -116,7 +116,7 @@ class Session:
 
     def _needs_one_kernel(self) -> bool:
         """Tell whether the whole lesson is written from scratch, and does without what is withheld."""
-        needed = self.reference is None or self.reference.imports_withheld
+        needed = self.reference is None or self.reference.needs_withheld
         return self.from_scratch == set(self.tests) and not needed
 
     async def _run(self, cell: NotebookNode, name: str) -> None:

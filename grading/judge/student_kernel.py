@@ -55,6 +55,7 @@ class StudentKernel:
         self.in_force = ""  # what the box around it is
         self.ran: list[str] = []  # the cells that ended well, to be run again after a restart
         self.caught_up = 0  # how many of the student's cells have been brought to it by `catch_up`
+        self.failed = 0  # how many of them ended with an error
         self.deaths = 0
         self.mute = False  # whether it has given up answering, also afresh
         self.started = False
@@ -98,7 +99,8 @@ class StudentKernel:
         """Run those of the student's cells that it has not run yet, whatever comes of them. Raises Unavailable."""
         while self.caught_up < len(sources):
             self.caught_up += 1
-            await self.run(sources[self.caught_up - 1])
+            finished, _ = await self.run(sources[self.caught_up - 1])
+            self.failed += any(output.output_type == "error" for output in finished.outputs)
 
     async def require(self) -> None:
         """Bring the kernel back if it has ended. Raises Unavailable when there is no time or patience left."""
