@@ -27,8 +27,9 @@ KILLS = 20
 SWALLOWING = """
 import os, signal, sys, time
 from grading import converter
+from grading.canaries.cheat import CHEATS
 from grading.command import main
-real, canaries = converter.inspect, 3
+real, canaries = converter.inspect, 2 + len(CHEATS)
 def inspect(*arguments):
     global canaries
     canaries -= 1

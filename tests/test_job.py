@@ -338,3 +338,13 @@ def test_a_job_can_be_done_inside_a_running_loop(tmp_path):
 
     packed = a_job(tmp_path).pack()
     assert printed(read_done(asyncio.run(served())), "scaled_test").startswith("asking")
+
+
+def test_what_stands_for_withheld_modules_is_not_imported_for_the_kernels_after_it(tmp_path):
+    """Or the process that they are forked from would import the real ones."""
+    job = a_job(tmp_path, answer=f"import colorsys\n{RIGHT}")
+    sources = tuple(replace(source, from_scratch=source.kind == TEST) for source in job.sources)
+    job = replace(job, sources=sources, rules=replace(job.rules, withheld=("colorsys",)), reference=None)
+    modules = do(job).modules["submission from scratch"]
+    assert "numpy" in modules
+    assert "colorsys" not in modules

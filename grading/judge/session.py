@@ -16,6 +16,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
 from grading.box import provisioner
+from grading.box.withheld import WithheldFinder
 from grading.judge import judge
 from grading.judge.client import GRACE, Ended
 from grading.judge.judge import Judge
@@ -111,7 +112,9 @@ class Session:
         if self.student.started:
             imported[provisioner.PURPOSE] = await self.student.kernel.modules()
         if self.without.started:
-            imported[provisioner.PURPOSE_FROM_SCRATCH] = await self.without.kernel.modules()
+            stand_ins = WithheldFinder(self.rules.withheld)  # in whose place others would import the real ones
+            names = await self.without.kernel.modules()
+            imported[provisioner.PURPOSE_FROM_SCRATCH] = [name for name in names if not stand_ins.holds(name)]
         return imported
 
     def _needs_one_kernel(self) -> bool:
