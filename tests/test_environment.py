@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,14 @@ pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="environments on Windows have other names for their files"),
 ]
 STAMP = ".venv/installed"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_other_course() -> Iterator[None]:
+    """Settings of a course that a test before has read leave its folder in the environment."""
+    with pytest.MonkeyPatch.context() as environ:
+        environ.delenv("PYTHONPATH", raising=False)
+        yield
 
 
 @pytest.fixture(scope="module")
