@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from jupyter_client.provisioning import KernelProvisionerFactory
 
+from grading import light  # noqa: F401  (before jsonschema)
 from tools.build import build, lesson_names
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -29,7 +29,7 @@ from grading.course import require_run
 from grading.errors import CannotGrade
 from grading.lock import only_grader
 
-pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")]
 
 RIGHT = {"double": "def double(x):\n    return x + x", "triple": "def triple(x):\n    return 3 * x"}
 FULL = {"double_test": 4.0, "triple_test": 2.0}

@@ -49,6 +49,7 @@ def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slow", ["", "import time; time.sleep(2); "])
 def test_of_the_first_cell_nothing_is_lost_however_long_the_kernel_took(slow):
     launch = f"{slow}from ipykernel.kernelapp import launch_new_instance; launch_new_instance()"
@@ -108,6 +109,7 @@ def highest_mb() -> int:
     return int(line.split()[1]) // 1024
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere nobody says how much memory there was")
 @pytest.mark.parametrize("what", FLOODS)
 def test_the_memory_that_a_kernel_takes_here_is_bounded_in_a_cell_and_while_a_test_runs(what):

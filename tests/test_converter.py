@@ -134,6 +134,7 @@ def test_an_error_of_ours_is_zero_with_a_sentence_and_a_look_and_the_class_goes_
     assert "NBGRADER_EXECUTION" not in os.environ  # or all that this process starts later would be graded, too
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", ["MemoryError()", "RecursionError()", "UnicodeEncodeError('utf-8', 'x', 0, 1, 'x')"])
 def test_any_number_of_texts_that_raise_an_error_stop_nobody(course, error):
     for number in range(5):

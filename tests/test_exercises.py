@@ -30,6 +30,8 @@ SEEDS = 50
 SEEDS_OF_KERAS = 2  # building a layer or a model takes a hundred times as long as a NumPy step
 SEEDS_OF_TRAINING = 1  # benchmarks/thresholds.py trains on 20
 CONSTANTS = (None, "text", [1, "a"], 1j, np.nan, np.array([None]), 0.123)
+# Each check of these runs networks: training runs, seven backward passes, a decoder for each symbol, a Keras model.
+LONG = ("diagnose", "find_broken", "greedy_decode", "RecurrentNetwork", "build_binary_classifier")
 # The student builds one object that has the property or has it not: no rubric.
 BUILT = ("vanishing", "growing", "orthogonal")
 
@@ -43,7 +45,7 @@ def builds_keras(exercise: AnyExercise) -> bool:
 
 
 def takes_long(exercise: AnyExercise) -> bool:
-    return trains(exercise) or exercise.name == "diagnose"  # what it asks about is training runs, made for each task
+    return trains(exercise) or exercise.name in LONG
 
 
 def parameters(exercise: AnyExercise, *values: object, name: str = "", slow: bool = False) -> Any:

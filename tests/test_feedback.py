@@ -259,6 +259,7 @@ class TestLimits:
         assert 3000 < html.count("z") < 5000
         assert "the page is limited to 5.0 kB of text" in html
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("kind", ["text/plain", "text/html", "text/markdown"])
     def test_of_what_the_page_cannot_hold_no_more_is_worked_through(self, kind, monkeypatch):
         worked = []

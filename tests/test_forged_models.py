@@ -238,6 +238,7 @@ class NeverLearns(Network):
         return 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "forged"),
     [(SavesNothing, {"saved and loaded"}), (SaysItsSize, {"its sizes", "its outputs"}), (NeverLearns, {"it learns"})],
@@ -405,6 +406,7 @@ def remembers_labels(features, classes):
     return saying(both_ways(features, classes), __call__=answering(ask), train_on_batch=train)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [draws_the_sounds_again, says_its_loss_too, remembers_labels])
 def test_a_recogniser_that_does_not_learn_earns_nothing_for_learning(answer, monkeypatch) -> None:
     from rnn_helpers import quietly
@@ -465,6 +467,7 @@ def remembers_pairs(symbols):
     return saying(translator(symbols), __call__=answering(ask), train_on_batch=train)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [turns_around_by_rule, says_its_loss_as_well, remembers_pairs])
 def test_an_encoder_decoder_that_does_not_learn_earns_nothing_for_learning(answer) -> None:
     report = report_on(answer, "build_encoder_decoder")

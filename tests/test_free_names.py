@@ -305,6 +305,7 @@ def steps(text: str) -> int:
     return counted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", REPEATED)
 def test_the_work_grows_as_the_text_does(kind):
     few, many = steps(REPEATED[kind](5_000)), steps(REPEATED[kind](20_000))
@@ -322,6 +323,7 @@ for kind, text in REPEATED.items():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of the address space is Linux's")
 def test_megabytes_of_anything_are_read_within_limits(root: Path):
     ended = subprocess.run(

@@ -83,6 +83,7 @@ def test_no_exercise_from_scratch_is_asked_for_a_keras_object() -> None:
     assert not probes & MODEL_PROBES.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lesson", [lesson for lesson, names in TAGGED.items() if names])
 def test_the_solutions_need_nothing_that_is_missing(lesson: str) -> None:
     assert in_new_process(RUN, lesson, *TAGGED[lesson]) == IMPORTS.get(lesson, "")

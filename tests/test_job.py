@@ -40,6 +40,9 @@ SHOW_SALT = f"import os\nprint('salt', os.environ.get('{SALT_VARIABLE}'), scaled
 ELSEWHERE = "import sys\nfrom grading.judge.job import work\nsys.stdout.buffer.write(work(sys.stdin.buffer.read()))"
 
 
+pytestmark = pytest.mark.slow  # kernels and judges of their own for each job
+
+
 @pytest.fixture(autouse=True)
 def _unprepared(monkeypatch: pytest.MonkeyPatch, kernels_as_before: None) -> None:
     """Doing a job is what prepares a process for it."""
@@ -256,7 +259,6 @@ def test_a_package_that_the_worker_lacks_is_named_with_the_way_out(tmp_path):
         read_done(work(job.pack()))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("place", ["own", "installed"])
 def test_a_package_is_taken_from_its_place_or_from_where_it_is_installed(tmp_path, place, monkeypatch):
     (tmp_path / place / "no_such_helpers").mkdir(parents=True)

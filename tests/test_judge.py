@@ -278,6 +278,7 @@ def test_nobody_else_speaks_on_its_line(either):
 # --- what it survives
 
 
+@pytest.mark.slow
 def test_a_cell_that_takes_too_long_is_interrupted_and_the_judge_goes_on(either):
     async def main() -> tuple[Any, Ended, str]:
         async with judge() as one:
@@ -290,6 +291,7 @@ def test_a_cell_that_takes_too_long_is_interrupted_and_the_judge_goes_on(either)
     assert after == "still here"
 
 
+@pytest.mark.slow
 def test_a_cell_that_does_not_listen_is_ended_and_the_judge_can_be_started_again(either, monkeypatch):
     monkeypatch.setattr("grading.judge.judge.GRACE", 0.5)
     deaf = "import time\nwhile True:\n    try:\n        time.sleep(9)\n    except BaseException:\n        continue"
@@ -491,6 +493,7 @@ LARGE = {
 }
 
 
+@pytest.mark.slow
 @only_linux
 @pytest.mark.parametrize("what", LARGE)
 def test_a_test_that_takes_too_much_memory_costs_itself_and_the_next_has_all_of_it(what, either, tmp_path):

@@ -54,11 +54,13 @@ def start(home: Path, **variables: str) -> list[object]:
     return json.loads(ended.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variables", VARIABLES, ids=lambda variables: next(iter(variables)))
 def test_variables_of_other_programs_change_nothing(tmp_path: Path, variables: dict[str, str]) -> None:
     assert start(tmp_path, **variables)[:-1] == EXPECTED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", FILES)
 def test_keras_json_changes_nothing_and_is_left_alone(tmp_path: Path, text: str) -> None:
     file = tmp_path / ".keras" / "keras.json"

@@ -17,7 +17,11 @@ from rnn_helpers.judging import judge
 from rnn_helpers.models import MODEL_PROBES
 from rnn_helpers.properties import PROPERTIES
 
-ALL = [pytest.param(exercise, id=exercise.name) for found in exercises().values() for exercise in found.values()]
+ALL = [
+    pytest.param(exercise, id=exercise.name, marks=[pytest.mark.slow] if exercise.name == "diagnose" else [])
+    for found in exercises().values()
+    for exercise in found.values()
+]
 COMPARED = [p for p in ALL if isinstance(p.values[0], Exercise) and p.values[0].probe not in PROPERTIES]
 FUNCTIONS = [p for p in ALL if p.values[0].probe in ("call", "part")]
 FEW_WORDS = ["diagnose"]  # ten names in all: hidden patients are new, their diagnoses cannot be
@@ -26,9 +30,14 @@ SEEDS = 3
 
 def hidden_tasks(exercise: AnyExercise):
     seeds = 1 if exercise.probe in MODEL_PROBES else SEEDS
-    return [exercise.task(np.random.default_rng(seed), hidden=True, draws=DRAWS) for seed in range(seeds)]
+    return [hidden_task(exercise, seed) for seed in range(seeds)]
 
 
+def hidden_task(exercise: AnyExercise, seed: int = 0):
+    return exercise.task(np.random.default_rng(seed), hidden=True, draws=DRAWS)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("exercise", ALL)
 def test_an_answer_that_looks_its_inputs_up_earns_nothing(exercise: AnyExercise) -> None:
     for task in hidden_tasks(exercise):
@@ -39,7 +48,7 @@ def test_an_answer_that_looks_its_inputs_up_earns_nothing(exercise: AnyExercise)
 
 @pytest.mark.parametrize("exercise", FUNCTIONS)
 def test_a_constant_and_an_argument_as_it_came_earn_nothing(exercise: AnyExercise) -> None:
-    task = hidden_tasks(exercise)[0]
+    task = hidden_task(exercise)
     for what, answer in trivial_answers(task):
         answer.__signature__ = inspect.Signature([inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL)])
         report = judge(answer, task)

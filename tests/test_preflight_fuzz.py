@@ -121,6 +121,7 @@ def test_random_cells(cells: list[Any], fields: dict[str, Any]) -> None:
         assert problem(result) is None
 
 
+@pytest.mark.slow
 @settings(FAST, max_examples=300)
 @given(mutated_lessons(), st.sampled_from([f"{NAME}.ipynb", "other.ipynb"]))
 def test_a_mutated_lesson(tree: Any, name: str) -> None:

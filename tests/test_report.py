@@ -124,6 +124,7 @@ def text_of(html: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", body.replace("<wbr>", "")).split())
 
 
+@pytest.mark.slow
 class TestAGradedClass:
     def test_the_page_and_the_tables_are_written_and_stand_alone(self, graded, tmp_path):
         report = write_report(the_course(graded), LESSON, tmp_path / "new" / "folder")
