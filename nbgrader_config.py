@@ -4,14 +4,14 @@ import os
 import sys
 from pathlib import Path
 
-from grading.bytecode import remove_damaged
+from nbjudge.bytecode import remove_damaged
 
-remove_damaged(Path(sys.modules["grading"].__path__[0]))  # or what a full disk has cut off could not be imported
+remove_damaged(Path(sys.modules["nbjudge"].__path__[0]))  # or what a full disk has cut off could not be imported
 
-from grading.box.provisioner import plug_in  # noqa: E402
-from grading.converter import put_in_place  # noqa: E402
-from grading.globbing import take_path_literally  # noqa: E402
-from grading.surroundings import prepend, usable_folder, use_tensorflow  # noqa: E402
+from nbjudge.autograde.converter import put_in_place  # noqa: E402
+from nbjudge.environment import prepend, usable_folder, use_tensorflow  # noqa: E402
+from nbjudge.globbing import take_path_literally  # noqa: E402
+from nbjudge.sandbox.provisioner import plug_in  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  (nbgrader provides it)
@@ -43,13 +43,13 @@ c.Execute.timeout = 120  # seconds for one cell; a slow machine should not cost 
 c.Run.total_seconds = 900  # for one notebook with all its cells
 c.Run.withheld = ["keras", "tensorflow", "torch", "rnn_helpers.cells"]  # from answers whose test is tagged from-scratch
 c.Autograde.autograde_preprocessors = [
-    "grading.judge.run.Run",
-    "grading.stderr.StderrAsStdout",
+    "nbjudge.execution.preprocessor.Run",
+    "nbjudge.autograde.preprocessors.StderrAsStdout",
     "nbgrader.preprocessors.IgnorePattern",
     "nbconvert.preprocessors.ClearMetadataPreprocessor",
     "nbgrader.preprocessors.LimitOutput",
     "nbgrader.preprocessors.CheckCellMetadata",
-    "grading.record.Record",  # in the place of SaveAutoGrades and AssignLatePenalties
+    "nbjudge.autograde.scoring.Record",  # in the place of SaveAutoGrades and AssignLatePenalties
 ]
 
 # Kernels that grade a submission run in a box; docs/threat_model.md says what it keeps out, and what it does not.
@@ -62,7 +62,7 @@ c.BoxedProvisioner.cpu_seconds = 1800
 
 # Feedback: a page of one file that runs and loads nothing and shows no hidden test.
 c.GenerateFeedback.preprocessors = ["nbgrader.preprocessors.GetGrades"]
-c.GenerateFeedback.exporter_class = "grading.feedback.feedback.FeedbackExporter"
+c.GenerateFeedback.exporter_class = "nbjudge.feedback.exporter.FeedbackExporter"
 # Formgrader's pages show what submissions printed and wrote: cleaned.
 c.HTMLExporter.sanitize_html = True
-c.TemplateExporter.filters = {"clean_html": "grading.feedback.sanitising.clean_for_formgrader"}
+c.TemplateExporter.filters = {"clean_html": "nbjudge.feedback.sanitize.clean_for_formgrader"}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from jupyter_client.provisioning import KernelProvisionerFactory
 
-from grading import light  # noqa: F401  (before jsonschema)
+from nbjudge import light  # noqa: F401  (before jsonschema)
 from tools.build import build, lesson_names
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -96,7 +96,7 @@ def kernels_as_before() -> Iterator[None]:
 def _no_process_survives() -> Iterator[None]:
     """What kernels are forked from ends with the module that needed it."""
     yield
-    if forking := sys.modules.get("grading.forking.zygote"):
+    if forking := sys.modules.get("nbjudge.forkserver.client"):
         forking.close_all()
 
 

@@ -17,8 +17,8 @@ from nbgrader.preprocessors import Execute
 from tiny_course import LESSON, TESTS
 from traitlets.config import Config
 
-from grading.converter import Grading
-from grading.record import Record
+from nbjudge.autograde.converter import Grading
+from nbjudge.autograde.scoring import Record
 
 
 class RunHere(Execute):

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from grading.judge.answering import Service
-from grading.judge.judge import Judge
-from grading.judge.scoring import CellScore, Expected, score_cell
+from nbjudge.judge.process import Judge
+from nbjudge.judge.rpc_server import Service
+from nbjudge.judge.scoring import CellScore, Expected, score_cell
 
 SECONDS = 60
 GIVEN = """

@@ -33,7 +33,7 @@ def nbgrader(course: Path, *command: str, fails: bool = False, **variables: str)
 
 
 def surroundings(course: Path, **variables: str) -> dict[str, str]:
-    """Return an environment in which nothing is written outside of `course` and grading/ is the one under test."""
+    """Return an environment in which nothing is written outside of `course` and the course is the one under test."""
     # A test that has read nbgrader_config.py has left the path to this course's settings in the environment.
     left_out = ("PYTEST_CURRENT_TEST", "RNN_COURSE_SALT", "JUPYTER_CONFIG_PATH", "NBGRADER_EXECUTION")
     kept = {name: value for name, value in os.environ.items() if name not in left_out}

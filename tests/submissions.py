@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from grading.submission.expected import ExpectedCell
-from grading.submission.preflight import Preflight, inspect
+from nbjudge.intake.expected_cells import ExpectedCell
+from nbjudge.intake.intake import Preflight, inspect
 
 NAME = "lesson"
 TEST = "assert double(1) == 2\n### BEGIN HIDDEN TESTS\nassert double(7) == 14\n### END HIDDEN TESTS"

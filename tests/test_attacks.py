@@ -12,7 +12,7 @@ from attacks.corpus import FAMILIES, Attack, corpus
 from attacks.harness import try_out
 from attacks.outcomes import HEADER
 
-from grading.box.box import missing_layers
+from nbjudge.sandbox.sandbox import missing_layers
 
 CLASS = 12  # of a class's attacks that are tried, so that two cores do all of it in minutes
 UNPROTECTED = """
@@ -57,7 +57,7 @@ def test_there_are_many_attacks_and_odd_honest_submissions():
 
 
 def test_what_attacks_on_the_wire_replace_is_there():
-    import grading.judge.answering as there
+    import nbjudge.judge.rpc_server as there
 
     names = ("pack", "receive", "Encoder", "about", "known_name")
     assert [name for name in names if not hasattr(there, name)] == []

@@ -23,11 +23,11 @@ from nbgrader_course import ROOT, nbgrader, surroundings
 from tiny_course import LESSON, make_course, submit
 from traitlets.config import Config
 
-from grading import converter, record, staging
-from grading.canaries.rehearsal import rehearse, settings_without_hooks
-from grading.course import require_run
-from grading.errors import CannotGrade
-from grading.lock import only_grader
+from nbjudge.autograde import converter, scoring, staging
+from nbjudge.autograde.canary_run import rehearse, settings_without_hooks
+from nbjudge.autograde.discovery import require_run
+from nbjudge.autograde.lock import only_grader
+from nbjudge.errors import CannotGrade
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")]
 
@@ -229,7 +229,7 @@ def test_a_gradebook_in_use_is_waited_for_and_then_given_up(course, kind):
 def test_a_gradebook_that_comes_free_while_it_is_waited_for_is_used(course, monkeypatch):
     other = sqlite3.connect(course / "gradebook.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    monkeypatch.setattr("grading.gradebook.time.sleep", lambda _: other.close())
+    monkeypatch.setattr("nbjudge.autograde.gradebook.time.sleep", lambda _: other.close())
     run = grade(course)
     assert run.well
     assert any("waiting up to 30 s" in sentence for sentence in run.said)
@@ -246,7 +246,7 @@ def test_a_second_grader_is_told_who_is_at_work(course):
 
 def test_a_grader_that_was_killed_blocks_nobody_and_its_work_is_cleared(course):
     holds = (
-        "import sys, time; from pathlib import Path; from grading.lock import only_grader\n"
+        "import sys, time; from pathlib import Path; from nbjudge.autograde.lock import only_grader\n"
         "with only_grader(Path(sys.argv[1])) as work:\n"
         "    (work / 'left').write_text('x'); print('there', flush=True); time.sleep(600)"
     )
@@ -355,7 +355,7 @@ def test_marks_are_written_all_or_none(course, monkeypatch):
         if len(grades) == 2:
             raise sqlalchemy.exc.OperationalError("UPDATE", {}, Exception("database or disk is full"))
 
-    monkeypatch.setattr(record, "_grade", second_fails)
+    monkeypatch.setattr(scoring, "_grade", second_fails)
     assert not grade(course, student_id="ada", force=True).well
     assert points(course, "ada") == {**FULL, "double_test": 3.0}
 

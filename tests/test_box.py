@@ -1,4 +1,4 @@
-"""The box around a submission's kernel: what it keeps out, what still works in it, and when grading is refused."""
+"""The sandbox around a submission's kernel: what it keeps out, what still works in it, and when grading is refused."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from jupyter_client.manager import KernelManager, start_new_kernel
 from nbgrader_course import nbgrader, scores
 from tiny_course import LESSON, cell, make_course, release, submit
 
-from grading.box import box, landlock, users
-from grading.box.box import announcement, missing_layers
-from grading.box.launching import small_environment
-from grading.box.provisioner import BoxedProvisioner, plug_in
-from grading.errors import CannotGrade
+from nbjudge.errors import CannotGrade
+from nbjudge.sandbox import landlock, sandbox, uid_pool
+from nbjudge.sandbox.kernel_env import small_environment
+from nbjudge.sandbox.provisioner import BoxedProvisioner, plug_in
+from nbjudge.sandbox.sandbox import announcement, missing_layers
 
 pytestmark = pytest.mark.usefixtures("kernels_as_before")
 whole_box = pytest.mark.skipif(bool(missing_layers()), reason=f"this machine cannot: {missing_layers()}")
 
-READABLE = "os.open(box.__file__, os.O_RDONLY)"
+READABLE = "os.open(sandbox.__file__, os.O_RDONLY)"
 OWN = "os.open('own', os.O_RDWR | os.O_CREAT)"
 # {what is tried: (the code, the error it must meet)}; COURSE is the course's folder.
 ATTEMPTS = {
@@ -37,7 +37,7 @@ ATTEMPTS = {
     "lock the gradebook away": ("os.chmod(f'{COURSE}/gradebook.db', 0)", "succeeded: None"),  # see below
     "date it back": ("os.utime(f'{COURSE}/gradebook.db', (1, 1))", "succeeded: None"),
     "take the gradebook": ("os.chown(f'{COURSE}/gradebook.db', os.getuid(), -1)", "PermissionError"),
-    "take what it may read": ("os.fchown(os.open(box.__file__, os.O_RDONLY), os.getuid(), -1)", "PermissionError"),
+    "take what it may read": ("os.fchown(os.open(sandbox.__file__, os.O_RDONLY), os.getuid(), -1)", "PermissionError"),
     "leave a link for nbgrader to follow": ("os.symlink(f'{COURSE}/gradebook.db', 'link')", "PermissionError"),
     "leave a hard link": ("os.link(f'{COURSE}/gradebook.db', 'link')", "OSError"),
     "leave a pipe for nbgrader to wait at": ("os.mkfifo('pipe')", "PermissionError"),
@@ -107,7 +107,7 @@ ATTEMPTS = {
 }
 ATTACK = """
 import ctypes, fcntl, json, mmap, os, resource, socket, subprocess, threading
-from grading.box import box
+from nbjudge.sandbox import sandbox
 COURSE = {course!r}
 def system_call(name, *arguments):
     if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments) < 0:
@@ -176,7 +176,7 @@ def graded(tmp_path_factory):
 @pytest.mark.parametrize("attempt", ATTEMPTS)
 def test_a_submission_cannot(attacked, attempt):
     outcome, expected = attacked[1]["outcomes"][attempt], ATTEMPTS[attempt][1]
-    if attempt == "leave a hard link" and users.wanted():
+    if attempt == "leave a hard link" and uid_pool.wanted():
         expected = "PermissionError"  # it is another user's file; else Landlock says that it lies elsewhere
     assert outcome == expected
 
@@ -205,16 +205,19 @@ def test_permissions_and_times_stay_though_changing_them_seems_to_work(attacked)
 def test_a_lock_that_seems_to_hold_keeps_nobody_waiting(tmp_path, monkeypatch, kernels_as_before):
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
     plug_in()
-    take = (
-        "import fcntl, os\nfrom grading.box import box\nkept = [os.open(name, os.O_RDWR | os.O_CREAT) for name in 'ab']"
-    )
+    take = "import fcntl, os\nfrom nbjudge.sandbox import sandbox"
+    take += "\nkept = [os.open(name, os.O_RDWR | os.O_CREAT) for name in 'ab']"
     take += f"\nkept.append({READABLE})\nfcntl.flock(kept[0], fcntl.LOCK_EX)\nfcntl.lockf(kept[1], fcntl.LOCK_EX)"
     take += "\nfcntl.flock(kept[2], fcntl.LOCK_EX)"
     manager, client = start_new_kernel(kernel_name="python3", cwd=str(tmp_path))
     try:
         reply = client.execute(take, reply=True, timeout=60)["content"]
         assert reply["status"] == "ok", reply
-        for path, lock in ((tmp_path / "a", fcntl.flock), (tmp_path / "b", fcntl.lockf), (box.__file__, fcntl.flock)):
+        for path, lock in (
+            (tmp_path / "a", fcntl.flock),
+            (tmp_path / "b", fcntl.lockf),
+            (sandbox.__file__, fcntl.flock),
+        ):
             with open(path, "r+b") as file:
                 lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # or BlockingIOError
     finally:
@@ -352,7 +355,7 @@ def test_a_kernel_that_grades_is_boxed_however_often_the_settings_are_read(monke
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
     plug_in()
     command = command_of_a_kernel()
-    assert "grading.box.boxed_kernel" in command
+    assert "nbjudge.sandbox.kernel_launcher" in command
     assert "ipykernel_launcher" not in command
 
 
@@ -367,7 +370,7 @@ def test_a_missing_layer_is_named_with_its_reason(monkeypatch):
 
 
 def test_elsewhere_than_on_linux_nothing_is_in_force(monkeypatch):
-    monkeypatch.setattr(box.sys, "platform", "darwin")
+    monkeypatch.setattr(sandbox.sys, "platform", "darwin")
     assert announcement({}, missing_layers()).startswith("box: NONE; not in force: user (darwin has none)")
 
 
@@ -383,7 +386,7 @@ def test_a_required_box_with_a_gap_stops_the_grading_and_names_the_way_out(tmp_p
     course = make_course(tmp_path / "course")
     submit(course, "ada", double=DOUBLE, triple=TRIPLE)
     with (course / "nbgrader_config.py").open("a") as settings:
-        settings.write("\nimport grading.box.landlock\ngrading.box.landlock.version = lambda: 0\n")
+        settings.write("\nimport nbjudge.sandbox.landlock\nnbjudge.sandbox.landlock.version = lambda: 0\n")
     said = nbgrader(course, "autograde", LESSON, fails=True, RNN_COURSE_REQUIRE_ISOLATION="1")
     assert "Nothing was graded" in said
     assert "has gaps (landlock: this Linux kernel has none, or it was switched off" in said
@@ -406,7 +409,7 @@ def test_hidden_tests_where_every_kernel_reads_stop_the_grading(tmp_path):
 @whole_box
 def test_a_kernel_that_the_box_cannot_replace_is_refused_and_leaves_no_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
-    monkeypatch.setattr("grading.box.folders.tempfile.mkdtemp", lambda **_: str(tmp_path / "private"))
+    monkeypatch.setattr("nbjudge.sandbox.scratch.tempfile.mkdtemp", lambda **_: str(tmp_path / "private"))
     (tmp_path / "private").mkdir()
     plug_in()
     manager = KernelManager(kernel_name="python3")

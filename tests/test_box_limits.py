@@ -18,16 +18,16 @@ from jupyter_client.manager import KernelManager
 from nbgrader_course import ROOT
 from traitlets.config import Config
 
-from grading.box import boxed_kernel, folders, seccomp, users
-from grading.box.box import missing_layers, python_folders
-from grading.box.folders import PrivateFolder, TooDeep
-from grading.box.provisioner import plug_in
-from grading.box.watcher import how_it_ended, without_a_name
-from grading.forking import ENDS_WITH_PARENT
+from nbjudge.forkserver import ENDS_WITH_PARENT
+from nbjudge.sandbox import kernel_launcher, scratch, seccomp, uid_pool
+from nbjudge.sandbox.provisioner import plug_in
+from nbjudge.sandbox.resource_monitor import how_it_ended, without_a_name
+from nbjudge.sandbox.sandbox import missing_layers, python_folders
+from nbjudge.sandbox.scratch import PrivateFolder, TooDeep
 
 whole_box = pytest.mark.skipif(bool(missing_layers()), reason=f"this machine cannot: {missing_layers()}")
 as_root = pytest.mark.skipif(
-    not users.wanted() or bool(users.missing(python_folders(), caged=not missing_layers())),
+    not uid_pool.wanted() or bool(uid_pool.missing(python_folders(), caged=not missing_layers())),
     reason="only root can have another user run a kernel",
 )
 UNTIL_THE_END = "\nimport time; time.sleep(300)"
@@ -347,12 +347,12 @@ def test_each_kernel_of_root_is_another_user_without_power_and_the_folder_is_roo
         assert run(one, "open('left', 'w').write('1')") == ""
         assert (tmp_path / "one" / "left").stat().st_uid == int(who.split()[0])
     user = int(who.split()[0])
-    assert user in users.USERS
+    assert user in uid_pool.USERS
     assert who == f"{user} {user} {user} [] {user} {user}"
     inheritable, permitted, effective, bounding, ambient = map(int, may.split())
     assert (inheritable, bounding, ambient) == (0, 0, 0)
     assert permitted == effective
-    assert effective in (0, 1 << users.READ_ANYTHING)
+    assert effective in (0, 1 << uid_pool.READ_ANYTHING)
     assert who_else.split()[0] != who.split()[0]
     assert {(tmp_path / "one").stat().st_uid, (tmp_path / "one" / "left").stat().st_uid} == {0}
 
@@ -363,7 +363,7 @@ def test_each_kernel_of_root_is_another_user_without_power_and_the_folder_is_roo
 def test_power_to_read_is_kept_only_where_something_is_closed(tmp_path):
     with kernel(tmp_path / "work") as manager:
         effective = int(run(manager, WHO).splitlines()[1].split()[2])
-    assert bool(effective) == bool(users.closed_to_others([*python_folders(), str(ROOT / "grading"), str(tmp_path)]))
+    assert bool(effective) == bool(uid_pool.closed_to_others([*python_folders(), str(ROOT / "nbjudge"), str(tmp_path)]))
 
 
 def test_a_folder_closed_to_others_is_named(tmp_path):
@@ -372,46 +372,46 @@ def test_a_folder_closed_to_others_is_named(tmp_path):
     inner.mkdir(parents=True)
     for folder in (tmp_path / "private", inner):
         folder.chmod(0o755)
-    closed_above = users.closed_to_others([str(tmp_path)])
+    closed_above = uid_pool.closed_to_others([str(tmp_path)])
     if closed_above and closed_above != str(tmp_path):
-        assert users.closed_to_others([str(inner)]) == closed_above
+        assert uid_pool.closed_to_others([str(inner)]) == closed_above
     else:
-        assert users.closed_to_others([str(inner)]) == ""
+        assert uid_pool.closed_to_others([str(inner)]) == ""
         (tmp_path / "private").chmod(0o700)
-        assert users.closed_to_others([str(inner)]) == str(tmp_path / "private")
+        assert uid_pool.closed_to_others([str(inner)]) == str(tmp_path / "private")
 
 
 def test_root_keeps_its_user_where_python_is_closed_and_nothing_else_guards_it(monkeypatch):
-    monkeypatch.setattr(users.os, "geteuid", lambda: 0)
-    monkeypatch.setattr(users, "_capabilities", lambda: (1 << 41) - 1)
-    monkeypatch.setattr(users, "_has_users", lambda: True)
-    monkeypatch.setattr(users, "closed_to_others", lambda paths: "/root")
-    assert users.missing([], caged=False).startswith("/root is closed to other users; install Python")
-    assert users.missing([], caged=True) == ""
-    monkeypatch.setattr(users, "_capabilities", lambda: (1 << 41) - 1 - (1 << users.READ_ANYTHING))
-    assert users.missing([], caged=True).startswith("/root is closed to other users")
-    monkeypatch.setattr(users, "_has_users", lambda: False)
-    assert users.missing([], caged=True) == "this container has no users 61184 to 65519"
-    monkeypatch.setattr(users, "_capabilities", lambda: (1 << 41) - 1 - (1 << users.NEEDED["SETUID"]))
-    assert users.missing([], caged=True) == "root has no CAP_SETUID here"
+    monkeypatch.setattr(uid_pool.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(uid_pool, "_capabilities", lambda: (1 << 41) - 1)
+    monkeypatch.setattr(uid_pool, "_has_users", lambda: True)
+    monkeypatch.setattr(uid_pool, "closed_to_others", lambda paths: "/root")
+    assert uid_pool.missing([], caged=False).startswith("/root is closed to other users; install Python")
+    assert uid_pool.missing([], caged=True) == ""
+    monkeypatch.setattr(uid_pool, "_capabilities", lambda: (1 << 41) - 1 - (1 << uid_pool.READ_ANYTHING))
+    assert uid_pool.missing([], caged=True).startswith("/root is closed to other users")
+    monkeypatch.setattr(uid_pool, "_has_users", lambda: False)
+    assert uid_pool.missing([], caged=True) == "this container has no users 61184 to 65519"
+    monkeypatch.setattr(uid_pool, "_capabilities", lambda: (1 << 41) - 1 - (1 << uid_pool.NEEDED["SETUID"]))
+    assert uid_pool.missing([], caged=True) == "root has no CAP_SETUID here"
 
 
 def test_an_ordinary_grader_misses_nothing(monkeypatch):
-    monkeypatch.setattr(users.os, "geteuid", lambda: 1000)
-    assert users.missing(["/root"], caged=False) == ""
+    monkeypatch.setattr(uid_pool.os, "geteuid", lambda: 1000)
+    assert uid_pool.missing(["/root"], caged=False) == ""
 
 
 def test_users_in_use_are_not_taken_again(monkeypatch):
-    monkeypatch.setattr(users, "USERS", range(61184, 61187))
-    monkeypatch.setattr(users, "_users_of_processes", lambda: {61184})
-    taken = [users.take_user(), users.take_user()]
+    monkeypatch.setattr(uid_pool, "USERS", range(61184, 61187))
+    monkeypatch.setattr(uid_pool, "_users_of_processes", lambda: {61184})
+    taken = [uid_pool.take_user(), uid_pool.take_user()]
     assert sorted(taken) == [61185, 61186]
     with pytest.raises(RuntimeError, match="expected a free one"):
-        users.take_user()
-    users.return_user(taken[0])
-    assert users.take_user() == taken[0]
+        uid_pool.take_user()
+    uid_pool.return_user(taken[0])
+    assert uid_pool.take_user() == taken[0]
     for user in taken:
-        users.return_user(user)
+        uid_pool.return_user(user)
 
 
 # --- what is left behind
@@ -427,8 +427,8 @@ def deep_folder(top: Path, depth: int) -> Path:
 def test_a_folder_deeper_than_any_path_is_removed(tmp_path):
     folder = deep_folder(tmp_path / "deep", 3000)
     with pytest.raises(TooDeep):
-        folders.measure([folder], 10_000)
-    folders.remove(folder)
+        scratch.measure([folder], 10_000)
+    scratch.remove(folder)
     assert not folder.exists()
 
 
@@ -436,10 +436,10 @@ def test_a_folder_handed_over_is_open_and_nowhere_too_deep(tmp_path):
     folder = deep_folder(tmp_path / "deep", 3000)
     (folder / "closed").mkdir(mode=0)
     (folder / "file").write_text("1")
-    folders.hand_over(folder, None)
-    held, number = folders.measure([folder], 10_000)
+    scratch.hand_over(folder, None)
+    held, number = scratch.measure([folder], 10_000)
     assert held >= 1
-    assert number == folders.DEEPEST + 2
+    assert number == scratch.DEEPEST + 2
     assert (folder / "file").read_text() == "1"
 
 
@@ -452,7 +452,7 @@ def test_removing_follows_no_link_and_opens_closed_folders(tmp_path):
     (folder / "link").symlink_to(kept)
     (folder / "closed" / "link").symlink_to(kept)
     (folder / "closed").chmod(0)
-    folders.remove(folder)
+    scratch.remove(folder)
     assert not folder.exists()
     assert (kept / "file").read_text() == "1"
 
@@ -461,25 +461,25 @@ def test_measuring_counts_no_more_than_asked_and_follows_no_link(tmp_path):
     for name in "abc":
         (tmp_path / name).write_bytes(bytes(8192))
     (tmp_path / "link").symlink_to(ROOT)
-    assert folders.measure([tmp_path], 100)[1] == 4
-    assert 3 * 8192 <= folders.measure([tmp_path], 100)[0] <= 4 * 8192
-    assert folders.measure([tmp_path], 2)[1] == 2
+    assert scratch.measure([tmp_path], 100)[1] == 4
+    assert 3 * 8192 <= scratch.measure([tmp_path], 100)[0] <= 4 * 8192
+    assert scratch.measure([tmp_path], 2)[1] == 2
 
 
 def test_what_a_killed_grader_left_is_removed_and_nothing_that_is_in_use(request, monkeypatch):
     made = tempfile.TemporaryDirectory()  # pytest's own folders have names that are too long for sockets
     request.addfinalizer(made.cleanup)
     tmp_path = Path(made.name)
-    monkeypatch.setattr(folders.tempfile, "gettempdir", lambda: str(tmp_path))
-    code = "import os\nfrom grading.box.folders import PrivateFolder\nPrivateFolder.make()\nos._exit(9)"
+    monkeypatch.setattr(scratch.tempfile, "gettempdir", lambda: str(tmp_path))
+    code = "import os\nfrom nbjudge.sandbox.scratch import PrivateFolder\nPrivateFolder.make()\nos._exit(9)"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
     subprocess.run([sys.executable, "-c", code], env=environment, check=False)
     (left,) = tmp_path.glob("box-*")
     (tmp_path / "box-of-somebody").mkdir()
-    folders.remove_abandoned.cache_clear()
+    scratch.remove_abandoned.cache_clear()
     in_use = PrivateFolder.make()
-    folders.remove_abandoned.cache_clear()
-    folders.remove_abandoned(str(tmp_path))
+    scratch.remove_abandoned.cache_clear()
+    scratch.remove_abandoned(str(tmp_path))
     assert not left.exists()
     assert (tmp_path / "box-of-somebody").exists()
     assert in_use.home.exists()
@@ -488,38 +488,38 @@ def test_what_a_killed_grader_left_is_removed_and_nothing_that_is_in_use(request
 
 
 def test_a_folder_whose_removal_is_broken_off_still_says_whose_it_was(tmp_path, monkeypatch):
-    monkeypatch.setattr(folders.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(scratch.tempfile, "gettempdir", lambda: str(tmp_path))
     folder = PrivateFolder.make()
     with monkeypatch.context() as patch:
-        patch.setattr(folders.os, "rmdir", lambda *_, **__: 1 / 0)
+        patch.setattr(scratch.os, "rmdir", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            folders.remove(folder.path)
-    assert [path.name for path in folder.path.iterdir() if path.is_file()] == [folders.OWNER]
+            scratch.remove(folder.path)
+    assert [path.name for path in folder.path.iterdir() if path.is_file()] == [scratch.OWNER]
     folder.remove()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_kernel_whose_grader_ends_while_it_becomes_another_user_ends_too(monkeypatch):
     pids = iter([7, 1])
-    monkeypatch.setattr(boxed_kernel.os, "getppid", lambda: next(pids))
-    monkeypatch.setattr(boxed_kernel.Box, "load", lambda _: None)
+    monkeypatch.setattr(kernel_launcher.os, "getppid", lambda: next(pids))
+    monkeypatch.setattr(kernel_launcher.Box, "load", lambda _: None)
     for name in ("enter", "prctl"):
-        monkeypatch.setattr(boxed_kernel, name, lambda *_: None)
+        monkeypatch.setattr(kernel_launcher, name, lambda *_: None)
     monkeypatch.setattr("ipykernel.kernelapp.IPKernelApp.instance", lambda: 1 / 0)
     monkeypatch.setattr(sys, "argv", ["boxed_kernel", "box.json", ENDS_WITH_PARENT])
-    boxed_kernel.main()
+    kernel_launcher.main()
     assert list(pids) == []
 
 
 def test_a_kernel_that_outlived_its_grader_is_ended(tmp_path):
     sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
     (tmp_path / "box-1").mkdir()
-    (tmp_path / "box-1" / folders.OWNER).write_text(folders.identity(sleeper.pid))
+    (tmp_path / "box-1" / scratch.OWNER).write_text(scratch.identity(sleeper.pid))
     bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
     (tmp_path / "box-2").mkdir()
-    (tmp_path / "box-2" / folders.OWNER).write_text(f"{bystander.pid} 1")  # an earlier process of the same number
-    folders.remove_abandoned.cache_clear()
-    folders.remove_abandoned(str(tmp_path))
+    (tmp_path / "box-2" / scratch.OWNER).write_text(f"{bystander.pid} 1")  # an earlier process of the same number
+    scratch.remove_abandoned.cache_clear()
+    scratch.remove_abandoned(str(tmp_path))
     assert sleeper.wait(timeout=60) == -9
     assert bystander.poll() is None
     bystander.kill()
@@ -528,8 +528,8 @@ def test_a_kernel_that_outlived_its_grader_is_ended(tmp_path):
 
 
 def test_a_private_folder_is_locked_as_long_as_it_is_used(tmp_path, monkeypatch):
-    monkeypatch.setattr(folders.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(scratch.tempfile, "gettempdir", lambda: str(tmp_path))
     folder = PrivateFolder.make()
-    with (folder.path / folders.OWNER).open() as file, pytest.raises(BlockingIOError):
+    with (folder.path / scratch.OWNER).open() as file, pytest.raises(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     folder.remove()

@@ -12,7 +12,7 @@ import pytest
 from nbgrader_course import nbgrader, scores, surroundings
 from tiny_course import LESSON, POINTS, make_course, submit
 
-from grading.bytecode import compile_packages, remove_damaged
+from nbjudge.bytecode import compile_packages, remove_damaged
 
 RIGHT = {"double": "def double(x):\n    return 2 * x", "triple": "def triple(x):\n    return 3 * x"}
 
@@ -61,10 +61,12 @@ def test_a_file_that_is_no_bytecode_at_all_is_left_to_python(package):
 
 
 @pytest.mark.nbgrader
-@pytest.mark.parametrize("module", ["grading/judge/session.py", "grading/converter.py", "grading/judge/shell.py"])
+@pytest.mark.parametrize(
+    "module", ["nbjudge/execution/session.py", "nbjudge/autograde/converter.py", "nbjudge/judge/shell.py"]
+)
 def test_a_later_run_recovers_by_itself(tmp_path, root, module):
     course = make_course(tmp_path / "course")
-    shutil.copytree(root / "grading", course / "grading", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(root / "nbjudge/src/nbjudge", course / "nbjudge", ignore=shutil.ignore_patterns("__pycache__"))
     submit(course, "ada", **RIGHT)
     cut_off(course / module)
     cut_off(course / "tiny_tests" / "__init__.py")

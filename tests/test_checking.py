@@ -342,4 +342,4 @@ def test_students_helpers_know_nothing_of_the_tests() -> None:
         text = file.read_text(encoding="utf-8")
         assert "import autograde_tests" not in text
         assert "from autograde_tests" not in text
-        assert "from grading" not in text
+        assert "from nbjudge" not in text

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from jupyter_client.kernelspec import KernelSpec
 
-from grading.judge.client import Ended, Kernel, SwiftManager
+from nbjudge.execution.kernel_client import Ended, Kernel, SwiftManager
 
 PYTHON = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
 

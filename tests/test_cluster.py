@@ -34,7 +34,7 @@ from tiny_course import LESSON, TESTS, submit
 pytest.importorskip("distributed", reason="dask is an extra: rnn-course[cluster]")
 pytestmark = pytest.mark.nbgrader
 
-WIRE = (ROOT / "grading/judge/wire.py").read_text()
+WIRE = (ROOT / "nbjudge/src/nbjudge/judge/codec.py").read_text()
 T = TypeVar("T")
 ADDRESSES = """
 import json, sys
@@ -139,8 +139,8 @@ def await_(claim: Callable[[], T]) -> T:
 
 def another_version(packages: Path, change: Callable[[Path], object]) -> Path:
     """Copy the course's packages, change the copy, and return where it is."""
-    for name in ("grading", "rnn_helpers", "autograde_tests"):
-        shutil.copytree(ROOT / name, packages / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in ("nbjudge/src/nbjudge", "rnn_helpers", "autograde_tests"):
+        shutil.copytree(ROOT / folder, packages / Path(folder).name, ignore=shutil.ignore_patterns("__pycache__"))
     change(packages)
     return packages
 
@@ -183,7 +183,7 @@ def test_a_lost_scheduler_is_a_sentence_and_what_was_graded_is_kept(course, by_n
 def test_a_worker_with_another_version_is_named_with_what_differs(course, tmp_path):
     before = everything(course)
     changed = another_version(
-        tmp_path / "other", lambda at: (at / "grading/judge/wire.py").write_text(WIRE + "# mended\n")
+        tmp_path / "other", lambda at: (at / "nbjudge/judge/codec.py").write_text(WIRE + "# mended\n")
     )
     with cluster(tmp_path / "cluster", 1) as machines:
         other = machines.add_worker(changed)
@@ -197,7 +197,7 @@ def test_a_worker_with_another_version_is_named_with_what_differs(course, tmp_pa
 
 def test_a_worker_that_cannot_load_the_course_is_a_sentence(course, tmp_path):
     broken = another_version(
-        tmp_path / "other", lambda at: (at / "grading/judge/job.py").write_text("import no_such_module")
+        tmp_path / "other", lambda at: (at / "nbjudge/execution/job.py").write_text("import no_such_module")
     )
     with cluster(tmp_path / "cluster", 0) as machines:
         machines.add_worker(broken)

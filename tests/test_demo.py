@@ -18,14 +18,13 @@ from nbgrader_students import loads_keras
 
 from autograde_tests import exercises
 from autograde_tests.grading import report_on
-from grading.command import demo
-from grading.demo import cycle
-from grading.demo.answers import Answer, Lesson, read_lesson
-from grading.demo.due import due
-from grading.demo.extracting import Entangled, self_contained
-from grading.demo.simulated import SimulatedClass, draw, simulate
-from grading.demo.variations import own_names, renamed, varied
-from grading.errors import CannotGrade
+from nbjudge.errors import CannotGrade
+from tools.demo import command, cycle
+from tools.demo.answers import Answer, Lesson, read_lesson
+from tools.demo.expected_scores import due
+from tools.demo.simulated import SimulatedClass, draw, simulate
+from tools.demo.source_extraction import Entangled, self_contained
+from tools.demo.variations import own_names, renamed, varied
 
 SALT = "the salt of these tests"
 TRAINING = ("14_clinic",)  # its exercises ask about networks that are trained for each task
@@ -290,12 +289,14 @@ def test_a_wrong_or_missing_score_is_told(third: Lesson) -> None:
     assert held({"s001": 12.5, "s002": 20.0}, third).wrong == []
     wrong = held({"s001": 13.0}, third)
     assert wrong.wrong == ["s001", "s002"]
-    assert "2 of 2 scores are not what the answers are worth: s001 13.0, due 12.5; " in "\n".join(demo.summary(wrong))
+    assert "2 of 2 scores are not what the answers are worth: s001 13.0, due 12.5; " in "\n".join(
+        command.summary(wrong)
+    )
 
 
 def arguments(folder: Path, *given: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    demo.add_arguments(parser)
+    command.add_arguments(parser)
     args = parser.parse_args([*given, "--folder", str(folder)])
     args.course = ROOT
     return args
@@ -304,15 +305,15 @@ def arguments(folder: Path, *given: str) -> argparse.Namespace:
 def test_a_folder_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(CannotGrade, match=r"is not empty: it holds `thesis.txt`\. Name a new folder"):
-        demo.run(arguments(tmp_path))
+        command.run(arguments(tmp_path))
     assert files(tmp_path) == {"thesis.txt": b"mine"}
 
 
 def test_an_unknown_lesson_and_an_incomplete_course_are_named(tmp_path: Path) -> None:
     with pytest.raises(CannotGrade, match=r"There is no lesson `01_recurence` .*; there is `00_start_here`"):
-        demo.run(arguments(tmp_path / "new", "01_recurence"))
+        command.run(arguments(tmp_path / "new", "01_recurence"))
     with pytest.raises(CannotGrade, match="A class of 0 students"):
-        demo.run(arguments(tmp_path / "new", "--students", "0"))
+        command.run(arguments(tmp_path / "new", "--students", "0"))
     (tmp_path / "course" / "solutions" / "01_x").mkdir(parents=True)
     with pytest.raises(CannotGrade, match=r"has no `nbgrader_config.py`, `autograde_tests`"):
         cycle.copy_course(tmp_path / "course", tmp_path / "new", "01_x")
@@ -326,7 +327,7 @@ def test_a_command_that_fails_is_told_with_what_it_printed(tmp_path: Path) -> No
 
 
 def test_to_know_the_command_loads_no_lesson(tmp_path: Path) -> None:
-    code = "import sys; from grading.command import demo; print([m for m in sys.modules if 'autograde_tests' in m])"
+    code = "import sys; from tools.demo import command; print([m for m in sys.modules if 'autograde_tests' in m])"
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
     assert ended.stdout == "[]\n"  # a course without these tests has the other commands too
 
@@ -336,7 +337,7 @@ def test_ctrl_c_leaves_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cycle, "nbgrader", interrupted)
-    assert demo.run(arguments(tmp_path / "class")) == demo.STOPPED
+    assert command.run(arguments(tmp_path / "class")) == command.STOPPED
     assert f"Stopped. What there is of the class is in {tmp_path / 'class'}" in capsys.readouterr().out
 
 
@@ -344,7 +345,7 @@ def test_ctrl_c_leaves_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("lesson", ["01_recurrence", "04_bptt"])
 def test_the_whole_class_scores_what_is_due(lesson: str, tmp_path: Path, capsys) -> None:
     folder = tmp_path / "class"
-    assert demo.run(arguments(folder, lesson, "--students", "5", "--seed", "7")) == 0, capsys.readouterr().out
+    assert command.run(arguments(folder, lesson, "--students", "5", "--seed", "7")) == 0, capsys.readouterr().out
     said = capsys.readouterr().out
     assert "All 5 scores are what the answers are worth." in said
     assert f"rnn-course grade {lesson}" in said

@@ -17,10 +17,10 @@ from nbgrader.api import Gradebook
 from nbgrader_course import ROOT, nbgrader, surroundings
 from tiny_course import LESSON, make_course
 
-import grading.box.provisioner
-from grading.command import doctor, installation
-from grading.command.doctor import Finding, examine, read_settings
-from grading.errors import CannotGrade
+import nbjudge.sandbox.provisioner
+from nbjudge.cli import doctor, installation
+from nbjudge.cli.doctor import Finding, examine, read_settings
+from nbjudge.errors import CannotGrade
 
 LINUX = sys.platform.startswith("linux")
 PROJECT = '[project]\nrequires-python = "{}"\ndependencies = {}\n'
@@ -249,8 +249,8 @@ def test_a_salt_that_others_can_read_is_wrong(course: Path) -> None:
 def test_a_box_with_gaps_is_told(course: Path, monkeypatch, missing: dict, required: bool, mark: str) -> None:
     settings = settings_of(course)
     settings.BoxedProvisioner.required = required
-    monkeypatch.setattr(grading.box.provisioner, "missing_layers", lambda: dict(missing))
-    monkeypatch.setattr(grading.box.provisioner.users, "missing", lambda *_, **__: "")
+    monkeypatch.setattr(nbjudge.sandbox.provisioner, "missing_layers", lambda: dict(missing))
+    monkeypatch.setattr(nbjudge.sandbox.provisioner.uid_pool, "missing", lambda *_, **__: "")
     finding = doctor.check_isolation(course, settings)
     assert finding.mark == mark
     for layer, reason in missing.items():
@@ -260,7 +260,7 @@ def test_a_box_with_gaps_is_told(course: Path, monkeypatch, missing: dict, requi
 def test_a_course_inside_a_folder_that_kernels_read_is_told(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_of(course)
     settings.BoxedProvisioner.readable = [str(course.parent)]
-    monkeypatch.setattr(grading.box.provisioner, "missing_layers", dict)
+    monkeypatch.setattr(nbjudge.sandbox.provisioner, "missing_layers", dict)
     finding = doctor.check_isolation(course, settings)
     assert (finding.mark, "move the course" in finding.sentence) == ("wrong", True)
 
@@ -306,7 +306,7 @@ def test_a_check_that_fails_itself_is_a_finding(course: Path) -> None:
 SCRIPT = """
 import argparse, sys
 from pathlib import Path
-from grading.command import doctor, installation
+from nbjudge.cli import doctor, installation
 parser = argparse.ArgumentParser()
 doctor.add_arguments(parser)
 args = parser.parse_args()

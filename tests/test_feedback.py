@@ -27,12 +27,12 @@ from nbgrader_course import ROOT, nbgrader
 from tiny_course import LESSON, make_course
 from traitlets.config import PyFileConfigLoader
 
-from grading.feedback import rendering
-from grading.feedback.feedback import FeedbackExporter, page
-from grading.feedback.formulas import mathml
-from grading.feedback.hiding import WITHHELD, HiddenTests, error_sentence
-from grading.feedback.rendering import Limits, markdown, size
-from grading.feedback.sanitising import clean
+from nbjudge.feedback import rendering
+from nbjudge.feedback.exporter import FeedbackExporter, page
+from nbjudge.feedback.mathml import mathml
+from nbjudge.feedback.redaction import WITHHELD, HiddenTests, error_sentence
+from nbjudge.feedback.rendering import Limits, markdown, size
+from nbjudge.feedback.sanitize import clean
 
 LIMITS = Limits(text=20_000, outputs=40, html=2_000_000, images=3_000_000)
 SECRET = "assert triple(31337) == 94011, 'three times'"

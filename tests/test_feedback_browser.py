@@ -10,8 +10,8 @@ from browser import chromium
 from feedback_pages import ABOUT, HOSTILE_HTML, honest_notebook, hostile_notebook
 from selenium import webdriver
 
-from grading.feedback.feedback import page
-from grading.feedback.rendering import Limits
+from nbjudge.feedback.exporter import page
+from nbjudge.feedback.rendering import Limits
 
 LIMITS = Limits(text=20_000, outputs=40, html=2_000_000, images=3_000_000)
 pytestmark = [

@@ -23,11 +23,11 @@ from nbgrader_course import ROOT
 from processes import eventually, gone
 from traitlets.config import Config
 
-from grading.box import launching, users
-from grading.box.box import missing_layers
-from grading.box.provisioner import PURPOSE, plug_in
-from grading.forking import kernels, zygote
-from grading.workers import usable_cores
+from nbjudge.execution.workers import usable_cores
+from nbjudge.forkserver import client, preload
+from nbjudge.sandbox import kernel_env, uid_pool
+from nbjudge.sandbox.provisioner import PURPOSE, plug_in
+from nbjudge.sandbox.sandbox import missing_layers
 
 pytestmark = [
     pytest.mark.slow,
@@ -48,21 +48,21 @@ BOXED = "import socket, os; socket.socket()"
 # In the zygote alone: a kernel that is started the ordinary way has no other thread when it enters its box.
 THREAD = """
 import sys, threading, time
-if "grading.forking.fork" in sys.orig_argv:
+if "nbjudge.forkserver.server" in sys.orig_argv:
     threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
 """
 GRADER = """
 import os, sys
 from jupyter_client.manager import KernelManager
-from grading.box.provisioner import plug_in
-from grading.forking import zygote
+from nbjudge.sandbox.provisioner import plug_in
+from nbjudge.forkserver import client
 plug_in()
 manager = KernelManager(kernel_name="python3")
 manager.start_kernel(cwd=sys.argv[1])
 client = manager.blocking_client()
 client.start_channels()
 client.wait_for_ready(timeout=60)
-print(manager.provisioner.pid, *(one.pid for _, one in zygote._current.values()), flush=True)
+print(manager.provisioner.pid, *(one.pid for _, one in client._current.values()), flush=True)
 sys.stdin.readline()
 os.kill(os.getpid(), 9)
 """
@@ -71,8 +71,8 @@ os.kill(os.getpid(), 9)
 @pytest.fixture(autouse=True)
 def _boxed(monkeypatch: pytest.MonkeyPatch, kernels_as_before: None) -> None:
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
-    monkeypatch.setitem(kernels._lists, PURPOSE, ("numpy",))
-    kernels._warn.cache_clear()
+    monkeypatch.setitem(preload._lists, PURPOSE, ("numpy",))
+    preload._warn.cache_clear()
     plug_in()
 
 
@@ -82,10 +82,10 @@ def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as folder:
         os.chmod(folder, 0o755)
         monkeypatch.setattr(tempfile, "tempdir", folder)
-        launching._shared_folder.cache_clear()  # or the one made before would be used
+        kernel_env._shared_folder.cache_clear()  # or the one made before would be used
         yield Path(folder)
-        zygote.close_all()
-        launching._shared_folder.cache_clear()
+        client.close_all()
+        kernel_env._shared_folder.cache_clear()
 
 
 class Running:
@@ -139,8 +139,8 @@ def said(source: str, **settings: Any) -> str:
         return one.run(source)
 
 
-def current() -> zygote.Zygote:
-    return zygote._current[PURPOSE][1]
+def current() -> client.Zygote:
+    return client._current[PURPOSE][1]
 
 
 # --- forked, and how often
@@ -148,7 +148,7 @@ def current() -> zygote.Zygote:
 
 def test_kernels_are_forked_from_one_process_unless_somebody_says_otherwise():
     with kernel() as one, kernel() as two:
-        assert isinstance(one.process, zygote.Child)
+        assert isinstance(one.process, client.Child)
         assert one.parent == two.parent == current().pid
         assert one.process.pid != two.process.pid
         assert one.run("import sys, os; print(os.getpid(), 'numpy' in sys.modules)") == f"{one.process.pid} True"
@@ -157,7 +157,7 @@ def test_kernels_are_forked_from_one_process_unless_somebody_says_otherwise():
 @pytest.mark.timeout(300 + 20 * FORKS)
 def test_many_forks_fit_a_real_model_and_none_hangs():
     """Run by hand with FORKS=500 in the environment: a fork that can hang does so once in a while only."""
-    kernels.preload(PURPOSE, ["numpy", "tensorflow", "keras"])
+    preload.preload(PURPOSE, ["numpy", "tensorflow", "keras"])
     parents = set()
 
     def fit(_: int) -> str:
@@ -186,7 +186,7 @@ def test_what_one_kernel_does_the_next_does_not_see():
 
 @pytest.mark.parametrize("draw", ["random.random()", "numpy.random.random()", "numpy.random.default_rng().random()"])
 def test_two_kernels_draw_different_numbers(draw):
-    kernels.preload(PURPOSE, ["numpy.random"])  # or each kernel would import it anew
+    preload.preload(PURPOSE, ["numpy.random"])  # or each kernel would import it anew
     code = f"import random, numpy; print({draw})"
     assert said(code) != said(code)
 
@@ -214,12 +214,12 @@ def test_forked_or_not_the_environment_and_the_path_are_the_same():
 
 
 def test_a_course_can_have_ordinary_kernels():
-    zygote.close_all()
+    client.close_all()
     with kernel(forked=False) as one:
         assert isinstance(one.process, subprocess.Popen)
         assert one.parent == os.getpid()
         assert one.run("print(2)") == "2"
-    assert PURPOSE not in zygote._current
+    assert PURPOSE not in client._current
 
 
 @whole_box
@@ -241,10 +241,10 @@ def test_where_the_process_to_fork_from_has_threads_kernels_are_ordinary_and_one
 
 
 def test_where_no_process_to_fork_from_starts_kernels_are_ordinary(monkeypatch, caplog):
-    zygote.close_all()
-    monkeypatch.setattr(zygote, "sys", SimpleNamespace(executable="/no/such/python"))
+    client.close_all()
+    monkeypatch.setattr(client, "sys", SimpleNamespace(executable="/no/such/python"))
     assert said("print(2)") == "2"
-    zygote.close_all()  # which forgets that it was hopeless
+    client.close_all()  # which forgets that it was hopeless
     assert "one by one" in caplog.text
     assert "No such file" in caplog.text
 
@@ -294,7 +294,7 @@ def test_a_restarted_kernel_is_forked_again_and_has_forgotten():
         one.manager.restart_kernel(now=True)
         one.client.wait_for_ready(timeout=SECONDS_FOR_ONE)
         assert one.run("print('x' in globals())") == "False"
-        assert isinstance(one.process, zygote.Child)
+        assert isinstance(one.process, client.Child)
         assert one.process.pid != first
 
 
@@ -310,8 +310,8 @@ def test_kernels_die_with_a_killed_grader_though_they_changed_user(temporary):
         pids = [int(pid) for pid in grader.stdout.readline().split()]
         assert len(pids) == 2
         kernels_user, zygotes_user = (psutil.Process(pid).uids().real for pid in pids)
-        if users.wanted() and "user" not in missing_layers():
-            assert kernels_user in users.USERS
+        if uid_pool.wanted() and "user" not in missing_layers():
+            assert kernels_user in uid_pool.USERS
         assert zygotes_user == os.getuid()
         grader.stdin.write("\n")
         grader.stdin.flush()
@@ -321,7 +321,7 @@ def test_kernels_die_with_a_killed_grader_though_they_changed_user(temporary):
 
 def test_nothing_of_a_kernel_is_left(temporary):
     said("print(2)")  # the process to fork from stays, and so does the folder that it shares with its kernels
-    zygotes, users_in_use = [current().pid], set(users._in_use)
+    zygotes, users_in_use = [current().pid], set(uid_pool._in_use)
     folders, open_files = set(temporary.rglob("*")), len(os.listdir("/proc/self/fd"))
     with kernel() as one:
         pid, user = one.process.pid, psutil.Process(one.process.pid).uids().real
@@ -330,11 +330,11 @@ def test_nothing_of_a_kernel_is_left(temporary):
         assert Path(places[1]) == one.manager.provisioner.home
         one.run("open('left', 'w').write('x'); import threading; threading.Timer(600, print).start()")
         if user != os.getuid():
-            assert user in users._in_use
+            assert user in uid_pool._in_use
     assert gone(pid)
-    assert users._in_use == users_in_use
+    assert uid_pool._in_use == users_in_use
     assert set(temporary.rglob("*")) == folders
     assert eventually(lambda: len(os.listdir("/proc/self/fd")) <= open_files)
     assert [child.pid for child in psutil.Process().children(recursive=True)] == zygotes
-    zygote.close_all()
+    client.close_all()
     assert psutil.Process().children(recursive=True) == []

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grading.judge.free_names import free_names
+from nbjudge.execution.free_names import free_names
 
 
 @pytest.mark.parametrize(
@@ -314,7 +314,7 @@ def test_the_work_grows_as_the_text_does(kind):
 
 WITHIN_LIMITS = """
 import resource, sys
-from grading.judge.free_names import free_names
+from nbjudge.execution.free_names import free_names
 resource.setrlimit(resource.RLIMIT_AS, (600 << 20, 600 << 20))
 resource.setrlimit(resource.RLIMIT_CPU, (120, 120))
 from tests.test_free_names import REPEATED

@@ -16,7 +16,7 @@ from autograde_tests.grading import SALT, report_on
 from rnn_helpers.judging import judge
 from rnn_helpers.models import MODEL_PROBES
 
-TAG = "from-scratch"  # of a test cell: grading/ runs it against a kernel in which FROM_SCRATCH cannot be imported
+TAG = "from-scratch"  # of a test cell: nbjudge runs it against a kernel in which FROM_SCRATCH cannot be imported
 TAGGED = {
     lesson: [e.name for e in found.values() if e.not_allowed == FROM_SCRATCH] for lesson, found in exercises().items()
 }

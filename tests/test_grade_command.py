@@ -26,9 +26,9 @@ pytestmark = pytest.mark.nbgrader
 KILLS = 20
 SWALLOWING = """
 import os, signal, sys, time
-from grading import converter
-from grading.canaries.cheat import CHEATS
-from grading.command import main
+from nbjudge.autograde import converter
+from nbjudge.autograde.cheat import CHEATS
+from nbjudge.cli import main
 real, canaries = converter.inspect, 2 + len(CHEATS)
 def inspect(*arguments):
     global canaries

@@ -1,4 +1,4 @@
-"""grading/ and nbgrader_config.py on a tiny course: surroundings, stderr, canaries."""
+"""nbjudge and nbgrader_config.py on a tiny course: surroundings, stderr, canaries."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ from tiny_course import LESSON, make_course, submit
 from traitlets.config import Config, PyFileConfigLoader
 from traitlets.utils.importstring import import_item
 
-from grading.canaries import canary
-from grading.canaries.cheat import CHEATS
-from grading.canaries.rehearsal import BLANK, SOLUTION, Score, canaries
-from grading.errors import CannotGrade
-from grading.judge.run import Run
-from grading.ready import get_ready
-from grading.record import Record
-from grading.stderr import StderrAsStdout
-from grading.surroundings import course_salt, prepend, usable_folder
+from nbjudge.autograde import canaries
+from nbjudge.autograde.canary_run import BLANK, SOLUTION, Score
+from nbjudge.autograde.canary_run import canaries as canary_names
+from nbjudge.autograde.cheat import CHEATS
+from nbjudge.autograde.preprocessors import StderrAsStdout
+from nbjudge.autograde.ready import get_ready
+from nbjudge.autograde.scoring import Record
+from nbjudge.environment import course_salt, prepend, usable_folder
+from nbjudge.errors import CannotGrade
+from nbjudge.execution.preprocessor import Run
 
 
 @pytest.fixture(autouse=True)
@@ -206,7 +207,7 @@ def test_whatever_keeps_the_canaries_from_going_ahead_stops_the_grading(course, 
     def fail(*_):
         raise error
 
-    monkeypatch.setattr("grading.ready.require_canaries", fail)
+    monkeypatch.setattr("nbjudge.autograde.ready.require_canaries", fail)
     submit(course, "ada")
     run = grade(course, rehearsing=False)
     assert not run.well
@@ -217,14 +218,16 @@ def test_whatever_keeps_the_canaries_from_going_ahead_stops_the_grading(course, 
 def test_the_salt_is_set_before_the_canaries_go(tmp_path, monkeypatch):
     monkeypatch.delenv("RNN_COURSE_SALT", raising=False)
     seen = []
-    monkeypatch.setattr("grading.ready.require_canaries", lambda *_: seen.append(os.environ["RNN_COURSE_SALT"]))
+    monkeypatch.setattr(
+        "nbjudge.autograde.ready.require_canaries", lambda *_: seen.append(os.environ["RNN_COURSE_SALT"])
+    )
     get_ready(tmp_path, LESSON, logging.getLogger("canaries"))
     assert seen == [course_salt(tmp_path / ".course_salt")]
 
 
 def test_the_cheat_goes_ahead_only_where_tests_are_judged_from_outside():
-    assert canaries(Config(Autograde={"autograde_preprocessors": [Execute]})) == (SOLUTION, BLANK)
-    assert canaries(Config(Autograde={"autograde_preprocessors": ["grading.judge.run.Run"]})) == (
+    assert canary_names(Config(Autograde={"autograde_preprocessors": [Execute]})) == (SOLUTION, BLANK)
+    assert canary_names(Config(Autograde={"autograde_preprocessors": ["nbjudge.execution.preprocessor.Run"]})) == (
         SOLUTION,
         BLANK,
         *CHEATS,
@@ -233,31 +236,31 @@ def test_the_cheat_goes_ahead_only_where_tests_are_judged_from_outside():
 
 def test_healthy_canaries_are_sent_again_only_after_a_change(course, monkeypatch):
     sent = []
-    monkeypatch.setattr(canary, "rehearse", lambda settings, assignment, workers: sent.append(assignment) or [])
-    monkeypatch.setattr(canary, "_healthy", set())
+    monkeypatch.setattr(canaries, "rehearse", lambda settings, assignment, workers: sent.append(assignment) or [])
+    monkeypatch.setattr(canaries, "_healthy", set())
     log = logging.getLogger("canaries")
     for _ in range(3):
-        canary.require_canaries(course, LESSON, log)
+        canaries.require_canaries(course, LESSON, log)
     assert sent == [LESSON]
     (course / "tiny_tests" / "__init__.py").write_text("# something else")
-    canary.require_canaries(course, LESSON, log)
+    canaries.require_canaries(course, LESSON, log)
     assert sent == [LESSON] * 2
 
 
 @pytest.mark.parametrize(("name", "earned"), [(SOLUTION, 3.5), (SOLUTION, None), (BLANK, 0.5), (BLANK, None)])
 def test_one_cell_that_is_not_full_or_zero_stops_the_grading_every_time(course, monkeypatch, name, earned):
-    monkeypatch.setattr(canary, "rehearse", lambda *_: [Score(name, "double_test", earned, 4.0, "")])
+    monkeypatch.setattr(canaries, "rehearse", lambda *_: [Score(name, "double_test", earned, 4.0, "")])
     for _ in range(2):
         with pytest.raises(CannotGrade, match=f"{name}, double_test"):
-            canary.require_canaries(course, LESSON, logging.getLogger("canaries"))
+            canaries.require_canaries(course, LESSON, logging.getLogger("canaries"))
 
 
 @pytest.mark.parametrize("name", CHEATS)
 def test_a_test_that_gives_points_to_a_cheat_is_reported_or_an_error(course, monkeypatch, caplog, name):
-    monkeypatch.setattr(canary, "rehearse", lambda *_: [Score(name, "double_test", 1, 4.0, "")])
-    monkeypatch.setattr(canary, "_healthy", set())
+    monkeypatch.setattr(canaries, "rehearse", lambda *_: [Score(name, "double_test", 1, 4.0, "")])
+    monkeypatch.setattr(canaries, "_healthy", set())
     with pytest.raises(CannotGrade, match=f"{name}, double_test"):
-        canary.require_canaries(course, LESSON, logging.getLogger("canaries"), strict=True)
-    canary.require_canaries(course, LESSON, logging.getLogger("canaries"))
+        canaries.require_canaries(course, LESSON, logging.getLogger("canaries"), strict=True)
+    canaries.require_canaries(course, LESSON, logging.getLogger("canaries"))
     assert "The test double_test of 01_tiny is weak: it gives 1 of 4 points to" in caplog.text
     assert CHEATS[name].advice in caplog.text

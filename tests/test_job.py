@@ -21,15 +21,15 @@ from nbformat.v4 import new_notebook
 from nbgrader_course import surroundings
 from tiny_course import cell
 
-from grading.box.box import missing_layers
-from grading.converter import of_the_machine
-from grading.errors import CannotGrade
-from grading.forking import kernels
-from grading.judge import job as jobs
-from grading.judge.job import Job, do, read_done, work
-from grading.judge.rules import Rules
-from grading.judge.split import ANSWER, GIVEN, TEST, Source
-from grading.surroundings import SALT_VARIABLE
+from nbjudge.autograde.converter import of_the_machine
+from nbjudge.environment import SALT_VARIABLE
+from nbjudge.errors import CannotGrade
+from nbjudge.execution import job as jobs
+from nbjudge.execution.job import Job, do, read_done, work
+from nbjudge.execution.name_analysis import ANSWER, GIVEN, TEST, Source
+from nbjudge.execution.settings import Rules
+from nbjudge.forkserver import preload
+from nbjudge.sandbox.sandbox import missing_layers
 
 whole_box = pytest.mark.skipif(bool(missing_layers()), reason=f"this machine cannot: {missing_layers()}")
 GIVEN_CELL = "with open('data/factor.txt') as file:\n    factor = int(file.read())"
@@ -37,7 +37,7 @@ RIGHT = "def scaled(x):\n    return factor * x + int(open('own.txt').read())"
 TEST_CELL = "print('asking')\nassert scaled(2) == factor * 2 + 1\n1.5"
 SHOW_SALT = f"import os\nprint('salt', os.environ.get('{SALT_VARIABLE}'), scaled(2))"
 # Run where nobody has read nbgrader_config.py: all it knows is the packed job.
-ELSEWHERE = "import sys\nfrom grading.judge.job import work\nsys.stdout.buffer.write(work(sys.stdin.buffer.read()))"
+ELSEWHERE = "import sys\nfrom nbjudge.execution.job import work\nsys.stdout.buffer.write(work(sys.stdin.buffer.read()))"
 
 
 pytestmark = pytest.mark.slow  # kernels and judges of their own for each job
@@ -48,7 +48,7 @@ def _unprepared(monkeypatch: pytest.MonkeyPatch, kernels_as_before: None) -> Non
     """Doing a job is what prepares a process for it."""
     monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
     for purpose in jobs.PURPOSES:
-        monkeypatch.setitem(kernels._lists, purpose, ())
+        monkeypatch.setitem(preload._lists, purpose, ())
 
 
 @pytest.fixture
@@ -156,12 +156,12 @@ def test_the_reference_tells_what_its_kernels_imported_and_nobody_else_does(tmp_
 
 
 def test_a_job_takes_along_what_its_kernels_are_to_find_imported(tmp_path):
-    kernels.preload("submission", ["colorsys"])
+    preload.preload("submission", ["colorsys"])
     asks = "import sys\nprint('colorsys' in sys.modules)"
     packed = a_job(tmp_path, more=asks).pack()
-    kernels.preload("submission", ["numpy"])
+    preload.preload("submission", ["numpy"])
     done = read_done(work(packed))
-    assert kernels.preloaded("submission") == ("colorsys",)
+    assert preload.preloaded("submission") == ("colorsys",)
     if sys.platform.startswith("linux"):
         assert printed(done, "own") == "True\n"
 
@@ -325,7 +325,7 @@ def test_nothing_of_a_job_is_left_behind(tmp_path):
         patch.setattr(tempfile, "tempdir", folder)
         read_done(work(a_job(tmp_path, more="open('mine', 'w').write('x')").pack()))
         left = [path.name for path in Path(folder).glob("box-*/*")]
-    # What all kernels share, and the folder around jobs, go with the process.
+    # What all preload share, and the folder around jobs, go with the process.
     assert "owner" in left
     assert set(left) <= {"home", "owner", "packages"}
     assert SALT_VARIABLE not in os.environ

@@ -21,9 +21,9 @@ import psutil
 import pytest
 from processes import eventually, gone
 
-from grading.forking import kernels, zygote
-from grading.judge.client import Ended
-from grading.judge.judge import Judge
+from nbjudge.execution.kernel_client import Ended
+from nbjudge.forkserver import client, preload
+from nbjudge.judge.process import Judge
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes have groups and signals here")
 only_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
@@ -32,30 +32,30 @@ THREAD = "import threading, time\nthreading.Thread(target=time.sleep, args=(600,
 GRADER = """
 import asyncio, os, sys
 from types import SimpleNamespace
-from grading.forking import kernels, zygote
-from grading.judge.judge import Judge
+from nbjudge.forkserver import preload, client
+from nbjudge.judge.process import Judge
 async def main():
     one = Judge("", {}, 1 << 20, 60)
     await one.start()
-    print(one.process.pid, *(one.pid for _, one in zygote._current.values()), flush=True)
+    print(one.process.pid, *(one.pid for _, one in client._current.values()), flush=True)
     os.kill(os.getpid(), 9)
 if "ordinary" in sys.argv:
-    kernels.sys = SimpleNamespace(platform="darwin")
+    preload.sys = SimpleNamespace(platform="darwin")
 asyncio.run(main())
 """
 
 
 @pytest.fixture(autouse=True)
 def _default_list(monkeypatch):
-    monkeypatch.setitem(kernels._lists, "judge", ("numpy",))
-    kernels._warn.cache_clear()
+    monkeypatch.setitem(preload._lists, "judge", ("numpy",))
+    preload._warn.cache_clear()
 
 
 @pytest.fixture(params=["forked", pytest.param("ordinary", marks=pytest.mark.slow)])
 def either(request, monkeypatch):
     """Run a test with a forked judge, and with one started as on a system that cannot fork it."""
     if request.param == "ordinary":
-        monkeypatch.setattr(kernels, "sys", SimpleNamespace(platform="darwin"))
+        monkeypatch.setattr(preload, "sys", SimpleNamespace(platform="darwin"))
     elif not sys.platform.startswith("linux"):
         pytest.skip("processes are forked on Linux only")
     return request.param
@@ -106,8 +106,8 @@ def outputs(*cells: str) -> list[Any]:
     return asyncio.run(main())
 
 
-def current() -> zygote.Zygote:
-    return zygote._current["judge"][1]
+def current() -> client.Zygote:
+    return client._current["judge"][1]
 
 
 # --- what it runs, and what it keeps of it
@@ -167,7 +167,7 @@ def test_it_runs_inside_a_running_loop_and_waits_for_what_is_awaited(either):
 
 @pytest.mark.parametrize("modules", [["numpy"], ["matplotlib.pyplot", "matplotlib_inline.backend_inline"]])
 def test_a_plot_comes_back_as_an_image(either, modules):
-    kernels.preload("judge", modules)
+    preload.preload("judge", modules)
     assert "image/png" in outputs("import matplotlib.pyplot as plt\nplt.plot([1, 2]);")[0][-1].data
 
 
@@ -191,9 +191,9 @@ def test_the_grader_s_environment_and_the_caller_s_reach_the_judge(either, monke
 
 @only_linux
 def test_modules_are_there_before_the_first_cell():
-    kernels.preload("judge", ["colorsys"])
+    preload.preload("judge", ["colorsys"])
     assert said("import sys; print('colorsys' in sys.modules, 'numpy' in sys.modules)") == "True True"
-    kernels.preload("judge", [])
+    preload.preload("judge", [])
     assert said("import sys; print('colorsys' in sys.modules)") == "False"
 
 
@@ -212,7 +212,7 @@ def test_several_threads_can_ask_for_judges_at_once():
 
 @only_linux
 def test_names_that_cannot_be_imported_are_skipped(caplog):
-    kernels.preload(
+    preload.preload(
         "judge",
         ["no_such_module", "numpy.no_such_part", "..", "", "a b", "this", "antigravity", "__main__", "colorsys"],
     )
@@ -223,7 +223,7 @@ def test_names_that_cannot_be_imported_are_skipped(caplog):
 @only_linux
 def test_the_course_s_own_modules_are_read_anew_by_each_judge(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    kernels.preload("judge", ["tests_of_the_course"])
+    preload.preload("judge", ["tests_of_the_course"])
     for text in ("first", "as mended"):
         (tmp_path / "tests_of_the_course.py").write_text(f"text = {text!r}")
         assert said("import tests_of_the_course as tests; print(tests.text)") == text
@@ -231,7 +231,7 @@ def test_the_course_s_own_modules_are_read_anew_by_each_judge(tmp_path, monkeypa
 
 @only_linux
 def test_two_judges_draw_different_numbers():
-    kernels.preload("judge", ["numpy.random"])
+    preload.preload("judge", ["numpy.random"])
     code = "import random, numpy; print(random.random(), numpy.random.random())"
     assert not set(said(code).split()) & set(said(code).split())
 
@@ -241,9 +241,9 @@ def test_two_judges_draw_different_numbers():
 
 def test_the_working_directory_is_not_importable(either, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep)  # each empty entry would stand for the working directory
-    for name in ("json", "numpy", "grading", "IPython", "sitecustomize", "helper"):
+    for name in ("json", "numpy", "nbjudge", "IPython", "sitecustomize", "helper"):
         (tmp_path / f"{name}.py").write_text(f"open('ran-{name}', 'w')")
-    code = "import os, sys, json, numpy, grading; print(os.getcwd() in sys.path, '' in sys.path); import helper"
+    code = "import os, sys, json, numpy, nbjudge; print(os.getcwd() in sys.path, '' in sys.path); import helper"
     assert said(code, cwd=str(tmp_path)) == "False False\nModuleNotFoundError"
     assert not list(tmp_path.glob("ran-*"))
 
@@ -293,7 +293,7 @@ def test_a_cell_that_takes_too_long_is_interrupted_and_the_judge_goes_on(either)
 
 @pytest.mark.slow
 def test_a_cell_that_does_not_listen_is_ended_and_the_judge_can_be_started_again(either, monkeypatch):
-    monkeypatch.setattr("grading.judge.judge.GRACE", 0.5)
+    monkeypatch.setattr("nbjudge.judge.process.GRACE", 0.5)
     deaf = "import time\nwhile True:\n    try:\n        time.sleep(9)\n    except BaseException:\n        continue"
 
     async def main() -> tuple[Ended, bool, str]:
@@ -394,7 +394,7 @@ def test_with_a_second_thread_judges_start_the_ordinary_way_and_one_warning_says
 
 @only_linux
 def test_when_no_zygote_starts_judges_start_the_ordinary_way(monkeypatch, caplog):
-    monkeypatch.setattr(zygote, "sys", SimpleNamespace(executable="/no/such/python"))
+    monkeypatch.setattr(client, "sys", SimpleNamespace(executable="/no/such/python"))
     assert said("print(2)") == "2"
     assert "No such file" in caplog.text
 
@@ -414,14 +414,14 @@ def test_nothing_is_left_behind(either, temporary, tmp_path, monkeypatch):
         assert len(os.listdir("/proc/self/fd")) == before
     left = [one.pid for one in psutil.Process().children(recursive=True)]
     assert left == ([current().pid] if either == "forked" else [])
-    zygote.close_all()
+    client.close_all()
     assert psutil.Process().children(recursive=True) == []
 
 
 @only_linux
 def test_a_package_of_the_course_is_imported_ahead_and_again_when_it_changes(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    kernels.preload("judge", ["tests_of_a_course"])
+    preload.preload("judge", ["tests_of_a_course"])
     (tmp_path / "tests_of_a_course").mkdir()
     for text in ("first", "as mended"):
         (tmp_path / "tests_of_a_course" / "__init__.py").write_text(f"text = {text!r}")
@@ -434,7 +434,7 @@ def test_a_longer_list_is_imported_by_the_zygote_that_is_there():
     async def main() -> str:
         async with judge():
             old = current()
-        kernels.preload("judge", [*kernels.preloaded("judge"), "colorsys"])
+        preload.preload("judge", [*preload.preloaded("judge"), "colorsys"])
         async with judge() as one:
             assert current().pid == old.pid
             return await ran(one, "import sys; print('colorsys' in sys.modules)")
@@ -451,7 +451,7 @@ def test_threads_that_a_longer_list_brings_end_the_zygote_and_judges_start_the_o
     async def main() -> str:
         async with judge():
             old = current()
-        kernels.preload("judge", [*kernels.preloaded("judge"), "threading_at_import"])
+        preload.preload("judge", [*preload.preloaded("judge"), "threading_at_import"])
         async with judge() as one:
             assert not old.alive
             return await ran(one, "print(2)")
@@ -461,10 +461,10 @@ def test_threads_that_a_longer_list_brings_end_the_zygote_and_judges_start_the_o
 
 @only_linux
 def test_another_list_starts_a_new_zygote_and_the_old_one_ends_after_its_judges():
-    async def main() -> tuple[zygote.Zygote, bool]:
+    async def main() -> tuple[client.Zygote, bool]:
         async with judge() as one:
             old = current()
-            kernels.preload("judge", ["colorsys"])
+            preload.preload("judge", ["colorsys"])
             async with judge():
                 assert current().pid != old.pid
             return old, await ran(one, "print(2)") == "2" and old.alive

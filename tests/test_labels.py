@@ -10,8 +10,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 from nbgrader.api import Base
 from nbgrader.nbgraderformat import MetadataValidator, ValidationError, common
 
-from grading.gradebook import one_engine
-from grading.labels import schema_checked_once
+from nbjudge.autograde.gradebook import one_engine
+from nbjudge.patches import schema_checked_once
 
 LABEL: dict[str, Any] = {"schema_version": 3, "grade": True, "solution": False, "locked": True, "task": False}
 LABEL |= {"grade_id": "double_test", "points": 4}

@@ -14,10 +14,10 @@ from tiny_course import LESSON, cell, release, submit
 from traitlets.config import Config
 from traitlets.config.loader import LazyConfigValue
 
-from grading import cluster
-from grading.cluster import ClusterWorkers, course_packages, installed
-from grading.errors import CannotGrade
-from grading.submission.expected import ExpectedCell, expected_cells, hidden_delimiters
+from nbjudge.errors import CannotGrade
+from nbjudge.execution import dask_workers
+from nbjudge.execution.dask_workers import ClusterWorkers, course_packages, installed
+from nbjudge.intake.expected_cells import ExpectedCell, expected_cells, hidden_delimiters
 
 DELIMITERS = """
 c.ClearHiddenTests.begin_test_delimeter = "VVVV SECRET"
@@ -130,8 +130,8 @@ def test_a_package_counts_by_what_is_in_it_wherever_it_is(tmp_path, monkeypatch)
 
 
 def test_libraries_and_packages_that_are_not_here_are_not_asked_for(monkeypatch):
-    monkeypatch.setattr(cluster, "LIBRARIES", ("numpy", "no-such-library"))
-    assert sorted(installed(["no_such_package", "grading"])) == ["grading", "numpy", "python"]
+    monkeypatch.setattr(dask_workers, "LIBRARIES", ("numpy", "no-such-library"))
+    assert sorted(installed(["no_such_package", "nbjudge"])) == ["nbjudge", "numpy", "python"]
 
 
 def workers(found: dict[str, str]) -> ClusterWorkers:
@@ -141,14 +141,14 @@ def workers(found: dict[str, str]) -> ClusterWorkers:
     return made
 
 
-@pytest.mark.parametrize("changed", [{"numpy": "0.1"}, {"numpy": None}, {"grading": "other"}])
+@pytest.mark.parametrize("changed", [{"numpy": "0.1"}, {"numpy": None}, {"nbjudge": "other"}])
 def test_a_worker_that_differs_is_named(changed):
-    here = installed(["grading"])
+    here = installed(["nbjudge"])
     there = {name: version for name, version in {**here, **changed}.items() if version}
     with pytest.raises(CannotGrade, match=f"The worker tcp://worker has {next(iter(changed))} "):
-        workers(there)._require_same(["grading"])
+        workers(there)._require_same(["nbjudge"])
 
 
 def test_a_worker_may_have_more():
-    here = installed(["grading"])
-    workers({**here, "another-library": "9", "rnn_helpers": "x"})._require_same(["grading"])
+    here = installed(["nbjudge"])
+    workers({**here, "another-library": "9", "rnn_helpers": "x"})._require_same(["nbjudge"])

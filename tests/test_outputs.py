@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from grading.judge.client import is_valid
-from grading.judge.outputs import TOO_DEEP, Outputs, clean, encodable, size_of
+from nbjudge.execution.kernel_client import is_valid
+from nbjudge.execution.outputs import TOO_DEEP, Outputs, clean, encodable, size_of
 
 HALF, WHOLE = "\ud800", "\N{GRINNING FACE}"
 

@@ -43,7 +43,7 @@ def test_conda_installs_python_pip_and_this_package_and_nothing_else(root, proje
     python, pip, through_pip = conda["dependencies"]
     assert SpecifierSet(python.removeprefix("python ")) == SpecifierSet(project["requires-python"])
     assert pip == "pip"
-    assert through_pip == {"pip": ["--constraint constraints.txt", "--editable ."]}
+    assert through_pip == {"pip": ["--constraint constraints.txt", "--editable .", "--editable ./nbjudge"]}
     assert conda["name"] == project["name"]
 
 
@@ -67,7 +67,7 @@ def test_pins_are_exact_and_hold_no_address(pinned):
 def test_every_package_and_its_data_is_listed(root):
     setuptools = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
     packages = {pattern.rstrip("*") for pattern in setuptools["packages"]["find"]["include"]}
-    assert packages == {"rnn_helpers", "autograde_tests", "grading"}
+    assert packages == {"rnn_helpers", "autograde_tests", "rnn_course"}
     listed = {
         path for pattern in setuptools["package-data"]["rnn_helpers"] for path in (root / "rnn_helpers").glob(pattern)
     }
@@ -159,7 +159,7 @@ def test_packages_are_compiled_when_they_are_installed(monkeypatch):
     monkeypatch.setattr(environment, "_require_pip", lambda: None)
     monkeypatch.setattr(environment, "_pip", lambda given: options.extend(given) or 0)
     environment._install(True, {"damaged": {}, "unmet": ["numpy"], "unpinned": []}, pins_changed=False)
-    assert options == ["--compile", "-c", "constraints.txt", "-e", ".[dev]"]
+    assert options == ["--compile", "-c", "constraints.txt", "-e", ".[dev]", "-e", "./nbjudge"]
 
 
 # make

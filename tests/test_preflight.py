@@ -15,10 +15,10 @@ import tiny_course
 from nbgrader_course import ROOT
 from submissions import CELLS, EXPECTED, NAME, PLACES, lesson, names, problem, sources, submit
 
-from grading.errors import CannotGrade
-from grading.submission import notebook_file, open_folder, preflight, repairs, submission_files
-from grading.submission.expected import ExpectedCell, expected_cells
-from grading.submission.preflight import Limits, Preflight, blank_notebook, clean_copy, inspect
+from nbjudge.errors import CannotGrade
+from nbjudge.intake import file_survey, intake, notebook_reader, repair, safe_open
+from nbjudge.intake.expected_cells import ExpectedCell, expected_cells
+from nbjudge.intake.intake import Limits, Preflight, blank_notebook, clean_copy, inspect
 
 ORDER = [None, *(cell.name for cell in CELLS)]
 
@@ -171,7 +171,7 @@ def test_a_notebook_that_is_too_large_is_not_read(tmp_path: Path) -> None:
 
 
 def test_a_byte_order_mark_is_left_out(tmp_path: Path) -> None:
-    assert said(submit(tmp_path, json.dumps(lesson()).encode("utf-8-sig")), notebook_file.BYTE_ORDER_MARK)
+    assert said(submit(tmp_path, json.dumps(lesson()).encode("utf-8-sig")), notebook_reader.BYTE_ORDER_MARK)
 
 
 @pytest.mark.parametrize(
@@ -181,20 +181,20 @@ def test_another_encoding_is_read(tmp_path: Path, encoding: str, name: str) -> N
     notebook = lesson()
     notebook["cells"][0]["source"] = "size = 'größer'"
     result = submit(tmp_path, json.dumps(notebook, ensure_ascii=False).encode(encoding))
-    assert said(result, notebook_file.ENCODING, name)
+    assert said(result, notebook_reader.ENCODING, name)
     assert sources(result)[0] == "size = 'größer'"
 
 
 @pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "9" * 5000])
 def test_numbers_that_json_cannot_hold_are_left_out(tmp_path: Path, number: str) -> None:
     text = json.dumps(lesson()).replace('"execution_count": 1', f'"execution_count": {number}')
-    assert said(submit(tmp_path, text), notebook_file.NO_NUMBERS)
+    assert said(submit(tmp_path, text), notebook_reader.NO_NUMBERS)
 
 
 def test_of_a_field_given_twice_the_last_counts(tmp_path: Path) -> None:
     text = json.dumps(lesson()).replace('"id": "own"', '"source": "first", "id": "own"')
     result = submit(tmp_path, text)
-    assert said(result, notebook_file.TWICE)
+    assert said(result, notebook_reader.TWICE)
     assert sources(result)[0] == "import math"
 
 
@@ -206,7 +206,7 @@ def test_format_3_is_brought_to_format_4(tmp_path: Path) -> None:
     heading = {"cell_type": "heading", "level": 2, "source": "Title", "metadata": {}}
     notebook = {"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"cells": [heading, *cells]}]}
     result = submit(tmp_path, notebook)
-    assert said(result, notebook_file.OLD_FORMAT)
+    assert said(result, notebook_reader.OLD_FORMAT)
     assert sources(result)[:2] == ["## Title", "import math"]
 
 
@@ -214,12 +214,12 @@ def test_format_3_is_brought_to_format_4(tmp_path: Path) -> None:
     "version", [{"nbformat": "4"}, {"nbformat": True}, {"nbformat_minor": -1}, {"nbformat_minor": "5"}]
 )
 def test_strange_format_numbers_are_repaired(tmp_path: Path, version: dict[str, Any]) -> None:
-    assert notebook_file.FORMAT_NUMBERS in submit(tmp_path, {**lesson(), **version}).repairs
+    assert notebook_reader.FORMAT_NUMBERS in submit(tmp_path, {**lesson(), **version}).repairs
 
 
 def test_missing_format_numbers_are_repaired(tmp_path: Path) -> None:
     result = submit(tmp_path, {"cells": lesson()["cells"]})
-    assert said(result, notebook_file.FORMAT_NUMBERS)
+    assert said(result, notebook_reader.FORMAT_NUMBERS)
 
 
 def test_wrong_types_in_cells_cost_only_what_they_are_in(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_wrong_types_in_cells_cost_only_what_they_are_in(tmp_path: Path) -> None
     assert problem(result) is None
     assert sources(result)[-2:] == ["kept", "a\nb"]
     assert result.repairs == [
-        getattr(notebook_file, name) for name in ("NOT_A_CELL", "CELL_TYPE", "SOURCE", "LABEL", "CELL_IDS")
+        getattr(notebook_reader, name) for name in ("NOT_A_CELL", "CELL_TYPE", "SOURCE", "LABEL", "CELL_IDS")
     ]
 
 
@@ -239,7 +239,7 @@ def test_characters_that_no_file_can_hold_are_replaced(tmp_path: Path) -> None:
     notebook = lesson()
     notebook["cells"][0]["source"] = "a\0b\ud800c\U0001f600"
     result = submit(tmp_path, notebook)
-    assert said(result, notebook_file.CHARACTERS)
+    assert said(result, notebook_reader.CHARACTERS)
     assert sources(result)[0] == "ab\ufffdc\U0001f600"
 
 
@@ -247,14 +247,14 @@ def test_cell_ids_are_made_valid_and_single(tmp_path: Path) -> None:
     notebook = lesson()
     for one, cell_id in zip(notebook["cells"], ["a b", "same", "same", "", "x" * 65, 3], strict=False):
         one["id"] = cell_id
-    assert said(submit(tmp_path, notebook), notebook_file.CELL_IDS)
+    assert said(submit(tmp_path, notebook), notebook_reader.CELL_IDS)
 
 
 def test_another_language_is_said_and_not_run(tmp_path: Path) -> None:
     notebook = lesson()
     notebook["metadata"]["kernelspec"] = {"name": "ir", "language": "R"}
     result = submit(tmp_path, notebook)
-    assert said(result, notebook_file.LANGUAGE, "R")
+    assert said(result, notebook_reader.LANGUAGE, "R")
     assert result.notebooks[NAME].metadata.kernelspec.name == "python3"
 
 
@@ -262,7 +262,7 @@ def test_a_tag_that_keeps_a_cell_from_running_is_taken_off(tmp_path: Path) -> No
     notebook = lesson()
     cell(notebook, "double_test")["metadata"]["tags"] = ["skip-execution", "hide-input"]
     notebook["cells"][0]["metadata"]["tags"] = ["raises-exception"]
-    assert said(submit(tmp_path, notebook), notebook_file.TAGS, "raises-exception", "skip-execution")
+    assert said(submit(tmp_path, notebook), notebook_reader.TAGS, "raises-exception", "skip-execution")
 
 
 def test_only_pictures_stay_attached(tmp_path: Path) -> None:
@@ -295,28 +295,28 @@ def test_the_gradebooks_settings_hold(tmp_path: Path, change: dict[str, Any]) ->
     result = submit(tmp_path, notebook)
     if change == {"grade": 0}:
         change = {"grade": False}
-    assert said(result, repairs.FLAG, "double_test")
+    assert said(result, repair.FLAG, "double_test")
 
 
 @pytest.mark.parametrize("version", [1, 2, 4, 99, "3"])
 def test_another_schema_is_the_present_one(tmp_path: Path, version: Any) -> None:
     notebook = lesson()
     label(notebook, "double")["schema_version"] = version
-    assert said(submit(tmp_path, notebook), repairs.SCHEMA, "double")
+    assert said(submit(tmp_path, notebook), repair.SCHEMA, "double")
 
 
 def test_a_label_of_wrong_types_is_repaired_as_far_as_it_goes(tmp_path: Path) -> None:
     notebook = lesson()
     notebook["cells"][0]["metadata"]["nbgrader"] = {"grade_id": ["double"], "grade": True}
     label(notebook, "double").update(grade=[], points={"a": 1}, schema_version=None)
-    assert said(submit(tmp_path, notebook), repairs.UNKNOWN, "None")
+    assert said(submit(tmp_path, notebook), repair.UNKNOWN, "None")
 
 
 def test_a_changed_test_is_the_instructors_again(tmp_path: Path) -> None:
     notebook = lesson()
     cell(notebook, "double_test")["source"] = "pass"
     cell(notebook, "intro")["source"] = "No work today."
-    assert said(submit(tmp_path, notebook), repairs.TEXT, "intro", "double_test")
+    assert said(submit(tmp_path, notebook), repair.TEXT, "intro", "double_test")
 
 
 def test_a_changed_cell_type_is_restored_with_the_answer(tmp_path: Path) -> None:
@@ -324,7 +324,7 @@ def test_a_changed_cell_type_is_restored_with_the_answer(tmp_path: Path) -> None
     cell(notebook, "double")["cell_type"] = "markdown"
     cell(notebook, "why")["cell_type"] = "raw"
     result = submit(tmp_path, notebook)
-    assert said(result, repairs.TYPE, "double", "why")
+    assert said(result, repair.TYPE, "double", "why")
     assert "Because." in sources(result)
 
 
@@ -335,7 +335,7 @@ def test_missing_cells_come_back_where_they_were(tmp_path: Path) -> None:
     result = submit(tmp_path, notebook)
     assert problem(result) is None
     assert names(result) == ORDER
-    assert result.repairs == [repairs.MISSING.replace("{}", "`intro`, `double_test`, `why` and `explore`")]
+    assert result.repairs == [repair.MISSING.replace("{}", "`intro`, `double_test`, `why` and `explore`")]
     assert sources(result)[PLACES["why"]] == "YOUR ANSWER HERE"
 
 
@@ -352,7 +352,7 @@ def test_a_notebook_without_labels_gets_every_test_back_below_the_code(tmp_path:
 def test_a_missing_answer_is_said(tmp_path: Path) -> None:
     notebook = lesson()
     del notebook["cells"][PLACES["double"]]
-    assert said(submit(tmp_path, notebook), repairs.NO_ANSWER, "double")
+    assert said(submit(tmp_path, notebook), repair.NO_ANSWER, "double")
 
 
 def test_a_copied_answer_stays_as_an_ordinary_cell(tmp_path: Path) -> None:
@@ -360,7 +360,7 @@ def test_a_copied_answer_stays_as_an_ordinary_cell(tmp_path: Path) -> None:
     copied = {**json.loads(json.dumps(cell(notebook, "double"))), "id": "copied", "source": "def double(x): ..."}
     notebook["cells"].insert(PLACES["double"] + 1, copied)
     result = submit(tmp_path, notebook)
-    assert said(result, repairs.SECOND_COPY, "double")
+    assert said(result, repair.SECOND_COPY, "double")
     assert names(result) == [*ORDER[:3], None, *ORDER[3:]]
     assert sources(result)[3] == "def double(x): ..."
 
@@ -371,14 +371,14 @@ def test_an_answer_written_into_a_copy_is_the_one_that_is_graded(tmp_path: Path)
     cell(notebook, "why")["source"] = "YOUR ANSWER HERE"
     notebook["cells"].append(copied)
     result = submit(tmp_path, notebook)
-    assert said(result, repairs.SECOND_COPY, "why")
+    assert said(result, repair.SECOND_COPY, "why")
     assert sources(result)[names(result).index("why")] == "Because."
 
 
 def test_a_label_of_another_lesson_is_taken_off(tmp_path: Path) -> None:
     notebook = lesson()
     notebook["cells"][0]["metadata"]["nbgrader"] = {"grade_id": "quadruple_test", "grade": True, "points": 100}
-    assert said(submit(tmp_path, notebook), repairs.UNKNOWN, "quadruple_test")
+    assert said(submit(tmp_path, notebook), repair.UNKNOWN, "quadruple_test")
 
 
 def test_the_notebook_of_another_lesson_is_told(tmp_path: Path) -> None:
@@ -386,7 +386,7 @@ def test_the_notebook_of_another_lesson_is_told(tmp_path: Path) -> None:
     labels = [cell["metadata"]["nbgrader"] for cell in notebook["cells"] if "nbgrader" in cell["metadata"]]
     for one in labels[1:]:
         one["grade_id"] = f"other_{one['grade_id']}"
-    told = preflight.ANOTHER.replace("{}", f"`{NAME}`")
+    told = intake.ANOTHER.replace("{}", f"`{NAME}`")
     assert told in submit(tmp_path / "other", notebook).repairs
     for one in labels[1 : 1 + len(labels) // 2]:
         one["grade_id"] = one["grade_id"].removeprefix("other_")
@@ -397,7 +397,7 @@ def test_a_test_above_its_answer_goes_below_it(tmp_path: Path) -> None:
     notebook = lesson()
     notebook["cells"].insert(0, notebook["cells"].pop(PLACES["double_test"]))
     result = submit(tmp_path, notebook)
-    assert said(result, repairs.MOVED, "double_test")
+    assert said(result, repair.MOVED, "double_test")
     assert names(result) == ORDER
 
 
@@ -405,7 +405,7 @@ def test_a_put_back_test_goes_below_the_students_own_code(tmp_path: Path) -> Non
     notebook = lesson()
     notebook["cells"][PLACES["double_test"]] = {**notebook["cells"][0], "id": "helper", "source": "help = 1"}
     result = submit(tmp_path, notebook)
-    assert said(result, repairs.MISSING, "double_test")
+    assert said(result, repair.MISSING, "double_test")
     assert sources(result)[PLACES["double"] + 1 : PLACES["why"]] == ["help = 1"]
     assert names(result)[PLACES["why"]] == "double_test"
 
@@ -477,7 +477,7 @@ def test_the_lesson_is_found_beside_any_number_of_other_notebooks(tmp_path: Path
 def test_the_likeliest_notebook_is_read_first_and_not_everything_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preflight, "CANDIDATES_MB", 1)
+    monkeypatch.setattr(intake, "CANDIDATES_MB", 1)
     (tmp_path / "inner").mkdir()
     for number in range(10):
         submit(tmp_path, b"x" * 200_000, f"{number}.ipynb")
@@ -502,7 +502,7 @@ def test_a_notebook_of_something_else_is_not_taken(tmp_path: Path) -> None:
 def test_a_folder_without_a_notebook_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, held: bool
 ) -> None:
-    monkeypatch.setattr(open_folder, "HELD", held)
+    monkeypatch.setattr(safe_open, "HELD", held)
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("x")
     submit(tmp_path / "elsewhere", lesson())
@@ -519,7 +519,7 @@ def test_of_two_expected_notebooks_one_may_be_missing(tmp_path: Path) -> None:
     result = inspect(tmp_path, expected)
     assert problem(result, expected) is None
     assert (list(result.notebooks), list(result.refusals)) == ([NAME], ["second"])
-    assert result.repairs == [f"`{NAME}`: {notebook_file.BYTE_ORDER_MARK}"]
+    assert result.repairs == [f"`{NAME}`: {notebook_reader.BYTE_ORDER_MARK}"]
 
 
 # Other files.
@@ -542,27 +542,27 @@ def test_helpers_and_data_are_taken_along_and_litter_is_not_mentioned(tmp_path: 
 @pytest.mark.parametrize(
     ("path", "sentence"),
     [
-        ("numpy.py", submission_files.SHADOW),
-        ("json.py", submission_files.SHADOW),
-        ("numpy/__init__.py", submission_files.SHADOW),
-        ("lesson_tests.py", submission_files.SHADOW),
-        ("sitecustomize.py", submission_files.CONFIGURATION),
-        ("conftest.py", submission_files.CONFIGURATION),
-        ("nbgrader_config.py", submission_files.CONFIGURATION),
-        ("fast.cpython-311-x86_64-linux-gnu.so", submission_files.COMPILED),
-        ("numpy.pyc", submission_files.COMPILED),
-        ("x.pth", submission_files.COMPILED),
-        (".ipython/profile_default/startup/00.py", submission_files.HIDDEN_FILE),
-        (".env", submission_files.HIDDEN_FILE),
-        ("two\nlines", submission_files.ODD_NAME),
-        ("x.ipynb/a.txt", submission_files.FOLDER_NOTEBOOK),
+        ("numpy.py", file_survey.SHADOW),
+        ("json.py", file_survey.SHADOW),
+        ("numpy/__init__.py", file_survey.SHADOW),
+        ("lesson_tests.py", file_survey.SHADOW),
+        ("sitecustomize.py", file_survey.CONFIGURATION),
+        ("conftest.py", file_survey.CONFIGURATION),
+        ("nbgrader_config.py", file_survey.CONFIGURATION),
+        ("fast.cpython-311-x86_64-linux-gnu.so", file_survey.COMPILED),
+        ("numpy.pyc", file_survey.COMPILED),
+        ("x.pth", file_survey.COMPILED),
+        (".ipython/profile_default/startup/00.py", file_survey.HIDDEN_FILE),
+        (".env", file_survey.HIDDEN_FILE),
+        ("two\nlines", file_survey.ODD_NAME),
+        ("x.ipynb/a.txt", file_survey.FOLDER_NOTEBOOK),
     ],
 )
 def test_a_file_that_is_not_safe_is_left_out_and_named(tmp_path: Path, path: str, sentence: str) -> None:
     put(tmp_path, path)
     submit(tmp_path, lesson())
     result = inspect(tmp_path, EXPECTED, modules=["lesson_tests"])
-    top = path if sentence == submission_files.ODD_NAME else path.split("/")[0]
+    top = path if sentence == file_survey.ODD_NAME else path.split("/")[0]
     assert result.repairs == [sentence.replace("{}", f"`{top}`".replace("\n", "?"))]
     assert result.files == {}
     assert NAME in result.notebooks
@@ -570,7 +570,7 @@ def test_a_file_that_is_not_safe_is_left_out_and_named(tmp_path: Path, path: str
 
 @pytest.mark.parametrize("held", [True, False])
 def test_nothing_is_read_through_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: bool) -> None:
-    monkeypatch.setattr(open_folder, "HELD", held)  # a system that cannot hold a folder open looks at each name
+    monkeypatch.setattr(safe_open, "HELD", held)  # a system that cannot hold a folder open looks at each name
     secret = tmp_path / "secret"
     put(secret, "answers.csv")
     (secret / "lesson.ipynb").write_text(json.dumps(lesson()))
@@ -584,8 +584,8 @@ def test_nothing_is_read_through_a_link(tmp_path: Path, monkeypatch: pytest.Monk
     assert (result.files, result.notebooks) == ({}, {})
     assert "Links are not followed: `lesson.ipynb`" in result.refusals[NAME].instructor
     assert result.repairs == [
-        submission_files.LINK.replace("{}", "`all`, `answers.csv` and `lesson.ipynb`"),
-        submission_files.HARD_LINK.replace("{}", "`hard.csv`"),
+        file_survey.LINK.replace("{}", "`all`, `answers.csv` and `lesson.ipynb`"),
+        file_survey.HARD_LINK.replace("{}", "`hard.csv`"),
     ]
 
 
@@ -604,7 +604,7 @@ def test_pipes_and_sockets_are_left_out(tmp_path: Path, monkeypatch: pytest.Monk
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("socket")
         result = inspect(tmp_path, EXPECTED)
-    assert result.repairs == [submission_files.SPECIAL.replace("{}", "`pipe` and `socket`")]
+    assert result.repairs == [file_survey.SPECIAL.replace("{}", "`pipe` and `socket`")]
 
 
 def test_a_pipe_in_the_notebooks_place_does_not_make_the_grading_wait(tmp_path: Path) -> None:
@@ -616,7 +616,7 @@ def test_names_that_are_not_utf8_are_left_out(tmp_path: Path) -> None:
     submit(tmp_path, lesson())
     with open(os.fsencode(tmp_path) + b"/\xff\xfe.csv", "w"):
         pass
-    assert inspect(tmp_path, EXPECTED).repairs == [submission_files.ODD_NAME.replace("{}", "`??.csv`")]
+    assert inspect(tmp_path, EXPECTED).repairs == [file_survey.ODD_NAME.replace("{}", "`??.csv`")]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is unreadable for root")
@@ -626,7 +626,7 @@ def test_what_may_not_be_read_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "shut").chmod(0)
     result = submit(tmp_path, lesson())
     (tmp_path / "shut").chmod(0o700)
-    assert result.repairs == [submission_files.UNREADABLE.replace("{}", "`closed.csv` and `shut`")]
+    assert result.repairs == [file_survey.UNREADABLE.replace("{}", "`closed.csv` and `shut`")]
 
 
 def test_what_cannot_be_opened_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -640,7 +640,7 @@ def test_what_cannot_be_opened_is_left_out(tmp_path: Path, monkeypatch: pytest.M
     submit(tmp_path, lesson())
     monkeypatch.setattr(os, "open", closed)
     result = inspect(tmp_path, EXPECTED)
-    assert result.repairs == [submission_files.UNREADABLE.replace("{}", "`closed.csv` and `shut`")]
+    assert result.repairs == [file_survey.UNREADABLE.replace("{}", "`closed.csv` and `shut`")]
     assert "Permission denied" in result.refusals[NAME].instructor
 
 
@@ -666,7 +666,7 @@ def test_names_that_differ_in_capitals_do_not_overwrite_each_other(tmp_path: Pat
     put(tmp_path, "Data.csv", "data.csv")
     result = submit(tmp_path, lesson())
     assert result.files == {"Data.csv": 3}
-    assert result.repairs == [submission_files.TWINS.replace("{}", "`data.csv`")]
+    assert result.repairs == [file_survey.TWINS.replace("{}", "`data.csv`")]
 
 
 def test_a_name_cannot_carry_markup_into_a_sentence(tmp_path: Path) -> None:
@@ -685,7 +685,7 @@ def test_a_folder_cannot_be_the_time_of_submission(tmp_path: Path) -> None:
     put(tmp_path, "timestamp.txt/a")
     result = submit(tmp_path, lesson())
     assert (result.files, result.timestamp) == ({}, None)
-    assert result.repairs == [submission_files.FOLDER_TIMESTAMP.replace("{}", "`timestamp.txt`")]
+    assert result.repairs == [file_survey.FOLDER_TIMESTAMP.replace("{}", "`timestamp.txt`")]
 
 
 @pytest.mark.parametrize(
@@ -729,7 +729,7 @@ def test_the_clean_copy_holds_what_is_safe_and_nothing_else(tmp_path: Path) -> N
 def test_a_file_that_turns_into_a_link_is_not_copied(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: bool
 ) -> None:
-    monkeypatch.setattr(open_folder, "HELD", held)
+    monkeypatch.setattr(safe_open, "HELD", held)
     put(
         tmp_path,
         "secret.csv",

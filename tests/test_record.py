@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from grading.record import Earned
-from grading.summary import Outcome, table
+from nbjudge.autograde.scoring import Earned
+from nbjudge.autograde.summary import Outcome, table
 
 FLAGS = {"grade": True, "solution": False, "locked": True, "task": False}
 LABEL = {"schema_version": 3, "grade_id": "t", "points": 4, **FLAGS}

@@ -23,11 +23,11 @@ from nbgrader_students import SALT, answers, chosen_mistakes, course_for_them, d
 from tiny_course import LESSON, make_course, submit
 
 from autograde_tests import exercises
-from grading.errors import CannotGrade
-from grading.report import likeness, measures, mistakes, plots, tables, wording, write_report
-from grading.report.classroom import Answer, Classroom, Event, Exercise, Finding, Result, Student
-from grading.report.page import page
-from grading.submission.expected import ExpectedCell
+from nbjudge.errors import CannotGrade
+from nbjudge.intake.expected_cells import ExpectedCell
+from nbjudge.report import exports, formatting, item_analysis, mistakes, plots, similarity, write_report
+from nbjudge.report.model import Answer, Classroom, Event, Exercise, Finding, Result, Student
+from nbjudge.report.page import page
 from rnn_helpers.cards import Card
 from rnn_helpers.judging import Problem, Report
 
@@ -298,7 +298,7 @@ def test_a_class_that_nbgrader_graded_is_told_its_mistakes_by_name(tmp_path):
 
 class TestMeasures:
     def test_difficulty_is_the_mean_share_of_the_points(self):
-        first, second = measures.items(a_class([[4, 0], [2, 1], [0, 1]], 4, 2))
+        first, second = item_analysis.items(a_class([[4, 0], [2, 1], [0, 1]], 4, 2))
         assert (first.difficulty, second.difficulty) == (pytest.approx(0.5), pytest.approx(1 / 3))
 
     def test_discrimination_is_the_correlation_with_the_points_of_the_others(self):
@@ -314,7 +314,7 @@ class TestMeasures:
             [1, 2, 1],
             [3, 0, 1],
         ]
-        got = [item.discrimination for item in measures.items(a_class(points, 4, 2, 1))]
+        got = [item.discrimination for item in item_analysis.items(a_class(points, 4, 2, 1))]
         columns = list(zip(*points, strict=True))
         for place, value in enumerate(got):
             mine = columns[place]
@@ -323,34 +323,34 @@ class TestMeasures:
 
     def test_below_ten_students_no_discrimination_is_claimed(self):
         few, enough = random_class(9), random_class(10)
-        assert {item.discrimination for item in measures.items(few)} == {None}
+        assert {item.discrimination for item in item_analysis.items(few)} == {None}
         assert "needs at least 10 students" in text_of(page(few))
-        assert None not in {item.discrimination for item in measures.items(enough)}
+        assert None not in {item.discrimination for item in item_analysis.items(enough)}
 
     def test_where_all_have_the_same_points_no_discrimination_is_claimed(self):
-        items = measures.items(a_class([[4, number % 3] for number in range(12)], 4, 2))
+        items = item_analysis.items(a_class([[4, number % 3] for number in range(12)], 4, 2))
         assert [item.why_not for item in items] == ["everyone has the same points"] * 2
 
     def test_an_exercise_that_waits_for_a_human_has_no_difficulty_and_is_in_no_rest(self):
         room = random_class(12)
         waits = room.exercises[2]
-        before = [item.discrimination for item in measures.items(room)]
+        before = [item.discrimination for item in item_analysis.items(room)]
         room.students[0].results[waits] = Result(0.0, waiting=True)
-        items = measures.items(room)
+        items = item_analysis.items(room)
         assert (items[2].difficulty, items[2].discrimination) == (None, None)
         assert items[2].reading == "1 of 12 wait to be graded by hand"
         others = a_class(
             [[it.score for key, it in student.results.items() if key != waits] for student in room.students], *[4.0] * 5
         )
         assert [item.discrimination for item in items if item.exercise != waits] == [
-            pytest.approx(item.discrimination) for item in measures.items(others)
+            pytest.approx(item.discrimination) for item in item_analysis.items(others)
         ]
         assert items[0].discrimination != pytest.approx(before[0])
 
     def test_who_was_refused_does_not_make_the_exercises_hard(self):
         room = a_class([[4.0], [4.0], [0.0]], 4)
         room.students[2].refused = ["Not JSON."]
-        assert measures.items(room)[0].difficulty == 1.0
+        assert item_analysis.items(room)[0].difficulty == 1.0
 
     @pytest.mark.parametrize(
         ("number", "rows_shown"),
@@ -358,24 +358,24 @@ class TestMeasures:
     )
     def test_the_map_has_a_row_for_each_student_until_they_are_put_together(self, number, rows_shown):
         room = random_class(number)
-        shown = measures.score_map(room)
+        shown = item_analysis.score_map(room)
         assert shown.shares.shape == (rows_shown, 6)
         assert sum(shown.sizes) == number
         means = np.average(shown.shares, axis=0, weights=shown.sizes)
-        assert means == pytest.approx([item.difficulty for item in measures.items(room)])
+        assert means == pytest.approx([item.difficulty for item in item_analysis.items(room)])
         totals = shown.shares.sum(axis=1)
         assert (np.diff(totals) < 1e-9).all()  # the best on top
         assert ("put together by rank" in text_of(page(room))) == (number > 200)
 
     def test_the_histogram_counts_everyone_once_with_round_edges(self):
-        counts, edges = measures.histogram([0, 0.4, 5, 19.99, 20], 0, 20)
+        counts, edges = item_analysis.histogram([0, 0.4, 5, 19.99, 20], 0, 20)
         assert counts.sum() == 5
         assert (edges[0], edges[-1], edges[1]) == (0, 20, 1)
         assert (counts[0], counts[5], counts[19]) == (2, 1, 2)
 
     @pytest.mark.parametrize("high", [1e-9, 0.5, 3, 7, 1000, 12345.6])
     def test_every_value_has_a_bar(self, high):
-        counts, edges = measures.histogram([0.0, high / 3, high], 0.0, high)
+        counts, edges = item_analysis.histogram([0.0, high / 3, high], 0.0, high)
         assert counts.sum() == 3
         assert edges[0] <= 0 <= high <= edges[-1] + 1e-12
         assert len(counts) <= 21
@@ -385,7 +385,7 @@ class TestMeasures:
         one, two = room.exercises
         for student, sentence in zip(room.students, ["a", "b", "b", "b"], strict=True):
             student.findings = {one: Finding(sentence, known=True), two: Finding("a", known=True)}
-        counted = [(it.exercise, it.sentence, it.students) for it in measures.mistakes(room)]
+        counted = [(it.exercise, it.sentence, it.students) for it in item_analysis.mistakes(room)]
         assert counted == [
             (one, "b", ("s002", "s003", "s004")),
             (one, "a", ("s001",)),
@@ -462,9 +462,9 @@ class TestLikeness:
     BLANK = ExpectedCell("double", "solution", "code", 0.0, "def double(x):\n    raise NotImplementedError()", False)
     WHY = ExpectedCell("why", "manual", "markdown", 2.0, "YOUR ANSWER HERE", False)
 
-    def comparison(self, reference: str = "def double(x):\n    return 2 * x") -> likeness.Comparison:
+    def comparison(self, reference: str = "def double(x):\n    return 2 * x") -> similarity.Comparison:
         blank = {self.PLACE: self.BLANK, ("lesson", "why"): self.WHY}
-        return likeness.Comparison(blank, {self.PLACE: reference})
+        return similarity.Comparison(blank, {self.PLACE: reference})
 
     def test_other_names_comments_and_layout_make_no_other_answer(self):
         comparison = self.comparison()
@@ -515,26 +515,26 @@ class TestLikeness:
         assert one == two
         assert comparison.answer("lesson", "why", "Because.") is None
 
-    def of(self, *held: dict[str, str]) -> tuple[list[likeness.Group], int]:
+    def of(self, *held: dict[str, str]) -> tuple[list[similarity.Group], int]:
         students = [
             Student(f"s{n:03d}", answers={("l", cell): Answer(key, 80) for cell, key in them.items()})
             for n, them in enumerate(held, start=1)
         ]
-        return likeness.groups(students)
+        return similarity.groups(students)
 
     def test_two_who_share_more_stand_first(self):
         found, common = self.of(
             {"a": "1"}, {"a": "1"}, {"a": "2", "b": "3"}, {"a": "2", "b": "3"}, {"a": "9", "b": "8"}
         )
         assert found == [
-            likeness.Group(("s003", "s004"), ("a", "b")),
-            likeness.Group(("s001", "s002"), ("a",)),
+            similarity.Group(("s003", "s004"), ("a", "b")),
+            similarity.Group(("s001", "s002"), ("a",)),
         ]
         assert common == 0
 
     def test_two_who_share_several_answers_each_with_others_are_found(self):
         found, _ = self.of({"a": "1", "b": "2"}, {"a": "1", "b": "2"}, {"a": "1"}, {"b": "2"})
-        assert found[0] == likeness.Group(("s001", "s002"), ("a", "b"))
+        assert found[0] == similarity.Group(("s001", "s002"), ("a", "b"))
 
     def test_an_answer_that_many_share_is_counted_and_not_listed(self):
         assert self.of(*[{"a": "1"}] * 4, *[{}] * 10) == ([], 1)
@@ -567,7 +567,7 @@ class TestPlots:
         assert "Points and students: 0 to 0.5: 1; 1 to 1.5: 2; 9.5 to 10: 1." in svg
 
     def test_the_map_says_its_thirds(self):
-        shown = measures.score_map(a_class([[4.0], [2.0], [0.0]], 4))
+        shown = item_analysis.score_map(a_class([[4.0], [2.0], [0.0]], 4))
         assert "task_1: best third 100 %, middle third 50 %, last third 0 %" in plots.class_map(shown, ["task_1"])
 
     def test_colours_are_the_page_s_own(self):
@@ -627,7 +627,7 @@ class TestTables:
         room = random_class(3)
         room.students[0].names = ("Ada", "L", "", "4711")
         room.students[1].penalty = 1.0
-        tables.write_tables(room, tmp_path)
+        exports.write_tables(room, tmp_path)
         header, possible, first, second, _ = rows(tmp_path / "canvas.csv")
         assert header == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "01_tiny"]
         assert possible == ["    Points Possible", "", "", "", "", "24.0"]
@@ -637,7 +637,7 @@ class TestTables:
     def test_moodle_gets_what_it_finds_students_by(self, tmp_path):
         room = random_class(2)
         room.students[0].names = ("A", "B", "a@example.org", "")
-        tables.write_tables(room, tmp_path)
+        exports.write_tables(room, tmp_path)
         header, first, _ = rows(tmp_path / "moodle.csv")
         assert header == ["First name", "Last name", "ID number", "Email address", "01_tiny"]
         assert first[:4] == ["A", "B", "s001", "a@example.org"]
@@ -645,34 +645,34 @@ class TestTables:
     def test_a_penalty_takes_no_more_than_there_is(self):
         room = a_class([[1.0]], 4)
         room.students[0].penalty = 9.0
-        assert tables.moodle(room)[1][4] == 0.0
+        assert exports.moodle(room)[1][4] == 0.0
 
     @pytest.mark.parametrize(
         "text", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", " =1", "\n@x", "\uff1d1", "\0=1", *ODD[:1]]
     )
     def test_no_cell_begins_like_a_formula(self, text):
-        safe = wording.cell(text)
+        safe = formatting.cell(text)
         assert safe.startswith("'") or safe[0] == "?"
-        assert wording.cell(-1.5) == -1.5
+        assert formatting.cell(-1.5) == -1.5
 
     @pytest.mark.parametrize(
         "text", ["x;=1+1", "x; -1", ";@x", 'a";+1', "a;'=1", "=1;=2", "x;\t=1", "x;;=1", "x;\uff1d1"]
     )
     def test_no_column_begins_like_a_formula_where_a_semicolon_separates(self, text):
-        columns = [column.strip("\"' \t") for column in wording.cell(text).split(";")]
+        columns = [column.strip("\"' \t") for column in formatting.cell(text).split(";")]
         assert [
-            column for column in wording.cell(text).split(";") if column.strip('" ').startswith(wording.FORMULA)
+            column for column in formatting.cell(text).split(";") if column.strip('" ').startswith(formatting.FORMULA)
         ] == []
         assert columns == [column.strip("\"' \t") for column in text.split(";")]  # nothing is lost
 
     def test_a_semicolon_before_a_word_stays(self):
-        assert wording.cell("a; b;c") == "a; b;c"
+        assert formatting.cell("a; b;c") == "a; b;c"
 
     def test_no_text_of_a_hostile_class_is_a_formula_in_any_table(self, tmp_path):
         room = hostile_class()
         for student, name in zip(room.students, ODD, strict=False):
             student.id = name
-        tables.write_tables(room, tmp_path)
+        exports.write_tables(room, tmp_path)
         for name in ("scores.csv", "canvas.csv", "moodle.csv"):
             cells = [cell for row in rows(tmp_path / name) for cell in row]
             assert len(cells) > 30
@@ -683,19 +683,19 @@ class TestTables:
 
 class TestWords:
     def test_names_are_short_and_seen(self):
-        assert wording.name("a\tb\x07\u202e") == "a b??"
-        assert len(wording.name("x" * 500)) == 40
-        assert wording.name("") == "(no name)"
+        assert formatting.name("a\tb\x07\u202e") == "a b??"
+        assert len(formatting.name("x" * 500)) == 40
+        assert formatting.name("") == "(no name)"
 
     @pytest.mark.parametrize(
         ("seconds", "said"), [(0.424, "0.42 s"), (12.34, "12.3 s"), (125, "2 min 5 s"), (12_000, "3 h 20 min")]
     )
     def test_times_are_read_easily(self, seconds, said):
-        assert wording.duration(seconds) == said
+        assert formatting.duration(seconds) == said
 
     @pytest.mark.parametrize(("value", "said"), [(3.0, "3"), (3.5, "3.5"), (1 / 3, "0.33"), (-0.0, "0"), (20.0, "20")])
     def test_numbers_have_no_zeros_at_their_end(self, value, said):
-        assert wording.number(value) == said
+        assert formatting.number(value) == said
 
     def test_the_date_of_the_newest_grade_stands_in_the_head(self):
         room = random_class(3)

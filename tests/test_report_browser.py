@@ -12,8 +12,8 @@ from feedback_pages import HOSTILE_HTML
 from selenium import webdriver
 from test_report import a_class, hostile_class, random_class
 
-from grading.report.classroom import Event, Finding
-from grading.report.page import page
+from nbjudge.report.model import Event, Finding
+from nbjudge.report.page import page
 
 pytestmark = [
     pytest.mark.browser,

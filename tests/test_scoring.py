@@ -40,7 +40,9 @@ ERRORS = {
     "a skipped test": "import unittest\ndef f(x): raise unittest.SkipTest('later')",
     "a cancelled task": "import asyncio\ndef f(x): raise asyncio.CancelledError",
     "without a message": "class Mute(Exception):\n    def __str__(self): raise self\ndef f(x): raise Mute",
-    "of the grader's own": "from grading.judge.link import SubmissionError\ndef f(x): raise SubmissionError('passed')",
+    "of the grader's own": (
+        "from nbjudge.judge.rpc_client import SubmissionError\ndef f(x): raise SubmissionError('passed')"
+    ),
 }
 CELLS = {
     "plain": "assert f(1.0) == 0.5",

@@ -8,9 +8,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from grading.judge.plans import _merged
-from grading.judge.spare import TAG, spared
-from grading.judge.split import GIVEN, Source
+from nbjudge.execution.demonstrations import TAG, spared
+from nbjudge.execution.name_analysis import GIVEN, Source
+from nbjudge.execution.plan import _merged
 
 DEMONSTRATION = "losses = [1, 2]\nprint(losses)"
 

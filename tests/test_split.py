@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from grading.judge.split import ANSWER, GIVEN, TEST, Plan, Source
+from nbjudge.execution.name_analysis import ANSWER, GIVEN, TEST, Plan, Source
 
 
 def needs(*cells: tuple[str, str]):

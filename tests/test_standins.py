@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grading.judge import judging
-from grading.judge.answering import Service
-from grading.judge.link import SubmissionError
-from grading.judge.standins import StandIn
+from nbjudge.judge import namespace
+from nbjudge.judge.proxies import StandIn
+from nbjudge.judge.rpc_client import SubmissionError
+from nbjudge.judge.rpc_server import Service
 
 ANSWERS = '''
 import collections
@@ -124,9 +124,9 @@ def names(service: Service, tmp_path: Path) -> Iterator[dict[str, Any]]:
     path = service.waiting.getsockname()
     found: dict[str, Any] = {}
     wanted = [name for name in service.objects[0] if not name.startswith("__")]
-    judging.begin(found, path, ["Vector"], [], wanted, [])
+    namespace.begin(found, path, ["Vector"], [], wanted, [])
     yield found
-    judging.end()
+    namespace.end()
     thread.join()
 
 
@@ -286,20 +286,20 @@ def test_a_type_that_is_claimed_is_believed_as_a_type_and_no_further(names):
 
 def test_a_stand_in_outside_of_a_test_says_so(service, tmp_path, names):
     kept = names["double"]
-    judging.end()
+    namespace.end()
     with pytest.raises(SubmissionError, match="outside of a test"):
         kept(1)
 
 
 def test_they_meet_at_a_port_where_there_are_no_unix_sockets(tmp_path, monkeypatch):
-    monkeypatch.setattr("grading.judge.sockets.UNIX", False)
+    monkeypatch.setattr("nbjudge.judge.transport.UNIX", False)
     service, found = Service(str(tmp_path / "judge"), {"double": lambda x: 2 * x}), dict[str, Any]()
     with service.waiting:
         thread = threading.Thread(target=service.serve)
         thread.start()
-        judging.begin(found, str(tmp_path / "judge"), [], [], ["double"], [])
+        namespace.begin(found, str(tmp_path / "judge"), [], [], ["double"], [])
         assert found["double"](np.arange(3)).tolist() == [0, 2, 4]
-        judging.end()
+        namespace.end()
         thread.join()
 
 
@@ -363,9 +363,9 @@ def test_a_malicious_reply_is_an_error_of_the_submissions(tmp_path, reply):
     thread = answer_once(tmp_path / "judge", reply)
     try:
         with pytest.raises(SubmissionError):
-            judging.begin({}, str(tmp_path / "judge"), [], [], ["f"], [])
+            namespace.begin({}, str(tmp_path / "judge"), [], [], ["f"], [])
     finally:
-        judging.end()
+        namespace.end()
         thread.join()
 
 
@@ -385,11 +385,11 @@ def test_a_claimed_class_of_error_is_taken_only_where_it_is_harmless(tmp_path, c
     thread = answer_once(tmp_path / "judge", frame_of(json.dumps(reply)))
     try:
         with pytest.raises(kind) as caught:
-            judging.begin({}, str(tmp_path / "judge"), [], [], ["f"], [])
+            namespace.begin({}, str(tmp_path / "judge"), [], [], ["f"], [])
         assert isinstance(caught.value, SubmissionError)
         assert not isinstance(caught.value, (KeyboardInterrupt, SystemExit))  # which would end the judge
     finally:
-        judging.end()
+        namespace.end()
         thread.join()
 
 

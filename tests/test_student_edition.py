@@ -15,7 +15,7 @@ from tools.rules import read_lessons
 from tools.student_edition import AnswerInside, require_no_answers, student_files, write_archive
 
 LESSON = "01_recurrence"
-FORBIDDEN_FOLDERS = {"solutions", "autograde_tests", "grading", "source", "tests", "benchmarks", ".git"}
+FORBIDDEN_FOLDERS = {"solutions", "autograde_tests", "nbjudge", "source", "tests", "benchmarks", ".git"}
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_a_student_installs_it_in_an_empty_folder_and_solves_lesson_01(tmp_path,
 
     home = run(python, "-c", "import rnn_helpers; print(rnn_helpers.__file__)").strip()
     assert Path(home).is_relative_to(course), "the helpers are those of the archive"
-    answers = "import importlib.util as u; print([u.find_spec(n) for n in ('autograde_tests', 'grading')])"
+    answers = "import importlib.util as u; print([u.find_spec(n) for n in ('autograde_tests', 'nbjudge')])"
     assert run(python, "-c", answers).strip() == "[None, None]"
 
     run(python, "-c", "from pathlib import Path; from tools.work import copy_missing; copy_missing(Path.cwd())")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from grading import globbing
-from grading.judge.judge import _judges_environment
-from grading.surroundings import TEMPORARY_HOME, provide_home
+from nbjudge import globbing
+from nbjudge.environment import TEMPORARY_HOME, provide_home
+from nbjudge.judge.process import _judges_environment
 from rnn_helpers import environment
 from rnn_helpers.progress import progress, record
 from tools import lab, surroundings

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grading.judge import wire
-from grading.judge.wire import CannotCross, Decoder, Encoder, WireError, pack, receive
+from nbjudge.judge import codec
+from nbjudge.judge.codec import CannotCross, Decoder, Encoder, WireError, pack, receive
 
 Point = collections.namedtuple("Point", ["x", "y"])
 STRUCTURED = np.array([(1, 2.5, "ab")], dtype=[("n", "i4"), ("v", "f8", (2,)), ("s", "U3")])
@@ -120,7 +120,7 @@ def test_texts_of_any_length_arrive_as_texts():
     assert across(array).tolist() == ["a", "bcd"]
 
 
-@pytest.mark.parametrize("name", wire._GENERATORS)
+@pytest.mark.parametrize("name", codec._GENERATORS)
 def test_a_random_generator_goes_on_where_it_was(name):
     generator = np.random.Generator(getattr(np.random, name)(3))
     generator.normal(size=5)
@@ -253,7 +253,7 @@ def _received(sent: bytes) -> Any:
     return Decoder(buffers).value(tree)
 
 
-TAGS = st.sampled_from([*wire._DECODE, "object", "known", "instance", "function", "error"])
+TAGS = st.sampled_from([*codec._DECODE, "object", "known", "instance", "function", "error"])
 LEAVES = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["<f8", "|O", "C"])
 )

@@ -11,8 +11,8 @@ from nbgrader.api import Gradebook
 from nbgrader_course import nbgrader
 from tiny_course import LESSON, cell, release, submit
 
-from grading.box.box import missing_layers
-from grading.box.withheld import WithheldFinder, readable_without, withheld_files
+from nbjudge.sandbox.sandbox import missing_layers
+from nbjudge.sandbox.withheld import WithheldFinder, readable_without, withheld_files
 
 POINTS = 2
 CORE = "def mean(values):\n    return sum(values) / len(values)\n"

@@ -16,8 +16,8 @@ import pytest
 import zmq
 from jupyter_client.session import Session
 
-from grading.judge.channels import Channel, Listener, ReplyChannel, Unreadable
-from grading.judge.zmtp import COST, GREETING, Connection, Parser, ProtocolError, _frames, _ready
+from nbjudge.execution.channels import Channel, Listener, ReplyChannel, Unreadable
+from nbjudge.execution.zmtp import COST, GREETING, Connection, Parser, ProtocolError, _frames, _ready
 
 MOST = 10_000
 HELLO = GREETING + _ready("PUB", b"")

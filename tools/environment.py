@@ -26,9 +26,13 @@ MAKES_ENVIRONMENTS = "import sys, venv, ensurepip; print('%d.%d' % sys.version_i
 # Folders are compared by that Python: two of them need not agree on how to read a name that is not ASCII.
 IS_THE_ENVIRONMENT = "import os, sys; print('%d.%d' % sys.version_info[:2]); "
 IS_THE_ENVIRONMENT += "sys.exit(not os.path.samefile(sys.prefix, sys.argv[1]))"
-HAS_THE_COURSE = "import os, sys, importlib.util as u; spec = u.find_spec('rnn_helpers'); "
-HAS_THE_COURSE += "sys.exit(not (spec and os.path.samefile(os.path.dirname(spec.origin), sys.argv[1])))"
-INPUTS = ["pyproject.toml", "constraints.txt"]
+HAS_THE_COURSE = (
+    "import os, sys, importlib.util as u; specs = [u.find_spec(os.path.basename(p)) for p in sys.argv[1:]]; "
+)
+HAS_THE_COURSE += "folders = [os.path.dirname(spec.origin) if spec else '' for spec in specs]; "
+HAS_THE_COURSE += "sys.exit(not all(folders) or not all(map(os.path.samefile, folders, sys.argv[1:])))"
+INPUTS = ["pyproject.toml", "constraints.txt", "nbjudge/pyproject.toml"]
+ENGINE = "nbjudge"  # a package of its own, which the student edition comes without
 # pip's settings say where packages come from and how they are fetched, which is the machine's to say, and what is
 # installed where, which is ours.
 PIPS_OWN = ["index_url", "extra_index_url", "find_links", "no_index", "proxy", "cert", "client_cert", "trusted_host"]
@@ -178,7 +182,8 @@ def _stamp(dev: bool) -> Dict[str, Any]:
 
 def _inputs() -> str:
     """Return what tells one state of the list of requirements from another."""
-    return hashlib.sha256(b"\0".join((ROOT / name).read_bytes() for name in INPUTS)).hexdigest()
+    files = [ROOT / name for name in INPUTS if (ROOT / name).is_file()]
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _is_whole(stamp: Dict[str, Any]) -> bool:
@@ -190,7 +195,17 @@ def _is_whole(stamp: Dict[str, Any]) -> bool:
 
 def _has_the_course() -> bool:
     """Return whether the environment imports this course, not one in another folder."""
-    return _said_by([str(venv_python()), "-I", "-c", HAS_THE_COURSE, str(ROOT / "rnn_helpers")]) is not None
+    packages = [ROOT / "rnn_helpers", *([ROOT / ENGINE / "src" / ENGINE] if _has_engine() else [])]
+    return _said_by([str(venv_python()), "-I", "-c", HAS_THE_COURSE, *map(str, packages)]) is not None
+
+
+def _has_engine() -> bool:
+    return (ROOT / ENGINE / "pyproject.toml").is_file()
+
+
+def _editable(course: str) -> List[str]:
+    """Return pip's options for the course, "." or ".[dev]", and for its engine where that is beside it."""
+    return ["-e", course, *(["-e", "./" + ENGINE] if _has_engine() else [])]
 
 
 def _require_write_permission() -> None:
@@ -314,7 +329,7 @@ def _install(dev: bool, report: Dict[str, Any], pins_changed: bool) -> None:
         return
     print("Installing the course; the first time this loads about 1 GB and takes some minutes.", flush=True)
     # Compiled now, whatever pip's settings say: without .pyc files each import of TensorFlow costs seconds more.
-    if _pip(["--compile", "-c", "constraints.txt", "-e", ".[dev]" if dev else "."]) != 0:
+    if _pip(["--compile", "-c", "constraints.txt", *_editable(".[dev]" if dev else ".")]) != 0:
         raise EnvironmentProblem(
             "The installation did not finish; pip's lines above say why. "
             "Check the network and the space on the disk, then run the same command again: what is done is kept."
@@ -323,7 +338,7 @@ def _install(dev: bool, report: Dict[str, Any], pins_changed: bool) -> None:
 
 def _install_course() -> bool:
     """Install the course into an environment that has all else, without the network; return whether that went well."""
-    options = ["--no-index", "--no-deps", "--no-build-isolation", "-e", "."]
+    options = ["--no-index", "--no-deps", "--no-build-isolation", *_editable(".")]
     # Not shown: where it fails, there is another way, whose lines say more.
     return _said_by([str(venv_python()), "-m", "pip", "install", "--disable-pip-version-check", *options]) is not None
 

@@ -26,10 +26,17 @@ from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-COURSE_PACKAGES = ("rnn_helpers", "autograde_tests", "grading")  # the student edition has the first alone
+COURSE_PACKAGES = {  # name -> folder; the student edition has the first alone
+    "rnn_helpers": "rnn_helpers",
+    "autograde_tests": "autograde_tests",
+    "rnn_course": "rnn_course",
+    "nbjudge": "nbjudge/src/nbjudge",
+}
+PROJECTS = ("pyproject.toml", "nbjudge/pyproject.toml")
+DISTRIBUTIONS = ("rnn_course-", "nbgrader_judge-")
 PYC_HEADER = 16  # bytes before the code
 LONGEST_SHEBANG = 127  # what every Linux reads of a first line
 
@@ -129,7 +136,7 @@ def _difference(file: File, site: Path) -> str:
 
 
 def _is_of_the_course(path: Path) -> bool:
-    return path.name.startswith("__editable__") or path.parent.name.startswith("rnn_course-")
+    return path.name.startswith("__editable__") or path.parent.name.startswith(DISTRIBUTIONS)
 
 
 def leftovers(site: Path) -> Iterator[Path]:
@@ -225,8 +232,10 @@ def unsatisfied(root: Path, extras: Iterable[str] = ()) -> tuple[list[str], list
         from packaging.specifiers import SpecifierSet
     except ImportError:
         return ["packaging is missing"], []
-    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    texts = [*project["dependencies"], *(text for extra in extras for text in project["optional-dependencies"][extra])]
+    texts = []
+    for project in _projects(root):
+        optional = project.get("optional-dependencies", {})
+        texts += [*project["dependencies"], *(text for extra in extras for text in optional.get(extra, ()))]
     pins = _pins(root / "constraints.txt")
     unmet, unpinned, seen = [], [], set()
     waiting = [(Requirement(text), "") for text in texts]
@@ -262,8 +271,8 @@ def _pins(file: Path) -> dict[str, str]:
 
 def misplaced_course(root: Path) -> str:
     """Return "" when programs outside of the course's folder import this course, else what they get."""
-    for package in COURSE_PACKAGES:
-        if not (root / package / "__init__.py").is_file():
+    for package, folder in COURSE_PACKAGES.items():
+        if not (root / folder / "__init__.py").is_file():
             continue
         spec = find_spec(package)
         if spec is None or not spec.origin:
@@ -271,16 +280,28 @@ def misplaced_course(root: Path) -> str:
         place = Path(spec.origin).parent
         if not place.is_dir():
             return f"{package} is installed from {place}, which is not there"
-        if not os.path.samefile(place, root / package):
+        if not os.path.samefile(place, root / folder):
             return f"{package} is installed from {place}"
-    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return next(filter(None, map(_outdated, _projects(root))), "")
+
+
+def _projects(root: Path) -> list[dict[str, Any]]:
+    files = [root / name for name in PROJECTS if (root / name).is_file()]
+    return [tomllib.loads(file.read_text(encoding="utf-8"))["project"] for file in files]
+
+
+def _outdated(project: dict[str, Any]) -> str:
+    """Return "" when a project is installed as its pyproject.toml has it, else what is wrong."""
     try:
-        course = distribution(project["name"])
-        programs = {entry.name: entry.value for entry in course.entry_points if entry.group == "console_scripts"}
+        installed = distribution(project["name"])
     except PackageNotFoundError:
         return f"{project['name']} is not installed"
-    if (course.version, programs) != (project["version"], project.get("scripts", {})):
-        return f"{project['name']} {course.version} was installed from an older pyproject.toml"
+    wanted = {"console_scripts": project.get("scripts", {}), **project.get("entry-points", {})}
+    present = {
+        group: {entry.name: entry.value for entry in installed.entry_points if entry.group == group} for group in wanted
+    }
+    if (installed.version, present) != (project["version"], wanted):
+        return f"{project['name']} {installed.version} was installed from an older pyproject.toml"
     return ""
 
 

@@ -17,7 +17,7 @@ FOLDERS: tuple[str, ...] = (
     "MPLCONFIGDIR",
 )
 FOLDERS += ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "TMPDIR")
-COURSE_PACKAGES = {"rnn_helpers", "autograde_tests", "grading"}
+COURSE_PACKAGES = {"rnn_helpers", "autograde_tests", "nbjudge"}
 
 
 def drop_interpreter_settings(environ: MutableMapping[str, str], root: Path) -> tuple[bool, list[str]]:

@@ -76,7 +76,7 @@ ATTACKS = [
     shadow("own ipykernel_launcher", "ipykernel_launcher.py", UNDESERVED),
     shadow("own IPython", "IPython/__init__.py", UNDESERVED),
     shadow("own zmq", "zmq.py", UNDESERVED),
-    shadow("own grading", "grading/__init__.py", UNDESERVED),
+    shadow("own nbjudge", "nbjudge/__init__.py", UNDESERVED),
     shadow("own json", "json.py", UNDESERVED),
     shadow("sitecustomize", "sitecustomize.py", PATCH + UNDESERVED),
     shadow("usercustomize", "usercustomize.py", PATCH + UNDESERVED),

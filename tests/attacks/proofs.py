@@ -11,7 +11,7 @@ class Quiet:
     __hash__ = lambda s: 0
 def quit_quietly(): raise type('Quiet', (bdb.BdbQuit,), {})
 """
-UNBOUNDED = "import grading.judge.describing as d; d.FRAMES = d.MESSAGE = 1 << 27"
+UNBOUNDED = "import nbjudge.judge.introspection as d; d.FRAMES = d.MESSAGE = 1 << 27"
 LOVES_FOUR = """class N(float):
     __add__ = __radd__ = lambda s, o: 4
     __eq__ = lambda s, o: True"""
@@ -45,9 +45,13 @@ ATTACKS = [
     cheat("an iterator that quits quietly", f"{QUIT}def g(*a):\n    yield from map(quit_quietly, a)\n{ALL}g"),
     raising("large error", "ValueError('x' * 2_000_000)"),
     raising(
-        "very large error", "ValueError('x' * 60_000_000)", "import grading.judge.describing as d; d.MESSAGE = 1 << 27"
+        "very large error",
+        "ValueError('x' * 60_000_000)",
+        "import nbjudge.judge.introspection as d; d.MESSAGE = 1 << 27",
     ),
-    raising("large traceback", "ValueError()", "import grading.judge.describing as d; d.FRAMES = d.MESSAGE = 1 << 27"),
+    raising(
+        "large traceback", "ValueError()", "import nbjudge.judge.introspection as d; d.FRAMES = d.MESSAGE = 1 << 27"
+    ),
     raising("large class name", "type('x' * 3_000_000, (ValueError,), {})()"),
     cheat("error after a full cell", f"def fails(*a, **k):\n    {BRIM}\n    raise ValueError\n{ALL}fails"),
     raising("unencodable error", "ValueError('\\ud800')"),
@@ -66,7 +70,7 @@ ATTACKS = [
     moving("moves what it was lent", "np.copyto(values, flat); values.flags.writeable = False"),
     moving(
         "says that its argument moved",
-        "import grading.judge.answering as a; s = a.__dict__['service']; s._seen = lambda v: next(n)\n"
+        "import nbjudge.judge.rpc_server as a; s = a.__dict__['service']; s._seen = lambda v: next(n)\n"
         "    s._changed = lambda v, e: e.tree(flat)\n    n = iter(range(9))",
     ),
     credit("credit in an array", "np.array([-1, -1])"),

@@ -6,7 +6,7 @@ Nothing in that process is trusted, so all of it may be replaced: here each answ
 from .corpus import Attack, cheat, liar
 from .course import WRONG
 
-FIND = """import grading.judge.answering as there, json, struct, time, threading
+FIND = """import nbjudge.judge.rpc_server as there, json, struct, time, threading
 def packed(tree, *buffers, text=None):
     text = json.dumps(tree).encode() if text is None else text
     sizes = b''.join(struct.pack('<Q', len(b)) for b in buffers)
@@ -199,7 +199,7 @@ ATTACKS = [
     ),
     does(
         "module removed",
-        "import sys\nfor name in [n for n in sys.modules if n.startswith('grading')]:\n    del sys.modules[name]",
+        "import sys\nfor name in [n for n in sys.modules if n.startswith('nbjudge')]:\n    del sys.modules[name]",
     ),
     does(
         "expected values from requests",

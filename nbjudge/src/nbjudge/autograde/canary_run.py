@@ -1,0 +1,145 @@
+"""Grade the solution, the blank lesson and two cheats as the class is graded, in a folder that is thrown away.
+
+The gradebook is a copy of the class's, so the cells that they are held to are the class's, and nothing of what
+happens here reaches a student's marks.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import logging
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbconvert.filters import strip_ansi
+from nbgrader.api import Gradebook
+from nbgrader.converters.base import NbGraderException
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Config, PyFileConfigLoader
+from traitlets.utils.importstring import import_item
+
+from nbjudge.autograde.cheat import CHEATS, cheat_in
+from nbjudge.autograde.gradebook import gradebook_file
+from nbjudge.errors import CannotGrade
+from nbjudge.execution.preprocessor import Run
+from nbjudge.execution.workers import Workers
+from nbjudge.sandbox.scratch import scratch
+
+SOLUTION, BLANK = "canary-solution", "canary-blank"
+SHOWN_LINES = 8  # of what a cell printed: enough for an error and its cause
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one canary earned in one test cell; `earned` is None when the cell was never graded."""
+
+    canary: str
+    cell: str
+    earned: float | None
+    points: float
+    printed: str
+
+    @property
+    def wanted(self) -> float:
+        """Return the only score that lets the grading begin."""
+        return self.points if self.canary == SOLUTION else 0.0
+
+
+def settings_without_hooks(course: Path) -> Config:
+    """Read nbgrader_config.py, less its hooks: a canary must not send canaries."""
+    settings = copy.deepcopy(PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config())
+    for converter in (settings.BaseConverter, settings.Autograde):
+        for hook in ("pre_convert_hook", "post_convert_hook"):
+            converter.pop(hook, None)
+    return settings
+
+
+def canaries(settings: Config) -> tuple[str, ...]:
+    """Return who goes ahead: the cheats only where tests are judged from outside; else they would always score."""
+    steps = [
+        import_item(step) if isinstance(step, str) else step for step in settings.Autograde.autograde_preprocessors
+    ]
+    return (SOLUTION, BLANK, *CHEATS) if any(issubclass(step, Run) for step in steps) else (SOLUTION, BLANK)
+
+
+def rehearse(settings: Config, assignment: str, workers: Workers | None = None) -> list[Score]:
+    """Autograde the canaries of an assignment and return their scores."""
+    course = CourseDirectory(config=settings)
+    with tempfile.TemporaryDirectory(prefix="canaries-", dir=scratch()) as folder:
+        for canary in canaries(settings):
+            step = course.source_directory if canary == SOLUTION else course.release_directory
+            submitted = Path(folder, "submitted", canary, assignment)
+            shutil.copytree(course.format_path(step, ".", assignment), submitted)
+            if canary in CHEATS:
+                cheat_in(submitted, CHEATS[canary])
+        gradebook = Path(folder, "gradebook.db")
+        _copy_database(gradebook_file(course.db_url), gradebook)
+        cage = CourseDirectory(
+            config=settings,
+            root=folder,
+            db_url=f"sqlite:///{gradebook}",
+            source_directory=str(Path(course.root, course.source_directory)),  # for the lesson's data files
+            assignment_id=assignment,
+        )
+        _autograde(cage, settings, workers)
+        return list(_scores(cage, canaries(settings)))
+
+
+def _copy_database(file: Path, duplicate: Path) -> None:
+    with closing(sqlite3.connect(file)) as original, closing(sqlite3.connect(duplicate)) as target:
+        original.backup(target)  # whole even while formgrader writes
+
+
+def _autograde(cage: CourseDirectory, settings: Config, workers: Workers | None) -> None:
+    """Grade, and keep the log back. Raises CannotGrade with that log when it fails."""
+    from nbjudge.autograde.converter import Grading  # which sends the canaries, and so imports this module
+
+    story = io.StringIO()
+    log = logging.Logger("canaries")
+    log.addHandler(logging.StreamHandler(story))
+    try:
+        grading = Grading(coursedir=cage, config=settings, log=log, rehearsing=True, reference=SOLUTION)
+        grading.workers = workers
+        grading.start()
+    except NbGraderException as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise CannotGrade(f"nbgrader could not grade the canaries:\n{story.getvalue()}") from error
+
+
+def _scores(cage: CourseDirectory, names: tuple[str, ...]) -> Iterator[Score]:
+    """Yield the score of every cell that nbgrader grades by itself; cells graded by hand are left out."""
+    assignment = cage.assignment_id
+    with Gradebook(cage.db_url, cage.course_id) as gradebook:
+        for canary in names:
+            graded = Path(cage.format_path(cage.autograded_directory, canary, assignment))
+            for notebook in gradebook.find_submission(assignment, canary).notebooks:
+                printed = _printed(graded / f"{notebook.name}.ipynb")
+                by_hand = {cell.name for cell in (*notebook.notebook.solution_cells, *notebook.notebook.task_cells)}
+                for grade in notebook.grades:
+                    if grade.name not in by_hand:
+                        text = printed.get(grade.name, "(the notebook has no such cell)")
+                        yield Score(canary, grade.name, grade.auto_score, grade.max_score, text)
+
+
+def _printed(notebook: Path) -> dict[str, str]:
+    """Return {grade_id: the last lines of what the cell printed or raised}."""
+    return {
+        cell.metadata.get("nbgrader", {}).get("grade_id", ""): _last_lines(cell.get("outputs", []))
+        for cell in nbformat.read(notebook, as_version=4).cells
+    }
+
+
+def _last_lines(outputs: list[nbformat.NotebookNode]) -> str:
+    texts = []
+    for output in outputs:
+        texts += output.get("traceback", [])
+        texts.append(output.get("text") or output.get("data", {}).get("text/plain", ""))
+    return "\n".join(strip_ansi("\n".join(texts)).strip().splitlines()[-SHOWN_LINES:])

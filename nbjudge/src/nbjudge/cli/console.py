@@ -1,0 +1,98 @@
+"""What `rnn-course grade` shows: progress while it grades, and what came of it at the end."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import Counter
+from dataclasses import asdict
+
+from nbgrader.api import Gradebook
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from nbjudge.autograde.converter import Grading
+from nbjudge.autograde.summary import ORDER, Outcome, printable, table
+
+
+class Shown:
+    """Progress on a terminal; where there is none, lines of the log only."""
+
+    def __init__(self, console: Console, quiet: bool):
+        counted = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
+        timed = [TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TextColumn("remaining"), TimeRemainingColumn()]
+        failed = TextColumn("{task.fields[bad]}")
+        self.progress = Progress(*counted, *timed, failed, console=console, disable=quiet or not console.is_terminal)
+        self.quiet, self.console = quiet, console
+        self.task = self.progress.add_task("checking the tests", total=None, rate="", bad="")
+        self.began = 0.0
+        self.done = self.bad = self.skipped = 0
+
+    def __enter__(self) -> Shown:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def start(self, number: int) -> None:
+        self.progress.update(self.task, total=number)
+
+    def outcome(self, outcome: Outcome) -> None:
+        self.began = self.began or time.monotonic()
+        self.done += 1
+        self.skipped += outcome.how == "skipped"
+        self.bad += outcome.how in ("error", "not recorded")
+        minutes = (time.monotonic() - self.began) / 60
+        graded = self.done - self.skipped
+        rate = f"{(graded - 1) / minutes:.0f} a minute" if graded > 1 and minutes else ""
+        bad = f"{self.bad} failed" if self.bad else ""
+        self.progress.update(self.task, description="grading", advance=1, rate=rate, bad=bad)
+        if self.quiet:
+            print(json.dumps(asdict(outcome)), flush=True)
+
+
+def log_above(shown: Shown) -> logging.Logger:
+    """Return nbgrader's log: what went wrong, above the progress."""
+    log = logging.Logger("rnn-course", logging.WARNING)
+    log.addHandler(_Above(shown.console))
+    return log
+
+
+class _Above(logging.Handler):
+    def __init__(self, console: Console):
+        super().__init__()
+        self.console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        style = "red" if record.levelno >= logging.ERROR else "yellow"
+        self.console.print(f"[{style}]{escape(record.getMessage())}[/]", soft_wrap=True)
+
+
+def tell(lesson: str, grading: Grading, seconds: float, console: Console, as_json: bool) -> None:
+    outcomes = grading.outcomes
+    if as_json:
+        counted = Counter(outcome.how for outcome in outcomes)
+        print(json.dumps({"lesson": lesson, "seconds": round(seconds, 1), **{how: counted[how] for how in ORDER}}))
+        return
+    for line in table(outcomes, len(grading.submissions)) if outcomes else []:
+        console.print(escape(line), soft_wrap=True, highlight=False)
+    for isolation in sorted({outcome.isolation for outcome in outcomes} - {""}):
+        console.print(escape(printable(isolation)), soft_wrap=True, highlight=False, style="dim")
+    graded = sum(outcome.how in ("graded", "refused") for outcome in outcomes)
+    if not graded:
+        return
+    waiting = _waiting(grading.coursedir.db_url, lesson)
+    if waiting:
+        whose = f"The answers of {waiting} students wait" if waiting > 1 else "The answer of one student waits"
+        console.print(f"{whose} for you to read: jupyter lab, Nbgrader, Formgrader, Manual grading", soft_wrap=True)
+    follows = "grade" if len(outcomes) < len(grading.submissions) else "report"
+    console.print(f"{graded} submissions in {seconds:.0f} s. Next: rnn-course {follows} {lesson}", soft_wrap=True)
+
+
+def _waiting(db_url: str, lesson: str) -> int:
+    """Return how many submissions hold an answer that only a human can mark, and nobody has."""
+    with Gradebook(db_url) as gradebook:
+        return sum(submission.needs_manual_grade for submission in gradebook.assignment_submissions(lesson))

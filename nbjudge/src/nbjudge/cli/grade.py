@@ -1,0 +1,69 @@
+"""`rnn-course grade`: what `nbgrader autograde` does, with the same scores, several submissions at once."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import time
+from typing import Any
+
+from nbjudge.execution.workers import LocalWorkers, usable_cores
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("lesson", help="such as 04_bptt")
+    parser.add_argument("--student", default="*", help="one student only, or a pattern such as 's1*'")
+    parser.add_argument("--force", action="store_true", help="grade again what was graded before")
+    parser.add_argument("--jobs", type=_at_least_one, help="submissions at once (default: processors + 2)")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="of a dask.distributed cluster that runs them")
+    parser.add_argument("--json", action="store_true", help="print what came of each submission as JSON lines")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Grade and return 0, or 1 when a submission could not be graded."""
+    began = time.monotonic()
+    with _workers(args) as workers:
+        return _grade(args, workers, began)
+
+
+def _grade(args: argparse.Namespace, workers: Any, began: float) -> int:
+    # Only now, while the workers start: a second of imports.
+    from nbgrader.converters.base import NbGraderException
+    from rich.console import Console
+
+    from nbjudge.autograde.converter import Grading
+    from nbjudge.cli.console import Shown, log_above, tell
+    from nbjudge.cli.settings import directory_of, settings_of
+
+    gc.freeze()  # what was imported stays: looking through it once more takes half a second, at the end too
+    settings = settings_of(args.course)
+    course = directory_of(settings, args.lesson)
+    course.student_id = args.student
+    console = Console(stderr=True)
+    with Shown(console, quiet=args.json) as shown:
+        grading = Grading(coursedir=course, config=settings, log=log_above(shown))
+        grading.force, grading.workers = args.force, workers
+        grading.on_start, grading.on_outcome = shown.start, shown.outcome  # type: ignore[method-assign]
+        try:
+            grading.start()
+            code = 0
+        except NbGraderException:
+            code = 1  # the log has said why
+    tell(args.lesson, grading, time.monotonic() - began, console, args.json)
+    return code
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of submissions; expected 1 or more")
+    return number
+
+
+def _workers(args: argparse.Namespace) -> Any:
+    if args.scheduler:
+        from nbjudge.cli.settings import settings_of
+        from nbjudge.execution.dask_workers import ClusterWorkers, course_packages  # only now: dask is an extra
+
+        return ClusterWorkers(args.scheduler, course_packages(settings_of(args.course)))
+    return LocalWorkers(args.jobs or usable_cores() + 2)

@@ -1,0 +1,72 @@
+"""Whether what is installed in this Python is the course that a command is about."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Literal
+
+COURSE_PACKAGES = ("rnn_helpers", "autograde_tests")
+PROGRAMS = ("rnn-course", "nbgrader", "jupyter", "jupyter-lab")
+
+
+def state(course: Path) -> tuple[Literal["ok", "look", "wrong"], str]:
+    """Return how well the installation serves the course, and a sentence about it."""
+    for package in COURSE_PACKAGES:
+        if not (course / package / "__init__.py").is_file():
+            continue
+        place = _installed_from(package)
+        if place is None or not place.is_dir():
+            return "wrong", f"Lessons do not find {package}" + (f", which is no longer in {place}." if place else ".")
+        if not _is_same(place, course / package):
+            # Grading takes the packages beside the settings; lessons take what is installed.
+            return "wrong" if _is_own(course) else "look", f"Lessons use the {package} of {place.parent}."
+    if strangers := [program for program in PROGRAMS if _starts_another_python(program)]:
+        return "wrong", f"{', '.join(strangers)} in {_programs()} would start a Python of another folder."
+    if _is_own(course) and not (course / ".venv" / "installed").is_file():
+        return "look", "The last set-up of .venv did not finish, or something in it is damaged."
+    return "ok", "Lessons and programs use this course and this Python."
+
+
+def repair_command(course: Path) -> str:
+    """Return what to run in the course's folder to install the course anew."""
+    if _is_own(course):
+        return "python3 -m tools.environment dev"
+    return f"{sys.executable} -m pip install -c constraints.txt -e ."
+
+
+def _is_own(course: Path) -> bool:
+    """Return whether this Python is that of the course's .venv."""
+    return _is_same(course / ".venv", Path(sys.prefix))
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return one.exists() and other.exists() and one.samefile(other)
+
+
+def _installed_from(package: str) -> Path | None:
+    """Return the folder from which a Python that starts elsewhere imports a package; None when it finds none."""
+    code = f"import importlib.util as u; spec = u.find_spec({package!r}); print(spec.origin if spec else '')"
+    command = [sys.executable, "-I", "-X", "utf8", "-c", code]
+    place = subprocess.run(command, capture_output=True, encoding="utf-8", check=False).stdout.strip()
+    return Path(place).parent if place else None
+
+
+def _programs() -> Path:
+    return Path(sysconfig.get_path("scripts"))
+
+
+def _starts_another_python(program: str) -> bool:
+    """Return whether a program names a Python that is not there, or lies in another environment."""
+    file = _programs() / program
+    if os.name != "posix" or not file.is_file():
+        return False
+    head = file.read_text(encoding="utf-8", errors="replace").splitlines()[:2]
+    line = head[0].removeprefix("#!") if head else ""
+    python = line if not line.startswith("/bin/sh") else next(iter(shlex.split(head[1].removeprefix("'''exec'"))), "")
+    named = os.path.isabs(python) and os.path.basename(python).startswith("python")
+    return named and not _is_same(Path(python).parent, _programs())

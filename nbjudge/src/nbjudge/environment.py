@@ -1,0 +1,143 @@
+"""What has to be there before nbgrader runs: programs it can find, folders it can write, a secret for the tests."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nbjudge.errors import CannotGrade
+
+# What grading shares with the course's hidden tests: their secret, and the notebook that is graded, for tests that
+# prepare when they are imported, which is once for all submissions.
+SALT_VARIABLE = "RNN_COURSE_SALT"
+NOTEBOOK_VARIABLE = "GRADED_NOTEBOOK"
+MEMORY_VARIABLE = "JUDGE_MEMORY_MB"  # of the process that runs the tests; nobody else reads it
+EXECUTION_VARIABLE = "NBGRADER_EXECUTION"  # nbgrader's: kernels know by it that they grade, and start in the box
+TEMPORARY_HOME = "RNN_COURSE_HOME"
+# Variables of TensorFlow and Keras, and those that say what the hardware is like.
+FRAMEWORKS = ("KERAS_", "TF_", "TF2_", "XLA_")
+HARDWARE = ("KERAS_HOME", "TF_CPP_", "TF_NUM_", "TF_FORCE_GPU_", "TF_GPU_", "XLA_PYTHON_CLIENT_")
+
+
+def prepend(variable: str, folder: Path) -> None:
+    """Put `folder` first in a search path such as PATH; once, however often the settings are read."""
+    rest = [entry for entry in os.environ.get(variable, "").split(os.pathsep) if entry and entry != str(folder)]
+    os.environ[variable] = os.pathsep.join([str(folder), *rest])
+
+
+def use_tensorflow(environ: MutableMapping[str, str]) -> None:
+    """Let Keras compute with TensorFlow, and drop what this machine has set for other programs.
+
+    A judge may import Keras before it imports the course, so this cannot be left to rnn_helpers.keras_settings.
+    """
+    for name in list(environ):
+        if name.startswith(FRAMEWORKS) and not name.startswith(HARDWARE):
+            del environ[name]
+    environ["KERAS_BACKEND"] = "tensorflow"
+
+
+def provide_home(environ: MutableMapping[str, str], substitute: Callable[[], Path]) -> None:
+    """Let this process have a home folder, which Jupyter needs; $RNN_COURSE_HOME says why when its own cannot be used.
+
+    substitute: makes a folder to take its place
+    """
+    try:
+        home = Path.home()
+        with tempfile.TemporaryFile(dir=home):
+            return
+    except RuntimeError:
+        problem = "There is no home folder"
+    except OSError as error:
+        problem = f"The home folder {home} cannot be used ({error.strerror or error})"
+    environ["HOME"] = environ["USERPROFILE"] = str(substitute())
+    environ[TEMPORARY_HOME] = f"{problem}; a temporary one takes its place."
+
+
+def usable_folder(folder: Path, purpose: str) -> str:
+    """Make `folder` when it is missing and return it as text.
+
+    A folder that cannot be written is only said, not raised: validate and autograde do well without it, and the
+    commands that need it stop by themselves.
+    """
+    reason = ""
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+    if not reason and not os.access(folder, os.W_OK | os.X_OK):
+        reason = "no permission to write there"
+    if reason:
+        print(
+            f"nbgrader's {purpose} will not work: the folder {folder} cannot be used ({reason}). "
+            "Make it a folder you can write, or copy the course to a place where you can.",
+            file=sys.stderr,
+        )
+    return str(folder)
+
+
+@contextmanager
+def instead(place: Any, **values: Any) -> Iterator[None]:
+    """Set attributes of a module or an object for a while, and set them back, after an error too.
+
+    nbgrader's temp_attrs leaves them after an error: in JupyterLab's server, where formgrader grades, for good.
+    """
+    before = {name: getattr(place, name) for name in values}
+    try:
+        for name, value in values.items():
+            setattr(place, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(place, name, value)
+
+
+@contextmanager
+def autograding() -> Iterator[None]:
+    """Say in the environment that a submission is being graded, as nbgrader does; but take it back after an error, too.
+
+    In JupyterLab's server, where formgrader grades, every notebook opened later would otherwise be taken for one.
+    """
+    before = os.environ.get(EXECUTION_VARIABLE)
+    os.environ[EXECUTION_VARIABLE] = "autograde"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[EXECUTION_VARIABLE]
+        else:
+            os.environ[EXECUTION_VARIABLE] = before
+
+
+def course_salt(file: Path) -> str:
+    """Return the secret from which hidden tests draw their inputs; the first call makes it.
+
+    $RNN_COURSE_SALT wins when it is set. Otherwise it is kept in `file`, which only its owner can read.
+    Raises CannotGrade when the file is empty.
+    """
+    if os.environ.get(SALT_VARIABLE):
+        return os.environ[SALT_VARIABLE]
+    if not file.exists():
+        _write_once(file, secrets.token_hex(32))
+    salt = file.read_text(encoding="ascii").strip()
+    if not salt:
+        raise CannotGrade(f"{file} is empty; expected the course's secret. Delete it, and a new one is made.")
+    return salt
+
+
+def _write_once(file: Path, text: str) -> None:
+    """Write a file that appears whole or not at all; when two start at once, the first one's text stays."""
+    handle, draft = tempfile.mkstemp(dir=file.parent, prefix=file.name)  # mkstemp: mode 600 from the beginning
+    try:
+        with open(handle, "w", encoding="ascii") as stream:
+            stream.write(text + "\n")
+        os.link(draft, file)  # unlike a rename, a link refuses to replace what is there
+    except FileExistsError:
+        pass  # somebody was quicker, and that secret is the one to use
+    finally:
+        os.unlink(draft)

@@ -1,0 +1,138 @@
+"""A dask.distributed cluster, which somebody else started, runs the submissions; it needs only what is installed.
+
+What goes there are packed jobs, what comes back is JSON. When a worker is lost, Dask has its submissions done again by
+another. The cluster's machines are trusted: they see hidden tests and the course's secret.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import platform
+import socket
+from collections.abc import Iterable
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, suppress
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+from urllib.parse import urlsplit
+
+from traitlets.config import Config
+from traitlets.config.loader import LazyConfigValue
+
+from nbjudge import light  # noqa: F401  (first; a worker begins with this module)
+from nbjudge.errors import CannotGrade
+from nbjudge.execution.job import folder_of, work
+
+SECONDS_TO_CONNECT = 15
+SCHEMES = ("tcp", "tls", "ws", "wss", "ucx")
+LIBRARIES = ("numpy", "tensorflow", "keras", "nbgrader", "nbclient", "ipykernel", "ipython")  # may decide a score
+
+
+class ClusterWorkers(AbstractContextManager["ClusterWorkers"]):
+    """The workers of a cluster, each thread of which runs one submission at a time.
+
+    address: of its scheduler, such as tcp://10.0.0.5:8786
+    packages: the course's own, by name or folder: all machines must have the same
+    Raises CannotGrade when it cannot be reached, has no workers, or they have other versions installed.
+    """
+
+    def __init__(self, address: str, packages: Iterable[str] = ()):
+        try:
+            from distributed import Client
+        except ImportError as error:
+            raise CannotGrade(
+                "The package distributed is not installed here. Install the course as rnn-course[cluster]."
+            ) from error
+        for name in ("distributed", "distributed.client", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # what is lost, the grader says itself, in a sentence
+        try:
+            _knock(address)
+            self._client: Any = Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise CannotGrade(
+                f"No scheduler answers at {address} ({error or type(error).__name__}). Start one with "
+                "`dask scheduler`, which prints its address, and see to it that this machine can reach it."
+            ) from error
+        try:
+            self.at_once = 2 * self._threads() + 1
+            self._require_same([*packages, "nbjudge"])
+        except BaseException:
+            self._client.close()
+            raise
+        self._executor = self._client.get_executor(pure=False)
+
+    def submit(self, packed: bytes) -> Future[bytes]:
+        asked: Future[bytes] = self._executor.submit(work, packed)
+        answer: Future[bytes] = Future()
+        asked.add_done_callback(lambda _: _hand_on(asked, answer))
+        return answer
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()  # which forgets what was asked for and not done
+
+    def _threads(self) -> int:
+        number = sum(worker["nthreads"] for worker in self._client.scheduler_info(n_workers=-1)["workers"].values())
+        if not number:
+            raise CannotGrade("The cluster has no workers. Start some with `dask worker ADDRESS`, then run this again.")
+        return number
+
+    def _require_same(self, packages: list[str]) -> None:
+        """Raise CannotGrade when a worker has something else installed: scores would depend on who ran what."""
+        here = installed(packages)
+        try:
+            workers = self._client.run(installed, packages)
+        except Exception as error:
+            raise CannotGrade(
+                f"The cluster's workers cannot load this course ({type(error).__name__}: {error}). Install there what "
+                "is installed here: the same version of rnn-course."
+            ) from error
+        for worker, versions in sorted(workers.items()):
+            for name, mine in here.items():
+                if versions.get(name) != mine:
+                    raise CannotGrade(
+                        f"The worker {worker} has {name} {versions.get(name, 'not installed')}, and here it is {mine}. "
+                        "Install the same on all machines: scores must not depend on who ran what."
+                    )
+
+
+def _knock(address: str) -> None:
+    """Raise ValueError for what is no address and OSError where nobody listens; a Client would complain at length."""
+    parts = urlsplit(address)
+    if parts.scheme not in SCHEMES or not (parts.hostname and parts.port):
+        raise ValueError("expected an address such as tcp://10.0.0.5:8786")
+    if parts.scheme in ("tcp", "tls"):
+        socket.create_connection((parts.hostname, parts.port), SECONDS_TO_CONNECT).close()
+
+
+def _hand_on(asked: Future[bytes], answer: Future[bytes]) -> None:
+    """Give what came of one future to the other; Dask cancels all of them when it has lost the scheduler."""
+    if asked.cancelled():
+        sentence = "The cluster's scheduler was lost. Start it and its workers, then run this again: it goes on."
+        answer.set_exception(CannotGrade(sentence))
+    elif error := asked.exception():
+        answer.set_exception(error)
+    else:
+        answer.set_result(asked.result())
+
+
+def course_packages(settings: Config) -> list[str]:
+    """Return the packages that a course's settings name: what its lessons import, and its hidden tests."""
+    box = settings.BoxedProvisioner
+    listed = [box.get(name, []) for name in ("packages", "hidden")]
+    return [package for one in listed for package in (one.get_value([]) if isinstance(one, LazyConfigValue) else one)]
+
+
+def installed(packages: Iterable[str]) -> dict[str, str]:
+    """Return {what: version} of all that is installed here and decides a score; a package by what is in it."""
+    versions = {"python": ".".join(platform.python_version_tuple()[:2])}
+    for name in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    for package in packages:
+        if folder := folder_of(package):
+            digest = hashlib.sha256()
+            for file in sorted(folder.rglob("*.py")):
+                digest.update(file.relative_to(folder).as_posix().encode() + file.read_bytes())
+            versions[folder.name] = digest.hexdigest()[:12]
+    return versions

@@ -1,0 +1,59 @@
+"""Which cells need not run while a notebook is graded: the demonstrations that an instructor has marked.
+
+A demonstration is for reading and playing. It is run after all when a student has changed it, or when a cell that runs
+may use a name that it binds or an object that it changes. The canaries show at each run that the solution has full
+marks without it. Only the instructor's cells are parsed; of a student's cell it is enough which names it may read.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from functools import lru_cache
+
+from nbformat import NotebookNode
+
+from nbjudge.execution.free_names import free_names
+from nbjudge.execution.name_analysis import Source, imported_names, statements
+
+TAG = "demonstration"  # of a cell in the instructor's notebook; a tag in a submission says nothing
+MOST_CHARACTERS = 1_000_000  # of code in a notebook; in a longer one every demonstration is run
+
+
+def spared(notebook: NotebookNode, sources: Iterable[Source]) -> set[int]:
+    """Return the numbers of the cells that need not run.
+
+    sources: the code cells of the instructor's notebook
+    """
+    sources = list(sources)
+    marked = {source.text.strip() for source in sources if source.demonstration}
+    code = {number: cell.source for number, cell in enumerate(notebook.cells) if cell.cell_type == "code"}
+    demonstrations = {number for number, text in code.items() if text.strip() in marked}
+    if not demonstrations or sum(map(len, code.values())) > MOST_CHARACTERS:
+        return set()
+    modules: frozenset[str] = frozenset().union(*(_imported(source.text) for source in sources))
+    changes = {number: _changes(code[number].strip(), modules) for number in demonstrations}
+    runs = code.keys() - demonstrations
+    while runs:
+        read: frozenset[str] = frozenset().union(*(free_names(code[number]) for number in runs))
+        runs = {number for number in demonstrations if changes[number] & read}
+        demonstrations -= runs
+    return demonstrations
+
+
+def _changes(text: str, modules: frozenset[str]) -> frozenset[str]:
+    """Return the names that a cell binds, and those of objects that it changes; to call a module changes nothing."""
+    cell = statements(text)
+    binds: frozenset[str] = frozenset().union(*(statement.sets for statement in cell))
+    return binds | (frozenset().union(*(statement.touches for statement in cell)) - modules)
+
+
+@lru_cache(maxsize=1024)
+def _imported(text: str) -> frozenset[str]:
+    """Return the names under which a cell imports modules and what is in them, wherever in it."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return frozenset()  # no Python, as with magics
+    nodes = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    return frozenset().union(*map(imported_names, nodes))

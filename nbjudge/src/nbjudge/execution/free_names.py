@@ -1,0 +1,460 @@
+"""Find the names that a cell may read from the cells around it, without parsing what a student wrote.
+
+Python's own parser and compiler take memory, stack and time out of proportion to hostile text, and would do so in the
+grader's process. Here each token is looked at once: the time is linear in the text, and the depth has a bound. No name
+is left out that a cell can read when it runs; where the text is unclear, every word of it is returned.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from nbjudge.execution.name_analysis import AROUND_A_CELL, LOOK_AROUND
+
+DEEPEST = 100  # brackets, lambdas, blocks within one another; Python takes 200 brackets and 100 blocks
+LONGEST_NAME = 200  # characters; to compose the accents of an endless one takes quadratic time
+KEPT_CHARACTERS = 10_000  # of a cell whose names are remembered: most cells of a class are the same, and short
+
+# A cell that inspects a namespace may read any name that its text holds, in strings too.
+INSPECTS = LOOK_AROUND | {"user_ns", "f_globals", "f_locals", "currentframe", "_getframe", "__dict__", "__globals__"}
+INSPECTS |= {"__import__", "__builtins__"}
+
+_NAME = r"[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*+"
+_WORD = re.compile(_NAME)
+_TOKEN = re.compile(
+    rf"""(?P<blank>[ \t\f]++|\\\n|\#[^\n]*+)
+    |(?P<newline>\n)
+    |(?P<prefix>[A-Za-z]{{0,3}})(?P<string>\"\"\"|'''|"|')
+    |(?P<name>{_NAME})
+    |(?P<number>\.?[0-9][\w.]*+)
+    |(?P<sign>\.\.\.|:=|->|[=!<>]=|\*\*|[^\s\w])""",
+    re.VERBOSE,
+)
+_INDENT = re.compile(r"[ \t\f]*+")
+_STRING_END = {
+    quote: re.compile(rf"\\[\s\S]|{quote}" + "|\n" * (len(quote) == 1)) for quote in ("'", '"', "'''", '"""')
+}
+_FIELD_WORD = re.compile(rf"(?<![.\w\x80-\U0010ffff]){_NAME}")  # not the name of an attribute
+_BRACE = re.compile(r"([{}])")
+_FORMAT = re.compile(r"(?:![rsa])?(?::[-<>=^+#0-9.,_ ]{0,20}[bcdeEfFgGnosxX%]?)?\Z")
+_KEYWORDS = frozenset(keyword.kwlist)
+_OPENS_BLOCK = frozenset(
+    ["async", "class", "def", "elif", "else", "except", "finally", "for", "if", "try", "while", "with"]
+)
+_OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
+
+Token = tuple[str, str]  # its kind, which is "name", "keyword", "sign", "text" (words of which are read) or "other"
+
+
+class _Unclear(Exception):
+    """The text cannot be followed as plain Python."""
+
+
+def free_names(text: str) -> frozenset[str]:
+    """Return the names that a cell may read, at once or in functions called later, and has not bound itself by then."""
+    return _remembered(text) if len(text) <= KEPT_CHARACTERS else _free_names(text)
+
+
+@lru_cache(maxsize=4096)
+def _remembered(text: str) -> frozenset[str]:
+    return _free_names(text)
+
+
+def _free_names(text: str) -> frozenset[str]:
+    python = AROUND_A_CELL.sub("", text, count=1) if text.lstrip()[:2] == "%%" else text
+    if "__main__" in text:
+        return _words(text)
+    try:
+        return frozenset(_Namespace().read(_statements(python)))
+    except _Unclear:
+        return _words(text)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(map(_composed, _WORD.findall(text)))
+
+
+def _composed(name: str) -> str:
+    """Return a name as Python knows it: with accents and letters of other widths in their usual form."""
+    return name if name.isascii() or len(name) > LONGEST_NAME else unicodedata.normalize("NFKC", name)
+
+
+# Statements: their indentation and their tokens
+
+
+def _statements(text: str) -> Iterator[tuple[int, list[Token]]]:
+    """Yield (indentation, tokens) of each statement; in `if x: y = 1` there are two, the second indented by one more.
+
+    Raises _Unclear.
+    """
+    place, depth, lambdas, indent = 0, 0, 0, _indent(text, 0)
+    tokens: list[Token] = []
+    while place < len(text):
+        match = _TOKEN.match(text, place)
+        if not match:
+            raise _Unclear
+        start, place = place, match.end()
+        kind, token = str(match.lastgroup), match.group()
+        if kind == "string":
+            place, read = _string(text, place, match["prefix"], match["string"])
+            tokens.append(("text", read))
+        elif kind == "name":
+            name = _composed(token)
+            if name in INSPECTS or (name == "query" and tokens[-1:] == [("sign", ".")]):  # pandas reads "@name"
+                raise _Unclear
+            lambdas += name == "lambda" and depth == 0
+            tokens.append(("keyword" if name in _KEYWORDS else "name", name))
+        elif kind == "number":
+            tokens.append(("number", ""))
+        elif kind == "newline" and depth == 0:
+            yield indent, tokens
+            tokens, lambdas, indent = [], 0, _indent(text, place)
+        elif kind == "sign" and depth == 0 and token == ";":
+            yield indent, tokens
+            tokens, lambdas = [], 0
+        elif kind == "sign" and depth == 0 and token == ":" and not lambdas and _opens_block(tokens):
+            yield indent, tokens
+            tokens, indent = [], indent + 1
+        elif kind == "sign" and not tokens and token in ("%", "!"):  # a magic or a program, which may use any name
+            place = _end_of_line(text, place)
+            tokens.append(("text", text[start:place]))
+        elif kind == "sign":
+            if _is_ipythons(token, tokens):
+                raise _Unclear
+            depth += (token in _OPENING) - (token in _CLOSING)
+            lambdas -= token == ":" and depth == 0 and lambdas > 0
+            tokens.append(("sign", token))
+    yield indent, tokens
+
+
+def _indent(text: str, place: int) -> int:
+    blanks = _INDENT.match(text, place)
+    return len(blanks.group().expandtabs()) if blanks else 0
+
+
+def _end_of_line(text: str, place: int) -> int:
+    end = text.find("\n", place)
+    return len(text) if end < 0 else end
+
+
+def _opens_block(tokens: list[Token]) -> bool:
+    return bool(tokens) and tokens[0][0] == "keyword" and tokens[0][1] in _OPENS_BLOCK
+
+
+def _is_ipythons(sign: str, before: list[Token]) -> bool:
+    """Return whether a sign, after those of its statement, has a meaning to IPython that is not Python's."""
+    if sign in ("?", "!", "$", "`"):
+        return True
+    return sign in (">", "/", ",") if not before else sign == "%" and before[-1] == ("sign", "=")
+
+
+def _string(text: str, place: int, prefix: str, quote: str) -> tuple[int, str]:
+    """Return where a string ends whose content begins at `place`, and what of it is code, as in f"{x}".
+
+    Raises _Unclear for a string without an end, and one that may go on behind a quote within its braces.
+    """
+    for end in _STRING_END[quote].finditer(text, place):
+        if end.group() == quote:
+            content = text[place : end.start()]
+            if not {"f", "t"} & set(prefix.lower()):
+                return end.end(), ""
+            if content.count("{") != content.count("}"):
+                break
+            return end.end(), _fields(content)
+        if end.group() == "\n":
+            break
+    raise _Unclear
+
+
+def _fields(content: str) -> str:
+    """Return the code in the braces of an f-string, without formats such as `:>8.3f`."""
+    depth, code = 0, list[str]()
+    for piece in _BRACE.split(content):
+        if piece == "{":
+            depth += 1
+        elif piece == "}":
+            depth -= depth > 0
+        elif depth:
+            code.append(_FORMAT.sub("", piece) if depth == 1 else piece)
+    return " ".join(code)
+
+
+# One statement: the names that it binds, and those that it reads
+
+
+def _bindings(tokens: list[Token]) -> tuple[set[str], list[Token]]:
+    """Return the names that a statement surely binds when it runs, and the tokens that are left to be read."""
+    verb = tokens[0][1] if tokens[0][0] == "keyword" else ""
+    if verb == "async":
+        return _bindings(tokens[1:]) if len(tokens) > 1 else (set(), [])
+    if verb in ("def", "class"):
+        return {name for kind, name in tokens[1:2] if kind == "name"}, tokens[2:]
+    if verb in ("import", "from"):
+        return _imported(tokens), []
+    if verb in ("with", "except"):
+        return _after_as(tokens)
+    if verb == "for":
+        head = list(_until(tokens[1:], ("keyword", "in")))
+        targets = _targets(head)
+        return targets, tokens[1 + len(head) if targets else 1 :]
+    return _assigned(tokens)
+
+
+def _assigned(tokens: list[Token]) -> tuple[set[str], list[Token]]:
+    """Return the names of `a = b, c = value`, and the tokens of the value."""
+    bound: set[str] = set()
+    begins = depth = 0
+    for place, token in enumerate(tokens):
+        depth += (token[1] in _OPENING) - (token[1] in _CLOSING) if token[0] == "sign" else 0
+        if token == ("sign", "=") and not depth:
+            targets = _targets(tokens[begins:place])
+            if not targets:
+                break
+            bound, begins = bound | targets, place + 1
+    return bound, tokens[begins:]
+
+
+def _targets(tokens: list[Token]) -> set[str]:
+    """Return the names in `a, (b, *c)`; none where there is more than names."""
+    before = ("sign", "")
+    for token in tokens:
+        plain = token[0] == "name" if token[0] != "sign" else token[1] in ",*()[]"
+        follows_value = before[0] == "name" or before[1] in _CLOSING
+        if not plain or (follows_value and (token[0] == "name" or token[1] in _OPENING)):
+            return set()
+        before = token
+    return {name for kind, name in tokens if kind == "name"}
+
+
+def _imported(tokens: list[Token]) -> set[str]:
+    bound: set[str] = set()
+    listed = tokens[0][1] == "import"
+    for place, token in enumerate(tokens):
+        before, after = tokens[place - 1], tokens[place + 1] if place + 1 < len(tokens) else ("", "")
+        if token == ("keyword", "import"):
+            listed = True
+        elif listed and token[0] == "name" and before != ("sign", ".") and after != ("keyword", "as"):
+            bound.add(token[1])
+    return bound
+
+
+def _after_as(tokens: list[Token]) -> tuple[set[str], list[Token]]:
+    """Return the names that are bound as in `with value as name`, and the other tokens."""
+    bound: set[str] = set()
+    read: list[Token] = []
+    for place, token in enumerate(tokens):
+        after = tokens[place + 1] if place + 1 < len(tokens) else ("sign", ",")
+        if token[0] == "name" and tokens[place - 1] == ("keyword", "as") and after[1] in (",", ")"):
+            bound.add(token[1])
+        else:
+            read.append(token)
+    return bound, read
+
+
+def _until(tokens: Iterable[Token], end: Token) -> Iterator[Token]:
+    for token in tokens:
+        if token == end:
+            return
+        yield token
+
+
+@dataclass
+class _Group:
+    """A statement, or a part of it: what stands between two brackets, or a lambda.
+
+    state: "parameters" or "targets" where names are bound, "iterable" behind the first `in` of a comprehension
+    outer: names that are read where the group stands, whatever it binds
+    """
+
+    kind: str = ""
+    state: str = ""
+    reads: set[str] = field(default_factory=set)
+    bound: set[str] = field(default_factory=set)
+    outer: set[str] = field(default_factory=set)
+    targets: bool = False
+    iterated: bool = False
+
+    def read(self, names: Iterable[str]) -> None:
+        (self.outer if self.state in ("iterable", "parameters") else self.reads).update(names)
+
+
+class _Reader:
+    """Reads the tokens of one statement: the names of comprehensions and lambdas are their own."""
+
+    def __init__(self, is_function: bool) -> None:
+        self.groups = [_Group()]
+        self.awaits_parameters = is_function  # which stand in the first brackets
+        self.parameters: set[str] = set()
+
+    def read(self, tokens: list[Token]) -> set[str]:
+        """Return the names that are read. Raises _Unclear."""
+        following = [*tokens[1:], ("", "")]
+        before = ("", "")
+        for token, after in zip(tokens, following, strict=False):
+            kind, text = token
+            if kind == "text":
+                self.groups[-1].read(map(_composed, _FIELD_WORD.findall(text)))
+            elif kind == "name" and before != ("sign", "."):
+                self._name(text, before, after)
+            elif kind == "keyword":
+                self._keyword(text)
+            elif kind == "sign":
+                self._sign(text, before)
+            before = token
+        self._leave_lambdas()
+        if len(self.groups) > 1:
+            raise _Unclear
+        return (self.groups[0].reads | self.groups[0].outer) - _KEYWORDS
+
+    def _name(self, name: str, before: Token, after: Token) -> None:
+        group = self.groups[-1]
+        is_parameter = group.state == "parameters" and before[1] in ("(", ",", "*", "**", "lambda")
+        is_target = group.state == "targets" and after[1] not in (".", "(", "[")
+        if is_parameter or is_target:
+            group.bound.add(name)
+        elif not (group.kind == "(" and before[1] in ("(", ",") and after == ("sign", "=")):  # f(name=...)
+            group.read([name])
+
+    def _keyword(self, word: str) -> None:
+        group = self.groups[-1]
+        if word == "lambda":
+            self._enter(_Group("lambda", "parameters"))
+        elif word == "for":
+            self._leave_lambdas()
+            self.groups[-1].state = "targets"
+        elif word == "in" and group.state == "targets":
+            group.state, group.iterated = "" if group.iterated else "iterable", True
+        elif word == "if" and group.state == "iterable":
+            group.state = ""
+
+    def _sign(self, sign: str, before: Token) -> None:
+        group = self.groups[-1]
+        if sign in _OPENING:
+            follows_value = before[0] == "name" or before[1] in _CLOSING
+            targets = group.state == "targets" and not follows_value
+            state = "targets" if targets else "parameters" if self.awaits_parameters and sign == "(" else ""
+            self.awaits_parameters = self.awaits_parameters and state != "parameters"
+            self._enter(_Group(sign, state, targets=targets))
+        elif sign in _CLOSING:
+            self._leave_lambdas()
+            self._leave()
+        elif sign == "," or (sign == ":" and group.kind == "lambda" and not group.state):
+            if group.state != "parameters":
+                self._leave_lambdas()
+        elif sign == ":" and group.kind == "lambda":
+            group.state = ""
+
+    def _enter(self, group: _Group) -> None:
+        if len(self.groups) > DEEPEST:
+            raise _Unclear
+        self.groups.append(group)
+
+    def _leave_lambdas(self) -> None:
+        while self.groups[-1].kind == "lambda":
+            self._leave()
+
+    def _leave(self) -> None:
+        if len(self.groups) < 2:
+            raise _Unclear
+        group = self.groups.pop()
+        if group.targets:
+            self.groups[-1].bound |= group.bound
+            self.groups[-1].reads |= group.reads | group.outer
+        elif group.kind == "(" and group.state == "parameters":
+            self.parameters = group.bound
+            self.groups[-1].read(group.reads | group.outer)
+        else:
+            self.groups[-1].read((group.reads - group.bound) | group.outer)
+
+
+# All statements: what functions bind is their own, and so is what the cell has bound before it reads it
+
+
+@dataclass
+class _Block:
+    """Statements of the same indentation: of a "def", a "class", or a "suite" outside of functions.
+
+    indent: that of the line above the first for a function or a class, and of the statements for a suite
+    """
+
+    kind: str
+    indent: int
+    bound: set[str] = field(default_factory=set)
+    reads: set[str] = field(default_factory=set)
+    first: int | None = None  # the indentation of a function's own statements
+    ended: bool = False  # by a `raise` or `return` among them: what follows is never reached
+
+    def add(self, indent: int, verb: list[str], reads: set[str], bound: set[str]) -> None:
+        """Add a statement of a function or a class."""
+        self.first = indent if self.first is None else self.first
+        self.bound |= bound
+        self.reads |= set() if self.ended else reads
+        self.ended = self.ended or (verb in (["raise"], ["return"]) and indent == self.first)
+
+
+class _Namespace:
+    """Follows the statements of a cell."""
+
+    def __init__(self) -> None:
+        self.free: set[str] = set()
+        self.declared: set[str] = set()  # global or nonlocal somewhere, and here taken as local nowhere
+        self.functions: list[_Block] = []  # and classes
+        self.suites: list[_Block] = []
+        self.in_header: set[str] = set()  # bound by a `for` or `with`, for the lines below it
+
+    def read(self, statements: Iterable[tuple[int, list[Token]]]) -> set[str]:
+        """Return the names that are free. Raises _Unclear."""
+        for indent, tokens in statements:
+            if tokens:
+                self._leave_functions(indent)
+                self._statement(indent, tokens)
+        self._leave_functions(-1)
+        return self.free
+
+    def _statement(self, indent: int, tokens: list[Token]) -> None:
+        words = [text for kind, text in tokens[:2] if kind == "keyword"]
+        if words[:1] in (["global"], ["nonlocal"]):
+            self.declared.update(name for kind, name in tokens if kind == "name")
+            return
+        bound, rest = _bindings(tokens)
+        reader = _Reader("def" in words)
+        reads = reader.read(rest)
+        self._enter_suite(indent)
+        if self.functions:
+            self.functions[-1].add(indent, words[:1], reads, bound)
+        else:
+            self.free |= reads.difference(*(suite.bound for suite in self.suites))
+            if words[:1] in (["for"], ["with"], ["except"]) or words == ["async", "for"] or words == ["async", "with"]:
+                self.in_header = bound
+            else:
+                self.suites[-1].bound |= bound
+        if "def" in words or words[:1] == ["class"]:
+            if len(self.functions) > DEEPEST:
+                raise _Unclear
+            kind = "def" if "def" in words else "class"
+            self.functions.append(_Block(kind, indent, reader.parameters))
+
+    def _enter_suite(self, indent: int) -> None:
+        if self.functions:
+            return
+        while self.suites and self.suites[-1].indent > indent:
+            self.suites.pop()
+        if not self.suites or self.suites[-1].indent < indent:
+            if len(self.suites) > DEEPEST:
+                raise _Unclear
+            self.suites.append(_Block("suite", indent, self.in_header))
+        self.in_header = set()
+
+    def _leave_functions(self, indent: int) -> None:
+        while self.functions and self.functions[-1].indent >= indent:
+            left = self.functions.pop()
+            reads = left.reads - (left.bound - self.declared) if left.kind == "def" else left.reads
+            if self.functions:
+                self.functions[-1].reads |= set() if self.functions[-1].ended else reads
+            else:
+                self.free |= reads  # what the cell has bound, another may have bound anew by the time of a call

@@ -1,0 +1,201 @@
+"""What there is to run of one submission, as plain data: one notebook, its files, and what it is held to.
+
+A job can be done in the grader's own process, or travel to another one as bytes; what comes back is JSON. The other
+process may be on another machine, which is trusted: it sees hidden tests and the course's secret.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import json
+import os
+import shutil
+import tempfile
+import time
+import traceback
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from jupyter_core.utils import run_sync
+from nbformat import NotebookNode
+
+from nbjudge.environment import MEMORY_VARIABLE, NOTEBOOK_VARIABLE, SALT_VARIABLE
+from nbjudge.errors import CannotGrade
+from nbjudge.execution.name_analysis import Plan, Source
+from nbjudge.execution.session import Session
+from nbjudge.execution.settings import ReferenceRun, Rules
+from nbjudge.execution.student_kernel import files_in
+from nbjudge.forkserver.preload import preload, preloaded
+from nbjudge.judge import process
+from nbjudge.sandbox import provisioner
+from nbjudge.sandbox.scratch import scratch
+
+PURPOSES = (process.PURPOSE, provisioner.PURPOSE, provisioner.PURPOSE_FROM_SCRATCH)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One notebook to run and judge.
+
+    name: the notebook's
+    sources: the code cells of the instructor's notebook
+    files: the submission's folder; given: the instructor's; overwriting: of the given files, those that the judge has
+    salt: the course's secret
+    reference: what the instructor's own solution did; None when this is that solution
+    """
+
+    name: str
+    notebook: NotebookNode
+    sources: tuple[Source, ...]
+    rules: Rules
+    files: Path
+    given: Path
+    overwriting: tuple[str, ...] = ()
+    salt: str = ""
+    reference: ReferenceRun | None = ReferenceRun()
+
+    def pack(self) -> bytes:
+        """Return all of it, the files too, as bytes."""
+        data = {
+            "name": self.name,
+            "notebook": self.notebook,
+            "sources": [asdict(source) for source in self.sources],
+            "rules": asdict(self.rules),
+            "salt": self.salt,
+            "reference": asdict(self.reference) if self.reference else None,
+            "modules": {purpose: list(preloaded(purpose)) for purpose in PURPOSES},
+            "files": _packed(self.files, files_in(self.files)),
+            "given": _packed(self.given, map(Path, self.overwriting)),
+        }
+        return json.dumps(data).encode()
+
+
+@dataclass(frozen=True)
+class Done:
+    """A notebook with its outputs.
+
+    scores: {test cell: points}
+    events: what happened while it ran, as {"cell", "what", "sentence"}
+    seconds: how long it took; in_force: what held it back
+    modules: what the kernels of the reference had imported at the end: {their purpose: names}
+    reference: what the instructor's own solution did, if this was it
+    """
+
+    notebook: NotebookNode
+    scores: Mapping[str, float]
+    events: list[dict[str, str]]
+    seconds: float
+    in_force: str
+    modules: Mapping[str, list[str]] = field(default_factory=dict)
+    reference: ReferenceRun | None = None
+
+
+def texts_of(notebook: NotebookNode) -> list[str]:
+    """Return what its cells are: two notebooks with the same are run alike."""
+    return [f"{cell.cell_type} {cell.source}" for cell in notebook.cells]
+
+
+def do(job: Job) -> Done:
+    """Run and judge a notebook in kernels of this process. Raises CannotGrade when no submission can be run here."""
+    provisioner.plug_in()  # in a worker nobody has read nbgrader_config.py
+    began = time.monotonic()
+    nb = nbformat.from_dict(job.notebook)
+    modules: dict[str, list[str]] = {}
+    with tempfile.TemporaryDirectory(prefix="submission-", dir=scratch(), ignore_cleanup_errors=True) as folder:
+        os.chmod(folder, 0o711)  # the submission's own user passes through to its copy, and sees nothing else
+        given = Path(folder, "given")
+        given.mkdir(mode=0o700)
+        for file in map(Path, job.overwriting):
+            (given / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(job.given / file, given / file)
+        secret = {SALT_VARIABLE: job.salt} if job.salt else {}
+        bound = {MEMORY_VARIABLE: str(job.rules.judge_memory_mb)} if job.rules.judge_memory_mb else {}
+        about = {NOTEBOOK_VARIABLE: job.name, **secret, **bound}
+        session = Session(job.rules, nb, Plan.of(job.sources), job.files, given, about, job.reference)
+        session.ends = began + job.rules.total_seconds  # what it took to prepare the notebook counts
+        reference = None
+        try:
+            run_sync(session.run)()
+            if job.reference is None:
+                modules = run_sync(session.modules)()
+                reference = session.reference_run()
+        finally:
+            run_sync(session.stop)()
+    seconds = time.monotonic() - began
+    return Done(nb, session.scores, session.events, seconds, session.in_force, modules, reference)
+
+
+def work(packed: bytes) -> bytes:
+    """Do a packed job and return what came of it: as JSON, in bytes."""
+    try:
+        data = json.loads(packed)
+        for purpose, names in data["modules"].items():
+            if tuple(names) != preloaded(purpose):
+                preload(purpose, names)
+        with tempfile.TemporaryDirectory(prefix="job-", dir=scratch()) as folder:
+            files, given = Path(folder, "files"), Path(folder, "given")
+            _unpack(data["files"], files)
+            _unpack(data["given"], given)
+            rules = Rules(**{**data["rules"], "withheld": tuple(data["rules"]["withheld"])})
+            rules = replace(rules, box={**rules.box, "packages": [_here(p) for p in rules.box.get("packages", [])]})
+            job = Job(
+                name=data["name"],
+                notebook=nbformat.from_dict(data["notebook"]),
+                sources=tuple(Source(**source) for source in data["sources"]),
+                rules=rules,
+                files=files,
+                given=given,
+                overwriting=tuple(data["given"]),
+                salt=data["salt"],
+                reference=ReferenceRun.from_data(data["reference"]) if data["reference"] else None,
+            )
+            return json.dumps(asdict(do(job))).encode()
+    except CannotGrade as error:
+        return json.dumps({"cannot": str(error)}).encode()
+    except Exception as error:  # as data: not every exception can be sent
+        number = error.errno if isinstance(error, OSError) else None
+        return json.dumps({"error": traceback.format_exc(), "errno": number}).encode()
+
+
+def read_done(packed: bytes) -> Done:
+    """Return what `work` sent. Raises CannotGrade, OSError or RuntimeError when that is why it could not."""
+    data: dict[str, Any] = json.loads(packed)
+    if "cannot" in data:
+        raise CannotGrade(data["cannot"])
+    if "error" in data:
+        raise OSError(data["errno"], data["error"]) if data["errno"] else RuntimeError(data["error"])
+    reference = ReferenceRun.from_data(data["reference"]) if data["reference"] else None
+    return Done(**{**data, "notebook": nbformat.from_dict(data["notebook"]), "reference": reference})
+
+
+def folder_of(package: str) -> Path | None:
+    """Return where a package of the course is on this machine: at its own place, or where it is installed."""
+    if Path(package).is_dir():
+        return Path(package)
+    found = importlib.util.find_spec(Path(package).name)
+    return Path(found.origin).parent if found and found.origin else None
+
+
+def _here(package: str) -> str:
+    folder = folder_of(package)
+    if folder is None:
+        raise CannotGrade(
+            f"The package {Path(package).name}, which the lessons import, is not installed on this worker. Install "
+            "there what is installed where you grade: the same version of rnn-course."
+        )
+    return str(folder)
+
+
+def _packed(folder: Path, names: Iterable[Path]) -> dict[str, str]:
+    return {str(name): base64.b64encode((folder / name).read_bytes()).decode() for name in names}
+
+
+def _unpack(packed: Mapping[str, str], folder: Path) -> None:
+    folder.mkdir()
+    for name, text in packed.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(base64.b64decode(text))

@@ -1,0 +1,352 @@
+"""A submission's kernel, which runs cells one by one, with an end to everything: time, output, and its own life."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import json
+import logging
+import math
+import os
+import queue
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import nbformat
+from jupyter_client.asynchronous import AsyncKernelClient
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import ensure_async
+from nbclient import NotebookClient
+from nbclient.exceptions import CellControlSignal, DeadKernelError
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+from traitlets import Integer, Type
+
+from nbjudge.execution.channels import Channel, Listener, ReplyChannel, Unreadable, largest_message
+from nbjudge.execution.outputs import size_of
+from nbjudge.execution.zmtp import Connection
+
+TIMEOUT = "CellTimeoutError"
+GRACE = 5  # seconds that a kernel has for coming back after an interrupt
+ANSWER = 0.5  # seconds after which a kernel that is starting is asked again
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a cell ended: "well" (an error of the cell's own is well), "timeout", "died" or "flood"; and in words."""
+
+    how: str = "well"
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a notebook keeps of a cell that has run."""
+
+    outputs: list[NotebookNode] = field(default_factory=list)
+    execution_count: int | None = None
+
+
+class BoundedClient(NotebookClient):
+    """Runs cells and keeps of their outputs what fits."""
+
+    output_bytes = Integer(1 << 20, help="Of the outputs of one cell, what is kept.").tag(config=True)
+
+    kept = 0
+    dropped = 0
+    timed_out = False
+
+    def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> NotebookNode | None:
+        """Take a message over, unless there have been too many: then only those that say where the kernel is."""
+        kind = msg["msg_type"]
+        if kind.startswith("comm"):
+            return None  # widgets, which have nobody to talk to
+        if kind not in ("status", "execute_input"):
+            size = size_of(msg["content"])
+            if self.kept + size > self.output_bytes:
+                self.dropped += size
+                return None
+            self.kept += size
+        try:
+            return super().process_message(msg, cell, cell_index)
+        except CellControlSignal:  # the cell has ended
+            raise
+        except Exception:  # a message that only a submission could have made up
+            return None
+
+    def create_kernel_manager(self) -> Any:
+        manager: Any = super().create_kernel_manager()
+        manager.output_bytes = self.output_bytes
+        return manager
+
+    async def _async_poll_kernel_alive(self) -> None:
+        with contextlib.suppress(AssertionError):  # the kernel was stopped; nbclient forgets this task then
+            await super()._async_poll_kernel_alive()
+
+    async def _async_handle_timeout(self, timeout: int, cell: NotebookNode | None = None) -> None | dict[str, Any]:
+        self.timed_out = True
+        return await super()._async_handle_timeout(timeout, cell)
+
+
+class SwiftClient(AsyncKernelClient):
+    """Begins when a kernel has answered on both channels; jupyter_client waits for a fifth of a second of silence.
+
+    There are no others, and no ZMQ: what a kernel sends is read in bounded memory. Whether it lives, its process says.
+    """
+
+    shell_channel_class = Type(ReplyChannel)  # type: ignore[assignment]
+    iopub_channel_class = Type(Channel)  # type: ignore[assignment]
+
+    def start_channels(self, *_: Any, **__: Any) -> None:
+        super().start_channels(stdin=False, hb=False, control=False)
+
+    def stop_channels(self) -> None:
+        self.shell_channel.stop()
+        self.iopub_channel.stop()
+
+    def connect_shell(self, identity: bytes | None = None) -> Any:
+        return self._connection("shell", "DEALER", identity or b"")
+
+    def connect_iopub(self, identity: bytes | None = None) -> Any:
+        return self._connection("iopub", "SUB", identity or b"")
+
+    def _connection(self, channel: str, kind: str, identity: bytes) -> Connection:
+        assert isinstance(self.parent, SwiftManager)  # who made this client
+        return Connection(self._make_url(channel), kind, largest_message(self.parent.output_bytes), identity)
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        """Wait for a kernel that has been started. Raises RuntimeError when it does not answer in time."""
+        ends = time.monotonic() + (math.inf if timeout is None else timeout)
+        await self._heard()  # ipykernel says welcome to who listens
+        while not await self._has_answered(self.kernel_info()):
+            if not await self.is_alive():
+                raise RuntimeError("The kernel ended before it was ready.")
+            if time.monotonic() > ends:
+                raise RuntimeError(f"The kernel was not ready after {timeout:.0f} s.")
+
+    async def _has_answered(self, request: str) -> bool:
+        """Tell whether a request for the kernel's information was answered, and the end of it announced to all."""
+        while message := await self._heard():
+            is_idle = message["content"].get("execution_state") == "idle"
+            if is_idle and message["parent_header"].get("msg_id") == request:
+                with contextlib.suppress(queue.Empty):
+                    self._handle_kernel_info_reply(await self.get_shell_msg(timeout=ANSWER))
+                    return True
+        return False
+
+    async def _heard(self) -> dict[str, Any] | None:
+        with contextlib.suppress(queue.Empty):
+            return await self.get_iopub_msg(timeout=ANSWER)
+        return None
+
+
+class SwiftManager(AsyncKernelManager):
+    """Looks often whether a kernel has ended: one that is forked, or killed, ends at once."""
+
+    client_factory = Type(SwiftClient, klass=AsyncKernelClient)
+    output_bytes = 0  # of the outputs of one cell, what is kept
+
+    def _connect_control_socket(self) -> None:
+        """Do without: a kernel is ended by signals."""
+
+    async def _async_wait(self, pollinterval: float = 0.1) -> None:
+        await super()._async_wait(min(pollinterval, 0.005))
+
+
+class Kernel:
+    """A kernel with a client; `start` it, run cells, `stop` it. After its death it can be started again.
+
+    manager: the class of its manager; `settings`: traits of BoundedClient
+    folder: its working directory; variables: what its environment has on top of this process's
+    """
+
+    def __init__(
+        self,
+        manager: type[AsyncKernelManager],
+        kernel_name: str,
+        folder: str,
+        variables: Mapping[str, str],
+        **settings: Any,
+    ):
+        self.manager, self.kernel_name, self.folder, self.settings = manager, kernel_name, folder, settings
+        self.variables = variables
+        self.client: BoundedClient | None = None
+        self.cpu_seconds = 0.0  # that the kernels before used, as far as it was counted
+        self._listener: Listener | None = None
+        self.log = logging.Logger("cells", logging.CRITICAL)  # nbclient's own; what matters is told by `Ended`
+
+    @property
+    def provisioner(self) -> Any:
+        return self.client.km.provisioner if self.client and self.client.km else None
+
+    async def start(self) -> None:
+        """Start a fresh kernel and wait until it is ready. Raises what jupyter_client raises when it cannot be."""
+        client = self.client = BoundedClient(
+            new_notebook(cells=[new_code_cell()]),
+            kernel_manager_class=self.manager,
+            kernel_name=self.kernel_name,
+            allow_errors=True,
+            interrupt_on_timeout=True,
+            error_on_timeout={"ename": TIMEOUT, "evalue": "", "traceback": []},
+            store_widget_state=False,
+            shutdown_kernel="immediate",
+            extra_arguments=["--HistoryManager.enabled=False"],
+            log=self.log,
+            **self.settings,
+        )
+        client.reset_execution_trackers()
+        client.create_kernel_manager()
+        await client.async_start_new_kernel(cwd=self.folder, env={**os.environ, **self.variables})
+        await client.async_start_new_kernel_client()
+
+    async def stop(self) -> None:
+        """End the kernel, however it is."""
+        self.cpu_seconds += getattr(self.provisioner, "cpu_seconds_used", 0.0)
+        client, self.client = self.client, None
+        self._stop_listening()
+        if client and client.km:
+            with contextlib.suppress(Exception):
+                await client._async_cleanup_kernel()
+
+    async def alive(self) -> bool:
+        return bool(self.client and self.client.km and await ensure_async(self.client.km.is_alive()))
+
+    async def run(self, source: str, seconds: float) -> tuple[NotebookNode, Ended]:
+        """Run a cell and return it with its outputs, and how it ended; a kernel that hangs or dies is stopped."""
+        client = self.client
+        assert client is not None  # start() came before
+        self._stop_listening()
+        iopub = self._kc().iopub_channel
+        lost = iopub.dropped
+        cell = client.nb.cells[0] = new_code_cell(source)
+        client._display_id_map.clear()
+        client.timeout, client.kept, client.dropped, client.timed_out = max(1, int(seconds)), 0, 0, False
+        began = time.monotonic()
+        try:
+            await client.async_execute_cell(cell, 0)
+        except DeadKernelError:
+            words = self.last_words()
+            await self.stop()
+            return cell, Ended("died", words)
+        except Exception:  # a reply that only a submission could have made up
+            await self.stop()
+            return cell, Ended("died", "it did not reply as a kernel does")
+        cell.outputs = [output for output in cell.outputs if is_valid(output)]
+        dropped = client.dropped + iopub.dropped - lost
+        if client.timed_out or time.monotonic() - began > seconds + GRACE:
+            if not await self.responds():
+                await self.stop()
+            return cell, late(seconds)
+        if dropped:
+            return cell, flood(cell.outputs, dropped)
+        return cell, Ended()
+
+    def _kc(self) -> Any:
+        assert self.client is not None  # start() came before
+        return self.client.kc
+
+    async def send(self, source: str) -> str:
+        """Have the kernel run a line silently, without waiting; return the request's id for `reply`."""
+        kc = self._kc()
+        if self._listener is None:
+            self._listener = Listener(kc.iopub_channel, self.settings["output_bytes"])
+        request = await ensure_async(kc.execute(source, silent=True, store_history=False))
+        self._listener.follow(request)
+        return request
+
+    async def reply(self, request: str, seconds: float) -> dict[str, Any] | None:
+        """Return the content of a request's reply, or None when there was none in time."""
+        kc = self._kc()
+        ends = time.monotonic() + seconds
+        while (left := ends - time.monotonic()) > 0:
+            try:
+                message = await ensure_async(kc.get_shell_msg(timeout=min(1.0, left)))
+                if message["parent_header"].get("msg_id") == request:
+                    return message["content"]
+            except queue.Empty:  # nothing within this second
+                if not await self.alive():
+                    return None
+            except Unreadable:
+                return None
+            except Exception:  # what only a submission could have made up
+                continue
+        return None
+
+    async def printed(self, request: str) -> str:
+        """Return what a request that has ended printed where no cell shows it, such as from C, as far as it is kept."""
+        if self._listener is None:
+            return ""
+        text, dropped = await self._listener.heard(request, GRACE)
+        return f"{text}\n{left_out(dropped)}\n" if dropped else text
+
+    def _stop_listening(self) -> None:
+        if self._listener:
+            self._listener.stop()
+        self._listener = None
+
+    async def silently(self, source: str, seconds: float) -> str:
+        """Run a line and return "" when it went well, else what went wrong."""
+        content = await self.reply(await self.send(source), seconds)
+        if content is None:
+            return "there was no answer"
+        return "" if content["status"] == "ok" else f"{content.get('ename')}: {content.get('evalue')}"
+
+    async def modules(self) -> list[str]:
+        """Return the names of the modules that the kernel has imported; none when it does not say."""
+        names = "__import__('json').dumps(sorted(__import__('sys').modules))"
+        request = await ensure_async(self._kc().execute("", silent=True, user_expressions={"names": names}))
+        content = await self.reply(request, GRACE) or {}
+        text = content.get("user_expressions", {}).get("names", {}).get("data", {}).get("text/plain", "'[]'")
+        return json.loads(ast.literal_eval(text))
+
+    async def responds(self, request: str = "") -> bool:
+        """Tell whether the kernel comes back, by itself or when it is interrupted.
+
+        request: one that is under way
+        """
+        if not await self.alive():
+            return False
+        request = request or await self.send("pass")
+        for _ in range(2):
+            if await self.reply(request, GRACE / 2) is not None:
+                return True
+            await self.interrupt()
+        return await self.reply(request, GRACE) is not None
+
+    async def interrupt(self) -> None:
+        if self.client and self.client.km:
+            with contextlib.suppress(Exception):
+                await ensure_async(self.client.km.interrupt_kernel())
+
+    def last_words(self) -> str:
+        """Return why the kernel ended, as far as the provisioner can tell."""
+        say = getattr(self.provisioner, "last_words", None)
+        return say() if say else "the process that it runs in ended"
+
+
+def late(seconds: float) -> Ended:
+    return Ended("timeout", f"it was still running after {seconds:.0f} s")
+
+
+def flood(outputs: list[NotebookNode], dropped: int) -> Ended:
+    """Say at the end of a cell's outputs how many characters of them are left out."""
+    more = left_out(dropped)
+    outputs.append(new_output("stream", name="stdout", text=f"\n{more}\n"))
+    return Ended("flood", more)
+
+
+def left_out(dropped: int) -> str:
+    return f"It printed {dropped / 1e6:.1f} MB more, which are left out here."
+
+
+def is_valid(output: NotebookNode) -> bool:
+    """Tell whether an output is one that a notebook may hold."""
+    if output.keys() == {"output_type", "name", "text"} and output.output_type == "stream":
+        return output.name in ("stdout", "stderr") and isinstance(output.text, str)  # most are; validating takes long
+    try:
+        nbformat.validate(output, ref="output", version=4)
+    except Exception:  # also what validation itself does not expect
+        return False
+    return True

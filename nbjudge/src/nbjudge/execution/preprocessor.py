@@ -1,0 +1,116 @@
+"""The preprocessor that takes the place of nbgrader's Execute: the submission is run and judged from outside."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+from nbformat import NotebookNode
+from nbgrader.preprocessors import Execute
+from traitlets import Bool, Integer, List, Unicode
+from traitlets.config.loader import LazyConfigValue
+
+from nbjudge.environment import SALT_VARIABLE
+from nbjudge.execution.job import PURPOSES, Done, Job, do
+from nbjudge.execution.name_analysis import TEST, Plan, Source, imports
+from nbjudge.execution.plan import plan_for
+from nbjudge.execution.settings import ReferenceRun, Rules
+from nbjudge.execution.student_kernel import files_in
+from nbjudge.forkserver.preload import USUAL, preload
+from nbjudge.judge import process
+from nbjudge.sandbox.provisioner import BoxedProvisioner
+
+
+class Run(Execute):
+    """Runs the student's cells in one kernel and the test cells in another.
+
+    Listens to the settings of nbgrader's Execute too, such as c.Execute.timeout.
+    """
+
+    total_seconds = Integer(1800, help="Time for one notebook, all its cells and restarts together.").tag(config=True)
+    output_bytes = Integer(1 << 20, help="Of the outputs of one cell, what is kept.").tag(config=True)
+    total_output_bytes = Integer(
+        32 << 20, help="Of the outputs of all cells of one notebook together, what is kept."
+    ).tag(config=True)
+    judge_memory_mb = Integer(
+        0, help="Memory of the process that runs the tests; 0 for that of a kernel, c.BoxedProvisioner.memory_mb."
+    ).tag(config=True)
+    restarts = Integer(10, help="How often a kernel that ended is started again.").tag(config=True)
+
+    demonstrations = Bool(
+        False, help="Also run unchanged cells that the instructor tagged demonstration; nothing graded needs them."
+    ).tag(config=True)
+    withheld = List(
+        Unicode(), help="Modules that answers cannot import where the instructor tagged the test from-scratch."
+    ).tag(config=True)
+
+    references: ClassVar[dict[tuple[Source, ...], ReferenceRun]] = {}  # by the lesson's cells, while this process runs
+
+    def preprocess(self, nb: NotebookNode, resources: Any, km: Any = None) -> tuple[NotebookNode, Any]:
+        """Return the notebook with outputs. `km` is not used: whose kernel runs what is decided here."""
+        ahead: Callable[..., Done | None] = getattr(self.parent.parent, "done_ahead", lambda *_: None)
+        done = ahead(resources["nbgrader"]["notebook"], nb) or do(self.job(nb, resources))
+        for purpose, names in done.modules.items():
+            preload(purpose, names)
+        if done.reference:
+            self.references[self._sources(resources)] = done.reference
+        nb.cells = done.notebook.cells
+        about = nb.metadata.setdefault("grading", {})
+        about["scores"] = dict(done.scores)
+        about.setdefault("events", []).extend(done.events)
+        about.update(seconds=round(done.seconds, 2), isolation=done.in_force)
+        return nb, resources
+
+    def job(self, nb: NotebookNode, resources: Any) -> Job:
+        """Return what there is to run of a notebook."""
+        ids = resources["nbgrader"]
+        converter = self.parent.parent
+        course = converter.coursedir
+        given = Path(course.format_path(course.source_directory, ".", ids["assignment"]))
+        students = getattr(converter, "exclude_overwriting", {}).get(ids["assignment"], [])
+        names = [str(name) for name in files_in(given)]
+        sources = self._sources(resources)
+        is_reference = ids["student"] == getattr(converter, "reference", "")
+        if getattr(converter, "rehearsing", False):  # nothing else is known yet of what this lesson needs
+            for purpose in PURPOSES:
+                cells = [source for source in sources if purpose == process.PURPOSE or source.kind != TEST]
+                preload(purpose, [*USUAL, *imports(cells)])
+        return Job(
+            name=ids["notebook"],
+            notebook=nb,
+            sources=sources,
+            rules=self.rules(str(course.root)),
+            files=Path(resources["metadata"]["path"]),
+            given=given,
+            overwriting=tuple(name for name in names if name not in students),
+            salt=os.environ.get(SALT_VARIABLE, ""),
+            reference=None if is_reference else self.references.get(sources, ReferenceRun()),
+        )
+
+    def _sources(self, resources: Any) -> tuple[Source, ...]:
+        ids, converter = resources["nbgrader"], self.parent.parent
+        plan: Callable[[str, str], Plan] = getattr(converter, "plan", partial(plan_for, converter.coursedir))
+        return tuple(plan(ids["assignment"], ids["notebook"]).sources)
+
+    def rules(self, course: str) -> Rules:
+        """Return what each notebook is held to."""
+        box = {
+            name: value.get_value([]) if isinstance(value, LazyConfigValue) else value  # of a list that was added to
+            for name, value in self.config.BoxedProvisioner.items()
+        }
+        return Rules(
+            total_seconds=self.total_seconds,
+            timeout=self.timeout,
+            startup_timeout=self.startup_timeout,
+            output_bytes=self.output_bytes,
+            restarts=self.restarts,
+            demonstrations=self.demonstrations,
+            withheld=tuple(self.withheld),
+            total_output_bytes=self.total_output_bytes,
+            judge_memory_mb=self.judge_memory_mb or box.get("memory_mb", BoxedProvisioner.memory_mb.default_value),
+            course=course,
+            box=box,
+        )

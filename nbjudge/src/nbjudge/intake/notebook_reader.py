@@ -1,0 +1,250 @@
+"""Read the bytes of a notebook that anybody may have written, and build it anew from what can be used of it.
+
+Only the cells' kinds, texts, labels and pictures are taken over: outputs and all other metadata are left behind, so
+that nothing that hides in them is ever read again.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import re
+from typing import Any
+
+import nbformat
+from nbformat.v4 import new_notebook
+
+from nbjudge.intake.file_survey import Limits
+from nbjudge.intake.messages import Notes, Refused
+
+# What each kind of cell has; not made with nbformat's functions, which check each cell before all are checked together.
+NEW: dict[str, dict[str, Any]] = {"code": {"execution_count": None, "outputs": []}, "markdown": {}, "raw": {}}
+METADATA = {
+    "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+    "language_info": {"name": "python"},
+}
+MOST_BRACKETS = 1_000_000  # each makes a list or a dict, and takes far more memory than its one byte
+LONGEST_NUMBER = 300
+TAGS_THAT_MATTER = {"skip-execution", "raises-exception"}
+AGAIN = "Open it in JupyterLab, check that it is your work, save it and submit it again."
+
+BYTE_ORDER_MARK = "The notebook began with a byte order mark; it was left out."
+ENCODING = "The notebook was not written as UTF-8, as notebooks are; it was read as {}."
+NO_NUMBERS = "NaN, infinite and endless numbers, which a notebook's file cannot hold, were left out."
+TWICE = "Some fields in the notebook's file were given twice; the last one counts."
+OLD_FORMAT = "The notebook was in the old format 3; it was brought to format 4."
+FORMAT_NUMBERS = "The numbers of the notebook's format were missing or strange; it was read as format 4.5."
+NOT_A_CELL = "Something in the list of cells was no cell; it was left out."
+CELL_TYPE = "A cell had an unknown type; it was made a Markdown cell."
+SOURCE = "The text of a cell was not text; what was not was left out."
+CHARACTERS = "NUL characters and halves of characters in a cell's text were left out or replaced by \ufffd."
+TAGS = "Tags that change how a cell runs have no effect in grading; taken off: {}."
+LABEL = "A cell's nbgrader label was damaged; it was taken off."
+LANGUAGE = "The notebook was set to another language than Python; it is run in Python instead of {}."
+CELL_IDS = "Cell ids were missing, invalid or given twice; they were given anew."
+
+
+def read_notebook(content: bytes, limits: Limits, notes: Notes) -> nbformat.NotebookNode:
+    """Build a valid notebook of format 4.5 without outputs; each cell's metadata is {} or its raw nbgrader label.
+
+    Raises Refused when there is no notebook in these bytes.
+    """
+    tree = _tree(_text(content, notes), notes)
+    built = [_cell(cell, limits, notes) for cell in _cells(tree, limits, notes)]
+    cells = [cell for cell in built if cell is not None]
+    has_ids = tree.get("nbformat") == 4 and tree.get("nbformat_minor") == 5
+    _give_ids(cells, has_ids, notes)
+    _note_language(tree.get("metadata"), notes)
+    return new_notebook(cells=cells, metadata=copy.deepcopy(METADATA))
+
+
+def _text(content: bytes, notes: Notes) -> str:
+    if not content.strip(b" \t\r\n\0"):
+        raise Refused(f"The notebook's file is empty. {AGAIN}", f"The file is empty ({len(content)} bytes).")
+    for encoding in (json.detect_encoding(content), "cp1252", "latin-1"):  # the last one takes any byte
+        try:
+            text = content.decode(encoding)
+            break
+        except UnicodeDecodeError:
+            continue
+    if encoding == "utf-8-sig":
+        notes.add(BYTE_ORDER_MARK)
+    elif encoding != "utf-8":
+        notes.add(ENCODING, encoding)
+    return text.removeprefix("\ufeff")
+
+
+def _tree(text: str, notes: Notes) -> dict[str, Any]:
+    """Parse JSON with everything that can go wrong in it."""
+
+    def no_number(literal: str) -> None:
+        notes.add(NO_NUMBERS)
+
+    def number(literal: str) -> float | None:
+        value = float(literal)
+        if math.isfinite(value):
+            return value
+        notes.add(NO_NUMBERS)
+        return None
+
+    def whole_number(literal: str) -> int | None:
+        if len(literal) <= LONGEST_NUMBER:
+            return int(literal)
+        notes.add(NO_NUMBERS)
+        return None
+
+    def fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            notes.add(TWICE)
+        return found
+
+    brackets = text.count("[") + text.count("{")
+    if brackets > MOST_BRACKETS:
+        raise Refused(
+            "The notebook is too large to be read: clear all outputs, save it and submit it again.",
+            f"The file has {brackets} brackets; expected at most {MOST_BRACKETS}.",
+        )
+    try:
+        tree = json.loads(
+            text, parse_constant=no_number, parse_float=number, parse_int=whole_number, object_pairs_hook=fields
+        )
+    except json.JSONDecodeError as error:
+        raise Refused(
+            f"The notebook's file is damaged: it is not the JSON that a notebook is saved as. {AGAIN}",
+            f"Not JSON: {error.msg} in line {error.lineno}, column {error.colno}.",
+        ) from None
+    except RecursionError:
+        raise Refused(
+            f"The notebook's file is damaged: its parts are nested too deeply. {AGAIN}", "JSON nested too deeply."
+        ) from None
+    if not isinstance(tree, dict):
+        raise Refused(
+            f"The file is not a notebook. {AGAIN}", f"The JSON is a {type(tree).__name__}; expected an object."
+        )
+    return tree
+
+
+def _cells(tree: dict[str, Any], limits: Limits, notes: Notes) -> list[Any]:
+    """Return the raw cells of a notebook of format 3 or 4."""
+    version = tree.get("nbformat")
+    known = type(version) is int and 1 <= version <= 1000
+    if known and version not in (3, 4):
+        way_out = f"Save it as format 4, as JupyterLab does, and submit it again. {AGAIN}"
+        facts = f"nbformat is {version}; expected 3 or 4."
+        raise Refused(f"The notebook is in format {version}, which cannot be graded. {way_out}", facts)
+    worksheets = tree.get("worksheets")
+    if isinstance(worksheets, list) and (version == 3 or not isinstance(tree.get("cells"), list)):
+        sheets = [sheet.get("cells") for sheet in worksheets if isinstance(sheet, dict)]
+        cells = [cell for sheet in sheets if isinstance(sheet, list) for cell in sheet]
+        notes.add(OLD_FORMAT)
+    elif isinstance(tree.get("cells"), list):
+        cells = tree["cells"]
+        minor = tree.get("nbformat_minor")
+        if version != 4 or type(minor) is not int or not 0 <= minor <= 100:
+            notes.add(FORMAT_NUMBERS)
+    else:
+        facts = f"cells is a {type(tree.get('cells')).__name__}; expected a list."
+        raise Refused(f"The notebook has no cells that could be read. {AGAIN}", facts)
+    if len(cells) > limits.cells:
+        raise Refused(
+            f"The notebook has {len(cells)} cells, more than the {limits.cells} that are graded. Remove what is not "
+            "needed, save it and submit it again.",
+            f"{len(cells)} cells; expected at most {limits.cells}.",
+        )
+    return cells
+
+
+def _cell(cell: Any, limits: Limits, notes: Notes) -> nbformat.NotebookNode | None:
+    if not isinstance(cell, dict):
+        notes.add(NOT_A_CELL)
+        return None
+    cell_type, source = cell.get("cell_type"), _source(cell, notes)
+    if len(source) > limits.cell_kb * 1000:
+        raise Refused(
+            f"A cell has {len(source)} characters, more than the {limits.cell_kb * 1000} that are graded. Keep large "
+            "data in a file beside the notebook, save the notebook and submit it again.",
+            f"A cell has {len(source)} characters; expected at most {limits.cell_kb * 1000}.",
+        )
+    if cell_type in ("heading", "html"):  # of format 3
+        level = cell.get("level")
+        cell_type = "markdown"
+        source = "#" * level + " " + source if type(level) is int and 1 <= level <= 6 else source
+    if not isinstance(cell_type, str) or cell_type not in NEW:
+        notes.add(CELL_TYPE)
+        cell_type = "markdown"
+    cell_id = cell.get("id")
+    known = {"id": cell_id if isinstance(cell_id, str) or cell_id is None else "", "cell_type": cell_type}
+    label = _label(cell.get("metadata"), notes)
+    built = nbformat.from_dict({**known, "metadata": label, "source": source, **NEW[cell_type]})
+    if cell_type == "markdown" and (pictures := _attachments(cell.get("attachments"))):
+        built["attachments"] = nbformat.from_dict(pictures)
+    return built
+
+
+def _source(cell: dict[str, Any], notes: Notes) -> str:
+    """Return a cell's text with plain line ends, and without what Python and UTF-8 cannot hold."""
+    source = cell.get("source", cell.get("input", ""))
+    lines = source if isinstance(source, list) else [source]
+    if not all(isinstance(line, str) for line in lines):
+        notes.add(SOURCE)
+    text = "".join(line for line in lines if isinstance(line, str))
+    # Two halves of a pair in neighbouring lines make a character, as they would have in one string.
+    clean = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "")
+    if re.search("[\0\ud800-\udfff]", text):
+        notes.add(CHARACTERS)
+    return clean.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _label(metadata: Any, notes: Notes) -> dict[str, Any]:
+    """Return a cell's metadata less everything but its nbgrader label, which is still whatever the file says."""
+    if not isinstance(metadata, dict):
+        return {}
+    tags = metadata.get("tags")
+    for tag in tags if isinstance(tags, list) else []:
+        if isinstance(tag, str) and tag in TAGS_THAT_MATTER:
+            notes.add(TAGS, tag)
+    label = metadata.get("nbgrader", {})
+    if not isinstance(label, dict):
+        notes.add(LABEL)
+        return {}
+    simple = {field: value for field, value in label.items() if isinstance(value, str | int | float)}
+    return {"nbgrader": simple} if simple else {}
+
+
+def _attachments(attachments: Any) -> dict[str, dict[str, str]]:
+    """Return the pictures in a text cell, {name: {"image/png": base64}}."""
+    found: dict[str, dict[str, str]] = {}
+    for name, bundle in attachments.items() if isinstance(attachments, dict) else []:
+        for mime, data in bundle.items() if isinstance(bundle, dict) else []:
+            lines = data if isinstance(data, list) else [data]
+            picture = mime.startswith("image/") and all(isinstance(line, str) for line in lines)
+            if picture and (text := "".join(lines)).isascii() and f"{name}{mime}".isprintable():
+                found.setdefault(name, {})[mime] = text
+    return found
+
+
+def _note_language(metadata: Any, notes: Notes) -> None:
+    for field, key in (("kernelspec", "language"), ("language_info", "name")):
+        about = metadata.get(field) if isinstance(metadata, dict) else None
+        language = about.get(key) if isinstance(about, dict) else None
+        if isinstance(language, str) and language.lower() not in ("", "python", "ipython", "python3"):
+            notes.add(LANGUAGE, language)
+
+
+def _give_ids(cells: list[nbformat.NotebookNode], expected: bool, notes: Notes) -> None:
+    """Keep the valid ids of cells and give the others new ones, the same at every reading."""
+    taken: set[str] = set()
+    for number, cell in enumerate(cells):
+        if (
+            not isinstance(cell["id"], str)
+            or not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", cell["id"])
+            or cell["id"] in taken
+        ):
+            if expected or cell["id"] is not None:
+                notes.add(CELL_IDS)
+            cell["id"] = f"cell-{number}"
+            while cell["id"] in taken:
+                cell["id"] += "x"
+        taken.add(cell["id"])

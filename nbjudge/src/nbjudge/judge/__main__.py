@@ -1,0 +1,90 @@
+"""The judge's process: `python -P -m nbjudge.judge` answers, line by line, who talks to it over its input and output.
+
+Each line is one JSON object, and so is its answer. What cannot be done is answered with {"wrong": a sentence}.
+
+    {"do": "run", "source": "", "output_bytes": 9, "empty_arrays": false}
+        -> {"outputs": [...], "execution_count": 1, "dropped": 0, "complete": true, "credit": {"points": 1.5},
+            "effects": {"changes": [["sort", 0]], "empty_arrays": false}}
+    {"do": "verify", ..., "changes": []}               -> the same, of a run in which calls change only these arguments
+    {"do": "prepare", "folder": "", "statements": []}  -> {}
+    {"do": "begin", "path": "", "asked_for": [], "ours": [], "students": [], "loose": []} -> {}
+    {"do": "end"}                                      -> {}
+    {"do": "modules"}                                  -> {"names": [...]}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from typing import Any, BinaryIO
+
+from nbjudge.judge import namespace
+from nbjudge.judge.empty_arrays import watch_comparisons
+from nbjudge.judge.shell import SHELL, take_over
+
+
+def main() -> None:
+    """Answer until the other side hangs up."""
+    requests, answers = _apart(0, "rb"), _apart(1, "wb")
+    take_over()
+    watch_comparisons(namespace.on_empty_comparison)
+    for line in requests:
+        answers.write(json.dumps(answer := _answer(json.loads(line)), default=str).encode() + b"\n")
+        answers.flush()
+        if _is_spent(answer):
+            break  # another process is started for the next test
+    os._exit(0)  # threads that a test left behind are not waited for
+
+
+def _apart(number: int, mode: str) -> Any:
+    """Take a standard stream for the conversation; whoever else reads from it finds nothing, or prints to stderr."""
+    own: BinaryIO = os.fdopen(os.dup(number), mode)  # type: ignore[assignment]
+    if number == 0:
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
+    else:
+        os.dup2(2, number)
+    return own
+
+
+def _is_spent(answer: dict[str, Any]) -> bool:
+    """Tell whether a cell has used up the memory, or keeps much of it."""
+    if "outputs" not in answer:
+        return False
+    return any(output.get("ename") == "MemoryError" for output in answer["outputs"]) or namespace.is_crowded()
+
+
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    what = request.pop("do")
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        if what in ("run", "verify"):
+            return _run(what, **request)
+        if what == "modules":
+            return {"names": sorted(sys.modules)}
+        if what == "end":
+            namespace.end()
+        elif what == "prepare":
+            namespace.prepare(SHELL.user_ns, **request)
+        elif what == "begin":
+            namespace.begin(SHELL.user_ns, **request)
+    except BaseException as error:
+        return {"wrong": f"{type(error).__name__}: {error}"}
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for what a request started
+    return {}
+
+
+def _run(what: str, source: str, output_bytes: int, empty_arrays: bool, **more: Any) -> dict[str, Any]:
+    if what == "run":
+        namespace.before_run(SHELL.user_ns, source, empty_arrays)
+    else:
+        namespace.before_verification(SHELL.user_ns, source, more["changes"], empty_arrays)
+    return SHELL.run(source, output_bytes) | {"effects": namespace.effects()}
+
+
+if __name__ == "__main__":
+    main()

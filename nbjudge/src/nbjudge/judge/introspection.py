@@ -1,0 +1,89 @@
+"""What the judge is told about things that stay in the submission's process: objects and errors, in plain words."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import sys
+import traceback
+from typing import Any
+
+from nbjudge.judge.codec import Tree
+
+MESSAGE = 4_000  # characters
+FRAMES = 6  # of a traceback, the last ones
+
+
+def imported(place: str, main: dict[str, Any]) -> Any:
+    """Return what "module:name" names; `main` holds the names of __main__."""
+    module, _, name = place.partition(":")
+    if module == "__main__":
+        return main[name]
+    found: Any = importlib.import_module(module)
+    for part in filter(None, name.split(".")):
+        found = getattr(found, part)
+    return found
+
+
+def known_name(value: Any) -> str:
+    """Return "module:name" for a type of Python or NumPy or a ufunc, which both sides have; "" for anything else."""
+    numpy: Any = sys.modules["numpy"]
+    if type(value) is numpy.ufunc:
+        return f"numpy:{value.__name__}" if vars(numpy).get(value.__name__) is value else ""
+    if type(value) is type and value.__module__ in ("builtins", "numpy"):
+        same = vars(sys.modules[value.__module__]).get(value.__qualname__) is value
+        return f"{value.__module__}:{value.__qualname__}" if same else ""
+    return ""
+
+
+def about(value: Any) -> Tree:
+    """Return what the judge is told about an object: its classes, whether it is an array, and its parameters."""
+    return {
+        "classes": [_place(kind) for kind in type(value).__mro__],
+        "array": hasattr(type(value), "__array__"),
+        "callable": callable(value),
+        "parameters": _parameters(value) if callable(value) else None,
+    }
+
+
+def _place(kind: type) -> str:
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def _parameters(value: Any) -> Tree:
+    """Return [name, kind, default as text or None] of each parameter; None where there is no signature."""
+    try:
+        parameters = inspect.signature(value).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    return [[p.name, int(p.kind), None if p.default is p.empty else repr(p.default)[:100]] for p in parameters]
+
+
+def told(error: BaseException) -> Tree:
+    """Return what the judge is told about an error: its classes, its message, the line, the traceback."""
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_submitted(frame.filename)]
+    line = f"{own[-1].name}, line {own[-1].lineno}: `{own[-1].line}`" if own and own[-1].line else ""
+    return {
+        "classes": [_place(kind) for kind in type(error).__mro__],
+        "message": _message(error),
+        "line": line,
+        "trace": "".join(traceback.format_list(own[-FRAMES:]))[-MESSAGE:],
+    }
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)[:MESSAGE]
+    except BaseException:  # a __str__ of the submission's
+        return ""
+
+
+def _is_submitted(file: str) -> bool:
+    """Tell whether a file is a cell, or lies in the working directory."""
+    folder = os.path.basename(os.path.dirname(file))
+    return (
+        file.startswith("<")
+        or folder.startswith("ipykernel_")
+        or os.path.abspath(file).startswith(os.getcwd() + os.sep)
+    )

@@ -1,0 +1,100 @@
+"""Score one test cell: points for a proven success, and for nothing else.
+
+A cell has passed when the judge's own record says that every statement ran to its end. What it shows, what it was
+answered and how it looks in the notebook make no difference.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from nbformat import NotebookNode
+
+from nbjudge.judge.process import Change, Judge, Judged
+
+DEPENDS_ON_CHANGES = (
+    "This test passes only because your code changes {}, from which the test works out what is right. "
+    "Leave the arguments as they are, and return the result."
+)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a test cell may do, since the instructor's own solution does it.
+
+    changes: the arguments that calls change; None for the solution itself, of which nothing is known yet
+    empty_arrays: whether arrays without elements come back
+    """
+
+    changes: Sequence[Change] | None = ()
+    empty_arrays: bool = False
+
+
+@dataclass
+class CellScore:
+    """What a test cell earned, and what there is to say about it.
+
+    problem: (kind, sentence for the student) of what kept it from its points, where its outputs do not say so
+    changes, empty_arrays: what calls did, as in Judged
+    """
+
+    points: float = 0.0
+    problem: tuple[str, str] | None = None
+    outputs: list[NotebookNode] = field(default_factory=list)
+    execution_count: int | None = None
+    changes: Sequence[Change] = ()
+    empty_arrays: bool = False
+
+
+async def score_cell(
+    judge: Judge, source: str, possible: float, expected: Expected, seconds: Callable[[], float]
+) -> CellScore:
+    """Run a test cell, for which the judge has begun, and return what it earned.
+
+    possible: the points of the cell; seconds: tells what time there is left
+    """
+    judged, ended = await judge.run(source, seconds(), expected.empty_arrays)
+    score = CellScore(0.0, None, judged.outputs, judged.execution_count, judged.changes, judged.empty_arrays)
+    if ended.how == "timeout":
+        score.outputs = [output for output in judged.outputs if output.get("ename") != "KeyboardInterrupt"]
+        score.problem = "timeout", f"The tests of this exercise were stopped: {ended.words}."
+    elif ended.how == "died":
+        score.problem = "died", "The tests of this exercise could not be finished."
+    elif judged.complete:
+        score.points, score.problem = credit(judged, possible)
+        if score.points:
+            await _verify(judge, source, possible, expected, seconds, score)
+    elif not any(output.output_type == "error" for output in judged.outputs):
+        score.problem = "not judged", "The tests of this exercise did not run to their end."
+    return score
+
+
+def credit(judged: Judged, possible: float) -> tuple[float, tuple[str, str] | None]:
+    """Return what a cell that ran to its end earns: all of its points, or as many as its last line says."""
+    if not judged.credit:
+        return possible, None
+    points = judged.credit.get("points")
+    if isinstance(points, float) and math.isfinite(points) and 0 <= points <= possible:
+        return points, None
+    value = f"{points} points" if points is not None else f"a value of type {judged.credit.get('kind')}"
+    return 0.0, ("no credit", f"The tests gave {value}; expected a number from 0 to {possible:g}.")
+
+
+async def _verify(
+    judge: Judge, source: str, possible: float, expected: Expected, seconds: Callable[[], float], score: CellScore
+) -> None:
+    """Run a cell again, with arguments left as they were, if calls changed any that the solution does not change.
+
+    A test that works out what is right from an argument, after the call, would otherwise compare with what the answer
+    has made of it.
+    """
+    unexpected = set() if expected.changes is None else set(score.changes) - set(expected.changes)
+    if not unexpected:
+        return
+    again, ended = await judge.verify(source, seconds(), expected.changes or (), expected.empty_arrays)
+    points = credit(again, possible)[0] if again.complete and ended.how in ("well", "flood") else 0.0
+    if points < score.points:
+        names = [f"argument {place + 1} of {called}" for called, place in sorted(unexpected)[:3]]
+        score.points, score.problem = points, ("no credit", DEPENDS_ON_CHANGES.format(" and ".join(names)))

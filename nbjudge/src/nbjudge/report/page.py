@@ -1,0 +1,153 @@
+"""The report's page: one HTML file that runs and loads nothing."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from nbjudge.report import exports, formatting, item_analysis, plots, similarity
+from nbjudge.report.model import Classroom, Event
+
+TEMPLATES = Path(__file__).parent / "templates"
+MOST_LISTED = 100  # students in one list; the rest are counted, and stand in scores.csv
+MOST_NAMED = 12  # students named in one line
+SHORT = 10  # lists up to here are open
+SLOWEST = 10
+MOST_KINDS = 20  # of events
+
+# What the grader calls what happened, as a reader would say it; other words are shown as they are.
+SAID = {
+    "died": "The process ended (crash or exit)",
+    "timeout": "Stopped: it took too long",
+    "memory": "Out of memory",
+    "flood": "Too much output",
+    "skipped": "Cells not run after a stop",
+    "not judged": "Exercise not judged",
+    "restart": "The kernel did not start again",
+    "no credit": "The tests gave an impossible number of points",
+}
+
+
+def page(classroom: Classroom) -> str:
+    """Return the report as HTML."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    environment.filters.update(
+        points=formatting.number,
+        plain=with_code,
+        called=called,
+        short=formatting.name,
+        took=formatting.duration,
+        percent=lambda share: f"{100 * share:.0f} %",
+    )
+    environment.globals.update(count=formatting.count, names=names, SHORT=SHORT, MOST_LISTED=MOST_LISTED)
+    css = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    html = environment.get_template("report.html").render(css=Markup(css), **view(classroom))
+    return html.encode("utf-8", "replace").decode("utf-8")  # half a character cannot be written to a file
+
+
+def view(classroom: Classroom) -> dict[str, Any]:
+    """Return what the template shows."""
+    totals = [student.total for student in classroom.students]
+    return {
+        "room": classroom,
+        "about": item_analysis.summary(totals),
+        "scores_plot": plots.scores(totals, classroom.possible),
+        "late": sum(student.penalty > 0 for student in classroom.students),
+        "settled": len(exports.settled(classroom)),
+        **_exercises(classroom),
+        **_mistakes(classroom),
+        **_look(classroom),
+        **_times(classroom),
+        "isolation": item_analysis.isolation(classroom),
+    }
+
+
+def _exercises(classroom: Classroom) -> dict[str, Any]:
+    items, shown = item_analysis.items(classroom), item_analysis.score_map(classroom)
+    ranked = sorted(classroom.students, key=lambda student: (-student.earned, student.id))
+    return {
+        "items": items,
+        "items_plot": plots.difficulty(items),
+        "least": item_analysis.LEAST_STUDENTS,
+        "map": shown,
+        "map_plot": plots.class_map(shown, [exercise.label for exercise in classroom.exercises]),
+        "rows": ranked if len(ranked) <= item_analysis.MOST_ROWS else [],
+        "run": sum(not student.refused for student in classroom.students),
+    }
+
+
+def _mistakes(classroom: Classroom) -> dict[str, Any]:
+    found = item_analysis.mistakes(classroom)
+    most = max((len(it.students) for it in found), default=1)
+    return {
+        "mistakes": [it for it in found if it.known],
+        "unnamed": [it for it in found if not it.known],
+        "most": most,
+        "makers": len({student for it in found if it.known for student in it.students}),
+    }
+
+
+def _look(classroom: Classroom) -> dict[str, Any]:
+    """Return the lists of who needs a look, each bounded."""
+    groups, common = similarity.groups(classroom.students)
+    waiting = [
+        (exercise, [student for student in classroom.students if exercise in student.waiting])
+        for exercise in classroom.exercises
+    ]
+    return {
+        "refused": [student for student in classroom.students if student.refused],
+        "events": [
+            (SAID.get(what, what), [(student, _sentences(events)) for student, events in them])
+            for what, them in item_analysis.by_kind(classroom)[:MOST_KINDS]
+        ],
+        "repaired": [student for student in classroom.students if student.repairs and not student.refused],
+        "unread": [student for student in classroom.students if student.unread],
+        "waiting": [(exercise, students) for exercise, students in waiting if students],
+        "groups": groups,
+        "common": common,
+        "least_nodes": similarity.LEAST_NODES,
+        "least_words": similarity.LEAST_WORDS,
+    }
+
+
+def _sentences(events: list[Event]) -> list[tuple[str, str]]:
+    """Return (cell, sentence) of a few events, each once."""
+    return list(dict.fromkeys((event.cell, event.sentence) for event in events))[:3]
+
+
+def _times(classroom: Classroom) -> dict[str, Any]:
+    timed = [(student.seconds, student) for student in classroom.students if student.seconds is not None]
+    seconds = [value for value, _ in timed]
+    slowest = sorted(timed, key=lambda pair: (-pair[0], pair[1].id))[:SLOWEST]
+    return {
+        "timed": item_analysis.summary(seconds) | {"number": len(seconds), "sum": sum(seconds)} if seconds else {},
+        "times_plot": plots.times(seconds) if seconds else "",
+        "slowest": slowest,
+    }
+
+
+def names(students: Any, most: int = MOST_NAMED) -> Markup:
+    """Return students' names for a line, the first of them named."""
+    shown = [student if isinstance(student, str) else student.id for student in students]
+    pieces = Markup(", ").join(Markup('<span class="who">{}</span>').format(formatting.name(it)) for it in shown[:most])
+    more = len(shown) - most
+    return pieces + Markup(" and {} more").format(f"{more:,}") if more > 0 else pieces
+
+
+def called(text: Any) -> Markup:
+    """Return a name that a line may break after each _."""
+    return Markup(str(escape(formatting.name(text))).replace("_", "_<wbr>"))
+
+
+def with_code(sentence: Any) -> Markup:
+    """Return a sentence, made plain, with its `names` set in type."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(formatting.plain(sentence)))))

@@ -1,0 +1,135 @@
+"""What a kernel in the box is started with: its command, its few environment variables, the packages it finds."""
+
+from __future__ import annotations
+
+import site
+import sysconfig
+import threading
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatch
+from functools import cache
+from pathlib import Path
+
+from nbjudge.bytecode import compile_packages
+from nbjudge.errors import CannotGrade
+from nbjudge.sandbox.scratch import PrivateFolder, copy_font_lists
+
+LAUNCHER = ["-m", "ipykernel_launcher"]
+
+# Programs look here for what they keep between runs.
+HOME_VARIABLES: tuple[str, ...] = ("HOME", "TMPDIR", "IPYTHONDIR", "MPLCONFIGDIR", "KERAS_HOME", "XDG_CACHE_HOME")
+HOME_VARIABLES += ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
+# Asked before the list of users, which has no name for one that comes and goes.
+USER_VARIABLES = ("USER", "LOGNAME")
+# By name, never by prefix: Terraform keeps passwords in TF_TOKEN_... and TF_VAR_..., and anybody may invent a name.
+LOCALE: tuple[str, ...] = ("LANG", "LANGUAGE", "TZ") + tuple(
+    f"LC_{name}"
+    for name in ("ALL", "ADDRESS", "COLLATE", "CTYPE", "IDENTIFICATION", "MEASUREMENT", "MESSAGES", "MONETARY")
+    + ("NAME", "NUMERIC", "PAPER", "TELEPHONE", "TIME")
+)
+PYTHON: tuple[str, ...] = (
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "VIRTUAL_ENV",
+    "CONDA_PREFIX",
+    "NBGRADER_EXECUTION",
+    "PYTHONHASHSEED",
+)
+PYTHON += ("PYTHONUTF8", "PYTHONIOENCODING", "PYTHONWARNINGS")
+OPENBLAS: tuple[str, ...] = (
+    "OPENBLAS_NUM_THREADS",
+    "OPENBLAS_DEFAULT_NUM_THREADS",
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_VERBOSE",
+)
+OPENBLAS += ("OPENBLAS_BLOCK_FACTOR", "OPENBLAS_L2_SIZE", "OPENBLAS_THREAD_TIMEOUT", "GOTO_NUM_THREADS")
+OPENMP: tuple[str, ...] = (
+    "OMP_NUM_THREADS",
+    "OMP_THREAD_LIMIT",
+    "OMP_DYNAMIC",
+    "OMP_PROC_BIND",
+    "OMP_PLACES",
+    "OMP_SCHEDULE",
+)
+OPENMP += ("OMP_STACKSIZE", "OMP_WAIT_POLICY", "OMP_MAX_ACTIVE_LEVELS", "OMP_NESTED", "OMP_CANCELLATION")
+MKL: tuple[str, ...] = ("MKL_NUM_THREADS", "MKL_DOMAIN_NUM_THREADS", "MKL_DYNAMIC", "MKL_CBWR", "MKL_THREADING_LAYER")
+MKL += ("MKL_INTERFACE_LAYER", "MKL_ENABLE_INSTRUCTIONS", "MKL_VERBOSE")
+TENSORFLOW: tuple[str, ...] = (
+    "TF_CPP_MIN_LOG_LEVEL",
+    "TF_CPP_MAX_VLOG_LEVEL",
+    "TF_CPP_VMODULE",
+    "TF_ENABLE_ONEDNN_OPTS",
+)
+TENSORFLOW += ("TF_SET_ONEDNN_FPMATH_MODE", "TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_USE_LEGACY_KERAS")
+TENSORFLOW += ("TF_DETERMINISTIC_OPS", "TF_DETERMINISTIC_ORDER", "TF_CUDNN_DETERMINISTIC", "TF_CUDNN_USE_AUTOTUNE")
+TENSORFLOW += ("TF_FORCE_GPU_ALLOW_GROWTH", "TF_GPU_ALLOCATOR", "TF_GPU_THREAD_MODE", "TF_GPU_THREAD_COUNT")
+TENSORFLOW += ("TF_XLA_FLAGS", "XLA_FLAGS", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "KERAS_BACKEND")
+USUAL_VARIABLES: tuple[str, ...] = (*LOCALE, *PYTHON, *OPENBLAS, *OPENMP, *MKL, *TENSORFLOW)
+
+
+def small_environment(whole: Mapping[str, str], more: Iterable[str], home: Path, packages: Path) -> dict[str, str]:
+    """Return what is left of the grader's environment: no paths of the gradebook, no secrets but those named.
+
+    more: names, or patterns of names, that the course keeps
+    """
+    patterns = [*more]
+    child = {
+        name: text
+        for name, text in whole.items()
+        if name in USUAL_VARIABLES or any(fnmatch(name, pattern) for pattern in patterns)
+    }
+    child.update(dict.fromkeys(HOME_VARIABLES, str(home)))
+    child.update(dict.fromkeys(USER_VARIABLES, "student"))
+    return {**child, "PYTHONPATH": str(packages), "PYTHONUSERBASE": site.getuserbase()}
+
+
+def zygotes_environment(kernels: Mapping[str, str], packages: list[Path]) -> dict[str, str]:
+    """Return the environment of the process that kernels are forked from: a kernel's, less its private folder."""
+    one_thread = {"OPENBLAS_NUM_THREADS": "1"}  # or NumPy starts more, and a process with threads cannot be copied
+    return {**one_thread, **kernels, **dict.fromkeys(HOME_VARIABLES, str(shared_folder(packages).home))}
+
+
+def shared_folder(packages: list[Path]) -> PrivateFolder:
+    """Return a folder that goes with this process, with links to the packages: kernels need not list the course.
+
+    The first of two packages with the same name wins. They are compiled, because inside the box nothing can be.
+    """
+    with _one_at_a_time:
+        return _shared_folder(tuple(packages))
+
+
+_one_at_a_time = threading.Lock()
+
+
+@cache
+def _shared_folder(packages: tuple[Path, ...]) -> PrivateFolder:
+    folder = PrivateFolder.make()
+    copy_font_lists(folder.home)
+    for name, package in {package.name: package.resolve() for package in reversed(packages)}.items():
+        (folder.packages / name).symlink_to(package, target_is_directory=True)
+        compile_packages([package])
+    return folder
+
+
+def installed_in_reach(names: list[str]) -> str:
+    """Return the first of these packages that is installed where every kernel may read; "" when none is."""
+    for place in map(Path, {*site.getsitepackages(), site.getusersitepackages(), sysconfig.get_path("purelib")}):
+        for name in names:
+            if (place / name).exists():
+                return str(place / name)
+    return ""
+
+
+def user_packages() -> list[str]:
+    return [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
+
+
+def boxed_command(command: list[str], box: Path) -> list[str]:
+    """Return the command of a kernel with ours in the place of ipykernel's launcher."""
+    for start in range(len(command) - 1):
+        if command[start : start + 2] == LAUNCHER:
+            return [*command[:start], "-P", "-m", "nbjudge.sandbox.kernel_launcher", str(box), *command[start + 2 :]]
+    raise CannotGrade(
+        f"The kernel starts with {' '.join(command)}; expected {' '.join(LAUNCHER)} in it, which the box replaces. "
+        "Release the lesson with the kernel python3."
+    )

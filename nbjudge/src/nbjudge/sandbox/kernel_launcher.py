@@ -1,0 +1,88 @@
+"""What runs instead of `ipykernel_launcher` for a submission.
+
+It is started as `python -P -m nbjudge.sandbox.kernel_launcher BOX -f CONNECTION`.
+
+-P keeps the submission's folder off the path while this starts: a file of a student's named json.py would otherwise
+run before the box is closed. Afterwards the folder is put where IPython puts it, unless there is a -P.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+import warnings
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from nbjudge.forkserver import ENDS_WITH_PARENT
+from nbjudge.judge.transport import reserve
+from nbjudge.linux import DIE_WITH_PARENT, prctl
+from nbjudge.sandbox.sandbox import Box, enter, seal
+from nbjudge.sandbox.withheld import withhold
+
+RESERVED = "reserved"  # in the private home: the socket on which the kernel will wait for the judge
+
+
+def main() -> None:
+    """Enter the box, start ipykernel in it, and seal the box before any cell is asked for."""
+    box, parent = Box.load(Path(sys.argv.pop(1))), os.getppid()
+    enter(box)
+    if ENDS_WITH_PARENT in sys.argv:
+        prctl(DIE_WITH_PARENT, signal.SIGKILL)  # which is forgotten when a process becomes another user's
+        if os.getppid() != parent:  # it ended in between
+            return
+    withhold(box.withheld)
+    from ipykernel.kernelapp import IPKernelApp  # only now: its libraries start threads
+
+    terminal = {_identity(stream) for stream in (1, 2)}
+    app = IPKernelApp.instance()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Couldn't bind IOPub Pipe")  # what subprocesses print; there are none
+        app.initialize()
+    _without_programs(app.shell)
+    reserve(os.path.join(box.home, RESERVED))
+    seal(box)
+    _let_go_of(terminal)
+    sys.path.insert(_place_of_the_submission(sys.path), "")
+    # At its end ipykernel looks through all of /proc for subprocesses.
+    app.kernel._process_children = list
+    app.start()
+
+
+def _without_programs(shell: Any) -> None:
+    """Let `!ls` and the like say what is so, instead of ending the cell with an error about processes."""
+    from IPython.utils.text import SList
+
+    def say(command: str, *_: Any, **__: Any) -> None:
+        print(f"(!{command} is not run while the notebook is graded)")
+
+    shell.system = shell.system_piped = shell.system_raw = say
+    shell.getoutput = lambda *_, **__: SList()
+
+
+def _identity(stream: int) -> tuple[int, int]:
+    status = os.fstat(stream)
+    return status.st_dev, status.st_ino
+
+
+def _let_go_of(terminal: set[tuple[int, int]]) -> None:
+    """Close the grader's terminal, or the file that stands for it: ipykernel keeps copies of both streams."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for stream in range(resource.getrlimit(resource.RLIMIT_NOFILE)[0]):
+        with suppress(OSError):
+            if _identity(stream) in terminal:
+                os.dup2(nothing, stream)
+    os.close(nothing)
+
+
+def _place_of_the_submission(path: list[str]) -> int:
+    """Return where IPython looks for modules in the working directory: after the standard library, before packages."""
+    packages = (place for place, folder in enumerate(path) if Path(folder).name in ("site-packages", "dist-packages"))
+    return next(packages, len(path))
+
+
+if __name__ == "__main__":
+    main()

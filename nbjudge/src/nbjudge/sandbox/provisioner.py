@@ -1,0 +1,276 @@
+"""Start every kernel that grades a submission inside the box; any other kernel starts as ever.
+
+jupyter_client lets a provisioner decide how a kernel is started. nbgrader_config.py names this one, for nbgrader's
+own commands and for formgrader inside JupyterLab's server, where students' notebooks run too. What tells them apart
+is the variable that nbgrader sets while it grades.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from functools import cache
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import traitlets.log
+from jupyter_client.connect import KernelConnectionInfo
+from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
+from traitlets import Bool, Integer, List, Unicode
+
+from nbjudge.environment import EXECUTION_VARIABLE
+from nbjudge.errors import CannotGrade
+from nbjudge.forkserver import ENDS_WITH_PARENT
+from nbjudge.forkserver.client import Program
+from nbjudge.forkserver.preload import KERNEL_MODULES, fork_kernel
+from nbjudge.sandbox import uid_pool
+from nbjudge.sandbox.kernel_env import (
+    boxed_command,
+    installed_in_reach,
+    shared_folder,
+    small_environment,
+    user_packages,
+    zygotes_environment,
+)
+from nbjudge.sandbox.resource_monitor import Allowed, Watcher, how_it_ended
+from nbjudge.sandbox.rlimits import LIMITS
+from nbjudge.sandbox.sandbox import SYSTEM, Box, announcement, missing_layers, python_folders
+from nbjudge.sandbox.scratch import PrivateFolder, copy_font_lists, hand_over
+from nbjudge.sandbox.withheld import readable_without, withheld_files
+
+NAME = "boxed-for-grading"
+PURPOSE, PURPOSE_FROM_SCRATCH = "submission", "submission from scratch"
+OUTPUT = "output"  # in a kernel's folder: what it prints before the box is closed
+LAYERS = ("user", "limits", "landlock", "seccomp")
+PROCESSES_OF_THE_GRADER = 4096  # Linux counts those of a user: a desktop has many before any kernel starts
+
+
+def plug_in() -> None:
+    """Make the box the way in which kernels start, in this process; as often as the settings are read."""
+    factory = KernelProvisionerFactory.instance()
+    entry = f"{BoxedProvisioner.__module__}:{BoxedProvisioner.__name__}"
+    factory.provisioners[NAME] = EntryPoint(NAME, entry, KernelProvisionerFactory.GROUP_NAME)
+    factory.default_provisioner_name = NAME
+
+
+class BoxedProvisioner(LocalProvisioner):
+    """Starts a kernel in a box while nbgrader grades; nbgrader_config.py sets what is in the box."""
+
+    required = Bool(False, help="Refuse to grade where a layer of the box is missing.").tag(config=True)
+    packages = List(Unicode(), help="Folders of the packages that tests import.").tag(config=True)
+    hidden = List(Unicode(), help="Packages that kernels may not see: those of hidden tests.").tag(config=True)
+    withheld = List(Unicode(), help="Modules that this kernel cannot import; set for each kernel.").tag(config=True)
+    forked = Bool(True, help="Fork kernels from a process that has imported what the lesson imports.").tag(config=True)
+    readable = List(Unicode(), help="More files and folders that kernels may read.").tag(config=True)
+    variables = List(Unicode(), help="More environment variables that kernels keep.").tag(config=True)
+    memory_mb = Integer(4096, help="Memory of one kernel.").tag(config=True)
+    cpu_seconds = Integer(1800, help="Processor time of one submission, restarts included.").tag(config=True)
+    file_mb = Integer(256, help="Size of the largest file that a kernel may write.").tag(config=True)
+    open_files = Integer(512, help="Files that a kernel may have open at once.").tag(config=True)
+    processes = Integer(512, help="Threads of a kernel.").tag(config=True)
+    disk_mb = Integer(500, help="Size of all that a kernel may leave in its folders at once.").tag(config=True)
+    files = Integer(10_000, help="Files and folders that a kernel may leave at once.").tag(config=True)
+
+    in_force = ""  # what the box is, in one line, once it was asked for
+    _folder: PrivateFolder | None = None
+    _work: Path | None = None
+    _user = 0
+    _watcher: Watcher | None = None
+    _cpu_seconds_before = 0.0
+    _exit_code: int | None = None
+    _stopped = False
+
+    @property
+    def reason(self) -> str:
+        """Why the grader ended the kernel for what it did, to be read after "The kernel"; empty if it did not."""
+        return self._watcher.reason if self._watcher else ""
+
+    @property
+    def cpu_seconds_used(self) -> float:
+        """The processor time so far, restarts included; up to half a second less than was used."""
+        return self._cpu_seconds_before + (self._watcher.cpu_seconds if self._watcher else 0.0)
+
+    @property
+    def home(self) -> Path | None:
+        """The folder in which the kernel may make sockets; None while there is no box."""
+        return self._folder.home if self._folder else None
+
+    def last_words(self) -> str:
+        """Return how the kernel ended, to be read after "The kernel"; empty while it runs. Ask before a restart."""
+        if self.reason:
+            return self.reason
+        code = self.process.poll() if self.process else self._exit_code
+        if code is None:
+            return ""
+        return "was stopped by the grader" if self._stopped else how_it_ended(code, self.cpu_seconds)
+
+    async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
+        if kwargs.get("env", os.environ).get(EXECUTION_VARIABLE) != "autograde":
+            return await super().pre_launch(**kwargs)
+        shown = {Path(package).name for package in self.packages}
+        if place := installed_in_reach([name for name in self.hidden if name not in shown]):
+            raise CannotGrade(
+                f"Every submission may read {place}, which holds hidden tests. Install the course so that its packages "
+                "stay in its own folder: pip install -e FOLDER_OF_THE_COURSE"
+            )
+        missing = self._missing(kwargs.get("cwd"))
+        self.in_force = announcement(self._limits(), missing)
+        _say(self.in_force, bool(missing))
+        if missing and self.required:
+            raise CannotGrade(_refusal(missing))
+        if not sys.platform.startswith("linux"):
+            return await super().pre_launch(**kwargs)
+        try:
+            return await self._pre_launch_boxed(missing, kwargs)
+        except BaseException:
+            await self.cleanup()  # nobody else does, for a kernel that never started
+            raise
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
+        if not (self._folder and self.forked and await self._fork(cmd, kwargs)):
+            await super().launch_kernel(cmd, **kwargs)
+        if self._folder and self._work:
+            assert self.process is not None  # started a moment ago
+            self._folder.belongs_to(self.process.pid)
+            allowed = Allowed(self.memory_mb, self.file_mb, self.disk_mb, self.files, self.processes)
+            self._watcher = Watcher(self.process, sorted({self._folder.home, self._work}), allowed)
+        return self.connection_info
+
+    async def _fork(self, cmd: list[str], kwargs: dict[str, Any]) -> bool:
+        """Fork the kernel from a process that was started as kernels are, less all that is a submission's."""
+        assert self._folder is not None  # the box is made before
+        argv = [*cmd[cmd.index("-m") + 1 :], ENDS_WITH_PARENT]
+        program = Program(argv, env=kwargs["env"], cwd=kwargs["cwd"], output=str(self._folder.path / OUTPUT))
+        around = zygotes_environment(kwargs["env"], self._packages())
+        # In a thread: the first one has to wait until everything is imported.
+        purpose = PURPOSE_FROM_SCRATCH if self.withheld else PURPOSE
+        child: Any = await asyncio.to_thread(fork_kernel, purpose, KERNEL_MODULES, around, program)
+        if child:
+            self.process, self.pid, self.pgid = child, child.pid, None  # a Child sees to its own group
+        return child is not None
+
+    async def poll(self) -> int | None:
+        code = await super().poll()
+        if self.process is not None and code is not None:
+            self._exit_code = code
+        return code
+
+    async def send_signal(self, signum: int) -> None:
+        if self._folder and signum in (signal.SIGKILL, signal.SIGTERM) and await self.poll() is None:
+            self._stopped = True
+        await super().send_signal(signum)
+
+    async def cleanup(self, restart: bool = False) -> None:
+        await super().cleanup(restart)
+        if self._watcher:
+            self._watcher.stop()
+        if self._folder and not restart:
+            self._folder.remove()
+            self._folder = None
+            self._give_back()
+
+    async def _pre_launch_boxed(self, missing: dict[str, str], kwargs: dict[str, Any]) -> dict[str, Any]:
+        self._forget_the_kernel_before()
+        if self._folder is None:
+            self._folder = PrivateFolder.make()
+            copy_font_lists(self._folder.home)
+        folder, shared = self._folder, shared_folder(self._packages())
+        self._speak_through(folder.home)
+        kwargs = await super().pre_launch(**kwargs)
+        self._work = Path(kwargs.get("cwd") or folder.home).resolve()
+        around = (str(self._work.parent),)
+        packages = [str(shared.packages), *(str(package.resolve()) for package in self._packages())]
+        readable = [*packages, *user_packages(), *self.readable]
+        if not self._user and uid_pool.wanted() and "user" not in missing:
+            self._user = uid_pool.take_user()
+            for place in (folder.home, self._work):
+                hand_over(place, self._user)
+        folders = (*SYSTEM, *python_folders(), *readable)
+        withheld = withheld_files(self.withheld, [*python_folders(), *user_packages(), *self._places_of_packages()])
+        allowed, listed = readable_without(folders, tuple(withheld)) if withheld else (list(folders), [])
+        box = Box(
+            home=str(folder.home),
+            work=str(self._work),
+            layers=[layer for layer in LAYERS if layer not in missing],
+            readable=allowed,
+            listed=listed,
+            withheld=list(self.withheld),
+            limits=self._limits_of_linux(),
+            user=self._user,
+            read_anything=bool(self._user and uid_pool.closed_to_others([*python_folders(), *readable, *around])),
+        )
+        box.save(folder.path / "box.json")
+        environment = small_environment(kwargs["env"], self.variables, folder.home, shared.packages)
+        command = boxed_command(kwargs["cmd"], folder.path / "box.json")
+        return {**kwargs, "cmd": command, "cwd": box.work, "env": environment}
+
+    def _forget_the_kernel_before(self) -> None:
+        """Leave nothing of it but the processor time that it used, which its successor has less."""
+        self._cpu_seconds_before = self.cpu_seconds_used
+        self._watcher, self._exit_code, self._stopped = None, None, False
+
+    def _give_back(self) -> None:
+        """Give the working folder back to the grader, in a state that it can work with, and the user too."""
+        if self._work and self._work.is_dir():
+            hand_over(self._work, 0 if self._user else None)
+        uid_pool.return_user(self._user)
+        self._user = 0
+
+    def _missing(self, work: str | None = None) -> dict[str, str]:
+        """Return {layer: why it is not in force}, here and for this course."""
+        missing = missing_layers()
+        course = str(self.parent.config.CourseDirectory.get("root", "")) if self.parent else ""
+        for folder in [*SYSTEM, *python_folders(), *self.readable]:
+            if course and Path(course).resolve().is_relative_to(Path(folder).resolve()):
+                missing["landlock"] = f"the course is inside {folder}, which kernels must read; move the course"
+        if "user" not in missing:
+            around = [str(Path(work).parent)] if work else []
+            readable = [*map(str, self._packages()), *user_packages(), *self.readable]
+            if reason := uid_pool.missing([*python_folders(), *readable, *around], caged=not missing):
+                missing["user"] = f"kernels stay root, without capabilities: {reason}"
+        return missing
+
+    def _limits(self) -> dict[str, int]:
+        names = ("memory_mb", "cpu_seconds", "file_mb", "open_files", "processes", "disk_mb", "files")
+        return {**{name: getattr(self, name) for name in names}, "core_mb": 0}
+
+    def _limits_of_linux(self) -> dict[str, int]:
+        """Return the limits that the kernel sets itself; those that it does not know the watcher looks after."""
+        limits = {name: value for name, value in self._limits().items() if name in LIMITS}
+        limits["cpu_seconds"] = max(1, round(self.cpu_seconds - self._cpu_seconds_before))
+        limits["signals"] = self.processes  # one for each thread
+        if not self._user:
+            limits["processes"] = max(self.processes, PROCESSES_OF_THE_GRADER)
+        return limits
+
+    def _packages(self) -> list[Path]:
+        return [*map(Path, self.packages), Path(__file__).parents[1]]  # the kernel itself imports nbjudge
+
+    def _places_of_packages(self) -> list[str]:
+        return sorted({str(package.resolve().parent) for package in self._packages()})
+
+    def _speak_through(self, home: Path) -> None:
+        """Let the grader and the kernel talk through files in the private folder: no network is needed."""
+        manager = self.parent
+        assert manager is not None  # jupyter_client's managers name themselves
+        manager.transport, manager.cache_ports = "ipc", False
+        manager.connection_file, manager.ip = str(home / "kernel.json"), str(home / "socket")
+
+
+@cache
+def _say(line: str, alarming: bool) -> None:
+    """Log what is in force once in each run, not once for each submission."""
+    log = traitlets.log.get_logger()
+    log.log(logging.WARNING if alarming else logging.INFO, line)
+
+
+def _refusal(missing: dict[str, str]) -> str:
+    gaps = "; ".join(f"{layer}: {reason}" for layer, reason in missing.items())
+    return (
+        f"The box around submissions has gaps ({gaps}), and this course requires a whole one. Grade on Linux 5.13 or "
+        "later with Landlock and seccomp, or set c.BoxedProvisioner.required = False in nbgrader_config.py."
+    )

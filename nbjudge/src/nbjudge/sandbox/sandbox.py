@@ -1,0 +1,134 @@
+"""The box around a kernel that runs a submission: its user, limits, Landlock and seccomp, each in its own module.
+
+The grader asks `missing_layers` what the machine cannot do and writes a Box; the kernel reads it, enters it before
+it imports anything of weight, and seals it before it runs the first cell.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import sysconfig
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from nbjudge.sandbox import landlock, seccomp, uid_pool
+from nbjudge.sandbox.rlimits import apply_limits, die_first
+
+# What libraries read at their start: the loader, fonts, time zones, and how many processors there are.
+SYSTEM: tuple[str, ...] = ("/usr", "/lib", "/lib64", "/bin", "/nix/store")
+SYSTEM += tuple(f"/etc/{name}" for name in ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "ssl"))
+SYSTEM += tuple(f"/etc/{name}" for name in ("localtime", "timezone", "fonts", "mime.types", "nsswitch.conf"))
+SYSTEM += tuple(f"/proc/{name}" for name in ("cpuinfo", "meminfo", "stat", "filesystems", "loadavg", "version"))
+SYSTEM += ("/proc/sys/vm/overcommit_memory", "/proc/sys/kernel/osrelease", "/proc/sys/kernel/pid_max")
+SYSTEM += ("/sys/devices/system/cpu", "/sys/devices/system/node")
+# The limits of a container, which joblib and the like count processors by. Beside them lie the names of all services.
+SYSTEM += ("/sys/fs/cgroup/cpu.max", "/sys/fs/cgroup/cpuset.cpus.effective", "/sys/fs/cgroup/memory.max")
+SYSTEM += ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us")
+SYSTEM += ("/sys/fs/cgroup/memory/memory.limit_in_bytes",)
+# Of /proc/self what tells of the process; the rest tells of the machine: its network, mounts, control groups.
+OWN_PROCESS = tuple(f"/proc/self/{name}" for name in ("stat", "statm", "status", "cmdline", "comm", "environ", "auxv"))
+OWN_PROCESS += tuple(f"/proc/self/{name}" for name in ("maps", "smaps", "smaps_rollup", "limits", "io", "fd", "fdinfo"))
+OWN_THREADS = "/proc/self/task"  # to be counted; in the folder of a thread lies all that lies in that of the process
+# Not /dev/zero: mapped as shared it is memory that no limit counts.
+DEVICES = ("/dev/null", "/dev/full", "/dev/random", "/dev/urandom")
+
+
+@dataclass(frozen=True)
+class Box:
+    """What one kernel may read, write and use up.
+
+    home: its private folder, for all that programs keep in a home; `work`: its working directory
+    layers: those that must be in force before the first cell
+    readable: files and folders that it may read; listed: folders of which it may only read the names in them
+    withheld: modules that it cannot import, of which it can read no file either
+    user: who the kernel becomes, if the grader is root; 0 for no change
+    read_anything: that user may read what Landlock lets it read, whatever the permissions are
+    """
+
+    home: str
+    work: str
+    layers: list[str]
+    readable: list[str] = field(default_factory=list)
+    listed: list[str] = field(default_factory=list)
+    withheld: list[str] = field(default_factory=list)
+    limits: dict[str, int] = field(default_factory=dict)
+    user: int = 0
+    read_anything: bool = False
+
+    def save(self, file: Path) -> None:
+        file.write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+    @classmethod
+    def load(cls, file: Path) -> Box:
+        return cls(**json.loads(file.read_text(encoding="utf-8")))
+
+
+def missing_layers() -> dict[str, str]:
+    """Return {layer: why this machine cannot enforce it}; the layers that are in force are not in it.
+
+    Whether a kernel can have a user of its own depends on the course: uid_pool.missing answers that.
+    """
+    if not sys.platform.startswith("linux"):
+        return dict.fromkeys(("user", "limits", "landlock", "seccomp"), f"{sys.platform} has none")
+    missing = {}
+    if not landlock.version():
+        missing["landlock"] = "this Linux kernel has none, or it was switched off"
+    if reason := seccomp.missing():
+        missing["seccomp"] = reason
+    return missing
+
+
+def announcement(limits: Mapping[str, int], missing: Mapping[str, str]) -> str:
+    """Return one line: what holds a submission back on this machine, and what does not."""
+    details = {
+        "user": "a user of its own" if _is_root() else "the grader's user",
+        "limits": f"limits ({', '.join(f'{name} {value}' for name, value in limits.items())})",
+        "landlock": f"landlock v{landlock.version()}",
+        "seccomp": "seccomp",
+    }
+    in_force = [text for layer, text in details.items() if layer not in missing]
+    gaps = [f"{layer} ({reason})" for layer, reason in missing.items()]
+    open_doors = (
+        ""
+        if {"limits", "landlock", "seccomp"} - missing.keys()
+        else ". A SUBMISSION CAN READ AND CHANGE WHATEVER YOU CAN."
+    )
+    return f"box: {', '.join(in_force) or 'NONE'}; not in force: {', '.join(gaps) or 'nothing'}{open_doors}"
+
+
+def enter(box: Box) -> None:
+    """Put the calling process in the box, all but the seal. It must have one thread: Landlock holds for one only."""
+    if "limits" in box.layers:
+        die_first()
+        apply_limits(box.limits)
+    uid_pool.become(box.user, box.read_anything)
+    if "landlock" in box.layers:
+        landlock.restrict(_rights(box))
+
+
+def seal(box: Box) -> None:
+    """Forbid the system calls that only the start of the kernel needed."""
+    if "seccomp" in box.layers:
+        seccomp.seal()
+
+
+def _is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def _rights(box: Box) -> list[tuple[str, int]]:
+    rights = [(path, landlock.READ) for path in [*OWN_PROCESS, *box.readable]]
+    rights += [(path, landlock.READ_FOLDER) for path in [OWN_THREADS, *box.listed]]
+    rights += [(path, landlock.READ_FILE | landlock.WRITE_FILE) for path in DEVICES]
+    rights.append((box.home, landlock.WRITE | landlock.MAKE_SOCKET))
+    rights.append((box.work, landlock.WRITE))
+    return rights
+
+
+def python_folders() -> list[str]:
+    """Return the folders of the running Python: its library, its packages, its programs' data."""
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    return sorted({sys.prefix, sys.base_prefix, *(sysconfig.get_path(name) for name in names)})
