@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from nbjudge import cli
-
 DEMO = "hold a class with simulated students, from release to feedback, in a folder of its own"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code."""
     sys.path.append(str(Path(__file__).parents[1]))  # tools/ belongs to the course and is not installed
+    from nbjudge import cli  # only now: the settings import this package, too
+
     return cli.main(arguments, program="rnn-course", more={"demo": (DEMO, "tools.demo.command")})

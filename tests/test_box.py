@@ -14,7 +14,7 @@ from tiny_course import LESSON, cell, make_course, release, submit
 from nbjudge.errors import CannotGrade
 from nbjudge.sandbox import landlock, sandbox, uid_pool
 from nbjudge.sandbox.kernel_env import small_environment
-from nbjudge.sandbox.provisioner import BoxedProvisioner, plug_in
+from nbjudge.sandbox.provisioner import BoxedProvisioner, use_sandbox
 from nbjudge.sandbox.sandbox import announcement, missing_layers
 
 pytestmark = pytest.mark.usefixtures("kernels_as_before")
@@ -146,7 +146,7 @@ def attacked(tmp_path_factory):
         patch.setenv("NBGRADER_EXECUTION", "autograde")
         patch.setenv("GRADEBOOK_PASSWORD", "from outside")
         patch.setenv("RNN_COURSE_SALT", "from outside")
-        plug_in()
+        use_sandbox()
         manager, client = start_new_kernel(kernel_name="python3", cwd=str(work))
         try:
             reply = client.execute(attack(course), reply=True, timeout=60)
@@ -204,7 +204,7 @@ def test_permissions_and_times_stay_though_changing_them_seems_to_work(attacked)
 @pytest.mark.nbgrader
 def test_a_lock_that_seems_to_hold_keeps_nobody_waiting(tmp_path, monkeypatch, kernels_as_before):
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
-    plug_in()
+    use_sandbox()
     take = "import fcntl, os\nfrom nbjudge.sandbox import sandbox"
     take += "\nkept = [os.open(name, os.O_RDWR | os.O_CREAT) for name in 'ab']"
     take += f"\nkept.append({READABLE})\nfcntl.flock(kept[0], fcntl.LOCK_EX)\nfcntl.lockf(kept[1], fcntl.LOCK_EX)"
@@ -332,7 +332,7 @@ def test_numpy_matplotlib_keras_and_the_like_work_in_the_box(tmp_path):
 
 
 def command_of_a_kernel() -> list[str]:
-    plug_in()
+    use_sandbox()
     manager = KernelManager(kernel_name="python3")
     try:
         return manager.pre_start_kernel()[0]
@@ -353,7 +353,7 @@ def test_a_kernel_that_validates_is_not_boxed(monkeypatch):
 @whole_box
 def test_a_kernel_that_grades_is_boxed_however_often_the_settings_are_read(monkeypatch):
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
-    plug_in()
+    use_sandbox()
     command = command_of_a_kernel()
     assert "nbjudge.sandbox.kernel_launcher" in command
     assert "ipykernel_launcher" not in command
@@ -387,7 +387,7 @@ def test_a_required_box_with_a_gap_stops_the_grading_and_names_the_way_out(tmp_p
     submit(course, "ada", double=DOUBLE, triple=TRIPLE)
     with (course / "nbgrader_config.py").open("a") as settings:
         settings.write("\nimport nbjudge.sandbox.landlock\nnbjudge.sandbox.landlock.version = lambda: 0\n")
-    said = nbgrader(course, "autograde", LESSON, fails=True, RNN_COURSE_REQUIRE_ISOLATION="1")
+    said = nbgrader(course, "autograde", LESSON, fails=True, NBJUDGE_REQUIRE_ISOLATION="1")
     assert "Nothing was graded" in said
     assert "has gaps (landlock: this Linux kernel has none, or it was switched off" in said
     assert "c.BoxedProvisioner.required = False" in said
@@ -411,7 +411,7 @@ def test_a_kernel_that_the_box_cannot_replace_is_refused_and_leaves_no_folder(mo
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
     monkeypatch.setattr("nbjudge.sandbox.scratch.tempfile.mkdtemp", lambda **_: str(tmp_path / "private"))
     (tmp_path / "private").mkdir()
-    plug_in()
+    use_sandbox()
     manager = KernelManager(kernel_name="python3")
     manager.kernel_spec.argv = ["xeus", "-f", "{connection_file}"]
     with pytest.raises(CannotGrade, match="expected -m ipykernel_launcher"):

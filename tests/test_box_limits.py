@@ -20,7 +20,7 @@ from traitlets.config import Config
 
 from nbjudge.forkserver import ENDS_WITH_PARENT
 from nbjudge.sandbox import kernel_launcher, scratch, seccomp, uid_pool
-from nbjudge.sandbox.provisioner import plug_in
+from nbjudge.sandbox.provisioner import use_sandbox
 from nbjudge.sandbox.resource_monitor import how_it_ended, without_a_name
 from nbjudge.sandbox.sandbox import missing_layers, python_folders
 from nbjudge.sandbox.scratch import PrivateFolder, TooDeep
@@ -36,7 +36,7 @@ UNTIL_THE_END = "\nimport time; time.sleep(300)"
 @pytest.fixture(autouse=True)
 def _boxed(monkeypatch, kernels_as_before):
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
-    plug_in()
+    use_sandbox()
 
 
 @contextmanager

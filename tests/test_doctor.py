@@ -149,7 +149,7 @@ def test_a_path_that_a_library_misreads_is_told(name: str, mark: str) -> None:
 
 def test_a_home_that_is_a_temporary_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert doctor.check_home().mark == "ok"
-    monkeypatch.setenv("RNN_COURSE_HOME", "There is no home folder; a temporary one takes its place.")
+    monkeypatch.setenv("NBJUDGE_HOME", "There is no home folder; a temporary one takes its place.")
     assert (doctor.check_home().mark, doctor.check_home().sentence[:23]) == ("look", "There is no home folder")
 
 

@@ -26,7 +26,7 @@ from traitlets.config import Config
 from nbjudge.execution.workers import usable_cores
 from nbjudge.forkserver import client, preload
 from nbjudge.sandbox import kernel_env, uid_pool
-from nbjudge.sandbox.provisioner import PURPOSE, plug_in
+from nbjudge.sandbox.provisioner import PURPOSE, use_sandbox
 from nbjudge.sandbox.sandbox import missing_layers
 
 pytestmark = [
@@ -54,9 +54,9 @@ if "nbjudge.forkserver.server" in sys.orig_argv:
 GRADER = """
 import os, sys
 from jupyter_client.manager import KernelManager
-from nbjudge.sandbox.provisioner import plug_in
+from nbjudge.sandbox.provisioner import use_sandbox
 from nbjudge.forkserver import client
-plug_in()
+use_sandbox()
 manager = KernelManager(kernel_name="python3")
 manager.start_kernel(cwd=sys.argv[1])
 client = manager.blocking_client()
@@ -73,7 +73,7 @@ def _boxed(monkeypatch: pytest.MonkeyPatch, kernels_as_before: None) -> None:
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
     monkeypatch.setitem(preload._lists, PURPOSE, ("numpy",))
     preload._warn.cache_clear()
-    plug_in()
+    use_sandbox()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nbjudge.environment import use_tensorflow
+from rnn_course.environment import use_tensorflow
 from rnn_helpers.keras_settings import WrongBackend, apply_settings, drop_settings
 
 LESSON = """

@@ -15,7 +15,6 @@ from traitlets.config import Config
 from traitlets.config.loader import LazyConfigValue
 
 from nbjudge.errors import CannotGrade
-from nbjudge.execution import dask_workers
 from nbjudge.execution.dask_workers import ClusterWorkers, course_packages, installed
 from nbjudge.intake.expected_cells import ExpectedCell, expected_cells, hidden_delimiters
 
@@ -129,15 +128,15 @@ def test_a_package_counts_by_what_is_in_it_wherever_it_is(tmp_path, monkeypatch)
     assert installed(["/nowhere/helpers"])["helpers"] != here["helpers"]
 
 
-def test_libraries_and_packages_that_are_not_here_are_not_asked_for(monkeypatch):
-    monkeypatch.setattr(dask_workers, "LIBRARIES", ("numpy", "no-such-library"))
-    assert sorted(installed(["no_such_package", "nbjudge"])) == ["nbjudge", "numpy", "python"]
+def test_libraries_and_packages_that_are_not_here_are_not_asked_for():
+    libraries = ("numpy", "no-such-library")
+    assert sorted(installed(["no_such_package", "nbjudge"], libraries)) == ["nbjudge", "numpy", "python"]
 
 
 def workers(found: dict[str, str]) -> ClusterWorkers:
     """Return what asks a cluster of one worker, without the cluster."""
     made = ClusterWorkers.__new__(ClusterWorkers)
-    made._client = SimpleNamespace(run=lambda function, packages: {"tcp://worker": found})
+    made._client = SimpleNamespace(run=lambda function, packages, libraries: {"tcp://worker": found})
     return made
 
 
@@ -146,9 +145,9 @@ def test_a_worker_that_differs_is_named(changed):
     here = installed(["nbjudge"])
     there = {name: version for name, version in {**here, **changed}.items() if version}
     with pytest.raises(CannotGrade, match=f"The worker tcp://worker has {next(iter(changed))} "):
-        workers(there)._require_same(["nbjudge"])
+        workers(there)._require_same(["nbjudge"], LIBRARIES)
 
 
 def test_a_worker_may_have_more():
     here = installed(["nbjudge"])
-    workers({**here, "another-library": "9", "rnn_helpers": "x"})._require_same(["nbjudge"])
+    workers({**here, "another-library": "9", "rnn_helpers": "x"})._require_same(["nbjudge"], LIBRARIES)

@@ -402,7 +402,7 @@ def _correlation(first: Any, second: Any) -> float:
 
 
 class TestMistakes:
-    KNOWN = mistakes.catalogue("01_recurrence")
+    KNOWN = mistakes.catalogue("01_recurrence", "autograde_tests:exercises", Path("."))
 
     def output(self, report: Report) -> dict[str, Any]:
         return {"output_type": "display_data", "data": {"text/plain": repr(Card(report)).splitlines(keepends=True)}}
@@ -434,7 +434,8 @@ class TestMistakes:
         assert mistakes.finding("x", [told], None) == Finding("It took longer than 120 s.")
 
     def test_a_lesson_that_the_course_names_no_mistakes_for_has_no_catalogue(self):
-        assert mistakes.catalogue("99_none") is None
+        assert mistakes.catalogue("99_none", "autograde_tests:exercises", Path(".")) is None
+        assert mistakes.catalogue("01_recurrence", "", Path(".")) is None
         assert self.KNOWN
 
 

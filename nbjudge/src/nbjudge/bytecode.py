@@ -19,7 +19,10 @@ def compile_packages(packages: Iterable[Path]) -> None:
     """Compile all modules of some packages that are not compiled; what cannot be loaded afterwards is removed."""
     for package in packages:
         remove_damaged(package)
-        compileall.compile_dir(package, quiet=2)
+        if package.is_dir():
+            compileall.compile_dir(package, quiet=2)
+        else:
+            compileall.compile_file(package, quiet=2)
         remove_damaged(package)  # the disk may be full now
 
 

@@ -19,10 +19,7 @@ SALT_VARIABLE = "RNN_COURSE_SALT"
 NOTEBOOK_VARIABLE = "GRADED_NOTEBOOK"
 MEMORY_VARIABLE = "JUDGE_MEMORY_MB"  # of the process that runs the tests; nobody else reads it
 EXECUTION_VARIABLE = "NBGRADER_EXECUTION"  # nbgrader's: kernels know by it that they grade, and start in the box
-TEMPORARY_HOME = "RNN_COURSE_HOME"
-# Variables of TensorFlow and Keras, and those that say what the hardware is like.
-FRAMEWORKS = ("KERAS_", "TF_", "TF2_", "XLA_")
-HARDWARE = ("KERAS_HOME", "TF_CPP_", "TF_NUM_", "TF_FORCE_GPU_", "TF_GPU_", "XLA_PYTHON_CLIENT_")
+TEMPORARY_HOME = "NBJUDGE_HOME"
 
 
 def prepend(variable: str, folder: Path) -> None:
@@ -31,19 +28,8 @@ def prepend(variable: str, folder: Path) -> None:
     os.environ[variable] = os.pathsep.join([str(folder), *rest])
 
 
-def use_tensorflow(environ: MutableMapping[str, str]) -> None:
-    """Let Keras compute with TensorFlow, and drop what this machine has set for other programs.
-
-    A judge may import Keras before it imports the course, so this cannot be left to rnn_helpers.keras_settings.
-    """
-    for name in list(environ):
-        if name.startswith(FRAMEWORKS) and not name.startswith(HARDWARE):
-            del environ[name]
-    environ["KERAS_BACKEND"] = "tensorflow"
-
-
 def provide_home(environ: MutableMapping[str, str], substitute: Callable[[], Path]) -> None:
-    """Let this process have a home folder, which Jupyter needs; $RNN_COURSE_HOME says why when its own cannot be used.
+    """Let this process have a home folder, which Jupyter needs; $NBJUDGE_HOME says why when its own cannot be used.
 
     substitute: makes a folder to take its place
     """

@@ -30,7 +30,7 @@ from nbgrader.converters import Autograde
 from nbgrader.converters.base import BaseConverter, NbGraderException
 from nbgrader.preprocessors import Execute
 from nbgrader.utils import find_all_files, parse_utc
-from traitlets import Bool, Float, Unicode
+from traitlets import Bool, Float, List, Unicode
 
 from nbjudge.autograde.discovery import (
     Submission,
@@ -81,6 +81,10 @@ class Grading(Autograde):
     rehearsing = Bool(False, help="Whether these are the canaries, which need no canaries to go ahead of them.")
     reference = Unicode("", help="The submission, if any, that is the instructor's own solution.")
 
+    libraries = List(Unicode(), help="Installed distributions that all machines of a cluster must have the same.").tag(
+        config=True
+    )
+    catalogue = Unicode("", help="module:function that returns the course's named mistakes.").tag(config=True)
     strict_tests = Bool(False, help="Refuse to grade where a test gives points to a cheat; otherwise warn.").tag(
         config=True
     )

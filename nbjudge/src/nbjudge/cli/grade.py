@@ -63,7 +63,8 @@ def _at_least_one(text: str) -> int:
 def _workers(args: argparse.Namespace) -> Any:
     if args.scheduler:
         from nbjudge.cli.settings import settings_of
-        from nbjudge.execution.dask_workers import ClusterWorkers, course_packages  # only now: dask is an extra
+        from nbjudge.execution.dask_workers import ClusterWorkers, course_libraries, course_packages  # an extra
 
-        return ClusterWorkers(args.scheduler, course_packages(settings_of(args.course)))
+        settings = settings_of(args.course)
+        return ClusterWorkers(args.scheduler, course_packages(settings), course_libraries(settings))
     return LocalWorkers(args.jobs or usable_cores() + 2)

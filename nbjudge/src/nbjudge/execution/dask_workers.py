@@ -26,23 +26,24 @@ from nbjudge.execution.job import folder_of, work
 
 SECONDS_TO_CONNECT = 15
 SCHEMES = ("tcp", "tls", "ws", "wss", "ucx")
-LIBRARIES = ("numpy", "tensorflow", "keras", "nbgrader", "nbclient", "ipykernel", "ipython")  # may decide a score
+LIBRARIES = ("numpy", "nbgrader", "nbclient", "ipykernel", "ipython")  # may decide a score
 
 
 class ClusterWorkers(AbstractContextManager["ClusterWorkers"]):
     """The workers of a cluster, each thread of which runs one submission at a time.
 
     address: of its scheduler, such as tcp://10.0.0.5:8786
-    packages: the course's own, by name or folder: all machines must have the same
+    packages: the course's own, by name or folder, and libraries: installed distributions that it uses; all machines
+        must have the same
     Raises CannotGrade when it cannot be reached, has no workers, or they have other versions installed.
     """
 
-    def __init__(self, address: str, packages: Iterable[str] = ()):
+    def __init__(self, address: str, packages: Iterable[str] = (), libraries: Iterable[str] = ()):
         try:
             from distributed import Client
         except ImportError as error:
             raise CannotGrade(
-                "The package distributed is not installed here. Install the course as rnn-course[cluster]."
+                "The package distributed is not installed here. Run: pip install 'nbgrader-judge[cluster]'"
             ) from error
         for name in ("distributed", "distributed.client", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL)  # what is lost, the grader says itself, in a sentence
@@ -56,7 +57,7 @@ class ClusterWorkers(AbstractContextManager["ClusterWorkers"]):
             ) from error
         try:
             self.at_once = 2 * self._threads() + 1
-            self._require_same([*packages, "nbjudge"])
+            self._require_same([*packages, "nbjudge"], [*LIBRARIES, *libraries])
         except BaseException:
             self._client.close()
             raise
@@ -77,15 +78,15 @@ class ClusterWorkers(AbstractContextManager["ClusterWorkers"]):
             raise CannotGrade("The cluster has no workers. Start some with `dask worker ADDRESS`, then run this again.")
         return number
 
-    def _require_same(self, packages: list[str]) -> None:
+    def _require_same(self, packages: list[str], libraries: list[str]) -> None:
         """Raise CannotGrade when a worker has something else installed: scores would depend on who ran what."""
-        here = installed(packages)
+        here = installed(packages, libraries)
         try:
-            workers = self._client.run(installed, packages)
+            workers = self._client.run(installed, packages, libraries)
         except Exception as error:
             raise CannotGrade(
                 f"The cluster's workers cannot load this course ({type(error).__name__}: {error}). Install there what "
-                "is installed here: the same version of rnn-course."
+                "is installed here: the same packages, in the same versions."
             ) from error
         for worker, versions in sorted(workers.items()):
             for name, mine in here.items():
@@ -123,10 +124,15 @@ def course_packages(settings: Config) -> list[str]:
     return [package for one in listed for package in (one.get_value([]) if isinstance(one, LazyConfigValue) else one)]
 
 
-def installed(packages: Iterable[str]) -> dict[str, str]:
+def course_libraries(settings: Config) -> list[str]:
+    """Return the installed distributions that a course's settings name."""
+    return list(settings.Grading.get("libraries", []))
+
+
+def installed(packages: Iterable[str], libraries: Iterable[str] = LIBRARIES) -> dict[str, str]:
     """Return {what: version} of all that is installed here and decides a score; a package by what is in it."""
     versions = {"python": ".".join(platform.python_version_tuple()[:2])}
-    for name in LIBRARIES:
+    for name in libraries:
         with suppress(PackageNotFoundError):
             versions[name] = version(name)
     for package in packages:

@@ -68,7 +68,7 @@ def _read_class(course: CourseDirectory, assignment: str) -> Classroom:
             f"Nobody's submission of {shown(assignment)} was graded yet, so there is nothing to report. "
             f"Run `rnn-course grade {assignment}` first."
         )
-    known = catalogue(assignment)
+    known = catalogue(assignment, course.config.Grading.get("catalogue", ""), Path(course.root))
     handed_in = {submission.student for submission in submissions_of(course, assignment)}
     found = Classroom(
         assignment,

@@ -1,20 +1,23 @@
 """What the tests said of an answer, and which of the course's named mistakes it was.
 
-A course may bring a package `autograde_tests` whose `exercises()` returns {lesson: {exercise: it}}, where `it.mistakes`
-have a `sentence` each. A course without one is read all the same: then what its tests said is shown.
+A course may have a catalogue, a function that returns {assignment: {exercise: it}}, where `it.mistakes` have a
+`sentence` each. A course without one is read all the same: then what its tests said is shown.
 """
 
 from __future__ import annotations
 
 import importlib
 import re
+import sys
+from pathlib import Path
 from typing import Any
 
+from nbjudge.environment import instead as temporary_attrs
+from nbjudge.errors import CannotGrade
 from nbjudge.feedback.redaction import NOT_GRADED
 from nbjudge.report.formatting import plain
 from nbjudge.report.model import Finding
 
-PACKAGE = "autograde_tests"
 Catalogue = dict[str, list[str]]  # {exercise: sentences of its known mistakes}
 LONGEST_OUTPUT = 20_000
 NOT_SOLVED = "not solved yet"
@@ -22,12 +25,23 @@ NOT_SOLVED = "not solved yet"
 WRONG = re.compile(r"\bwrong: ([^\n]+(?:\n {6,}[^\n]+)*)")
 
 
-def catalogue(lesson: str) -> Catalogue | None:
-    """Return the lesson's known mistakes, None when the course names none."""
-    try:
-        known = importlib.import_module(PACKAGE).exercises().get(lesson)
-    except (ImportError, AttributeError):
+def catalogue(assignment: str, reference: str, course: Path) -> Catalogue | None:
+    """Return the assignment's known mistakes, None when the course names none.
+
+    reference: "module:function", as c.Grading.catalogue has it; course: the folder in which the module may be
+    Raises CannotGrade when there is no such function.
+    """
+    if not reference:
         return None
+    module, _, function = reference.partition(":")
+    try:
+        with temporary_attrs(sys, path=[*sys.path, str(course)]):
+            known = getattr(importlib.import_module(module), function)().get(assignment)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise CannotGrade(
+            f"c.Grading.catalogue is {reference!r}, which cannot be used ({error}). Expected 'module:function', such "
+            "as 'my_tests:exercises', where the module is installed or beside nbgrader_config.py."
+        ) from error
     if not known:
         return None
     return {name: [_squeezed(mistake.sentence) for mistake in exercise.mistakes] for name, exercise in known.items()}

@@ -13,7 +13,6 @@ import os
 import signal
 import sys
 from functools import cache
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -42,19 +41,16 @@ from nbjudge.sandbox.sandbox import SYSTEM, Box, announcement, missing_layers, p
 from nbjudge.sandbox.scratch import PrivateFolder, copy_font_lists, hand_over
 from nbjudge.sandbox.withheld import readable_without, withheld_files
 
-NAME = "boxed-for-grading"
+NAME = "nbjudge"  # as in pyproject.toml
 PURPOSE, PURPOSE_FROM_SCRATCH = "submission", "submission from scratch"
 OUTPUT = "output"  # in a kernel's folder: what it prints before the box is closed
 LAYERS = ("user", "limits", "landlock", "seccomp")
 PROCESSES_OF_THE_GRADER = 4096  # Linux counts those of a user: a desktop has many before any kernel starts
 
 
-def plug_in() -> None:
-    """Make the box the way in which kernels start, in this process; as often as the settings are read."""
-    factory = KernelProvisionerFactory.instance()
-    entry = f"{BoxedProvisioner.__module__}:{BoxedProvisioner.__name__}"
-    factory.provisioners[NAME] = EntryPoint(NAME, entry, KernelProvisionerFactory.GROUP_NAME)
-    factory.default_provisioner_name = NAME
+def use_sandbox() -> None:
+    """Start all kernels of this process with the provisioner that this package registers as an entry point."""
+    KernelProvisionerFactory.instance().default_provisioner_name = NAME
 
 
 class BoxedProvisioner(LocalProvisioner):

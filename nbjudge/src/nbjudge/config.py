@@ -1,0 +1,97 @@
+"""Configure nbgrader to grade with this package: converters, preprocessors, kernels, feedback and the environment."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nbjudge.autograde.converter import put_in_place
+from nbjudge.environment import prepend, usable_folder
+from nbjudge.globbing import take_path_literally
+from nbjudge.sandbox.provisioner import use_sandbox
+
+REQUIRE_ISOLATION = "NBJUDGE_REQUIRE_ISOLATION"
+PREPROCESSORS = [
+    "nbjudge.execution.preprocessor.Run",
+    "nbjudge.autograde.preprocessors.StderrAsStdout",
+    "nbgrader.preprocessors.IgnorePattern",
+    "nbconvert.preprocessors.ClearMetadataPreprocessor",
+    "nbgrader.preprocessors.LimitOutput",
+    "nbgrader.preprocessors.CheckCellMetadata",
+    "nbjudge.autograde.scoring.Record",  # replaces SaveAutoGrades and AssignLatePenalties
+]
+EXCHANGE = {"root": "release, fetch, submit and collect", "assignment_dir": "fetch and submit"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The arguments of nbjudge.configure."""
+
+    course: Path
+    packages: tuple[str, ...]
+    hidden: tuple[str, ...]
+    withheld: tuple[str, ...]
+    libraries: tuple[str, ...]
+    catalogue: str
+
+
+def apply_settings(config: Any, settings: Settings) -> None:
+    """Configure nbgrader, replace its autograder and start its kernels in the sandbox, in this process."""
+    prepare_environment(settings.course)
+    set_default(config.CourseDirectory, "root", str(settings.course))
+    course = Path(config.CourseDirectory.root)
+    for name, purpose in EXCHANGE.items():
+        if name in config.Exchange:
+            usable_folder(Path(config.Exchange[name]), purpose)
+    set_default(config.Autograde, "autograde_preprocessors", list(PREPROCESSORS))
+    set_default(config.Run, "withheld", list(settings.withheld))
+    set_default(config.Grading, "libraries", list(settings.libraries))
+    set_default(config.Grading, "catalogue", settings.catalogue)
+    set_default(config.BoxedProvisioner, "packages", [str(find_package(name, course)) for name in settings.packages])
+    set_default(config.BoxedProvisioner, "hidden", list(settings.hidden))
+    set_default(config.BoxedProvisioner, "required", os.environ.get(REQUIRE_ISOLATION, "0") not in ("", "0"))
+    # Feedback: a page of one file that runs and loads nothing and shows no hidden test.
+    set_default(config.GenerateFeedback, "preprocessors", ["nbgrader.preprocessors.GetGrades"])
+    set_default(config.GenerateFeedback, "exporter_class", "nbjudge.feedback.exporter.FeedbackExporter")
+    # Formgrader's pages show what submissions printed and wrote: cleaned.
+    set_default(config.HTMLExporter, "sanitize_html", True)
+    set_default(config.TemplateExporter, "filters", {"clean_html": "nbjudge.feedback.sanitize.clean_for_formgrader"})
+    put_in_place()
+    take_path_literally(course)
+    use_sandbox()
+
+
+def prepare_environment(course: Path) -> None:
+    """Set the search paths that nbgrader and its kernels need, and one thread for linear algebra."""
+    prepend("PATH", Path(sys.executable).parent)  # a new gradebook runs the program `alembic`
+    prepend("PYTHONPATH", course)  # kernels grade with the packages beside the settings, whatever is installed
+    prepend("JUPYTER_CONFIG_PATH", course)  # the assignment list reads the settings again from another folder
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # two threads on small matrices are slower than one
+
+
+def set_default(section: Any, name: str, value: Any) -> None:
+    """Set a setting that the course has not set."""
+    if name not in section:
+        section[name] = value
+
+
+def find_package(name: str, course: Path) -> Path:
+    """Return the folder of a package, or the file of a module: beside the settings, else where it is installed.
+
+    Raises ValueError when it is in neither place.
+    """
+    for path in (Path(name), course / name, course / f"{name}.py"):
+        if path.is_absolute() and path.exists():
+            return path
+    found = importlib.util.find_spec(name) if name.isidentifier() else None
+    if found is None or not found.origin:
+        raise ValueError(
+            f"packages names {name!r}, which is neither in {course} nor installed. Name a package or module that is, "
+            "or leave it out."
+        )
+    origin = Path(found.origin)
+    return origin.parent if origin.name == "__init__.py" else origin
