@@ -91,7 +91,7 @@ def side_by_side(folder: Path, lesson: str, args: argparse.Namespace) -> None:
             plain = shutil.copytree(course, folder / f"{lesson}-{number}-plain")
             plainly.append(timed(plain, lesson, "-m", "nbgrader", "autograde", lesson))
             wrong += differences(stock[-1].scores, plainly[-1].scores)
-        ours.append(timed(course, lesson, "-m", "nbjudge.cli", "grade", lesson, "--jobs", str(args.jobs)))
+        ours.append(timed(course, lesson, "-m", "nbjudge", "grade", lesson, "--jobs", str(args.jobs)))
         wrong += differences(stock[-1].scores, ours[-1].scores)
     floors = [floor(folder / f"{lesson}-0", lesson, demonstrations) for demonstrations in (True, False)]
     print(f"\n{lesson}: {args.rounds} rounds of {each} submissions, {args.jobs} at once, canaries included")
@@ -204,7 +204,7 @@ def many(folder: Path, lesson: str, students: int, jobs: int) -> None:
     """Grade a large class; print whether time grows with it and the grader's memory does not."""
     course = new_class(folder / "many", lesson, students, seed=7)
     environment = {**os.environ, "PYTHONPATH": str(course), "RNN_COURSE_SALT": SALT}
-    arguments = ["-m", "nbjudge.cli", "grade", lesson, "--jobs", str(jobs), "--json"]
+    arguments = ["-m", "nbjudge", "grade", lesson, "--jobs", str(jobs), "--json"]
     grader = subprocess.Popen(
         [sys.executable, *arguments], cwd=course, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
@@ -247,7 +247,7 @@ def cluster(folder: Path, lesson: str, students: int, share: float) -> None:
             with Client(scheduler_file=str(place), timeout=60, set_as_default=False) as client:
                 client.wait_for_workers(workers)
                 address = client.scheduler.address
-            walls.append(timed(course, lesson, "-m", "nbjudge.cli", "grade", lesson, "--scheduler", address).wall_s)
+            walls.append(timed(course, lesson, "-m", "nbjudge", "grade", lesson, "--scheduler", address).wall_s)
         finally:
             for process in started:
                 process.terminate()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-DEMO = "hold a class with simulated students, from release to feedback, in a folder of its own"
+DEMO = "Run a class with simulated students, from release to feedback, in a folder of its own"
 
 
 def main(arguments: list[str] | None = None) -> int:

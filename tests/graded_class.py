@@ -46,7 +46,7 @@ def make_class(course: Path) -> Path:
 def rnn_course(course: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
     """Start `rnn-course` in the folder of a course."""
     return subprocess.Popen(
-        [sys.executable, "-m", "nbjudge.cli", *arguments],
+        [sys.executable, "-m", "nbjudge", *arguments],
         cwd=course,
         env=surroundings(course, **variables),
         stdout=subprocess.PIPE,

@@ -18,9 +18,11 @@ from nbgrader_course import ROOT, nbgrader, surroundings
 from tiny_course import LESSON, make_course
 
 import nbjudge.sandbox.provisioner
-from nbjudge.cli import doctor, installation
+from nbjudge.cli import doctor
 from nbjudge.cli.doctor import Finding, examine, read_settings
 from nbjudge.errors import CannotGrade
+from rnn_course import doctor as course_doctor
+from rnn_course import installation
 
 LINUX = sys.platform.startswith("linux")
 PROJECT = '[project]\nrequires-python = "{}"\ndependencies = {}\n'
@@ -58,21 +60,21 @@ def settings_of(course: Path):
 
 
 def test_this_environment_is_what_the_course_asks_for() -> None:
-    assert (doctor.check_python(ROOT).mark, doctor.check_packages(ROOT).mark) == ("ok", "ok")
+    assert (course_doctor.check_course_python(ROOT).mark, course_doctor.check_packages(ROOT).mark) == ("ok", "ok")
 
 
 def test_another_python_is_named_with_what_is_expected(course: Path) -> None:
     project(course, python=">=3.99")
-    finding = doctor.check_python(course)
-    assert finding.mark == "wrong"
-    assert finding.sentence == f"This is Python {sys.version.split()[0]}; the course needs >=3.99."
+    finding = course_doctor.check_course_python(course)
+    assert finding.mark == "fail"
+    assert finding.sentence == f"This is Python {sys.version.split()[0]}; expected >=3.99."
 
 
 def test_missing_and_unfitting_packages_are_named_and_others_are_not(course: Path) -> None:
     markers = "\"tomli; python_version < '3'\""
     project(course, packages=f'["numpy>=99", "no-such-package", "matplotlib", {markers}]')
-    finding = doctor.check_packages(course)
-    assert finding.mark == "wrong"
+    finding = course_doctor.check_packages(course)
+    assert finding.mark == "fail"
     assert finding.sentence.startswith("numpy is ")
     assert finding.sentence.endswith("expected >=99; no-such-package is missing.")
 
@@ -82,11 +84,11 @@ def test_a_package_without_compiled_files_is_looked_at(tmp_path: Path, monkeypat
     package.mkdir()
     (package / "__init__.py").touch()
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(doctor, "COMPILED", ("heavy_package",))
-    finding = doctor.check_compiled_files()
-    assert (finding.mark, finding.sentence[:46]) == ("look", "1 of 1 files of heavy_package are not compiled")
+    monkeypatch.setattr(course_doctor, "COMPILED", ("heavy_package",))
+    finding = course_doctor.check_compiled_files()
+    assert (finding.mark, finding.sentence[:46]) == ("warn", "1 of 1 files of heavy_package are not compiled")
     subprocess.run([sys.executable, "-m", "compileall", "-q", str(package)], check=True)  # the way out that it names
-    assert doctor.check_compiled_files().mark == "ok"
+    assert course_doctor.check_compiled_files().mark == "ok"
 
 
 def make_package(folder: Path) -> Path:
@@ -99,8 +101,8 @@ def test_lessons_that_use_another_course_are_told(course: Path, tmp_path: Path, 
     make_package(course / "rnn_helpers")
     monkeypatch.setattr(installation, "_installed_from", lambda package: make_package(tmp_path / "other" / package))
     monkeypatch.setattr(installation, "_is_own", lambda course: True)
-    finding = doctor.check_installation(course)
-    assert (finding.mark, finding.sentence) == ("wrong", f"Lessons use the rnn_helpers of {tmp_path / 'other'}.")
+    finding = course_doctor.check_installation(course)
+    assert (finding.mark, finding.sentence) == ("fail", f"Lessons use the rnn_helpers of {tmp_path / 'other'}.")
     assert finding.way_out.endswith("python3 -m tools.environment dev")
 
 
@@ -108,16 +110,16 @@ def test_lessons_that_use_another_course_are_told(course: Path, tmp_path: Path, 
 def test_a_course_that_was_moved_is_told(course: Path, monkeypatch: pytest.MonkeyPatch, place: Path | None) -> None:
     make_package(course / "rnn_helpers")
     monkeypatch.setattr(installation, "_installed_from", lambda package: place)
-    finding = doctor.check_installation(course)
-    assert (finding.mark, finding.sentence[:31]) == ("wrong", "Lessons do not find rnn_helpers")
+    finding = course_doctor.check_installation(course)
+    assert (finding.mark, finding.sentence[:31]) == ("fail", "Lessons do not find rnn_helpers")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="programs of another kind")
 @pytest.mark.parametrize(
     ("head", "mark"),
     [
-        ("#!/old/.venv/bin/python\n", "wrong"),
-        ("#!/bin/sh\n'''exec' '/old [x]/.venv/bin/python' \"$0\" \"$@\"\n", "wrong"),
+        ("#!/old/.venv/bin/python\n", "fail"),
+        ("#!/bin/sh\n'''exec' '/old [x]/.venv/bin/python' \"$0\" \"$@\"\n", "fail"),
         (f"#!{sys.executable}\n", "ok"),
         ("#!/usr/bin/env python\n", "ok"),
     ],
@@ -127,22 +129,22 @@ def test_programs_that_start_the_python_of_another_folder_are_told(course, tmp_p
     programs = Path(sys.executable).parent
     monkeypatch.setattr(installation, "_programs", lambda: tmp_path)
     monkeypatch.setattr(installation, "_is_same", lambda one, other: one == programs)
-    finding = doctor.check_installation(course)
-    assert (finding.mark, "nbgrader in" in finding.sentence) == (mark, mark == "wrong")
+    finding = course_doctor.check_installation(course)
+    assert (finding.mark, "nbgrader in" in finding.sentence) == (mark, mark == "fail")
 
 
 def test_a_set_up_that_did_not_finish_is_told(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installation, "_is_own", lambda course: True)
-    assert doctor.check_installation(course).mark == "look"
+    assert course_doctor.check_installation(course).mark == "warn"
     (course / ".venv").mkdir()
     (course / ".venv/installed").touch()
-    assert doctor.check_installation(course).mark == "ok"
+    assert course_doctor.check_installation(course).mark == "ok"
 
 
 # --- the machine
 
 
-@pytest.mark.parametrize(("name", "mark"), [("what?", "wrong"), ("a:b", "wrong"), ("course [1] 100% it's", "ok")])
+@pytest.mark.parametrize(("name", "mark"), [("what?", "fail"), ("a:b", "fail"), ("course [1] 100% it's", "ok")])
 def test_a_path_that_a_library_misreads_is_told(name: str, mark: str) -> None:
     assert doctor.check_path(Path("/home", name)).mark == mark
 
@@ -150,10 +152,10 @@ def test_a_path_that_a_library_misreads_is_told(name: str, mark: str) -> None:
 def test_a_home_that_is_a_temporary_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert doctor.check_home().mark == "ok"
     monkeypatch.setenv("NBJUDGE_HOME", "There is no home folder; a temporary one takes its place.")
-    assert (doctor.check_home().mark, doctor.check_home().sentence[:23]) == ("look", "There is no home folder")
+    assert (doctor.check_home().mark, doctor.check_home().sentence[:23]) == ("warn", "There is no home folder")
 
 
-@pytest.mark.parametrize(("free_gb", "mark"), [(100, "ok"), (2, "look"), (0.1, "wrong")])
+@pytest.mark.parametrize(("free_gb", "mark"), [(100, "ok"), (2, "warn"), (0.1, "fail")])
 def test_a_full_disk_is_told(course: Path, monkeypatch: pytest.MonkeyPatch, free_gb: float, mark: str) -> None:
     usage = shutil.disk_usage(course)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=int(free_gb * 1e9)))
@@ -161,7 +163,7 @@ def test_a_full_disk_is_told(course: Path, monkeypatch: pytest.MonkeyPatch, free
     assert doctor.check_disk(course).sentence.startswith(f"{free_gb:.1f} GB are free")
 
 
-@pytest.mark.parametrize(("free", "mark"), [(5.0, "ok"), (1.0, "look"), (None, "look")])
+@pytest.mark.parametrize(("free", "mark"), [(5.0, "ok"), (1.0, "warn"), (None, "warn")])
 def test_memory_for_one_submission_is_asked_for(course: Path, monkeypatch, free: float | None, mark: str) -> None:
     monkeypatch.setattr(doctor, "_free_memory_gb", lambda: free)
     assert doctor.check_memory(settings_of(course)).mark == mark
@@ -178,7 +180,7 @@ def test_a_fork_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     assert doctor.check_forking().mark == "ok"
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     finding = doctor.check_forking()
-    assert (finding.mark, "Kernels cannot be forked" in finding.sentence) == ("look", True)
+    assert (finding.mark, "Kernels cannot be forked" in finding.sentence) == ("warn", True)
 
 
 # --- the course
@@ -188,7 +190,7 @@ def test_a_course_without_readable_settings_is_told_and_the_rest_is_still_checke
     project(course)
     (course / "nbgrader_config.py").write_text("c = get_config()\nc.Exchange.root = undefined\n")
     findings = {finding.check: finding for finding in examine(course)}
-    assert findings["settings"].mark == "wrong"
+    assert findings["settings"].mark == "fail"
     assert "NameError: name 'undefined' is not defined" in findings["settings"].sentence
     assert findings["Python"].mark == "ok"
     assert "gradebook" not in findings
@@ -201,7 +203,7 @@ def test_folders_that_can_be_made_are_well_and_a_file_in_their_place_is_not(cour
     assert doctor.check_folders(course, settings).mark == "ok"
     (course / "submitted").write_text("a file")
     finding = doctor.check_folders(course, settings)
-    assert finding.mark == "wrong"
+    assert finding.mark == "fail"
     assert f"{course / 'submitted'} (" in finding.sentence
     assert "autograded" not in finding.sentence
 
@@ -209,7 +211,7 @@ def test_folders_that_can_be_made_are_well_and_a_file_in_their_place_is_not(cour
 @pytest.mark.slow
 def test_a_gradebook_is_missing_then_whole_then_in_use_then_damaged(course: Path) -> None:
     settings, file = settings_of(course), course / "gradebook.db"
-    assert doctor.check_gradebook(settings).mark == "look"
+    assert doctor.check_gradebook(settings).mark == "warn"
     assert not file.exists()  # looking makes none
     Gradebook(f"sqlite:///{file}", "rnn").close()
     assert doctor.check_gradebook(settings).mark == "ok"
@@ -225,14 +227,14 @@ def test_a_gradebook_is_missing_then_whole_then_in_use_then_damaged(course: Path
 @pytest.mark.skipif(os.name != "posix", reason="permissions of another kind")
 def test_a_salt_that_others_can_read_is_wrong(course: Path) -> None:
     file = course / ".course_salt"
-    assert doctor.check_salt(course).mark == "look"
+    assert doctor.check_salt(course).mark == "warn"
     assert not file.exists()
     file.write_text("secret\n")
     file.chmod(0o600)
     assert doctor.check_salt(course).mark == "ok"
     file.chmod(0o640)
     finding = doctor.check_salt(course)
-    assert (finding.mark, "its mode is 640, expected 600" in finding.sentence) == ("wrong", True)
+    assert (finding.mark, "its mode is 640, expected 600" in finding.sentence) == ("fail", True)
     assert "secret" not in finding.sentence
     file.write_text("")
     with pytest.raises(CannotGrade, match="is empty"):
@@ -243,8 +245,8 @@ def test_a_salt_that_others_can_read_is_wrong(course: Path) -> None:
 
 @pytest.mark.parametrize(
     ("missing", "required", "mark"),
-    [({}, False, "ok"), ({"user": "no users"}, False, "look"), ({"user": "no users"}, True, "wrong")]
-    + [({"landlock": "switched off"}, False, "wrong")],
+    [({}, False, "ok"), ({"user": "no users"}, False, "warn"), ({"user": "no users"}, True, "fail")]
+    + [({"landlock": "switched off"}, False, "fail")],
 )
 def test_a_box_with_gaps_is_told(course: Path, monkeypatch, missing: dict, required: bool, mark: str) -> None:
     settings = settings_of(course)
@@ -262,7 +264,7 @@ def test_a_course_inside_a_folder_that_kernels_read_is_told(course: Path, monkey
     settings.BoxedProvisioner.readable = [str(course.parent)]
     monkeypatch.setattr(nbjudge.sandbox.provisioner, "missing_layers", dict)
     finding = doctor.check_isolation(course, settings)
-    assert (finding.mark, "move the course" in finding.sentence) == ("wrong", True)
+    assert (finding.mark, "move the course" in finding.sentence) == ("fail", True)
 
 
 # --- the command
@@ -277,15 +279,15 @@ def run(course: Path, monkeypatch: pytest.MonkeyPatch, findings: list[Finding], 
     return doctor.run(args)
 
 
-WELL, LOOK = Finding("disk", "ok", "[1] GB is free."), Finding("salt", "look", "There is none.", "Wait.")
-WRONG = Finding("gradebook", "wrong", "It is damaged.", "Mend it.")
+WELL, LOOK = Finding("disk", "ok", "[1] GB is free."), Finding("salt", "warn", "There is none.", "Wait.")
+WRONG = Finding("gradebook", "fail", "It is damaged.", "Mend it.")
 
 
 def test_the_exit_code_is_1_only_when_something_is_wrong(course: Path, monkeypatch, capsys) -> None:
     assert run(course, monkeypatch, [WELL, LOOK]) == 0
     assert run(course, monkeypatch, [WELL, LOOK, WRONG]) == 1
     said = capsys.readouterr().out
-    for text in ("[1] GB is free.", "look", "Wait.", "wrong", "It is damaged.", "Mend it."):
+    for text in ("[1] GB is free.", "warn", "Wait.", "fail", "It is damaged.", "Mend it."):
         assert text in said
 
 
@@ -293,20 +295,21 @@ def test_json_says_the_same(course: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert run(course, monkeypatch, [WELL, WRONG], "--json") == 1
     told = json.loads(capsys.readouterr().out)
     assert (told["course"], told["well"]) == (str(course), False)
-    wrong = {"check": "gradebook", "mark": "wrong", "sentence": "It is damaged.", "way_out": "Mend it."}
+    wrong = {"check": "gradebook", "mark": "fail", "sentence": "It is damaged.", "way_out": "Mend it."}
     assert told["checks"][1] == wrong
 
 
 def test_a_check_that_fails_itself_is_a_finding(course: Path) -> None:
     (course / "pyproject.toml").write_text("[project")
-    finding = next(finding for finding in examine(course) if finding.check == "Python")
-    assert (finding.mark, finding.sentence[:15]) == ("wrong", "TOMLDecodeError")
+    finding = next(finding for finding in examine(course) if finding.check == "rnn-course")
+    assert finding.mark == "fail"
+    assert "cannot be used: TOMLDecodeError" in finding.sentence
 
 
 SCRIPT = """
 import argparse, sys
 from pathlib import Path
-from nbjudge.cli import doctor, installation
+from nbjudge.cli import doctor
 parser = argparse.ArgumentParser()
 doctor.add_arguments(parser)
 args = parser.parse_args()
@@ -321,7 +324,7 @@ def told_by_doctor(course: Path, lesson: str) -> dict[str, Finding]:
     ended = subprocess.run(command, cwd=course, env=surroundings(course), capture_output=True, encoding="utf-8")
     told = json.loads(ended.stdout)
     findings = {one["check"]: Finding(**one) for one in told["checks"]}
-    wrong = any(finding.mark == "wrong" for finding in findings.values())
+    wrong = any(finding.mark == "fail" for finding in findings.values())
     assert (ended.returncode, told["well"]) == (int(wrong), not wrong), ended.stderr
     return findings
 
@@ -338,8 +341,8 @@ def test_with_a_lesson_the_canaries_are_graded(tmp_path: Path) -> None:
     tests = course / "tiny_tests" / "__init__.py"
     tests.write_text(tests.read_text().replace("return points if", "return 1.0 if"))
     sick = told_by_doctor(course, LESSON)["canaries"]
-    assert sick.mark == "wrong"
+    assert sick.mark == "fail"
     assert "canary-solution, double_test: 1 of 4 points, expected 4" in sick.sentence
     unknown = told_by_doctor(course, "99_none")["canaries"]
-    assert (unknown.mark, "99_none" in unknown.sentence) == ("wrong", True)
+    assert (unknown.mark, "99_none" in unknown.sentence) == ("fail", True)
     nbgrader(course, "db", "assignment", "list")  # the gradebook is as it was

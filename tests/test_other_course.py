@@ -15,7 +15,7 @@ from traitlets.config import Config
 from traitlets.config.loader import LazyConfigValue
 
 from nbjudge.errors import CannotGrade
-from nbjudge.execution.dask_workers import ClusterWorkers, course_packages, installed
+from nbjudge.execution.dask_workers import LIBRARIES, ClusterWorkers, course_packages, installed
 from nbjudge.intake.expected_cells import ExpectedCell, expected_cells, hidden_delimiters
 
 DELIMITERS = """

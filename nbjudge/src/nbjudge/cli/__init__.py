@@ -10,15 +10,15 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
-from nbjudge import light  # noqa: F401  (first)
+from nbjudge import __version__, light  # noqa: F401  (first)
 from nbjudge.bytecode import remove_damaged
 from nbjudge.environment import provide_home
 from nbjudge.errors import CannotGrade
 
 COMMANDS = {
-    "doctor": "check that this machine is ready to grade: packages, folders, gradebook, salt, box, canaries",
-    "grade": "grade a lesson's submissions, several at once; run again, it goes on where it was",
-    "report": "write a page about how the class did in a lesson, with tables for Canvas and Moodle",
+    "doctor": "Check that this machine is ready to grade: packages, folders, gradebook, secret, sandbox, canaries",
+    "grade": "Grade an assignment's submissions in parallel; run again, it continues where it stopped",
+    "report": "Write a page about how the class did, with tables for Canvas and Moodle",
 }
 
 
@@ -38,9 +38,10 @@ def main(
     program: the name under which it was called; more: a course's own commands, {name: (summary, module)}
     """
     provide_home(os.environ, _temporary_home)  # before Jupyter is imported
-    parser = argparse.ArgumentParser(prog=program, description="What an instructor does with a class.")
+    parser = argparse.ArgumentParser(prog=program, description="Grade nbgrader assignments and report on a class.")
+    parser.add_argument("--version", action="version", version=f"nbjudge {__version__}")
     parser.add_argument(
-        "--course", type=Path, default=Path.cwd(), help="the folder with nbgrader_config.py (default: the current one)"
+        "--course", type=Path, default=Path.cwd(), help="folder with nbgrader_config.py (default: the current one)"
     )
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -54,7 +55,7 @@ def main(
             subparser.set_defaults(run=module.run)
     args = parser.parse_args(arguments)
     if not args.command:
-        parser.error(f"which COMMAND? There is {', '.join(sorted(commands))}; --help says what they do")
+        parser.error(f"missing COMMAND (choose from {', '.join(sorted(commands))})")
     args.course = args.course.resolve()
     warnings.filterwarnings("ignore", module="nbgrader")  # what SQLAlchemy would have it do otherwise
     try:

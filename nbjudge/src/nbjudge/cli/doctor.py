@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import logging
 import os
@@ -12,12 +11,11 @@ import shutil
 import stat
 import sys
 import tempfile
-import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, entry_points, metadata, requires, version
 from pathlib import Path
 from typing import Literal
 
@@ -28,13 +26,12 @@ from rich.table import Table
 from rich.text import Text
 from traitlets.config import Config
 
-from nbjudge.cli import installation
 from nbjudge.environment import TEMPORARY_HOME
 from nbjudge.errors import CannotGrade
 
-Mark = Literal["ok", "look", "wrong"]
-COLOURS: dict[Mark, str] = {"ok": "green", "look": "yellow", "wrong": "bold red"}
-COMPILED = ("tensorflow", "keras")  # they take seconds to import, and some installers do not compile them
+Mark = Literal["ok", "warn", "fail"]
+COLOURS: dict[Mark, str] = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+DISTRIBUTION, ENTRY_POINTS = "nbgrader-judge", "nbjudge.doctor"
 GB = 1e9
 LITTLE_DISK_GB, TOO_LITTLE_DISK_GB = 5, 0.5
 PATIENCE_S = 1.0  # for a gradebook that another program uses
@@ -62,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print what was found; return 0 when nothing is wrong, else 1."""
     findings = list(examine(args.course, args.lesson))
-    wrong = any(finding.mark == "wrong" for finding in findings)
+    wrong = any(finding.mark == "fail" for finding in findings)
     if args.json:
         told = {"course": str(args.course), "well": not wrong, "checks": [asdict(finding) for finding in findings]}
         print(json.dumps(told, indent=1, ensure_ascii=False))
@@ -86,10 +83,9 @@ def _table(findings: list[Finding]) -> Table:
 def examine(course: Path, lesson: str | None = None) -> Iterator[Finding]:
     """Yield what each check of a course finds, with a lesson also how its canaries do."""
     checks: dict[str, Check] = {
-        "Python": partial(check_python, course),
-        "installation": partial(check_installation, course),
-        "packages": partial(check_packages, course),
-        "compiled files": check_compiled_files,
+        "Python": partial(check_python, str(metadata(DISTRIBUTION)["Requires-Python"])),
+        "packages": check_own_requirements,
+        **course_checks(course),
         "home": check_home,
         "path": partial(check_path, course),
         "disk": partial(check_disk, course),
@@ -111,14 +107,29 @@ def examine(course: Path, lesson: str | None = None) -> Iterator[Finding]:
         yield _found(name, check)
 
 
+def course_checks(course: Path) -> dict[str, Check]:
+    """Return the checks that installed courses add for this folder, {name: check}; one replaces ours of its name.
+
+    An entry point of the group `nbjudge.doctor` names a function that takes the course's folder and returns them.
+    """
+    checks: dict[str, Check] = {}
+    for entry in entry_points(group=ENTRY_POINTS):
+        try:
+            checks |= entry.load()(course)
+        except Exception as error:
+            sentence = f"{entry.value} cannot be used: {type(error).__name__}: {error}."
+            checks[entry.name] = partial(Finding, entry.name, "fail", sentence)
+    return checks
+
+
 def _found(name: str, check: Check) -> Finding:
     try:
         return check()
     except CannotGrade as error:
-        return Finding(name, "wrong", str(error))
+        return Finding(name, "fail", str(error))
     except Exception as error:  # a check that fails in its own way is a finding too
         way_out = "This check itself failed; see whether the lines above say why."
-        return Finding(name, "wrong", f"{type(error).__name__}: {error}", way_out)
+        return Finding(name, "fail", f"{type(error).__name__}: {error}", way_out)
 
 
 def read_settings(course: Path) -> tuple[Config | None, Finding]:
@@ -128,56 +139,46 @@ def read_settings(course: Path) -> tuple[Config | None, Finding]:
     file, name = course / "nbgrader_config.py", "settings"
     if not file.is_file():
         way_out = "Run this from the folder of the course, or name that folder."
-        return None, Finding(name, "wrong", f"There is no {file}.", way_out)
+        return None, Finding(name, "fail", f"There is no {file}.", way_out)
     try:
         settings = settings_without_hooks(course)
     except Exception as error:  # it is a program, and may fail in any way
         way_out = "Mend it, or take the file as the course came with it."
-        return None, Finding(name, "wrong", f"{file} cannot be read: {type(error).__name__}: {error}.", way_out)
+        return None, Finding(name, "fail", f"{file} cannot be read: {type(error).__name__}: {error}.", way_out)
     return settings, Finding(name, "ok", f"{file} was read.")
 
 
 # --- what is installed
 
 
-def _project(course: Path) -> dict[str, object]:
-    file = course / "pyproject.toml"
-    if not file.is_file():
-        raise CannotGrade(
-            f"There is no {file}, which says what the course needs. Take it from where the course is from."
-        )
-    return dict(tomllib.loads(file.read_text(encoding="utf-8"))["project"])
+def check_python(wanted: str, way_out: str = "") -> Finding:
+    """Compare this Python with a specifier such as ">=3.11"."""
+    current = ".".join(map(str, sys.version_info[:3]))
+    if SpecifierSet(wanted).contains(current):
+        return Finding("Python", "ok", f"Python {current} in {sys.prefix}.")
+    return Finding("Python", "fail", f"This is Python {current}; expected {wanted}.", way_out)
 
 
-def check_python(course: Path) -> Finding:
-    """Hold this Python to what the course supports."""
-    wanted, found = str(_project(course)["requires-python"]), ".".join(map(str, sys.version_info[:3]))
-    if SpecifierSet(wanted).contains(found):
-        return Finding("Python", "ok", f"Python {found} in {sys.prefix}.")
-    way_out = "Make the environment with a Python that fits: python3.12 -m tools.environment dev"
-    return Finding("Python", "wrong", f"This is Python {found}; the course needs {wanted}.", way_out)
+def check_requirements(requirements: Iterable[str], way_out: str) -> Finding:
+    """Compare the installed packages with requirements such as "numpy>=2.0"."""
+    needed = [wanted for text in requirements if _applies(wanted := Requirement(text))]
+    problems = [sentence for wanted in needed if (sentence := _unmet(wanted))]
+    if not problems:
+        return Finding("packages", "ok", f"{len(needed)} packages, in supported versions.")
+    return Finding("packages", "fail", f"{'; '.join(problems)}.", way_out)
 
 
-def check_installation(course: Path) -> Finding:
-    """Look whether lessons and programs use this course and this Python, after the folder was moved or copied, too."""
-    mark, sentence = installation.state(course)
-    way_out = "" if mark == "ok" else f"Repair it, in {course}: {installation.repair_command(course)}"
-    return Finding("installation", mark, sentence, way_out)
+def check_own_requirements() -> Finding:
+    """Compare the installed packages with what nbjudge requires."""
+    way_out = f"Install what fits: {sys.executable} -m pip install --upgrade {DISTRIBUTION}"
+    return check_requirements(requires(DISTRIBUTION) or [], way_out)
 
 
-def check_packages(course: Path) -> Finding:
-    """Hold the installed packages to the course's list."""
-    listed = _project(course)["dependencies"]
-    assert isinstance(listed, list)
-    needed = [wanted for text in listed if (wanted := Requirement(text)).marker is None or wanted.marker.evaluate()]
-    amiss = [sentence for wanted in needed if (sentence := _amiss(wanted))]
-    if not amiss:
-        return Finding("packages", "ok", f"{len(needed)} packages, in versions that the course supports.")
-    way_out = "Install what fits: python3 -m tools.environment dev"
-    return Finding("packages", "wrong", f"{'; '.join(amiss)}.", way_out)
+def _applies(requirement: Requirement) -> bool:
+    return requirement.marker is None or requirement.marker.evaluate({"extra": ""})
 
 
-def _amiss(wanted: Requirement) -> str:
+def _unmet(wanted: Requirement) -> str:
     try:
         found = version(wanted.name)
     except PackageNotFoundError:
@@ -187,40 +188,10 @@ def _amiss(wanted: Requirement) -> str:
     return f"{wanted.name} is {found}, expected {wanted.specifier}"
 
 
-def check_compiled_files() -> Finding:
-    """Look whether the large packages come with .pyc files, without which every start compiles them again."""
-    name = "compiled files"
-    for package in COMPILED:
-        spec = importlib.util.find_spec(package)
-        if spec is None or not spec.submodule_search_locations:
-            continue  # the line about packages says so
-        folder = spec.submodule_search_locations[0]
-        there, compiled = _count_compiled(folder)
-        if compiled < 0.95 * there:
-            sentence = (
-                f"{there - compiled} of {there} files of {package} are not compiled; each start takes seconds more."
-            )
-            return Finding(name, "look", sentence, f"Compile them once: {sys.executable} -m compileall -q {folder}")
-    return Finding(name, "ok", f"{' and '.join(COMPILED)} are compiled.")
-
-
-def _count_compiled(folder: str) -> tuple[int, int]:
-    """Return how many modules there are in a folder, and how many of them have a .pyc file."""
-    there = compiled = 0
-    for place, _, files in os.walk(folder):
-        modules = [file for file in files if file.endswith(".py")]
-        there += len(modules)
-        compiled += sum(os.path.exists(importlib.util.cache_from_source(os.path.join(place, file))) for file in modules)
-    return there, compiled
-
-
-# --- the machine
-
-
 def check_home() -> Finding:
     """Look whether there is a home folder, where Jupyter keeps its settings."""
     if home := os.environ.get(TEMPORARY_HOME):
-        return Finding("home", "look", home, "rnn-course works without one. nbgrader does not: set HOME to a folder.")
+        return Finding("home", "warn", home, "rnn-course works without one. nbgrader does not: set HOME to a folder.")
     return Finding("home", "ok", f"{Path.home()} can be written.")
 
 
@@ -228,10 +199,10 @@ def check_path(course: Path) -> Finding:
     """Look whether the course's path has characters that a library takes for something else."""
     if "?" in str(course):
         sentence = f"The path of the course has a question mark, where the address of a gradebook ends: {course}"
-        return Finding("path", "wrong", sentence, "Rename the folder.")
+        return Finding("path", "fail", sentence, "Rename the folder.")
     if os.pathsep in str(course):
         sentence = f"The path of the course has a {os.pathsep!r}, which separates folders in search paths: {course}"
-        return Finding("path", "wrong", sentence, "Rename the folder.")
+        return Finding("path", "fail", sentence, "Rename the folder.")
     return Finding("path", "ok", "The path of the course has no character that nbgrader cannot bear.")
 
 
@@ -239,7 +210,7 @@ def check_disk(course: Path) -> Finding:
     """Look how much room there is where grading writes."""
     free = min(shutil.disk_usage(place).free for place in (course, tempfile.gettempdir())) / GB
     sentence = f"{free:.1f} GB are free in the course's folder and for temporary files."
-    mark: Mark = "ok" if free >= LITTLE_DISK_GB else "look" if free >= TOO_LITTLE_DISK_GB else "wrong"
+    mark: Mark = "ok" if free >= LITTLE_DISK_GB else "warn" if free >= TOO_LITTLE_DISK_GB else "fail"
     way_out = "" if mark == "ok" else f"Make room: {LITTLE_DISK_GB} GB are plenty."
     return Finding("disk", mark, sentence, way_out)
 
@@ -249,13 +220,13 @@ def check_memory(settings: Config) -> Finding:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     free = _free_memory_gb()
     if free is None:
-        return Finding("memory", "look", f"{cores} cores; how much memory is free cannot be told here.")
+        return Finding("memory", "warn", f"{cores} cores; how much memory is free cannot be told here.")
     needed = float(settings.BoxedProvisioner.get("memory_mb", 4096)) / 1000
     sentence = f"{cores} cores, {free:.1f} GB of memory are free; one submission may take {needed:.1f} GB."
     if free >= needed:
         return Finding("memory", "ok", sentence)
     way_out = "Close other programs, or lower c.BoxedProvisioner.memory_mb in nbgrader_config.py."
-    return Finding("memory", "look", sentence, way_out)
+    return Finding("memory", "warn", sentence, way_out)
 
 
 def _free_memory_gb(file: Path = Path("/proc/meminfo")) -> float | None:
@@ -271,19 +242,19 @@ def check_forking() -> Finding:
 
     name, way_out = "forked kernels", "Nothing is wrong: kernels start one by one, which is slower and grades the same."
     if not sys.platform.startswith("linux"):
-        return Finding(name, "look", f"{sys.platform} cannot fork a process that has imported libraries.", way_out)
+        return Finding(name, "warn", f"{sys.platform} cannot fork a process that has imported libraries.", way_out)
     zygote = None
     try:
         with tempfile.TemporaryDirectory() as folder:
             zygote = Zygote(["numpy"], {**os.environ, "OPENBLAS_NUM_THREADS": "1"})
             ended = zygote.fork(Program(["platform"], {}, folder, str(Path(folder, "said")))).wait(30)
     except (CannotFork, OSError) as error:
-        return Finding(name, "look", f"Kernels cannot be forked: {error}.", way_out)
+        return Finding(name, "warn", f"Kernels cannot be forked: {error}.", way_out)
     finally:
         if zygote:
             zygote.close()
     if ended != 0:
-        return Finding(name, "look", f"A forked process ended with {ended}; expected 0.", way_out)
+        return Finding(name, "warn", f"A forked process ended with {ended}; expected 0.", way_out)
     return Finding(name, "ok", "A process with its libraries imported can be copied.")
 
 
@@ -303,7 +274,7 @@ def check_folders(course: Path, settings: Config) -> Finding:
     if not closed:
         return Finding("folders", "ok", f"{names} can be written.")
     way_out = "See to it that you may write there, or copy the course to a place where you can."
-    return Finding("folders", "wrong", f"Cannot be written: {', '.join(closed)}.", way_out)
+    return Finding("folders", "fail", f"Cannot be written: {', '.join(closed)}.", way_out)
 
 
 def _why_not_writable(folder: Path) -> str:
@@ -330,7 +301,7 @@ def check_gradebook(settings: Config) -> Finding:
     place = Path(make_url(url).database or "")
     if not place.exists():
         way_out = "Nothing is wrong: `nbgrader generate_assignment LESSON` makes it."
-        return Finding("gradebook", "look", f"There is no gradebook at {place} yet.", way_out)
+        return Finding("gradebook", "warn", f"There is no gradebook at {place} yet.", way_out)
     require_gradebook(url, PATIENCE_S, _Ear().log)
     return Finding("gradebook", "ok", f"{gradebook_file(url)} is whole and can be written.")
 
@@ -344,12 +315,12 @@ def check_salt(course: Path) -> Finding:
         return Finding("salt", "ok", f"The secret of the hidden tests comes from ${SALT_VARIABLE}.")
     if not file.exists():
         way_out = "Nothing is wrong: the first grading makes it. Keep it with the gradebook."
-        return Finding("salt", "look", f"There is no {file} yet, the secret of the hidden tests.", way_out)
+        return Finding("salt", "warn", f"There is no {file} yet, the secret of the hidden tests.", way_out)
     course_salt(file)
     mode = stat.S_IMODE(file.stat().st_mode)
     if mode & 0o077 and os.name == "posix":
         sentence = f"Others on this machine may read or change {file} (its mode is {mode:o}, expected 600)."
-        return Finding("salt", "wrong", sentence, f"Close it: chmod 600 {file}")
+        return Finding("salt", "fail", sentence, f"Close it: chmod 600 {file}")
     return Finding("salt", "ok", f"{file} is there, and only its owner can read it.")
 
 
@@ -366,9 +337,9 @@ def check_isolation(course: Path, settings: Config) -> Finding:
     if not missing:
         return Finding("isolation", "ok", sentence)
     if not provisioner.required and set(missing) == {"user"}:
-        return Finding("isolation", "look", sentence, "Grade as an ordinary user; the other layers hold submissions.")
+        return Finding("isolation", "warn", sentence, "Grade as an ordinary user; the other layers hold submissions.")
     way_out = "Grade on Linux 5.13 or later with Landlock and seccomp; docs/threat_model.md says what is at stake."
-    return Finding("isolation", "wrong", sentence, way_out)
+    return Finding("isolation", "fail", sentence, way_out)
 
 
 def check_canaries(course: Path, lesson: str) -> Finding:
@@ -379,7 +350,7 @@ def check_canaries(course: Path, lesson: str) -> Finding:
     with _salted(course):
         require_canaries(course, lesson, ear.log)
     if weak := [line for line in ear.heard if " is weak: " in line]:
-        return Finding("canaries", "look", " ".join(weak))
+        return Finding("canaries", "warn", " ".join(weak))
     return Finding("canaries", "ok", f"{ear.heard[-1] if ear.heard else f'canaries of {lesson}: as they should be'}.")
 
 

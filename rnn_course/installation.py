@@ -14,21 +14,21 @@ COURSE_PACKAGES = ("rnn_helpers", "autograde_tests")
 PROGRAMS = ("rnn-course", "nbgrader", "jupyter", "jupyter-lab")
 
 
-def state(course: Path) -> tuple[Literal["ok", "look", "wrong"], str]:
+def state(course: Path) -> tuple[Literal["ok", "warn", "fail"], str]:
     """Return how well the installation serves the course, and a sentence about it."""
     for package in COURSE_PACKAGES:
         if not (course / package / "__init__.py").is_file():
             continue
         place = _installed_from(package)
         if place is None or not place.is_dir():
-            return "wrong", f"Lessons do not find {package}" + (f", which is no longer in {place}." if place else ".")
+            return "fail", f"Lessons do not find {package}" + (f", which is no longer in {place}." if place else ".")
         if not _is_same(place, course / package):
             # Grading takes the packages beside the settings; lessons take what is installed.
-            return "wrong" if _is_own(course) else "look", f"Lessons use the {package} of {place.parent}."
+            return "fail" if _is_own(course) else "warn", f"Lessons use the {package} of {place.parent}."
     if strangers := [program for program in PROGRAMS if _starts_another_python(program)]:
-        return "wrong", f"{', '.join(strangers)} in {_programs()} would start a Python of another folder."
+        return "fail", f"{', '.join(strangers)} in {_programs()} would start a Python of another folder."
     if _is_own(course) and not (course / ".venv" / "installed").is_file():
-        return "look", "The last set-up of .venv did not finish, or something in it is damaged."
+        return "warn", "The last set-up of .venv did not finish, or something in it is damaged."
     return "ok", "Lessons and programs use this course and this Python."
 
 
