@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,8 @@ from nbjudge.autograde.staging import (
 from nbjudge.autograde.summary import Outcome, PlainRecords, printable, table
 from nbjudge.environment import autograding, instead
 from nbjudge.errors import CannotGrade
+from nbjudge.execution.context import CONTEXT, GradingContext
 from nbjudge.execution.job import Done, read_done, texts_of
-from nbjudge.execution.name_analysis import Plan
 from nbjudge.execution.plan import plan_for
 from nbjudge.execution.preprocessor import Run
 from nbjudge.execution.workers import Workers
@@ -189,7 +190,15 @@ class Grading(Autograde):
             self.log.warning("%s is not looked at: a notebook belongs at submitted/STUDENT/LESSON/.", printable(file))
         self.submissions = find_submissions(self.coursedir, assignments)
         self.ready: set[str] = set()
-        self.plans: dict[tuple[str, str], Plan] = {}
+        self.context = GradingContext(
+            course=self.coursedir,
+            load_plan=cache(partial(plan_for, self.coursedir)),  # which stay the same while a class is graded
+            exclude_overwriting=self.exclude_overwriting,
+            reference=self.reference,
+            rehearsing=self.rehearsing,
+            take_result=self.done_ahead,
+            receive=self.collect,
+        )
 
     def convert_notebooks(self) -> None:
         """Prepare one submission after the other, have some run at once, and write each down when it has run."""
@@ -386,12 +395,6 @@ class Grading(Autograde):
         done = read_done(running.result())
         return done if self.pending.sent[name] == texts_of(notebook) else None
 
-    def plan(self, assignment: str, notebook: str) -> Plan:
-        """Return the plan of a notebook, which stays the same while a class is graded."""
-        if (assignment, notebook) not in self.plans:
-            self.plans[assignment, notebook] = plan_for(self.coursedir, assignment, notebook)
-        return self.plans[assignment, notebook]
-
     def _write_down(self, pending: Pending) -> None:
         """Record what a submission earned, and put what was graded into autograded/."""
         student, assignment = pending.submission.student, pending.submission.assignment
@@ -422,8 +425,9 @@ class Grading(Autograde):
         with instead(self.coursedir, submitted_directory=str(pending.staging.top / "submitted")):
             self.init_assignment(pending.submission.assignment, pending.submission.student)
 
-    def collect(self, earned: Earned) -> None:
-        """Take what a notebook earned, from the preprocessor at the end of the list."""
+    def collect(self, name: str, notebook: NotebookNode) -> None:
+        """Take a graded notebook from the preprocessor at the end of the list."""
+        earned = Earned(name, notebook)
         earned.refused = earned.name in self.pending.refused
         self.earned.append(earned)
 
@@ -444,6 +448,7 @@ class Grading(Autograde):
             "unique_key": file.stem,
             "output_files_dir": f"{file.stem}_files",
             "nbgrader": {**ids, "db_url": self.coursedir.db_url},
+            CONTEXT: self.context,
         }
 
     def _init_preprocessors(self) -> None:

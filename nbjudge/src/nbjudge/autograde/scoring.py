@@ -17,6 +17,8 @@ from nbgrader.api import Grade, Gradebook
 from nbgrader.preprocessors import AssignLatePenalties, NbGraderPreprocessor
 from nbgrader.utils import compute_checksum, determine_grade
 
+from nbjudge.execution.context import CONTEXT, GradingContext
+
 NO_RESPONSE, NOT_THERE = "No response.", "This cell was not in the submission."
 
 
@@ -80,16 +82,16 @@ class Earned:
 class Record(NbGraderPreprocessor):
     """Takes the place of nbgrader's SaveAutoGrades and AssignLatePenalties.
 
-    Where the converter collects what was earned, to write it when all is well, it is handed over; otherwise written.
+    The grading context takes the notebook, whose scores are written when all is well; without one, write them here.
     """
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         ids = resources["nbgrader"]
-        earned = Earned(ids["notebook"], nb)
-        collect = getattr(getattr(self.parent, "parent", None), "collect", None)
-        if collect is not None:
-            collect(earned)
+        context: GradingContext | None = resources.get(CONTEXT)
+        if context is not None and context.receive is not None:
+            context.receive(ids["notebook"], nb)
         else:
+            earned = Earned(ids["notebook"], nb)
             write(ids["db_url"], ids["assignment"], ids["student"], [earned], self.parent)
         return nb, resources
 
