@@ -49,7 +49,7 @@ c.Autograde.autograde_preprocessors = [
     "nbconvert.preprocessors.ClearMetadataPreprocessor",
     "nbgrader.preprocessors.LimitOutput",
     "nbgrader.preprocessors.CheckCellMetadata",
-    "nbjudge.autograde.scoring.Record",  # in the place of SaveAutoGrades and AssignLatePenalties
+    "nbjudge.autograde.preprocessors.Record",  # in the place of SaveAutoGrades and AssignLatePenalties
 ]
 
 # Kernels that grade a submission run in a box; docs/threat_model.md says what it keeps out, and what it does not.

@@ -23,7 +23,8 @@ from nbgrader_course import ROOT, nbgrader, surroundings
 from tiny_course import LESSON, make_course, submit
 from traitlets.config import Config
 
-from nbjudge.autograde import converter, scoring, staging
+from nbjudge.autograde import converter, staging
+from nbjudge.autograde import gradebook as gradebooks
 from nbjudge.autograde.canary_run import rehearse, settings_without_hooks
 from nbjudge.autograde.discovery import require_run
 from nbjudge.autograde.lock import only_grader
@@ -279,7 +280,7 @@ def full_disk(*_: object, **__: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-@pytest.mark.parametrize("where", ["clean_copy", "write"])
+@pytest.mark.parametrize("where", ["clean_copy", "write_scores"])
 def test_a_full_disk_leaves_marks_and_notebooks_as_they_were(course, monkeypatch, where):
     assert grade(course, student_id="ada").well
     before = (course / "autograded" / "ada" / LESSON / f"{LESSON}.ipynb").read_bytes()
@@ -355,7 +356,7 @@ def test_marks_are_written_all_or_none(course, monkeypatch):
         if len(grades) == 2:
             raise sqlalchemy.exc.OperationalError("UPDATE", {}, Exception("database or disk is full"))
 
-    monkeypatch.setattr(scoring, "_grade", second_fails)
+    monkeypatch.setattr(gradebooks, "_update_grade", second_fails)
     assert not grade(course, student_id="ada", force=True).well
     assert points(course, "ada") == {**FULL, "double_test": 3.0}
 
@@ -381,7 +382,7 @@ def test_ctrl_c_while_the_canaries_run_is_told_in_one_line(course, monkeypatch):
     monkeypatch.setattr(converter.Grading, "_begin", stopped)
     settings = settings_without_hooks(course)
     with pytest.raises(KeyboardInterrupt):
-        rehearse(settings, LESSON)
+        rehearse(settings, LESSON, converter.grade_canaries)
 
 
 # --- through nbgrader itself

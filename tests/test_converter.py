@@ -367,7 +367,7 @@ def test_nbgraders_command_grades_a_class_and_a_later_submission(course):
 
 @pytest.mark.nbgrader
 def test_formgraders_button_grades_and_shows_the_refused(course, monkeypatch):
-    monkeypatch.setattr("nbjudge.autograde.converter.get_ready", lambda *_: None)
+    monkeypatch.setattr("nbjudge.autograde.converter.prepare_assignment", lambda *_: None)
     monkeypatch.setattr(api, "Autograde", Grading)
     (course / "submitted" / "ada" / LESSON).mkdir(parents=True)
     from nbgrader.coursedir import CourseDirectory

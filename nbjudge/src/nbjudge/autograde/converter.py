@@ -29,10 +29,14 @@ import sqlalchemy.exc
 from nbformat import NotebookNode
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import BaseConverter, NbGraderException
+from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import Execute
 from nbgrader.utils import find_all_files, parse_utc
 from traitlets import Bool, Float, Unicode
+from traitlets.config import Config
 
+from nbjudge.autograde.canaries import Log, prepare_assignment
+from nbjudge.autograde.canary_run import SOLUTION
 from nbjudge.autograde.discovery import (
     Submission,
     find_assignments,
@@ -42,15 +46,15 @@ from nbjudge.autograde.discovery import (
     objection_to,
     require_run,
 )
-from nbjudge.autograde.gradebook import await_gradebook, one_engine, patient, require_gradebook
+from nbjudge.autograde.gradebook import await_gradebook, one_engine, patient, require_gradebook, write_scores
 from nbjudge.autograde.lock import only_grader
-from nbjudge.autograde.ready import get_ready
-from nbjudge.autograde.scoring import Earned, Record, read_graded, write
+from nbjudge.autograde.preprocessors import NotRun, Record
+from nbjudge.autograde.scoring import NotebookScore
 from nbjudge.autograde.staging import (
-    NotRun,
     Pending,
     Staging,
     is_to_be_graded_again,
+    read_graded,
     refused_notebook,
     restore,
     write_notebook,
@@ -321,7 +325,8 @@ class Grading(Autograde):
     def _get_ready(self, assignment: str) -> None:
         """See to what has to be there before the first submission of an assignment is graded."""
         if not self.rehearsing and assignment not in self.ready:
-            get_ready(Path(self.coursedir.root), assignment, self.log, self.workers, self.strict_tests)
+            grade = partial(grade_canaries, workers=self.workers)
+            prepare_assignment(Path(self.coursedir.root), assignment, self.log, grade, self.strict_tests)
             self.ready.add(assignment)
 
     def _target(self, submission: Submission) -> Path:
@@ -399,7 +404,7 @@ class Grading(Autograde):
         """Record what a submission earned, and put what was graded into autograded/."""
         student, assignment = pending.submission.student, pending.submission.assignment
         target = self._target(pending.submission)
-        self.pending, self.earned = pending, list[Earned]()
+        self.pending, self.earned = pending, list[NotebookScore]()
         self.notebooks = [str(pending.folder / f"{name}.ipynb") for name in pending.names]
         # With the marks, if it can be: a student whom the gradebook knows without them would stand there with 0.
         if not self.collects:  # nbgrader's own preprocessors write while they go
@@ -414,7 +419,7 @@ class Grading(Autograde):
             earned.before = read_graded(target / f"{earned.name}.ipynb")
             earned.needs_look = pending.needs_look
             pending.outcome.take_over(earned.notebook.metadata.get("grading", {}))
-        write(self.coursedir.db_url, assignment, student, self.earned, self.exporter)
+        write_scores(self.coursedir.db_url, assignment, student, self.earned, self.exporter)
         pending.staging.publish(student, assignment, target)
         self.run_post_convert_hook()
         pending.staging.remove()
@@ -427,7 +432,7 @@ class Grading(Autograde):
 
     def collect(self, name: str, notebook: NotebookNode) -> None:
         """Take a graded notebook from the preprocessor at the end of the list."""
-        earned = Earned(name, notebook)
+        earned = NotebookScore(name, notebook)
         earned.refused = earned.name in self.pending.refused
         self.earned.append(earned)
 
@@ -471,6 +476,13 @@ def of_the_machine(error: BaseException | None) -> bool:
             return True
         error = error.__cause__
     return False
+
+
+def grade_canaries(course: CourseDirectory, settings: Config, log: Log, workers: Workers | None = None) -> None:
+    """Grade a course whose submissions are the canaries. Raises NbGraderException when any was not graded."""
+    grading = Grading(coursedir=course, config=settings, log=log, rehearsing=True, reference=SOLUTION)
+    grading.workers = workers
+    grading.start()
 
 
 def put_in_place() -> None:

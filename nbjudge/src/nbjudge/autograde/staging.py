@@ -8,16 +8,13 @@ import shutil
 from concurrent.futures import BrokenExecutor, Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_markdown_cell, new_output
-from nbgrader.preprocessors import NbGraderPreprocessor
+from nbformat.v4 import new_markdown_cell
 
 from nbjudge.autograde.discovery import Submission
 from nbjudge.autograde.summary import Outcome
-from nbjudge.execution.session import NOT_GRADED
 from nbjudge.intake.expected_cells import ExpectedCell
 from nbjudge.intake.intake import blank_notebook
 from nbjudge.intake.messages import Refusal
@@ -135,6 +132,16 @@ def refused_notebook(cells: list[ExpectedCell], refusal: Refusal, again: bool = 
     return notebook
 
 
+def read_graded(file: Path) -> NotebookNode | None:
+    """Return a notebook of autograded/, None when there is none that can be read."""
+    try:
+        notebook = nbformat.read(file, as_version=4)
+        plain = all(isinstance(cell.metadata.get("nbgrader", {}), dict) for cell in notebook.cells)
+        return notebook if plain else None
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
+        return None
+
+
 def is_to_be_graded_again(notebook: NotebookNode | None) -> bool:
     """Return whether a notebook of autograded/ is one that an error kept from being graded, or cannot be read."""
     if notebook is None:
@@ -147,14 +154,3 @@ def is_to_be_graded_again(notebook: NotebookNode | None) -> bool:
 def write_notebook(notebook: NotebookNode, folder: Path, name: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.ipynb").write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
-
-
-class NotRun(NbGraderPreprocessor):
-    """Stands where the notebook would be run: each test says that it was not."""
-
-    def preprocess_cell(self, cell: NotebookNode, resources: Any, cell_index: int) -> tuple[NotebookNode, Any]:
-        label = cell.metadata.get("nbgrader", {})
-        if cell.cell_type == "code" and label.get("grade") and not label.get("solution"):
-            sentence = "This was not run, because the notebook could not be graded."
-            cell.outputs = [new_output("error", ename=NOT_GRADED, evalue=sentence, traceback=[sentence])]
-        return cell, resources
