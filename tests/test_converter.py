@@ -18,7 +18,8 @@ from nbgrader_course import nbgrader, scores, solve
 from tiny_course import LESSON, cell, exercise, make_course, release, submit
 
 from nbjudge.autograde import cheat
-from nbjudge.autograde.converter import OUR_ERROR, Grading, put_in_place
+from nbjudge.autograde.class_run import OUR_ERROR
+from nbjudge.autograde.converter import Grading, put_in_place
 
 # nbgrader builds a submission's rows while its session writes what is there so far, and SQLAlchemy mentions it.
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
