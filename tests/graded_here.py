@@ -18,7 +18,7 @@ from tiny_course import LESSON, TESTS
 from traitlets.config import Config
 
 from nbjudge.autograde.converter import Grading
-from nbjudge.autograde.scoring import Record
+from nbjudge.autograde.preprocessors import Record
 
 
 class RunHere(Execute):

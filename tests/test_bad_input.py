@@ -23,7 +23,8 @@ from nbgrader_course import ROOT, nbgrader, surroundings
 from tiny_course import LESSON, make_course, submit
 from traitlets.config import Config
 
-from nbjudge.autograde import converter, scoring, staging
+from nbjudge.autograde import class_run, converter, pipeline, staging
+from nbjudge.autograde import gradebook as gradebooks
 from nbjudge.autograde.canary_run import rehearse, settings_without_hooks
 from nbjudge.autograde.discovery import require_run
 from nbjudge.autograde.lock import only_grader
@@ -279,11 +280,11 @@ def full_disk(*_: object, **__: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-@pytest.mark.parametrize("where", ["clean_copy", "write"])
+@pytest.mark.parametrize("where", ["clean_copy", "write_scores"])
 def test_a_full_disk_leaves_marks_and_notebooks_as_they_were(course, monkeypatch, where):
     assert grade(course, student_id="ada").well
     before = (course / "autograded" / "ada" / LESSON / f"{LESSON}.ipynb").read_bytes()
-    monkeypatch.setattr(converter, where, full_disk)
+    monkeypatch.setattr(pipeline, where, full_disk)
     run = grade(course, force=True)
     assert not run.well
     assert "graded 0, not recorded 2" in run.said
@@ -299,8 +300,8 @@ def test_a_full_disk_leaves_marks_and_notebooks_as_they_were(course, monkeypatch
 def test_a_disk_that_is_full_for_a_moment_is_not_held_against_a_student(course, monkeypatch):
     assert grade(course, student_id="ada").well
     calls = iter([full_disk])
-    proper = converter.clean_copy
-    monkeypatch.setattr(converter, "clean_copy", lambda *arguments: next(calls, proper)(*arguments))
+    proper = pipeline.clean_copy
+    monkeypatch.setattr(pipeline, "clean_copy", lambda *arguments: next(calls, proper)(*arguments))
     assert not grade(course, student_id="ada", force=True).well
     assert points(course, "ada") == FULL
 
@@ -308,7 +309,7 @@ def test_a_disk_that_is_full_for_a_moment_is_not_held_against_a_student(course, 
 def test_a_disk_that_is_full_for_three_in_a_row_stops_the_rest(course, monkeypatch):
     for student in ("cleo", "dora"):
         submit(course, student)
-    monkeypatch.setattr(converter, "clean_copy", full_disk)
+    monkeypatch.setattr(pipeline, "clean_copy", full_disk)
     run = grade(course)
     assert not run.well
     assert "graded 0, not recorded 3, still to do 1" in run.said
@@ -355,7 +356,7 @@ def test_marks_are_written_all_or_none(course, monkeypatch):
         if len(grades) == 2:
             raise sqlalchemy.exc.OperationalError("UPDATE", {}, Exception("database or disk is full"))
 
-    monkeypatch.setattr(scoring, "_grade", second_fails)
+    monkeypatch.setattr(gradebooks, "_update_grade", second_fails)
     assert not grade(course, student_id="ada", force=True).well
     assert points(course, "ada") == {**FULL, "double_test": 3.0}
 
@@ -378,10 +379,10 @@ def test_ctrl_c_while_the_canaries_run_is_told_in_one_line(course, monkeypatch):
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(converter.Grading, "_begin", stopped)
+    monkeypatch.setattr(class_run.ClassRun, "_start", stopped)
     settings = settings_without_hooks(course)
     with pytest.raises(KeyboardInterrupt):
-        rehearse(settings, LESSON)
+        rehearse(settings, LESSON, converter.grade_canaries)
 
 
 # --- through nbgrader itself

@@ -18,7 +18,8 @@ from nbgrader_course import nbgrader, scores, solve
 from tiny_course import LESSON, cell, exercise, make_course, release, submit
 
 from nbjudge.autograde import cheat
-from nbjudge.autograde.converter import OUR_ERROR, Grading, put_in_place
+from nbjudge.autograde.class_run import OUR_ERROR
+from nbjudge.autograde.converter import Grading, put_in_place
 
 # nbgrader builds a submission's rows while its session writes what is there so far, and SQLAlchemy mentions it.
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
@@ -367,7 +368,7 @@ def test_nbgraders_command_grades_a_class_and_a_later_submission(course):
 
 @pytest.mark.nbgrader
 def test_formgraders_button_grades_and_shows_the_refused(course, monkeypatch):
-    monkeypatch.setattr("nbjudge.autograde.converter.get_ready", lambda *_: None)
+    monkeypatch.setattr("nbjudge.autograde.converter.prepare_assignment", lambda *_: None)
     monkeypatch.setattr(api, "Autograde", Grading)
     (course / "submitted" / "ada" / LESSON).mkdir(parents=True)
     from nbgrader.coursedir import CourseDirectory

@@ -26,10 +26,10 @@ pytestmark = pytest.mark.nbgrader
 KILLS = 20
 SWALLOWING = """
 import os, signal, sys, time
-from nbjudge.autograde import converter
+from nbjudge.autograde import pipeline
 from nbjudge.autograde.cheat import CHEATS
 from nbjudge.cli import main
-real, canaries = converter.inspect, 2 + len(CHEATS)
+real, canaries = pipeline.inspect, 2 + len(CHEATS)
 def inspect(*arguments):
     global canaries
     canaries -= 1
@@ -40,7 +40,7 @@ def inspect(*arguments):
     except BaseException:
         pass
     return real(*arguments)
-converter.inspect = inspect
+pipeline.inspect = inspect
 if __name__ == "__main__":
     sys.exit(main(["grade", sys.argv[1], "--jobs", "2"]))
 """

@@ -24,9 +24,8 @@ from nbjudge.autograde import canaries
 from nbjudge.autograde.canary_run import BLANK, SOLUTION, Score
 from nbjudge.autograde.canary_run import canaries as canary_names
 from nbjudge.autograde.cheat import CHEATS
-from nbjudge.autograde.preprocessors import StderrAsStdout
-from nbjudge.autograde.ready import get_ready
-from nbjudge.autograde.scoring import Record
+from nbjudge.autograde.converter import grade_canaries
+from nbjudge.autograde.preprocessors import Record, StderrAsStdout
 from nbjudge.environment import course_salt, prepend, usable_folder
 from nbjudge.errors import CannotGrade
 from nbjudge.execution.preprocessor import Run
@@ -207,7 +206,7 @@ def test_whatever_keeps_the_canaries_from_going_ahead_stops_the_grading(course, 
     def fail(*_):
         raise error
 
-    monkeypatch.setattr("nbjudge.autograde.ready.require_canaries", fail)
+    monkeypatch.setattr("nbjudge.autograde.canaries.require_canaries", fail)
     submit(course, "ada")
     run = grade(course, rehearsing=False)
     assert not run.well
@@ -219,9 +218,9 @@ def test_the_salt_is_set_before_the_canaries_go(tmp_path, monkeypatch):
     monkeypatch.delenv("RNN_COURSE_SALT", raising=False)
     seen = []
     monkeypatch.setattr(
-        "nbjudge.autograde.ready.require_canaries", lambda *_: seen.append(os.environ["RNN_COURSE_SALT"])
+        "nbjudge.autograde.canaries.require_canaries", lambda *_: seen.append(os.environ["RNN_COURSE_SALT"])
     )
-    get_ready(tmp_path, LESSON, logging.getLogger("canaries"))
+    canaries.prepare_assignment(tmp_path, LESSON, logging.getLogger("canaries"), grade_canaries)
     assert seen == [course_salt(tmp_path / ".course_salt")]
 
 
@@ -236,14 +235,14 @@ def test_the_cheat_goes_ahead_only_where_tests_are_judged_from_outside():
 
 def test_healthy_canaries_are_sent_again_only_after_a_change(course, monkeypatch):
     sent = []
-    monkeypatch.setattr(canaries, "rehearse", lambda settings, assignment, workers: sent.append(assignment) or [])
+    monkeypatch.setattr(canaries, "rehearse", lambda settings, assignment, grade: sent.append(assignment) or [])
     monkeypatch.setattr(canaries, "_healthy", set())
     log = logging.getLogger("canaries")
     for _ in range(3):
-        canaries.require_canaries(course, LESSON, log)
+        canaries.require_canaries(course, LESSON, log, grade_canaries)
     assert sent == [LESSON]
     (course / "tiny_tests" / "__init__.py").write_text("# something else")
-    canaries.require_canaries(course, LESSON, log)
+    canaries.require_canaries(course, LESSON, log, grade_canaries)
     assert sent == [LESSON] * 2
 
 
@@ -252,7 +251,7 @@ def test_one_cell_that_is_not_full_or_zero_stops_the_grading_every_time(course, 
     monkeypatch.setattr(canaries, "rehearse", lambda *_: [Score(name, "double_test", earned, 4.0, "")])
     for _ in range(2):
         with pytest.raises(CannotGrade, match=f"{name}, double_test"):
-            canaries.require_canaries(course, LESSON, logging.getLogger("canaries"))
+            canaries.require_canaries(course, LESSON, logging.getLogger("canaries"), grade_canaries)
 
 
 @pytest.mark.parametrize("name", CHEATS)
@@ -260,7 +259,7 @@ def test_a_test_that_gives_points_to_a_cheat_is_reported_or_an_error(course, mon
     monkeypatch.setattr(canaries, "rehearse", lambda *_: [Score(name, "double_test", 1, 4.0, "")])
     monkeypatch.setattr(canaries, "_healthy", set())
     with pytest.raises(CannotGrade, match=f"{name}, double_test"):
-        canaries.require_canaries(course, LESSON, logging.getLogger("canaries"), strict=True)
-    canaries.require_canaries(course, LESSON, logging.getLogger("canaries"))
+        canaries.require_canaries(course, LESSON, logging.getLogger("canaries"), grade_canaries, strict=True)
+    canaries.require_canaries(course, LESSON, logging.getLogger("canaries"), grade_canaries)
     assert "The test double_test of 01_tiny is weak: it gives 1 of 4 points to" in caplog.text
     assert CHEATS[name].advice in caplog.text

@@ -21,7 +21,7 @@ from nbformat.v4 import new_notebook
 from nbgrader_course import surroundings
 from tiny_course import cell
 
-from nbjudge.autograde.converter import of_the_machine
+from nbjudge.autograde.class_run import is_machine_error
 from nbjudge.environment import SALT_VARIABLE
 from nbjudge.errors import CannotGrade
 from nbjudge.execution import job as jobs
@@ -216,7 +216,7 @@ def test_a_full_disk_is_still_a_full_disk(monkeypatch, tmp_path):
     with pytest.raises(OSError, match="No space left") as caught:
         read_done(packed)
     assert caught.value.errno == errno.ENOSPC
-    assert of_the_machine(caught.value)
+    assert is_machine_error(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -235,15 +235,15 @@ def test_any_other_error_arrives_with_its_traceback(monkeypatch, tmp_path, error
         read_done(packed)
     assert f"{type(error).__name__}: {error}" in str(caught.value)
     assert "in fail" in str(caught.value)
-    assert not of_the_machine(caught.value)
+    assert not is_machine_error(caught.value)
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RecursionError(), OSError("no number"), UnicodeError()])
 def test_what_a_text_can_raise_is_not_the_machines(error):
-    assert not of_the_machine(error)
+    assert not is_machine_error(error)
     with pytest.raises(RuntimeError) as caught:
         raise RuntimeError("of another") from error
-    assert not of_the_machine(caught.value)
+    assert not is_machine_error(caught.value)
 
 
 def test_bytes_that_are_no_job_are_an_answer_as_well():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from nbjudge.autograde.scoring import Earned
+from nbjudge.autograde.scoring import NotebookScore
 from nbjudge.autograde.summary import Outcome, table
 
 FLAGS = {"grade": True, "solution": False, "locked": True, "task": False}
@@ -14,7 +14,7 @@ LABEL = {"schema_version": 3, "grade_id": "t", "points": 4, **FLAGS}
 
 def earned(outputs: list | None = None, ran: int | None = 1, source: str = "check()") -> float | None:
     cell = new_code_cell(source, metadata={"nbgrader": LABEL}, outputs=outputs or [], execution_count=ran)
-    return Earned("lesson", new_notebook(cells=[cell])).score("t")
+    return NotebookScore("lesson", new_notebook(cells=[cell])).score("t")
 
 
 def result(text: str):
@@ -31,7 +31,7 @@ def test_a_test_that_did_not_run_is_zero_unless_there_is_nothing_in_it():
 
 
 def test_a_test_that_is_not_there_is_zero():
-    assert Earned("lesson", new_notebook()).score("t") == 0
+    assert NotebookScore("lesson", new_notebook()).score("t") == 0
 
 
 def test_partial_credit_counts_and_what_is_no_credit_is_zero():

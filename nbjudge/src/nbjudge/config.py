@@ -22,7 +22,7 @@ PREPROCESSORS = [
     "nbconvert.preprocessors.ClearMetadataPreprocessor",
     "nbgrader.preprocessors.LimitOutput",
     "nbgrader.preprocessors.CheckCellMetadata",
-    "nbjudge.autograde.scoring.Record",  # replaces SaveAutoGrades and AssignLatePenalties
+    "nbjudge.autograde.preprocessors.Record",  # replaces SaveAutoGrades and AssignLatePenalties
 ]
 EXCHANGE = {"root": "release, fetch, submit and collect", "assignment_dir": "fetch and submit"}
 

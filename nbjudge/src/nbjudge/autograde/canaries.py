@@ -9,31 +9,52 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from pathlib import Path
 
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
-from nbjudge.autograde.canary_run import Score, rehearse, settings_without_hooks
+from nbjudge.autograde.canary_run import Grade, Score, rehearse, settings_without_hooks
 from nbjudge.autograde.cheat import CHEATS
 from nbjudge.autograde.discovery import unknown
 from nbjudge.autograde.gradebook import gradebook_file
+from nbjudge.bytecode import remove_damaged
+from nbjudge.environment import SALT_VARIABLE, course_salt
 from nbjudge.errors import CannotGrade
-from nbjudge.execution.workers import Workers
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 _healthy: set[str] = set()  # fingerprints: formgrader grades one student at a time, all in one process
 
 
-def require_canaries(
-    course: Path, assignment: str, log: Log, workers: Workers | None = None, strict: bool = False
-) -> None:
+def prepare_assignment(course: Path, assignment: str, log: Log, grade: Grade, strict: bool = False) -> None:
+    """Set the salt and send the canaries ahead, before the first submission of an assignment is graded.
+
+    course: the folder that holds nbgrader_config.py
+    grade: grades them
+    strict: whether a test that gives points to a cheat is an error
+    Raises CannotGrade when anything is wrong.
+    """
+    try:
+        for package in {Path(__file__).parent, *(init.parent for init in course.glob("*/__init__.py"))}:
+            for file in remove_damaged(package):
+                log.warning("%s was damaged, as by a full disk, and was removed; it is made again.", file)
+        os.environ[SALT_VARIABLE] = course_salt(course / ".course_salt")
+        require_canaries(course, assignment, log, grade, strict)
+    except CannotGrade:
+        raise
+    except Exception as error:
+        log.error("The canaries could not be sent.", exc_info=True)
+        raise CannotGrade(f"The canaries could not be sent: {type(error).__name__}: {error}") from error
+
+
+def require_canaries(course: Path, assignment: str, log: Log, grade: Grade, strict: bool = False) -> None:
     """Grade the canaries of an assignment, unless nothing has changed since they did well.
 
     course: the folder that holds nbgrader_config.py
-    workers: who runs them
+    grade: grades them
     strict: whether a test that gives points to a cheat is an error, in place of a warning
     Raises CannotGrade, naming each cell and what it printed, when they do not score full marks and zero.
     """
@@ -41,7 +62,7 @@ def require_canaries(
     mark = _fingerprint(course, settings, assignment)
     if mark in _healthy:
         return
-    scores = rehearse(settings, assignment, workers)
+    scores = rehearse(settings, assignment, grade)
     wrong = [score for score in scores if score.earned != score.wanted]
     if any(strict or score.canary not in CHEATS for score in wrong):
         raise CannotGrade(_alarm(assignment, wrong))

@@ -12,7 +12,7 @@ import logging
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,10 +29,10 @@ from nbjudge.autograde.cheat import CHEATS, cheat_in
 from nbjudge.autograde.gradebook import gradebook_file
 from nbjudge.errors import CannotGrade
 from nbjudge.execution.preprocessor import Run
-from nbjudge.execution.workers import Workers
 from nbjudge.sandbox.scratch import scratch
 
 SOLUTION, BLANK = "canary-solution", "canary-blank"
+Grade = Callable[[CourseDirectory, Config, logging.Logger], None]
 SHOWN_LINES = 8  # of what a cell printed: enough for an error and its cause
 
 
@@ -69,8 +69,11 @@ def canaries(settings: Config) -> tuple[str, ...]:
     return (SOLUTION, BLANK, *CHEATS) if any(issubclass(step, Run) for step in steps) else (SOLUTION, BLANK)
 
 
-def rehearse(settings: Config, assignment: str, workers: Workers | None = None) -> list[Score]:
-    """Autograde the canaries of an assignment and return their scores."""
+def rehearse(settings: Config, assignment: str, grade: Grade) -> list[Score]:
+    """Autograde the canaries of an assignment and return their scores.
+
+    grade: grades the class of a course directory
+    """
     course = CourseDirectory(config=settings)
     with tempfile.TemporaryDirectory(prefix="canaries-", dir=scratch()) as folder:
         for canary in canaries(settings):
@@ -88,7 +91,7 @@ def rehearse(settings: Config, assignment: str, workers: Workers | None = None) 
             source_directory=str(Path(course.root, course.source_directory)),  # for the lesson's data files
             assignment_id=assignment,
         )
-        _autograde(cage, settings, workers)
+        _autograde(cage, settings, grade)
         return list(_scores(cage, canaries(settings)))
 
 
@@ -97,17 +100,13 @@ def _copy_database(file: Path, duplicate: Path) -> None:
         original.backup(target)  # whole even while formgrader writes
 
 
-def _autograde(cage: CourseDirectory, settings: Config, workers: Workers | None) -> None:
+def _autograde(cage: CourseDirectory, settings: Config, grade: Grade) -> None:
     """Grade, and keep the log back. Raises CannotGrade with that log when it fails."""
-    from nbjudge.autograde.converter import Grading  # which sends the canaries, and so imports this module
-
     story = io.StringIO()
     log = logging.Logger("canaries")
     log.addHandler(logging.StreamHandler(story))
     try:
-        grading = Grading(coursedir=cage, config=settings, log=log, rehearsing=True, reference=SOLUTION)
-        grading.workers = workers
-        grading.start()
+        grade(cage, settings, log)
     except NbGraderException as error:
         if isinstance(error.__cause__, KeyboardInterrupt):
             raise KeyboardInterrupt from error

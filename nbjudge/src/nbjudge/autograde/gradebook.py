@@ -1,7 +1,9 @@
-"""Look at the gradebook's file before anything is graded: there, whole, not in use, open to writing.
+"""Check the gradebook's file before anything is graded, and write scores into it: everything or nothing.
 
 nbgrader makes a new gradebook where there is none, adds tables to a file that has others, and gives a lock five
-seconds before it stops with advice to upgrade the database.
+seconds before it stops with advice to upgrade the database. It writes cell by cell as it goes through a notebook, so
+that a cell which is not there keeps the score of an earlier submission. Here the gradebook says which cells there
+are, and each gets a score.
 """
 
 from __future__ import annotations
@@ -9,16 +11,20 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import nbgrader.api
-from nbgrader.api import Base
+from nbformat import NotebookNode
+from nbgrader.api import Base, Grade, Gradebook
+from nbgrader.preprocessors import AssignLatePenalties
 from sqlalchemy.engine import make_url
 
+from nbjudge.autograde.scoring import NotebookScore
 from nbjudge.environment import instead
 from nbjudge.errors import CannotGrade
 
@@ -115,6 +121,45 @@ def await_gradebook(url: str, patience_s: float, log: Log) -> None:
             log.warning("The gradebook %s is in use by another program; waiting up to %g s.", file, patience_s)
             said = True
         time.sleep(TRY_EVERY_S)
+
+
+def write_scores(
+    url: str, assignment: str, student: str, scores: Iterable[NotebookScore], settings: Any = None
+) -> None:
+    """Write what the notebooks of a submission earned, in one transaction, and then the penalties for lateness.
+
+    settings: whose settings AssignLatePenalties gets
+    A score and a comment that an instructor gave are kept, and the score is put up for review when the answer changed.
+    """
+    scores = list(scores)
+    with Gradebook(url) as gradebook:
+        try:
+            submission = gradebook.find_submission(assignment, student)
+            for score in scores:
+                (notebook,) = [notebook for notebook in submission.notebooks if notebook.name == score.name]
+                for grade in notebook.grades:
+                    _update_grade(grade, score)
+                for comment in notebook.comments:
+                    comment.auto_comment = score.comment(comment.name)
+            gradebook.db.commit()
+        except BaseException:
+            gradebook.db.rollback()
+            raise
+    for score in scores:
+        ids = {"notebook": score.name, "assignment": assignment, "student": student, "db_url": url}
+        AssignLatePenalties(parent=settings).preprocess(NotebookNode(cells=[]), {"nbgrader": ids})
+
+
+def _update_grade(grade: Grade, score: NotebookScore) -> None:
+    points = score.score(grade.name)
+    differs = points != grade.auto_score or score.changed(grade.name)
+    grade.auto_score = points
+    if score.needs_look:
+        grade.needs_manual_grade = True
+    elif grade.manual_score is None:
+        grade.needs_manual_grade = points is None
+    elif differs:
+        grade.needs_manual_grade = True
 
 
 def _cannot_write(file: Path, error: sqlite3.DatabaseError) -> str:

@@ -1,22 +1,56 @@
-"""Keep warnings, logs and progress bars from costing points.
-
-nbgrader gives a test cell zero points when it wrote anything to stderr, be it a warning of a library or the
-greeting of a first `import tensorflow`. What counts is whether the cell raised.
-"""
+"""The preprocessors of autograde beside the one that executes notebooks."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from nbformat import NotebookNode
+from nbformat.v4 import new_output
 from nbgrader.preprocessors import NbGraderPreprocessor
+
+from nbjudge.autograde.gradebook import write_scores
+from nbjudge.autograde.scoring import NotebookScore
+from nbjudge.execution.context import CONTEXT, GradingContext
+from nbjudge.execution.session import NOT_GRADED
 
 
 class StderrAsStdout(NbGraderPreprocessor):
-    """Turn stderr into stdout, after Execute: feedback still shows every line, the grade no longer minds it."""
+    """Turn stderr into stdout, after Execute: feedback still shows every line, the grade no longer minds it.
+
+    nbgrader gives a test cell zero points when it wrote anything to stderr, be it a warning of a library or the
+    greeting of a first `import tensorflow`. What counts is whether the cell raised.
+    """
 
     def preprocess_cell(self, cell: NotebookNode, resources: Any, cell_index: int) -> tuple[NotebookNode, Any]:
         for output in cell.get("outputs", []):
             if output.output_type == "stream" and output.name == "stderr":
                 output.name = "stdout"
+        return cell, resources
+
+
+class Record(NbGraderPreprocessor):
+    """Takes the place of nbgrader's SaveAutoGrades and AssignLatePenalties.
+
+    The grading context takes the notebook, whose scores are written when all is well; without one, write them here.
+    """
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        ids = resources["nbgrader"]
+        context: GradingContext | None = resources.get(CONTEXT)
+        if context is not None and context.receive is not None:
+            context.receive(ids["notebook"], nb)
+        else:
+            score = NotebookScore(ids["notebook"], nb)
+            write_scores(ids["db_url"], ids["assignment"], ids["student"], [score], self.parent)
+        return nb, resources
+
+
+class NotRun(NbGraderPreprocessor):
+    """Takes the place of Execute for a notebook that is not run: each test says that it was not."""
+
+    def preprocess_cell(self, cell: NotebookNode, resources: Any, cell_index: int) -> tuple[NotebookNode, Any]:
+        label = cell.metadata.get("nbgrader", {})
+        if cell.cell_type == "code" and label.get("grade") and not label.get("solution"):
+            sentence = "This was not run, because the notebook could not be graded."
+            cell.outputs = [new_output("error", ename=NOT_GRADED, evalue=sentence, traceback=[sentence])]
         return cell, resources

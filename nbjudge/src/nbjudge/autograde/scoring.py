@@ -1,27 +1,17 @@
-"""What a graded submission earns, written into the gradebook: everything or nothing.
-
-nbgrader writes cell by cell as it goes through a notebook, so that a cell which is not there keeps the score of an
-earlier submission. Here the gradebook says which cells there are, and each gets a score.
-"""
+"""Score the cells of a graded notebook: the points they earn, the comments they get, and whether they changed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-import nbformat
 from nbformat import NotebookNode
-from nbgrader.api import Grade, Gradebook
-from nbgrader.preprocessors import AssignLatePenalties, NbGraderPreprocessor
 from nbgrader.utils import compute_checksum, determine_grade
 
 NO_RESPONSE, NOT_THERE = "No response.", "This cell was not in the submission."
 
 
 @dataclass
-class Earned:
+class NotebookScore:
     """What a notebook earned.
 
     notebook: as it was run
@@ -75,70 +65,6 @@ class Earned:
             earlier = _labelled(self.before).get(name)
             return earlier is None or earlier.source != self.cells[name].source
         return _answers(self.before) != _answers(self.notebook)
-
-
-class Record(NbGraderPreprocessor):
-    """Takes the place of nbgrader's SaveAutoGrades and AssignLatePenalties.
-
-    Where the converter collects what was earned, to write it when all is well, it is handed over; otherwise written.
-    """
-
-    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
-        ids = resources["nbgrader"]
-        earned = Earned(ids["notebook"], nb)
-        collect = getattr(getattr(self.parent, "parent", None), "collect", None)
-        if collect is not None:
-            collect(earned)
-        else:
-            write(ids["db_url"], ids["assignment"], ids["student"], [earned], self.parent)
-        return nb, resources
-
-
-def write(url: str, assignment: str, student: str, all_earned: Iterable[Earned], settings: Any = None) -> None:
-    """Write what the notebooks of a submission earned, in one transaction, and then the penalties for lateness.
-
-    settings: whose settings AssignLatePenalties gets
-    A score and a comment that an instructor gave are kept, and the score is put up for review when the answer changed.
-    """
-    all_earned = list(all_earned)
-    with Gradebook(url) as gradebook:
-        try:
-            submission = gradebook.find_submission(assignment, student)
-            for earned in all_earned:
-                (notebook,) = [notebook for notebook in submission.notebooks if notebook.name == earned.name]
-                for grade in notebook.grades:
-                    _grade(grade, earned)
-                for comment in notebook.comments:
-                    comment.auto_comment = earned.comment(comment.name)
-            gradebook.db.commit()
-        except BaseException:
-            gradebook.db.rollback()
-            raise
-    for earned in all_earned:
-        ids = {"notebook": earned.name, "assignment": assignment, "student": student, "db_url": url}
-        AssignLatePenalties(parent=settings).preprocess(NotebookNode(cells=[]), {"nbgrader": ids})
-
-
-def _grade(grade: Grade, earned: Earned) -> None:
-    score = earned.score(grade.name)
-    other = score != grade.auto_score or earned.changed(grade.name)
-    grade.auto_score = score
-    if earned.needs_look:
-        grade.needs_manual_grade = True
-    elif grade.manual_score is None:
-        grade.needs_manual_grade = score is None
-    elif other:
-        grade.needs_manual_grade = True
-
-
-def read_graded(file: Path) -> NotebookNode | None:
-    """Return a notebook of autograded/, None when there is none that can be read."""
-    try:
-        notebook = nbformat.read(file, as_version=4)
-        plain = all(isinstance(cell.metadata.get("nbgrader", {}), dict) for cell in notebook.cells)
-        return notebook if plain else None
-    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
-        return None
 
 
 def _labelled(notebook: NotebookNode) -> dict[str, NotebookNode]:

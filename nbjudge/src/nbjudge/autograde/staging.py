@@ -1,23 +1,19 @@
-"""The folder in which a submission is graded: its clean copy goes in, the graded one comes out."""
+"""The folders in which a submission is graded, and autograded/, which holds what was graded before."""
 
 from __future__ import annotations
 
 import errno
 import os
 import shutil
-from concurrent.futures import BrokenExecutor, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_markdown_cell, new_output
-from nbgrader.preprocessors import NbGraderPreprocessor
+from nbformat.v4 import new_markdown_cell
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.utils import parse_utc
 
-from nbjudge.autograde.discovery import Submission
-from nbjudge.autograde.summary import Outcome
-from nbjudge.execution.session import NOT_GRADED
 from nbjudge.intake.expected_cells import ExpectedCell
 from nbjudge.intake.intake import blank_notebook
 from nbjudge.intake.messages import Refusal
@@ -25,7 +21,7 @@ from nbjudge.intake.messages import Refusal
 
 @dataclass(frozen=True)
 class Staging:
-    """The private folder of one submission while it is graded.
+    """The private folders in which submissions are graded: for each, one for its clean copy and one for the graded one.
 
     top: an empty folder on the disk of the course
     """
@@ -38,16 +34,19 @@ class Staging:
     def autograded(self, student: str, assignment: str) -> Path:
         return self.top / "autograded" / student / assignment
 
-    def remove(self) -> None:
-        shutil.rmtree(self.top, ignore_errors=True)
+    def begin(self, student: str, assignment: str, target: Path, kept: set[str]) -> tuple[Path, Path]:
+        """Return the folders for a submission's clean copy and its graded notebooks.
 
-    def take_over(self, target: Path, student: str, assignment: str, notebooks: set[str]) -> None:
-        """Begin with what is in `target` of notebooks that are not to be graded this time."""
+        kept: the notebooks that are not to be graded this time, which are as they are in `target`
+        """
+        self.remove(student, assignment)
         folder = self.autograded(student, assignment)
         folder.mkdir(parents=True)
-        for name in sorted(notebooks):
+        for name in sorted(kept):
             if (target / f"{name}.ipynb").is_file():
                 shutil.copy(target / f"{name}.ipynb", folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return self.submitted(student, assignment), folder
 
     def publish(self, student: str, assignment: str, target: Path) -> None:
         """Put what was graded in the place of `target`, which is there at every moment, as it was or as it is now."""
@@ -63,38 +62,10 @@ class Staging:
             raise
         shutil.rmtree(old, ignore_errors=True)
 
-
-@dataclass
-class Pending:
-    """A submission that is being graded.
-
-    names: of the notebooks to grade; refused: those that are not run; needs_look: an instructor has to
-    sent, running: {name: what the workers were given, and what will come of it}; attempts: at running it
-    """
-
-    submission: Submission
-    outcome: Outcome
-    staging: Staging
-    names: list[str]
-    refused: set[str]
-    needs_look: bool
-    sent: dict[str, list[str]] = field(default_factory=dict)
-    running: dict[str, Future[bytes]] = field(default_factory=dict)
-    attempts: int = 1
-
-    @property
-    def folder(self) -> Path:
-        """Return where its notebooks are, clean and then graded."""
-        return self.staging.autograded(self.submission.student, self.submission.assignment)
-
-    @property
-    def has_run(self) -> bool:
-        return all(job.done() for job in self.running.values())
-
-    @property
-    def was_lost(self) -> bool:
-        """Return whether the worker ended before the submission did."""
-        return any(isinstance(job.exception(), BrokenExecutor) for job in self.running.values())
+    def remove(self, student: str, assignment: str) -> None:
+        """Remove the folders of a submission."""
+        for folder in (self.submitted(student, assignment), self.autograded(student, assignment)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def restore(target: Path) -> None:
@@ -135,26 +106,34 @@ def refused_notebook(cells: list[ExpectedCell], refusal: Refusal, again: bool = 
     return notebook
 
 
-def is_to_be_graded_again(notebook: NotebookNode | None) -> bool:
+def read_graded(file: Path) -> NotebookNode | None:
+    """Return a notebook of autograded/, None when there is none that can be read."""
+    try:
+        notebook = nbformat.read(file, as_version=4)
+        plain = all(isinstance(cell.metadata.get("nbgrader", {}), dict) for cell in notebook.cells)
+        return notebook if plain else None
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def is_due(target: Path, names: list[str], submitted_at: str | None, course: CourseDirectory, force: bool) -> bool:
+    """Return whether there is something to do: nothing graded yet, something newer, or a failure the last time."""
+    graded = [target / f"{name}.ipynb" for name in names]
+    if force or not all(file.exists() for file in graded):
+        return True
+    if any(_must_be_graded_again(read_graded(file)) for file in graded):
+        return True
+    try:
+        earlier = course.get_existing_timestamp(str(target))
+    except Exception:
+        return submitted_at is not None  # nbgrader ends with AttributeError at a time it cannot read
+    return submitted_at is not None and (earlier is None or parse_utc(submitted_at) > earlier)
+
+
+def _must_be_graded_again(notebook: NotebookNode | None) -> bool:
     """Return whether a notebook of autograded/ is one that an error kept from being graded, or cannot be read."""
     if notebook is None:
         return True
     about = notebook.metadata.get("grading")
     refused = about.get("refused") if isinstance(about, dict) else None
     return isinstance(refused, dict) and refused.get("again") is True
-
-
-def write_notebook(notebook: NotebookNode, folder: Path, name: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.ipynb").write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
-
-
-class NotRun(NbGraderPreprocessor):
-    """Stands where the notebook would be run: each test says that it was not."""
-
-    def preprocess_cell(self, cell: NotebookNode, resources: Any, cell_index: int) -> tuple[NotebookNode, Any]:
-        label = cell.metadata.get("nbgrader", {})
-        if cell.cell_type == "code" and label.get("grade") and not label.get("solution"):
-            sentence = "This was not run, because the notebook could not be graded."
-            cell.outputs = [new_output("error", ename=NOT_GRADED, evalue=sentence, traceback=[sentence])]
-        return cell, resources

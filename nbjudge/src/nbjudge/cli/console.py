@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from nbjudge.autograde.converter import Grading
+from nbjudge.autograde.class_run import ClassRun
 from nbjudge.autograde.summary import ORDER, Outcome, printable, table
 
 
@@ -71,24 +71,24 @@ class _Above(logging.Handler):
         self.console.print(f"[{style}]{escape(record.getMessage())}[/]", soft_wrap=True)
 
 
-def tell(lesson: str, grading: Grading, seconds: float, console: Console, as_json: bool) -> None:
-    outcomes = grading.outcomes
+def tell(lesson: str, run: ClassRun, db_url: str, seconds: float, console: Console, as_json: bool) -> None:
+    outcomes = run.outcomes
     if as_json:
         counted = Counter(outcome.how for outcome in outcomes)
         print(json.dumps({"lesson": lesson, "seconds": round(seconds, 1), **{how: counted[how] for how in ORDER}}))
         return
-    for line in table(outcomes, len(grading.submissions)) if outcomes else []:
+    for line in table(outcomes, len(run.submissions)) if outcomes else []:
         console.print(escape(line), soft_wrap=True, highlight=False)
     for isolation in sorted({outcome.isolation for outcome in outcomes} - {""}):
         console.print(escape(printable(isolation)), soft_wrap=True, highlight=False, style="dim")
     graded = sum(outcome.how in ("graded", "refused") for outcome in outcomes)
     if not graded:
         return
-    waiting = _waiting(grading.coursedir.db_url, lesson)
+    waiting = _waiting(db_url, lesson)
     if waiting:
         whose = f"The answers of {waiting} students wait" if waiting > 1 else "The answer of one student waits"
         console.print(f"{whose} for you to read: jupyter lab, Nbgrader, Formgrader, Manual grading", soft_wrap=True)
-    follows = "grade" if len(outcomes) < len(grading.submissions) else "report"
+    follows = "grade" if len(outcomes) < len(run.submissions) else "report"
     console.print(f"{graded} submissions in {seconds:.0f} s. Next: rnn-course {follows} {lesson}", soft_wrap=True)
 
 

@@ -345,10 +345,11 @@ def check_isolation(course: Path, settings: Config) -> Finding:
 def check_canaries(course: Path, lesson: str) -> Finding:
     """Grade the lesson's solution, blank version and cheats, as autograde does before a class."""
     from nbjudge.autograde.canaries import require_canaries
+    from nbjudge.autograde.converter import grade_canaries
 
     ear = _Ear()
     with _salted(course):
-        require_canaries(course, lesson, ear.log)
+        require_canaries(course, lesson, ear.log, grade_canaries)
     if weak := [line for line in ear.heard if " is weak: " in line]:
         return Finding("canaries", "warn", " ".join(weak))
     return Finding("canaries", "ok", f"{ear.heard[-1] if ear.heard else f'canaries of {lesson}: as they should be'}.")

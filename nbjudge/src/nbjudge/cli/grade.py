@@ -49,7 +49,7 @@ def _grade(args: argparse.Namespace, workers: Any, began: float) -> int:
             code = 0
         except NbGraderException:
             code = 1  # the log has said why
-    tell(args.lesson, grading, time.monotonic() - began, console, args.json)
+    tell(args.lesson, grading.class_run, course.db_url, time.monotonic() - began, console, args.json)
     return code
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,9 +12,9 @@ from traitlets import Bool, Integer, List, Unicode
 from traitlets.config.loader import LazyConfigValue
 
 from nbjudge.environment import SALT_VARIABLE
-from nbjudge.execution.job import PURPOSES, Done, Job, do
-from nbjudge.execution.name_analysis import TEST, Plan, Source, imports
-from nbjudge.execution.plan import plan_for
+from nbjudge.execution.context import GradingContext, find_context
+from nbjudge.execution.job import PURPOSES, Job, do
+from nbjudge.execution.name_analysis import TEST, Source, imports
 from nbjudge.execution.settings import ReferenceRun, Rules
 from nbjudge.execution.student_kernel import files_in
 from nbjudge.forkserver.preload import USUAL, preload
@@ -51,12 +49,12 @@ class Run(Execute):
 
     def preprocess(self, nb: NotebookNode, resources: Any, km: Any = None) -> tuple[NotebookNode, Any]:
         """Return the notebook with outputs. `km` is not used: whose kernel runs what is decided here."""
-        ahead: Callable[..., Done | None] = getattr(self.parent.parent, "done_ahead", lambda *_: None)
-        done = ahead(resources["nbgrader"]["notebook"], nb) or do(self.job(nb, resources))
+        context = find_context(resources, self.parent.parent)
+        done = context.take_result(resources["nbgrader"]["notebook"], nb) or do(self.job(nb, resources))
         for purpose, names in done.modules.items():
             preload(purpose, names)
         if done.reference:
-            self.references[self._sources(resources)] = done.reference
+            self.references[_sources(context, resources)] = done.reference
         nb.cells = done.notebook.cells
         about = nb.metadata.setdefault("grading", {})
         about["scores"] = dict(done.scores)
@@ -67,14 +65,14 @@ class Run(Execute):
     def job(self, nb: NotebookNode, resources: Any) -> Job:
         """Return what there is to run of a notebook."""
         ids = resources["nbgrader"]
-        converter = self.parent.parent
-        course = converter.coursedir
+        context = find_context(resources, self.parent.parent)
+        course = context.course
         given = Path(course.format_path(course.source_directory, ".", ids["assignment"]))
-        students = getattr(converter, "exclude_overwriting", {}).get(ids["assignment"], [])
+        students = context.exclude_overwriting.get(ids["assignment"], [])
         names = [str(name) for name in files_in(given)]
-        sources = self._sources(resources)
-        is_reference = ids["student"] == getattr(converter, "reference", "")
-        if getattr(converter, "rehearsing", False):  # nothing else is known yet of what this lesson needs
+        sources = _sources(context, resources)
+        is_reference = ids["student"] == context.reference
+        if context.rehearsing:  # nothing else is known yet of what this lesson needs
             for purpose in PURPOSES:
                 cells = [source for source in sources if purpose == process.PURPOSE or source.kind != TEST]
                 preload(purpose, [*USUAL, *imports(cells)])
@@ -89,11 +87,6 @@ class Run(Execute):
             salt=os.environ.get(SALT_VARIABLE, ""),
             reference=None if is_reference else self.references.get(sources, ReferenceRun()),
         )
-
-    def _sources(self, resources: Any) -> tuple[Source, ...]:
-        ids, converter = resources["nbgrader"], self.parent.parent
-        plan: Callable[[str, str], Plan] = getattr(converter, "plan", partial(plan_for, converter.coursedir))
-        return tuple(plan(ids["assignment"], ids["notebook"]).sources)
 
     def rules(self, course: str) -> Rules:
         """Return what each notebook is held to."""
@@ -114,3 +107,8 @@ class Run(Execute):
             course=course,
             box=box,
         )
+
+
+def _sources(context: GradingContext, resources: Any) -> tuple[Source, ...]:
+    ids = resources["nbgrader"]
+    return tuple(context.load_plan(ids["assignment"], ids["notebook"]).sources)

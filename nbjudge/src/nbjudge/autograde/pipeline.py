@@ -1,0 +1,247 @@
+"""The path of one submission, in one direction: intake, stage, execute, score, publish.
+
+nbgrader reads a submission where it lies and writes scores as it goes. Here a submission is inspected as data, graded
+as a clean copy in a private folder, and recorded when all of it is done.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from concurrent.futures import BrokenExecutor, Future
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.converters import Autograde
+from nbgrader.converters.base import BaseConverter
+from nbgrader.preprocessors import Execute
+from nbgrader.utils import find_all_files
+
+from nbjudge.autograde.discovery import Submission, objection_to
+from nbjudge.autograde.gradebook import await_gradebook, write_scores
+from nbjudge.autograde.preprocessors import NotRun
+from nbjudge.autograde.scoring import NotebookScore
+from nbjudge.autograde.staging import Staging, is_due, read_graded, refused_notebook, restore
+from nbjudge.autograde.summary import Outcome, printable
+from nbjudge.environment import autograding, instead
+from nbjudge.execution.context import CONTEXT, GradingContext
+from nbjudge.execution.job import Done, read_done, texts_of
+from nbjudge.execution.preprocessor import Run
+from nbjudge.execution.workers import Workers
+from nbjudge.intake.intake import Expected, Preflight, Refusal, clean_copy, inspect
+
+
+@dataclass
+class InFlightSubmission:
+    """A submission that is being graded.
+
+    folder: where its notebooks are, clean and then graded
+    names: of the notebooks to grade; refused: those that are not run; needs_look: an instructor has to
+    sent, running: {name: what the workers were given, and what will come of it}; attempts: at running it
+    """
+
+    submission: Submission
+    outcome: Outcome
+    folder: Path
+    names: list[str]
+    refused: set[str]
+    needs_look: bool
+    sent: dict[str, list[str]] = field(default_factory=dict)
+    running: dict[str, Future[bytes]] = field(default_factory=dict)
+    attempts: int = 1
+
+    @property
+    def has_run(self) -> bool:
+        return all(job.done() for job in self.running.values())
+
+    @property
+    def was_lost(self) -> bool:
+        """Return whether the worker ended before the submission did."""
+        return any(isinstance(job.exception(), BrokenExecutor) for job in self.running.values())
+
+    def take_result(self, name: str, notebook: NotebookNode) -> Done | None:
+        """Return the workers' result for a notebook; None when it was not sent to them, or another text was."""
+        running = self.running.pop(name, None)
+        if running is None:
+            return None
+        result = read_done(running.result())
+        return result if self.sent[name] == texts_of(notebook) else None
+
+
+@dataclass(frozen=True)
+class SubmissionPipeline:
+    """The stages that each submission passes, each once; all that they know of it is what they pass on.
+
+    converter: nbgrader's, with its settings, its exporter and its ways to copy files and enter a submission
+    context: what preprocessors may ask for
+    staging: the folders in which submissions are graded
+    expected: {assignment: {notebook: its cells}}; requested: {assignment: the notebooks to grade}
+    workers: who executes notebooks; None to execute them here while they are scored
+    patience_s: seconds to wait for a gradebook that another program uses
+    defers_scores: whether scores are written when all is well; nbgrader's own preprocessors write while they go
+    """
+
+    converter: Autograde
+    context: GradingContext
+    staging: Staging
+    expected: Mapping[str, Expected]
+    requested: Mapping[str, list[str]]
+    workers: Workers | None
+    patience_s: float
+    defers_scores: bool
+
+    @property
+    def capacity(self) -> int:
+        """Return how many submissions are worth having in flight."""
+        return self.workers.at_once if self.workers else 1
+
+    def intake(self, submission: Submission, outcome: Outcome) -> Preflight | None:
+        """Return what can be graded of a submission; None, with the outcome, when there is nothing to do."""
+        if objection := objection_to(submission.student):
+            outcome.how, outcome.sentences = "not recorded", [objection]
+            return None
+        target, names = self._target(submission), self.requested[submission.assignment]
+        restore(target)
+        preflight = inspect(submission.folder, self.expected[submission.assignment])
+        if not is_due(target, names, preflight.timestamp, self.context.course, self.converter.force):
+            outcome.how = "skipped"
+            return None
+        outcome.repairs = list(preflight.repairs)
+        refusals = [refusal for name, refusal in preflight.refusals.items() if name in names]
+        if refusals:
+            outcome.how = "refused"
+            outcome.sentences = list(dict.fromkeys(refusal.instructor for refusal in refusals))
+        return preflight
+
+    def stage(
+        self, submission: Submission, preflight: Preflight, outcome: Outcome, needs_look: bool = False
+    ) -> InFlightSubmission:
+        """Make a clean copy of a submission, in which refused notebooks are blank, and sanitize its notebooks."""
+        student, assignment = submission.student, submission.assignment
+        expected, names = self.expected[assignment], self.requested[assignment]
+        await_gradebook(self.context.course.db_url, self.patience_s, self.converter.log)
+        copy, folder = self.staging.begin(student, assignment, self._target(submission), set(expected) - set(names))
+        again = needs_look or "" in preflight.refusals
+        refused = {
+            name: refused_notebook(expected[name], refusal, again)
+            for name, refusal in preflight.refusals.items()
+            if name in expected
+        }
+        outcome.repairs += clean_copy(
+            submission.folder, replace(preflight, notebooks={**preflight.notebooks, **refused}), copy
+        )
+        in_flight = InFlightSubmission(submission, outcome, folder, list(names), set(preflight.refusals), needs_look)
+        self.converter.notebooks = [str(copy / f"{name}.ipynb") for name in names]
+        self.converter.run_pre_convert_hook()
+        self._copy_files(student, assignment)
+        for name in names:
+            self._convert(copy / f"{name}.ipynb", in_flight, sanitizing=True)
+        return in_flight
+
+    def execute(self, in_flight: InFlightSubmission) -> None:
+        """Give the notebooks of a submission to the workers, if there are any."""
+        if not self.workers:
+            return
+        run = next((step for step in register_steps(self.converter, sanitizing=False) if isinstance(step, Run)), None)
+        for name in in_flight.names:
+            if run and name not in in_flight.refused:
+                file = in_flight.folder / f"{name}.ipynb"
+                resources = {**_resources(file, self.context), "metadata": {"path": str(file.parent)}}
+                job = run.job(nbformat.read(file, as_version=4), resources)
+                in_flight.sent[name] = texts_of(job.notebook)
+                in_flight.running[name] = self.workers.submit(job.pack())
+
+    def score(self, in_flight: InFlightSubmission) -> list[NotebookScore]:
+        """Return what the notebooks of a submission earn; execute those that no worker was given."""
+        target, scores = self._target(in_flight.submission), list[NotebookScore]()
+
+        def receive(name: str, notebook: NotebookNode) -> None:
+            before = read_graded(target / f"{name}.ipynb")
+            scores.append(NotebookScore(name, notebook, before, name in in_flight.refused, in_flight.needs_look))
+
+        # With the marks, if it can be: a student whom the gradebook knows without them would stand there with 0.
+        if not self.defers_scores:
+            self._enter(in_flight)
+        context = replace(self.context, take_result=in_flight.take_result, receive=receive)
+        with autograding():
+            for name in in_flight.names:
+                self._convert(in_flight.folder / f"{name}.ipynb", in_flight, sanitizing=False, context=context)
+        return scores
+
+    def publish(self, in_flight: InFlightSubmission, scores: list[NotebookScore]) -> None:
+        """Record what a submission earned, and put what was graded into autograded/."""
+        student, assignment = in_flight.submission.student, in_flight.submission.assignment
+        if self.defers_scores:
+            self._enter(in_flight)
+        self.converter.set_permissions(assignment, student)
+        for score in scores:
+            in_flight.outcome.take_over(score.notebook.metadata.get("grading", {}))
+        write_scores(self.context.course.db_url, assignment, student, scores, self.converter.exporter)
+        self.staging.publish(student, assignment, self._target(in_flight.submission))
+        self.converter.run_post_convert_hook()
+        self.staging.remove(student, assignment)
+
+    def publish_refusal(self, submission: Submission, refusal: Refusal, outcome: Outcome) -> None:
+        """Record 0 for a submission that could not be graded, and have an instructor look at it."""
+        preflight = Preflight(refusals=dict.fromkeys(self.expected[submission.assignment], refusal))
+        in_flight = self.stage(submission, preflight, outcome, needs_look=True)
+        self.publish(in_flight, self.score(in_flight))
+
+    def _target(self, submission: Submission) -> Path:
+        course = self.context.course
+        return Path(course.format_path(course.autograded_directory, submission.student, submission.assignment))
+
+    def _copy_files(self, student: str, assignment: str) -> None:
+        """Put the submission's files, and over them those that were given out, where the notebooks are run."""
+        BaseConverter.init_assignment(self.converter, assignment, student)
+        course, target = self.context.course, self.staging.autograded(student, assignment)
+        given = Path(course.format_path(course.source_directory, ".", assignment))
+        kept = self.context.exclude_overwriting.get(assignment, [])
+        for file in map(Path, find_all_files(str(given), [*course.ignore, "*.ipynb"])):
+            if str(name := file.relative_to(given)) not in kept:
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file, target / name)
+
+    def _enter(self, in_flight: InFlightSubmission) -> None:
+        """Enter the student and the submission into the gradebook; nbgrader copies the files once more on the way."""
+        self.converter.notebooks = [str(in_flight.folder / f"{name}.ipynb") for name in in_flight.names]
+        with instead(self.context.course, submitted_directory=str(self.staging.top / "submitted")):
+            self.converter.init_assignment(in_flight.submission.assignment, in_flight.submission.student)
+
+    def _convert(
+        self, file: Path, in_flight: InFlightSubmission, sanitizing: bool, context: GradingContext | None = None
+    ) -> None:
+        """Do one half of Autograde.convert_single_notebook: make a notebook clean, or grade it."""
+        exporter, log = self.converter.exporter, self.converter.log
+        steps = register_steps(self.converter, sanitizing)
+        if file.stem in in_flight.refused:
+            steps = [NotRun(parent=exporter) if isinstance(step, Execute) else step for step in steps]
+            exporter._preprocessors = steps
+        what = "Sanitizing" if sanitizing else "Autograding"
+        log.info("%s %s of %s", what, file.stem, printable(in_flight.submission.student))
+        log.info("Converting notebook %s", file)
+        output, resources = exporter.from_filename(str(file), _resources(file, context or self.context))
+        self.converter.write_single_notebook(output, resources)
+
+
+def register_steps(converter: Autograde, sanitizing: bool) -> list[Any]:
+    """Put new instances of one half of Autograde's preprocessors into its exporter, and return them."""
+    converter.exporter._preprocessors = []
+    for step in converter.sanitize_preprocessors if sanitizing else converter.autograde_preprocessors:
+        converter.exporter.register_preprocessor(step)
+    steps: list[Any] = converter.exporter._preprocessors
+    return steps
+
+
+def _resources(file: Path, context: GradingContext) -> dict[str, Any]:
+    """Name a notebook by where it lies; nbgrader would look for names in its path with an expression."""
+    ids = {"student": file.parent.parent.name, "assignment": file.parent.name, "notebook": file.stem}
+    return {
+        "unique_key": file.stem,
+        "output_files_dir": f"{file.stem}_files",
+        "nbgrader": {**ids, "db_url": context.course.db_url},
+        CONTEXT: context,
+    }

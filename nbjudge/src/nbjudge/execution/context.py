@@ -1,0 +1,52 @@
+"""What preprocessors may ask for while a submission is graded: one frozen object, passed along with the notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from nbformat import NotebookNode
+from nbgrader.converters import Autograde
+from nbgrader.coursedir import CourseDirectory
+
+from nbjudge.execution.job import Done
+from nbjudge.execution.name_analysis import Plan
+from nbjudge.execution.plan import plan_for
+
+CONTEXT = "grading_context"  # its key in a notebook's resources
+
+
+@dataclass(frozen=True)
+class GradingContext:
+    """What the preprocessors of one submission may ask for.
+
+    load_plan: returns the plan of (assignment, notebook)
+    exclude_overwriting: {assignment: the given files that students may change}
+    reference: the submission, if any, that is the instructor's own solution
+    rehearsing: whether the submissions are the canaries
+    take_result: returns what the workers made of a notebook, by name and content; None when it is still to be run
+    receive: takes a graded notebook and its name; None when the preprocessors write scores themselves
+    """
+
+    course: CourseDirectory
+    load_plan: Callable[[str, str], Plan]
+    exclude_overwriting: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    reference: str = ""
+    rehearsing: bool = False
+    take_result: Callable[[str, NotebookNode], Done | None] = lambda *_: None
+    receive: Callable[[str, NotebookNode], None] | None = None
+
+    def __deepcopy__(self, _: Any) -> GradingContext:
+        """Return the context itself: nbconvert copies the resources of a notebook, and with them all they refer to."""
+        return self
+
+
+def find_context(resources: Mapping[str, Any], converter: Autograde) -> GradingContext:
+    """Return the context of a notebook; where nbgrader's own converter runs, one made from its settings."""
+    passed: GradingContext | None = resources.get(CONTEXT)
+    if passed is not None:
+        return passed
+    course = converter.coursedir
+    return GradingContext(course, partial(plan_for, course), converter.exclude_overwriting)
