@@ -12,9 +12,9 @@ import numpy as np
 from autograde_tests.drawing import Rng, numbers, sizes
 from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
 from autograde_tests.loops import TOO_FEW, counted
-from rnn_helpers.judging import Case, Task
-from rnn_helpers.models.classifiers import UNITS
-from rnn_helpers.models.layers import VARIABLES, fixed_rows
+from rnn_helpers.checks.evaluator import Case, Task
+from rnn_helpers.checks.keras_probes.classifiers import UNITS
+from rnn_helpers.checks.keras_probes.layers import VARIABLES, fixed_rows
 
 SAME = Tolerance(1e-10, "float64 on both sides, a few products and sums of numbers near 1")
 
@@ -172,7 +172,7 @@ weights_to_keras = LayerExercise(
 
 
 def _keras_itself(layer, xs, mask=None, initial_state=None):
-    from rnn_helpers.models.seeing import as_numpy
+    from rnn_helpers.checks.keras_probes.inspection import as_numpy
 
     result = layer(xs, mask=mask, initial_state=initial_state)
     return tuple(as_numpy(part) for part in result) if isinstance(result, (tuple, list)) else as_numpy(result)
@@ -634,7 +634,7 @@ def _all_at_once(spec, chunks):
 
 
 def _in_keras(layer, chunks, *, before=True, each=False, only_last=False, order=1, twice=False, after=False):
-    from rnn_helpers.models.seeing import as_numpy
+    from rnn_helpers.checks.keras_probes.inspection import as_numpy
 
     if before:
         layer.reset_state()

@@ -9,7 +9,7 @@ import numpy as np
 
 from autograde_tests.drawing import Rng, numbers
 from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
-from rnn_helpers.fixtures import mean_of_all, oldest_first, swing_on
+from rnn_helpers.checks.fixtures import mean_of_all, oldest_first, swing_on
 
 SAME = Tolerance(1e-10, "float64, a few sums")
 SCALED = Tolerance(1e-6, "float64; a tiny number added to the divisor, as many do, is harmless")

@@ -16,8 +16,15 @@ import numpy as np
 
 from autograde_tests import exercises
 from autograde_tests.exercise import ClaimsExercise
-from rnn_helpers.models import classifiers, forecasters, language_models, recognisers, seeing, translators
-from rnn_helpers.observing import observe
+from rnn_helpers.checks.execution import observe
+from rnn_helpers.checks.keras_probes import (
+    classifiers,
+    forecasters,
+    inspection,
+    language_models,
+    recognisers,
+    translators,
+)
 
 SEEDS = 20
 NUMBERS = {  # exercise -> where the number behind its threshold stands in what the judge sees
@@ -41,7 +48,7 @@ def trial(exercise: ClaimsExercise, answer: object, args: tuple) -> tuple[set[st
 
     def say(holds: bool, instead: str) -> str:
         told.append(instead)  # also where the claim holds
-        return seeing.say(holds, instead)
+        return inspection.say(holds, instead)
 
     with ExitStack() as stack:
         for module in (classifiers, forecasters, language_models, recognisers, translators):

@@ -7,11 +7,11 @@ cells (`rnn_helpers.cells`) are modules of their own, imported by the lessons th
 from rnn_helpers.environment import doubting_the_installation
 
 with doubting_the_installation():
-    from rnn_helpers.checking import CheckFailed, check
-    from rnn_helpers.equations import equations
-    from rnn_helpers.hints import hint
-    from rnn_helpers.progress import progress
-    from rnn_helpers.softening import soften_errors
+    from rnn_helpers.checks.check import CheckFailed, check
+    from rnn_helpers.checks.equations import equations
+    from rnn_helpers.checks.friendly_errors import soften_errors
+    from rnn_helpers.checks.hints import hint
+    from rnn_helpers.checks.progress import progress
 
 __all__ = ["CheckFailed", "check", "equations", "hint", "progress"]
 

@@ -9,7 +9,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
-from rnn_helpers.judging import BEFORE, LATER, Report
+from rnn_helpers.checks.evaluator import BEFORE, LATER, Report
 
 WIDTH = 88
 _GREEN, _RED = "var(--jp-success-color1, #1b7837)", "var(--jp-error-color1, #b2182b)"  # JupyterLab's own, both themes

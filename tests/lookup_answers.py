@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from rnn_helpers.fixtures import decode_task, encode, find
-from rnn_helpers.judging import Case, Task
-from rnn_helpers.observing import reaching
+from rnn_helpers.checks.evaluator import Case, Task
+from rnn_helpers.checks.execution import reaching
+from rnn_helpers.checks.fixtures import decode_task, encode, find
 
 Match = Callable[[tuple, list[tuple]], int | None]  # arguments, known arguments -> the number of the one to take
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnn_helpers import CheckFailed, check, fixtures, hint, hints, progress
-from rnn_helpers.comparing import find_problem
-from rnn_helpers.progress import progress_file, states
+from rnn_helpers import CheckFailed, check, hint, progress
+from rnn_helpers.checks import fixtures, hints
+from rnn_helpers.checks.comparison import find_problem
+from rnn_helpers.checks.progress import progress_file, states
 
 HS = np.arange(6.0).reshape(2, 3)
 
@@ -315,7 +316,7 @@ def test_progress_that_cannot_be_written_does_not_spoil_the_answer(monkeypatch, 
 
 def test_two_notebooks_may_write_progress_at_once(tmp_path: Path) -> None:
     code = (
-        "from rnn_helpers.judging import Report\nfrom rnn_helpers.progress import record\nimport sys\n"
+        "from rnn_helpers.checks.evaluator import Report\nfrom rnn_helpers.checks.progress import record\nimport sys\n"
         "for i in range(200):\n"
         "    record('01_recurrence', sys.argv[1], Report('x', right={str(k): k < i // 20 for k in range(9)}))\n"
     )

@@ -1,7 +1,7 @@
 """A model that says something of itself which its weights and outputs do not bear out earns nothing for it.
 
-Each answer here is what somebody might write who has read the probes in rnn_helpers/models, and does not want to build
-or to train what is asked for.
+Each answer here is what somebody might write who has read the probes in rnn_helpers/checks/keras_probes, and does not
+want to build or to train what is asked for.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import pytest
 
 from autograde_tests.grading import SALT, report_on
 from rnn_helpers import speech
-from rnn_helpers.judging import Report
-from rnn_helpers.models import forecasters, language_models
-from rnn_helpers.models.recognisers import TRIED_ON
+from rnn_helpers.checks.evaluator import Report
+from rnn_helpers.checks.keras_probes import forecasters, language_models
+from rnn_helpers.checks.keras_probes.recognisers import TRIED_ON
 from rnn_helpers.quietly import keras
 
 layers = keras.layers

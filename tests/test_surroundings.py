@@ -12,7 +12,7 @@ from nbjudge import globbing
 from nbjudge.environment import TEMPORARY_HOME, provide_home
 from nbjudge.judge.process import _judges_environment
 from rnn_helpers import environment
-from rnn_helpers.progress import progress, record
+from rnn_helpers.checks.progress import progress, record
 from tools import lab, surroundings
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from rnn_helpers.models import seeing
-from rnn_helpers.models.seeing import say
+from rnn_helpers.checks.keras_probes import inspection
+from rnn_helpers.checks.keras_probes.inspection import say
 from rnn_helpers.ngrams import ngram_perplexity
 
 LETTERS = 9  # eight letters and the space, which is number 0
@@ -36,8 +36,8 @@ def made_up_language(seed: int, characters: int) -> np.ndarray:
 
 def language_model(answer: Callable, seed: int) -> dict[str, str]:
     """Build a character model, look at it, train it for a few readings and try it on text it has not seen."""
-    seeing.seed(answer, seed)
-    model = seeing.checked_model(answer(LETTERS, BATCH))
+    inspection.seed(answer, seed)
+    model = inspection.checked_model(answer(LETTERS, BATCH))
     ids = np.random.default_rng(seed).integers(0, LETTERS, size=(BATCH, 6))
     given = _read(model, ids)
     stepwise, each = given.shape[:-1] == (BATCH, 6), given.shape[-1] == LETTERS
@@ -46,7 +46,7 @@ def language_model(answer: Callable, seed: int) -> dict[str, str]:
     if not (stepwise and each):
         return seen
     seen |= _letter_claims(answer) | _output_claims(model, ids, given) | _reading_claims(model, ids, given)
-    seen |= seeing.loss_claims(model, LETTERS, seed)
+    seen |= inspection.loss_claims(model, LETTERS, seed)
     if not seen.get("its loss takes logits and whole numbers", "no"):
         seen |= _learning_claim(answer, ids)
     if any(seen.get(claim) for claim in NEEDED):
@@ -68,9 +68,9 @@ def _output_claims(model: Any, ids: np.ndarray, given: np.ndarray) -> dict[str, 
     total = given.sum(axis=-1)
     return {
         "its outputs are no probabilities": say(
-            not seeing.near(total, np.ones_like(total), 1e-3), "each row adds up to 1"
+            not inspection.near(total, np.ones_like(total), 1e-3), "each row adds up to 1"
         ),
-        **seeing.freedom_claim(model, lambda: _read(model, ids)),
+        **inspection.freedom_claim(model, lambda: _read(model, ids)),
     }
 
 
@@ -87,15 +87,15 @@ def _read(model: Any, ids: np.ndarray, *, fresh: bool = True) -> np.ndarray:
 
     if fresh:
         _forget(model)
-    return seeing.as_numpy(model(keras.ops.convert_to_tensor(ids, dtype="int32"), training=False))
+    return inspection.as_numpy(model(keras.ops.convert_to_tensor(ids, dtype="int32"), training=False))
 
 
 def _reading_claims(model: Any, ids: np.ndarray, given: np.ndarray) -> dict[str, str]:
     changed = ids.copy()
     changed[:, 3:] = (changed[:, 3:] + 1) % LETTERS
-    causal = seeing.near(_read(model, changed)[:, :3], given[:, :3])
+    causal = inspection.near(_read(model, changed)[:, :3], given[:, :3])
     _read(model, ids[:, :3])
-    carried = seeing.near(_read(model, ids[:, 3:], fresh=False), given[:, 3:])
+    carried = inspection.near(_read(model, ids[:, 3:], fresh=False), given[:, 3:])
     earlier = ids.copy()
     earlier[:, 0] = (earlier[:, 0] + 1) % LETTERS
     remembers = not np.array_equal(_read(model, earlier)[:, 2], given[:, 2])
@@ -109,7 +109,7 @@ def _reading_claims(model: Any, ids: np.ndarray, given: np.ndarray) -> dict[str,
 def _learning_claim(answer: Callable, ids: np.ndarray) -> dict[str, str]:
     """Train another model, so that this one is not changed."""
     other = answer(LETTERS, BATCH)
-    return seeing.learning_claim(other, ids[:, :-1], ids[:, 1:], lambda: _read(other, ids[:, :-1]))
+    return inspection.learning_claim(other, ids[:, :-1], ids[:, 1:], lambda: _read(other, ids[:, :-1]))
 
 
 def questions(text: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -139,7 +139,7 @@ def _trained_claims(answer: Callable, model: Any, seed: int) -> dict[str, str]:
     reader.set_weights(model.get_weights())
     held_out = text[learnt + 1 :]
     contexts, following = questions(held_out)
-    perplexity = float(np.exp(seeing.mean_surprise(_read(reader, contexts)[:, -1], following)))
+    perplexity = float(np.exp(inspection.mean_surprise(_read(reader, contexts)[:, -1], following)))
     pairs = ngram_perplexity(text[:learnt], held_out[:HELD_OUT], LETTERS, 2)
     seen = f"its perplexity is {perplexity:.2f}, that of the table {pairs:.2f}"
     return sizes | {"after four readings it beats a table of pairs on text kept aside": say(perplexity < pairs, seen)}

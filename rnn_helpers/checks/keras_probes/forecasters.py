@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rnn_helpers.models import seeing
-from rnn_helpers.models.seeing import say
+from rnn_helpers.checks.keras_probes import inspection
+from rnn_helpers.checks.keras_probes.inspection import say
 
 WINDOW = 22
 TRAIN, VALID, LATER = 400, 1200, 300  # windows: to learn from, to validate with, to be tried on
@@ -43,7 +43,7 @@ def windows(series: np.ndarray, first: int, count: int, stride: int = 1) -> tupl
 
 def trained_forecaster(answer: Callable, seed: int) -> dict[str, str]:
     """Have a forecaster trained on the beginning of a series and look at its forecasts of the end."""
-    seeing.seed(answer, seed)
+    inspection.seed(answer, seed)
     stride, later = WINDOW + 3, TRAIN + VALID + 2 * WINDOW
     series = swinging_series(seed, later + LATER * stride)
     xs, ys = windows(series, 0, TRAIN)
@@ -51,8 +51,8 @@ def trained_forecaster(answer: Callable, seed: int) -> dict[str, str]:
     xs_later, ys_later = windows(series, later, LATER, stride)
     order = np.random.default_rng(seed).permutation(LATER)
     xs_later, ys_later = xs_later[order], ys_later[order]
-    model = seeing.checked_model(answer(xs, ys, xs_valid, ys_valid + np.float32(SHIFT)))
-    given = seeing.outputs(model, xs_later)
+    model = inspection.checked_model(answer(xs, ys, xs_valid, ys_valid + np.float32(SHIFT)))
+    given = inspection.outputs(model, xs_later)
     shaped = given.shape == (LATER, 1)
     seen = {"it gives one number a window": say(shaped, f"for {LATER} windows its shape is {given.shape}")}
     if not shaped:
@@ -61,7 +61,7 @@ def trained_forecaster(answer: Callable, seed: int) -> dict[str, str]:
     error, naive = np.abs(forecasts - ys_later).mean(), np.abs(xs_later[:, -1, 0] - ys_later).mean()
     drawn = float(np.mean(forecasts - ys_later))
     wide = bool(forecasts.min() < -0.3 and forecasts.max() > 0.3)
-    moved = seeing.have_moved(seeing.weights(model))
+    moved = inspection.have_moved(inspection.weights(model))
     seen["training has moved its biases away from zero"] = say(moved, "they are as they were built: was it trained?")
     if not moved:
         return seen

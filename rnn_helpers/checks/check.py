@@ -6,9 +6,10 @@ import os
 import textwrap
 from typing import Any
 
-from rnn_helpers import cards, fixtures, progress
-from rnn_helpers.comparing import describe
-from rnn_helpers.judging import Report, judge
+from rnn_helpers import cards
+from rnn_helpers.checks import fixtures, progress
+from rnn_helpers.checks.comparison import describe
+from rnn_helpers.checks.evaluator import Report, judge
 
 
 class CheckFailed(AssertionError):

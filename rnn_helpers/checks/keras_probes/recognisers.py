@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from rnn_helpers import speech
-from rnn_helpers.models import seeing
-from rnn_helpers.models.seeing import say
+from rnn_helpers.checks.keras_probes import inspection
+from rnn_helpers.checks.keras_probes.inspection import say
 
 CLASSES = 11  # ten digits and silence
 LEARN_FROM, TRIED_ON, BATCH, READINGS = 192, 48, 16, 6
@@ -34,11 +34,11 @@ def framewise(features: int, classes: int) -> Any:
 
 def recogniser(answer: Callable, seed: int) -> dict[str, str]:
     """Build a recogniser, look at it, train it next to its rival, and try both on new voices."""
-    seeing.seed(answer, seed)
-    model = seeing.checked_model(answer(speech.BANDS, CLASSES))
+    inspection.seed(answer, seed)
+    model = inspection.checked_model(answer(speech.BANDS, CLASSES))
     xs = np.random.default_rng(seed).normal(size=(3, 12, speech.BANDS)).astype(np.float32)
-    given = seeing.outputs(model, xs)
-    stepwise, other = given.shape[:-1] == (3, 12), seeing.outputs(answer(speech.BANDS, 4), xs).shape
+    given = inspection.outputs(model, xs)
+    stepwise, other = given.shape[:-1] == (3, 12), inspection.outputs(answer(speech.BANDS, 4), xs).shape
     each = given.shape[-1] == CLASSES and other[-1] == 4
     shape = f"for 3 sounds of 12 frames and {CLASSES} classes its shape is {given.shape}"
     seen = {
@@ -47,11 +47,11 @@ def recogniser(answer: Callable, seed: int) -> dict[str, str]:
     }
     if not (stepwise and each):
         return seen
-    seen |= seeing.freedom_claim(model, lambda: seeing.outputs(model, xs))
-    seen |= _hearing_claims(model, xs, given) | seeing.loss_claims(model, CLASSES, seed)
+    seen |= inspection.freedom_claim(model, lambda: inspection.outputs(model, xs))
+    seen |= _hearing_claims(model, xs, given) | inspection.loss_claims(model, CLASSES, seed)
     if not seen.get("its loss takes logits and whole numbers", "no"):
         other, labels = answer(speech.BANDS, CLASSES), np.random.default_rng(seed).integers(CLASSES, size=(3, 12))
-        seen |= seeing.learning_claim(other, xs, labels, lambda: seeing.outputs(other, xs))
+        seen |= inspection.learning_claim(other, xs, labels, lambda: inspection.outputs(other, xs))
     if any(seen.get(claim) for claim in NEEDED):
         return seen
     return seen | _trained_claims(model, seed)
@@ -61,8 +61,8 @@ def _hearing_claims(model: Any, xs: np.ndarray, given: np.ndarray) -> dict[str, 
     earlier, later = xs.copy(), xs.copy()
     earlier[:, 2] += 1.0
     later[:, 9] += 1.0
-    before = not seeing.near(seeing.outputs(model, earlier)[:, 6], given[:, 6])
-    after = not seeing.near(seeing.outputs(model, later)[:, 6], given[:, 6])
+    before = not inspection.near(inspection.outputs(model, earlier)[:, 6], given[:, 6])
+    after = not inspection.near(inspection.outputs(model, later)[:, 6], given[:, 6])
     return {
         "what was heard before matters": say(before, "a frame's output does not depend on earlier frames"),
         "what is heard later matters": say(after, "a frame's output does not depend on later frames"),
@@ -72,13 +72,13 @@ def _hearing_claims(model: Any, xs: np.ndarray, given: np.ndarray) -> dict[str, 
 def _trained_claims(model: Any, seed: int) -> dict[str, str]:
     heard = speech.batch(speech.utterances(LEARN_FROM, speech.HEARD, seed))
     unheard = speech.batch(speech.utterances(TRIED_ON, speech.UNHEARD, seed + 1))
-    seeing.seed(framewise, seed)
+    inspection.seed(framewise, seed)
     rival = framewise(speech.BANDS, CLASSES)
     errors = []
     for one in (model, rival):
         _train(one, *heard, seed)
         xs, mask, labels = unheard
-        errors.append(float(np.mean((seeing.outputs(one, xs).argmax(axis=-1) != labels)[mask])))
+        errors.append(float(np.mean((inspection.outputs(one, xs).argmax(axis=-1) != labels)[mask])))
     seen = f"it is wrong in {errors[0]:.0%} of the frames, the frame-wise network in {errors[1]:.0%}"
     return {"it beats the frame-wise network on voices it has not heard": say(errors[0] < errors[1], seen)}
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rnn_helpers.models import seeing
+from rnn_helpers.checks.keras_probes import inspection
 
 CLEAR = 1e-3  # of the largest entry: smaller ones of a gradient may have the other sign in float32
 AGREEMENT = 0.97  # of the clear entries; a squared error agrees on about half of them, see `far_apart`
@@ -22,12 +22,12 @@ def of_probabilities(p: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 def of_logits(p: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return dL/dlogits where the cross-entropy takes the probabilities for logits."""
-    return (seeing.sigmoid(p) - labels) * p * (1 - p) / len(p)
+    return (inspection.sigmoid(p) - labels) * p * (1 - p) / len(p)
 
 
 def far_apart(arrays: list[np.ndarray], xs: np.ndarray) -> list[np.ndarray]:
     """Return the weights with a readout so large that some forecasts are sure: there, one loss pulls unlike another."""
-    logits = seeing.states_and_logits(arrays, xs, "tanh")[1][:, -1]
+    logits = inspection.states_and_logits(arrays, xs, "tanh")[1][:, -1]
     factor = 4.0 / max(float(np.abs(logits).mean()), 1e-3)
     return [*arrays[:3], (factor * arrays[3]).astype(arrays[3].dtype), arrays[4]]
 
@@ -38,7 +38,7 @@ def gradient(arrays: list[np.ndarray], xs: np.ndarray, labels: np.ndarray, pull:
 
     W_xh, W_hh, b_h, W_hy, b_y = (array.astype(float) for array in arrays)
     hs, cache = cells.forward(xs.astype(float), None, W_xh, W_hh, b_h)
-    dlogits = pull(seeing.sigmoid(hs[:, -1] @ W_hy + b_y), labels)
+    dlogits = pull(inspection.sigmoid(hs[:, -1] @ W_hy + b_y), labels)
     dhs = np.zeros_like(hs)
     dhs[:, -1] = dlogits @ W_hy.T
     back = cells.backward(dhs, cache)

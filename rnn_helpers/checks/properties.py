@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from rnn_helpers.beside import beside
-from rnn_helpers.comparing import as_array, describe
+from rnn_helpers.checks.colocate import beside
+from rnn_helpers.checks.comparison import as_array, describe
 
 SAMPLES = 2000  # draws behind a share; a share that is right is 5 standard deviations off once in a million times
 

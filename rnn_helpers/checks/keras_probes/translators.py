@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from rnn_helpers.models import seeing
-from rnn_helpers.models.seeing import say
+from rnn_helpers.checks.keras_probes import inspection
+from rnn_helpers.checks.keras_probes.inspection import say
 
 PAD, START, END = 0, 1, 2
 SYMBOLS = 11  # eight to be read and written, besides these three
@@ -50,8 +50,8 @@ def turned_around(seed: int, number: int, written: np.ndarray) -> tuple[np.ndarr
 
 def encoder_decoder(answer: Callable, seed: int) -> dict[str, str]:
     """Build an encoder-decoder, look at it, train it for a few readings and have it decode new sequences."""
-    seeing.seed(answer, seed)
-    model = seeing.checked_model(answer(SYMBOLS))
+    inspection.seed(answer, seed)
+    model = inspection.checked_model(answer(SYMBOLS))
     rng = np.random.default_rng(seed)
     source, given = rng.integers(3, SYMBOLS, size=(4, 5)), rng.integers(3, SYMBOLS, size=(4, 7))
     out = _outputs(model, source, given)
@@ -64,11 +64,11 @@ def encoder_decoder(answer: Callable, seed: int) -> dict[str, str]:
     }
     if not (stepwise and each):
         return seen
-    seen |= seeing.freedom_claim(model, lambda: _outputs(model, source, given))
-    seen |= _reading_claims(model, source, given, out) | seeing.loss_claims(model, SYMBOLS, seed)
+    seen |= inspection.freedom_claim(model, lambda: _outputs(model, source, given))
+    seen |= _reading_claims(model, source, given, out) | inspection.loss_claims(model, SYMBOLS, seed)
     if not seen.get("its loss takes logits and whole numbers", "no"):
         other, targets = answer(SYMBOLS), rng.integers(3, SYMBOLS, size=given.shape)
-        seen |= seeing.learning_claim(other, [source, given], targets, lambda: _outputs(other, source, given))
+        seen |= inspection.learning_claim(other, [source, given], targets, lambda: _outputs(other, source, given))
     if any(seen.get(claim) for claim in NEEDED):
         return seen
     return seen | _trained_claims(model, seed)
@@ -78,7 +78,7 @@ def _outputs(model: Any, source: np.ndarray, given: np.ndarray) -> np.ndarray:
     from rnn_helpers.quietly import keras
 
     tensors = [keras.ops.convert_to_tensor(ids, dtype="int32") for ids in (source, given)]
-    return seeing.as_numpy(model(tensors, training=False))
+    return inspection.as_numpy(model(tensors, training=False))
 
 
 def _reading_claims(model: Any, source: np.ndarray, given: np.ndarray, out: np.ndarray) -> dict[str, str]:
@@ -86,10 +86,10 @@ def _reading_claims(model: Any, source: np.ndarray, given: np.ndarray, out: np.n
     another[:, 0] = 3 + (another[:, 0] - 2) % (SYMBOLS - 3)
     earlier[:, 1] = 3 + (earlier[:, 1] - 2) % (SYMBOLS - 3)
     later[:, 5:] = 3 + (later[:, 5:] - 2) % (SYMBOLS - 3)
-    matters = not seeing.near(_outputs(model, another, given)[:, 0], out[:, 0])
-    order = not seeing.near(_outputs(model, np.roll(source, 1, axis=1), given)[:, 0], out[:, 0])
-    remembers = not seeing.near(_outputs(model, source, earlier)[:, 3], out[:, 3])
-    causal = seeing.near(_outputs(model, source, later)[:, :5], out[:, :5])
+    matters = not inspection.near(_outputs(model, another, given)[:, 0], out[:, 0])
+    order = not inspection.near(_outputs(model, np.roll(source, 1, axis=1), given)[:, 0], out[:, 0])
+    remembers = not inspection.near(_outputs(model, source, earlier)[:, 3], out[:, 3])
+    causal = inspection.near(_outputs(model, source, later)[:, :5], out[:, :5])
     return {
         "what was read matters": say(matters, "another source gives the same outputs"),
         "the order of what was read matters": say(order, "the same symbols in another order give the same outputs"),

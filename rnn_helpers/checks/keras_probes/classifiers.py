@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from rnn_helpers.beside import beside
-from rnn_helpers.comparing import describe
-from rnn_helpers.models import seeing, steps
-from rnn_helpers.models.seeing import say
+from rnn_helpers.checks.colocate import beside
+from rnn_helpers.checks.comparison import describe
+from rnn_helpers.checks.keras_probes import inspection, steps
+from rnn_helpers.checks.keras_probes.inspection import say
 
 STEPS, UNITS, BATCH = 10, 32, 32
 PARAMETERS = UNITS + UNITS * UNITS + UNITS + UNITS + 1
@@ -23,9 +23,9 @@ FEWEST, MOST = 0.93, 3.13  # of ten epochs' steps: a batch left out is no mistak
 
 def binary_classifier(answer: Callable, seed: int) -> dict[str, str]:
     """Build the classifier of two classes and say of each claim "" or what is seen instead."""
-    seeing.seed(answer, seed)
-    model = seeing.checked_model(answer())
-    arrays = seeing.weights(model)
+    inspection.seed(answer, seed)
+    model = inspection.checked_model(answer())
+    arrays = inspection.weights(model)
     seen = _network_claims(model, arrays, seed) | _compiled_claims(model, seed) | _fresh_claims(arrays, answer)
     return seen | _step_claims(model, arrays, seen, seed)
 
@@ -35,21 +35,23 @@ def _network_claims(model: Any, arrays: list[np.ndarray], seed: int) -> dict[str
     fits = shape[-1] == 1 and shape[1] in (STEPS, None)
     seen = {
         "it takes 10 steps of 1 feature": say(fits, f"it takes inputs of shape {shape}"),
-        f"it has {PARAMETERS} parameters": say(seeing.parameters(model) == PARAMETERS, f"{seeing.parameters(model)}"),
+        f"it has {PARAMETERS} parameters": say(
+            inspection.parameters(model) == PARAMETERS, f"{inspection.parameters(model)}"
+        ),
     }
     if not fits:
         return seen
     xs = 3 * np.random.default_rng(seed).normal(size=(64, STEPS, 1))
-    given = seeing.outputs(model, xs)
+    given = inspection.outputs(model, xs)
     seen |= {
         "it gives one number a sequence": say(given.shape == (64, 1), f"for 64 sequences its shape is {given.shape}"),
-        "its outputs are between 0 and 1": seeing.between_0_and_1(given),
+        "its outputs are between 0 and 1": inspection.between_0_and_1(given),
         "its outputs differ from sequence to sequence": say(
             float(np.ptp(given)) > 1e-6, f"every sequence gets {given.flat[0]:.3g}"
         ),
     }
-    if given.shape == (64, 1) and seeing.are_network_weights(arrays) and len(arrays[0]) == 1:
-        same = seeing.near(given, seeing.network_outputs(arrays, xs, "tanh", "sigmoid"))
+    if given.shape == (64, 1) and inspection.are_network_weights(arrays) and len(arrays[0]) == 1:
+        same = inspection.near(given, inspection.network_outputs(arrays, xs, "tanh", "sigmoid"))
         seen[EQUATIONS] = say(same, "with its own weights, NumPy gets others")
     return seen
 
@@ -67,7 +69,7 @@ def _compiled_claims(model: Any, seed: int) -> dict[str, str]:
     except (ValueError, TypeError) as error:  # a name that Keras does not know, or a loss for other targets
         return seen | {"its loss is a cross-entropy": _first_line(error)}
     true = _cross_entropy(probabilities, labels)
-    as_logits = _cross_entropy(seeing.sigmoid(probabilities), labels)
+    as_logits = _cross_entropy(inspection.sigmoid(probabilities), labels)
     is_cross_entropy = min(abs(loss - true), abs(loss - as_logits)) < 1e-4
     seen["its loss is a cross-entropy"] = say(
         is_cross_entropy, f"where a cross-entropy is {true:.3f}, it is {loss:.3f}"
@@ -107,7 +109,7 @@ def _step_claims(model: Any, arrays: list[np.ndarray], seen: dict[str, str], see
     except Exception as error:  # a wrong input shape ends in an error of TensorFlow's own
         return {claim: _first_line(error)}
     told = {claim: say("accuracy" in reported, f"it reports {', '.join(sorted(map(str, reported)))}")}
-    return told | (_moved_claims(arrays, seeing.weights(model), xs, labels, seen) if known else {})
+    return told | (_moved_claims(arrays, inspection.weights(model), xs, labels, seen) if known else {})
 
 
 def _moved_claims(
@@ -131,7 +133,7 @@ def _cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _fresh_claims(arrays: list[np.ndarray], answer: Callable) -> dict[str, str]:
-    same = all(map(np.array_equal, arrays, seeing.weights(answer())))
+    same = all(map(np.array_equal, arrays, inspection.weights(answer())))
     return {"each call gives a new model": say(not same, "two calls give the same weights")}
 
 
@@ -140,21 +142,23 @@ def sequence_network(answer: Callable, trained: bool, seed: int) -> dict[str, st
 
     trained: look at what one step of training does, too
     """
-    seeing.seed(answer, seed)
+    inspection.seed(answer, seed)
     xs = np.random.default_rng(seed).normal(size=(6, 20, 100)).astype(np.float32)
     model = answer()
-    given = seeing.outputs(model, xs)
-    model = seeing.checked_model(model) if model.weights else model
+    given = inspection.outputs(model, xs)
+    model = inspection.checked_model(model) if model.weights else model
     shaped = given.shape == (6, 10)
     total = given.sum(axis=-1)
     seen = {
         "it makes (batch, 10) of (batch, 20, 100)": say(shaped, f"for a batch of 6 its shape is {given.shape}"),
-        "each row of its outputs adds up to 1": say(seeing.near(total, np.ones_like(total)), f"to {total.flat[0]:.3g}"),
-        "it has 8060 parameters": say(seeing.parameters(model) == 8060, f"{seeing.parameters(model)}"),
+        "each row of its outputs adds up to 1": say(
+            inspection.near(total, np.ones_like(total)), f"to {total.flat[0]:.3g}"
+        ),
+        "it has 8060 parameters": say(inspection.parameters(model) == 8060, f"{inspection.parameters(model)}"),
     }
-    arrays = seeing.weights(model)
-    if shaped and seeing.are_network_weights(arrays):
-        same = seeing.near(given, seeing.network_outputs(arrays, xs, "relu", "softmax"))
+    arrays = inspection.weights(model)
+    if shaped and inspection.are_network_weights(arrays):
+        same = inspection.near(given, inspection.network_outputs(arrays, xs, "relu", "softmax"))
         seen["its outputs are those of the equations, ReLU inside and softmax on top"] = say(
             same, "with its own weights, NumPy gets others"
         )
@@ -166,13 +170,13 @@ def _size_claims(answer: Callable, xs: np.ndarray) -> dict[str, str]:
     sizes = "RecurrentNetwork(units=7, classes=3) has these sizes"
     try:
         small = answer(units=7, classes=3)
-        given = seeing.outputs(small, xs)
+        given = inspection.outputs(small, xs)
     except (ValueError, TypeError) as error:
         return {sizes: _last_line(error)}
     return {
         sizes: say(
-            seeing.parameters(small) == 780 and given.shape[-1] == 3,
-            f"it has {seeing.parameters(small)} parameters (780 are right) and gives {given.shape[-1]} numbers",
+            inspection.parameters(small) == 780 and given.shape[-1] == 3,
+            f"it has {inspection.parameters(small)} parameters (780 are right) and gives {given.shape[-1]} numbers",
         ),
         "get_config gives units and classes": _after_asking(small),
         "one of other sizes survives it too": _after_saving(small, given, xs),
@@ -200,16 +204,16 @@ def _after_saving(model: Any, given: np.ndarray, xs: np.ndarray) -> str:
 
     In between, the model's weights are all set to zero: a copy that is the model itself gives itself away.
     """
-    kept = [seeing.as_numpy(array) for array in model.get_weights()]
+    kept = [inspection.as_numpy(array) for array in model.get_weights()]
     try:
         saved = beside(model, f"{__name__}:saved")(model)
         model.set_weights([0 * array for array in kept])
-        again = seeing.outputs(beside(model, f"{__name__}:loaded")(saved, model), xs)
+        again = inspection.outputs(beside(model, f"{__name__}:loaded")(saved, model), xs)
     except Exception as error:  # Keras and the student's own methods may raise anything: it is told, as it came
         return _last_line(error)
     finally:
         model.set_weights(kept)
-    return say(seeing.near(again, given), "the copy's outputs are others")
+    return say(inspection.near(again, given), "the copy's outputs are others")
 
 
 def saved(model: Any) -> np.ndarray:
@@ -233,13 +237,13 @@ def loaded(file: np.ndarray, model: Any) -> Any:
 def _learning_claims(answer: Callable, xs: np.ndarray) -> dict[str, str]:
     """Train a new network for one step on one batch; its loss must be smaller afterwards."""
     model, labels = answer(), np.arange(len(xs)) % 10
-    given = seeing.outputs(model, xs)
-    shapes = seeing.activations(seeing.weights(model), xs, given)
+    given = inspection.outputs(model, xs)
+    shapes = inspection.activations(inspection.weights(model), xs, given)
     model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", run_eagerly=True)
     model.train_on_batch(xs, labels)
-    later = seeing.network_outputs(seeing.weights(model), xs, *shapes) if shapes else given
+    later = inspection.network_outputs(inspection.weights(model), xs, *shapes) if shapes else given
     before, after = _surprise(given, labels), _surprise(later, labels)
-    fell = f"from {before:.2f} to {after:.2f} in one step, with {seeing.parameters(model)} parameters"
+    fell = f"from {before:.2f} to {after:.2f} in one step, with {inspection.parameters(model)} parameters"
     return {"training makes its loss fall": say(after < before, fell)}
 
 
@@ -267,23 +271,23 @@ def trained_classifier(answer: Callable, seed: int, given: int, fresh: int) -> d
 
     These others stay here: what the model would say of them is worked out from its weights.
     """
-    seeing.seed(answer, seed)
+    inspection.seed(answer, seed)
     xs, labels = rule_data(seed, given + fresh)
-    model = seeing.checked_model(answer(xs[:given].copy(), labels[:given].copy()))
-    arrays = seeing.weights(model)
+    model = inspection.checked_model(answer(xs[:given].copy(), labels[:given].copy()))
+    arrays = inspection.weights(model)
     asked = np.random.default_rng([seed, 2]).uniform(-3, 3, size=(64, STEPS, 1))
-    said = seeing.outputs(model, asked)
+    said = inspection.outputs(model, asked)
     shaped = said.shape == (len(asked), 1)
     seen = {"it gives one number a sequence": say(shaped, f"for {len(asked)} sequences its shape is {said.shape}")}
     if not shaped:
         return seen
-    seen["its outputs are between 0 and 1"] = seeing.between_0_and_1(said)
-    shapes = seeing.activations(arrays, asked, said)
+    seen["its outputs are between 0 and 1"] = inspection.between_0_and_1(said)
+    shapes = inspection.activations(arrays, asked, said)
     network = shapes is not None and arrays[1].shape == (UNITS, UNITS)
     seen["it is a recurrent network of 32 units"] = say(network, _unlike_a_network(arrays))
     if shapes is None:
         return seen
-    outputs = seeing.network_outputs(arrays, xs, *shapes)
+    outputs = inspection.network_outputs(arrays, xs, *shapes)
     right = (outputs[:, 0] > 0.5) == labels
     old, new = float(right[:given].mean()), float(right[given:].mean())
     made = int(model.optimizer.iterations) if model.compiled else 0  # what the model says; its weights are the proof
@@ -292,7 +296,7 @@ def trained_classifier(answer: Callable, seed: int, given: int, fresh: int) -> d
     seen["it was trained for 10 epochs in batches of 32"] = say(
         trained, f"10 epochs are {ten_epochs} steps; it has made {made}"
     )
-    moved = seeing.have_moved(arrays)
+    moved = inspection.have_moved(arrays)
     seen |= {
         "training has moved its biases away from zero": say(moved, "they are as they were built: was it trained?"),
     }
@@ -306,7 +310,7 @@ def trained_classifier(answer: Callable, seed: int, given: int, fresh: int) -> d
 
 
 def _unlike_a_network(arrays: list[np.ndarray]) -> str:
-    if not seeing.are_network_weights(arrays):
+    if not inspection.are_network_weights(arrays):
         return f"its weights have the shapes {[array.shape for array in arrays]}"
     units = len(arrays[1])
     return f"it has {units} units" if units != UNITS else "with its own weights, NumPy gets other outputs"

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from rnn_helpers import cards, fixtures
-from rnn_helpers.judging import Report
-from rnn_helpers.syllabus import LESSONS
+from rnn_helpers import cards
+from rnn_helpers.checks import fixtures
+from rnn_helpers.checks.evaluator import Report
+from rnn_helpers.checks.syllabus import LESSONS
 
 NAME = "rnn_course_progress.txt"
 WAY_OUT = "`%env RNN_COURSE_PROGRESS=../progress.txt` in a cell of its own."

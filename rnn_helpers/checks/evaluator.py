@@ -13,9 +13,9 @@ from typing import Any, overload
 
 import numpy as np
 
-from rnn_helpers.comparing import Problem, describe, find_problem, same_output
-from rnn_helpers.observing import NOT_YET, Outcome, observe, observe_claims, reaching
-from rnn_helpers.properties import Unfit
+from rnn_helpers.checks.comparison import Problem, describe, find_problem, same_output
+from rnn_helpers.checks.execution import NOT_YET, Outcome, observe, observe_claims, reaching
+from rnn_helpers.checks.properties import Unfit
 
 BEFORE = "before the checks"
 FROM_SCRATCH = "this exercise is written from scratch with NumPy"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rnn_helpers import fixtures
+from rnn_helpers.checks import fixtures
 
 _given: dict[str, int] = {}  # exercise -> hints given since the kernel started
 

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from rnn_helpers.bugs import CANDIDATES
-from rnn_helpers.judging import Case, Task
-from rnn_helpers.observing import Outcome
+from rnn_helpers.checks.evaluator import Case, Task
+from rnn_helpers.checks.execution import Outcome
 
-FOLDER = Path(__file__).parent / "fixtures"
+FOLDER = Path(__file__).parents[1] / "fixtures"
 DIGITS = 9
 TOLERANCE = 1e-8  # ten times the rounding of the expected numbers
 

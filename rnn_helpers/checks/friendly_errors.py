@@ -10,8 +10,8 @@ import textwrap
 from types import TracebackType
 from typing import Any
 
-from rnn_helpers import fixtures
 from rnn_helpers.cards import WIDTH, running_shell
+from rnn_helpers.checks import fixtures
 
 
 def soften_errors() -> None:

@@ -4,12 +4,12 @@ A model is judged by what it computes: by its weights, by its configuration and 
 against the course's NumPy network with those weights. Nothing in this package imports TensorFlow before it is called.
 """
 
-from rnn_helpers.models.classifiers import binary_classifier, sequence_network, trained_classifier
-from rnn_helpers.models.forecasters import trained_forecaster
-from rnn_helpers.models.language_models import language_model
-from rnn_helpers.models.layers import into_layer, with_layer
-from rnn_helpers.models.recognisers import recogniser
-from rnn_helpers.models.translators import encoder_decoder
+from rnn_helpers.checks.keras_probes.classifiers import binary_classifier, sequence_network, trained_classifier
+from rnn_helpers.checks.keras_probes.forecasters import trained_forecaster
+from rnn_helpers.checks.keras_probes.language_models import language_model
+from rnn_helpers.checks.keras_probes.layers import into_layer, with_layer
+from rnn_helpers.checks.keras_probes.recognisers import recogniser
+from rnn_helpers.checks.keras_probes.translators import encoder_decoder
 
 PROBES = (
     into_layer,

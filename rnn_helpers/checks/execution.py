@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from rnn_helpers.beside import beside
-from rnn_helpers.properties import PROPERTIES, Unfit
+from rnn_helpers.checks.colocate import beside
+from rnn_helpers.checks.properties import PROPERTIES, Unfit
 
-OURS = os.path.dirname(__file__)
+OURS = os.path.dirname(os.path.dirname(__file__))  # all of rnn_helpers
 NOT_YET = "can be looked at once others hold"  # what is said of a claim that a probe did not come to
 PRINTED_LIMIT = 600  # characters of a student's own output that a card repeats
 
@@ -88,7 +88,7 @@ def _probe(name: str) -> Callable:
     """Return the probe called `name`; those for Keras live in a module of their own, which imports TensorFlow."""
     if name in PROBES:
         return PROBES[name]
-    from rnn_helpers.models import MODEL_PROBES
+    from rnn_helpers.checks.keras_probes import MODEL_PROBES
 
     return MODEL_PROBES[name]
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from rnn_helpers.beside import beside
-from rnn_helpers.models.seeing import as_numpy
-from rnn_helpers.properties import Unfit
+from rnn_helpers.checks.colocate import beside
+from rnn_helpers.checks.keras_probes.inspection import as_numpy
+from rnn_helpers.checks.properties import Unfit
 
 VARIABLES = ("kernel", "recurrent_kernel", "bias")
 ZEROS = {"kernel_initializer": "zeros", "recurrent_initializer": "zeros"}  # drawing a rotation takes most of a build

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from rnn_helpers.beside import beside
-from rnn_helpers.comparing import describe
-from rnn_helpers.properties import Unfit
+from rnn_helpers.checks.colocate import beside
+from rnn_helpers.checks.comparison import describe
+from rnn_helpers.checks.properties import Unfit
 
 FLOAT32 = 1e-5  # Keras computes in float32: seven digits, of which a few sums cost two
 TRAINING_STEPS = 6  # on one batch: enough for any optimizer that is set up as asked to lower its loss
