@@ -10,6 +10,39 @@ from typing import Any
 
 import numpy as np
 
+from rnn_helpers.checks.claims import (
+    ANY_STEP_CAN_BE_MARKED,
+    FROBENIUS_NORM_AT_LEAST_2,
+    HIGHER_IS_NOT_SHARPER,
+    MARKS_ARE_0_OR_1,
+    MARKS_VARY,
+    NORM_AT_LEAST_2,
+    NORM_AT_LEAST_3,
+    ONE_MARK_PER_HALF,
+    ORTHOGONAL_COLUMNS,
+    OTHER_GENERATOR_OTHER_DRAWS,
+    OTHER_GENERATOR_OTHER_MATRIX,
+    OTHER_GENERATOR_OTHER_TASK,
+    POWER_VANISHES,
+    RADIUS_AT_MOST_0_9,
+    RADIUS_BELOW_1,
+    SAME_GENERATOR_SAME_DRAWS,
+    SAME_GENERATOR_SAME_MATRIX,
+    SAME_GENERATOR_SAME_TASK,
+    SHIFT_INVARIANT,
+    SQUARE_HAS_NORM_10,
+    TARGET_IS_MARKED_SUM,
+    TARGETS_AT_MOST_2,
+    TEMPERATURE_0,
+    TEMPERATURE_0_5,
+    TEMPERATURE_1,
+    TEMPERATURE_2,
+    TWO_MARKS,
+    UNIT_COLUMNS,
+    UNIT_ROWS,
+    VALUES_BETWEEN_0_AND_1,
+    VALUES_DIFFER,
+)
 from rnn_helpers.checks.colocate import beside
 from rnn_helpers.checks.comparison import as_array, describe
 
@@ -26,10 +59,10 @@ def vanishing(answer: Callable) -> dict[str, bool]:
     with np.errstate(over="ignore", invalid="ignore"):
         power = np.linalg.norm(np.linalg.matrix_power(W, 50))
     return {
-        "the spectral norm is at least 2": bool(np.linalg.norm(W, 2) >= 2 - 1e-12),
-        "the 50th power is below 1e-6": bool(power < 1e-6),
-        "so the spectral radius is below 1": bool(_radius(W) < 1),
-        "so the Frobenius norm is at least 2": bool(np.linalg.norm(W) >= 2 - 1e-12),
+        NORM_AT_LEAST_2: bool(np.linalg.norm(W, 2) >= 2 - 1e-12),
+        POWER_VANISHES: bool(power < 1e-6),
+        RADIUS_BELOW_1: bool(_radius(W) < 1),
+        FROBENIUS_NORM_AT_LEAST_2: bool(np.linalg.norm(W) >= 2 - 1e-12),
     }
 
 
@@ -37,10 +70,10 @@ def growing(answer: Callable) -> dict[str, bool]:
     """The same for a matrix whose powers grow before they fade."""
     W = _square_matrix(answer())
     return {
-        "the spectral radius is at most 0.9": bool(_radius(W) <= 0.9 + 1e-9),
-        "W @ W has a norm of at least 10": bool(np.linalg.norm(W @ W, 2) >= 10 - 1e-9),
-        "so W has a norm of at least 3": bool(np.linalg.norm(W, 2) >= 3),
-        "so the spectral radius is below 1": bool(_radius(W) < 1),
+        RADIUS_AT_MOST_0_9: bool(_radius(W) <= 0.9 + 1e-9),
+        SQUARE_HAS_NORM_10: bool(np.linalg.norm(W @ W, 2) >= 10 - 1e-9),
+        NORM_AT_LEAST_3: bool(np.linalg.norm(W, 2) >= 3),
+        RADIUS_BELOW_1: bool(_radius(W) < 1),
     }
 
 
@@ -66,11 +99,11 @@ def orthogonal(answer: Callable, units: int, seed: int) -> dict[str, bool]:
         raise Unfit(f"expected shape {(units, units)}, got {Q.shape}")
     angles = Q.T @ Q - np.diag(np.diag(Q.T @ Q))
     return {
-        "the columns stand at right angles": _near(angles, 0.0),
-        "each column has length 1": _near(np.linalg.norm(Q, axis=0), 1.0),
-        "each row has length 1": _near(np.linalg.norm(Q, axis=1), 1.0),
-        "the same generator gives the same matrix": _near(Q - answer(units, np.random.default_rng(seed)), 0.0),
-        "another generator gives another matrix": not _near(Q - answer(units, np.random.default_rng(seed + 1)), 0.0),
+        ORTHOGONAL_COLUMNS: _near(angles, 0.0),
+        UNIT_COLUMNS: _near(np.linalg.norm(Q, axis=0), 1.0),
+        UNIT_ROWS: _near(np.linalg.norm(Q, axis=1), 1.0),
+        SAME_GENERATOR_SAME_MATRIX: _near(Q - answer(units, np.random.default_rng(seed)), 0.0),
+        OTHER_GENERATOR_OTHER_MATRIX: not _near(Q - answer(units, np.random.default_rng(seed + 1)), 0.0),
     }
 
 
@@ -83,27 +116,27 @@ def adding(answer: Callable, claims: str, n: int, steps: int, seed: int) -> dict
     first, second = marks[:, : steps // 2].sum(axis=1), marks[:, steps // 2 :].sum(axis=1)
     if claims == "inputs":
         return {
-            "all values are between 0 and 1": bool(np.all((values >= 0) & (values <= 1))),
-            "the values differ": len(np.unique(values)) > 0.9 * values.size,
+            VALUES_BETWEEN_0_AND_1: bool(np.all((values >= 0) & (values <= 1))),
+            VALUES_DIFFER: len(np.unique(values)) > 0.9 * values.size,
         }
     if claims == "marks":
         return {
-            "marks are 0 or 1": bool(np.all((marks == 0) | (marks == 1))),
-            "each sequence has two marks": _near(first + second, 2.0),
-            "one mark in each half": _near(first, 1.0) and _near(second, 1.0),
-            "the marks stand elsewhere in each sequence": len(np.unique(marks, axis=0)) > 1,
-            "any step can be marked": bool(np.all(marks.any(axis=0))),
+            MARKS_ARE_0_OR_1: bool(np.all((marks == 0) | (marks == 1))),
+            TWO_MARKS: _near(first + second, 2.0),
+            ONE_MARK_PER_HALF: _near(first, 1.0) and _near(second, 1.0),
+            MARKS_VARY: len(np.unique(marks, axis=0)) > 1,
+            ANY_STEP_CAN_BE_MARKED: bool(np.all(marks.any(axis=0))),
         }
     if claims == "targets":
         return {
-            "a target is the sum of the marked values": _near(targets - (values * marks).sum(axis=1), 0.0),
-            "no target is above 2": bool(np.all(np.asarray(targets) <= 2)),
+            TARGET_IS_MARKED_SUM: _near(targets - (values * marks).sum(axis=1), 0.0),
+            TARGETS_AT_MOST_2: bool(np.all(np.asarray(targets) <= 2)),
         }
     again, _ = answer(n, steps, np.random.default_rng(seed))
     other, _ = answer(n, steps, np.random.default_rng(seed + 1))
     return {
-        "the same generator gives the same task": _near(xs - again, 0.0),
-        "another generator gives another task": not _near(xs - other, 0.0),
+        SAME_GENERATOR_SAME_TASK: _near(xs - again, 0.0),
+        OTHER_GENERATOR_OTHER_TASK: not _near(xs - other, 0.0),
     }
 
 
@@ -116,14 +149,14 @@ def sampling(answer: Callable, letters: int, seed: int) -> dict[str, str]:
     again, other = (_draws(answer, logits, 1.0, number, 40) for number in (seed, seed + 1))
     repeated = bool(again) and _draws(answer, logits, 1.0, seed, 40) == again
     return {
-        "at temperature 1 each character comes as often as the softmax says": _off(plain, logits),
-        "at 0.5 each comes as often as it should": _off(cold, logits / 0.5),
-        "at 2 each comes as often as it should": _off(hot, logits / 2.0),
-        "2 is not surer than 0.5": "" if hot[top] < cold[top] + 0.05 else "it takes the most likely one more often",
-        "a temperature of 0 takes the largest logit": "" if zero == [top] * 20 else "it failed, or took another",
-        "adding 1000 to all logits changes nothing": _off(_shares(answer, logits + 1000.0, 1.0, seed), logits),
-        "the same generator draws the same": "" if repeated else "two runs differ",
-        "another generator draws something else": "" if other and other != again else "every run is the same",
+        TEMPERATURE_1: _off(plain, logits),
+        TEMPERATURE_0_5: _off(cold, logits / 0.5),
+        TEMPERATURE_2: _off(hot, logits / 2.0),
+        HIGHER_IS_NOT_SHARPER: "" if hot[top] < cold[top] + 0.05 else "it takes the most likely one more often",
+        TEMPERATURE_0: "" if zero == [top] * 20 else "it failed, or took another",
+        SHIFT_INVARIANT: _off(_shares(answer, logits + 1000.0, 1.0, seed), logits),
+        SAME_GENERATOR_SAME_DRAWS: "" if repeated else "two runs differ",
+        OTHER_GENERATOR_OTHER_DRAWS: "" if other and other != again else "every run is the same",
     }
 
 

@@ -9,6 +9,35 @@ from typing import Any
 
 import numpy as np
 
+from rnn_helpers.checks.claims import (
+    ADAM,
+    BETWEEN_0_AND_1,
+    BIASES_MOVED,
+    CLASSIFIER_PARAMETERS,
+    COMPILED,
+    CONFIG_HAS_SIZES,
+    CROSS_ENTROPY,
+    CUSTOM_SIZES,
+    CUSTOM_SIZES_SURVIVE_SAVING,
+    INPUT_SHAPE,
+    LOSS_FALLS,
+    LOSS_TAKES_PROBABILITIES,
+    NETWORK_PARAMETERS,
+    NEW_MODEL_PER_CALL,
+    NOT_INVERTED,
+    ONE_OUTPUT_PER_SEQUENCE,
+    OUTPUT_SHAPE,
+    OUTPUTS_VARY,
+    RECURRENT_WITH_32_UNITS,
+    RELU_SOFTMAX_EQUATIONS,
+    REPORTS_ACCURACY,
+    ROWS_SUM_TO_1,
+    SURVIVES_SAVING,
+    TANH_SIGMOID_EQUATIONS,
+    TEST_ACCURACY,
+    TRAINED_FOR_10_EPOCHS,
+    TRAINING_ACCURACY,
+)
 from rnn_helpers.checks.colocate import beside
 from rnn_helpers.checks.comparison import describe
 from rnn_helpers.checks.keras_probes import inspection, steps
@@ -16,7 +45,6 @@ from rnn_helpers.checks.keras_probes.inspection import say
 
 STEPS, UNITS, BATCH = 10, 32, 32
 PARAMETERS = UNITS + UNITS * UNITS + UNITS + UNITS + 1
-EQUATIONS = "its outputs are those of the equations, tanh inside and sigmoid on top"
 ACCURATE = 0.8  # the trained classifier's threshold; benchmarks/thresholds.py shows what reaches it
 FEWEST, MOST = 0.93, 3.13  # of ten epochs' steps: a batch left out is no mistake, nor are some epochs more
 
@@ -34,48 +62,42 @@ def _network_claims(model: Any, arrays: list[np.ndarray], seed: int) -> dict[str
     shape = getattr(model, "input_shape", None) or (None, STEPS, 1)  # a class of one's own may not say
     fits = shape[-1] == 1 and shape[1] in (STEPS, None)
     seen = {
-        "it takes 10 steps of 1 feature": say(fits, f"it takes inputs of shape {shape}"),
-        f"it has {PARAMETERS} parameters": say(
-            inspection.parameters(model) == PARAMETERS, f"{inspection.parameters(model)}"
-        ),
+        INPUT_SHAPE: say(fits, f"it takes inputs of shape {shape}"),
+        CLASSIFIER_PARAMETERS: say(inspection.parameters(model) == PARAMETERS, f"{inspection.parameters(model)}"),
     }
     if not fits:
         return seen
     xs = 3 * np.random.default_rng(seed).normal(size=(64, STEPS, 1))
     given = inspection.outputs(model, xs)
     seen |= {
-        "it gives one number a sequence": say(given.shape == (64, 1), f"for 64 sequences its shape is {given.shape}"),
-        "its outputs are between 0 and 1": inspection.between_0_and_1(given),
-        "its outputs differ from sequence to sequence": say(
-            float(np.ptp(given)) > 1e-6, f"every sequence gets {given.flat[0]:.3g}"
-        ),
+        ONE_OUTPUT_PER_SEQUENCE: say(given.shape == (64, 1), f"for 64 sequences its shape is {given.shape}"),
+        BETWEEN_0_AND_1: inspection.between_0_and_1(given),
+        OUTPUTS_VARY: say(float(np.ptp(given)) > 1e-6, f"every sequence gets {given.flat[0]:.3g}"),
     }
     if given.shape == (64, 1) and inspection.are_network_weights(arrays) and len(arrays[0]) == 1:
         same = inspection.near(given, inspection.network_outputs(arrays, xs, "tanh", "sigmoid"))
-        seen[EQUATIONS] = say(same, "with its own weights, NumPy gets others")
+        seen[TANH_SIGMOID_EQUATIONS] = say(same, "with its own weights, NumPy gets others")
     return seen
 
 
 def _compiled_claims(model: Any, seed: int) -> dict[str, str]:
-    seen = {"it is compiled": say(model.compiled, "model.compile(...) is missing")}
+    seen = {COMPILED: say(model.compiled, "model.compile(...) is missing")}
     if not model.compiled:
         return seen
     name = model.optimizer.__class__.__name__
-    seen["its optimizer is Adam"] = say(name in ("Adam", "AdamW", "Nadam"), f"it is {name}")
+    seen[ADAM] = say(name in ("Adam", "AdamW", "Nadam"), f"it is {name}")
     probabilities = np.random.default_rng(seed).permutation([0.1, 0.3, 0.6, 0.8])[:, None]
     labels = np.array([[0.0], [1.0], [1.0], [0.0]])
     try:
         loss = float(model.compute_loss(y=labels.astype(np.float32), y_pred=probabilities.astype(np.float32)))
     except (ValueError, TypeError) as error:  # a name that Keras does not know, or a loss for other targets
-        return seen | {"its loss is a cross-entropy": _first_line(error)}
+        return seen | {CROSS_ENTROPY: _first_line(error)}
     true = _cross_entropy(probabilities, labels)
     as_logits = _cross_entropy(inspection.sigmoid(probabilities), labels)
     is_cross_entropy = min(abs(loss - true), abs(loss - as_logits)) < 1e-4
-    seen["its loss is a cross-entropy"] = say(
-        is_cross_entropy, f"where a cross-entropy is {true:.3f}, it is {loss:.3f}"
-    )
+    seen[CROSS_ENTROPY] = say(is_cross_entropy, f"where a cross-entropy is {true:.3f}, it is {loss:.3f}")
     if is_cross_entropy:
-        seen["its loss takes probabilities, not logits"] = say(abs(loss - true) < 1e-4, "it takes them for logits")
+        seen[LOSS_TAKES_PROBABILITIES] = say(abs(loss - true) < 1e-4, "it takes them for logits")
     return seen
 
 
@@ -94,12 +116,11 @@ def _last_line(error: Exception) -> str:
 
 def _step_claims(model: Any, arrays: list[np.ndarray], seen: dict[str, str], seed: int) -> dict[str, str]:
     """Train on one batch, without a graph; see what is reported, and what became of the weights. Changes the model."""
-    claim = "fit will report its accuracy"
     if not model.compiled:
         return {}
     rng = np.random.default_rng(seed)
     xs, labels = 3 * rng.normal(size=(BATCH, STEPS, 1)).astype(np.float32), np.arange(BATCH)[:, None] % 2
-    known = not seen.get(EQUATIONS, "no")
+    known = not seen.get(TANH_SIGMOID_EQUATIONS, "no")
     if known:  # so that the loss can be told by its gradient
         arrays = steps.far_apart(arrays, xs)
         model.set_weights(arrays)
@@ -107,8 +128,9 @@ def _step_claims(model: Any, arrays: list[np.ndarray], seen: dict[str, str], see
     try:
         reported = list(model.train_on_batch(xs, labels, return_dict=True))
     except Exception as error:  # a wrong input shape ends in an error of TensorFlow's own
-        return {claim: _first_line(error)}
-    told = {claim: say("accuracy" in reported, f"it reports {', '.join(sorted(map(str, reported)))}")}
+        return {REPORTS_ACCURACY: _first_line(error)}
+    instead = f"it reports {', '.join(sorted(map(str, reported)))}"
+    told = {REPORTS_ACCURACY: say("accuracy" in reported, instead)}
     return told | (_moved_claims(arrays, inspection.weights(model), xs, labels, seen) if known else {})
 
 
@@ -119,9 +141,9 @@ def _moved_claims(
     right, other = (steps.gradient(before, xs, labels, pull) for pull in (steps.of_probabilities, steps.of_logits))
     down, down_other = (steps.descends(before, after, slopes) for slopes in (right, other))
     borne_out = {
-        "its optimizer is Adam": steps.is_even(before, after, right),
-        "its loss is a cross-entropy": down or down_other,
-        "its loss takes probabilities, not logits": down,
+        ADAM: steps.is_even(before, after, right),
+        CROSS_ENTROPY: down or down_other,
+        LOSS_TAKES_PROBABILITIES: down,
     }
     instead = "a training step moved its weights in another way"
     return {claim: seen[claim] or say(holds, instead) for claim, holds in borne_out.items() if claim in seen}
@@ -134,7 +156,7 @@ def _cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
 def _fresh_claims(arrays: list[np.ndarray], answer: Callable) -> dict[str, str]:
     same = all(map(np.array_equal, arrays, inspection.weights(answer())))
-    return {"each call gives a new model": say(not same, "two calls give the same weights")}
+    return {NEW_MODEL_PER_CALL: say(not same, "two calls give the same weights")}
 
 
 def sequence_network(answer: Callable, trained: bool, seed: int) -> dict[str, str]:
@@ -150,36 +172,31 @@ def sequence_network(answer: Callable, trained: bool, seed: int) -> dict[str, st
     shaped = given.shape == (6, 10)
     total = given.sum(axis=-1)
     seen = {
-        "it makes (batch, 10) of (batch, 20, 100)": say(shaped, f"for a batch of 6 its shape is {given.shape}"),
-        "each row of its outputs adds up to 1": say(
-            inspection.near(total, np.ones_like(total)), f"to {total.flat[0]:.3g}"
-        ),
-        "it has 8060 parameters": say(inspection.parameters(model) == 8060, f"{inspection.parameters(model)}"),
+        OUTPUT_SHAPE: say(shaped, f"for a batch of 6 its shape is {given.shape}"),
+        ROWS_SUM_TO_1: say(inspection.near(total, np.ones_like(total)), f"to {total.flat[0]:.3g}"),
+        NETWORK_PARAMETERS: say(inspection.parameters(model) == 8060, f"{inspection.parameters(model)}"),
     }
     arrays = inspection.weights(model)
     if shaped and inspection.are_network_weights(arrays):
         same = inspection.near(given, inspection.network_outputs(arrays, xs, "relu", "softmax"))
-        seen["its outputs are those of the equations, ReLU inside and softmax on top"] = say(
-            same, "with its own weights, NumPy gets others"
-        )
-    seen |= _size_claims(answer, xs) | {"a saved and loaded copy computes the same": _after_saving(model, given, xs)}
+        seen[RELU_SOFTMAX_EQUATIONS] = say(same, "with its own weights, NumPy gets others")
+    seen |= _size_claims(answer, xs) | {SURVIVES_SAVING: _after_saving(model, given, xs)}
     return seen | _learning_claims(answer, xs) if trained and shaped else seen
 
 
 def _size_claims(answer: Callable, xs: np.ndarray) -> dict[str, str]:
-    sizes = "RecurrentNetwork(units=7, classes=3) has these sizes"
     try:
         small = answer(units=7, classes=3)
         given = inspection.outputs(small, xs)
     except (ValueError, TypeError) as error:
-        return {sizes: _last_line(error)}
+        return {CUSTOM_SIZES: _last_line(error)}
     return {
-        sizes: say(
+        CUSTOM_SIZES: say(
             inspection.parameters(small) == 780 and given.shape[-1] == 3,
             f"it has {inspection.parameters(small)} parameters (780 are right) and gives {given.shape[-1]} numbers",
         ),
-        "get_config gives units and classes": _after_asking(small),
-        "one of other sizes survives it too": _after_saving(small, given, xs),
+        CONFIG_HAS_SIZES: _after_asking(small),
+        CUSTOM_SIZES_SURVIVE_SAVING: _after_saving(small, given, xs),
     }
 
 
@@ -244,7 +261,7 @@ def _learning_claims(answer: Callable, xs: np.ndarray) -> dict[str, str]:
     later = inspection.network_outputs(inspection.weights(model), xs, *shapes) if shapes else given
     before, after = _surprise(given, labels), _surprise(later, labels)
     fell = f"from {before:.2f} to {after:.2f} in one step, with {inspection.parameters(model)} parameters"
-    return {"training makes its loss fall": say(after < before, fell)}
+    return {LOSS_FALLS: say(after < before, fell)}
 
 
 def _surprise(outputs: np.ndarray, labels: np.ndarray) -> float:
@@ -278,13 +295,13 @@ def trained_classifier(answer: Callable, seed: int, given: int, fresh: int) -> d
     asked = np.random.default_rng([seed, 2]).uniform(-3, 3, size=(64, STEPS, 1))
     said = inspection.outputs(model, asked)
     shaped = said.shape == (len(asked), 1)
-    seen = {"it gives one number a sequence": say(shaped, f"for {len(asked)} sequences its shape is {said.shape}")}
+    seen = {ONE_OUTPUT_PER_SEQUENCE: say(shaped, f"for {len(asked)} sequences its shape is {said.shape}")}
     if not shaped:
         return seen
-    seen["its outputs are between 0 and 1"] = inspection.between_0_and_1(said)
+    seen[BETWEEN_0_AND_1] = inspection.between_0_and_1(said)
     shapes = inspection.activations(arrays, asked, said)
     network = shapes is not None and arrays[1].shape == (UNITS, UNITS)
-    seen["it is a recurrent network of 32 units"] = say(network, _unlike_a_network(arrays))
+    seen[RECURRENT_WITH_32_UNITS] = say(network, _unlike_a_network(arrays))
     if shapes is None:
         return seen
     outputs = inspection.network_outputs(arrays, xs, *shapes)
@@ -293,19 +310,17 @@ def trained_classifier(answer: Callable, seed: int, given: int, fresh: int) -> d
     made = int(model.optimizer.iterations) if model.compiled else 0  # what the model says; its weights are the proof
     ten_epochs = 10 * -(-given // BATCH)
     trained = FEWEST * ten_epochs <= made <= MOST * ten_epochs
-    seen["it was trained for 10 epochs in batches of 32"] = say(
-        trained, f"10 epochs are {ten_epochs} steps; it has made {made}"
-    )
+    seen[TRAINED_FOR_10_EPOCHS] = say(trained, f"10 epochs are {ten_epochs} steps; it has made {made}")
     moved = inspection.have_moved(arrays)
     seen |= {
-        "training has moved its biases away from zero": say(moved, "they are as they were built: was it trained?"),
+        BIASES_MOVED: say(moved, "they are as they were built: was it trained?"),
     }
     if made < FEWEST * ten_epochs:
         return seen
     return seen | {
-        "it is right on 80 % of the sequences it was given": say(old >= ACCURATE, f"on {100 * old:.0f} %"),
-        "it is right on 80 % of sequences it has not seen": say(new >= ACCURATE, f"on {100 * new:.0f} %"),
-        "it does not answer the other way round": say(new >= 0.3, f"it is right on {100 * new:.0f} %"),
+        TRAINING_ACCURACY: say(old >= ACCURATE, f"on {100 * old:.0f} %"),
+        TEST_ACCURACY: say(new >= ACCURATE, f"on {100 * new:.0f} %"),
+        NOT_INVERTED: say(new >= 0.3, f"it is right on {100 * new:.0f} %"),
     }
 
 

@@ -6,6 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 
+from rnn_helpers.checks.claims import (
+    BEATS_PERSISTENCE,
+    BIASES_MOVED,
+    FORECASTS_CORRELATE,
+    HIGH_AND_LOW_FORECASTS,
+    NO_VALIDATION_LEAK,
+    ONE_FORECAST_PER_WINDOW,
+)
 from rnn_helpers.checks.keras_probes import inspection
 from rnn_helpers.checks.keras_probes.inspection import say
 
@@ -54,7 +62,7 @@ def trained_forecaster(answer: Callable, seed: int) -> dict[str, str]:
     model = inspection.checked_model(answer(xs, ys, xs_valid, ys_valid + np.float32(SHIFT)))
     given = inspection.outputs(model, xs_later)
     shaped = given.shape == (LATER, 1)
-    seen = {"it gives one number a window": say(shaped, f"for {LATER} windows its shape is {given.shape}")}
+    seen = {ONE_FORECAST_PER_WINDOW: say(shaped, f"for {LATER} windows its shape is {given.shape}")}
     if not shaped:
         return seen
     forecasts = given[:, 0].astype(float)
@@ -62,24 +70,22 @@ def trained_forecaster(answer: Callable, seed: int) -> dict[str, str]:
     drawn = float(np.mean(forecasts - ys_later))
     wide = bool(forecasts.min() < -0.3 and forecasts.max() > 0.3)
     moved = inspection.have_moved(inspection.weights(model))
-    seen["training has moved its biases away from zero"] = say(moved, "they are as they were built: was it trained?")
+    seen[BIASES_MOVED] = say(moved, "they are as they were built: was it trained?")
     if not moved:
         return seen
     alike = float(np.corrcoef(forecasts, ys_later)[0, 1])
-    seen["its forecasts rise and fall with what comes"] = say(alike > ALIKE, f"their correlation is {alike:.2f}")
+    seen[FORECASTS_CORRELATE] = say(alike > ALIKE, f"their correlation is {alike:.2f}")
     if not alike > ALIKE:
         return seen
     reach = f"they reach from {forecasts.min():.2f} to {forecasts.max():.2f}"
-    seen["it can forecast both high and low values"] = say(wide, reach)
+    seen[HIGH_AND_LOW_FORECASTS] = say(wide, reach)
     if not wide:
         return seen
-    seen["it has not learnt from the validation windows"] = say(
+    seen[NO_VALIDATION_LEAK] = say(
         drawn < DRAWN, f"its forecasts are {drawn:+.2f} off, towards validation targets that were shifted"
     )
     if drawn >= DRAWN:
         return seen
     return seen | {
-        "on later windows it is off by at most 0.9 of what persistence is": say(
-            bool(error <= BETTER * naive), f"it is off by {error:.3f}, persistence by {naive:.3f}"
-        )
+        BEATS_PERSISTENCE: say(bool(error <= BETTER * naive), f"it is off by {error:.3f}, persistence by {naive:.3f}")
     }

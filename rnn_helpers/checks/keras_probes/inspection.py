@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from rnn_helpers.checks.claims import COMPILED, LOSS_TAKES_LOGITS, UNBOUNDED
 from rnn_helpers.checks.colocate import beside
 from rnn_helpers.checks.comparison import describe
 from rnn_helpers.checks.properties import Unfit
@@ -144,12 +145,12 @@ def freedom_claim(model: Any, ask: Callable[[], np.ndarray]) -> dict[str, str]:
     far = ask()
     model.set_weights(weights)
     free = bool(far.min() < -1.5 and far.max() > 1.5)
-    return {"its outputs may be any number": say(free, "however large the weights, they stay within bounds")}
+    return {UNBOUNDED: say(free, "however large the weights, they stay within bounds")}
 
 
 def loss_claims(model: Any, classes: int, seed: int) -> dict[str, str]:
     """Say whether the model is compiled, and with the cross-entropy of logits and whole numbers."""
-    seen = {"it is compiled": say(model.compiled, "model.compile(...) is missing")}
+    seen = {COMPILED: say(model.compiled, "model.compile(...) is missing")}
     if not model.compiled:
         return seen
     rng = np.random.default_rng(seed)
@@ -159,9 +160,9 @@ def loss_claims(model: Any, classes: int, seed: int) -> dict[str, str]:
     try:
         loss = float(model.compute_loss(y=targets, y_pred=logits))
     except Exception as error:  # a loss for other targets; TensorFlow has errors of its own
-        return seen | {"its loss takes logits and whole numbers": f"{type(error).__name__} for such targets"}
+        return seen | {LOSS_TAKES_LOGITS: f"{type(error).__name__} for such targets"}
     wrong = f"for logits whose cross-entropy is {true:.3f} it is {loss:.3f}"
-    return seen | {"its loss takes logits and whole numbers": say(abs(loss - true) < 1e-3, wrong)}
+    return seen | {LOSS_TAKES_LOGITS: say(abs(loss - true) < 1e-3, wrong)}
 
 
 def learning_claim(model: Any, xs: Any, targets: np.ndarray, ask: Callable[[], np.ndarray]) -> dict[str, str]:
@@ -169,17 +170,16 @@ def learning_claim(model: Any, xs: Any, targets: np.ndarray, ask: Callable[[], n
 
     ask: returns the model's outputs for `xs`; the loss is worked out here
     """
-    claim = "its loss takes logits and whole numbers"
     model.run_eagerly = True  # a graph would take longer to make than the steps
     before = mean_surprise(ask(), targets)
     try:
         for _ in range(TRAINING_STEPS):
             model.train_on_batch(xs, targets)
     except Exception as error:  # Keras and TensorFlow may raise anything
-        return {claim: f"{type(error).__name__} in a training step"}
+        return {LOSS_TAKES_LOGITS: f"{type(error).__name__} in a training step"}
     after = mean_surprise(ask(), targets)
     seen = f"{TRAINING_STEPS} training steps took the cross-entropy of one batch from {before:.3f} to {after:.3f}"
-    return {claim: say(after < before - 1e-5, seen)}
+    return {LOSS_TAKES_LOGITS: say(after < before - 1e-5, seen)}
 
 
 def mean_surprise(logits: np.ndarray, targets: np.ndarray) -> float:

@@ -7,6 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from rnn_helpers.checks.claims import (
+    BATCH_INDEPENDENT_WEIGHTS,
+    BEATS_BIGRAMS,
+    CAUSAL,
+    COMPILED,
+    KNOWS_ALL_LETTERS,
+    LOSS_TAKES_LOGITS,
+    NOT_PROBABILITIES,
+    ONE_LOGIT_PER_LETTER,
+    OUTPUT_PER_STEP,
+    PAST_MATTERS,
+    STATEFUL,
+    UNBOUNDED,
+)
 from rnn_helpers.checks.keras_probes import inspection
 from rnn_helpers.checks.keras_probes.inspection import say
 from rnn_helpers.ngrams import ngram_perplexity
@@ -16,11 +30,11 @@ BATCH, STEPS, PIECES, READINGS = 8, 16, 60, 4
 HELD_OUT = 1500  # characters, for the table of pairs
 QUESTIONS, CONTEXT, GAP = 256, 24, 8  # held-out contexts, after each of which one character is to be guessed
 NEEDED = (  # before training makes sense
-    "its outputs are no probabilities",
-    "its outputs may be any number",
-    "what came before matters",
-    "it is compiled",
-    "its loss takes logits and whole numbers",
+    NOT_PROBABILITIES,
+    UNBOUNDED,
+    PAST_MATTERS,
+    COMPILED,
+    LOSS_TAKES_LOGITS,
 )
 
 
@@ -42,12 +56,12 @@ def language_model(answer: Callable, seed: int) -> dict[str, str]:
     given = _read(model, ids)
     stepwise, each = given.shape[:-1] == (BATCH, 6), given.shape[-1] == LETTERS
     shape = f"for a batch of {BATCH} with 6 steps and {LETTERS} letters its shape is {given.shape}"
-    seen = {"every step gives an output": say(stepwise, shape), "one number for each letter": say(each, shape)}
+    seen = {OUTPUT_PER_STEP: say(stepwise, shape), ONE_LOGIT_PER_LETTER: say(each, shape)}
     if not (stepwise and each):
         return seen
     seen |= _letter_claims(answer) | _output_claims(model, ids, given) | _reading_claims(model, ids, given)
     seen |= inspection.loss_claims(model, LETTERS, seed)
-    if not seen.get("its loss takes logits and whole numbers", "no"):
+    if not seen.get(LOSS_TAKES_LOGITS, "no"):
         seen |= _learning_claim(answer, ids)
     if any(seen.get(claim) for claim in NEEDED):
         return seen
@@ -56,20 +70,18 @@ def language_model(answer: Callable, seed: int) -> dict[str, str]:
 
 def _letter_claims(answer: Callable) -> dict[str, str]:
     """Ask for a model of more letters than it has numbers for each, and show it the last of them."""
-    letters, claim = 60, "it knows all letters"
+    letters = 60
     try:
         given = _read(answer(letters, 2), np.full((2, 3), letters - 1))
     except Exception as error:  # TensorFlow has errors of its own for a place beyond the table
-        return {claim: f"asked for {letters} letters it fails at the last ({type(error).__name__})"}
-    return {claim: say(given.shape == (2, 3, letters), f"for {letters} letters its shape is {given.shape}")}
+        return {KNOWS_ALL_LETTERS: f"asked for {letters} letters it fails at the last ({type(error).__name__})"}
+    return {KNOWS_ALL_LETTERS: say(given.shape == (2, 3, letters), f"for {letters} letters its shape is {given.shape}")}
 
 
 def _output_claims(model: Any, ids: np.ndarray, given: np.ndarray) -> dict[str, str]:
     total = given.sum(axis=-1)
     return {
-        "its outputs are no probabilities": say(
-            not inspection.near(total, np.ones_like(total), 1e-3), "each row adds up to 1"
-        ),
+        NOT_PROBABILITIES: say(not inspection.near(total, np.ones_like(total), 1e-3), "each row adds up to 1"),
         **inspection.freedom_claim(model, lambda: _read(model, ids)),
     }
 
@@ -100,9 +112,9 @@ def _reading_claims(model: Any, ids: np.ndarray, given: np.ndarray) -> dict[str,
     earlier[:, 0] = (earlier[:, 0] + 1) % LETTERS
     remembers = not np.array_equal(_read(model, earlier)[:, 2], given[:, 2])
     return {
-        "what came before matters": say(remembers, "only the last character does"),
-        "what comes later does not change what was said before": say(causal, "an earlier output changed with it"),
-        "its memory goes on from one call to the next": say(carried, "the second call began with an empty memory"),
+        PAST_MATTERS: say(remembers, "only the last character does"),
+        CAUSAL: say(causal, "an earlier output changed with it"),
+        STATEFUL: say(carried, "the second call began with an empty memory"),
     }
 
 
@@ -131,9 +143,7 @@ def _trained_claims(answer: Callable, model: Any, seed: int) -> dict[str, str]:
             model.train_on_batch(x, y)
     reader = answer(LETTERS, QUESTIONS)
     own, other = [w.shape for w in reader.get_weights()], [w.shape for w in model.get_weights()]
-    sizes = {
-        "its weights do not depend on the batch": say(own == other, f"{other}, and with a batch of {QUESTIONS} {own}")
-    }
+    sizes = {BATCH_INDEPENDENT_WEIGHTS: say(own == other, f"{other}, and with a batch of {QUESTIONS} {own}")}
     if own != other:
         return sizes
     reader.set_weights(model.get_weights())
@@ -142,4 +152,4 @@ def _trained_claims(answer: Callable, model: Any, seed: int) -> dict[str, str]:
     perplexity = float(np.exp(inspection.mean_surprise(_read(reader, contexts)[:, -1], following)))
     pairs = ngram_perplexity(text[:learnt], held_out[:HELD_OUT], LETTERS, 2)
     seen = f"its perplexity is {perplexity:.2f}, that of the table {pairs:.2f}"
-    return sizes | {"after four readings it beats a table of pairs on text kept aside": say(perplexity < pairs, seen)}
+    return sizes | {BEATS_BIGRAMS: say(perplexity < pairs, seen)}

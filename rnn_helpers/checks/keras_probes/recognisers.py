@@ -8,17 +8,27 @@ from typing import Any
 import numpy as np
 
 from rnn_helpers import speech
+from rnn_helpers.checks.claims import (
+    BEATS_FRAMEWISE,
+    COMPILED,
+    EARLIER_FRAMES_MATTER,
+    LATER_FRAMES_MATTER,
+    LOSS_TAKES_LOGITS,
+    ONE_LOGIT_PER_CLASS,
+    OUTPUT_PER_FRAME,
+    UNBOUNDED,
+)
 from rnn_helpers.checks.keras_probes import inspection
 from rnn_helpers.checks.keras_probes.inspection import say
 
 CLASSES = 11  # ten digits and silence
 LEARN_FROM, TRIED_ON, BATCH, READINGS = 192, 48, 16, 6
 NEEDED = (  # before training makes sense
-    "its outputs may be any number",
-    "what was heard before matters",
-    "what is heard later matters",
-    "it is compiled",
-    "its loss takes logits and whole numbers",
+    UNBOUNDED,
+    EARLIER_FRAMES_MATTER,
+    LATER_FRAMES_MATTER,
+    COMPILED,
+    LOSS_TAKES_LOGITS,
 )
 
 
@@ -42,14 +52,14 @@ def recogniser(answer: Callable, seed: int) -> dict[str, str]:
     each = given.shape[-1] == CLASSES and other[-1] == 4
     shape = f"for 3 sounds of 12 frames and {CLASSES} classes its shape is {given.shape}"
     seen = {
-        "every frame gets an output": say(stepwise, shape),
-        "one number for each class": say(each, f"{shape}; for 4 classes it is {other}"),
+        OUTPUT_PER_FRAME: say(stepwise, shape),
+        ONE_LOGIT_PER_CLASS: say(each, f"{shape}; for 4 classes it is {other}"),
     }
     if not (stepwise and each):
         return seen
     seen |= inspection.freedom_claim(model, lambda: inspection.outputs(model, xs))
     seen |= _hearing_claims(model, xs, given) | inspection.loss_claims(model, CLASSES, seed)
-    if not seen.get("its loss takes logits and whole numbers", "no"):
+    if not seen.get(LOSS_TAKES_LOGITS, "no"):
         other, labels = answer(speech.BANDS, CLASSES), np.random.default_rng(seed).integers(CLASSES, size=(3, 12))
         seen |= inspection.learning_claim(other, xs, labels, lambda: inspection.outputs(other, xs))
     if any(seen.get(claim) for claim in NEEDED):
@@ -64,8 +74,8 @@ def _hearing_claims(model: Any, xs: np.ndarray, given: np.ndarray) -> dict[str, 
     before = not inspection.near(inspection.outputs(model, earlier)[:, 6], given[:, 6])
     after = not inspection.near(inspection.outputs(model, later)[:, 6], given[:, 6])
     return {
-        "what was heard before matters": say(before, "a frame's output does not depend on earlier frames"),
-        "what is heard later matters": say(after, "a frame's output does not depend on later frames"),
+        EARLIER_FRAMES_MATTER: say(before, "a frame's output does not depend on earlier frames"),
+        LATER_FRAMES_MATTER: say(after, "a frame's output does not depend on later frames"),
     }
 
 
@@ -80,7 +90,7 @@ def _trained_claims(model: Any, seed: int) -> dict[str, str]:
         xs, mask, labels = unheard
         errors.append(float(np.mean((inspection.outputs(one, xs).argmax(axis=-1) != labels)[mask])))
     seen = f"it is wrong in {errors[0]:.0%} of the frames, the frame-wise network in {errors[1]:.0%}"
-    return {"it beats the frame-wise network on voices it has not heard": say(errors[0] < errors[1], seen)}
+    return {BEATS_FRAMEWISE: say(errors[0] < errors[1], seen)}
 
 
 def _train(model: Any, xs: np.ndarray, mask: np.ndarray, labels: np.ndarray, seed: int) -> None:

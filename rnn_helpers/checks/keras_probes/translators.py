@@ -10,6 +10,18 @@ from typing import Any
 
 import numpy as np
 
+from rnn_helpers.checks.claims import (
+    CAUSAL,
+    COMPILED,
+    EARLIER_SYMBOLS_MATTER,
+    LOSS_TAKES_LOGITS,
+    ONE_LOGIT_PER_SYMBOL,
+    OUTPUT_PER_STEP,
+    REVERSES_NEW_SEQUENCES,
+    SOURCE_MATTERS,
+    SOURCE_ORDER_MATTERS,
+    UNBOUNDED,
+)
 from rnn_helpers.checks.keras_probes import inspection
 from rnn_helpers.checks.keras_probes.inspection import say
 
@@ -19,13 +31,13 @@ SHORTEST, LONGEST = 3, 5
 LEARN_FROM, TRIED_ON, BATCH, READINGS = 1600, 200, 32, 5
 EXACT = 0.8
 NEEDED = (  # before training makes sense
-    "its outputs may be any number",
-    "what was read matters",
-    "the order of what was read matters",
-    "what was written before matters",
-    "what comes later does not change what was said before",
-    "it is compiled",
-    "its loss takes logits and whole numbers",
+    UNBOUNDED,
+    SOURCE_MATTERS,
+    SOURCE_ORDER_MATTERS,
+    EARLIER_SYMBOLS_MATTER,
+    CAUSAL,
+    COMPILED,
+    LOSS_TAKES_LOGITS,
 )
 
 
@@ -59,14 +71,14 @@ def encoder_decoder(answer: Callable, seed: int) -> dict[str, str]:
     each = out.shape[-1] == SYMBOLS and more[-1] == SYMBOLS + 6
     shape = f"for 4 sources of 5 symbols and 7 symbols written its shape is {out.shape}"
     seen = {
-        "every step gives an output": say(stepwise, shape),
-        "one number for each symbol": say(each, f"{shape}; with {SYMBOLS + 6} symbols it is {more}"),
+        OUTPUT_PER_STEP: say(stepwise, shape),
+        ONE_LOGIT_PER_SYMBOL: say(each, f"{shape}; with {SYMBOLS + 6} symbols it is {more}"),
     }
     if not (stepwise and each):
         return seen
     seen |= inspection.freedom_claim(model, lambda: _outputs(model, source, given))
     seen |= _reading_claims(model, source, given, out) | inspection.loss_claims(model, SYMBOLS, seed)
-    if not seen.get("its loss takes logits and whole numbers", "no"):
+    if not seen.get(LOSS_TAKES_LOGITS, "no"):
         other, targets = answer(SYMBOLS), rng.integers(3, SYMBOLS, size=given.shape)
         seen |= inspection.learning_claim(other, [source, given], targets, lambda: _outputs(other, source, given))
     if any(seen.get(claim) for claim in NEEDED):
@@ -91,10 +103,10 @@ def _reading_claims(model: Any, source: np.ndarray, given: np.ndarray, out: np.n
     remembers = not inspection.near(_outputs(model, source, earlier)[:, 3], out[:, 3])
     causal = inspection.near(_outputs(model, source, later)[:, :5], out[:, :5])
     return {
-        "what was read matters": say(matters, "another source gives the same outputs"),
-        "the order of what was read matters": say(order, "the same symbols in another order give the same outputs"),
-        "what was written before matters": say(remembers, "only the last symbol written does"),
-        "what comes later does not change what was said before": say(causal, "an earlier output changed with it"),
+        SOURCE_MATTERS: say(matters, "another source gives the same outputs"),
+        SOURCE_ORDER_MATTERS: say(order, "the same symbols in another order give the same outputs"),
+        EARLIER_SYMBOLS_MATTER: say(remembers, "only the last symbol written does"),
+        CAUSAL: say(causal, "an earlier output changed with it"),
     }
 
 
@@ -115,4 +127,4 @@ def _trained_claims(model: Any, seed: int) -> dict[str, str]:
         written = np.concatenate([written, best], axis=1)
     right = float(np.all((written[:, 1:] == targets) | (targets == PAD), axis=1).mean())
     seen = f"of {TRIED_ON} new sequences it turns {right:.0%} around without a mistake"
-    return {"it turns eight of ten new sequences around, in other symbols": say(right >= EXACT, seen)}
+    return {REVERSES_NEW_SEQUENCES: say(right >= EXACT, seen)}
