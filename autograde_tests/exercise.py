@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from rnn_helpers.checks.comparison import same_output
-from rnn_helpers.checks.evaluator import UNCHANGED, Case, Lazily, Task
-from rnn_helpers.checks.execution import Outcome, observe
+from rnn_helpers.checks.evaluator import UNCHANGED, Case, LazyOutcomes, Task
+from rnn_helpers.checks.execution import Outcome, execute
 from rnn_helpers.checks.properties import PROPERTIES
 
 VISIBLE_SEED = 2  # any; the visible inputs are the same for everybody
@@ -157,16 +157,16 @@ class Exercise:
         return bool(own) and self.least == 1 and all(same_output(case.expected, o.expected, COPIED) for o in own)
 
     def _case(self, challenge: Challenge, args: tuple) -> Case:
-        expected: Any = observe(self.oracle, args, self.probe)
+        expected: Any = execute(self.oracle, args, self.probe)
         if expected.error:
             raise RuntimeError(
                 f"the oracle of {self.name} failed on {challenge.title!r}: {expected.error}: {expected.message}"
             )
         return Case(challenge.title, args, expected.value, self._known(args))
 
-    def _known(self, args: tuple) -> Lazily:
+    def _known(self, args: tuple) -> LazyOutcomes:
         """Return what each known mistake does with these inputs; nobody asks when the answer is right."""
-        return Lazily([partial(observe, mistake.solve, args, self.probe) for mistake in self.mistakes])
+        return LazyOutcomes([partial(execute, mistake.solve, args, self.probe) for mistake in self.mistakes])
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ from rnn_helpers.checks.claims import (
 )
 from rnn_helpers.checks.evaluator import Case, Task
 from rnn_helpers.checks.keras_probes.classifiers import UNITS
-from rnn_helpers.checks.keras_probes.layers import VARIABLES, fixed_rows
+from rnn_helpers.checks.keras_probes.layers import VARIABLES, fixed_inputs
 
 SAME = Tolerance(1e-10, "float64 on both sides, a few products and sums of numbers near 1")
 
@@ -116,7 +116,7 @@ def _put_in(look, spec, W_xh, W_hh, b_h):
     """Return what `into_layer` sees of a layer with these weights."""
     if look != "states":
         return dict(zip(VARIABLES, (W_xh, W_hh, b_h), strict=True))[look]
-    return _read({"weights": (W_xh, W_hh, b_h), "options": {}}, fixed_rows(len(W_xh)))
+    return _read({"weights": (W_xh, W_hh, b_h), "options": {}}, fixed_inputs(len(W_xh)))
 
 
 def _variables(layer):

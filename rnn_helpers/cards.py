@@ -1,4 +1,4 @@
-"""Show a Report as a compact card: HTML in Jupyter, the same words as text elsewhere."""
+"""Render a Report as a compact card: HTML in Jupyter, the same text elsewhere."""
 
 from __future__ import annotations
 

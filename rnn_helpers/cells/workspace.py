@@ -1,4 +1,4 @@
-"""What the workspaces and the gradients of all cells have in common."""
+"""The workspace and the gradients that the cells have in common."""
 
 from __future__ import annotations
 

@@ -1,20 +1,19 @@
-"""Run a function where the answer lives: here, or, while a class is graded, in the process of the submission."""
+"""Call a function in the process where the answer lives: this one or, during grading, that of the submission."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
 from typing import Any
 
 
-def beside(answer: Any, place: str) -> Callable:
-    """Return the function that "module:name" names, as it runs in the process that `answer` belongs to.
+def run_colocated(answer: Any, reference: str, *args: Any) -> Any:
+    """Call the function named by `reference`, "module:name", in the process that `answer` belongs to.
 
-    Whatever it makes there (a layer, a seed, a file) the answer finds. What it returns is as trustworthy as the
+    Whatever it creates there (a layer, a seed, a file) is visible to the answer. Its result is as trustworthy as the
     answer itself: numbers to be compared, never a verdict.
     """
-    elsewhere = getattr(type(answer), "_beside", None)
-    if elsewhere:  # a stand-in, which passes calls on
-        return elsewhere(answer, place)
-    module, _, name = place.partition(":")
-    return getattr(importlib.import_module(module), name)
+    call_in_submission = getattr(type(answer), "_beside", None)
+    if call_in_submission:  # the answer is a proxy of an object in the submission's process
+        return call_in_submission(answer, reference)(*args)
+    module, _, name = reference.partition(":")
+    return getattr(importlib.import_module(module), name)(*args)

@@ -1,4 +1,4 @@
-"""How answers that build or use a Keras model are called and looked at. Each function is a probe, known by its name.
+"""Probes for exercises about Keras: each calls an answer and inspects the layer or model that it returns.
 
 A model is judged by what it computes: by its weights, by its configuration and by its outputs on inputs chosen here,
 against the course's NumPy network with those weights. Nothing in this package imports TensorFlow before it is called.
