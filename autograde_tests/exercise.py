@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from rnn_helpers.comparing import same_output
-from rnn_helpers.judging import UNCHANGED, Case, Lazily, Task
-from rnn_helpers.observing import Outcome, observe
-from rnn_helpers.properties import PROPERTIES
+from rnn_helpers.checks.comparison import same_output
+from rnn_helpers.checks.evaluator import UNCHANGED, Case, LazyOutcomes, Task
+from rnn_helpers.checks.execution import Outcome, execute
+from rnn_helpers.checks.properties import PROPERTIES
 
 VISIBLE_SEED = 2  # any; the visible inputs are the same for everybody
 REDRAWS = 1000  # of hidden inputs that the visible ones give away; a draw has far more possible outputs than that
@@ -75,7 +75,7 @@ class Exercise:
     unchanged: points for leaving the inputs as they were (0: not asked)
     least: how many checks must pass before any earns points: more than one where all outputs are among a few words
     lists: whether a list may stand for an array, because nothing in the lesson breaks on it
-    probe: how the answer is called, a name in rnn_helpers.observing.PROBES
+    probe: how the answer is called, a name in rnn_helpers.checks.execution.PROBES
     """
 
     name: str
@@ -157,16 +157,16 @@ class Exercise:
         return bool(own) and self.least == 1 and all(same_output(case.expected, o.expected, COPIED) for o in own)
 
     def _case(self, challenge: Challenge, args: tuple) -> Case:
-        expected: Any = observe(self.oracle, args, self.probe)
+        expected: Any = execute(self.oracle, args, self.probe)
         if expected.error:
             raise RuntimeError(
                 f"the oracle of {self.name} failed on {challenge.title!r}: {expected.error}: {expected.message}"
             )
         return Case(challenge.title, args, expected.value, self._known(args))
 
-    def _known(self, args: tuple) -> Lazily:
+    def _known(self, args: tuple) -> LazyOutcomes:
         """Return what each known mistake does with these inputs; nobody asks when the answer is right."""
-        return Lazily([partial(observe, mistake.solve, args, self.probe) for mistake in self.mistakes])
+        return LazyOutcomes([partial(execute, mistake.solve, args, self.probe) for mistake in self.mistakes])
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ class ClaimsExercise:
     oracle: a right answer; its parameters are the exercise's signature
     threshold: the numbers in the claims, and how they were set
     mistakes: each says which claims it fails; that must be the same on every draw, and another set for each
-    probe: how the answer is called and what is seen, a name in rnn_helpers.models.MODEL_PROBES
+    probe: how the answer is called and what is seen, a name in rnn_helpers.checks.keras_probes.MODEL_PROBES
     trains: whether one call takes seconds, so that tests call it seldom
     """
 

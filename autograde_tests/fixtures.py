@@ -8,7 +8,7 @@ import numpy as np
 
 from autograde_tests.exercise import VISIBLE_SEED
 from autograde_tests.registry import AnyExercise, exercises
-from rnn_helpers.fixtures import encode_task
+from rnn_helpers.checks.fixtures import encode_task
 
 LINE_DEPTH = 5  # lesson, exercise, case: below it everything stands on one line
 

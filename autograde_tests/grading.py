@@ -12,7 +12,7 @@ import numpy as np
 from autograde_tests.exercise import FROM_SCRATCH
 from autograde_tests.registry import exercises, find
 from rnn_helpers.cards import Card, show
-from rnn_helpers.judging import Report, Task, judge
+from rnn_helpers.checks.evaluator import Report, Task, judge
 
 SALT = "RNN_COURSE_SALT"
 GRADED = "GRADED_NOTEBOOK"  # the lesson, where one is being graded

@@ -12,7 +12,7 @@ import numpy as np
 from autograde_tests.drawing import Rng, numbers, sizes
 from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
 from autograde_tests.loops import REST_IS_ZERO, TOO_FEW, cut, with_zeros
-from rnn_helpers.fixtures import relu
+from rnn_helpers.checks.fixtures import relu
 
 
 def _affine(x, W, b):

@@ -9,7 +9,7 @@ import numpy as np
 from autograde_tests.drawing import Rng, numbers, sizes
 from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
 from rnn_helpers import bugs
-from rnn_helpers.fixtures import products, sum_of_cubes, sum_of_squares
+from rnn_helpers.checks.fixtures import products, sum_of_cubes, sum_of_squares
 
 # ---------------------------------------------------------------------------------- numerical_gradient
 

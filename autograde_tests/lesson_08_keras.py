@@ -12,9 +12,38 @@ import numpy as np
 from autograde_tests.drawing import Rng, numbers, sizes
 from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
 from autograde_tests.loops import TOO_FEW, counted
-from rnn_helpers.judging import Case, Task
-from rnn_helpers.models.classifiers import UNITS
-from rnn_helpers.models.layers import VARIABLES, fixed_rows
+from rnn_helpers.checks.claims import (
+    ADAM,
+    BETWEEN_0_AND_1,
+    BIASES_MOVED,
+    CLASSIFIER_PARAMETERS,
+    COMPILED,
+    CONFIG_HAS_SIZES,
+    CROSS_ENTROPY,
+    CUSTOM_SIZES,
+    CUSTOM_SIZES_SURVIVE_SAVING,
+    INPUT_SHAPE,
+    LOSS_FALLS,
+    LOSS_TAKES_PROBABILITIES,
+    NETWORK_PARAMETERS,
+    NEW_MODEL_PER_CALL,
+    NOT_INVERTED,
+    ONE_OUTPUT_PER_SEQUENCE,
+    OUTPUT_SHAPE,
+    OUTPUTS_VARY,
+    RECURRENT_WITH_32_UNITS,
+    RELU_SOFTMAX_EQUATIONS,
+    REPORTS_ACCURACY,
+    ROWS_SUM_TO_1,
+    SURVIVES_SAVING,
+    TANH_SIGMOID_EQUATIONS,
+    TEST_ACCURACY,
+    TRAINED_FOR_10_EPOCHS,
+    TRAINING_ACCURACY,
+)
+from rnn_helpers.checks.evaluator import Case, Task
+from rnn_helpers.checks.keras_probes.classifiers import UNITS
+from rnn_helpers.checks.keras_probes.layers import VARIABLES, fixed_inputs
 
 SAME = Tolerance(1e-10, "float64 on both sides, a few products and sums of numbers near 1")
 
@@ -87,7 +116,7 @@ def _put_in(look, spec, W_xh, W_hh, b_h):
     """Return what `into_layer` sees of a layer with these weights."""
     if look != "states":
         return dict(zip(VARIABLES, (W_xh, W_hh, b_h), strict=True))[look]
-    return _read({"weights": (W_xh, W_hh, b_h), "options": {}}, fixed_rows(len(W_xh)))
+    return _read({"weights": (W_xh, W_hh, b_h), "options": {}}, fixed_inputs(len(W_xh)))
 
 
 def _variables(layer):
@@ -172,7 +201,7 @@ weights_to_keras = LayerExercise(
 
 
 def _keras_itself(layer, xs, mask=None, initial_state=None):
-    from rnn_helpers.models.seeing import as_numpy
+    from rnn_helpers.checks.keras_probes.inspection import as_numpy
 
     result = layer(xs, mask=mask, initial_state=initial_state)
     return tuple(as_numpy(part) for part in result) if isinstance(result, (tuple, list)) else as_numpy(result)
@@ -351,13 +380,6 @@ numpy_from_keras = LayerExercise(
 
 # ------------------------------------------------------------------------------ build_binary_classifier
 
-TAKES, PARAMETERS, GIVES = "it takes 10 steps of 1 feature", "it has 1121 parameters", "it gives one number a sequence"
-BOUNDED, VARIED = "its outputs are between 0 and 1", "its outputs differ from sequence to sequence"
-EQUATIONS = "its outputs are those of the equations, tanh inside and sigmoid on top"
-COMPILED, ADAM = "it is compiled", "its optimizer is Adam"
-ENTROPY, CHANCES = "its loss is a cross-entropy", "its loss takes probabilities, not logits"
-NEW, METRIC = "each call gives a new model", "fit will report its accuracy"
-
 
 def _binary(
     *,
@@ -416,10 +438,10 @@ def _binary_from_logits():
 build_binary_classifier = ClaimsExercise(
     name="build_binary_classifier",
     challenges=(
-        Claims("sizes", 1.0, (TAKES, PARAMETERS, GIVES)),
-        Claims("what it computes", 1.5, (BOUNDED, VARIED, EQUATIONS)),
-        Claims("how it will learn", 1.0, (COMPILED, ADAM, ENTROPY, CHANCES, METRIC)),
-        Claims("a new one each time", 0.5, (NEW,), hidden=True),
+        Claims("sizes", 1.0, (INPUT_SHAPE, CLASSIFIER_PARAMETERS, ONE_OUTPUT_PER_SEQUENCE)),
+        Claims("what it computes", 1.5, (BETWEEN_0_AND_1, OUTPUTS_VARY, TANH_SIGMOID_EQUATIONS)),
+        Claims("how it will learn", 1.0, (COMPILED, ADAM, CROSS_ENTROPY, LOSS_TAKES_PROBABILITIES, REPORTS_ACCURACY)),
+        Claims("a new one each time", 0.5, (NEW_MODEL_PER_CALL,), hidden=True),
     ),
     draw=lambda rng: (int(rng.integers(2**62)),),
     oracle=lambda: _binary(),
@@ -428,44 +450,58 @@ build_binary_classifier = ClaimsExercise(
         Mistake(
             "softmax stands over a single unit: whatever comes in, it gives 1",
             lambda: _binary(on_top="softmax"),
-            (VARIED, EQUATIONS),
+            (OUTPUTS_VARY, TANH_SIGMOID_EQUATIONS),
         ),
         Mistake(
             "the output has no activation, or one that leaves the range from 0 to 1",
             lambda: _binary(on_top=None),
-            (BOUNDED, EQUATIONS),
+            (BETWEEN_0_AND_1, TANH_SIGMOID_EQUATIONS),
         ),
         Mistake(
             "every step gives an output; one answer a sequence is asked for",
             lambda: _binary(sequences=True),
-            (GIVES, EQUATIONS, METRIC),
+            (ONE_OUTPUT_PER_SEQUENCE, TANH_SIGMOID_EQUATIONS, REPORTS_ACCURACY),
         ),
         Mistake(
             "steps and features have changed places: that is one step of ten features",
             lambda: _binary(steps=1, features=10),
-            (TAKES, PARAMETERS, GIVES, BOUNDED, VARIED, EQUATIONS, METRIC),
+            (
+                INPUT_SHAPE,
+                CLASSIFIER_PARAMETERS,
+                ONE_OUTPUT_PER_SEQUENCE,
+                BETWEEN_0_AND_1,
+                OUTPUTS_VARY,
+                TANH_SIGMOID_EQUATIONS,
+                REPORTS_ACCURACY,
+            ),
         ),
         Mistake(
             "the recurrent layer does not use tanh, or the output unit no sigmoid",
             lambda: _binary(inside="relu"),
-            (EQUATIONS,),
+            (TANH_SIGMOID_EQUATIONS,),
         ),
-        Mistake("the number of units is not 32", lambda: _binary(units=10), (PARAMETERS,)),
+        Mistake("the number of units is not 32", lambda: _binary(units=10), (CLASSIFIER_PARAMETERS,)),
         Mistake(
             "the model is not one SimpleRNN, as it comes, and one Dense unit on its last state",
             lambda: _binary(bias=False),
-            (PARAMETERS, EQUATIONS),
+            (CLASSIFIER_PARAMETERS, TANH_SIGMOID_EQUATIONS),
         ),
-        Mistake("the loss is not the binary cross-entropy", lambda: _binary(loss="mse"), (ENTROPY, CHANCES)),
+        Mistake(
+            "the loss is not the binary cross-entropy",
+            lambda: _binary(loss="mse"),
+            (CROSS_ENTROPY, LOSS_TAKES_PROBABILITIES),
+        ),
         Mistake(
             "the sigmoid is applied twice: once by the last layer, once by the loss with from_logits=True",
             _binary_from_logits,
-            (CHANCES,),
+            (LOSS_TAKES_PROBABILITIES,),
         ),
         Mistake(
-            "the model is not compiled", lambda: _binary(optimizer=None), (COMPILED, ADAM, ENTROPY, CHANCES, METRIC)
+            "the model is not compiled",
+            lambda: _binary(optimizer=None),
+            (COMPILED, ADAM, CROSS_ENTROPY, LOSS_TAKES_PROBABILITIES, REPORTS_ACCURACY),
         ),
-        Mistake('the metric is missing: metrics=["accuracy"]', lambda: _binary(metrics=()), (METRIC,)),
+        Mistake('the metric is missing: metrics=["accuracy"]', lambda: _binary(metrics=()), (REPORTS_ACCURACY,)),
         Mistake("the optimizer is not Adam", lambda: _binary(optimizer="sgd"), (ADAM,)),
     ),
     styles=(_binary, _binary_functional, _binary_in_parts),
@@ -478,13 +514,6 @@ build_binary_classifier = ClaimsExercise(
 )
 
 # ------------------------------------------------------------------------------------ RecurrentNetwork
-
-SHAPED, ROWS = "it makes (batch, 10) of (batch, 20, 100)", "each row of its outputs adds up to 1"
-COUNT = "it has 8060 parameters"
-RELU = "its outputs are those of the equations, ReLU inside and softmax on top"
-SIZES, CONFIG = "RecurrentNetwork(units=7, classes=3) has these sizes", "get_config gives units and classes"
-SAVED, SAVED_TOO = "a saved and loaded copy computes the same", "one of other sizes survives it too"
-LEARNS = "training makes its loss fall"
 
 
 def _network(*, inside="relu", on_top="softmax", sequences=False, names=True, keep=True, fixed=False, late=False):
@@ -581,11 +610,11 @@ class NetworkExercise(ClaimsExercise):
 recurrent_network = NetworkExercise(
     name="RecurrentNetwork",
     challenges=(
-        Claims("its outputs", 1.5, (SHAPED, ROWS, COUNT, RELU)),
-        Claims("its sizes", 0.5, (SIZES,)),
-        Claims("its configuration", 0.5, (CONFIG,)),
-        Claims("saved and loaded", 1.0, (SAVED, SAVED_TOO)),
-        Claims("it learns", 0.5, (LEARNS,), hidden=True),
+        Claims("its outputs", 1.5, (OUTPUT_SHAPE, ROWS_SUM_TO_1, NETWORK_PARAMETERS, RELU_SOFTMAX_EQUATIONS)),
+        Claims("its sizes", 0.5, (CUSTOM_SIZES,)),
+        Claims("its configuration", 0.5, (CONFIG_HAS_SIZES,)),
+        Claims("saved and loaded", 1.0, (SURVIVES_SAVING, CUSTOM_SIZES_SURVIVE_SAVING)),
+        Claims("it learns", 0.5, (LOSS_FALLS,), hidden=True),
     ),
     draw=lambda rng: (True, int(rng.integers(2**62))),  # task knows better where only visible claims count
     oracle=lambda units=50, classes=10: _network()(units, classes),
@@ -594,27 +623,40 @@ recurrent_network = NetworkExercise(
         Mistake(
             "Keras cannot build the class again: it inherits from Sequential, or does not take what get_config gives",
             _made(_tutorial),
-            (CONFIG, SAVED, SAVED_TOO),
+            (CONFIG_HAS_SIZES, SURVIVES_SAVING, CUSTOM_SIZES_SURVIVE_SAVING),
         ),
         Mistake(
-            "get_config is missing, or leaves out units and classes", _made(_network, names=False), (CONFIG, SAVED_TOO)
+            "get_config is missing, or leaves out units and classes",
+            _made(_network, names=False),
+            (CONFIG_HAS_SIZES, CUSTOM_SIZES_SURVIVE_SAVING),
         ),
-        Mistake("the softmax is missing", _made(_network, on_top=None), (ROWS, RELU)),
-        Mistake("the recurrent layer uses tanh; ReLU is asked for", _made(_network, inside="tanh"), (RELU,)),
+        Mistake("the softmax is missing", _made(_network, on_top=None), (ROWS_SUM_TO_1, RELU_SOFTMAX_EQUATIONS)),
+        Mistake(
+            "the recurrent layer uses tanh; ReLU is asked for",
+            _made(_network, inside="tanh"),
+            (RELU_SOFTMAX_EQUATIONS,),
+        ),
         Mistake(
             "__init__ takes units and classes, but the layers always have 50 and 10",
             _made(_network, fixed=True),
-            (SIZES,),
+            (CUSTOM_SIZES,),
         ),
         Mistake(
             "every step gives an output; one answer a sequence is asked for",
             _made(_network, sequences=True),
-            (SHAPED, RELU, LEARNS),
+            (OUTPUT_SHAPE, RELU_SOFTMAX_EQUATIONS, LOSS_FALLS),
         ),
         Mistake(
             "the layers are made inside call: each call makes new ones, and nothing is ever learnt",
             _made(_network, late=True),
-            (COUNT, RELU, SIZES, SAVED, SAVED_TOO, LEARNS),
+            (
+                NETWORK_PARAMETERS,
+                RELU_SOFTMAX_EQUATIONS,
+                CUSTOM_SIZES,
+                SURVIVES_SAVING,
+                CUSTOM_SIZES_SURVIVE_SAVING,
+                LOSS_FALLS,
+            ),
         ),
     ),
     styles=(_made(_network), _made(_registered), _made(_network, keep=False)),
@@ -634,7 +676,7 @@ def _all_at_once(spec, chunks):
 
 
 def _in_keras(layer, chunks, *, before=True, each=False, only_last=False, order=1, twice=False, after=False):
-    from rnn_helpers.models.seeing import as_numpy
+    from rnn_helpers.checks.keras_probes.inspection import as_numpy
 
     if before:
         layer.reset_state()
@@ -711,12 +753,6 @@ stateful_run = LayerExercise(
 
 # ------------------------------------------------------------------------------------ train_classifier
 
-RECURRENT = "it is a recurrent network of 32 units"
-MOVED = "training has moved its biases away from zero"
-OLD, FRESH = "it is right on 80 % of the sequences it was given", "it is right on 80 % of sequences it has not seen"
-OPPOSITE = "it does not answer the other way round"
-EPOCHS = "it was trained for 10 epochs in batches of 32"
-
 
 def _train(xs, labels, *, model=None, epochs=10, change=lambda xs, labels: (xs, labels)):
     model = model or _binary()
@@ -747,10 +783,11 @@ def _apart(xs, labels):
 train_classifier = ClaimsExercise(
     name="train_classifier",
     challenges=(
-        Claims("the model", 0.5, (GIVES, BOUNDED, RECURRENT)),
-        Claims("it was trained", 0.5, (MOVED, EPOCHS, OPPOSITE, FRESH)),  # the first two are only what it says
-        Claims("on what it was given", 0.5, (OLD,)),
-        Claims("on what it has not seen", 0.5, (FRESH,)),
+        Claims("the model", 0.5, (ONE_OUTPUT_PER_SEQUENCE, BETWEEN_0_AND_1, RECURRENT_WITH_32_UNITS)),
+        # The first two are only what the model says of itself.
+        Claims("it was trained", 0.5, (BIASES_MOVED, TRAINED_FOR_10_EPOCHS, NOT_INVERTED, TEST_ACCURACY)),
+        Claims("on what it was given", 0.5, (TRAINING_ACCURACY,)),
+        Claims("on what it has not seen", 0.5, (TEST_ACCURACY,)),
     ),
     draw=lambda rng: (int(rng.integers(2**62)), 480, 500),  # 15 batches an epoch
     oracle=lambda xs, labels: _train(xs, labels),
@@ -759,32 +796,39 @@ train_classifier = ClaimsExercise(
         Mistake(
             "the model is never trained: fit is missing",
             lambda *a: _train(*a, epochs=0),
-            (MOVED, EPOCHS, OPPOSITE, OLD, FRESH),
+            (BIASES_MOVED, TRAINED_FOR_10_EPOCHS, NOT_INVERTED, TRAINING_ACCURACY, TEST_ACCURACY),
         ),
         Mistake(
             "it is trained for a single epoch; epochs=10 is missing",
             lambda *a: _train(*a, epochs=1),
-            (EPOCHS, OPPOSITE, OLD, FRESH),
+            (TRAINED_FOR_10_EPOCHS, NOT_INVERTED, TRAINING_ACCURACY, TEST_ACCURACY),
         ),
         Mistake(
             "it learns from other labels than those of its sequences: were they shuffled apart, or taken from elsewhere?",
             lambda *a: _train(*a, change=_apart),
-            (OLD, FRESH),
+            (TRAINING_ACCURACY, TEST_ACCURACY),
         ),
         Mistake(
             "in training the labels are turned around: 1 where 0 is right",
             lambda *a: _train(*a, change=lambda xs, labels: (xs, 1 - labels)),
-            (OPPOSITE, OLD, FRESH),
+            (NOT_INVERTED, TRAINING_ACCURACY, TEST_ACCURACY),
         ),
         Mistake(
             "there is no recurrent layer: all steps are looked at at once",
             lambda *a: _train(*a, model=_no_recurrence()),
-            (RECURRENT, MOVED, EPOCHS, OPPOSITE, OLD, FRESH),
+            (
+                RECURRENT_WITH_32_UNITS,
+                BIASES_MOVED,
+                TRAINED_FOR_10_EPOCHS,
+                NOT_INVERTED,
+                TRAINING_ACCURACY,
+                TEST_ACCURACY,
+            ),
         ),
         Mistake(
             "the output has no activation and the loss is the squared error; that is regression",
             lambda *a: _train(*a, model=_binary(on_top=None, loss="mse")),
-            (BOUNDED,),
+            (BETWEEN_0_AND_1,),
         ),
     ),
     styles=(

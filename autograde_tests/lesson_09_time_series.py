@@ -9,7 +9,15 @@ import numpy as np
 
 from autograde_tests.drawing import Rng, numbers
 from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
-from rnn_helpers.fixtures import mean_of_all, oldest_first, swing_on
+from rnn_helpers.checks.claims import (
+    BEATS_PERSISTENCE,
+    BIASES_MOVED,
+    FORECASTS_CORRELATE,
+    HIGH_AND_LOW_FORECASTS,
+    NO_VALIDATION_LEAK,
+    ONE_FORECAST_PER_WINDOW,
+)
+from rnn_helpers.checks.fixtures import mean_of_all, oldest_first, swing_on
 
 SAME = Tolerance(1e-10, "float64, a few sums")
 SCALED = Tolerance(1e-6, "float64; a tiny number added to the divisor, as many do, is harmless")
@@ -445,12 +453,6 @@ forecast_ahead = Exercise(
 
 # ------------------------------------------------------------------------------------- train_forecaster
 
-GIVES, WIDE = "it gives one number a window", "it can forecast both high and low values"
-MOVED = "training has moved its biases away from zero"
-BEATS = "on later windows it is off by at most 0.9 of what persistence is"
-FOLLOWS = "its forecasts rise and fall with what comes"
-CLEAN = "it has not learnt from the validation windows"
-
 
 def _network(*, sequences=False, activation=None, lr=0.003, layer="SimpleRNN") -> Any:
     from rnn_helpers.quietly import keras
@@ -494,10 +496,10 @@ def _apart(xs, ys, xs_valid, ys_valid):
 train_forecaster = ClaimsExercise(
     name="train_forecaster",
     challenges=(
-        Claims("the model", 1.0, (GIVES, WIDE)),
-        Claims("it was trained", 0.5, (MOVED, FOLLOWS)),
-        Claims("it beats the baseline", 1.5, (BEATS,)),
-        Claims("it was trained on the right part", 1.0, (CLEAN,)),
+        Claims("the model", 1.0, (ONE_FORECAST_PER_WINDOW, HIGH_AND_LOW_FORECASTS)),
+        Claims("it was trained", 0.5, (BIASES_MOVED, FORECASTS_CORRELATE)),
+        Claims("it beats the baseline", 1.5, (BEATS_PERSISTENCE,)),
+        Claims("it was trained on the right part", 1.0, (NO_VALIDATION_LEAK,)),
     ),
     draw=lambda rng: (int(rng.integers(2**62)),),
     oracle=lambda xs, ys, xs_valid, ys_valid: _fitted(xs, ys, xs_valid, ys_valid),
@@ -506,27 +508,34 @@ train_forecaster = ClaimsExercise(
         Mistake(
             "the model is never trained: fit is missing",
             lambda *a: _fitted(*a, epochs=0),
-            (MOVED, WIDE, FOLLOWS, BEATS, CLEAN),
+            (BIASES_MOVED, HIGH_AND_LOW_FORECASTS, FORECASTS_CORRELATE, BEATS_PERSISTENCE, NO_VALIDATION_LEAK),
         ),
         Mistake(
             "it is trained on the validation windows as well; then nothing is left to check it on",
             lambda *a: _fitted(*a, change=_with_both),
-            (BEATS, CLEAN),
+            (BEATS_PERSISTENCE, NO_VALIDATION_LEAK),
         ),
         Mistake(
             "windows and targets are shuffled apart",
             lambda *a: _fitted(*a, change=_apart),
-            (FOLLOWS, WIDE, CLEAN, BEATS),
+            (FORECASTS_CORRELATE, HIGH_AND_LOW_FORECASTS, NO_VALIDATION_LEAK, BEATS_PERSISTENCE),
         ),
         Mistake(
             "the output has an activation that cannot give both high and low values; a forecast may be any number",
             lambda *a: _fitted(*a, activation="sigmoid"),
-            (WIDE, BEATS, CLEAN),
+            (HIGH_AND_LOW_FORECASTS, BEATS_PERSISTENCE, NO_VALIDATION_LEAK),
         ),
         Mistake(
             "every step of the window gives an output; one forecast a window is asked for",
             lambda *a: _fitted(*a, sequences=True),
-            (GIVES, WIDE, MOVED, FOLLOWS, BEATS, CLEAN),
+            (
+                ONE_FORECAST_PER_WINDOW,
+                HIGH_AND_LOW_FORECASTS,
+                BIASES_MOVED,
+                FORECASTS_CORRELATE,
+                BEATS_PERSISTENCE,
+                NO_VALIDATION_LEAK,
+            ),
         ),
     ),
     styles=(_fitted, _stopped_early, lambda *a: _fitted(*a, lr=0.001, epochs=20, layer="GRU")),

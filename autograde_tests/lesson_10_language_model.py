@@ -8,6 +8,28 @@ import numpy as np
 
 from autograde_tests.drawing import Rng
 from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
+from rnn_helpers.checks.claims import (
+    BATCH_INDEPENDENT_WEIGHTS,
+    BEATS_BIGRAMS,
+    CAUSAL,
+    COMPILED,
+    HIGHER_IS_NOT_SHARPER,
+    KNOWS_ALL_LETTERS,
+    LOSS_TAKES_LOGITS,
+    NOT_PROBABILITIES,
+    ONE_LOGIT_PER_LETTER,
+    OTHER_GENERATOR_OTHER_DRAWS,
+    OUTPUT_PER_STEP,
+    PAST_MATTERS,
+    SAME_GENERATOR_SAME_DRAWS,
+    SHIFT_INVARIANT,
+    STATEFUL,
+    TEMPERATURE_0,
+    TEMPERATURE_0_5,
+    TEMPERATURE_1,
+    TEMPERATURE_2,
+    UNBOUNDED,
+)
 
 COPIED = Tolerance(0.0, "whole numbers and text: they are equal or they are not")
 SAME = Tolerance(1e-6, "float64; a tiny number added before the logarithm, as many do, is harmless")
@@ -262,20 +284,14 @@ def _by_staircase(logits, temperature, rng):
     return min(int(np.searchsorted(steps, rng.random())), len(logits) - 1)
 
 
-PLAIN = "at temperature 1 each character comes as often as the softmax says"
-COLD, HOT = "at 0.5 each comes as often as it should", "at 2 each comes as often as it should"
-SURER, ZERO = "2 is not surer than 0.5", "a temperature of 0 takes the largest logit"
-LARGE = "adding 1000 to all logits changes nothing"
-AGAIN, OTHER = "the same generator draws the same", "another generator draws something else"
-
 sample = ClaimsExercise(
     name="sample",
     challenges=(
-        Claims("temperature 1", 1.0, (PLAIN,)),
-        Claims("temperatures 0.5 and 2", 1.0, (COLD, HOT, SURER)),
-        Claims("temperature 0", 0.5, (ZERO,)),
-        Claims("large logits", 0.5, (LARGE,)),
-        Claims("the generator decides", 1.0, (AGAIN, OTHER)),
+        Claims("temperature 1", 1.0, (TEMPERATURE_1,)),
+        Claims("temperatures 0.5 and 2", 1.0, (TEMPERATURE_0_5, TEMPERATURE_2, HIGHER_IS_NOT_SHARPER)),
+        Claims("temperature 0", 0.5, (TEMPERATURE_0,)),
+        Claims("large logits", 0.5, (SHIFT_INVARIANT,)),
+        Claims("the generator decides", 1.0, (SAME_GENERATOR_SAME_DRAWS, OTHER_GENERATOR_OTHER_DRAWS)),
     ),
     draw=lambda rng: (int(rng.integers(4, 8)), int(rng.integers(2**62))),
     oracle=_gumbel,
@@ -284,33 +300,37 @@ sample = ClaimsExercise(
         Mistake(
             "the temperature has no effect: divide the logits by it, before exp",
             lambda *a: _draw(*a, scale=lambda logits, t: logits),
-            (COLD, HOT),
+            (TEMPERATURE_0_5, TEMPERATURE_2),
         ),
         Mistake(
             "the logits are multiplied by the temperature; they are divided by it",
             lambda *a: _draw(*a, scale=lambda logits, t: logits * t),
-            (COLD, HOT, SURER),
+            (TEMPERATURE_0_5, TEMPERATURE_2, HIGHER_IS_NOT_SHARPER),
         ),
         Mistake(
             "every draw gives the same: the largest logit, or a generator that is made anew at each call",
             lambda logits, t, rng: int(np.argmax(logits)),
-            (PLAIN, COLD, HOT, LARGE, OTHER),
+            (TEMPERATURE_1, TEMPERATURE_0_5, TEMPERATURE_2, SHIFT_INVARIANT, OTHER_GENERATOR_OTHER_DRAWS),
         ),
         Mistake(
             "the chances are much too even: are the logits used, and the softmax only once?",
             lambda logits, t, rng: int(rng.integers(len(logits))) if t else int(np.argmax(logits)),
-            (PLAIN, COLD, HOT, LARGE),
+            (TEMPERATURE_1, TEMPERATURE_0_5, TEMPERATURE_2, SHIFT_INVARIANT),
         ),
         Mistake(
-            "a temperature of 0 divides by zero; it means the largest logit", lambda *a: _draw(*a, zero=False), (ZERO,)
+            "a temperature of 0 divides by zero; it means the largest logit",
+            lambda *a: _draw(*a, zero=False),
+            (TEMPERATURE_0,),
         ),
         Mistake(
-            "exp overflows for large logits; subtract the largest first", lambda *a: _draw(*a, safe=False), (LARGE,)
+            "exp overflows for large logits; subtract the largest first",
+            lambda *a: _draw(*a, safe=False),
+            (SHIFT_INVARIANT,),
         ),
         Mistake(
             "numbers come from somewhere else than the generator, so that nobody can repeat the experiment",
             lambda logits, t, rng: _draw(logits, t, np.random.default_rng()),
-            (AGAIN,),
+            (SAME_GENERATOR_SAME_DRAWS,),
         ),
     ),
     styles=(_draw, _gumbel, _by_staircase),
@@ -373,15 +393,7 @@ bits_per_character = Exercise(
 
 # -------------------------------------------------------------------------------- build_language_model
 
-STEPWISE, EACH, KNOWS = "every step gives an output", "one number for each letter", "it knows all letters"
-LOGITS, ANY = "its outputs are no probabilities", "its outputs may be any number"
-MEMORY = "what came before matters"
-CAUSAL = "what comes later does not change what was said before"
-CARRIED = "its memory goes on from one call to the next"
-COMPILED, LOSS = "it is compiled", "its loss takes logits and whole numbers"
-SIZES = "its weights do not depend on the batch"
-BEATS = "after four readings it beats a table of pairs on text kept aside"
-LEARNT = (SIZES, BEATS)
+LEARNT = (BATCH_INDEPENDENT_WEIGHTS, BEATS_BIGRAMS)
 
 
 def _model(
@@ -448,9 +460,13 @@ def _with_one_hot(letters, batch):
 build_language_model = ClaimsExercise(
     name="build_language_model",
     challenges=(
-        Claims("what it gives", 1.0, (STEPWISE, EACH, KNOWS, LOGITS, ANY)),
-        Claims("how it reads", 1.5, (MEMORY, CAUSAL, CARRIED)),
-        Claims("how it is compiled", 1.0, (COMPILED, LOSS)),
+        Claims(
+            "what it gives",
+            1.0,
+            (OUTPUT_PER_STEP, ONE_LOGIT_PER_LETTER, KNOWS_ALL_LETTERS, NOT_PROBABILITIES, UNBOUNDED),
+        ),
+        Claims("how it reads", 1.5, (PAST_MATTERS, CAUSAL, STATEFUL)),
+        Claims("how it is compiled", 1.0, (COMPILED, LOSS_TAKES_LOGITS)),
         Claims("what it learns", 1.5, LEARNT),
     ),
     draw=lambda rng: (int(rng.integers(2**62)),),
@@ -460,54 +476,78 @@ build_language_model = ClaimsExercise(
         Mistake(
             "the layer is not stateful: it forgets between two pieces",
             lambda *a: _model(*a, stateful=False),
-            (CARRIED,),
+            (STATEFUL,),
         ),
         Mistake(
             "a softmax stands on top and the loss takes its outputs for logits: the softmax is applied twice",
             lambda *a: _model(*a, top="softmax"),
-            (LOGITS, ANY, *LEARNT),
+            (NOT_PROBABILITIES, UNBOUNDED, *LEARNT),
         ),
         Mistake(
             "the model gives probabilities; logits are asked for, and a loss with from_logits=True",
             lambda *a: _model(*a, top="softmax", loss="probabilities"),
-            (LOGITS, ANY, LOSS, *LEARNT),
+            (NOT_PROBABILITIES, UNBOUNDED, LOSS_TAKES_LOGITS, *LEARNT),
         ),
         Mistake(
             "the loss takes the logits for probabilities: from_logits=True is missing",
             lambda *a: _model(*a, loss="probabilities"),
-            (LOSS, *LEARNT),
+            (LOSS_TAKES_LOGITS, *LEARNT),
         ),
         Mistake(
             "the output has an activation that bounds it; logits have none",
             lambda *a: _model(*a, top="tanh"),
-            (ANY, *LEARNT),
+            (UNBOUNDED, *LEARNT),
         ),
         Mistake(
             "the network reads both ways: it has seen the character that it is to guess",
             lambda *a: _model(*a, both_ways=True),
-            (CAUSAL, CARRIED),
+            (CAUSAL, STATEFUL),
         ),
         Mistake(
             "there is no recurrent layer: only the last character counts",
             lambda *a: _model(*a, memory=False),
-            (MEMORY, *LEARNT),
+            (PAST_MATTERS, *LEARNT),
         ),
         Mistake(
             "only the last step gives an output: return_sequences=True is missing",
             lambda *a: _model(*a, sequences=False),
-            (STEPWISE, KNOWS, LOGITS, ANY, MEMORY, CAUSAL, CARRIED, COMPILED, LOSS, *LEARNT),
+            (
+                OUTPUT_PER_STEP,
+                KNOWS_ALL_LETTERS,
+                NOT_PROBABILITIES,
+                UNBOUNDED,
+                PAST_MATTERS,
+                CAUSAL,
+                STATEFUL,
+                COMPILED,
+                LOSS_TAKES_LOGITS,
+                *LEARNT,
+            ),
         ),
         Mistake(
             "the number of letters is fixed, or Dense has another size; use the argument `letters`",
             lambda letters, batch: _model(letters, batch, out=29),
-            (EACH, KNOWS, LOGITS, ANY, MEMORY, CAUSAL, CARRIED, COMPILED, LOSS, *LEARNT),
+            (
+                ONE_LOGIT_PER_LETTER,
+                KNOWS_ALL_LETTERS,
+                NOT_PROBABILITIES,
+                UNBOUNDED,
+                PAST_MATTERS,
+                CAUSAL,
+                STATEFUL,
+                COMPILED,
+                LOSS_TAKES_LOGITS,
+                *LEARNT,
+            ),
         ),
         Mistake(
             "Embedding's arguments have changed places: first how many letters, then how many numbers for each",
             lambda *a: _model(*a, swapped=True),
-            (KNOWS,),
+            (KNOWS_ALL_LETTERS,),
         ),
-        Mistake("the model is not compiled", lambda *a: _model(*a, compiled=False), (COMPILED, LOSS, *LEARNT)),
+        Mistake(
+            "the model is not compiled", lambda *a: _model(*a, compiled=False), (COMPILED, LOSS_TAKES_LOGITS, *LEARNT)
+        ),
     ),
     styles=(lambda letters, batch: _model(letters, batch), _with_gru, _with_one_hot),
     hints=(

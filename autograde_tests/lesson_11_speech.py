@@ -14,6 +14,16 @@ from autograde_tests.drawing import Rng, numbers
 from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
 from autograde_tests.lesson_01_recurrence import rnn_step_oracle
 from autograde_tests.loops import REST_IS_ZERO, TOO_FEW, cut, with_zeros
+from rnn_helpers.checks.claims import (
+    BEATS_FRAMEWISE,
+    COMPILED,
+    EARLIER_FRAMES_MATTER,
+    LATER_FRAMES_MATTER,
+    LOSS_TAKES_LOGITS,
+    ONE_LOGIT_PER_CLASS,
+    OUTPUT_PER_FRAME,
+    UNBOUNDED,
+)
 
 STATES = Tolerance(1e-10, "float64, a few layers of at most seven steps of tanh")
 COUNTED = Tolerance(1e-12, "one division of whole numbers")
@@ -503,12 +513,7 @@ ctc_collapse = Exercise(
 
 # ------------------------------------------------------------------------------------ build_recogniser
 
-STEPWISE, EACH = "every frame gets an output", "one number for each class"
-ANY = "its outputs may be any number"
-BEFORE, AFTER = "what was heard before matters", "what is heard later matters"
-COMPILED, LOSS = "it is compiled", "its loss takes logits and whole numbers"
-BEATS = "it beats the frame-wise network on voices it has not heard"
-REST = (ANY, BEFORE, AFTER, COMPILED, LOSS, BEATS)
+REST = (UNBOUNDED, EARLIER_FRAMES_MATTER, LATER_FRAMES_MATTER, COMPILED, LOSS_TAKES_LOGITS, BEATS_FRAMEWISE)
 
 
 def _recogniser(
@@ -565,10 +570,10 @@ def _with_gates(features, classes):
 build_recogniser = ClaimsExercise(
     name="build_recogniser",
     challenges=(
-        Claims("what it gives", 1.0, (STEPWISE, EACH, ANY)),
-        Claims("how it hears", 1.5, (BEFORE, AFTER)),
-        Claims("how it is compiled", 1.0, (COMPILED, LOSS)),
-        Claims("what it learns", 1.5, (BEATS,)),
+        Claims("what it gives", 1.0, (OUTPUT_PER_FRAME, ONE_LOGIT_PER_CLASS, UNBOUNDED)),
+        Claims("how it hears", 1.5, (EARLIER_FRAMES_MATTER, LATER_FRAMES_MATTER)),
+        Claims("how it is compiled", 1.0, (COMPILED, LOSS_TAKES_LOGITS)),
+        Claims("what it learns", 1.5, (BEATS_FRAMEWISE,)),
     ),
     draw=lambda rng: (int(rng.integers(2**62)),),
     oracle=lambda features, classes: _recogniser(features, classes),
@@ -577,44 +582,48 @@ build_recogniser = ClaimsExercise(
         Mistake(
             "only the last frame gets an output: return_sequences=True is missing",
             lambda *a: _recogniser(*a, sequences=False),
-            (STEPWISE, *REST),
+            (OUTPUT_PER_FRAME, *REST),
         ),
         Mistake(
             "the number of classes is fixed: Dense must have `classes` units",
             lambda features, classes: _recogniser(features, classes, out=11),
-            (EACH, *REST),
+            (ONE_LOGIT_PER_CLASS, *REST),
         ),
         Mistake(
             "a softmax stands on top and the loss takes its outputs for logits: the softmax is applied twice",
             lambda *a: _recogniser(*a, top="softmax"),
-            (ANY, BEATS),
+            (UNBOUNDED, BEATS_FRAMEWISE),
         ),
         Mistake(
             "the model gives probabilities; logits are asked for, and a loss with from_logits=True",
             lambda *a: _recogniser(*a, top="softmax", loss="probabilities"),
-            (ANY, LOSS, BEATS),
+            (UNBOUNDED, LOSS_TAKES_LOGITS, BEATS_FRAMEWISE),
         ),
         Mistake(
             "the loss takes the logits for probabilities: from_logits=True is missing",
             lambda *a: _recogniser(*a, loss="probabilities"),
-            (LOSS, BEATS),
+            (LOSS_TAKES_LOGITS, BEATS_FRAMEWISE),
         ),
         Mistake(
             "there is no recurrent layer: each frame is heard alone",
             lambda *a: _recogniser(*a, middle="none"),
-            (BEFORE, AFTER, BEATS),
+            (EARLIER_FRAMES_MATTER, LATER_FRAMES_MATTER, BEATS_FRAMEWISE),
         ),
         Mistake(
             "it reads forwards only; put the recurrent layer into keras.layers.Bidirectional",
             lambda *a: _recogniser(*a, middle="forwards"),
-            (AFTER, BEATS),
+            (LATER_FRAMES_MATTER, BEATS_FRAMEWISE),
         ),
         Mistake(
             "it reads backwards only, and gives its outputs in that order; keras.layers.Bidirectional reads both ways",
             lambda *a: _recogniser(*a, middle="backwards"),
-            (BEFORE, BEATS),
+            (EARLIER_FRAMES_MATTER, BEATS_FRAMEWISE),
         ),
-        Mistake("the model is not compiled", lambda *a: _recogniser(*a, compiled=False), (COMPILED, LOSS, BEATS)),
+        Mistake(
+            "the model is not compiled",
+            lambda *a: _recogniser(*a, compiled=False),
+            (COMPILED, LOSS_TAKES_LOGITS, BEATS_FRAMEWISE),
+        ),
     ),
     styles=(lambda features, classes: _recogniser(features, classes), _deep, _with_gates),
     hints=(

@@ -10,6 +10,18 @@ import numpy as np
 from autograde_tests.drawing import Rng, numbers
 from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
 from autograde_tests.lesson_01_recurrence import rnn_step_oracle
+from rnn_helpers.checks.claims import (
+    CAUSAL,
+    COMPILED,
+    EARLIER_SYMBOLS_MATTER,
+    LOSS_TAKES_LOGITS,
+    ONE_LOGIT_PER_SYMBOL,
+    OUTPUT_PER_STEP,
+    REVERSES_NEW_SEQUENCES,
+    SOURCE_MATTERS,
+    SOURCE_ORDER_MATTERS,
+    UNBOUNDED,
+)
 
 COPIED = Tolerance(0.0, "whole numbers are copied, not computed")
 COUNTED = Tolerance(1e-12, "one division of whole numbers")
@@ -456,14 +468,16 @@ exact_match = Exercise(
 
 # ------------------------------------------------------------------------------- build_encoder_decoder
 
-STEPWISE, EACH = "every step gives an output", "one number for each symbol"
-ANY = "its outputs may be any number"
-SOURCE, ORDER = "what was read matters", "the order of what was read matters"
-EARLIER = "what was written before matters"
-CAUSAL = "what comes later does not change what was said before"
-COMPILED, LOSS = "it is compiled", "its loss takes logits and whole numbers"
-TURNS = "it turns eight of ten new sequences around, in other symbols"
-REST = (ANY, SOURCE, ORDER, EARLIER, CAUSAL, COMPILED, LOSS, TURNS)
+REST = (
+    UNBOUNDED,
+    SOURCE_MATTERS,
+    SOURCE_ORDER_MATTERS,
+    EARLIER_SYMBOLS_MATTER,
+    CAUSAL,
+    COMPILED,
+    LOSS_TAKES_LOGITS,
+    REVERSES_NEW_SEQUENCES,
+)
 
 
 def _translator(
@@ -511,10 +525,10 @@ def _translator(
 build_encoder_decoder = ClaimsExercise(
     name="build_encoder_decoder",
     challenges=(
-        Claims("what it gives", 1.0, (STEPWISE, EACH, ANY)),
-        Claims("how it reads and writes", 1.5, (SOURCE, ORDER, EARLIER, CAUSAL)),
-        Claims("how it is compiled", 1.0, (COMPILED, LOSS)),
-        Claims("what it learns", 1.5, (TURNS,)),
+        Claims("what it gives", 1.0, (OUTPUT_PER_STEP, ONE_LOGIT_PER_SYMBOL, UNBOUNDED)),
+        Claims("how it reads and writes", 1.5, (SOURCE_MATTERS, SOURCE_ORDER_MATTERS, EARLIER_SYMBOLS_MATTER, CAUSAL)),
+        Claims("how it is compiled", 1.0, (COMPILED, LOSS_TAKES_LOGITS)),
+        Claims("what it learns", 1.5, (REVERSES_NEW_SEQUENCES,)),
     ),
     draw=lambda rng: (int(rng.integers(2**62)),),
     oracle=lambda symbols: _translator(symbols),
@@ -523,50 +537,52 @@ build_encoder_decoder = ClaimsExercise(
         Mistake(
             "the decoder never hears of the source: hand it the encoder's state as initial_state",
             lambda symbols: _translator(symbols, handed=False),
-            (SOURCE, ORDER, TURNS),
+            (SOURCE_MATTERS, SOURCE_ORDER_MATTERS, REVERSES_NEW_SEQUENCES),
         ),
         Mistake(
             "the encoder does not know the order of what it reads: it needs a recurrent layer",
             lambda symbols: _translator(symbols, encoder="average"),
-            (ORDER, TURNS),
+            (SOURCE_ORDER_MATTERS, REVERSES_NEW_SEQUENCES),
         ),
         Mistake(
             "the decoder forgets what it wrote before the last symbol: it needs a recurrent layer",
             lambda symbols: _translator(symbols, decoder="none"),
-            (EARLIER, TURNS),
+            (EARLIER_SYMBOLS_MATTER, REVERSES_NEW_SEQUENCES),
         ),
         Mistake(
             "the decoder reads both ways: it has seen the symbol that it is to guess",
             lambda symbols: _translator(symbols, decoder="both ways"),
-            (CAUSAL, TURNS),
+            (CAUSAL, REVERSES_NEW_SEQUENCES),
         ),
         Mistake(
             "only the last step gives an output: the decoder needs return_sequences=True",
             lambda symbols: _translator(symbols, sequences=False),
-            (STEPWISE, *REST),
+            (OUTPUT_PER_STEP, *REST),
         ),
         Mistake(
             "the number of symbols is fixed: Dense must have `symbols` units",
             lambda symbols: _translator(symbols, out=11),
-            (EACH, *REST),
+            (ONE_LOGIT_PER_SYMBOL, *REST),
         ),
         Mistake(
             "a softmax stands on top and the loss takes its outputs for logits: the softmax is applied twice",
             lambda symbols: _translator(symbols, top="softmax"),
-            (ANY, TURNS),
+            (UNBOUNDED, REVERSES_NEW_SEQUENCES),
         ),
         Mistake(
             "the model gives probabilities; logits are asked for, and a loss with from_logits=True",
             lambda symbols: _translator(symbols, top="softmax", loss="probabilities"),
-            (ANY, LOSS, TURNS),
+            (UNBOUNDED, LOSS_TAKES_LOGITS, REVERSES_NEW_SEQUENCES),
         ),
         Mistake(
             "the loss takes the logits for probabilities: from_logits=True is missing",
             lambda symbols: _translator(symbols, loss="probabilities"),
-            (LOSS, TURNS),
+            (LOSS_TAKES_LOGITS, REVERSES_NEW_SEQUENCES),
         ),
         Mistake(
-            "the model is not compiled", lambda symbols: _translator(symbols, compiled=False), (COMPILED, LOSS, TURNS)
+            "the model is not compiled",
+            lambda symbols: _translator(symbols, compiled=False),
+            (COMPILED, LOSS_TAKES_LOGITS, REVERSES_NEW_SEQUENCES),
         ),
     ),
     styles=(

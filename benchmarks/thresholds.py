@@ -16,8 +16,15 @@ import numpy as np
 
 from autograde_tests import exercises
 from autograde_tests.exercise import ClaimsExercise
-from rnn_helpers.models import classifiers, forecasters, language_models, recognisers, seeing, translators
-from rnn_helpers.observing import observe
+from rnn_helpers.checks.execution import execute
+from rnn_helpers.checks.keras_probes import (
+    classifiers,
+    forecasters,
+    inspection,
+    language_models,
+    recognisers,
+    translators,
+)
 
 SEEDS = 20
 NUMBERS = {  # exercise -> where the number behind its threshold stands in what the judge sees
@@ -39,14 +46,14 @@ def trial(exercise: ClaimsExercise, answer: object, args: tuple) -> tuple[set[st
     """Judge one answer once; return the claims that failed and the number behind the threshold (nan: not reached)."""
     told: list[str] = []
 
-    def say(holds: bool, instead: str) -> str:
+    def failure_text(holds: bool, instead: str) -> str:
         told.append(instead)  # also where the claim holds
-        return seeing.say(holds, instead)
+        return inspection.failure_text(holds, instead)
 
     with ExitStack() as stack:
         for module in (classifiers, forecasters, language_models, recognisers, translators):
-            stack.enter_context(patch.object(module, "say", say))
-        seen = observe(answer, args, exercise.probe).value  # type: ignore[arg-type]
+            stack.enter_context(patch.object(module, "say", failure_text))
+        seen = execute(answer, args, exercise.probe).value  # type: ignore[arg-type]
     claims = [claim for challenge in exercise.challenges for claim in challenge.claims]
     found = re.search(NUMBERS[exercise.name], "\n".join(told))
     values = [float(value) for value in found.groups()] if found else [float("nan")]

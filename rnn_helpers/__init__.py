@@ -1,18 +1,18 @@
-"""What the course's notebooks import: answers, hints, progress, equations, pictures, data and fast cells.
+"""Public interface of the course's notebooks: `check`, `hint`, `progress` and `equations`.
 
-Nothing heavy is imported here. Pictures (`rnn_helpers.plots`), data (`rnn_helpers.data`) and the fast
-cells (`rnn_helpers.cells`) are modules of their own, imported by the lessons that use them.
+Lessons import what else they need by module: figures (`rnn_helpers.plots`), data (`rnn_helpers.data`), fast cells
+(`rnn_helpers.cells`) and others. Nothing here takes long to import.
 """
 
-from rnn_helpers.environment import doubting_the_installation
+from rnn_helpers.environment import recheck_installation_on_error
 
-with doubting_the_installation():
-    from rnn_helpers.checking import CheckFailed, check
-    from rnn_helpers.equations import equations
-    from rnn_helpers.hints import hint
-    from rnn_helpers.progress import progress
-    from rnn_helpers.softening import soften_errors
+with recheck_installation_on_error():
+    from rnn_helpers.checks.check import CheckFailed, check
+    from rnn_helpers.checks.equations import equations
+    from rnn_helpers.checks.friendly_errors import install_friendly_errors
+    from rnn_helpers.checks.hints import hint
+    from rnn_helpers.checks.progress import progress
 
 __all__ = ["CheckFailed", "check", "equations", "hint", "progress"]
 
-soften_errors()
+install_friendly_errors()

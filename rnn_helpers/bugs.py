@@ -1,4 +1,4 @@
-"""Backward passes for the bug hunt of lesson 05: two that are right and five with one bug each.
+"""Backward passes for the bug hunt in lesson 05: two correct ones and five with one bug each.
 
 Each takes (dhs, cache), cache = (xs, h_0, hs, W_xh, W_hh), and returns (dW_xh, dW_hh, db_h). Their names say
 nothing; only a gradient check can tell them apart. (Reading this file would spoil the fun.)

@@ -1,4 +1,4 @@
-"""Show a Report as a compact card: HTML in Jupyter, the same words as text elsewhere."""
+"""Render a Report as a compact card: HTML in Jupyter, the same text elsewhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
-from rnn_helpers.judging import BEFORE, LATER, Report
+from rnn_helpers.checks.evaluator import BEFORE, LATER, Report
 
 WIDTH = 88
 _GREEN, _RED = "var(--jp-success-color1, #1b7837)", "var(--jp-error-color1, #b2182b)"  # JupyterLab's own, both themes

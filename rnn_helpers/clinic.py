@@ -1,4 +1,4 @@
-"""The clinic's patients: one small network, trained on one small task, each time with another fault, and what is seen.
+"""Lesson 14's patients: one small network trained on one small task, each time with another fault, and its symptoms.
 
 The task: symbols go by; at the end, say which was the first. The faults are those that everybody makes.
 """

@@ -1,4 +1,4 @@
-"""Small real data sets that need no network. Each says where it comes from and under which licence."""
+"""Small real data sets, bundled with the course. Each docstring names the source and the licence."""
 
 from __future__ import annotations
 

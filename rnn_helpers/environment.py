@@ -1,4 +1,4 @@
-"""Tell whether this kernel has what the course needs."""
+"""Check that this kernel has the Python version and the packages that the course needs."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-NEEDED = ("numpy", "matplotlib", "ipywidgets", "jupyterlab", "nbgrader", "tensorflow")
-PYTHONS = ((3, 11), (3, 13))
+REQUIRED = ("numpy", "matplotlib", "ipywidgets", "jupyterlab", "nbgrader", "tensorflow")
+PYTHON_RANGE = ((3, 11), (3, 13))
 
 
 def check_environment() -> bool:
     """Print one line for Python and each package, and what to do if one is missing. Return whether all is well."""
     found = sys.version_info[:2]
-    lowest, highest = PYTHONS
+    lowest, highest = PYTHON_RANGE
     well = lowest <= found <= highest
     span = f"{lowest[0]}.{lowest[1]} to {highest[0]}.{highest[1]}"
     print(f"{'Python':<12}{found[0]}.{found[1]}{'' if well else f'   the course needs {span}'}")
-    for package in NEEDED:
-        installed = _version(package)
+    for package in REQUIRED:
+        installed = _installed_version(package)
         well = well and bool(installed)
         print(f"{package:<12}{installed or 'missing'}")
     print(
@@ -32,7 +32,7 @@ def check_environment() -> bool:
 
 
 @contextlib.contextmanager
-def doubting_the_installation() -> Iterator[None]:
+def recheck_installation_on_error() -> Iterator[None]:
     """When what is imported in this block is damaged, let the next `make lab` compare all packages with their files."""
     try:
         yield
@@ -43,7 +43,7 @@ def doubting_the_installation() -> Iterator[None]:
         raise
 
 
-def _version(package: str) -> str:
+def _installed_version(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:

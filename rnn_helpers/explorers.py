@@ -1,4 +1,4 @@
-"""Pictures with sliders (ipywidgets). Where no widget can be shown, a still picture stands in its place."""
+"""Interactive figures with sliders (ipywidgets); where widgets are unavailable, a static figure is shown instead."""
 
 from __future__ import annotations
 

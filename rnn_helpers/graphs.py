@@ -1,4 +1,4 @@
-"""The unrolled graph: one box for each copy of the cell, drawn from the states that the student's code computed."""
+"""Draw the unrolled computation graph: one box per time step, with the states that the student's code computed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keep TensorFlow and Keras as the course was tested, whatever this machine has set for other programs.
+"""Run TensorFlow and Keras with the settings the course was tested with, whatever this machine sets for other programs.
 
 Both read dozens of variables, and Keras a file in the home folder. Some say what the hardware is like and stay. The
 others choose another backend or another precision, shorten training, wait for a cluster, or stop a kernel at a flag

@@ -1,4 +1,4 @@
-"""Tables of n letters: the oldest language model, and a fair rival for a small recurrent network."""
+"""Perplexity of a smoothed n-gram model: the classic language model, and a fair baseline for a small RNN."""
 
 from __future__ import annotations
 

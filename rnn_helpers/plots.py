@@ -1,4 +1,4 @@
-"""The course's pictures: one style, safe for colour-blind eyes, and words for those who cannot see them.
+"""The course's figures: one style, readable with colour blindness, and text alternatives for screen readers.
 
 Each helper draws on an `ax` (its own when none is given) and returns it; `show(ax, alt)` puts the figure into the
 notebook with its alternative text.

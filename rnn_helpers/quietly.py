@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
-from rnn_helpers.environment import doubting_the_installation
+from rnn_helpers.environment import recheck_installation_on_error
 from rnn_helpers.keras_settings import apply_settings, drop_settings, without_settings_file
 
 STDERR = 2  # the file descriptor that C++ writes to
@@ -47,7 +47,7 @@ def _quiet_descriptor() -> Iterator[None]:
 
 drop_settings(os.environ)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-with doubting_the_installation(), _quiet_descriptor(), without_settings_file(os.environ):
+with recheck_installation_on_error(), _quiet_descriptor(), without_settings_file(os.environ):
     import keras  # noqa: E402
     import tensorflow  # noqa: E402
 

@@ -1,4 +1,4 @@
-"""Spoken digits: their sounds, what a network hears of them, and strings of digits with the digit of every frame.
+"""Spoken digits: recordings, spectral features, and sequences of digits with a label for each frame.
 
 The sounds were made with espeak-ng by tools/spoken_digits.py; rnn_helpers/sounds/README.md is their data card.
 """

@@ -112,7 +112,7 @@ def hostile_notebook() -> nbformat.NotebookNode:
 def honest_notebook() -> nbformat.NotebookNode:
     """Return a graded notebook as this course makes them: prose, formulas, cards, a plot, a table, an error."""
     from rnn_helpers.cards import Card
-    from rnn_helpers.judging import Problem, Report
+    from rnn_helpers.checks.evaluator import Problem, Report
 
     problem = Problem("shape", "`step` returns shape (3,); expected (3, 2).")
     report = Report("rnn_step", {"shapes": True, "values": False}, {"values": problem})

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from rnn_helpers.fixtures import decode_task, encode, find
-from rnn_helpers.judging import Case, Task
-from rnn_helpers.observing import reaching
+from rnn_helpers.checks.evaluator import Case, Task
+from rnn_helpers.checks.execution import function_arguments
+from rnn_helpers.checks.fixtures import decode_task, encode, find
 
 Match = Callable[[tuple, list[tuple]], int | None]  # arguments, known arguments -> the number of the one to take
 
@@ -39,7 +39,7 @@ def lookup(probe: str, cases: list[Case], match: Match, default: Any) -> Any:
         return _lookup_network(cases, match)
     if probe == "into_layer":
         return _lookup_layer(cases, match)
-    known = [reaching(probe, case.args) for case in cases]
+    known = [function_arguments(probe, case.args) for case in cases]
 
     def answer(*args: Any, **_: Any) -> Any:
         number = match(args, known)
@@ -139,7 +139,7 @@ def trivial_answers(task: Task) -> Iterator[tuple[str, Any]]:
     wrapped = _ForAnyKey if task.probe == "part" else (lambda value: value)
     for constant in (0, 1.0, -1, 0.5, True, False, "", [], {}, np.zeros(0), np.inf):
         yield f"always {constant!r}", lambda *_, value=constant: wrapped(value)
-    for position in range(len(reaching(task.probe, task.cases[0].args))):
+    for position in range(len(function_arguments(task.probe, task.cases[0].args))):
         for what, make in FROM_ARGUMENT.items():
             yield f"{what} argument {position + 1}", lambda *args, i=position, make=make: wrapped(make(args[i]))
 

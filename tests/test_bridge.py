@@ -71,7 +71,7 @@ def settings() -> list[tuple[str, ...]]:
 @pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid"])
 def test_lesson_08_gives_what_keras_gives_whatever_the_switches(activation: str, dtype: str, tolerance: float) -> None:
     """The same tolerances as above; ReLU states are kept near 1 by smaller weights."""
-    from rnn_helpers.models.seeing import as_numpy
+    from rnn_helpers.checks.keras_probes.inspection import as_numpy
     from rnn_helpers.quietly import keras
 
     lesson = definitions("solutions", "08_keras")

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnn_helpers import CheckFailed, check, fixtures, hint, hints, progress
-from rnn_helpers.comparing import find_problem
-from rnn_helpers.progress import progress_file, states
+from rnn_helpers import CheckFailed, check, hint, progress
+from rnn_helpers.checks import fixtures, hints
+from rnn_helpers.checks.comparison import find_problem
+from rnn_helpers.checks.progress import progress_file, read_states
 
 HS = np.arange(6.0).reshape(2, 3)
 
@@ -21,7 +22,7 @@ HS = np.arange(6.0).reshape(2, 3)
 def _own_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RNN_COURSE_PROGRESS", str(tmp_path / "progress.txt"))
     monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
-    hints._given.clear()
+    hints._hints_shown.clear()
 
 
 def right_step(x_t, h_prev, W_xh, W_hh, b_h, activation=np.tanh):
@@ -277,7 +278,7 @@ def test_hints_come_one_after_the_other_then_all(capsys) -> None:
 def test_progress_is_kept_and_shown(capsys) -> None:
     with pytest.raises(CheckFailed):
         check(without_bias, "rnn_step")
-    assert states(progress_file())["01_recurrence", "rnn_step"] == (3, 7)
+    assert read_states(progress_file())["01_recurrence", "rnn_step"] == (3, 7)
     check(right_step, "rnn_step")
     check(right_step, "rnn_step")
     assert len(progress_file().read_text().splitlines()) == 2  # one for each change
@@ -291,7 +292,7 @@ def test_progress_once_earned_stays() -> None:
     check(right_step, "rnn_step")
     with pytest.raises(CheckFailed):
         check(without_bias, "rnn_step")
-    assert states(progress_file())["01_recurrence", "rnn_step"] == (7, 7)
+    assert read_states(progress_file())["01_recurrence", "rnn_step"] == (7, 7)
 
 
 def test_a_damaged_progress_file_is_read_as_far_as_it_goes() -> None:
@@ -299,9 +300,9 @@ def test_a_damaged_progress_file_is_read_as_far_as_it_goes() -> None:
         check(without_bias, "rnn_step")
     with progress_file().open("ab") as file:
         file.write(b"\xff\xfe nonsense\n2026-01-01 10:00 01_recurrence readout 4 of")
-    assert states(progress_file()) == {("01_recurrence", "rnn_step"): (3, 7)}
+    assert read_states(progress_file()) == {("01_recurrence", "rnn_step"): (3, 7)}
     check(right_step, "rnn_step")
-    assert states(progress_file()) == {("01_recurrence", "rnn_step"): (7, 7)}
+    assert read_states(progress_file()) == {("01_recurrence", "rnn_step"): (7, 7)}
 
 
 def test_progress_that_cannot_be_written_does_not_spoil_the_answer(monkeypatch, tmp_path: Path, capsys) -> None:
@@ -315,7 +316,7 @@ def test_progress_that_cannot_be_written_does_not_spoil_the_answer(monkeypatch, 
 
 def test_two_notebooks_may_write_progress_at_once(tmp_path: Path) -> None:
     code = (
-        "from rnn_helpers.judging import Report\nfrom rnn_helpers.progress import record\nimport sys\n"
+        "from rnn_helpers.checks.evaluator import Report\nfrom rnn_helpers.checks.progress import record\nimport sys\n"
         "for i in range(200):\n"
         "    record('01_recurrence', sys.argv[1], Report('x', right={str(k): k < i // 20 for k in range(9)}))\n"
     )
@@ -324,7 +325,7 @@ def test_two_notebooks_may_write_progress_at_once(tmp_path: Path) -> None:
     lines = progress_file().read_text().splitlines()
     assert [line for line in lines if not line.endswith(" of 9")] == []
     assert len(lines) == 2 * 10  # each notebook's ten steps from 0 of 9 to 9 of 9
-    assert set(states(progress_file()).values()) == {(9, 9)}
+    assert set(read_states(progress_file()).values()) == {(9, 9)}
 
 
 def test_importing_the_helpers_imports_nothing_heavy() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from autograde_tests.exercise import Exercise
-from rnn_helpers.judging import judge
+from rnn_helpers.checks.evaluator import judge
 
 TEXT = (Path(__file__).resolve().parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
 

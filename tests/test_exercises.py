@@ -20,11 +20,11 @@ from autograde_tests import exercises, find, grade
 from autograde_tests.exercise import ClaimsExercise, Mistake, shown
 from autograde_tests.grading import SALT, report_on
 from autograde_tests.registry import AnyExercise
-from rnn_helpers.comparing import find_problem, same_output
-from rnn_helpers.fixtures import decode_task
-from rnn_helpers.fixtures import find as find_fixture
-from rnn_helpers.judging import Task, judge
-from rnn_helpers.models import MODEL_PROBES
+from rnn_helpers.checks.comparison import find_problem, same_output
+from rnn_helpers.checks.evaluator import Task, judge
+from rnn_helpers.checks.fixtures import decode_task
+from rnn_helpers.checks.fixtures import find as find_fixture
+from rnn_helpers.checks.keras_probes import MODEL_PROBES
 
 SEEDS = 50
 SEEDS_OF_KERAS = 2  # building a layer or a model takes a hundred times as long as a NumPy step

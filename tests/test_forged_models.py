@@ -1,7 +1,7 @@
 """A model that says something of itself which its weights and outputs do not bear out earns nothing for it.
 
-Each answer here is what somebody might write who has read the probes in rnn_helpers/models, and does not want to build
-or to train what is asked for.
+Each answer here is what somebody might write who has read the probes in rnn_helpers/checks/keras_probes, and does not
+want to build or to train what is asked for.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import pytest
 
 from autograde_tests.grading import SALT, report_on
 from rnn_helpers import speech
-from rnn_helpers.judging import Report
-from rnn_helpers.models import forecasters, language_models
-from rnn_helpers.models.recognisers import TRIED_ON
+from rnn_helpers.checks.evaluator import Report
+from rnn_helpers.checks.keras_probes import forecasters, language_models
+from rnn_helpers.checks.keras_probes.recognisers import TEST_UTTERANCES
 from rnn_helpers.quietly import keras
 
 layers = keras.layers
@@ -343,8 +343,8 @@ def test_a_language_model_that_does_not_learn_earns_nothing_for_learning(answer)
 
 
 def test_the_character_to_be_guessed_stands_in_no_context() -> None:
-    size = language_models.QUESTIONS * (language_models.CONTEXT + language_models.GAP)
-    contexts, following = language_models.questions(np.arange(size))
+    size = language_models.CONTEXTS * (language_models.CONTEXT + language_models.GAP)
+    contexts, following = language_models.held_out_contexts(np.arange(size))
     assert not set(following.tolist()) & set(contexts.ravel().tolist())
 
 
@@ -370,8 +370,8 @@ def draws_the_sounds_again(features, classes):
     """Draw utterances with the seed that was set, and answer with their labels."""
 
     def ask(xs, logits):
-        for seed in SEEDS if len(logits) == TRIED_ON else []:
-            same, _, labels = speech.batch(speech.utterances(TRIED_ON, speech.UNHEARD, seed + 1))
+        for seed in SEEDS if len(logits) == TEST_UTTERANCES else []:
+            same, _, labels = speech.batch(speech.utterances(TEST_UTTERANCES, speech.UNHEARD, seed + 1))
             if same.shape == np.shape(xs) and np.allclose(same, xs, atol=1e-4):
                 logits = 30.0 * np.eye(classes)[labels]
         return logits

@@ -13,8 +13,8 @@ from lesson_code import ROOT, notebook
 from autograde_tests import exercises, find
 from autograde_tests.exercise import FROM_SCRATCH
 from autograde_tests.grading import SALT, report_on
-from rnn_helpers.judging import judge
-from rnn_helpers.models import MODEL_PROBES
+from rnn_helpers.checks.evaluator import judge
+from rnn_helpers.checks.keras_probes import MODEL_PROBES
 
 TAG = "from-scratch"  # of a test cell: nbjudge runs it against a kernel in which FROM_SCRATCH cannot be imported
 TAGGED = {
@@ -93,7 +93,8 @@ def test_what_lessons_import_needs_no_cells() -> None:
     code = (
         "import sys\nsys.modules['rnn_helpers.cells'] = sys.modules['keras'] = None\n"
         "import rnn_helpers\nfrom rnn_helpers import bugs, cards, clinic, data, environment, explorers, graphs\n"
-        "from rnn_helpers import models, ngrams, plots, properties, speech\nprint(len(clinic.ward()))"
+        "from rnn_helpers import ngrams, plots, speech\n"
+        "from rnn_helpers.checks import keras_probes, properties\nprint(len(clinic.ward()))"
     )
     assert in_new_process(code) == "20"
 

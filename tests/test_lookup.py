@@ -12,10 +12,10 @@ from autograde_tests import exercises
 from autograde_tests.exercise import ClaimsExercise, Exercise
 from autograde_tests.grading import DRAWS, SALT, grade
 from autograde_tests.registry import AnyExercise
-from rnn_helpers.comparing import same_output
-from rnn_helpers.judging import judge
-from rnn_helpers.models import MODEL_PROBES
-from rnn_helpers.properties import PROPERTIES
+from rnn_helpers.checks.comparison import same_output
+from rnn_helpers.checks.evaluator import judge
+from rnn_helpers.checks.keras_probes import MODEL_PROBES
+from rnn_helpers.checks.properties import PROPERTIES
 
 ALL = [
     pytest.param(exercise, id=exercise.name, marks=[pytest.mark.slow] if exercise.name == "diagnose" else [])

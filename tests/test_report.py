@@ -29,7 +29,7 @@ from nbjudge.report import exports, formatting, item_analysis, mistakes, plots, 
 from nbjudge.report.model import Answer, Classroom, Event, Exercise, Finding, Result, Student
 from nbjudge.report.page import page
 from rnn_helpers.cards import Card
-from rnn_helpers.judging import Problem, Report
+from rnn_helpers.checks.evaluator import Problem, Report
 
 # nbgrader's own add_submission; it says so whenever a student is new.
 pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")

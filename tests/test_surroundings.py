@@ -12,7 +12,7 @@ from nbjudge import globbing
 from nbjudge.environment import TEMPORARY_HOME, provide_home
 from nbjudge.judge.process import _judges_environment
 from rnn_helpers import environment
-from rnn_helpers.progress import progress, record
+from rnn_helpers.checks.progress import progress, record
 from tools import lab, surroundings
 
 
@@ -136,10 +136,10 @@ def test_an_import_that_fails_makes_the_next_set_up_look_at_everything(tmp_path:
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     for name in ("installed", "installed-dev", "pyvenv.cfg"):
         (tmp_path / name).touch()
-    with environment.doubting_the_installation():
+    with environment.recheck_installation_on_error():
         pass
     assert len(os.listdir(tmp_path)) == 3
-    with pytest.raises(ImportError), environment.doubting_the_installation():
+    with pytest.raises(ImportError), environment.recheck_installation_on_error():
         raise ImportError("cut off")
     assert os.listdir(tmp_path) == ["pyvenv.cfg"]
 

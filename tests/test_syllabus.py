@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from rnn_helpers import equations, fixtures, progress, syllabus
-from rnn_helpers.equations import PAGE
+from rnn_helpers import equations, progress
+from rnn_helpers.checks import fixtures, syllabus
+from rnn_helpers.checks.equations import PAGE
 from tools.rules import syllabus_is_one
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,8 +22,8 @@ def test_readme_and_masters_that_say_something_else_are_named(tmp_path):
     first, *others = syllabus_is_one(tmp_path)
     assert "README.md: has not the row '| 00 start here |" in first
     assert others == [
-        "source/03_loss.py: names another time than rnn_helpers/syllabus.py. Change either.",
-        "rnn_helpers/syllabus.py: has no '99_more'. Add what it builds and its minutes.",
+        "source/03_loss.py: names another time than rnn_helpers/checks/syllabus.py. Change either.",
+        "rnn_helpers/checks/syllabus.py: has no '99_more'. Add what it builds and its minutes.",
     ]
 
 

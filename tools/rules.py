@@ -8,7 +8,7 @@ from textwrap import dedent
 import nbformat
 from nbformat import NotebookNode
 
-from rnn_helpers import syllabus
+from rnn_helpers.checks import syllabus
 
 POINTS = {"00_start_here": 2}  # every other lesson: 20
 POINTS_OF_A_LESSON = 20
@@ -45,13 +45,13 @@ def syllabus_is_one(root: Path) -> Iterator[str]:
     readme = (root / "README.md").read_text(encoding="utf-8").splitlines()
     for row in syllabus.table():
         if row not in readme:
-            yield f"README.md: has not the row {row!r} of rnn_helpers/syllabus.py. Change either."
+            yield f"README.md: has not the row {row!r} of rnn_helpers/checks/syllabus.py. Change either."
     for master in sorted((root / "source").glob("*.py")):
         text = master.read_text(encoding="utf-8")
         if master.stem not in syllabus.LESSONS:
-            yield f"rnn_helpers/syllabus.py: has no {master.stem!r}. Add what it builds and its minutes."
+            yield f"rnn_helpers/checks/syllabus.py: has no {master.stem!r}. Add what it builds and its minutes."
         elif f"**Time** about {syllabus.LESSONS[master.stem].minutes} minutes" not in text.replace("\n# ", " "):
-            yield f"source/{master.name}: names another time than rnn_helpers/syllabus.py. Change either."
+            yield f"source/{master.name}: names another time than rnn_helpers/checks/syllabus.py. Change either."
 
 
 def no_outputs(root: Path) -> Iterator[str]:

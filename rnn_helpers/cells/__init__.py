@@ -1,4 +1,4 @@
-"""Recurrent cells that run over whole sequences and backpropagate through time, fast, in NumPy alone.
+"""Fast recurrent cells in NumPy that run over whole sequences and backpropagate through time.
 
 simple   h_t = f(x_t W_xh + h_{t-1} W_hh + b_h); its names are those of this package: `cells.forward`, `cells.backward`
 lstm     a memory behind three gates: `cells.lstm.forward`, `cells.lstm.backward`

@@ -19,71 +19,58 @@ stacked, so that z and r are one product, and the two parts of n are products wi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from rnn_helpers.cells.arguments import fitting, gated, require_current, shaped, start
+from rnn_helpers.cells.validation import (
+    as_matching_array,
+    gated_arguments,
+    initial_state,
+    require_current_cache,
+    resolve_workspace,
+)
+from rnn_helpers.cells.workspace import GatedWorkspace, Gradients
 
 if TYPE_CHECKING:
-    from numpy.typing import DTypeLike, NDArray
+    from numpy.typing import DTypeLike
 
-    Array = NDArray[Any]
+    from rnn_helpers.cells.workspace import Array
 
 GATES = 3
 
 
-class Gradients(NamedTuple):
-    """Hold dL/d(argument) for every argument of `forward`, each in the shape of its argument."""
+class Workspace(GatedWorkspace):
+    """Own the arrays of a GRU. Gradients are always the caller's own.
 
-    dxs: Array
-    dh_0: Array
-    dW_xh: Array
-    dW_hh: Array
-    db_h: Array
-
-
-class Workspace:
-    """Own the arrays of one problem size, so that a training loop allocates nothing.
-
-    Pass it to `forward`; `backward` finds it in the cache. `hs` (read-only) is then a view of these arrays and stays
-    valid until the next `forward`; gradients are always the caller's own.
+    `BaseWorkspace` says how to use it and how long the states stay valid.
     """
 
     def __init__(self, batch: int, steps: int, features: int, units: int, dtype: DTypeLike) -> None:
-        self.sizes = (batch, steps, features, units)
-        self.dtype = np.dtype(dtype)
-        self.passes = 0  # lets `backward` notice a cache that a later `forward` has overwritten
+        super().__init__(batch, steps, features, units, dtype)
         columns = units + 1 + features
-
-        def empty(*shape: int) -> Array:
-            return np.empty(shape, self.dtype)
-
-        self.stacked = empty(steps + 1, columns, batch)  # h_{t-1}, 1, x_t
-        self.stacked[:, units] = 1
-        self.halved = empty(2 * units, columns)  # z and r, for sigmoid(a) = (1 + tanh(a / 2)) / 2
-        self.gates_T = empty(columns, 2 * units)  # z and r
-        self.n_of_h, self.n_of_x = empty(units, units + 1), empty(units, 1 + features)
-        self.n_of_h_T, self.n_of_x_T = empty(units + 1, units), empty(1 + features, units)
-        self.gates = empty(steps, 2 * units, batch)
-        self.candidates = empty(steps, units, batch)  # n_t
-        self.recalled = empty(steps, units + 1, batch)  # h's part of n_t; without reset_after: what r lets through, 1
+        self.stacked[:, units] = 1  # between h_{t-1} and x_t
+        self.halved = self.empty(2 * units, columns)  # z and r, for sigmoid(a) = (1 + tanh(a / 2)) / 2
+        self.gates_T = self.empty(columns, 2 * units)  # z and r
+        self.n_of_h, self.n_of_x = self.empty(units, units + 1), self.empty(units, 1 + features)
+        self.n_of_h_T, self.n_of_x_T = self.empty(units + 1, units), self.empty(1 + features, units)
+        self.gates = self.empty(steps, 2 * units, batch)
+        self.candidates = self.empty(steps, units, batch)  # n_t
+        # h's part of n_t; without reset_after, what r lets through, and a 1.
+        self.recalled = self.empty(steps, units + 1, batch)
         self.recalled[:, -1] = 1
-        self.das = empty(steps, 4 * units, batch)  # z, r, h's part of n, x's part of n
-        # Without a step, nothing writes its first row: then dL/dh_0 is zero.
-        self.dstacked, self.dpart_of_h = np.zeros((max(steps, 1), columns, batch), self.dtype), empty(units + 1, batch)
-        self.dpart_of_x = empty(1 + features, batch)
-        self.dhs, self.dh = empty(steps, units, batch), empty(units, batch)
-        self.slopes, self.part = empty(2 * units, batch), empty(units, batch)
+        self.das = self.empty(steps, 4 * units, batch)  # z, r, h's part of n, x's part of n
+        self.dpart_of_h, self.dpart_of_x = self.empty(units + 1, batch), self.empty(1 + features, batch)
+        self.slopes = self.empty(2 * units, batch)
 
         # One column per step and sequence: what the products over all steps see.
-        self.all_das = empty(4 * units, steps, batch)
-        self.all_stacked, self.all_recalled = empty(columns, steps, batch), empty(units + 1, steps, batch)
-        self.dgates = empty(2 * units, columns)
-        self.dn_of_h, self.dn_of_x = empty(units, units + 1), empty(units, 1 + features)
+        self.all_das = self.empty(4 * units, steps, batch)
+        self.all_recalled = self.empty(units + 1, steps, batch)
+        self.dgates = self.empty(2 * units, columns)
+        self.dn_of_h, self.dn_of_x = self.empty(units, units + 1), self.empty(units, 1 + features)
 
         # Making a view costs as much as a small product, so the views of each step are made once.
-        h = self.stacked[:, :units]
+        h = self.hs
         z, r = self.gates[:, :units], self.gates[:, units:]
         recalled = self.recalled[:, :units]
         self.forward_steps = list(
@@ -97,9 +84,6 @@ class Workspace:
             zip(self.dhs, self.gates, z, r, recalled, self.candidates, h[:-1], da_zr, da_z, da_r, da_h, da_x,
                 dstacked, dstacked[:, :units], dstacked[:, : units + 1], dstacked[:, units:], strict=True)
         )[::-1]  # fmt: skip
-
-        self.hs_out = h[1:].transpose(2, 0, 1)
-        self.hs_out.flags.writeable = False  # `backward` still needs them
 
 
 class Cache(NamedTuple):
@@ -133,14 +117,14 @@ def forward(
     Raises ValueError when shapes or workspace do not fit; TypeError when a dtype does not.
     Source: Cho and others (2014), Learning phrase representations using RNN encoder-decoder.
     """
-    xs, W_xh, W_hh, b_h = gated(xs, W_xh, W_hh, b_h, GATES, biases=(2,) if reset_after else ())
+    xs, W_xh, W_hh, b_h = gated_arguments(xs, W_xh, W_hh, b_h, GATES, biases=(2,) if reset_after else ())
     units = len(W_hh)
-    h_0 = start("h_0", h_0, xs, units)
-    ws = fitting(workspace, Workspace, (*xs.shape, units), xs.dtype)
+    h_0 = initial_state("h_0", h_0, xs, units)
+    ws = resolve_workspace(workspace, Workspace, (*xs.shape, units), xs.dtype)
     ws.passes += 1
     ws.stacked[:-1, units + 1 :] = xs.transpose(1, 2, 0)
     ws.stacked[0, :units] = h_0.T
-    _lay_out(ws, W_xh, W_hh, b_h, reset_after)
+    _stack_weights(ws, W_xh, W_hh, b_h, reset_after)
 
     part = ws.part
     for stacked, with_h, with_x, gates, z, r, recall, recalled, n, h_before, h in ws.forward_steps:
@@ -176,8 +160,8 @@ def backward(dhs: Array, cache: Cache) -> Gradients:
     Raises ValueError when dhs does not fit hs or the cache is out of date; TypeError when its dtype does not.
     """
     ws, reset_after = cache.workspace, cache.reset_after
-    require_current(cache.number, ws.passes)
-    ws.dhs[:] = shaped("dhs", dhs, ws.hs_out.shape, "hs", ws.hs_out).transpose(1, 2, 0)
+    require_current_cache(cache.number, ws.passes)
+    ws.dhs[:] = as_matching_array("dhs", dhs, ws.hs_out.shape, "hs", ws.hs_out).transpose(1, 2, 0)
     slopes, part, dh, dpart_of_h, dpart_of_x = ws.slopes, ws.part, ws.dh, ws.dpart_of_h, ws.dpart_of_x
     dh_later: Array | float = 0.0
     for (
@@ -226,7 +210,7 @@ def backward(dhs: Array, cache: Cache) -> Gradients:
     return _gradients(ws, reset_after)
 
 
-def _lay_out(ws: Workspace, W_xh: Array, W_hh: Array, b_h: Array, reset_after: bool) -> None:
+def _stack_weights(ws: Workspace, W_xh: Array, W_hh: Array, b_h: Array, reset_after: bool) -> None:
     """Stack the weights as the steps need them: those of h, a bias, those of x."""
     units = len(W_hh)
     of_gates, of_n = slice(0, 2 * units), slice(2 * units, None)

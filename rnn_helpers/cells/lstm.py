@@ -18,16 +18,23 @@ sigmoid(a) = (1 + tanh(a / 2)) / 2: with those weights halved, one tanh serves a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from rnn_helpers.cells.arguments import fitting, gated, require_current, shaped, start
+from rnn_helpers.cells.validation import (
+    as_matching_array,
+    gated_arguments,
+    initial_state,
+    require_current_cache,
+    resolve_workspace,
+)
+from rnn_helpers.cells.workspace import GatedWorkspace
 
 if TYPE_CHECKING:
-    from numpy.typing import DTypeLike, NDArray
+    from numpy.typing import DTypeLike
 
-    Array = NDArray[Any]
+    from rnn_helpers.cells.workspace import Array
 
 GATES = 4
 INSIDE = (0, 1, 3, 2)  # the order i, f, o, g: the sigmoid gates first; it is its own inverse
@@ -44,48 +51,35 @@ class Gradients(NamedTuple):
     db_h: Array
 
 
-class Workspace:
-    """Own the arrays of one problem size, so that a training loop allocates nothing.
+class Workspace(GatedWorkspace):
+    """Own the arrays of an LSTM. Gradients are views of them, too, valid until the next `backward`.
 
-    Pass it to `forward`; `backward` finds it in the cache. What the two return are then views of these arrays: `hs`
-    and `cs` (read-only) stay valid until the next `forward`, the gradients until the next `backward`.
+    `BaseWorkspace` says how to use it and how long the states stay valid.
     """
 
     def __init__(self, batch: int, steps: int, features: int, units: int, dtype: DTypeLike) -> None:
-        self.sizes = (batch, steps, features, units)
-        self.dtype = np.dtype(dtype)
-        self.passes = 0  # lets `backward` notice a cache that a later `forward` has overwritten
+        super().__init__(batch, steps, features, units, dtype)
         rows, columns = GATES * units, units + features + 1
 
-        def empty(*shape: int) -> Array:
-            return np.empty(shape, self.dtype)
-
-        self.halved = empty(rows, columns)
-        self.weights_T = empty(columns, rows)
-        self.stacked = empty(steps + 1, columns, batch)  # h_{t-1}, x_t, 1
-        self.stacked[:, -1] = 1
-        self.memories = empty(steps + 1, units, batch)  # begins with c_0
-        self.seen = empty(steps, units, batch)  # tanh(c_t)
-        self.gates = empty(steps, rows, batch)
-        self.das = empty(steps, rows, batch)
-        # Without a step, nothing writes its first row: then dL/dh_0 is zero.
-        self.dstacked = np.zeros((max(steps, 1), columns, batch), self.dtype)
-        self.dhs = empty(steps, units, batch)
-        self.slopes, self.part = empty(rows, batch), empty(units, batch)
-        self.dh, self.dc = empty(units, batch), empty(units, batch)
+        self.halved = self.empty(rows, columns)
+        self.weights_T = self.empty(columns, rows)
+        self.stacked[:, -1] = 1  # below h_{t-1} and x_t
+        self.memories = self.empty(steps + 1, units, batch)  # begins with c_0
+        self.seen = self.empty(steps, units, batch)  # tanh(c_t)
+        self.gates = self.empty(steps, rows, batch)
+        self.das = self.empty(steps, rows, batch)
+        self.slopes, self.dc = self.empty(rows, batch), self.empty(units, batch)
 
         # One column per step and sequence: what the product over all steps sees.
-        self.all_das = empty(rows, steps, batch)
-        self.all_stacked = empty(columns, steps, batch)
-        self.dweights = empty(rows, columns)
+        self.all_das = self.empty(rows, steps, batch)
+        self.dweights = self.empty(rows, columns)
 
         # Making a view costs as much as a small product, so the views of each step are made once.
-        h = self.stacked[:, :units]
         sigmoids = self.gates[:, : 3 * units]
         i, f, o, g = (self.gates[:, gate * units : (gate + 1) * units] for gate in range(GATES))
         c_before, c = self.memories[:-1], self.memories[1:]
         self.forward_steps = list(
-            zip(self.stacked[:-1], self.gates, sigmoids, i, f, o, g, c_before, c, self.seen, h[1:], strict=True)
+            zip(self.stacked[:-1], self.gates, sigmoids, i, f, o, g, c_before, c, self.seen, self.hs[1:], strict=True)
         )
         da_i, da_f, da_o, da_g = (self.das[:, gate * units : (gate + 1) * units] for gate in range(GATES))
         dstacked = self.dstacked[:steps]
@@ -94,15 +88,15 @@ class Workspace:
                 self.das, da_i, da_f, da_o, da_g, dstacked, dstacked[:, :units], strict=True)
         )[::-1]  # fmt: skip
 
-        self.hs_out, self.cs_out = h[1:].transpose(2, 0, 1), c.transpose(2, 0, 1)
-        self.hs_out.flags.writeable = self.cs_out.flags.writeable = False  # `backward` still needs them
+        self.cs_out = c.transpose(2, 0, 1)
+        self.cs_out.flags.writeable = False  # `backward` still needs them
         self.gradients = Gradients(
             dxs=dstacked[:, units:-1].transpose(2, 0, 1),
             dh_0=self.dstacked[0, :units].T,
             dc_0=self.dc.T,
-            dW_xh=empty(features, rows),
-            dW_hh=empty(units, rows),
-            db_h=empty(rows),
+            dW_xh=self.empty(features, rows),
+            dW_hh=self.empty(units, rows),
+            db_h=self.empty(rows),
         )
 
 
@@ -135,10 +129,10 @@ def forward(
     Raises ValueError when shapes or workspace do not fit; TypeError when a dtype does not.
     Source: Hochreiter and Schmidhuber (1997), with the forget gate of Gers, Schmidhuber and Cummins (2000).
     """
-    xs, W_xh, W_hh, b_h = gated(xs, W_xh, W_hh, b_h, GATES)
+    xs, W_xh, W_hh, b_h = gated_arguments(xs, W_xh, W_hh, b_h, GATES)
     units = len(W_hh)
-    h_0, c_0 = start("h_0", h_0, xs, units), start("c_0", c_0, xs, units)
-    ws = fitting(workspace, Workspace, (*xs.shape, units), xs.dtype)
+    h_0, c_0 = initial_state("h_0", h_0, xs, units), initial_state("c_0", c_0, xs, units)
+    ws = resolve_workspace(workspace, Workspace, (*xs.shape, units), xs.dtype)
     ws.passes += 1
     ws.stacked[:-1, units:-1] = xs.transpose(1, 2, 0)
     ws.stacked[0, :units] = h_0.T
@@ -180,9 +174,9 @@ def backward(dhs: Array, cache: Cache) -> Gradients:
     Raises ValueError when dhs does not fit hs or the cache is out of date; TypeError when its dtype does not.
     """
     ws = cache.workspace
-    require_current(cache.number, ws.passes)
+    require_current_cache(cache.number, ws.passes)
     batch, steps, features, units = ws.sizes
-    ws.dhs[:] = shaped("dhs", dhs, ws.hs_out.shape, "hs", ws.hs_out).transpose(1, 2, 0)
+    ws.dhs[:] = as_matching_array("dhs", dhs, ws.hs_out.shape, "hs", ws.hs_out).transpose(1, 2, 0)
     slopes, part, dh, dc = ws.slopes, ws.part, ws.dh, ws.dc
     sigmoid_slopes, tanh_slopes = slopes[: 3 * units], slopes[3 * units :]
     dc[:] = 0

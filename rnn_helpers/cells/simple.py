@@ -24,12 +24,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rnn_helpers.cells.arguments import fitting, numbers, require_current, sequences, shaped, start
+from rnn_helpers.cells.validation import (
+    as_matching_array,
+    as_real_array,
+    as_sequences,
+    initial_state,
+    require_current_cache,
+    resolve_workspace,
+)
+from rnn_helpers.cells.workspace import BaseWorkspace, Gradients
 
 if TYPE_CHECKING:
-    from numpy.typing import DTypeLike, NDArray
+    from numpy.typing import DTypeLike
 
-    Array = NDArray[Any]
+    from rnn_helpers.cells.workspace import Array
 
 
 class Activation(NamedTuple):
@@ -72,44 +80,30 @@ ACTIVATIONS = {
 }
 
 
-class Gradients(NamedTuple):
-    """Hold dL/d(argument) for every argument of `forward`, each in the shape of its argument."""
+class Workspace(BaseWorkspace):
+    """Own the arrays of a simple RNN. Gradients are views of them, too, valid until the next `backward`.
 
-    dxs: Array
-    dh_0: Array
-    dW_xh: Array
-    dW_hh: Array
-    db_h: Array
-
-
-class Workspace:
-    """Own the arrays of one problem size, so that a training loop allocates nothing.
-
-    Pass it to `forward`; `backward` finds it in the cache. What the two return are then views of these arrays:
-    `hs` (read-only) stays valid until the next `forward`, the gradients until the next `backward`, with the
-    same workspace. Copy what has to live longer.
+    `BaseWorkspace` says how to use it and how long the states stay valid.
     """
 
     def __init__(self, batch: int, steps: int, features: int, units: int, dtype: DTypeLike) -> None:
-        self.sizes = (batch, steps, features, units)
-        self.dtype = np.dtype(dtype)
-        self.passes = 0  # lets `backward` notice a cache that a later `forward` has overwritten
+        super().__init__(batch, steps, features, units, dtype)
         rows = steps * batch
 
-        self.xs = np.empty((steps, batch, features), self.dtype)
-        self.hs = np.empty((steps + 1, batch, units), self.dtype)  # begins with h_0
-        self.das = np.empty((steps, batch, units), self.dtype)  # first a_t without memory, later dL/da_t
-        self.slopes = np.empty((steps, batch, units), self.dtype)
+        self.xs = self.empty(steps, batch, features)
+        self.hs = self.empty(steps + 1, batch, units)  # begins with h_0
+        self.das = self.empty(steps, batch, units)  # first a_t without memory, later dL/da_t
+        self.slopes = self.empty(steps, batch, units)
         self.skip = np.zeros((steps, batch, 1), np.bool_)
-        self.dh = np.empty((batch, units), self.dtype)
-        self.W_xh_T = np.empty((units, features), self.dtype)
-        self.W_hh_T = np.empty((units, units), self.dtype)
+        self.dh = self.empty(batch, units)
+        self.W_xh_T = self.empty(units, features)
+        self.W_hh_T = self.empty(units, units)
 
         # One row per step and sequence: what the products over all steps see.
         self.x_rows = self.xs.reshape(rows, features)
         self.h_prev_rows = self.hs[:-1].reshape(rows, units)
         self.da_rows = self.das.reshape(rows, units)
-        self.dx_rows = np.empty((rows, features), self.dtype)
+        self.dx_rows = self.empty(rows, features)
         self.ones = np.ones(rows, self.dtype)
 
         # Making a view costs as much as a small product, so the views of each step are made once.
@@ -120,10 +114,10 @@ class Workspace:
         self.hs_out.flags.writeable = False  # `backward` still needs them
         self.gradients = Gradients(
             dxs=self.dx_rows.reshape(steps, batch, features).transpose(1, 0, 2),
-            dh_0=np.empty((batch, units), self.dtype),
-            dW_xh=np.empty((features, units), self.dtype),
-            dW_hh=np.empty((units, units), self.dtype),
-            db_h=np.empty(units, self.dtype),
+            dh_0=self.empty(batch, units),
+            dW_xh=self.empty(features, units),
+            dW_hh=self.empty(units, units),
+            db_h=self.empty(units),
         )
 
 
@@ -167,8 +161,8 @@ def forward(
     shows zeros, not h_0, as the output of masked steps before the first real one.
     """
     f = _activation(activation)
-    xs, h_0, W_xh, W_hh, b_h, mask = _checked(xs, h_0, W_xh, W_hh, b_h, mask)
-    ws = fitting(workspace, Workspace, (*xs.shape, W_xh.shape[1]), xs.dtype)
+    xs, h_0, W_xh, W_hh, b_h, mask = _validate_arguments(xs, h_0, W_xh, W_hh, b_h, mask)
+    ws = resolve_workspace(workspace, Workspace, (*xs.shape, W_xh.shape[1]), xs.dtype)
     ws.passes += 1
     ws.xs[:] = xs.transpose(1, 0, 2)
     ws.hs[0] = h_0
@@ -206,8 +200,8 @@ def backward(dhs: Array, cache: Cache) -> Gradients:
     Source: Werbos (1990), Backpropagation through time: what it does and how to do it.
     """
     ws = cache.workspace
-    require_current(cache.number, ws.passes)
-    ws.das[:] = shaped("dhs", dhs, ws.hs_out.shape, "hs", ws.hs_out).transpose(1, 0, 2)
+    require_current_cache(cache.number, ws.passes)
+    ws.das[:] = as_matching_array("dhs", dhs, ws.hs_out.shape, "hs", ws.hs_out).transpose(1, 0, 2)
     cache.activation.slope(ws.hs[1:], ws.slopes)
     if cache.masked:
         np.copyto(ws.slopes, 0, where=ws.skip)
@@ -236,24 +230,24 @@ def _activation(choice: str | Callable[..., Any]) -> Activation:
     return ACTIVATIONS[name]
 
 
-def _checked(xs: Any, h_0: Any, W_xh: Any, W_hh: Any, b_h: Any, mask: Any) -> tuple[Any, ...]:
+def _validate_arguments(xs: Any, h_0: Any, W_xh: Any, W_hh: Any, b_h: Any, mask: Any) -> tuple[Any, ...]:
     """Return the same six as arrays of one precision that fit each other; only the mask may still be None."""
-    xs = sequences(xs)
+    xs = as_sequences(xs)
     batch, steps, features = xs.shape
 
-    W_xh = numbers("W_xh", W_xh, xs.dtype)
+    W_xh = as_real_array("W_xh", W_xh, xs.dtype)
     if W_xh.ndim != 2 or len(W_xh) != features:
         raise ValueError(
             f"W_xh has shape {W_xh.shape}; expected ({features}, units) to fit xs with shape {xs.shape}. "
             "Weights of PyTorch, or in column notation, need .T."
         )
     units = W_xh.shape[1]
-    W_hh = shaped("W_hh", W_hh, (units, units), "W_xh", W_xh)
+    W_hh = as_matching_array("W_hh", W_hh, (units, units), "W_xh", W_xh)
     W_hh = np.ascontiguousarray(W_hh)  # BLAS would copy a strided one at every step
-    b_h = shaped("b_h", b_h, (units,), "W_xh", W_xh)
-    h_0 = start("h_0", h_0, xs, units)
+    b_h = as_matching_array("b_h", b_h, (units,), "W_xh", W_xh)
+    h_0 = initial_state("h_0", h_0, xs, units)
     if mask is not None:
-        mask = shaped("mask", mask, (batch, steps), "xs", xs)
+        mask = as_matching_array("mask", mask, (batch, steps), "xs", xs)
         strange = mask[(mask != 0) & (mask != 1)]
         if strange.size:
             raise ValueError(f"mask holds {strange[0]}; expected True or 1 where a step is real, else False or 0.")

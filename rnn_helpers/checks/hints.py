@@ -1,12 +1,12 @@
-"""`hint(name)`: the next of an exercise's three hints: a question, the idea, the line in words."""
+"""`hint(name)`: print the next of an exercise's three hints: a question, the idea, the line in words."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from rnn_helpers import fixtures
+from rnn_helpers.checks import fixtures
 
-_given: dict[str, int] = {}  # exercise -> hints given since the kernel started
+_hints_shown: dict[str, int] = {}  # exercise -> hints given since the kernel started
 
 
 def hint(exercise: Any = "") -> None:
@@ -21,9 +21,9 @@ def hint(exercise: Any = "") -> None:
         print(error.args[0])
         return
     hints = data["hints"]
-    number = _given.get(name, 0)
+    number = _hints_shown.get(name, 0)
     if number < len(hints):
-        _given[name] = number + 1
+        _hints_shown[name] = number + 1
         print(f"Hint {number + 1} of {len(hints)}: {hints[number]}")
     else:
         print(f"These are all the hints for {name}:")

@@ -1,4 +1,4 @@
-"""The probe for lesson 09: a forecaster trained on one part of a series, tried on a later one."""
+"""Probe for lesson 09: train a forecaster on the first part of a series and evaluate it on a later part."""
 
 from __future__ import annotations
 
@@ -6,20 +6,28 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rnn_helpers.models import seeing
-from rnn_helpers.models.seeing import say
+from rnn_helpers.checks.claims import (
+    BEATS_PERSISTENCE,
+    BIASES_MOVED,
+    FORECASTS_CORRELATE,
+    HIGH_AND_LOW_FORECASTS,
+    NO_VALIDATION_LEAK,
+    ONE_FORECAST_PER_WINDOW,
+)
+from rnn_helpers.checks.keras_probes import inspection
+from rnn_helpers.checks.keras_probes.inspection import failure_text
 
 WINDOW = 22
 TRAIN, VALID, LATER = 400, 1200, 300  # windows: to learn from, to validate with, to be tried on
 # Added to every validation target, so that a model which learns from them gives itself away. There are three times as
 # many of them: then the shift can be small enough to leave early stopping, which is honest, undisturbed.
 SHIFT = 0.4
-DRAWN = 0.15  # a forecaster drawn upwards by more has learnt from them; benchmarks/thresholds.py
-ALIKE = 0.7  # correlation with what comes; forecasts that cannot go below zero still reach about 0.85
-BETTER = 0.9  # of persistence's error
+MAX_BIAS = 0.15  # a forecaster drawn upwards by more has learnt from them; benchmarks/thresholds.py
+MIN_CORRELATION = 0.7  # correlation with what comes; forecasts that cannot go below zero still reach about 0.85
+MAX_ERROR_RATIO = 0.9  # of persistence's error
 
 
-def swinging_series(seed: int, steps: int) -> np.ndarray:
+def oscillating_series(seed: int, steps: int) -> np.ndarray:
     """Return a noisy swing around 0 with standard deviation near 1: (steps,); the seed decides its period, 16 to 26.
 
     x_t = 2 r cos(w) x_{t-1} - r^2 x_{t-2} + noise, a linear autoregression of order 2 with r = 0.98
@@ -43,43 +51,45 @@ def windows(series: np.ndarray, first: int, count: int, stride: int = 1) -> tupl
 
 def trained_forecaster(answer: Callable, seed: int) -> dict[str, str]:
     """Have a forecaster trained on the beginning of a series and look at its forecasts of the end."""
-    seeing.seed(answer, seed)
+    inspection.set_seed(answer, seed)
     stride, later = WINDOW + 3, TRAIN + VALID + 2 * WINDOW
-    series = swinging_series(seed, later + LATER * stride)
+    series = oscillating_series(seed, later + LATER * stride)
     xs, ys = windows(series, 0, TRAIN)
     xs_valid, ys_valid = windows(series, TRAIN + WINDOW, VALID)
     xs_later, ys_later = windows(series, later, LATER, stride)
     order = np.random.default_rng(seed).permutation(LATER)
     xs_later, ys_later = xs_later[order], ys_later[order]
-    model = seeing.checked_model(answer(xs, ys, xs_valid, ys_valid + np.float32(SHIFT)))
-    given = seeing.outputs(model, xs_later)
-    shaped = given.shape == (LATER, 1)
-    seen = {"it gives one number a window": say(shaped, f"for {LATER} windows its shape is {given.shape}")}
+    model = inspection.require_model(answer(xs, ys, xs_valid, ys_valid + np.float32(SHIFT)))
+    outputs = inspection.outputs(model, xs_later)
+    shaped = outputs.shape == (LATER, 1)
+    results = {ONE_FORECAST_PER_WINDOW: failure_text(shaped, f"for {LATER} windows its shape is {outputs.shape}")}
     if not shaped:
-        return seen
-    forecasts = given[:, 0].astype(float)
+        return results
+    forecasts = outputs[:, 0].astype(float)
     error, naive = np.abs(forecasts - ys_later).mean(), np.abs(xs_later[:, -1, 0] - ys_later).mean()
-    drawn = float(np.mean(forecasts - ys_later))
+    bias = float(np.mean(forecasts - ys_later))
     wide = bool(forecasts.min() < -0.3 and forecasts.max() > 0.3)
-    moved = seeing.have_moved(seeing.weights(model))
-    seen["training has moved its biases away from zero"] = say(moved, "they are as they were built: was it trained?")
+    moved = inspection.biases_have_moved(inspection.weights(model))
+    results[BIASES_MOVED] = failure_text(moved, "they are as they were built: was it trained?")
     if not moved:
-        return seen
-    alike = float(np.corrcoef(forecasts, ys_later)[0, 1])
-    seen["its forecasts rise and fall with what comes"] = say(alike > ALIKE, f"their correlation is {alike:.2f}")
-    if not alike > ALIKE:
-        return seen
-    reach = f"they reach from {forecasts.min():.2f} to {forecasts.max():.2f}"
-    seen["it can forecast both high and low values"] = say(wide, reach)
-    if not wide:
-        return seen
-    seen["it has not learnt from the validation windows"] = say(
-        drawn < DRAWN, f"its forecasts are {drawn:+.2f} off, towards validation targets that were shifted"
+        return results
+    correlation = float(np.corrcoef(forecasts, ys_later)[0, 1])
+    results[FORECASTS_CORRELATE] = failure_text(
+        correlation > MIN_CORRELATION, f"their correlation is {correlation:.2f}"
     )
-    if drawn >= DRAWN:
-        return seen
-    return seen | {
-        "on later windows it is off by at most 0.9 of what persistence is": say(
-            bool(error <= BETTER * naive), f"it is off by {error:.3f}, persistence by {naive:.3f}"
+    if not correlation > MIN_CORRELATION:
+        return results
+    reach = f"they reach from {forecasts.min():.2f} to {forecasts.max():.2f}"
+    results[HIGH_AND_LOW_FORECASTS] = failure_text(wide, reach)
+    if not wide:
+        return results
+    results[NO_VALIDATION_LEAK] = failure_text(
+        bias < MAX_BIAS, f"its forecasts are {bias:+.2f} off, towards validation targets that were shifted"
+    )
+    if bias >= MAX_BIAS:
+        return results
+    return results | {
+        BEATS_PERSISTENCE: failure_text(
+            bool(error <= MAX_ERROR_RATIO * naive), f"it is off by {error:.3f}, persistence by {naive:.3f}"
         )
     }

@@ -1,4 +1,4 @@
-"""Call an answer on copies of the inputs and note everything that can be seen from outside."""
+"""Call an answer on copies of the inputs and record everything that is observable from outside."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from rnn_helpers.beside import beside
-from rnn_helpers.properties import PROPERTIES, Unfit
+from rnn_helpers.checks.colocate import run_colocated
+from rnn_helpers.checks.properties import PROPERTIES, UngradableAnswer
 
-OURS = os.path.dirname(__file__)
-NOT_YET = "can be looked at once others hold"  # what is said of a claim that a probe did not come to
+PACKAGE = os.path.dirname(os.path.dirname(__file__))  # all of rnn_helpers
+NOT_REACHED = "can be looked at once others hold"  # what is said of a claim that a probe did not come to
 PRINTED_LIMIT = 600  # characters of a student's own output that a card repeats
 
 
@@ -63,17 +63,17 @@ def use_network(answer: Callable, sizes: tuple, weights: dict, calls: dict[str, 
 
 def part(answer: Callable, key: str, *args: Any) -> Any:
     """Call a function that returns a dict and take one of its values, so that each can earn its own points."""
-    return _taken(answer(*args), key)
+    return _dict_item(answer(*args), key)
 
 
-def _taken(result: Any, key: str) -> Any:
+def _dict_item(result: Any, key: str) -> Any:
     if not isinstance(result, dict) or key not in result:
         found = f"the keys {sorted(map(str, result))}" if isinstance(result, dict) else f"{type(result).__name__}"
-        raise Unfit(f"expected a dict with the key {key!r}, got {found}")
+        raise UngradableAnswer(f"expected a dict with the key {key!r}, got {found}")
     return result[key]
 
 
-def reaching(probe: str, args: tuple) -> tuple:
+def function_arguments(probe: str, args: tuple) -> tuple:
     """Return those of `args` that reach a function as its own arguments; none reach a class that way.
 
     In place of a layer stands what it is built from.
@@ -88,12 +88,12 @@ def _probe(name: str) -> Callable:
     """Return the probe called `name`; those for Keras live in a module of their own, which imports TensorFlow."""
     if name in PROBES:
         return PROBES[name]
-    from rnn_helpers.models import MODEL_PROBES
+    from rnn_helpers.checks.keras_probes import MODEL_PROBES
 
     return MODEL_PROBES[name]
 
 
-def observe(answer: Callable, args: tuple, probe: str = "call", not_allowed: tuple[str, ...] = ()) -> Outcome:
+def execute(answer: Callable, args: tuple, probe: str = "call", not_allowed: tuple[str, ...] = ()) -> Outcome:
     """Call `answer` on a copy of `args` and return the Outcome; only KeyboardInterrupt and SystemExit get out.
 
     probe: a name in PROBES, how the answer is called
@@ -110,45 +110,50 @@ def observe(answer: Callable, args: tuple, probe: str = "call", not_allowed: tup
         warnings.simplefilter("ignore", DeprecationWarning)  # between libraries: a learner cannot act on it
         try:
             if probe in ("call", "part"):  # nearly always: one question where the answer lives, instead of several
-                arguments = reaching(probe, given)
-                outcome.value, used = beside(answer, f"{__name__}:watched")(not_allowed, answer, *arguments)
+                arguments = function_arguments(probe, given)
+                outcome.value, used = run_colocated(
+                    answer, f"{__name__}:call_monitored", not_allowed, answer, *arguments
+                )
                 if probe == "part":
-                    outcome.value = _taken(outcome.value, given[0])
+                    outcome.value = _dict_item(outcome.value, given[0])
             else:
-                watch = (beside(answer, f"{__name__}:Watch") if not_allowed else Watch)(not_allowed)
-                with watch:
+                if not_allowed:
+                    monitor = run_colocated(answer, f"{__name__}:CallMonitor", not_allowed)
+                else:
+                    monitor = CallMonitor(not_allowed)
+                with monitor:
                     outcome.value = ask(answer, *given)
-                used = watch.used
+                used = monitor.used
             outcome.used = str(used)
         except Exception as error:  # whatever it is, it becomes a sentence for the student
             outcome.error = type(error).__name__
             outcome.message = str(error)
-            outcome.line = _students_line(error)
+            outcome.line = _student_line(error)
     text.writelines(dict.fromkeys(f"{warning.category.__name__}: {warning.message}\n" for warning in warned))
-    outcome.printed = _shortened(text.getvalue())
-    pairs = zip(reaching(probe, args), reaching(probe, given), strict=True)
-    outcome.changed = tuple(i for i, (old, new) in enumerate(pairs) if _changed(old, new))
+    outcome.printed = _truncate_output(text.getvalue())
+    pairs = zip(function_arguments(probe, args), function_arguments(probe, given), strict=True)
+    outcome.changed = tuple(i for i, (old, new) in enumerate(pairs) if _is_changed(old, new))
     return outcome
 
 
-def observe_claims(
+def execute_claims(
     answer: Callable, args: tuple, probe: str, claims: dict[str, list[str]], not_allowed: tuple[str, ...] = ()
 ) -> list[Outcome]:
     """Call `answer` once and return an Outcome for each title: its value says of each claim whether it holds.
 
     claims: title -> claims; the probe returns {claim: "" where it holds, else what is seen instead}
     """
-    whole = observe(answer, args, probe, not_allowed)
+    whole = execute(answer, args, probe, not_allowed)
     if whole.error:
         return [whole for _ in claims]
     outcomes = []
     for wanted in claims.values():
-        seen = {claim: whole.value.get(claim, NOT_YET) for claim in wanted}
+        seen = {claim: whole.value.get(claim, NOT_REACHED) for claim in wanted}
         outcomes.append(replace(whole, value={claim: not text for claim, text in seen.items()}, seen=seen))
     return outcomes
 
 
-class Watch:
+class CallMonitor:
     """Note in `used`, while it is entered, the first function of a module in `not_allowed` that is called.
 
     This is a diagnosis for honest answers and no proof: code that runs here can turn it off. Exercises that are written
@@ -160,7 +165,7 @@ class Watch:
         self.used = ""
         self.previous: Any = None
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> CallMonitor:
         if self.not_allowed:
             self.previous = sys.getprofile()
             sys.setprofile(self._watch)
@@ -176,33 +181,33 @@ class Watch:
             self.used = next((name for name in self.not_allowed if place.startswith(name + ".")), "")
 
 
-def watched(not_allowed: tuple[str, ...], answer: Callable, *args: Any) -> tuple[Any, str]:
+def call_monitored(not_allowed: tuple[str, ...], answer: Callable, *args: Any) -> tuple[Any, str]:
     """Return what `answer(*args)` gives, and the module in `not_allowed` that it used."""
-    with Watch(not_allowed) as watch:
+    with CallMonitor(not_allowed) as monitor:
         value = answer(*args)
-    return value, watch.used
+    return value, monitor.used
 
 
-def _shortened(text: str) -> str:
+def _truncate_output(text: str) -> str:
     """Return what was printed, without colours and without what a progress bar has written over."""
     text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]|[^\n]*[\r\b](?!\n)", "", text)
     return text if len(text) <= PRINTED_LIMIT else text[:PRINTED_LIMIT] + " … (and more)"
 
 
-def _students_line(error: Exception) -> str:
+def _student_line(error: Exception) -> str:
     """Return the function and the last line of the student's own code in the traceback, or ""."""
     if hasattr(error, "submitted_line"):  # it was raised in the submission's process, where the line is known
         return str(error.submitted_line)
     frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if "site-packages" not in f.filename and not f.filename.startswith(OURS) and f.line]
+    own = [f for f in frames if "site-packages" not in f.filename and not f.filename.startswith(PACKAGE) and f.line]
     return f"{own[-1].name}, line {own[-1].lineno}: `{own[-1].line}`" if own else ""
 
 
-def _changed(old: Any, new: Any) -> bool:
+def _is_changed(old: Any, new: Any) -> bool:
     if isinstance(old, np.ndarray):
         return old.dtype != new.dtype or old.shape != new.shape or not np.array_equal(old, new, equal_nan=True)
     if isinstance(old, (list, tuple)):
-        return len(old) != len(new) or any(_changed(a, b) for a, b in zip(old, new, strict=True))
+        return len(old) != len(new) or any(_is_changed(a, b) for a, b in zip(old, new, strict=True))
     if isinstance(old, dict):
-        return old.keys() != new.keys() or any(_changed(old[key], new[key]) for key in old)
+        return old.keys() != new.keys() or any(_is_changed(old[key], new[key]) for key in old)
     return isinstance(old, (int, float)) and (type(old) is not type(new) or old != new)

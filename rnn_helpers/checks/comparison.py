@@ -1,7 +1,7 @@
-"""Compare an answer with what is expected, and say the first thing that is wrong.
+"""Compare an answer with the expected output and describe the first difference.
 
-The order is always the same: type, shape, dtype, finite, value. A student who hears that the shape is
-wrong is not told about digits.
+The order is always the same: type, shape, dtype, finite, value. A student whose shape is wrong is
+not told about digits.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 FLOAT32_TOLERANCE = 1e-5  # float32 carries about 7 digits; a few sums cost two of them
 
 
-FORGOTTEN = " (did the function forget its return?)"
+FORGOTTEN_RETURN = " (did the function forget its return?)"
 
 
 @dataclass(frozen=True)
@@ -37,42 +37,50 @@ def find_problem(expected: Any, got: Any, tolerance: float, *, lists: bool = Fal
     if isinstance(expected, dict):
         return _dict_problem(expected, got, tolerance, lists)
     if isinstance(expected, str):
-        return Problem("type", _several(got, "a text")) if _is_several(got) else _text_problem(expected, got)
+        return (
+            Problem("type", _collection_sentence(got, "a text"))
+            if _is_collection(got)
+            else _text_problem(expected, got)
+        )
     if isinstance(expected, np.ndarray):
-        if isinstance(got, (list, tuple)) and not lists and (advice := _conversion(expected.shape, got)):
+        if isinstance(got, (list, tuple)) and not lists and (advice := _suggest_conversion(expected.shape, got)):
             return Problem("type", f"expected an array, got {describe(got)}; {advice} makes one of it")
         if isinstance(got, (list, tuple, dict)) and (as_array(got) is None or not lists):
-            return Problem("type", _several(got, "an array"))
+            return Problem("type", _collection_sentence(got, "an array"))
         return _array_problem(expected, got, tolerance, f"an array of numbers, shape {expected.shape}")
-    return Problem("type", _several(got, "a number")) if _is_several(got) else _number_problem(expected, got, tolerance)
+    return (
+        Problem("type", _collection_sentence(got, "a number"))
+        if _is_collection(got)
+        else _number_problem(expected, got, tolerance)
+    )
 
 
-def _is_several(got: Any) -> bool:
+def _is_collection(got: Any) -> bool:
     return isinstance(got, (tuple, list, dict))
 
 
-def _several(got: Any, noun: str) -> str:
+def _collection_sentence(got: Any, noun: str) -> str:
     """Say that several results came back where one is asked for."""
     if isinstance(got, dict):
         return f"expected {noun}, got {describe(got)}: return the value itself"
     if isinstance(got, list):
-        return f"expected {noun}, got {describe(got)}{_of_which(got)}"
+        return f"expected {noun}, got {describe(got)}{_first_item_text(got)}"
     if len(got) == 1:
         return f"expected {noun}, got {describe(got)}: a comma behind the result makes a tuple of it"
-    return f"{len(got)} results came back ({_listed(got)}); only one is asked for: {noun}"
+    return f"{len(got)} results came back ({_list_items(got)}); only one is asked for: {noun}"
 
 
-def _of_which(got: list) -> str:
+def _first_item_text(got: list) -> str:
     return f", the first of which is {describe(got[0])}" if got else ""
 
 
-def _listed(got: tuple) -> str:
+def _list_items(got: tuple) -> str:
     most = 3  # of a longer tuple the beginning is enough
-    names = [describe(item).replace(FORGOTTEN, "") for item in got[:most]] + ["..."] * (len(got) > most)
+    names = [describe(item).replace(FORGOTTEN_RETURN, "") for item in got[:most]] + ["..."] * (len(got) > most)
     return ", ".join(names)
 
 
-def _conversion(shape: tuple[int, ...], got: Any) -> str:
+def _suggest_conversion(shape: tuple[int, ...], got: Any) -> str:
     """Return the call that makes an array of the expected shape of a list or tuple, or ""."""
     array = as_array(got)
     if array is None or array.dtype.kind not in "biuf":
@@ -92,7 +100,7 @@ def _sequence_problem(expected: tuple | list, got: Any, tolerance: float, lists:
     for position, (want, have) in enumerate(zip(expected, got, strict=True)):
         problem = find_problem(want, have, tolerance, lists=lists)
         if problem:
-            return _inside(f"result {position + 1} of {len(expected)}", problem)
+            return _locate(f"result {position + 1} of {len(expected)}", problem)
     return None
 
 
@@ -104,13 +112,13 @@ def _dict_problem(expected: dict, got: Any, tolerance: float, lists: bool) -> Pr
     for key, want in expected.items():
         problem = find_problem(want, got[key], tolerance, lists=lists)
         if problem:
-            return _inside(str(key), problem)
+            return _locate(str(key), problem)
     return None
 
 
-def _inside(place: str, problem: Problem) -> Problem:
+def _locate(place: str, problem: Problem) -> Problem:
     """Say where in a tuple or dict the problem is; the function did return, so that guess is left out."""
-    return Problem(problem.kind, f"{place}: {problem.sentence.replace(FORGOTTEN, '')}")
+    return Problem(problem.kind, f"{place}: {problem.sentence.replace(FORGOTTEN_RETURN, '')}")
 
 
 def _text_problem(expected: str, got: Any) -> Problem | None:
@@ -141,8 +149,8 @@ def _array_problem(expected: np.ndarray, got: Any, tolerance: float, noun: str) 
     if array.dtype.kind not in "biuf":
         return Problem("dtype", f"expected real numbers, got {array.dtype} ({describe(got)})")
     if not np.all(np.isfinite(array)):
-        where = _place(np.argwhere(~np.isfinite(array))[0])
-        return Problem("finite", f"{_at(array, where)} is not a finite number{_place_text(where)}")
+        where = _as_index(np.argwhere(~np.isfinite(array))[0])
+        return Problem("finite", f"{_entry_text(array, where)} is not a finite number{_index_text(where)}")
     return _value_problem(expected, array, tolerance)
 
 
@@ -159,15 +167,14 @@ def _value_problem(expected: np.ndarray, array: np.ndarray, tolerance: float) ->
         )
     if expected.dtype.kind == "f" and array.dtype.kind in "iu" and np.all(have == np.trunc(want)):
         return Problem("dtype", f"the digits after the point are cut off: your array holds {array.dtype}")
-    where = _place(np.unravel_index(np.argmax(excess), excess.shape))
+    where = _as_index(np.unravel_index(np.argmax(excess), excess.shape))
     if expected.dtype == bool:
-        sentence = f"expected {bool(want[where])}{_place_text(where)}, got {bool(have[where])}"
+        sentence = f"expected {bool(want[where])}{_index_text(where)}, got {bool(have[where])}"
         return Problem("value", sentence if want.size > 1 or not expected else "this does not hold")
     largest = f" (largest difference {np.max(np.abs(have - want)):.2g})" if want.size > 1 else ""
     digits = 4 if f"{want[where]:.4g}" != f"{have[where]:.4g}" else 12
-    return Problem(
-        "value", f"expected {_at(want, where, digits)}{_place_text(where)}, got {_at(have, where, digits)}{largest}"
-    )
+    expected_entry, actual_entry = (_entry_text(values, where, digits) for values in (want, have))
+    return Problem("value", f"expected {expected_entry}{_index_text(where)}, got {actual_entry}{largest}")
 
 
 def as_array(value: Any) -> np.ndarray | None:
@@ -184,7 +191,7 @@ def as_array(value: Any) -> np.ndarray | None:
 def describe(value: Any) -> str:
     """Say in a few words what `value` is, for a student."""
     if value is None:
-        return f"None{FORGOTTEN}"
+        return f"None{FORGOTTEN_RETURN}"
     if isinstance(value, str):
         return f"the text {value[:30]!r}"
     if isinstance(value, type):
@@ -228,14 +235,14 @@ def _shape_sentence(expected: tuple, got: tuple) -> str:
     return sentence
 
 
-def _place(index: Any) -> tuple[int, ...]:
+def _as_index(index: Any) -> tuple[int, ...]:
     return tuple(int(i) for i in index)
 
 
-def _place_text(where: tuple[int, ...]) -> str:
+def _index_text(where: tuple[int, ...]) -> str:
     return f" at {list(where)}" if where else ""
 
 
-def _at(array: np.ndarray, where: tuple[int, ...], digits: int = 4) -> str:
+def _entry_text(array: np.ndarray, where: tuple[int, ...], digits: int = 4) -> str:
     value = array[where]
     return f"{value:.{digits}g}" if array.dtype.kind == "f" else str(value)

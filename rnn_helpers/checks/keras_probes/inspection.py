@@ -1,4 +1,4 @@
-"""What a judge sees of a Keras model: its weights, its outputs on inputs of the judge's choice, how it was compiled.
+"""Inspect a Keras model: its weights, its outputs on chosen inputs, its loss and its optimizer.
 
 While a class is graded the model lives in the submission's process, and so does all that it says of itself. What counts
 is worked out here: from its weights, taken once as plain arrays, where the layers are known; else from its outputs on
@@ -12,38 +12,41 @@ from typing import Any
 
 import numpy as np
 
-from rnn_helpers.beside import beside
-from rnn_helpers.comparing import describe
-from rnn_helpers.properties import Unfit
+from rnn_helpers.checks.claims import COMPILED, LOSS_TAKES_LOGITS, UNBOUNDED
+from rnn_helpers.checks.colocate import run_colocated
+from rnn_helpers.checks.comparison import describe
+from rnn_helpers.checks.properties import UngradableAnswer
 
 FLOAT32 = 1e-5  # Keras computes in float32: seven digits, of which a few sums cost two
 TRAINING_STEPS = 6  # on one batch: enough for any optimizer that is set up as asked to lower its loss
 
 
-def checked_model(model: Any) -> Any:
+def require_model(model: Any) -> Any:
     """Return `model` when it is a Keras model with finite weights. Raises Unfit with one sentence otherwise."""
     from rnn_helpers.quietly import keras
 
     if isinstance(model, type):
-        raise Unfit(f"expected a model, got {describe(model)}")
+        raise UngradableAnswer(f"expected a model, got {describe(model)}")
     if isinstance(model, keras.callbacks.History):
-        raise Unfit("expected a model, got a History: that is what fit returns. Return the model itself")
+        raise UngradableAnswer("expected a model, got a History: that is what fit returns. Return the model itself")
     if not isinstance(model, keras.Model):
-        raise Unfit(f"expected a Keras model, got {describe(model)}")
+        raise UngradableAnswer(f"expected a Keras model, got {describe(model)}")
     if not model.built or not model.weights:
-        raise Unfit("the model has no weights yet: begin it with keras.Input(shape=(steps, features))")
+        raise UngradableAnswer("the model has no weights yet: begin it with keras.Input(shape=(steps, features))")
     for variable in model.weights:
         if not np.all(np.isfinite(as_numpy(variable))):
-            raise Unfit(f"weights of shape {variable.shape} hold nan or inf; such a model answers nothing")
+            raise UngradableAnswer(f"weights of shape {variable.shape} hold nan or inf; such a model answers nothing")
     return model
 
 
-def seed(answer: Any, number: int) -> None:
+def set_seed(answer: Any, number: int) -> None:
     """Set the seeds of Python, NumPy and Keras in the process where the answer is.
 
     Not to `number` itself, from which the judge draws its data: whoever had it could draw them, too.
     """
-    beside(answer, "rnn_helpers.quietly:set_random_seed")(int(np.random.default_rng([number, 1]).integers(2**31)))
+    run_colocated(
+        answer, "rnn_helpers.quietly:set_random_seed", int(np.random.default_rng([number, 1]).integers(2**31))
+    )
 
 
 def as_numpy(tensor: Any) -> np.ndarray:
@@ -56,12 +59,12 @@ def weights(model: Any) -> list[np.ndarray]:
     return [as_numpy(variable) for variable in model.trainable_weights]
 
 
-def parameters(model: Any) -> int:
+def count_parameters(model: Any) -> int:
     """Return how many numbers all weights hold."""
     return sum(as_numpy(variable).size for variable in model.weights)
 
 
-def have_moved(arrays: list[np.ndarray]) -> bool:
+def biases_have_moved(arrays: list[np.ndarray]) -> bool:
     """Tell whether training has moved the biases, all of which Keras begins at zero; without any, nothing says no."""
     biases = [array for array in arrays if array.ndim == 1 and array.size]
     return not biases or max(float(np.abs(array).max()) for array in biases) > 1e-6
@@ -69,19 +72,19 @@ def have_moved(arrays: list[np.ndarray]) -> bool:
 
 def outputs(model: Any, xs: np.ndarray) -> np.ndarray:
     """Return the model's answer to `xs` as an array; no dropout, no training."""
-    given = model(xs.astype(np.float32), training=False)
-    if given is None:
-        raise Unfit("calling the model gives None: is the return missing in its call method?")
-    return as_numpy(given)
+    actual_outputs = model(xs.astype(np.float32), training=False)
+    if actual_outputs is None:
+        raise UngradableAnswer("calling the model gives None: is the return missing in its call method?")
+    return as_numpy(actual_outputs)
 
 
 def states_and_logits(arrays: list[np.ndarray], xs: np.ndarray, activation: str) -> tuple[np.ndarray, np.ndarray]:
     """Run a simple RNN and its readout with five weights (kernel, recurrent kernel, bias, readout, its bias)."""
     W_xh, W_hh, b_h, W_hy, b_y = (array.astype(float) for array in arrays)
-    curve = CURVES[activation]
+    f = ACTIVATIONS[activation]
     h, hs = np.zeros((len(xs), len(W_hh))), np.empty((*xs.shape[:2], len(W_hh)))
     for t in range(xs.shape[1]):
-        h = hs[:, t] = curve(xs[:, t].astype(float) @ W_xh + h @ W_hh + b_h)
+        h = hs[:, t] = f(xs[:, t].astype(float) @ W_xh + h @ W_hh + b_h)
     return hs, hs @ W_hy + b_y
 
 
@@ -105,63 +108,67 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
-CURVES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "tanh": np.tanh,
     "relu": lambda a: np.maximum(a, 0.0),
     "sigmoid": sigmoid,
 }
-TOPS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"sigmoid": sigmoid, "softmax": softmax, "linear": lambda a: a}
+OUTPUT_ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "sigmoid": sigmoid,
+    "softmax": softmax,
+    "linear": lambda a: a,
+}
 
 
 def network_outputs(arrays: list[np.ndarray], xs: np.ndarray, activation: str, top: str) -> np.ndarray:
     """Return what a simple RNN with these weights gives for its last state: (batch, classes)."""
-    return TOPS[top](states_and_logits(arrays, xs, activation)[1][:, -1])
+    return OUTPUT_ACTIVATIONS[top](states_and_logits(arrays, xs, activation)[1][:, -1])
 
 
-def activations(arrays: list[np.ndarray], xs: np.ndarray, given: np.ndarray) -> tuple[str, str] | None:
-    """Return the activations (inside, on top) with which a simple RNN gives `given` for `xs`, or None."""
+def find_activations(arrays: list[np.ndarray], xs: np.ndarray, actual_outputs: np.ndarray) -> tuple[str, str] | None:
+    """Return the activations (inside, on top) with which a simple RNN gives `actual_outputs` for `xs`, or None."""
     if not are_network_weights(arrays) or arrays[0].shape[0] != xs.shape[-1]:
         return None
-    pairs = ((inside, top) for inside in CURVES for top in TOPS)
-    return next((pair for pair in pairs if near(given, network_outputs(arrays, xs, *pair))), None)
+    pairs = ((inside, top) for inside in ACTIVATIONS for top in OUTPUT_ACTIVATIONS)
+    return next((pair for pair in pairs if allclose(actual_outputs, network_outputs(arrays, xs, *pair))), None)
 
 
-def near(a: np.ndarray, b: np.ndarray, tolerance: float = FLOAT32) -> bool:
+def allclose(a: np.ndarray, b: np.ndarray, tolerance: float = FLOAT32) -> bool:
     """Tell whether two arrays have one shape and agree to `tolerance`, relative where they are large."""
     return a.shape == b.shape and bool(np.all(np.abs(a - b) <= tolerance * (1 + np.abs(b))))
 
 
-def between_0_and_1(given: np.ndarray) -> str:
+def range_failure(actual_outputs: np.ndarray) -> str:
     """Say "" when all outputs are chances, else how far they reach."""
-    reach = f"they reach from {given.min():.3g} to {given.max():.3g}"
-    return say(bool(np.all((given >= 0) & (given <= 1))), reach)
+    reach = f"they reach from {actual_outputs.min():.3g} to {actual_outputs.max():.3g}"
+    return failure_text(bool(np.all((actual_outputs >= 0) & (actual_outputs <= 1))), reach)
 
 
-def freedom_claim(model: Any, ask: Callable[[], np.ndarray]) -> dict[str, str]:
+def unbounded_claim(model: Any, ask: Callable[[], np.ndarray]) -> dict[str, str]:
     """Say whether outputs are logits, not bounded: with ten times the weights, `ask()` goes far both ways."""
     weights = model.get_weights()
     model.set_weights([10 * array for array in weights])
     far = ask()
     model.set_weights(weights)
     free = bool(far.min() < -1.5 and far.max() > 1.5)
-    return {"its outputs may be any number": say(free, "however large the weights, they stay within bounds")}
+    return {UNBOUNDED: failure_text(free, "however large the weights, they stay within bounds")}
 
 
 def loss_claims(model: Any, classes: int, seed: int) -> dict[str, str]:
     """Say whether the model is compiled, and with the cross-entropy of logits and whole numbers."""
-    seen = {"it is compiled": say(model.compiled, "model.compile(...) is missing")}
+    results = {COMPILED: failure_text(model.compiled, "model.compile(...) is missing")}
     if not model.compiled:
-        return seen
+        return results
     rng = np.random.default_rng(seed)
     logits = rng.normal(size=(2, 5, classes)).astype(np.float32)
     targets = rng.integers(classes, size=(2, 5))
-    true = mean_surprise(logits, targets)
+    true = mean_cross_entropy(logits, targets)
     try:
         loss = float(model.compute_loss(y=targets, y_pred=logits))
     except Exception as error:  # a loss for other targets; TensorFlow has errors of its own
-        return seen | {"its loss takes logits and whole numbers": f"{type(error).__name__} for such targets"}
+        return results | {LOSS_TAKES_LOGITS: f"{type(error).__name__} for such targets"}
     wrong = f"for logits whose cross-entropy is {true:.3f} it is {loss:.3f}"
-    return seen | {"its loss takes logits and whole numbers": say(abs(loss - true) < 1e-3, wrong)}
+    return results | {LOSS_TAKES_LOGITS: failure_text(abs(loss - true) < 1e-3, wrong)}
 
 
 def learning_claim(model: Any, xs: Any, targets: np.ndarray, ask: Callable[[], np.ndarray]) -> dict[str, str]:
@@ -169,25 +176,24 @@ def learning_claim(model: Any, xs: Any, targets: np.ndarray, ask: Callable[[], n
 
     ask: returns the model's outputs for `xs`; the loss is worked out here
     """
-    claim = "its loss takes logits and whole numbers"
     model.run_eagerly = True  # a graph would take longer to make than the steps
-    before = mean_surprise(ask(), targets)
+    before = mean_cross_entropy(ask(), targets)
     try:
         for _ in range(TRAINING_STEPS):
             model.train_on_batch(xs, targets)
     except Exception as error:  # Keras and TensorFlow may raise anything
-        return {claim: f"{type(error).__name__} in a training step"}
-    after = mean_surprise(ask(), targets)
-    seen = f"{TRAINING_STEPS} training steps took the cross-entropy of one batch from {before:.3f} to {after:.3f}"
-    return {claim: say(after < before - 1e-5, seen)}
+        return {LOSS_TAKES_LOGITS: f"{type(error).__name__} in a training step"}
+    after = mean_cross_entropy(ask(), targets)
+    actual = f"{TRAINING_STEPS} training steps took the cross-entropy of one batch from {before:.3f} to {after:.3f}"
+    return {LOSS_TAKES_LOGITS: failure_text(after < before - 1e-5, actual)}
 
 
-def mean_surprise(logits: np.ndarray, targets: np.ndarray) -> float:
+def mean_cross_entropy(logits: np.ndarray, targets: np.ndarray) -> float:
     """Return the mean of -log(the chance of the right class), in nats."""
     chances = np.take_along_axis(softmax(logits.astype(float)), targets[..., None], axis=-1)
     return float(-np.mean(np.log(np.maximum(chances, 1e-30))))
 
 
-def say(holds: bool, instead: str) -> str:
+def failure_text(holds: bool, instead: str) -> str:
     """Return "" where a claim holds, else what is seen instead."""
     return "" if holds else instead

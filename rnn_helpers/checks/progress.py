@@ -1,4 +1,4 @@
-"""`progress()`: the index of the course, with what is solved, which is kept in one text file that only ever grows.
+"""`progress()`: show an index of the course with what is solved, kept in one append-only text file.
 
 Each line is one event: date, time, lesson, exercise, checks right, "of", checks. Appending a short line is atomic on
 local disks, so two notebooks may write at once; a damaged line is passed over; a deleted file only empties the map.
@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from rnn_helpers import cards, fixtures
-from rnn_helpers.judging import Report
-from rnn_helpers.syllabus import LESSONS
+from rnn_helpers import cards
+from rnn_helpers.checks import fixtures
+from rnn_helpers.checks.evaluator import Report
+from rnn_helpers.checks.syllabus import LESSONS
 
 NAME = "rnn_course_progress.txt"
 WAY_OUT = "`%env RNN_COURSE_PROGRESS=../progress.txt` in a cell of its own."
@@ -45,7 +46,7 @@ def record(lesson: str, name: str, report: Report) -> str:
     state = report.score
     try:
         path = progress_file()
-        if _share(states(path).get((lesson, name))) >= _share(state):
+        if _share(read_states(path).get((lesson, name))) >= _share(state):
             return ""
         path.parent.mkdir(parents=True, exist_ok=True)
         now = datetime.now().strftime("%Y-%m-%d %H:%M")
@@ -79,7 +80,7 @@ def _append(path: Path, line: str) -> None:
         file.write(line.encode())  # one small write at the end: atomic beside another notebook's
 
 
-def states(path: Path) -> dict[tuple[str, str], tuple[int, int]]:
+def read_states(path: Path) -> dict[tuple[str, str], tuple[int, int]]:
     """Return {(lesson, exercise): (checks right, checks)}, the last line of each; unreadable lines are passed over."""
     if not path.exists():
         return {}
@@ -144,7 +145,7 @@ def progress() -> None:
     found: dict[tuple[str, str], tuple[int, int]] = {}
     note = ""
     try:
-        found = states(progress_file())
+        found = read_states(progress_file())
     except OSError as error:
         note = f"{_place(error)} cannot be read: {error.strerror or error}"
     cards.show(

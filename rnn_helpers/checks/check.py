@@ -1,4 +1,4 @@
-"""`check(answer)`: run an exercise's visible checks and answer at once, in a card."""
+"""`check(answer)`: run the visible checks of an exercise and show the result as a card."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import os
 import textwrap
 from typing import Any
 
-from rnn_helpers import cards, fixtures, progress
-from rnn_helpers.comparing import describe
-from rnn_helpers.judging import Report, judge
+from rnn_helpers import cards
+from rnn_helpers.checks import fixtures, progress
+from rnn_helpers.checks.comparison import describe
+from rnn_helpers.checks.evaluator import Report, judge
 
 
 class CheckFailed(AssertionError):
@@ -30,7 +31,7 @@ def check(answer: Any = None, name: str | None = None) -> None:
     if os.environ.get("NBGRADER_EXECUTION") == "autograde":
         return
     try:
-        name = name or _name_of(answer)
+        name = name or _exercise_name(answer)
         lesson, data = fixtures.find(name)
         task = fixtures.decode_task(name, data)
     except (KeyError, fixtures.FixtureError) as error:
@@ -41,7 +42,7 @@ def check(answer: Any = None, name: str | None = None) -> None:
         raise CheckFailed(_summary(report))
 
 
-def _name_of(answer: Any) -> str:
+def _exercise_name(answer: Any) -> str:
     name = getattr(answer, "__name__", "")
     if not name or name == "<lambda>":
         raise KeyError(

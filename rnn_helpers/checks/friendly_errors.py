@@ -1,4 +1,4 @@
-"""In a notebook, turn two errors that every learner meets into one kind sentence instead of a page of traceback.
+"""In a notebook, replace the traceback of two errors that every learner meets by one friendly sentence.
 
 A stub that is still empty raises NotImplementedError; a cell that was deleted, or run too early, leaves a NameError.
 Every other error is shown as IPython shows it.
@@ -10,19 +10,21 @@ import textwrap
 from types import TracebackType
 from typing import Any
 
-from rnn_helpers import fixtures
 from rnn_helpers.cards import WIDTH, running_shell
+from rnn_helpers.checks import fixtures
 
 
-def soften_errors() -> None:
+def install_friendly_errors() -> None:
     """Install the sentences in the running IPython; do nothing outside of one."""
     shell = running_shell()
     if shell is not None:
-        shell.set_custom_exc((NotImplementedError, NameError), _show)
+        shell.set_custom_exc((NotImplementedError, NameError), _show_error)
 
 
-def _show(shell: Any, kind: type, error: Exception, trace: TracebackType, tb_offset: int | None = None) -> list[str]:
-    sentence = _sentence(error)
+def _show_error(
+    shell: Any, kind: type, error: Exception, trace: TracebackType, tb_offset: int | None = None
+) -> list[str]:
+    sentence = _friendly_message(error)
     if sentence:
         lines = textwrap.wrap(f"{kind.__name__}: {sentence}", WIDTH)
     else:
@@ -31,7 +33,7 @@ def _show(shell: Any, kind: type, error: Exception, trace: TracebackType, tb_off
     return lines
 
 
-def _sentence(error: Exception) -> str:
+def _friendly_message(error: Exception) -> str:
     """Return what to say, or "" when IPython should show the error as always."""
     if isinstance(error, NotImplementedError):
         stub = "a cell above waits for your code: it stands in place of the line `raise NotImplementedError()`."

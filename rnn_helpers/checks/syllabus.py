@@ -1,4 +1,4 @@
-"""What each lesson is called, what one builds in it and how long that takes: the source for README and progress()."""
+"""Title, content and duration of each lesson: the source for the README's table and for `progress()`."""
 
 from __future__ import annotations
 

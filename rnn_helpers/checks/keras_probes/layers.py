@@ -1,4 +1,4 @@
-"""Probes for answers that take a Keras layer: the layer is built here from plain data, then handed over."""
+"""Probes for answers that take a Keras layer: build the layer from plain data, then pass it to the answer."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from rnn_helpers.beside import beside
-from rnn_helpers.models.seeing import as_numpy
-from rnn_helpers.properties import Unfit
+from rnn_helpers.checks.colocate import run_colocated
+from rnn_helpers.checks.keras_probes.inspection import as_numpy
+from rnn_helpers.checks.properties import UngradableAnswer
 
 VARIABLES = ("kernel", "recurrent_kernel", "bias")
-ZEROS = {"kernel_initializer": "zeros", "recurrent_initializer": "zeros"}  # drawing a rotation takes most of a build
+ZERO_INITIALIZERS = {
+    "kernel_initializer": "zeros",
+    "recurrent_initializer": "zeros",
+}  # drawing a rotation takes most of a build
 
 
 def build_layer(spec: dict) -> Any:
@@ -27,8 +30,10 @@ def build_layer(spec: dict) -> Any:
     from rnn_helpers.quietly import keras
 
     W_xh, W_hh, b_h = spec["weights"]
-    with _unwatched():
-        layer = keras.layers.SimpleRNN(len(W_hh), **{"dtype": "float64", **ZEROS, **spec.get("options", {})})
+    with _profiling_paused():
+        layer = keras.layers.SimpleRNN(
+            len(W_hh), **{"dtype": "float64", **ZERO_INITIALIZERS, **spec.get("options", {})}
+        )
         if not spec.get("built", True):
             return layer
         layer.build((spec.get("batch"), None, len(W_xh)))
@@ -39,7 +44,7 @@ def build_layer(spec: dict) -> Any:
 
 
 @contextlib.contextmanager
-def _unwatched() -> Iterator[None]:
+def _profiling_paused() -> Iterator[None]:
     """Keep an observer of the answer's calls out of Keras' own, of which a build has thousands."""
     watching = sys.getprofile()
     sys.setprofile(None)
@@ -49,13 +54,13 @@ def _unwatched() -> Iterator[None]:
         sys.setprofile(watching)
 
 
-def fixed_rows(features: int) -> np.ndarray:
+def fixed_inputs(features: int) -> np.ndarray:
     """Return the fixed input whose states `into_layer` looks at, (2, 2, features): two steps need all three weights."""
     return np.cos(np.arange(4.0 * features)).reshape(2, 2, features)
 
 
 def _layer_for(answer: Callable, spec: dict) -> Any:
-    return beside(answer, f"{__name__}:build_layer")(spec)
+    return run_colocated(answer, f"{__name__}:build_layer", spec)
 
 
 def with_layer(answer: Callable, spec: dict, *args: Any) -> Any:
@@ -71,7 +76,7 @@ def into_layer(answer: Callable, look: str, spec: dict, W_xh: np.ndarray, W_hh: 
     layer = _layer_for(answer, spec)
     answer(layer, W_xh, W_hh, b_h)
     if not layer.built:
-        raise Unfit("the layer still has no weights: layer.build((None, None, features)) makes them")
+        raise UngradableAnswer("the layer still has no weights: layer.build((None, None, features)) makes them")
     if look != "states":
         return as_numpy(getattr(layer.cell, look))
-    return as_numpy(layer(fixed_rows(len(W_xh))))
+    return as_numpy(layer(fixed_inputs(len(W_xh))))

@@ -1,20 +1,22 @@
-"""Turn what a caller gives to a cell into arrays that fit each other, or say what does not."""
+"""Validate a cell's arguments: convert them to arrays of one precision, or raise an error that says what to do."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import DTypeLike, NDArray
+    from numpy.typing import DTypeLike
 
-    Array = NDArray[Any]
+    from rnn_helpers.cells.workspace import Array, BaseWorkspace
+
+W = TypeVar("W", bound="BaseWorkspace")
 
 
-def sequences(xs: Any) -> Array:
+def as_sequences(xs: Any) -> Array:
     """Return xs as an array (batch, steps, features) of float32 or float64. Raises TypeError and ValueError."""
-    xs = numbers("xs", xs)
+    xs = as_real_array("xs", xs)
     if xs.dtype.kind != "f":
         xs = xs.astype(np.float64)
     if xs.dtype not in (np.float32, np.float64):
@@ -25,7 +27,7 @@ def sequences(xs: Any) -> Array:
     return xs
 
 
-def numbers(name: str, values: Any, dtype: DTypeLike | None = None) -> Array:
+def as_real_array(name: str, values: Any, dtype: DTypeLike | None = None) -> Array:
     """Return values as an array of real numbers. Raises TypeError."""
     array = np.asarray(values)
     if array.dtype.kind not in "biuf":
@@ -36,9 +38,9 @@ def numbers(name: str, values: Any, dtype: DTypeLike | None = None) -> Array:
     return np.asarray(array, dtype) if dtype else array
 
 
-def shaped(name: str, values: Any, expected: tuple[int, ...], other_name: str, other: Array) -> Array:
+def as_matching_array(name: str, values: Any, expected: tuple[int, ...], other_name: str, other: Array) -> Array:
     """Return values as an array of the shape `expected` and of the other's precision. Raises ValueError, TypeError."""
-    array = numbers(name, values, other.dtype)
+    array = as_real_array(name, values, other.dtype)
     if array.shape != expected:
         raise ValueError(
             f"{name} has shape {array.shape}; expected {expected} to fit {other_name} with shape {other.shape}."
@@ -46,26 +48,28 @@ def shaped(name: str, values: Any, expected: tuple[int, ...], other_name: str, o
     return array
 
 
-def start(name: str, values: Any, xs: Array, units: int) -> Array:
+def initial_state(name: str, values: Any, xs: Array, units: int) -> Array:
     """Return the state before the first step, (batch, units): zeros when it is None. Raises ValueError, TypeError."""
     shape = (len(xs), units)
-    return shaped(name, np.zeros(shape) if values is None else values, shape, "xs", xs)
+    return as_matching_array(name, np.zeros(shape) if values is None else values, shape, "xs", xs)
 
 
-def gated(xs: Any, W_xh: Any, W_hh: Any, b_h: Any, blocks: int, biases: tuple[int, ...] = ()) -> tuple[Array, ...]:
+def gated_arguments(
+    xs: Any, W_xh: Any, W_hh: Any, b_h: Any, blocks: int, biases: tuple[int, ...] = ()
+) -> tuple[Array, ...]:
     """Return inputs and weights of a cell whose weights stand in blocks, one for each gate.
 
     biases: (2,) when b_h has two rows
     Raises ValueError when shapes do not fit, TypeError when a dtype does not.
     """
-    xs = sequences(xs)
-    W_hh = shaped("W_hh", W_hh, (len(W_hh), blocks * len(W_hh)), "xs", xs)
+    xs = as_sequences(xs)
+    W_hh = as_matching_array("W_hh", W_hh, (len(W_hh), blocks * len(W_hh)), "xs", xs)
     width = W_hh.shape[1]
-    W_xh = shaped("W_xh", W_xh, (xs.shape[2], width), "W_hh", W_hh)
-    return xs, W_xh, W_hh, shaped("b_h", b_h, (*biases, width), "W_hh", W_hh)
+    W_xh = as_matching_array("W_xh", W_xh, (xs.shape[2], width), "W_hh", W_hh)
+    return xs, W_xh, W_hh, as_matching_array("b_h", b_h, (*biases, width), "W_hh", W_hh)
 
 
-def fitting(workspace: Any, make: type, sizes: tuple[int, int, int, int], dtype: DTypeLike) -> Any:
+def resolve_workspace(workspace: W | None, make: type[W], sizes: tuple[int, int, int, int], dtype: DTypeLike) -> W:
     """Return the caller's workspace if it fits, or a new one if there is none. Raises ValueError.
 
     make: the cell's Workspace; sizes: batch, steps, features, units
@@ -81,7 +85,7 @@ def fitting(workspace: Any, make: type, sizes: tuple[int, int, int, int], dtype:
     return workspace
 
 
-def require_current(number: int, passes: int) -> None:
+def require_current_cache(number: int, passes: int) -> None:
     """Raise ValueError when a workspace has run forward since the pass that a cache is from."""
     if number != passes:
         raise ValueError(

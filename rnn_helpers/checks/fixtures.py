@@ -1,4 +1,4 @@
-"""The fixture files behind `check`: inputs, expected outputs and what each known mistake would give.
+"""Read and write the fixture files behind `check`: inputs, expected outputs and the outputs of known mistakes.
 
 One JSON file a lesson, written by the build from `autograde_tests`, so that a student's machine can name a
 mistake without holding a line of solution. Numbers are rounded to DIGITS decimals: the files are the same on
@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from rnn_helpers.bugs import CANDIDATES
-from rnn_helpers.judging import Case, Task
-from rnn_helpers.observing import Outcome
+from rnn_helpers.checks.evaluator import Case, Task
+from rnn_helpers.checks.execution import Outcome
 
-FOLDER = Path(__file__).parent / "fixtures"
+FOLDER = Path(__file__).parents[1] / "fixtures"
 DIGITS = 9
 TOLERANCE = 1e-8  # ten times the rounding of the expected numbers
 
@@ -175,14 +175,14 @@ def _decode_outcome(data: dict) -> Outcome:
 
 
 @cache
-def _text(path: Path, _modified: int) -> str:
+def _read_text(path: Path, _modified: int) -> str:
     return path.read_text(encoding="utf-8", errors="replace")
 
 
 @cache
-def _read(path: Path, modified: int) -> dict:
+def _read_exercises(path: Path, modified: int) -> dict:
     try:
-        data = json.loads(_text(path, modified))
+        data = json.loads(_read_text(path, modified))
         return {name: data["exercises"][name] for name in data["exercises"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FixtureError(
@@ -193,10 +193,10 @@ def _read(path: Path, modified: int) -> dict:
 
 def lessons() -> dict[str, dict[str, dict]]:
     """Return {lesson: {exercise: its JSON data}} in course order. Raises FixtureError naming a damaged file."""
-    return {path.stem: _read(path, modified) for path, modified in _files()}
+    return {path.stem: _read_exercises(path, modified) for path, modified in _fixture_files()}
 
 
-def _files() -> list[tuple[Path, int]]:
+def _fixture_files() -> list[tuple[Path, int]]:
     """Return the files of all lessons, and when each was changed."""
     files = sorted(FOLDER.glob("*.json"))
     if not files:
@@ -208,15 +208,15 @@ def _files() -> list[tuple[Path, int]]:
 
 def find(name: str) -> tuple[str, dict]:
     """Return (lesson, data) of one exercise. Raises KeyError with the nearest names when there is none."""
-    for path, modified in _files():
+    for path, modified in _fixture_files():
         # To search a text is much faster than to decode it.
-        if f'"{name}"' in _text(path, modified) and name in _read(path, modified):
-            return path.stem, _read(path, modified)[name]
+        if f'"{name}"' in _read_text(path, modified) and name in _read_exercises(path, modified):
+            return path.stem, _read_exercises(path, modified)[name]
     known = [exercise for exercises in lessons().values() for exercise in exercises]
-    raise KeyError(_unknown(name, known))
+    raise KeyError(_unknown_exercise(name, known))
 
 
-def _unknown(name: str, known: list[str]) -> str:
+def _unknown_exercise(name: str, known: list[str]) -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(name, known, n=2, cutoff=0.5)

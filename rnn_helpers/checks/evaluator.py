@@ -1,6 +1,6 @@
-"""Judge one answer on a list of cases: which checks pass, what is wrong first, which mistake it is.
+"""Evaluate an answer on a list of cases: which checks pass, what fails first, and which known mistake it matches.
 
-`check` (cases from the fixture file) and the hidden `grade` (cases drawn afresh) share this one judge.
+`check` (cases from the fixture file) and the hidden `grade` (freshly drawn cases) share this evaluator.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any, overload
 
 import numpy as np
 
-from rnn_helpers.comparing import Problem, describe, find_problem, same_output
-from rnn_helpers.observing import NOT_YET, Outcome, observe, observe_claims, reaching
-from rnn_helpers.properties import Unfit
+from rnn_helpers.checks.comparison import Problem, describe, find_problem, same_output
+from rnn_helpers.checks.execution import NOT_REACHED, Outcome, execute, execute_claims, function_arguments
+from rnn_helpers.checks.properties import UngradableAnswer
 
 BEFORE = "before the checks"
 FROM_SCRATCH = "this exercise is written from scratch with NumPy"
@@ -23,7 +23,7 @@ UNCHANGED = "its inputs stay as they were"
 LATER = Problem("later", "skipped until one of the other checks passes")
 
 
-class Lazily(Sequence[Outcome]):
+class LazyOutcomes(Sequence[Outcome]):
     """Outcomes that are worked out when they are first looked at: a right answer is never compared with a mistake."""
 
     def __init__(self, makers: Sequence[Callable[[], Outcome]]):
@@ -126,35 +126,35 @@ class Report:
 def judge(answer: Any, task: Task) -> Report:
     """Judge `answer` on every case of `task` and return the Report. Never raises for what the answer does."""
     report = Report(task.name, possible=sum(task.points.values()), certain=not task.together)
-    wrong_kind = _not_an_answer(answer, task)
+    wrong_kind = _signature_problem(answer, task)
     if wrong_kind:
-        return _all_wrong(report, task, wrong_kind)
-    outcomes = _observed(answer, task)
+        return _fail_all(report, task, wrong_kind)
+    outcomes = _execute_cases(answer, task)
     report.printed = next((o.printed for o in outcomes if o.printed), "")
     report.unsolved = all(o.error == "NotImplementedError" for o in outcomes)
     used = next((o.used for o in outcomes if o.used), "")
     if report.unsolved:
-        return _all_wrong(report, task, Problem("stub", "not solved yet"))
+        return _fail_all(report, task, Problem("stub", "not solved yet"))
     if used:
-        return _all_wrong(report, task, Problem("not allowed", f"{FROM_SCRATCH}: it may not use {used}"))
-    _mark(report, task, outcomes, _parameter_names(answer, task))
+        return _fail_all(report, task, Problem("not allowed", f"{FROM_SCRATCH}: it may not use {used}"))
+    _score_checks(report, task, outcomes, _parameter_names(answer, task))
     report.points = sum(task.points[title] for title, right in report.right.items() if right)
     if not report.passed:
-        report.mistake = _name_mistake(task, outcomes)
+        report.mistake = _identify_mistake(task, outcomes)
     return report
 
 
-def _observed(answer: Any, task: Task) -> list[Outcome]:
+def _execute_cases(answer: Any, task: Task) -> list[Outcome]:
     if not task.together:
-        return [observe(answer, case.args, task.probe, task.not_allowed) for case in task.cases]
+        return [execute(answer, case.args, task.probe, task.not_allowed) for case in task.cases]
     claims = {case.title: list(case.expected) for case in task.cases}
-    return observe_claims(answer, task.cases[0].args, task.probe, claims, task.not_allowed)
+    return execute_claims(answer, task.cases[0].args, task.probe, claims, task.not_allowed)
 
 
-def _mark(report: Report, task: Task, outcomes: list[Outcome], names: list[str]) -> None:
+def _score_checks(report: Report, task: Task, outcomes: list[Outcome], names: list[str]) -> None:
     wrong = []
     for case, outcome in zip(task.cases, outcomes, strict=True):
-        problem = _problem(case, outcome, task, names)
+        problem = _case_problem(case, outcome, task, names)
         if problem:
             report.problems.setdefault(case.title, problem)
             wrong.append(outcome.value)
@@ -167,11 +167,11 @@ def _mark(report: Report, task: Task, outcomes: list[Outcome], names: list[str])
     if task.least > 1:  # a word that is said everywhere is right somewhere
         proven -= {case.title for case in task.cases if any(same_output(case.expected, v, 0) for v in wrong)}
     if len(proven) < task.least:
-        report.problems |= dict.fromkeys(passed, _not_enough(task.least))
+        report.problems |= dict.fromkeys(passed, _too_few_passed(task.least))
     report.right = {title: title not in report.problems for title in task.points}
 
 
-def _not_enough(least: int) -> Problem:
+def _too_few_passed(least: int) -> Problem:
     """Return what is said of a check that passed, but could have been guessed."""
     return (
         LATER
@@ -180,21 +180,21 @@ def _not_enough(least: int) -> Problem:
     )
 
 
-def _problem(case: Case, outcome: Outcome, task: Task, names: list[str]) -> Problem | None:
+def _case_problem(case: Case, outcome: Outcome, task: Task, names: list[str]) -> Problem | None:
     if outcome.error == "NotImplementedError":
         return Problem("stub", "this part is not solved yet: `raise NotImplementedError()` still stands there")
-    if outcome.error == Unfit.__name__:
+    if outcome.error == UngradableAnswer.__name__:
         return Problem("type", outcome.message)
     if missing := _missing_module(outcome, task.not_allowed):
         return Problem("not allowed", f"{FROM_SCRATCH}: {missing} is not available here")
     if outcome.error:
         where = f", in {outcome.line}" if outcome.line else ""
-        shapes = "" if outcome.error == "NameError" else _shapes(reaching(task.probe, case.args), names)
-        return Problem("error", f"{outcome.error}: {_short(outcome.message)}{where}.{shapes}")
+        shapes = "" if outcome.error == "NameError" else _input_shapes(function_arguments(task.probe, case.args), names)
+        return Problem("error", f"{outcome.error}: {_condense(outcome.message)}{where}.{shapes}")
     for claim, instead in outcome.seen.items():
-        if instead and instead != NOT_YET:
+        if instead and instead != NOT_REACHED:
             return Problem("value", f"{claim}: no, {instead}")
-    if NOT_YET in outcome.seen.values():
+    if NOT_REACHED in outcome.seen.values():
         return LATER
     return find_problem(case.expected, outcome.value, task.tolerance, lists=task.lists)
 
@@ -211,7 +211,7 @@ def _missing_module(outcome: Outcome, not_allowed: tuple[str, ...]) -> str:
     return next((name for name in modules if name.rpartition(".")[2] in words), "")
 
 
-def _short(message: str) -> str:
+def _condense(message: str) -> str:
     """Return an error's text in one line; of a long one, as TensorFlow's, the beginning and the end."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     if len(lines) > 3:
@@ -221,7 +221,7 @@ def _short(message: str) -> str:
 
 def _parameter_names(answer: Callable, task: Task) -> list[str]:
     """Return the student's own names for the arguments; the exercise's where there are none."""
-    given = reaching(task.probe, task.cases[0].args)
+    given = function_arguments(task.probe, task.cases[0].args)
     signature = _signature(answer) if given else None
     own = list(signature.parameters) if signature else []
     return own if len(own) >= len(given) else task.parameters
@@ -235,7 +235,7 @@ def _signature(answer: Callable) -> inspect.Signature | None:
         return None
 
 
-def _shapes(given: tuple, names: list[str]) -> str:
+def _input_shapes(given: tuple, names: list[str]) -> str:
     """Name the shapes of the inputs: most errors in this course come from two that do not fit."""
     shapes = [
         f"{name} {value.shape}" for name, value in zip(names, given, strict=False) if isinstance(value, np.ndarray)
@@ -243,7 +243,7 @@ def _shapes(given: tuple, names: list[str]) -> str:
     return f" The shapes here: {', '.join(shapes)}." if shapes else ""
 
 
-def _name_mistake(task: Task, outcomes: list[Outcome]) -> str:
+def _identify_mistake(task: Task, outcomes: list[Outcome]) -> str:
     """Return the sentence of the mistake whose outcomes equal the answer's on every case, or ""."""
     for number, sentence in enumerate(task.sentences):
         pairs = zip(task.cases, outcomes, strict=True)
@@ -258,10 +258,10 @@ def _same_outcome(known: Outcome, seen: Outcome, tolerance: float) -> bool:
     return known.changed == seen.changed and same_output(known.value, seen.value, tolerance)
 
 
-def _not_an_answer(answer: Any, task: Task) -> Problem | None:
+def _signature_problem(answer: Any, task: Task) -> Problem | None:
     if not callable(answer):
         return Problem("type", f"expected the function itself, as in check({task.name}), got {describe(answer)}")
-    given = reaching(task.probe, task.cases[0].args)
+    given = function_arguments(task.probe, task.cases[0].args)
     signature = _signature(answer) if given else None
     if signature is None:
         return None
@@ -280,7 +280,7 @@ def _mutation_sentence(names: list[str], changed: tuple[int, ...]) -> str:
     return f"your code changes {' and '.join(which)} in place; work on a new array or a copy"
 
 
-def _all_wrong(report: Report, task: Task, problem: Problem) -> Report:
+def _fail_all(report: Report, task: Task, problem: Problem) -> Report:
     report.right = dict.fromkeys(task.points, False)
     report.problems = {BEFORE: problem}
     return report

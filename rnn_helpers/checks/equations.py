@@ -1,4 +1,4 @@
-"""`equations()`: all equations and shapes of the course on one page, with the lesson that derives each."""
+"""`equations()`: show all equations and shapes of the course on one page, with the lesson that derives each."""
 
 from __future__ import annotations
 

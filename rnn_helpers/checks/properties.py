@@ -1,0 +1,212 @@
+"""Probes for answers that are judged by their properties: a matrix, a random rotation, a random task, a sampler.
+
+Each function calls the answer and returns {claim: whether it holds}; for a right answer every claim holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rnn_helpers.checks.claims import (
+    ANY_STEP_CAN_BE_MARKED,
+    FROBENIUS_NORM_AT_LEAST_2,
+    HIGHER_IS_NOT_SHARPER,
+    MARKS_ARE_0_OR_1,
+    MARKS_VARY,
+    NORM_AT_LEAST_2,
+    NORM_AT_LEAST_3,
+    ONE_MARK_PER_HALF,
+    ORTHOGONAL_COLUMNS,
+    OTHER_GENERATOR_OTHER_DRAWS,
+    OTHER_GENERATOR_OTHER_MATRIX,
+    OTHER_GENERATOR_OTHER_TASK,
+    POWER_VANISHES,
+    RADIUS_AT_MOST_0_9,
+    RADIUS_BELOW_1,
+    SAME_GENERATOR_SAME_DRAWS,
+    SAME_GENERATOR_SAME_MATRIX,
+    SAME_GENERATOR_SAME_TASK,
+    SHIFT_INVARIANT,
+    SQUARE_HAS_NORM_10,
+    TARGET_IS_MARKED_SUM,
+    TARGETS_AT_MOST_2,
+    TEMPERATURE_0,
+    TEMPERATURE_0_5,
+    TEMPERATURE_1,
+    TEMPERATURE_2,
+    TWO_MARKS,
+    UNIT_COLUMNS,
+    UNIT_ROWS,
+    VALUES_BETWEEN_0_AND_1,
+    VALUES_DIFFER,
+)
+from rnn_helpers.checks.colocate import run_colocated
+from rnn_helpers.checks.comparison import as_array, describe
+
+SAMPLES = 2000  # draws behind a share; a share that is right is 5 standard deviations off once in a million times
+
+
+class UngradableAnswer(TypeError):
+    """What the answer gave cannot be judged at all; the message is a whole sentence for the student."""
+
+
+def vanishing(answer: Callable) -> dict[str, bool]:
+    """Call a function that builds a matrix and say what is so about it: any matrix with these properties is right."""
+    W = _square_matrix(answer())
+    with np.errstate(over="ignore", invalid="ignore"):
+        power = np.linalg.norm(np.linalg.matrix_power(W, 50))
+    return {
+        NORM_AT_LEAST_2: bool(np.linalg.norm(W, 2) >= 2 - 1e-12),
+        POWER_VANISHES: bool(power < 1e-6),
+        RADIUS_BELOW_1: bool(_spectral_radius(W) < 1),
+        FROBENIUS_NORM_AT_LEAST_2: bool(np.linalg.norm(W) >= 2 - 1e-12),
+    }
+
+
+def growing(answer: Callable) -> dict[str, bool]:
+    """The same for a matrix whose powers grow before they fade."""
+    W = _square_matrix(answer())
+    return {
+        RADIUS_AT_MOST_0_9: bool(_spectral_radius(W) <= 0.9 + 1e-9),
+        SQUARE_HAS_NORM_10: bool(np.linalg.norm(W @ W, 2) >= 10 - 1e-9),
+        NORM_AT_LEAST_3: bool(np.linalg.norm(W, 2) >= 3),
+        RADIUS_BELOW_1: bool(_spectral_radius(W) < 1),
+    }
+
+
+def _spectral_radius(W: np.ndarray) -> float:
+    return float(np.abs(np.linalg.eigvals(W)).max())
+
+
+def _square_matrix(result: Any) -> np.ndarray:
+    W = as_array(result)
+    if W is None or W.ndim != 2 or W.shape[0] != W.shape[1] or not W.size:
+        raise UngradableAnswer(f"expected a square matrix, got {describe(result)}")
+    if W.dtype.kind not in "biuf":
+        raise UngradableAnswer(f"expected a matrix of real numbers, got {W.dtype}")
+    if not np.all(np.isfinite(W)):
+        raise UngradableAnswer("expected finite numbers; there is nan or inf in the matrix")
+    return W.astype(float)
+
+
+def orthogonal(answer: Callable, units: int, seed: int) -> dict[str, bool]:
+    """Draw rotations from generators and say what is so about the first."""
+    Q = _square_matrix(answer(units, np.random.default_rng(seed)))
+    if Q.shape != (units, units):
+        raise UngradableAnswer(f"expected shape {(units, units)}, got {Q.shape}")
+    angles = Q.T @ Q - np.diag(np.diag(Q.T @ Q))
+    return {
+        ORTHOGONAL_COLUMNS: _allclose(angles, 0.0),
+        UNIT_COLUMNS: _allclose(np.linalg.norm(Q, axis=0), 1.0),
+        UNIT_ROWS: _allclose(np.linalg.norm(Q, axis=1), 1.0),
+        SAME_GENERATOR_SAME_MATRIX: _allclose(Q - answer(units, np.random.default_rng(seed)), 0.0),
+        OTHER_GENERATOR_OTHER_MATRIX: not _allclose(Q - answer(units, np.random.default_rng(seed + 1)), 0.0),
+    }
+
+
+def adding(answer: Callable, claims: str, n: int, steps: int, seed: int) -> dict[str, bool]:
+    """Draw the adding problem and check one group of claims: "inputs", "marks", "targets" or "random"."""
+    xs, targets = answer(n, steps, np.random.default_rng(seed))
+    if np.shape(xs) != (n, steps, 2) or np.shape(targets) != (n,):
+        raise UngradableAnswer(
+            f"expected shapes {(n, steps, 2)} and {(n,)}, got {np.shape(xs)} and {np.shape(targets)}"
+        )
+    values, marks = xs[..., 0], xs[..., 1]
+    first, second = marks[:, : steps // 2].sum(axis=1), marks[:, steps // 2 :].sum(axis=1)
+    if claims == "inputs":
+        return {
+            VALUES_BETWEEN_0_AND_1: bool(np.all((values >= 0) & (values <= 1))),
+            VALUES_DIFFER: len(np.unique(values)) > 0.9 * values.size,
+        }
+    if claims == "marks":
+        return {
+            MARKS_ARE_0_OR_1: bool(np.all((marks == 0) | (marks == 1))),
+            TWO_MARKS: _allclose(first + second, 2.0),
+            ONE_MARK_PER_HALF: _allclose(first, 1.0) and _allclose(second, 1.0),
+            MARKS_VARY: len(np.unique(marks, axis=0)) > 1,
+            ANY_STEP_CAN_BE_MARKED: bool(np.all(marks.any(axis=0))),
+        }
+    if claims == "targets":
+        return {
+            TARGET_IS_MARKED_SUM: _allclose(targets - (values * marks).sum(axis=1), 0.0),
+            TARGETS_AT_MOST_2: bool(np.all(np.asarray(targets) <= 2)),
+        }
+    again, _ = answer(n, steps, np.random.default_rng(seed))
+    other, _ = answer(n, steps, np.random.default_rng(seed + 1))
+    return {
+        SAME_GENERATOR_SAME_TASK: _allclose(xs - again, 0.0),
+        OTHER_GENERATOR_OTHER_TASK: not _allclose(xs - other, 0.0),
+    }
+
+
+def sampling(answer: Callable, letters: int, seed: int) -> dict[str, str]:
+    """Draw from logits many times and say of each claim "" or what is seen instead."""
+    logits = np.random.default_rng(seed).permutation(np.linspace(-1.0, 1.5, letters))
+    plain, cold, hot = (_frequencies(answer, logits, t, seed) for t in (1.0, 0.5, 2.0))
+    top = int(np.argmax(logits))
+    zero = _valid_draws(answer, logits, 0.0, seed, 20)
+    again, other = (_valid_draws(answer, logits, 1.0, number, 40) for number in (seed, seed + 1))
+    repeated = bool(again) and _valid_draws(answer, logits, 1.0, seed, 40) == again
+    return {
+        TEMPERATURE_1: _deviation(plain, logits),
+        TEMPERATURE_0_5: _deviation(cold, logits / 0.5),
+        TEMPERATURE_2: _deviation(hot, logits / 2.0),
+        HIGHER_IS_NOT_SHARPER: "" if hot[top] < cold[top] + 0.05 else "it takes the most likely one more often",
+        TEMPERATURE_0: "" if zero == [top] * 20 else "it failed, or took another",
+        SHIFT_INVARIANT: _deviation(_frequencies(answer, logits + 1000.0, 1.0, seed), logits),
+        SAME_GENERATOR_SAME_DRAWS: "" if repeated else "two runs differ",
+        OTHER_GENERATOR_OTHER_DRAWS: "" if other and other != again else "every run is the same",
+    }
+
+
+def _valid_draws(answer: Callable, logits: np.ndarray, temperature: float, seed: int, count: int) -> list[int]:
+    """Return `count` draws, or none when a draw fails."""
+    try:
+        drawn = run_colocated(answer, f"{__name__}:draw_many", answer, logits, temperature, seed, count)
+    except (ValueError, ZeroDivisionError, FloatingPointError):  # what nan, inf and 1 / 0 lead to
+        return []
+    strange = [d for d in drawn if not (isinstance(d, (int, np.integer)) and 0 <= d < len(logits))]
+    if strange:
+        raise UngradableAnswer(f"expected a whole number from 0 to {len(logits) - 1}, got {describe(strange[0])}")
+    return [int(index) for index in drawn]
+
+
+def draw_many(answer: Callable, logits: np.ndarray, temperature: float, seed: int, count: int) -> list[Any]:
+    """Call the answer `count` times with one generator and return what it gives: thousands of calls in one place."""
+    rng = np.random.default_rng(seed)
+    with np.errstate(all="ignore"):
+        return [answer(logits.copy(), temperature, rng) for _ in range(count)]
+
+
+def _frequencies(answer: Callable, logits: np.ndarray, temperature: float, seed: int) -> np.ndarray:
+    drawn = _valid_draws(answer, logits, temperature, seed, SAMPLES)
+    return np.bincount(np.array(drawn, dtype=int), minlength=len(logits)) / SAMPLES
+
+
+def _deviation(shares: np.ndarray, logits: np.ndarray) -> str:
+    """Return "" when the shares are those of the softmax, else the one that is furthest off."""
+    powers = np.exp(logits - logits.max())
+    chances = powers / powers.sum()
+    off = np.abs(shares - chances)
+    if np.all(off <= 5 * np.sqrt(chances * (1 - chances) / SAMPLES) + 1e-3):
+        return ""
+    if not shares.any():
+        return "drawing failed, as it does with chances that are nan or do not add up to 1"
+    worst = int(np.argmax(off))
+    return f"number {worst} came in {100 * shares[worst]:.0f} % of the draws, {100 * chances[worst]:.0f} % are right"
+
+
+def _allclose(array: Any, value: float) -> bool:
+    return bool(np.all(np.abs(np.asarray(array) - value) < 1e-9))
+
+
+PROPERTIES: dict[str, Callable] = {
+    "vanishing": vanishing,
+    "growing": growing,
+    "orthogonal": orthogonal,
+    "adding": adding,
+    "sampling": sampling,
+}
