@@ -37,7 +37,8 @@ TESTS = {
 # What each student hands in, and what that is worth.
 READS_HIDDEN_TESTS = (
     "def total(xs):\n    import pathlib\n    for base in [{course!r}, '.', '..']:\n"
-    "        for file in pathlib.Path(base).rglob('my_tests/__init__.py'):\n            print('LEAK', file.read_text())\n"
+    "        for file in pathlib.Path(base).rglob('my_tests/__init__.py'):\n"
+    "            print('LEAK', file.read_text())\n"
     "    return 0"
 )
 ANSWERS: dict[str, tuple[dict[str, str], float]] = {
