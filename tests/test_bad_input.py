@@ -261,6 +261,33 @@ def test_a_grader_that_was_killed_blocks_nobody_and_its_work_is_cleared(course):
     assert left_in(course) == [".gitignore", "lock"]
 
 
+def test_a_process_that_a_grader_left_running_blocks_nobody(course):
+    leaves = (
+        "import os, signal, sys; from pathlib import Path; from nbjudge.autograde.lock import only_grader\n"
+        "with only_grader(Path(sys.argv[1])):\n"
+        "    child = os.fork() or signal.pause()\n"
+        "print(child, flush=True)"
+    )
+    with subprocess.Popen([sys.executable, "-c", leaves, course], cwd=ROOT, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        child = int(other.stdout.readline())
+        try:
+            with only_grader(course):
+                pass
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+def test_the_lock_is_no_way_to_a_file_elsewhere(course, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("mine")
+    (course / ".grading").mkdir()
+    (course / ".grading" / "lock").symlink_to(elsewhere)
+    with pytest.raises(CannotGrade, match="symbolic links"), only_grader(course):
+        pass
+    assert elsewhere.read_text() == "mine"
+
+
 def test_where_a_group_grades_the_lock_is_the_groups_and_the_work_is_not(course):
     with only_grader(course, shared=True) as work:
         places = (course / ".grading", course / ".grading" / "lock", work)

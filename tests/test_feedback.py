@@ -46,6 +46,47 @@ FORBIDDEN = re.compile(
     re.IGNORECASE,
 )
 
+# What a parser and a filter can disagree about, and what must come of it.
+TRICKS = [
+    ("<scr<script>ipt>x()</scr</script>ipt>", "ipt&gt;x()ipt&gt;"),
+    ("<script/x>x()</script>y", "y"),
+    ("<script>'</script >'", "'"),
+    ("<style></style/><img onerror=x() src=x>", "<img>"),
+    ("<style>/*</style><img src=x>*/", "<img>*/"),
+    ("<noscript><style></noscript><img src=x onerror=x()>", "<img>"),
+    ("<svg><style><a title='</style><img src=x onerror=x()>'>", ""),
+    ("<svg><desc><p><script>x()</script>", ""),
+    ("<math><annotation-xml encoding='text/html'><img src=x onerror=x()>", ""),
+    ("<form><math><mtext></form><form><mglyph><style></math><img src onerror=x()>", ""),
+    ("<template><img src=x onerror=x()></template>", ""),
+    ("<xmp><img src=x onerror=x()></xmp>", ""),
+    ("<title><b></title><img src=x onerror=x()>", "<img>"),
+    ("<textarea><img src=x onerror=x()></textarea>", ""),
+    ("<select><option>one</select>two", "two"),
+    ("<plaintext><script>x()", "&lt;script&gt;x()"),
+    ("<frameset onload=x()><frame src=//x>", ""),
+    ("<!--><img src=x onerror=x()>-->", "<img>--&gt;"),
+    ("<? x ?><!DOCTYPE html><![x[<img src=x>]]>", "]]&gt;"),
+    ("<img/src=x/onerror=x()>", "<img>"),
+    ("<img src='data:image/png;base64,AA' onerror=x()>", '<img src="data:image/png;base64,AA">'),
+    ("<img src='data:image/png;base64,AA&quot; onerror=x()'>", "<img>"),
+    ("<img src='data:image/svg+xml;base64,AA'>", "<img>"),
+    ("<img src='DATA:text/html,x'>", "<img>"),
+    ("<a href='java\tscript:x()'>y</a><a href='&#1;javascript:x()'>z</a>", "<a>y</a><a>z</a>"),
+    ("<a href='data:image/png;base64,AA'>y</a>", "<a>y</a>"),
+    ("<a href='https:\n//x'>y</a>", "<a>y</a>"),
+    ("<b title='\"><script>x()</script>'>y</b>", '<b title="&quot;&gt;&lt;script&gt;x()&lt;/script&gt;">y</b>'),
+    ("<b title='a\0b' \0onclick=x()>y</b>", '<b title="a\ufffdb">y</b>'),
+    ("<b style='background:u/**/rl(x)'>y</b>", "<b>y</b>"),
+    ("<b style='color:red;background:URL(x)'>y</b>", "<b>y</b>"),
+    ("<b style='color:red;position:fixed;--x:1;z-index:9'>y</b>", '<b style="color:red">y</b>'),
+    ("<b style='color:red}body{color:blue'>y</b>", '<b style="color:red } body {">y</b>'),
+    ("<p class='k score'>y</p><p class='k'>z</p>", '<p>y</p><p class="k">z</p>'),
+    ("<p id=top name=top data-x=1 slot=x is=x xmlns=x>y</p>", "<p>y</p>"),
+    ("&lt;script&gt; &amp;lt;b&gt;", "&lt;script&gt; &amp;lt;b&gt;"),
+    ("half \ud800 a pair", "half ? a pair"),
+]
+
 
 def graded(source: str = HIDDEN, *outputs: nbformat.NotebookNode) -> nbformat.NotebookNode:
     metadata = {"nbgrader": settings("triple_test", grade=True, locked=True, score=0.0, points=2.0)}
@@ -168,6 +209,11 @@ class TestSanitising:
         assert not FORBIDDEN.search(clean(html))
         assert LOAD not in re.sub(r">[^<]*<", "><", f">{clean(html)}<")
 
+    @pytest.mark.parametrize(("html", "cleaned"), TRICKS)
+    def test_a_parser_cannot_be_tricked(self, html, cleaned):
+        assert clean(html) == cleaned
+        assert clean(cleaned) == cleaned
+
     def test_the_pattern_knows_every_attack(self):
         assert [html for html in HOSTILE_HTML if not FORBIDDEN.search(html)] == [ESCAPED]
 
@@ -210,7 +256,8 @@ class TestSanitising:
 
     def test_a_formula_within_an_attribute_cannot_break_out_of_it(self):
         html = markdown('![$x$](data:image/png;base64,AAAA) <a title="\n\n$x$ y">z</a>', {})
-        assert not re.search(r'="[^"]*<math', html)
+        assert "<math" in html
+        assert not re.search(r'<[a-z][^<>]*="[^"]*<math', html)
 
 
 class TestFormulas:

@@ -11,6 +11,7 @@ import tempfile
 import tomllib
 from pathlib import Path
 
+PROJECTS = ["pyproject.toml", "nbjudge/pyproject.toml"]
 ROOT = Path(__file__).resolve().parent.parent
 # The oldest Python of all, patch level too: some releases leave out 3.11.2, which is Debian 12's.
 OLDEST_PYTHON = "3.11.0"
@@ -21,8 +22,8 @@ HEADER = """\
 
 
 def main() -> int:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    requirements = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    course, engine = (tomllib.loads((ROOT / name).read_text(encoding="utf-8"))["project"] for name in PROJECTS)
+    requirements = [*course["dependencies"], *course["optional-dependencies"]["dev"], *engine["dependencies"]]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]

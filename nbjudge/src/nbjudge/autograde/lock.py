@@ -10,8 +10,10 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from nbjudge.errors import CannotGrade
 
@@ -26,52 +28,48 @@ def only_grader(course: Path, shared: bool = False) -> Iterator[Path]:
     Raises CannotGrade when another grader is at work, with its number and since when, or the folder cannot be made.
     """
     folder = course / FOLDER
+    mode = 0o660 if shared else 0o600
+    # fallback_to_soft: that one would be a mere file, which a grader that was killed leaves behind.
+    lock = FileLock(folder / LOCK, blocking=False, mode=mode, fallback_to_soft=False, on_acquired=_sign)
     try:
-        lock = _open(folder, shared)
+        _make(folder, shared)
+        held = lock.acquire()
+    except Timeout as error:
+        raise CannotGrade(
+            f"Somebody is grading in {course} already: {_holder(folder / LOCK)}. Wait until it is done, or stop it; "
+            f"then run this again."
+        ) from error
     except OSError as error:
         raise CannotGrade(
             f"Grading needs the folder {folder}, which cannot be used ({error.strerror}). See to it that you may "
             f"write in {course} and that its disk has room."
         ) from error
-    try:
-        _take(lock, course)
+    with held:
         _empty(folder)
         try:
             yield Path(tempfile.mkdtemp(prefix="work-", dir=folder))
         finally:
             _empty(folder)
-            os.ftruncate(lock, 0)
-    finally:
-        os.close(lock)
 
 
-def _open(folder: Path, shared: bool) -> int:
+def _make(folder: Path, shared: bool) -> None:
     if not folder.exists():
         folder.mkdir(mode=0o700)
         (folder / IGNORE).write_text("*\n", encoding="ascii")
         if shared:
             folder.chmod(0o2770)
-    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    if shared and os.fstat(lock).st_uid == os.geteuid():
-        (folder / LOCK).chmod(0o660)
-    return lock
 
 
-def _take(lock: int, course: Path) -> None:
-    """Lock the file and write into it who has it; without fcntl, as on Windows, nobody is kept waiting."""
-    try:
-        import fcntl
-    except ImportError:
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        who = os.read(lock, 200).decode("utf-8", "replace").strip() or "another process"
-        raise CannotGrade(
-            f"Somebody is grading in {course} already: {who}. Wait until it is done, or stop it; then run this again."
-        ) from error
+def _sign(lock: int) -> None:
+    """Write into the lock's file who has it."""
     os.ftruncate(lock, 0)
-    os.pwrite(lock, f"process {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode(), 0)
+    os.write(lock, f"process {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode())
+
+
+def _holder(lock: Path) -> str:
+    with suppress(OSError):  # Windows lets nobody read what is locked
+        return lock.read_text(encoding="utf-8", errors="replace").strip() or "another process"
+    return "another process"
 
 
 def _empty(folder: Path) -> None:
