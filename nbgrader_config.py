@@ -10,7 +10,7 @@ remove_damaged(Path(sys.modules["nbjudge"].__path__[0]))  # or what a full disk 
 
 from nbjudge.autograde.converter import put_in_place  # noqa: E402
 from nbjudge.environment import prepend, usable_folder, use_tensorflow  # noqa: E402
-from nbjudge.globbing import take_path_literally  # noqa: E402
+from nbjudge.patches import take_path_literally  # noqa: E402
 from nbjudge.sandbox.provisioner import plug_in  # noqa: E402
 
 HERE = Path(__file__).resolve().parent

@@ -6,10 +6,9 @@ import os
 import secrets
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from nbjudge.errors import CannotGrade
 
@@ -82,36 +81,22 @@ def usable_folder(folder: Path, purpose: str) -> str:
 
 
 @contextmanager
-def instead(place: Any, **values: Any) -> Iterator[None]:
-    """Set attributes of a module or an object for a while, and set them back, after an error too.
-
-    nbgrader's temp_attrs leaves them after an error: in JupyterLab's server, where formgrader grades, for good.
-    """
-    before = {name: getattr(place, name) for name in values}
+def temporary_env(**values: str | None) -> Iterator[None]:
+    """Set environment variables, or remove those that are None, and restore them on exit, after an error too."""
+    before = {name: os.environ.get(name) for name in values}
     try:
-        for name, value in values.items():
-            setattr(place, name, value)
+        _set_env(values)
         yield
     finally:
-        for name, value in before.items():
-            setattr(place, name, value)
+        _set_env(before)
 
 
-@contextmanager
-def autograding() -> Iterator[None]:
-    """Say in the environment that a submission is being graded, as nbgrader does; but take it back after an error, too.
-
-    In JupyterLab's server, where formgrader grades, every notebook opened later would otherwise be taken for one.
-    """
-    before = os.environ.get(EXECUTION_VARIABLE)
-    os.environ[EXECUTION_VARIABLE] = "autograde"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[EXECUTION_VARIABLE]
+def _set_env(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
         else:
-            os.environ[EXECUTION_VARIABLE] = before
+            os.environ[name] = value
 
 
 def course_salt(file: Path) -> str:

@@ -41,7 +41,7 @@ from nbjudge.autograde.discovery import (
     objection_to,
     require_run,
 )
-from nbjudge.autograde.gradebook import await_gradebook, one_engine, patient, require_gradebook
+from nbjudge.autograde.gradebook import await_gradebook, patient, require_gradebook
 from nbjudge.autograde.lock import only_grader
 from nbjudge.autograde.ready import get_ready
 from nbjudge.autograde.scoring import Earned, Record, read_graded, write
@@ -55,16 +55,20 @@ from nbjudge.autograde.staging import (
     write_notebook,
 )
 from nbjudge.autograde.summary import Outcome, PlainRecords, printable, table
-from nbjudge.environment import autograding, instead
 from nbjudge.errors import CannotGrade
 from nbjudge.execution.job import Done, read_done, texts_of
 from nbjudge.execution.name_analysis import Plan
 from nbjudge.execution.plan import plan_for
 from nbjudge.execution.preprocessor import Run
 from nbjudge.execution.workers import Workers
-from nbjudge.globbing import take_names_literally
 from nbjudge.intake.intake import Expected, Preflight, Refusal, clean_copy, expected_cells, inspect
-from nbjudge.patches import schema_checked_once
+from nbjudge.patches import (
+    autograding,
+    cache_engine,
+    cache_schema_validators,
+    take_names_literally,
+    temporary_attrs,
+)
 
 OUR_ERROR = "Your submission could not be graded; your instructor has been told. There is nothing you need to do."
 OF_THE_MACHINE = {
@@ -111,8 +115,8 @@ class Grading(Autograde):
                 only_grader(Path(self.coursedir.root), self.coursedir.groupshared) as folder,
                 self._patient_gradebook(),
                 self._minding_ctrl_c(),
-                one_engine(),
-                schema_checked_once(),
+                cache_engine(),
+                cache_schema_validators(),
             ):
                 self.folder = folder
                 super().start()
@@ -156,7 +160,7 @@ class Grading(Autograde):
 
     @contextmanager
     def _patient_gradebook(self) -> Iterator[None]:
-        with instead(self.coursedir, db_url=patient(self.coursedir.db_url, self.gradebook_patience)):
+        with temporary_attrs(self.coursedir, db_url=patient(self.coursedir.db_url, self.gradebook_patience)):
             yield
 
     @contextmanager
@@ -419,7 +423,7 @@ class Grading(Autograde):
     def _enter(self, pending: Pending) -> None:
         """Let the gradebook know the student and the submission; nbgrader copies the files once more on the way."""
         self._sanitizing = True  # which says where files are taken from
-        with instead(self.coursedir, submitted_directory=str(pending.staging.top / "submitted")):
+        with temporary_attrs(self.coursedir, submitted_directory=str(pending.staging.top / "submitted")):
             self.init_assignment(pending.submission.assignment, pending.submission.student)
 
     def collect(self, earned: Earned) -> None:
