@@ -54,7 +54,7 @@ from nbjudge.autograde.staging import (
     restore,
     write_notebook,
 )
-from nbjudge.autograde.summary import Outcome, PlainRecords, printable, table
+from nbjudge.autograde.summary import Outcome, PlainRecords, table
 from nbjudge.errors import CannotGrade
 from nbjudge.execution.job import Done, read_done, texts_of
 from nbjudge.execution.name_analysis import Plan
@@ -69,6 +69,7 @@ from nbjudge.patches import (
     take_names_literally,
     temporary_attrs,
 )
+from nbjudge.text import terminal_safe
 
 OUR_ERROR = "Your submission could not be graded; your instructor has been told. There is nothing you need to do."
 OF_THE_MACHINE = {
@@ -137,7 +138,7 @@ class Grading(Autograde):
         self._say_table()
         failed = [outcome for outcome in self.outcomes if outcome.how in ("error", "not recorded")]
         if failed:
-            names = ", ".join(printable(outcome.student) for outcome in failed)
+            names = ", ".join(terminal_safe(outcome.student) for outcome in failed)
             sentence = f"These could not be graded: {names}. The reasons stand above; the rest of the class is done."
             self.log.error("%s", sentence)
             raise NbGraderException(sentence)
@@ -190,7 +191,9 @@ class Grading(Autograde):
         self.expected = {name: expected_cells(self.coursedir.db_url, name, self.config) for name in assignments}
         self.asked = {name: find_notebooks(self.coursedir, cells) for name, cells in self.expected.items()}
         for file in misplaced(self.coursedir):
-            self.log.warning("%s is not looked at: a notebook belongs at submitted/STUDENT/LESSON/.", printable(file))
+            self.log.warning(
+                "%s is not looked at: a notebook belongs at submitted/STUDENT/LESSON/.", terminal_safe(file)
+            )
         self.submissions = find_submissions(self.coursedir, assignments)
         self.ready: set[str] = set()
         self.plans: dict[tuple[str, str], Plan] = {}
@@ -283,8 +286,8 @@ class Grading(Autograde):
 
     def _failed(self, submission: Submission, expected: Expected, outcome: Outcome, error: BaseException) -> None:
         """Record 0 for a submission that could not be graded, with a sentence for its student."""
-        reason = printable(f"{type(error).__name__}: {error}", 500)
-        self.log.error("%s could not be graded.", printable(submission.student), exc_info=error)
+        reason = terminal_safe(f"{type(error).__name__}: {error}", 500)
+        self.log.error("%s could not be graded.", terminal_safe(submission.student), exc_info=error)
         outcome.sentences, outcome.events = [reason], []
         outcome.how = "not recorded"
         if of_the_machine(error):
@@ -297,7 +300,7 @@ class Grading(Autograde):
             outcome.how = "error"
         except Exception as second:
             self.log.error("Nor could this be recorded.", exc_info=second)
-            outcome.sentences.append(printable(f"{type(second).__name__}: {second}", 500))
+            outcome.sentences.append(terminal_safe(f"{type(second).__name__}: {second}", 500))
 
     def _is_due(self, submission: Submission, found: Preflight) -> bool:
         """Return whether there is something to do: nothing there yet, something newer, or a failure the last time."""
@@ -364,7 +367,7 @@ class Grading(Autograde):
         self._sanitizing, self.is_refused = sanitizing, name in self.pending.refused
         self._init_preprocessors()
         what = "Sanitizing" if sanitizing else "Autograding"
-        self.log.info("%s %s of %s", what, name, printable(self.pending.submission.student))
+        self.log.info("%s %s of %s", what, name, terminal_safe(self.pending.submission.student))
         super(Autograde, self).convert_single_notebook(str(folder / f"{name}.ipynb"))
 
     def _send(self, pending: Pending) -> None:

@@ -7,12 +7,11 @@ The page is one file without a script; docs/threat_model.md says what it keeps o
 from __future__ import annotations
 
 import copy
-import re
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from nbconvert.exporters import Exporter
 from nbformat import NotebookNode
 from nbgrader.preprocessors import ClearHiddenTests
@@ -21,9 +20,11 @@ from traitlets import Integer, default
 
 from nbjudge.feedback.redaction import HiddenTests, is_test
 from nbjudge.feedback.rendering import Limits, Renderer
+from nbjudge.text import with_code
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_CELLS = 1000  # cells that carry no points; a page of a hundred thousand empty ones helps nobody
+LONGEST_SENTENCE = 1000
 
 
 class FeedbackExporter(Exporter):
@@ -96,12 +97,12 @@ def notices(notebook: NotebookNode, anchors: dict[str, str]) -> dict[str, Any]:
         told = {}
     refused = (told.get("refused") or {}).get("student", "")
     events = [
-        {"sentence": _with_code(event.get("sentence", "")), "anchor": anchors.get(str(event.get("cell")), "")}
+        {"sentence": _sentence(event.get("sentence", "")), "anchor": anchors.get(str(event.get("cell")), "")}
         for event in told.get("events") or []
     ]
     return {
-        "refused": _with_code(refused),
-        "repairs": [_with_code(repair) for repair in told.get("repairs") or []],
+        "refused": _sentence(refused),
+        "repairs": [_sentence(repair) for repair in told.get("repairs") or []],
         "events": events[:100],
     }
 
@@ -154,6 +155,6 @@ def _text(content: Any, between: str = "") -> str:
     return between.join(map(str, content)) if isinstance(content, list) else "" if content is None else str(content)
 
 
-def _with_code(sentence: Any) -> Markup:
-    """Return a sentence with its `names` set in type."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(str(sentence)[:1000]))))
+def _sentence(sentence: Any) -> Markup:
+    """Return a sentence of the grader, which may quote a submission, as HTML."""
+    return with_code(str(sentence)[:LONGEST_SENTENCE])
