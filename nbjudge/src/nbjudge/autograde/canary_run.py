@@ -30,6 +30,7 @@ from nbjudge.autograde.gradebook import gradebook_file
 from nbjudge.errors import CannotGrade
 from nbjudge.execution.preprocessor import Run
 from nbjudge.execution.workers import Workers
+from nbjudge.nbgrader_cells import CellLabel
 from nbjudge.sandbox.scratch import scratch
 
 SOLUTION, BLANK = "canary-solution", "canary-blank"
@@ -132,7 +133,7 @@ def _scores(cage: CourseDirectory, names: tuple[str, ...]) -> Iterator[Score]:
 def _printed(notebook: Path) -> dict[str, str]:
     """Return {grade_id: the last lines of what the cell printed or raised}."""
     return {
-        cell.metadata.get("nbgrader", {}).get("grade_id", ""): _last_lines(cell.get("outputs", []))
+        CellLabel.of(cell).grade_id: _last_lines(cell.get("outputs", []))
         for cell in nbformat.read(notebook, as_version=4).cells
     }
 

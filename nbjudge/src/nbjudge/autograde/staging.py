@@ -21,6 +21,7 @@ from nbjudge.execution.session import NOT_GRADED
 from nbjudge.intake.expected_cells import ExpectedCell
 from nbjudge.intake.intake import blank_notebook
 from nbjudge.intake.messages import Refusal
+from nbjudge.nbgrader_cells import CellLabel
 
 
 @dataclass(frozen=True)
@@ -153,8 +154,7 @@ class NotRun(NbGraderPreprocessor):
     """Stands where the notebook would be run: each test says that it was not."""
 
     def preprocess_cell(self, cell: NotebookNode, resources: Any, cell_index: int) -> tuple[NotebookNode, Any]:
-        label = cell.metadata.get("nbgrader", {})
-        if cell.cell_type == "code" and label.get("grade") and not label.get("solution"):
+        if cell.cell_type == "code" and CellLabel.of(cell).is_test:
             sentence = "This was not run, because the notebook could not be graded."
             cell.outputs = [new_output("error", ename=NOT_GRADED, evalue=sentence, traceback=[sentence])]
         return cell, resources

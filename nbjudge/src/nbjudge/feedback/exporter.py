@@ -1,6 +1,6 @@
 """The feedback page of a graded notebook, fit to hand out: no hidden test, nothing that runs or loads, bounded.
 
-`c.GenerateFeedback.exporter_class = "nbjudge.feedback.exporter.FeedbackExporter"` is all that nbgrader needs to be told.
+Set `c.GenerateFeedback.exporter_class = "nbjudge.feedback.exporter.FeedbackExporter"` to have nbgrader use it.
 The page is one file without a script; docs/threat_model.md says what it keeps out.
 """
 
@@ -18,8 +18,9 @@ from nbgrader.preprocessors import ClearHiddenTests
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 from traitlets import Integer, default
 
-from nbjudge.feedback.redaction import HiddenTests, is_test
+from nbjudge.feedback.redaction import HiddenTests
 from nbjudge.feedback.rendering import Limits, Renderer
+from nbjudge.nbgrader_cells import CellLabel
 from nbjudge.text import with_code
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -68,7 +69,7 @@ def page(notebook: NotebookNode, about: dict[str, Any], limits: Limits) -> str:
     renderer = Renderer(limits)
     cells, left_out = [], 0
     for number, cell in enumerate(notebook.cells):
-        if number >= MOST_CELLS and not cell.metadata.get("nbgrader"):
+        if number >= MOST_CELLS and not CellLabel.of(cell).fields:
             left_out += 1
         elif cell.cell_type in ("code", "markdown"):
             cells.append(_view(cell, f"cell-{number}", renderer))
@@ -108,17 +109,16 @@ def notices(notebook: NotebookNode, anchors: dict[str, str]) -> dict[str, Any]:
 
 
 def _view(cell: NotebookNode, anchor: str, renderer: Renderer) -> dict[str, Any]:
-    settings = cell.metadata.get("nbgrader", {})
-    graded = bool(settings.get("grade") or settings.get("task"))
-    comment = settings.get("comment") or ""
+    label = CellLabel.of(cell)
+    comment = label.fields.get("comment") or ""
     view: dict[str, Any] = {
         "anchor": anchor,
         "kind": cell.cell_type,
-        "name": str(settings.get("grade_id", ""))[:200],
-        "label": _label(cell, settings),
-        "graded": graded,
-        "score": settings.get("score"),
-        "points": settings.get("points"),
+        "name": label.grade_id[:200],
+        "label": _caption(cell, label),
+        "graded": label.is_graded,
+        "score": label.fields.get("score"),
+        "points": label.fields.get("points"),
         # Before the cell's own content, so that no student's content can use up the room for it.
         "comment": renderer.markdown(comment) if comment else "",
         "outputs": [],
@@ -128,12 +128,12 @@ def _view(cell: NotebookNode, anchor: str, renderer: Renderer) -> dict[str, Any]
     return {**view, "body": renderer.source(cell.source), "outputs": renderer.outputs(cell.outputs)}
 
 
-def _label(cell: NotebookNode, settings: dict[str, Any]) -> str:
-    if is_test(cell):
+def _caption(cell: NotebookNode, label: CellLabel) -> str:
+    if label.is_test:
         return "Test"
-    if settings.get("task"):
+    if label.is_task:
         return "Task"
-    if settings.get("solution"):
+    if label.is_solution:
         return "Written answer" if cell.cell_type == "markdown" else "Your answer"
     return ""
 

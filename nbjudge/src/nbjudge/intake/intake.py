@@ -21,6 +21,7 @@ from nbjudge.intake.messages import Notes, Refusal, Refused
 from nbjudge.intake.notebook_reader import METADATA, read_notebook
 from nbjudge.intake.repair import answered, repair
 from nbjudge.intake.safe_open import read_inside
+from nbjudge.nbgrader_cells import CellLabel
 from nbjudge.text import join_names, quote
 
 __all__ = [
@@ -220,7 +221,7 @@ def _read(folder: Path, path: str, name: str, expected: list[ExpectedCell], limi
 
 def _is_another(cells: list[NotebookNode], expected: list[ExpectedCell]) -> bool:
     """Return whether fewer than half of the expected cells are there, and more of some other lesson."""
-    names = {cell.metadata.get("nbgrader", {}).get("grade_id") for cell in cells} - {None}
+    names = {CellLabel.of(cell).fields.get("grade_id") for cell in cells} - {None}
     known = len(names & {cell.name for cell in expected})
     return 2 * known < len(expected) and len(names) > 2 * known
 

@@ -25,6 +25,7 @@ from nbjudge.autograde.discovery import submissions_of
 from nbjudge.autograde.gradebook import gradebook_file
 from nbjudge.errors import CannotGrade
 from nbjudge.intake.expected_cells import Expected, ExpectedCell, expected_cells
+from nbjudge.nbgrader_cells import CellLabel
 from nbjudge.report.mistakes import Catalogue, catalogue, finding
 from nbjudge.report.model import Classroom, Event, Exercise, Finding, Result, Student
 from nbjudge.report.similarity import Comparison
@@ -200,9 +201,8 @@ def _read(file: Path) -> dict[str, Any] | None:
 def _cells(content: dict[str, Any]) -> Iterator[_Cell]:
     seen: set[str] = set()
     for cell in _list(content.get("cells")):
-        label = _dict(_dict(_dict(cell).get("metadata")).get("nbgrader"))
-        name = label.get("grade_id")
-        if isinstance(name, str) and name not in seen:
+        name = CellLabel.of(cell).grade_id
+        if name and name not in seen:
             seen.add(name)
             yield _Cell(name, cell)
 
