@@ -27,9 +27,10 @@ from nbjudge.autograde.cheat import CHEATS
 from nbjudge.autograde.preprocessors import StderrAsStdout
 from nbjudge.autograde.ready import get_ready
 from nbjudge.autograde.scoring import Record
-from nbjudge.environment import course_salt, prepend, usable_folder
+from nbjudge.environment import prepend, usable_folder
 from nbjudge.errors import CannotGrade
 from nbjudge.execution.preprocessor import Run
+from nbjudge.secrets import course_salt
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nbjudge.environment import SALT_VARIABLE, course_salt
+from nbjudge.environment import temporary_env
 from nbjudge.errors import CannotGrade
+from nbjudge.secrets import SALT_FILE, SALT_VARIABLE, course_salt
 from nbjudge.text import join_names, quote
 from tools.demo.answers import BLANK
 from tools.demo.expected_scores import due
@@ -146,12 +147,8 @@ def scores(course: Path) -> dict[str, float]:
 
 def course_salt_of(course: Path) -> str:
     """Return the salt that the course was graded with, whatever another course has in the environment."""
-    before = os.environ.pop(SALT_VARIABLE, None)
-    try:
-        return course_salt(course / ".course_salt")
-    finally:
-        if before is not None:
-            os.environ[SALT_VARIABLE] = before
+    with temporary_env(**{SALT_VARIABLE: None}):
+        return course_salt(course / SALT_FILE)
 
 
 def _report(course: Path, lesson: str, say: Say) -> Path | None:

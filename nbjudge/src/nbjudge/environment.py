@@ -1,20 +1,16 @@
-"""What has to be there before nbgrader runs: programs it can find, folders it can write, a secret for the tests."""
+"""The process environment for nbgrader: search paths, environment variables, writable folders."""
 
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from nbjudge.errors import CannotGrade
-
-# What grading shares with the course's hidden tests: their secret, and the notebook that is graded, for tests that
-# prepare when they are imported, which is once for all submissions.
-SALT_VARIABLE = "RNN_COURSE_SALT"
+# Shared with the course's hidden tests: the notebook that is graded, for tests that prepare when they are imported,
+# which is once for all submissions.
 NOTEBOOK_VARIABLE = "GRADED_NOTEBOOK"
 MEMORY_VARIABLE = "JUDGE_MEMORY_MB"  # of the process that runs the tests; nobody else reads it
 EXECUTION_VARIABLE = "NBGRADER_EXECUTION"  # nbgrader's: kernels know by it that they grade, and start in the box
@@ -97,32 +93,3 @@ def _set_env(values: Mapping[str, str | None]) -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
-
-
-def course_salt(file: Path) -> str:
-    """Return the secret from which hidden tests draw their inputs; the first call makes it.
-
-    $RNN_COURSE_SALT wins when it is set. Otherwise it is kept in `file`, which only its owner can read.
-    Raises CannotGrade when the file is empty.
-    """
-    if os.environ.get(SALT_VARIABLE):
-        return os.environ[SALT_VARIABLE]
-    if not file.exists():
-        _write_once(file, secrets.token_hex(32))
-    salt = file.read_text(encoding="ascii").strip()
-    if not salt:
-        raise CannotGrade(f"{file} is empty; expected the course's secret. Delete it, and a new one is made.")
-    return salt
-
-
-def _write_once(file: Path, text: str) -> None:
-    """Write a file that appears whole or not at all; when two start at once, the first one's text stays."""
-    handle, draft = tempfile.mkstemp(dir=file.parent, prefix=file.name)  # mkstemp: mode 600 from the beginning
-    try:
-        with open(handle, "w", encoding="ascii") as stream:
-            stream.write(text + "\n")
-        os.link(draft, file)  # unlike a rename, a link refuses to replace what is there
-    except FileExistsError:
-        pass  # somebody was quicker, and that secret is the one to use
-    finally:
-        os.unlink(draft)

@@ -22,7 +22,7 @@ from nbconvert.filters import strip_ansi
 from nbgrader.api import Gradebook
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
-from traitlets.config import Config, PyFileConfigLoader
+from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
 from nbjudge.autograde.cheat import CHEATS, cheat_in
@@ -32,6 +32,7 @@ from nbjudge.execution.preprocessor import Run
 from nbjudge.execution.workers import Workers
 from nbjudge.nbgrader_cells import CellLabel
 from nbjudge.sandbox.scratch import scratch
+from nbjudge.settings import load_settings
 
 SOLUTION, BLANK = "canary-solution", "canary-blank"
 SHOWN_LINES = 8  # of what a cell printed: enough for an error and its cause
@@ -55,7 +56,7 @@ class Score:
 
 def settings_without_hooks(course: Path) -> Config:
     """Read nbgrader_config.py, less its hooks: a canary must not send canaries."""
-    settings = copy.deepcopy(PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config())
+    settings = copy.deepcopy(load_settings(course))
     for converter in (settings.BaseConverter, settings.Autograde):
         for hook in ("pre_convert_hook", "post_convert_hook"):
             converter.pop(hook, None)

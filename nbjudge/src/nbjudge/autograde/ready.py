@@ -7,9 +7,9 @@ from pathlib import Path
 
 from nbjudge.autograde.canaries import Log, require_canaries
 from nbjudge.bytecode import remove_damaged
-from nbjudge.environment import SALT_VARIABLE, course_salt
 from nbjudge.errors import CannotGrade
 from nbjudge.execution.workers import Workers
+from nbjudge.secrets import SALT_FILE, SALT_VARIABLE, course_salt
 
 
 def get_ready(course: Path, assignment: str, log: Log, workers: Workers | None = None, strict: bool = False) -> None:
@@ -24,7 +24,7 @@ def get_ready(course: Path, assignment: str, log: Log, workers: Workers | None =
         for package in {Path(__file__).parent, *(init.parent for init in course.glob("*/__init__.py"))}:
             for file in remove_damaged(package):
                 log.warning("%s was damaged, as by a full disk, and was removed; it is made again.", file)
-        os.environ[SALT_VARIABLE] = course_salt(course / ".course_salt")
+        os.environ[SALT_VARIABLE] = course_salt(course / SALT_FILE)
         require_canaries(course, assignment, log, workers, strict)
     except CannotGrade:
         raise

@@ -13,7 +13,6 @@ from nbgrader.preprocessors import Execute
 from traitlets import Bool, Integer, List, Unicode
 from traitlets.config.loader import LazyConfigValue
 
-from nbjudge.environment import SALT_VARIABLE
 from nbjudge.execution.job import PURPOSES, Done, Job, do
 from nbjudge.execution.name_analysis import TEST, Plan, Source, imports
 from nbjudge.execution.plan import plan_for
@@ -22,6 +21,7 @@ from nbjudge.execution.student_kernel import files_in
 from nbjudge.forkserver.preload import USUAL, preload
 from nbjudge.judge import process
 from nbjudge.sandbox.provisioner import BoxedProvisioner
+from nbjudge.secrets import SALT_VARIABLE
 
 
 class Run(Execute):
