@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from jupyter_client.provisioning import KernelProvisionerFactory
 
-from nbjudge import light  # noqa: F401  (before jsonschema)
-from tools.build import build, lesson_names
+from nbjudge.patches import skip_rfc3987
+
+skip_rfc3987()  # before jsonschema is imported
+
+from tools.build import build, lesson_names  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 # Set before NumPy starts its threads: two on small matrices are slower than one, and slower still beside xdist.

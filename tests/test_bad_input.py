@@ -94,7 +94,7 @@ def test_a_notebook_that_lies_elsewhere_is_named(course):
         shutil.copy(course / "submitted" / "ada" / LESSON / f"{LESSON}.ipynb", course / "submitted" / place)
     run = grade(course)
     for place in ("carl.ipynb", f"dora/{LESSON}.ipynb"):
-        assert f"submitted/{place} is not looked at: a notebook belongs at submitted/STUDENT/LESSON/." in run.text
+        assert f"submitted/{place} is ignored: a notebook belongs at submitted/STUDENT/ASSIGNMENT/." in run.text
     assert points(course, "ada") == FULL
     shutil.rmtree(course / "submitted" / "ada")
     shutil.rmtree(course / "submitted" / "bob")

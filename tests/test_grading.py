@@ -26,9 +26,10 @@ from nbjudge.autograde.canary_run import canaries as canary_names
 from nbjudge.autograde.cheat import CHEATS
 from nbjudge.autograde.converter import grade_canaries
 from nbjudge.autograde.preprocessors import Record, StderrAsStdout
-from nbjudge.environment import course_salt, prepend, usable_folder
+from nbjudge.environment import prepend, usable_folder
 from nbjudge.errors import CannotGrade
 from nbjudge.execution.preprocessor import Run
+from nbjudge.secrets import course_salt
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,6 @@ from nbgrader_course import surroundings
 from tiny_course import cell
 
 from nbjudge.autograde.class_run import is_machine_error
-from nbjudge.environment import SALT_VARIABLE
 from nbjudge.errors import CannotGrade
 from nbjudge.execution import job as jobs
 from nbjudge.execution.job import Job, do, read_done, work
@@ -30,6 +29,7 @@ from nbjudge.execution.name_analysis import ANSWER, GIVEN, TEST, Source
 from nbjudge.execution.settings import Rules
 from nbjudge.forkserver import preload
 from nbjudge.sandbox.sandbox import missing_layers
+from nbjudge.secrets import SALT_VARIABLE
 
 whole_box = pytest.mark.skipif(bool(missing_layers()), reason=f"this machine cannot: {missing_layers()}")
 GIVEN_CELL = "with open('data/factor.txt') as file:\n    factor = int(file.read())"

@@ -10,8 +10,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from nbgrader.api import Base
 from nbgrader.nbgraderformat import MetadataValidator, ValidationError, common
 
-from nbjudge.autograde.gradebook import one_engine
-from nbjudge.patches import schema_checked_once
+from nbjudge.patches import cache_engine, cache_schema_validators
 
 LABEL: dict[str, Any] = {"schema_version": 3, "grade": True, "solution": False, "locked": True, "task": False}
 LABEL |= {"grade_id": "double_test", "points": 4}
@@ -32,20 +31,20 @@ def complaint(label: dict[str, Any]) -> str:
 
 
 def test_a_good_label_is_well():
-    with schema_checked_once():
+    with cache_schema_validators():
         MetadataValidator().validate_nb(new_notebook(cells=[new_code_cell("1", metadata={"nbgrader": LABEL})]))
 
 
 @pytest.mark.parametrize("change", WRONG, ids=str)
 def test_a_wrong_label_gets_nbgraders_own_complaint(change):
     by_nbgrader = complaint({**LABEL, **change})
-    with schema_checked_once():
+    with cache_schema_validators():
         assert complaint({**LABEL, **change}) == by_nbgrader
 
 
 def test_after_an_error_everything_is_as_before():
     before = common.jsonschema, nbgrader.api.create_engine, nbgrader.api.inspect
-    with pytest.raises(AttributeError), one_engine(), schema_checked_once():
+    with pytest.raises(AttributeError), cache_engine(), cache_schema_validators():
         Base.metadata.create_all(bind=None).tables  # noqa: B018  (nothing is made for a while, and None has no tables)
     assert (common.jsonschema, nbgrader.api.create_engine, nbgrader.api.inspect) == before
     memory = nbgrader.api.create_engine("sqlite://")

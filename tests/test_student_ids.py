@@ -11,7 +11,7 @@ from nbgrader_course import nbgrader
 from tiny_course import LESSON, POINTS, make_course, submit
 
 from nbjudge.autograde.discovery import objection_to
-from nbjudge.globbing import LiteralGlob
+from nbjudge.patches import LiteralGlob
 
 RIGHT = {"double": "def double(x):\n    return 2 * x", "triple": "def triple(x):\n    return 3 * x"}
 FULL = sum(POINTS.values())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nbjudge import globbing
+from nbjudge import patches
 from nbjudge.environment import TEMPORARY_HOME, provide_home
 from nbjudge.judge.process import _judges_environment
 from rnn_helpers import environment
@@ -151,6 +151,6 @@ def test_an_import_that_fails_makes_the_next_set_up_look_at_everything(tmp_path:
 def test_the_path_of_a_course_is_taken_literally_and_the_rest_as_a_pattern(tmp_path: Path, name) -> None:
     for student in ("ada", "bob"):
         (tmp_path / name / student).mkdir(parents=True)
-    found = globbing.LiteralGlob().glob(f"{tmp_path / name}/*")
+    found = patches.LiteralGlob().glob(f"{tmp_path / name}/*")
     assert sorted(found) == [str(tmp_path / name / who) for who in ("ada", "bob")]
-    assert globbing.escape_existing("/another/*") == "/another/*"
+    assert patches.escape_existing("/another/*") == "/another/*"

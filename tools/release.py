@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from traitlets.config import Config, PyFileConfigLoader
+from traitlets.config import Config
+
+from nbjudge.settings import SETTINGS, load_settings
 
 # The parts of nbgrader_config.py that decide what a released notebook looks like.
 RELEASE_SETTINGS = ("ClearSolutions", "ClearHiddenTests", "ClearMarkScheme", "LockCells", "IncludeHeaderFooter")
@@ -41,10 +43,9 @@ def release_files(lesson: str, solution: dict[str, bytes], settings: Config) -> 
 
 def release_settings(root: Path) -> Config:
     """Read from the course's nbgrader_config.py what shapes a released notebook; empty when there is none."""
-    path = root / "nbgrader_config.py"
-    if not path.exists():
+    if not (root / SETTINGS).exists():
         return Config()
-    loaded = PyFileConfigLoader(path.name, path=str(root)).load_config()
+    loaded = load_settings(root)
     return Config({name: loaded[name] for name in RELEASE_SETTINGS if name in loaded})
 
 

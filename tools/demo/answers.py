@@ -13,7 +13,7 @@ import nbformat
 
 from autograde_tests import exercises
 from nbjudge.errors import CannotGrade
-from nbjudge.intake.messages import listed, shown
+from nbjudge.text import join_names, quote
 from tools.demo.source_extraction import Entangled, bound_names, self_contained, statements
 
 SOLUTION, MISTAKE, STYLE, BLANK = "solution", "mistake", "style", "blank"
@@ -70,7 +70,9 @@ def read_lesson(course: Path, name: str) -> Lesson:
     """
     known = exercises()
     if name not in known:
-        raise CannotGrade(f"There is no lesson {shown(name)} whose answers are known; there is {listed(list(known))}.")
+        raise CannotGrade(
+            f"There is no lesson {quote(name)} whose answers are known; there is {join_names(list(known))}."
+        )
     released, solution = (_read(course / step / name / f"{name}.ipynb", name) for step in ("lessons", "solutions"))
     blank = {_label(cell).get("grade_id"): cell.source for cell in released.cells}
     cells = {}

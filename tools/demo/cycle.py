@@ -12,9 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nbjudge.environment import SALT_VARIABLE, course_salt
+from nbjudge.environment import temporary_env
 from nbjudge.errors import CannotGrade
-from nbjudge.intake.messages import listed, shown
+from nbjudge.secrets import SALT_FILE, SALT_VARIABLE, course_salt
+from nbjudge.text import join_names, quote
 from tools.demo.answers import BLANK
 from tools.demo.expected_scores import due
 from tools.demo.simulated import SimulatedClass, require_sensible, simulate
@@ -87,10 +88,12 @@ def copy_course(course: Path, folder: Path, lesson: str) -> None:
     known = sorted(path.name for path in (course / "solutions").glob("*") if path.is_dir())
     if lesson not in known:
         raise CannotGrade(
-            f"There is no lesson {shown(lesson)} in {course / 'solutions'}; there is {listed(known) or 'none'}."
+            f"There is no lesson {quote(lesson)} in {course / 'solutions'}; there is {join_names(known) or 'none'}."
         )
     if missing := [path.name for path in wanted if not path.exists()]:
-        raise CannotGrade(f"{course} has no {listed(missing)}; expected a whole course. Say where it is, or clone it.")
+        raise CannotGrade(
+            f"{course} has no {join_names(missing)}; expected a whole course. Say where it is, or clone it."
+        )
     _make_empty(folder)
     pattern = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
     for path in [*wanted, course / "solutions" / lesson]:
@@ -105,7 +108,7 @@ def _make_empty(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if found := sorted(path.name for path in folder.iterdir()):
-            what = f"{listed(found)}"
+            what = f"{join_names(found)}"
             raise CannotGrade(f"{folder} is not empty: it holds {what}. Name a new folder with --folder.")
         (folder / ".gitignore").write_text("*\n", encoding="ascii")  # it may stand inside somebody's repository
     except OSError as error:
@@ -144,12 +147,8 @@ def scores(course: Path) -> dict[str, float]:
 
 def course_salt_of(course: Path) -> str:
     """Return the salt that the course was graded with, whatever another course has in the environment."""
-    before = os.environ.pop(SALT_VARIABLE, None)
-    try:
-        return course_salt(course / ".course_salt")
-    finally:
-        if before is not None:
-            os.environ[SALT_VARIABLE] = before
+    with temporary_env(**{SALT_VARIABLE: None}):
+        return course_salt(course / SALT_FILE)
 
 
 def _report(course: Path, lesson: str, say: Say) -> Path | None:

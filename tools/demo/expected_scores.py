@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import ast
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from types import CodeType
 from typing import Any
 
 from autograde_tests.grading import SALT, report_on
+from nbjudge.environment import temporary_env
 from tools.demo.answers import Lesson
 from tools.demo.simulated import SimulatedClass, Student
 
@@ -24,21 +22,8 @@ def due(drawn: SimulatedClass, salt: str) -> dict[str, dict[str, float]]:
     the same student.
     """
     judge = _Judge(drawn.lesson)
-    with _salted(salt):
+    with temporary_env(**{SALT: salt}):
         return {student.name: judge.points(student) for student in drawn.students}
-
-
-@contextmanager
-def _salted(salt: str) -> Iterator[None]:
-    before = os.environ.get(SALT)
-    os.environ[SALT] = salt
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[SALT]
-        else:
-            os.environ[SALT] = before
 
 
 class _Judge:

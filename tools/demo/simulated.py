@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from nbjudge.errors import CannotGrade
+from nbjudge.nbgrader_cells import CellLabel
 from tools.demo.answers import Answer, Cell, Lesson, read_lesson
 from tools.demo.variations import EXTRA_CELLS, unsure_sentence, varied
 
@@ -179,7 +180,7 @@ class _Notebook:
 
     def __init__(self, lesson: Lesson) -> None:
         self._cells = lesson.released.cells
-        self._names = [cell.metadata.get("nbgrader", {}).get("grade_id", "") for cell in self._cells]
+        self._names = [CellLabel.of(cell).grade_id for cell in self._cells]
         self._rest = {name: value for name, value in lesson.released.items() if name != "cells"}
         self._known: dict[tuple[int, str], str] = {}
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from nbjudge.autograde.converter import put_in_place
 from nbjudge.environment import prepend, usable_folder
-from nbjudge.globbing import take_path_literally
+from nbjudge.patches import take_path_literally
 from nbjudge.sandbox.provisioner import use_sandbox
 
 REQUIRE_ISOLATION = "NBJUDGE_REQUIRE_ISOLATION"

@@ -1,21 +1,16 @@
-"""What has to be there before nbgrader runs: programs it can find, folders it can write, a secret for the tests."""
+"""The process environment for nbgrader: search paths, environment variables, writable folders."""
 
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from nbjudge.errors import CannotGrade
-
-# What grading shares with the course's hidden tests: their secret, and the notebook that is graded, for tests that
-# prepare when they are imported, which is once for all submissions.
-SALT_VARIABLE = "RNN_COURSE_SALT"
+# Shared with the course's hidden tests: the notebook that is graded, for tests that prepare when they are imported,
+# which is once for all submissions.
 NOTEBOOK_VARIABLE = "GRADED_NOTEBOOK"
 MEMORY_VARIABLE = "JUDGE_MEMORY_MB"  # of the process that runs the tests; nobody else reads it
 EXECUTION_VARIABLE = "NBGRADER_EXECUTION"  # nbgrader's: kernels know by it that they grade, and start in the box
@@ -68,62 +63,19 @@ def usable_folder(folder: Path, purpose: str) -> str:
 
 
 @contextmanager
-def instead(place: Any, **values: Any) -> Iterator[None]:
-    """Set attributes of a module or an object for a while, and set them back, after an error too.
-
-    nbgrader's temp_attrs leaves them after an error: in JupyterLab's server, where formgrader grades, for good.
-    """
-    before = {name: getattr(place, name) for name in values}
+def temporary_env(**values: str | None) -> Iterator[None]:
+    """Set environment variables, or remove those that are None, and restore them on exit, after an error too."""
+    before = {name: os.environ.get(name) for name in values}
     try:
-        for name, value in values.items():
-            setattr(place, name, value)
+        _set_env(values)
         yield
     finally:
-        for name, value in before.items():
-            setattr(place, name, value)
+        _set_env(before)
 
 
-@contextmanager
-def autograding() -> Iterator[None]:
-    """Say in the environment that a submission is being graded, as nbgrader does; but take it back after an error, too.
-
-    In JupyterLab's server, where formgrader grades, every notebook opened later would otherwise be taken for one.
-    """
-    before = os.environ.get(EXECUTION_VARIABLE)
-    os.environ[EXECUTION_VARIABLE] = "autograde"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[EXECUTION_VARIABLE]
+def _set_env(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
         else:
-            os.environ[EXECUTION_VARIABLE] = before
-
-
-def course_salt(file: Path) -> str:
-    """Return the secret from which hidden tests draw their inputs; the first call makes it.
-
-    $RNN_COURSE_SALT wins when it is set. Otherwise it is kept in `file`, which only its owner can read.
-    Raises CannotGrade when the file is empty.
-    """
-    if os.environ.get(SALT_VARIABLE):
-        return os.environ[SALT_VARIABLE]
-    if not file.exists():
-        _write_once(file, secrets.token_hex(32))
-    salt = file.read_text(encoding="ascii").strip()
-    if not salt:
-        raise CannotGrade(f"{file} is empty; expected the course's secret. Delete it, and a new one is made.")
-    return salt
-
-
-def _write_once(file: Path, text: str) -> None:
-    """Write a file that appears whole or not at all; when two start at once, the first one's text stays."""
-    handle, draft = tempfile.mkstemp(dir=file.parent, prefix=file.name)  # mkstemp: mode 600 from the beginning
-    try:
-        with open(handle, "w", encoding="ascii") as stream:
-            stream.write(text + "\n")
-        os.link(draft, file)  # unlike a rename, a link refuses to replace what is there
-    except FileExistsError:
-        pass  # somebody was quicker, and that secret is the one to use
-    finally:
-        os.unlink(draft)
+            os.environ[name] = value

@@ -21,8 +21,8 @@ from nbjudge.autograde.cheat import CHEATS
 from nbjudge.autograde.discovery import unknown
 from nbjudge.autograde.gradebook import gradebook_file
 from nbjudge.bytecode import remove_damaged
-from nbjudge.environment import SALT_VARIABLE, course_salt
 from nbjudge.errors import CannotGrade
+from nbjudge.secrets import SALT_VARIABLE, course_salt
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 

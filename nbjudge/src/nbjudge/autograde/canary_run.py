@@ -22,14 +22,16 @@ from nbconvert.filters import strip_ansi
 from nbgrader.api import Gradebook
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
-from traitlets.config import Config, PyFileConfigLoader
+from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
 from nbjudge.autograde.cheat import CHEATS, cheat_in
 from nbjudge.autograde.gradebook import gradebook_file
 from nbjudge.errors import CannotGrade
 from nbjudge.execution.preprocessor import Run
+from nbjudge.nbgrader_cells import CellLabel
 from nbjudge.sandbox.scratch import scratch
+from nbjudge.settings import load_settings
 
 SOLUTION, BLANK = "canary-solution", "canary-blank"
 Grade = Callable[[CourseDirectory, Config, logging.Logger], None]
@@ -54,7 +56,7 @@ class Score:
 
 def settings_without_hooks(course: Path) -> Config:
     """Read nbgrader_config.py, less its hooks: a canary must not send canaries."""
-    settings = copy.deepcopy(PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config())
+    settings = copy.deepcopy(load_settings(course))
     for converter in (settings.BaseConverter, settings.Autograde):
         for hook in ("pre_convert_hook", "post_convert_hook"):
             converter.pop(hook, None)
@@ -131,7 +133,7 @@ def _scores(cage: CourseDirectory, names: tuple[str, ...]) -> Iterator[Score]:
 def _printed(notebook: Path) -> dict[str, str]:
     """Return {grade_id: the last lines of what the cell printed or raised}."""
     return {
-        cell.metadata.get("nbgrader", {}).get("grade_id", ""): _last_lines(cell.get("outputs", []))
+        CellLabel.of(cell).grade_id: _last_lines(cell.get("outputs", []))
         for cell in nbformat.read(notebook, as_version=4).cells
     }
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell
 
+from nbjudge.nbgrader_cells import CellLabel
+
 # Runs before anything else: checks say nothing, errors are not shown, a result is no number (nbgrader: full marks).
 TRICKS = """
 import unittest.mock as mock
@@ -70,10 +72,10 @@ def cheat_in(folder: Path, cheat: Cheat) -> None:
         file.chmod(0o644)
         notebook = nbformat.read(file, as_version=4)
         for cell in notebook.cells:
-            label = cell.metadata.get("nbgrader", {})
-            if label.get("grade") and not label.get("solution"):
+            label = CellLabel.of(cell)
+            if label.is_test:
                 cell.metadata["tags"] = ["skip-execution"]
-            elif label.get("solution") and cell.cell_type == "code":
+            elif label.is_solution and cell.cell_type == "code":
                 lines = [cheat.function.format(name=name) for name in _defined(cell.source)]
                 cell.source = "\n".join(lines) or cell.source
         notebook.cells.insert(0, new_code_cell(TRICKS, id="tricks"))

@@ -20,9 +20,10 @@ from nbgrader.converters.base import NbGraderException
 
 from nbjudge.autograde.discovery import Submission
 from nbjudge.autograde.pipeline import InFlightSubmission, SubmissionPipeline
-from nbjudge.autograde.summary import Outcome, printable, table
+from nbjudge.autograde.summary import Outcome, table
 from nbjudge.errors import CannotGrade
 from nbjudge.intake.messages import Refusal
+from nbjudge.text import terminal_safe
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
@@ -65,7 +66,7 @@ class ClassRun:
         self._log_table()
         failed = [outcome for outcome in self.outcomes if outcome.how in ("error", "not recorded")]
         if failed:
-            names = ", ".join(printable(outcome.student) for outcome in failed)
+            names = ", ".join(terminal_safe(outcome.student) for outcome in failed)
             sentence = f"These could not be graded: {names}. The reasons stand above; the rest of the class is done."
             self.log.error("%s", sentence)
             raise NbGraderException(sentence)
@@ -168,8 +169,8 @@ class ClassRun:
         self, submission: Submission, outcome: Outcome, pipeline: SubmissionPipeline, error: BaseException
     ) -> None:
         """Record 0 for a submission that could not be graded, with a sentence for its student."""
-        reason = printable(f"{type(error).__name__}: {error}", 500)
-        self.log.error("%s could not be graded.", printable(submission.student), exc_info=error)
+        reason = terminal_safe(f"{type(error).__name__}: {error}", 500)
+        self.log.error("%s could not be graded.", terminal_safe(submission.student), exc_info=error)
         outcome.sentences, outcome.events = [reason], []
         outcome.how = "not recorded"
         if is_machine_error(error):
@@ -180,7 +181,7 @@ class ClassRun:
             outcome.how = "error"
         except Exception as second:
             self.log.error("Nor could this be recorded.", exc_info=second)
-            outcome.sentences.append(printable(f"{type(second).__name__}: {second}", 500))
+            outcome.sentences.append(terminal_safe(f"{type(second).__name__}: {second}", 500))
 
 
 def is_machine_error(error: BaseException | None) -> bool:

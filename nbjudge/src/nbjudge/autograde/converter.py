@@ -21,19 +21,18 @@ from nbjudge.autograde.canaries import Log, prepare_assignment
 from nbjudge.autograde.canary_run import SOLUTION
 from nbjudge.autograde.class_run import ClassRun
 from nbjudge.autograde.discovery import find_assignments, find_notebooks, find_submissions, misplaced, require_run
-from nbjudge.autograde.gradebook import one_engine, patient, require_gradebook
+from nbjudge.autograde.gradebook import patient, require_gradebook
 from nbjudge.autograde.lock import only_grader
 from nbjudge.autograde.pipeline import SubmissionPipeline, register_steps
 from nbjudge.autograde.preprocessors import Record
 from nbjudge.autograde.staging import Staging
-from nbjudge.autograde.summary import Outcome, plain_log, printable
-from nbjudge.environment import instead
+from nbjudge.autograde.summary import Outcome, plain_log
 from nbjudge.execution.context import GradingContext
 from nbjudge.execution.plan import plan_for
 from nbjudge.execution.workers import Workers
-from nbjudge.globbing import take_names_literally
 from nbjudge.intake.intake import expected_cells
-from nbjudge.patches import schema_checked_once
+from nbjudge.patches import cache_engine, cache_schema_validators, take_names_literally, temporary_attrs
+from nbjudge.text import terminal_safe
 
 
 class Grading(Autograde):
@@ -70,10 +69,10 @@ class Grading(Autograde):
             require_gradebook(self.coursedir.db_url, self.gradebook_patience, self.log)
             with (
                 only_grader(Path(self.coursedir.root), self.coursedir.groupshared) as folder,
-                instead(self.coursedir, db_url=patient(self.coursedir.db_url, self.gradebook_patience)),
+                temporary_attrs(self.coursedir, db_url=patient(self.coursedir.db_url, self.gradebook_patience)),
                 self.class_run.heed_ctrl_c(),
-                one_engine(),
-                schema_checked_once(),
+                cache_engine(),
+                cache_schema_validators(),
             ):
                 self.staging = Staging(folder)
                 super().start()
@@ -84,7 +83,9 @@ class Grading(Autograde):
         self.expected = {name: expected_cells(self.coursedir.db_url, name, self.config) for name in assignments}
         self.requested = {name: find_notebooks(self.coursedir, cells) for name, cells in self.expected.items()}
         for file in misplaced(self.coursedir):
-            self.log.warning("%s is not looked at: a notebook belongs at submitted/STUDENT/LESSON/.", printable(file))
+            self.log.warning(
+                "%s is ignored: a notebook belongs at submitted/STUDENT/ASSIGNMENT/.", terminal_safe(file)
+            )
         self.class_run.submissions = find_submissions(self.coursedir, assignments)
 
     def convert_notebooks(self) -> None:

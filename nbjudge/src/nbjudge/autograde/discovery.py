@@ -16,7 +16,7 @@ from traitlets.config import Config
 
 from nbjudge.errors import CannotGrade
 from nbjudge.intake.file_survey import LITTER
-from nbjudge.intake.messages import is_plain, listed, shown
+from nbjudge.text import is_plain, join_names, quote
 
 
 @dataclass(frozen=True, order=True)
@@ -53,9 +53,9 @@ def unknown(course: CourseDirectory, wanted: str, known: list[str]) -> CannotGra
     top = Path(course.root, course.source_directory)
     if (top / wanted).is_dir():
         way_out = f"To add it, run `nbgrader generate_assignment {wanted}`."
-        return CannotGrade(f"The gradebook does not know the assignment {shown(wanted)}. {way_out}")
+        return CannotGrade(f"The gradebook does not know the assignment {quote(wanted)}. {way_out}")
     meant = _meant(wanted, sorted({*known, *(path.name for path in top.glob("*") if path.is_dir())}))
-    return CannotGrade(f"There is no assignment {shown(wanted)}, in {top} or in the gradebook.{meant}")
+    return CannotGrade(f"There is no assignment {quote(wanted)}, in {top} or in the gradebook.{meant}")
 
 
 def find_notebooks(course: CourseDirectory, names: Iterable[str]) -> list[str]:
@@ -63,8 +63,8 @@ def find_notebooks(course: CourseDirectory, names: Iterable[str]) -> list[str]:
     names = sorted(names)
     found = _matching(names, course.notebook_id)
     if not found:
-        asked = shown(course.notebook_id)
-        raise CannotGrade(f"The assignment has no notebook {asked}; it has {listed(names) or 'none'}.")
+        asked = quote(course.notebook_id)
+        raise CannotGrade(f"The assignment has no notebook {asked}; it has {join_names(names) or 'none'}.")
     return found
 
 
@@ -98,7 +98,7 @@ def objection_to(student: str) -> str:
         problem = "begins or ends with a blank, which nbgrader takes off"
     else:
         return ""
-    return f"The name of the folder {shown(student)}, which is the student's id, {problem}. Rename it, and grade again."
+    return f"The name of the folder {quote(student)}, which is the student's id, {problem}. Rename it, and grade again."
 
 
 def misplaced(course: CourseDirectory) -> list[str]:
@@ -160,14 +160,14 @@ def _can_read(folder: str | Path) -> bool:
 
 def _no_submissions(course: CourseDirectory, assignments: list[str], students: list[str]) -> str:
     top = Path(course.root, course.submitted_directory)
-    lesson = listed(assignments)
+    lesson = join_names(assignments)
     if not top.is_dir():
         return f"There is no folder {top}, so there is nothing to grade. {_bring(course, assignments[0])}"
     if not _can_read(top):
         return f"The folder {top} cannot be read, so nothing was graded. See to it that you may read it."
     if students:
         asked = course.student_id
-        return f"Nobody called {shown(asked)} submitted {lesson}.{_meant(asked, students)}"
+        return f"Nobody called {quote(asked)} submitted {lesson}.{_meant(asked, students)}"
     place = Path(course.format_path(course.submitted_directory, "STUDENT", assignments[0]))
     others = {path.name for path in top.glob("*/*") if path.is_dir()}
     meant = _meant(assignments[0], sorted(others - set(assignments)))
@@ -187,5 +187,5 @@ def _matching(names: list[str], wanted: str) -> list[str]:
 def _meant(wanted: str, known: list[str]) -> str:
     close = difflib.get_close_matches(wanted, known, n=1, cutoff=0.5)
     if close:
-        return f" Did you mean {shown(close[0])}?"
-    return f" There is {listed(known)}." if known else ""
+        return f" Did you mean {quote(close[0])}?"
+    return f" There is {join_names(known)}." if known else ""

@@ -11,21 +11,18 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
-from functools import cache
+from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import nbgrader.api
 from nbformat import NotebookNode
 from nbgrader.api import Base, Grade, Gradebook
 from nbgrader.preprocessors import AssignLatePenalties
 from sqlalchemy.engine import make_url
 
 from nbjudge.autograde.scoring import NotebookScore
-from nbjudge.environment import instead
 from nbjudge.errors import CannotGrade
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
@@ -80,18 +77,6 @@ def require_gradebook(url: str, patience_s: float, log: Log) -> None:
             f"The gradebook {file} lacks {', '.join(missing[:3])}. {UNTOUCHED}; or, when it was made by an older "
             "nbgrader, make a copy of it and run `nbgrader db upgrade`."
         )
-
-
-@contextmanager
-def one_engine() -> Iterator[None]:
-    """Let nbgrader use one engine for each gradebook, with the statements that it has compiled.
-
-    It makes a new one, and asks for every table, each time that it opens a gradebook: about ten times for a submission.
-    Of a gradebook that is opened here, require_gradebook has seen that all tables are there.
-    """
-    once = {"create_engine": cache(nbgrader.api.create_engine), "inspect": cache(nbgrader.api.inspect)}
-    with instead(nbgrader.api, **once), instead(Base.metadata, create_all=lambda bind: None):
-        yield
 
 
 def await_gradebook(url: str, patience_s: float, log: Log) -> None:

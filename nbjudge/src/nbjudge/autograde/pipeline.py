@@ -25,13 +25,14 @@ from nbjudge.autograde.gradebook import await_gradebook, write_scores
 from nbjudge.autograde.preprocessors import NotRun
 from nbjudge.autograde.scoring import NotebookScore
 from nbjudge.autograde.staging import Staging, is_due, read_graded, refused_notebook, restore
-from nbjudge.autograde.summary import Outcome, printable
-from nbjudge.environment import autograding, instead
+from nbjudge.autograde.summary import Outcome
 from nbjudge.execution.context import CONTEXT, GradingContext
 from nbjudge.execution.job import Done, read_done, texts_of
 from nbjudge.execution.preprocessor import Run
 from nbjudge.execution.workers import Workers
 from nbjudge.intake.intake import Expected, Preflight, Refusal, clean_copy, inspect
+from nbjudge.patches import autograding, temporary_attrs
+from nbjudge.text import terminal_safe
 
 
 @dataclass
@@ -208,7 +209,7 @@ class SubmissionPipeline:
     def _enter(self, in_flight: InFlightSubmission) -> None:
         """Enter the student and the submission into the gradebook; nbgrader copies the files once more on the way."""
         self.converter.notebooks = [str(in_flight.folder / f"{name}.ipynb") for name in in_flight.names]
-        with instead(self.context.course, submitted_directory=str(self.staging.top / "submitted")):
+        with temporary_attrs(self.context.course, submitted_directory=str(self.staging.top / "submitted")):
             self.converter.init_assignment(in_flight.submission.assignment, in_flight.submission.student)
 
     def _convert(
@@ -221,7 +222,7 @@ class SubmissionPipeline:
             steps = [NotRun(parent=exporter) if isinstance(step, Execute) else step for step in steps]
             exporter._preprocessors = steps
         what = "Sanitizing" if sanitizing else "Autograding"
-        log.info("%s %s of %s", what, file.stem, printable(in_flight.submission.student))
+        log.info("%s %s of %s", what, file.stem, terminal_safe(in_flight.submission.student))
         log.info("Converting notebook %s", file)
         output, resources = exporter.from_filename(str(file), _resources(file, context or self.context))
         self.converter.write_single_notebook(output, resources)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from nbformat import NotebookNode
 from nbgrader.utils import compute_checksum, determine_grade
 
+from nbjudge.nbgrader_cells import CellLabel
+
 NO_RESPONSE, NOT_THERE = "No response.", "This cell was not in the submission."
 
 
@@ -39,7 +41,7 @@ class NotebookScore:
         if label.get("task"):
             return None
         scores = self.notebook.metadata.get("grading", {}).get("scores")
-        if scores is not None and _is_test(cell):
+        if scores is not None and CellLabel.of(cell).is_test:
             return float(scores.get(name, 0.0))
         if not label.get("solution") and cell.cell_type == "code" and not _ran(cell):
             return 0.0
@@ -70,7 +72,7 @@ class NotebookScore:
 def _labelled(notebook: NotebookNode) -> dict[str, NotebookNode]:
     found: dict[str, NotebookNode] = {}
     for cell in notebook.cells:
-        name = cell.metadata.get("nbgrader", {}).get("grade_id")
+        name = CellLabel.of(cell).grade_id
         if name:
             found.setdefault(name, cell)
     return found
@@ -79,15 +81,8 @@ def _labelled(notebook: NotebookNode) -> dict[str, NotebookNode]:
 def _answers(notebook: NotebookNode) -> list[str]:
     """Return the text of all cells that a student may change."""
     return [
-        cell.source
-        for cell in notebook.cells
-        if not cell.metadata.get("nbgrader", {}).get("locked") and not _is_test(cell)
+        cell.source for cell in notebook.cells if not CellLabel.of(cell).is_locked and not CellLabel.of(cell).is_test
     ]
-
-
-def _is_test(cell: NotebookNode) -> bool:
-    label = cell.metadata.get("nbgrader", {})
-    return bool(label.get("grade") and not label.get("solution"))
 
 
 def _credit_is_off(cell: NotebookNode) -> bool:

@@ -9,10 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from nbjudge.intake.messages import is_plain
-
-LONGEST_LINE = 10_000  # characters of one submission in the table
-LONGEST_RECORD = 50_000  # characters of one record of the log
+from nbjudge.text import is_plain, terminal_safe, terminal_safe_lines
 
 How = Literal["graded", "refused", "skipped", "error", "not recorded"]
 
@@ -63,7 +60,7 @@ class Outcome:
         told += [
             f"{event.get('cell', '')} {event.get('what', '')}: {event.get('sentence', '')}" for event in self.events
         ]
-        return f"{printable(self.student)}  {ORDER[self.how]}  {printable('; '.join(told))}"
+        return f"{terminal_safe(self.student)}  {ORDER[self.how]}  {terminal_safe('; '.join(told))}"
 
 
 def table(outcomes: list[Outcome], submissions: int) -> list[str]:
@@ -82,21 +79,15 @@ def table(outcomes: list[Outcome], submissions: int) -> list[str]:
     return [*lines, ", ".join(totals)]
 
 
-def printable(text: str, most: int = LONGEST_LINE) -> str:
-    """Return a text on one line, of so many characters at most, without what moves a terminal's cursor."""
-    line = " ".join(text[: 2 * most].split())[:most]
-    return line if is_plain(line) else "".join(character if is_plain(character) else "?" for character in line)
-
-
 class PlainRecords(logging.Filter):
     """Takes out of a log's records what moves a terminal's cursor: names of students and files may hold it."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
         if not is_plain(message):
-            record.msg, record.args = _plain_lines(message), ()
+            record.msg, record.args = terminal_safe_lines(message), ()
         if record.exc_info and not record.exc_text:
-            record.exc_text = _plain_lines(logging.Formatter().formatException(record.exc_info))
+            record.exc_text = terminal_safe_lines(logging.Formatter().formatException(record.exc_info))
         return True
 
 
@@ -110,9 +101,3 @@ def plain_log(log: Any) -> Iterator[None]:
         yield
     finally:
         logger.removeFilter(plain)
-
-
-def _plain_lines(text: str) -> str:
-    """Return a text with its lines and tabs, each other control character replaced, and no more than can be read."""
-    cut = text if len(text) <= LONGEST_RECORD else f"{text[:LONGEST_RECORD]} ..."
-    return "".join(character if character in "\n\t" or is_plain(character) else "?" for character in cut)

@@ -10,10 +10,13 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
-from nbjudge import __version__, light  # noqa: F401  (first)
+from nbjudge import __version__
 from nbjudge.bytecode import remove_damaged
 from nbjudge.environment import provide_home
 from nbjudge.errors import CannotGrade
+from nbjudge.patches import skip_rfc3987
+
+skip_rfc3987()  # before anything imports jsonschema
 
 COMMANDS = {
     "doctor": "Check that this machine is ready to grade: packages, folders, gradebook, secret, sandbox, canaries",

@@ -14,7 +14,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from nbjudge.autograde.class_run import ClassRun
-from nbjudge.autograde.summary import ORDER, Outcome, printable, table
+from nbjudge.autograde.summary import ORDER, Outcome, table
+from nbjudge.text import terminal_safe
 
 
 class Shown:
@@ -80,7 +81,7 @@ def tell(lesson: str, run: ClassRun, db_url: str, seconds: float, console: Conso
     for line in table(outcomes, len(run.submissions)) if outcomes else []:
         console.print(escape(line), soft_wrap=True, highlight=False)
     for isolation in sorted({outcome.isolation for outcome in outcomes} - {""}):
-        console.print(escape(printable(isolation)), soft_wrap=True, highlight=False, style="dim")
+        console.print(escape(terminal_safe(isolation)), soft_wrap=True, highlight=False, style="dim")
     graded = sum(outcome.how in ("graded", "refused") for outcome in outcomes)
     if not graded:
         return

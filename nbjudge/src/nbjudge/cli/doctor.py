@@ -6,13 +6,12 @@ import argparse
 import json
 import logging
 import os
-import secrets
 import shutil
 import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, entry_points, metadata, requires, version
@@ -26,7 +25,7 @@ from rich.table import Table
 from rich.text import Text
 from traitlets.config import Config
 
-from nbjudge.environment import TEMPORARY_HOME
+from nbjudge.environment import TEMPORARY_HOME, temporary_env
 from nbjudge.errors import CannotGrade
 
 Mark = Literal["ok", "warn", "fail"]
@@ -135,8 +134,9 @@ def _found(name: str, check: Check) -> Finding:
 def read_settings(course: Path) -> tuple[Config | None, Finding]:
     """Return the settings of nbgrader_config.py, None when it cannot be read, and what is to be said about it."""
     from nbjudge.autograde.canary_run import settings_without_hooks
+    from nbjudge.settings import SETTINGS
 
-    file, name = course / "nbgrader_config.py", "settings"
+    file, name = course / SETTINGS, "settings"
     if not file.is_file():
         way_out = "Run this from the folder of the course, or name that folder."
         return None, Finding(name, "fail", f"There is no {file}.", way_out)
@@ -301,9 +301,9 @@ def check_gradebook(settings: Config) -> Finding:
 
 def check_salt(course: Path) -> Finding:
     """Look whether the secret of the hidden tests is set and nobody else can read it."""
-    from nbjudge.environment import SALT_VARIABLE, course_salt
+    from nbjudge.secrets import SALT_FILE, SALT_VARIABLE, course_salt
 
-    file = course / ".course_salt"
+    file = course / SALT_FILE
     if os.environ.get(SALT_VARIABLE):
         return Finding("salt", "ok", f"The secret of the hidden tests comes from ${SALT_VARIABLE}.")
     if not file.exists():
@@ -348,20 +348,14 @@ def check_canaries(course: Path, lesson: str) -> Finding:
     return Finding("canaries", "ok", f"{ear.heard[-1] if ear.heard else f'canaries of {lesson}: as they should be'}.")
 
 
-@contextmanager
-def _salted(course: Path) -> Iterator[None]:
-    """Set the course's secret; where there is none yet, one for this moment."""
-    from nbjudge.environment import SALT_VARIABLE, course_salt
+def _salted(course: Path) -> AbstractContextManager[None]:
+    """Set the course's secret for the duration; where there is none yet, a random one."""
+    from nbjudge.secrets import SALT_FILE, SALT_VARIABLE, course_salt, new_salt
 
     if os.environ.get(SALT_VARIABLE):
-        yield
-        return
-    file = course / ".course_salt"
-    os.environ[SALT_VARIABLE] = course_salt(file) if file.exists() else secrets.token_hex(32)
-    try:
-        yield
-    finally:
-        del os.environ[SALT_VARIABLE]
+        return nullcontext()
+    file = course / SALT_FILE
+    return temporary_env(**{SALT_VARIABLE: course_salt(file) if file.exists() else new_salt()})
 
 
 class _Ear(logging.Handler):

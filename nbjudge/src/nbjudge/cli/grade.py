@@ -33,11 +33,11 @@ def _grade(args: argparse.Namespace, workers: Any, began: float) -> int:
 
     from nbjudge.autograde.converter import Grading
     from nbjudge.cli.console import Shown, log_above, tell
-    from nbjudge.cli.settings import directory_of, settings_of
+    from nbjudge.settings import course_directory, read_settings
 
     gc.freeze()  # what was imported stays: looking through it once more takes half a second, at the end too
-    settings = settings_of(args.course)
-    course = directory_of(settings, args.lesson)
+    settings = read_settings(args.course)
+    course = course_directory(settings, args.lesson)
     course.student_id = args.student
     console = Console(stderr=True)
     with Shown(console, quiet=args.json) as shown:
@@ -62,9 +62,9 @@ def _at_least_one(text: str) -> int:
 
 def _workers(args: argparse.Namespace) -> Any:
     if args.scheduler:
-        from nbjudge.cli.settings import settings_of
         from nbjudge.execution.dask_workers import ClusterWorkers, course_libraries, course_packages  # an extra
+        from nbjudge.settings import read_settings
 
-        settings = settings_of(args.course)
+        settings = read_settings(args.course)
         return ClusterWorkers(args.scheduler, course_packages(settings), course_libraries(settings))
     return LocalWorkers(args.jobs or usable_cores() + 2)

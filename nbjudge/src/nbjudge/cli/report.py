@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from nbjudge.cli.settings import directory_of, settings_of
+from nbjudge.settings import course_directory, read_settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the report and say where it is."""
     from nbjudge.report import write_report  # only now: it imports matplotlib
 
-    course = directory_of(settings_of(args.course), args.lesson)
+    course = course_directory(read_settings(args.course), args.lesson)
     folder = args.folder or args.course / "report" / args.lesson
     write_report(course, args.lesson, folder)
     print(f"Open {folder / 'report.html'} in a browser. The tables beside it are for Canvas, Moodle and a spreadsheet.")

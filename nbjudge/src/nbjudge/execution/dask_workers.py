@@ -20,9 +20,12 @@ from urllib.parse import urlsplit
 from traitlets.config import Config
 from traitlets.config.loader import LazyConfigValue
 
-from nbjudge import light  # noqa: F401  (first; a worker begins with this module)
 from nbjudge.errors import CannotGrade
-from nbjudge.execution.job import folder_of, work
+from nbjudge.patches import skip_rfc3987
+
+skip_rfc3987()  # a worker begins with this module
+
+from nbjudge.execution.job import folder_of, work  # noqa: E402
 
 SECONDS_TO_CONNECT = 15
 SCHEMES = ("tcp", "tls", "ws", "wss", "ucx")

@@ -23,7 +23,7 @@ import nbformat
 from jupyter_core.utils import run_sync
 from nbformat import NotebookNode
 
-from nbjudge.environment import MEMORY_VARIABLE, NOTEBOOK_VARIABLE, SALT_VARIABLE
+from nbjudge.environment import MEMORY_VARIABLE, NOTEBOOK_VARIABLE
 from nbjudge.errors import CannotGrade
 from nbjudge.execution.name_analysis import Plan, Source
 from nbjudge.execution.session import Session
@@ -33,6 +33,7 @@ from nbjudge.forkserver.preload import preload, preloaded
 from nbjudge.judge import process
 from nbjudge.sandbox import provisioner
 from nbjudge.sandbox.scratch import scratch
+from nbjudge.secrets import SALT_VARIABLE
 
 PURPOSES = (process.PURPOSE, provisioner.PURPOSE, provisioner.PURPOSE_FROM_SCRATCH)
 

@@ -12,6 +12,7 @@ from nbgrader.coursedir import CourseDirectory
 
 from nbjudge.execution.demonstrations import TAG
 from nbjudge.execution.name_analysis import ANSWER, GIVEN, TEST, Plan, Source
+from nbjudge.nbgrader_cells import CellLabel
 
 FROM_SCRATCH = "from-scratch"  # the tag of a test cell in the instructor's notebook
 
@@ -45,7 +46,7 @@ def _merged(file: Path, cells: dict[str, Source]) -> Iterator[Source]:
     for cell in nbformat.read(file, as_version=4).cells:
         if cell.cell_type != "code":
             continue
-        name = cell.metadata.get("nbgrader", {}).get("grade_id", "")
+        name = CellLabel.of(cell).grade_id
         known: Any = cells.get(name)
         tags = cell.metadata.get("tags", [])
         if known is None:

@@ -11,7 +11,6 @@ from nbgrader.preprocessors import Execute
 from traitlets import Bool, Integer, List, Unicode
 from traitlets.config.loader import LazyConfigValue
 
-from nbjudge.environment import SALT_VARIABLE
 from nbjudge.execution.context import GradingContext, find_context
 from nbjudge.execution.job import PURPOSES, Job, do
 from nbjudge.execution.name_analysis import TEST, Source, imports
@@ -20,6 +19,7 @@ from nbjudge.execution.student_kernel import files_in
 from nbjudge.forkserver.preload import USUAL, preload
 from nbjudge.judge import process
 from nbjudge.sandbox.provisioner import BoxedProvisioner
+from nbjudge.secrets import SALT_VARIABLE
 
 
 class Run(Execute):

@@ -24,6 +24,7 @@ from nbjudge.execution.student_kernel import SERVICE, StudentKernel, Unavailable
 from nbjudge.judge import process
 from nbjudge.judge.process import Judge
 from nbjudge.judge.scoring import Expected, score_cell
+from nbjudge.nbgrader_cells import CellLabel
 from nbjudge.sandbox import provisioner
 from nbjudge.sandbox.withheld import WithheldFinder
 
@@ -81,7 +82,7 @@ class Session:
         for number, cell in enumerate(self.nb.cells):
             if cell.cell_type != "code":
                 continue
-            name = cell.metadata.get("nbgrader", {}).get("grade_id", "")
+            name = CellLabel.of(cell).grade_id
             cell.outputs, cell.execution_count = [], None
             if name in self.judged:
                 self._say(cell, name, "not judged", "Another cell of this name was judged before.")

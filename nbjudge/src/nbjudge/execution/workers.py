@@ -14,6 +14,8 @@ from itertools import count
 from multiprocessing.connection import Connection
 from typing import Protocol
 
+from nbjudge.patches import skip_rfc3987
+
 SECONDS_TO_END = 10
 AT_ONCE = 6  # submissions of one process: most of the work is done by kernels, which are processes of their own
 
@@ -118,8 +120,8 @@ def usable_cores() -> int:
 def _serve(link: Connection, threads: int, folder: str) -> None:
     """Do jobs until the grader has ended; Ctrl-C is the grader's."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    skip_rfc3987()
     # Only here, while the grader imports what it needs itself.
-    from nbjudge import light  # noqa: F401  (first)
     from nbjudge.execution.job import work
     from nbjudge.forkserver import client
     from nbjudge.sandbox.scratch import remove_ours

@@ -1,29 +1,31 @@
 """The feedback page of a graded notebook, fit to hand out: no hidden test, nothing that runs or loads, bounded.
 
-`c.GenerateFeedback.exporter_class = "nbjudge.feedback.exporter.FeedbackExporter"` is all that nbgrader needs to be told.
+Set `c.GenerateFeedback.exporter_class = "nbjudge.feedback.exporter.FeedbackExporter"` to have nbgrader use it.
 The page is one file without a script; docs/threat_model.md says what it keeps out.
 """
 
 from __future__ import annotations
 
 import copy
-import re
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from nbconvert.exporters import Exporter
 from nbformat import NotebookNode
 from nbgrader.preprocessors import ClearHiddenTests
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 from traitlets import Integer, default
 
-from nbjudge.feedback.redaction import HiddenTests, is_test
+from nbjudge.feedback.redaction import HiddenTests
 from nbjudge.feedback.rendering import Limits, Renderer
+from nbjudge.nbgrader_cells import CellLabel
+from nbjudge.text import with_code
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_CELLS = 1000  # cells that carry no points; a page of a hundred thousand empty ones helps nobody
+LONGEST_SENTENCE = 1000
 
 
 class FeedbackExporter(Exporter):
@@ -67,7 +69,7 @@ def page(notebook: NotebookNode, about: dict[str, Any], limits: Limits) -> str:
     renderer = Renderer(limits)
     cells, left_out = [], 0
     for number, cell in enumerate(notebook.cells):
-        if number >= MOST_CELLS and not cell.metadata.get("nbgrader"):
+        if number >= MOST_CELLS and not CellLabel.of(cell).fields:
             left_out += 1
         elif cell.cell_type in ("code", "markdown"):
             cells.append(_view(cell, f"cell-{number}", renderer))
@@ -96,28 +98,27 @@ def notices(notebook: NotebookNode, anchors: dict[str, str]) -> dict[str, Any]:
         told = {}
     refused = (told.get("refused") or {}).get("student", "")
     events = [
-        {"sentence": _with_code(event.get("sentence", "")), "anchor": anchors.get(str(event.get("cell")), "")}
+        {"sentence": _sentence(event.get("sentence", "")), "anchor": anchors.get(str(event.get("cell")), "")}
         for event in told.get("events") or []
     ]
     return {
-        "refused": _with_code(refused),
-        "repairs": [_with_code(repair) for repair in told.get("repairs") or []],
+        "refused": _sentence(refused),
+        "repairs": [_sentence(repair) for repair in told.get("repairs") or []],
         "events": events[:100],
     }
 
 
 def _view(cell: NotebookNode, anchor: str, renderer: Renderer) -> dict[str, Any]:
-    settings = cell.metadata.get("nbgrader", {})
-    graded = bool(settings.get("grade") or settings.get("task"))
-    comment = settings.get("comment") or ""
+    label = CellLabel.of(cell)
+    comment = label.fields.get("comment") or ""
     view: dict[str, Any] = {
         "anchor": anchor,
         "kind": cell.cell_type,
-        "name": str(settings.get("grade_id", ""))[:200],
-        "label": _label(cell, settings),
-        "graded": graded,
-        "score": settings.get("score"),
-        "points": settings.get("points"),
+        "name": label.grade_id[:200],
+        "label": _caption(cell, label),
+        "graded": label.is_graded,
+        "score": label.fields.get("score"),
+        "points": label.fields.get("points"),
         # Before the cell's own content, so that no student's content can use up the room for it.
         "comment": renderer.markdown(comment) if comment else "",
         "outputs": [],
@@ -127,12 +128,12 @@ def _view(cell: NotebookNode, anchor: str, renderer: Renderer) -> dict[str, Any]
     return {**view, "body": renderer.source(cell.source), "outputs": renderer.outputs(cell.outputs)}
 
 
-def _label(cell: NotebookNode, settings: dict[str, Any]) -> str:
-    if is_test(cell):
+def _caption(cell: NotebookNode, label: CellLabel) -> str:
+    if label.is_test:
         return "Test"
-    if settings.get("task"):
+    if label.is_task:
         return "Task"
-    if settings.get("solution"):
+    if label.is_solution:
         return "Written answer" if cell.cell_type == "markdown" else "Your answer"
     return ""
 
@@ -154,6 +155,6 @@ def _text(content: Any, between: str = "") -> str:
     return between.join(map(str, content)) if isinstance(content, list) else "" if content is None else str(content)
 
 
-def _with_code(sentence: Any) -> Markup:
-    """Return a sentence with its `names` set in type."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(str(sentence)[:1000]))))
+def _sentence(sentence: Any) -> Markup:
+    """Return a sentence of the grader, which may quote a submission, as HTML."""
+    return with_code(str(sentence)[:LONGEST_SENTENCE])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from html import escape
-from typing import Any
 
 from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
+
+from nbjudge.nbgrader_cells import CellLabel
 
 # Shorter lines, such as `x = 1` or `else:`, stand in everyone's code.
 TELLING = 12
@@ -39,7 +40,7 @@ class HiddenTests:
         hiding = [cell for cell in notebook.cells if self._cut(cell)]
         for cell in notebook.cells:
             for output in cell.get("outputs", []):
-                if output.output_type == "error" and is_test(cell):
+                if output.output_type == "error" and CellLabel.of(cell).is_test:
                     sentence = error_sentence(output, hidden=any(cell is other for other in hiding))
                     output.traceback = [sentence]
                 self._scrub(output)
@@ -82,12 +83,6 @@ class HiddenTests:
     def _found(self, text: str) -> Iterable[str]:
         forms = {form for line in self.lines for form in (line, escape(line), escape(line, quote=False))}
         return sorted((form for form in forms if form in text), key=len, reverse=True)
-
-
-def is_test(cell: NotebookNode) -> bool:
-    """Return whether the cell is an autograded test: graded, and not for the student to fill in."""
-    settings: dict[str, Any] = cell.metadata.get("nbgrader", {})
-    return bool(settings.get("grade")) and not settings.get("solution")
 
 
 def error_sentence(error: NotebookNode, hidden: bool) -> str:

@@ -14,8 +14,9 @@ from functools import cache
 from os import stat_result
 from pathlib import Path
 
-from nbjudge.intake.messages import Notes, is_plain
+from nbjudge.intake.messages import Notes
 from nbjudge.intake.safe_open import OpenFolder
+from nbjudge.text import is_plain
 
 TIMESTAMP = "timestamp.txt"  # nbgrader's
 ENTRIES_FOR_A_FILE = 20  # of so many names for each file that is allowed, no more are looked at

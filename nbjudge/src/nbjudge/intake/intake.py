@@ -17,10 +17,12 @@ from nbformat.v4 import new_notebook
 
 from nbjudge.intake.expected_cells import Expected, ExpectedCell, expected_cells
 from nbjudge.intake.file_survey import TIMESTAMP, Limits, Survey, survey
-from nbjudge.intake.messages import Notes, Refusal, Refused, listed, shown
+from nbjudge.intake.messages import Notes, Refusal, Refused
 from nbjudge.intake.notebook_reader import METADATA, read_notebook
 from nbjudge.intake.repair import answered, repair
 from nbjudge.intake.safe_open import read_inside
+from nbjudge.nbgrader_cells import CellLabel
+from nbjudge.text import join_names, quote
 
 __all__ = [
     "Expected",
@@ -82,7 +84,7 @@ def inspect(folder: Path, expected: Expected, limits: Limits | None = None, modu
     except OSError as error:
         refusal = Refusal(
             "Your submission could not be read. Submit it again, as a plain folder with the lesson's notebook.",
-            f"{shown(str(folder.name))} is not a folder that can be read: {error.strerror or error}.",
+            f"{quote(str(folder.name))} is not a folder that can be read: {error.strerror or error}.",
         )
         return Preflight(refusals=dict.fromkeys(("", *expected), refusal))
     found.files = surveyed.files
@@ -101,7 +103,7 @@ def inspect(folder: Path, expected: Expected, limits: Limits | None = None, modu
     found.repairs = about_files.sentences()
     for name, notes in abouts.items():
         found.notebooks[name].metadata["grading"] = {"repairs": about_files.sentences() + notes.sentences()}
-        prefix = f"{shown(name)}: " if len(expected) > 1 else ""
+        prefix = f"{quote(name)}: " if len(expected) > 1 else ""
         found.repairs += [prefix + sentence for sentence in notes.sentences()]
     return found
 
@@ -169,11 +171,11 @@ def _find(folder: Path, found: Survey, name: str, expected: list[ExpectedCell], 
 def _missing(name: str, found: Survey) -> Refusal:
     file = f"{name}.ipynb"
     reason = found.left_out.get(file, "").split(";")[0]
-    there = f"The submission holds {listed(found.notebooks)}." if found.notebooks else "It holds no other notebook."
+    there = f"The submission holds {join_names(found.notebooks)}." if found.notebooks else "It holds no other notebook."
     return Refusal(
-        f"Your submission has no notebook {shown(file)} that can be graded. Put the lesson's notebook under this name "
+        f"Your submission has no notebook {quote(file)} that can be graded. Put the lesson's notebook under this name "
         "into the folder of the lesson, as a plain file, and submit it again.",
-        f"{reason or 'There is no such file'}: {shown(file)}. {there}",
+        f"{reason or 'There is no such file'}: {quote(file)}. {there}",
     )
 
 
@@ -219,7 +221,7 @@ def _read(folder: Path, path: str, name: str, expected: list[ExpectedCell], limi
 
 def _is_another(cells: list[NotebookNode], expected: list[ExpectedCell]) -> bool:
     """Return whether fewer than half of the expected cells are there, and more of some other lesson."""
-    names = {cell.metadata.get("nbgrader", {}).get("grade_id") for cell in cells} - {None}
+    names = {CellLabel.of(cell).fields.get("grade_id") for cell in cells} - {None}
     known = len(names & {cell.name for cell in expected})
     return 2 * known < len(expected) and len(names) > 2 * known
 
@@ -229,9 +231,9 @@ def _content(folder: Path, path: str, limits: Limits) -> bytes:
         return read_inside(folder, path, limits.notebook_mb << 20)
     except OSError as error:
         raise Refused(
-            f"{shown(path)} could not be read: it must be a plain file of at most {limits.notebook_mb} MB. Clear all "
+            f"{quote(path)} could not be read: it must be a plain file of at most {limits.notebook_mb} MB. Clear all "
             "outputs, save it and submit it again.",
-            f"{shown(path)} could not be read: {error.strerror or error}.",
+            f"{quote(path)} could not be read: {error.strerror or error}.",
         ) from None
 
 

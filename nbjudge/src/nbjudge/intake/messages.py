@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 
-MOST_NAMED = 5  # names in one sentence; the rest is counted
-LONGEST_NAME = 60
-DIRECTIONS = frozenset(
-    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-)  # they turn text around
+from nbjudge.text import join_names
 
 
 @dataclass(frozen=True)
@@ -46,28 +41,4 @@ class Notes:
 
     def sentences(self) -> list[str]:
         """Return the sentences in the order in which each kind of repair was first made."""
-        return [sentence.replace("{}", listed(list(names))) for sentence, names in self._names.items()]
-
-
-def is_plain(name: str) -> bool:
-    """Return whether a name has no control characters, nothing that turns text around, and can be written as UTF-8."""
-    if name.isascii() and name.isprintable():
-        return True
-    return DIRECTIONS.isdisjoint(name) and not any(
-        unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in name
-    )
-
-
-def shown(name: str) -> str:
-    """Return a name that a student chose, short and harmless in a terminal, in Markdown and in HTML."""
-    cut = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 3] + "..."
-    safe = "".join("?" if character in "`<>&" or not is_plain(character) else character for character in cut)
-    return f"`{safe}`"
-
-
-def listed(names: list[str]) -> str:
-    """Return names as one piece of a sentence: `a`, `b` and 3 more."""
-    pieces = [shown(name) for name in names[:MOST_NAMED]]
-    if len(names) > MOST_NAMED:
-        pieces.append(f"{len(names) - MOST_NAMED} more")
-    return " and ".join([", ".join(pieces[:-1]), pieces[-1]] if len(pieces) > 1 else pieces)
+        return [sentence.replace("{}", join_names(list(names))) for sentence, names in self._names.items()]

@@ -11,6 +11,7 @@ from nbformat import NotebookNode
 
 from nbjudge.intake.expected_cells import ExpectedCell
 from nbjudge.intake.messages import Notes
+from nbjudge.nbgrader_cells import CellLabel
 
 FLAGS = ("grade", "solution", "locked", "task")
 
@@ -45,7 +46,7 @@ def repair(cells: list[NotebookNode], expected: list[ExpectedCell], notes: Notes
 
 def name_of(cell: NotebookNode) -> str | None:
     """Return the name of the gradebook's cell that a repaired cell is, or None."""
-    return cell.metadata.get("nbgrader", {}).get("grade_id")
+    return CellLabel.of(cell).grade_id or None
 
 
 def answered(cells: list[NotebookNode], expected: list[ExpectedCell]) -> tuple[int, int]:
@@ -60,7 +61,7 @@ def _choose(cells: list[NotebookNode], wanted: dict[str, ExpectedCell], notes: N
     """Return {name: the cell that keeps the label}: the first one in which an answer was written, else the first."""
     found: dict[str, NotebookNode] = {}
     for cell in cells:
-        label = cell.metadata.get("nbgrader", {})
+        label = CellLabel.of(cell).fields
         name = label.get("grade_id")
         if name not in wanted:
             if any(label.get(flag) for flag in FLAGS):

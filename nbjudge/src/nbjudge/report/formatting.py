@@ -1,30 +1,22 @@
-"""Make text that nobody vouches for fit for a page, a plot and a spreadsheet; say counts in words."""
+"""Format names, numbers, counts and durations for a page and a plot, and any value for a CSV file."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Any
 
-LONGEST_NAME, LONGEST_SENTENCE = 40, 300
-# Controls, half characters, separators of lines, and marks that turn the direction of the text around them.
-UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+from nbjudge.text import single_line
+
+LONGEST_NAME = 40
 # What a spreadsheet takes for the beginning of a formula, also in full width.
 FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 # Where a semicolon separates columns, as in much of Europe, one begins behind it; quotes do not help there.
 BEHIND_SEMICOLON = re.compile(rf"(;[\"' ]*)(?=[{re.escape(''.join(FORMULA))}])")
 
 
-def plain(text: Any, longest: int = LONGEST_SENTENCE) -> str:
-    """Return a text on one line, without characters that cannot be seen, cut to `longest` characters."""
-    start = str(text)[: 4 * longest]  # what is megabytes long is not worked through
-    seen = "".join("?" if unicodedata.category(character) in UNSEEN else character for character in _on_one_line(start))
-    return seen if len(seen) <= longest else f"{seen[: longest - 3].rstrip()}..."
-
-
-def name(text: Any) -> str:
+def name(text: Any, longest: int = LONGEST_NAME) -> str:
     """Return the name of a student or a cell, as the page shows it."""
-    return plain(text, LONGEST_NAME) or "(no name)"
+    return single_line(text, longest) or "(no name)"
 
 
 def cell(value: Any, longest: int = 2000) -> str | float | int:
@@ -36,7 +28,7 @@ def cell(value: Any, longest: int = 2000) -> str | float | int:
         return "yes" if value else "no"
     if isinstance(value, int | float):
         return value
-    safe = "" if value is None else plain(value, longest)  # without blanks, tabs and new lines at its beginning
+    safe = "" if value is None else single_line(value, longest)  # without blanks, tabs and new lines at its beginning
     safe = BEHIND_SEMICOLON.sub(r"\1'", safe)
     return f"'{safe}" if safe.startswith(FORMULA) else safe
 
@@ -60,7 +52,3 @@ def duration(seconds: float) -> str:
     if seconds < 3600:
         return f"{int(seconds // 60)} min {int(seconds % 60)} s"
     return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
-
-
-def _on_one_line(text: str) -> str:
-    return re.sub(r"[ \t\r\n\f\v]+", " ", text).strip()

@@ -25,10 +25,11 @@ from nbjudge.autograde.discovery import submissions_of
 from nbjudge.autograde.gradebook import gradebook_file
 from nbjudge.errors import CannotGrade
 from nbjudge.intake.expected_cells import Expected, ExpectedCell, expected_cells
-from nbjudge.intake.messages import listed, shown
+from nbjudge.nbgrader_cells import CellLabel
 from nbjudge.report.mistakes import Catalogue, catalogue, finding
 from nbjudge.report.model import Classroom, Event, Exercise, Finding, Result, Student
 from nbjudge.report.similarity import Comparison
+from nbjudge.text import join_names, quote
 
 BIGGEST_NOTEBOOK = 50_000_000  # bytes; the grader keeps outputs far below this
 MOST_NOTES = 100  # events or repairs of one submission; a program can die as often as it likes
@@ -54,9 +55,9 @@ def _read_class(course: CourseDirectory, assignment: str) -> Classroom:
     with Gradebook(course.db_url, course.course_id) as gradebook:
         lessons = sorted(known.name for known in gradebook.assignments)
         if assignment not in lessons:
-            there = f"it has {listed(lessons)}. Name one of those, or add it" if lessons else "it has none. Add it"
+            there = f"it has {join_names(lessons)}. Name one of those, or add it" if lessons else "it has none. Add it"
             raise CannotGrade(
-                f"The gradebook does not know the lesson {shown(assignment)}; {there} with "
+                f"The gradebook does not know the lesson {quote(assignment)}; {there} with "
                 f"`nbgrader generate_assignment {assignment}`."
             )
         lesson = expected_cells(course.db_url, assignment, course.config)
@@ -65,7 +66,7 @@ def _read_class(course: CourseDirectory, assignment: str) -> Classroom:
     students = {name: one for name, one in submitted.items() if _was_graded(course, assignment, one)}
     if not students:
         raise CannotGrade(
-            f"Nobody's submission of {shown(assignment)} was graded yet, so there is nothing to report. "
+            f"Nobody's submission of {quote(assignment)} was graded yet, so there is nothing to report. "
             f"Run `rnn-course grade {assignment}` first."
         )
     known = catalogue(assignment, course.config.Grading.get("catalogue", ""), Path(course.root))
@@ -200,9 +201,8 @@ def _read(file: Path) -> dict[str, Any] | None:
 def _cells(content: dict[str, Any]) -> Iterator[_Cell]:
     seen: set[str] = set()
     for cell in _list(content.get("cells")):
-        label = _dict(_dict(_dict(cell).get("metadata")).get("nbgrader"))
-        name = label.get("grade_id")
-        if isinstance(name, str) and name not in seen:
+        name = CellLabel.of(cell).grade_id
+        if name and name not in seen:
             seen.add(name)
             yield _Cell(name, cell)
 

@@ -12,11 +12,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from nbjudge.environment import instead as temporary_attrs
 from nbjudge.errors import CannotGrade
 from nbjudge.feedback.redaction import NOT_GRADED
-from nbjudge.report.formatting import plain
+from nbjudge.patches import temporary_attrs
 from nbjudge.report.model import Finding
+from nbjudge.text import single_line
 
 Catalogue = dict[str, list[str]]  # {exercise: sentences of its known mistakes}
 LONGEST_OUTPUT = 20_000
@@ -76,13 +76,13 @@ def _named(exercise: str, texts: list[str], known: Catalogue) -> str | None:
 
 def _error(output: dict[str, Any]) -> str:
     kind, message = str(output.get("ename") or "Error"), str(output.get("evalue") or "").strip().split("\n", 1)[0]
-    return plain(message) if kind == NOT_GRADED else _general(f"{kind}: {message}" if message else kind)
+    return single_line(message) if kind == NOT_GRADED else _general(f"{kind}: {message}" if message else kind)
 
 
 def _general(text: str) -> str:
     """Return a sentence with its numbers and places left out, so that the same trouble is counted together."""
     cut = re.sub(r"\[[\d, ]+\]", "[...]", _squeezed(text)[:500])
-    return plain(re.sub(r"(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?(?!\w)", "#", cut))
+    return single_line(re.sub(r"(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?(?!\w)", "#", cut))
 
 
 def _shown(output: dict[str, Any]) -> str:

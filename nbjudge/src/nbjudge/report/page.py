@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from markupsafe import Markup, escape
 
 from nbjudge.report import exports, formatting, item_analysis, plots, similarity
 from nbjudge.report.model import Classroom, Event
+from nbjudge.text import single_line, with_code
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_LISTED = 100  # students in one list; the rest are counted, and stand in scores.csv
@@ -42,7 +42,7 @@ def page(classroom: Classroom) -> str:
     )
     environment.filters.update(
         points=formatting.number,
-        plain=with_code,
+        plain=lambda sentence: with_code(single_line(sentence)),
         called=called,
         short=formatting.name,
         took=formatting.duration,
@@ -146,8 +146,3 @@ def names(students: Any, most: int = MOST_NAMED) -> Markup:
 def called(text: Any) -> Markup:
     """Return a name that a line may break after each _."""
     return Markup(str(escape(formatting.name(text))).replace("_", "_<wbr>"))
-
-
-def with_code(sentence: Any) -> Markup:
-    """Return a sentence, made plain, with its `names` set in type."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(formatting.plain(sentence)))))

@@ -16,7 +16,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from nbjudge.report.formatting import name, number, plain
+from nbjudge.report.formatting import name, number
 from nbjudge.report.item_analysis import ItemMeasure, ScoreMap, histogram, summary
 
 # Stand-ins, one for each colour of the page's style sheet, which has another set for the dark.
@@ -190,7 +190,7 @@ def _item_in_words(measure: ItemMeasure) -> str:
 
 
 def _label(text: str) -> str:
-    return plain(text, LONGEST_LABEL) or "(no name)"
+    return name(text, LONGEST_LABEL)
 
 
 def _bin(edges: np.ndarray, place: int, points: int) -> str:

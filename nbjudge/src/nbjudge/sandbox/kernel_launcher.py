@@ -15,11 +15,11 @@ import sys
 import warnings
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from nbjudge.forkserver import ENDS_WITH_PARENT
 from nbjudge.judge.transport import reserve
 from nbjudge.linux import DIE_WITH_PARENT, prctl
+from nbjudge.patches import disable_system_commands, ignore_subprocesses
 from nbjudge.sandbox.sandbox import Box, enter, seal
 from nbjudge.sandbox.withheld import withhold
 
@@ -42,25 +42,13 @@ def main() -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Couldn't bind IOPub Pipe")  # what subprocesses print; there are none
         app.initialize()
-    _without_programs(app.shell)
+    disable_system_commands(app.shell)
     reserve(os.path.join(box.home, RESERVED))
     seal(box)
     _let_go_of(terminal)
     sys.path.insert(_place_of_the_submission(sys.path), "")
-    # At its end ipykernel looks through all of /proc for subprocesses.
-    app.kernel._process_children = list
+    ignore_subprocesses(app.kernel)
     app.start()
-
-
-def _without_programs(shell: Any) -> None:
-    """Let `!ls` and the like say what is so, instead of ending the cell with an error about processes."""
-    from IPython.utils.text import SList
-
-    def say(command: str, *_: Any, **__: Any) -> None:
-        print(f"(!{command} is not run while the notebook is graded)")
-
-    shell.system = shell.system_piped = shell.system_raw = say
-    shell.getoutput = lambda *_, **__: SList()
 
 
 def _identity(stream: int) -> tuple[int, int]:

@@ -1,0 +1,40 @@
+"""Read a course's nbgrader_config.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from traitlets.config import Config, PyFileConfigLoader
+
+from nbjudge.errors import CannotGrade
+
+if TYPE_CHECKING:
+    from nbgrader.coursedir import CourseDirectory
+
+SETTINGS = "nbgrader_config.py"
+
+
+def load_settings(course: Path) -> Config:
+    """Return the settings in a course's folder. The file is a program: whatever it raises is raised."""
+    return PyFileConfigLoader(SETTINGS, path=str(course)).load_config()
+
+
+def read_settings(course: Path) -> Config:
+    """Return the settings in a course's folder. Raises CannotGrade when there are none, or they cannot be read."""
+    file = course / SETTINGS
+    if not file.is_file():
+        raise CannotGrade(
+            f"There is no {SETTINGS} in {course}. Go to the folder of the course, or name it: --course FOLDER."
+        )
+    try:
+        return load_settings(course)
+    except Exception as error:
+        raise CannotGrade(f"{file} cannot be read: {type(error).__name__}: {error}") from error
+
+
+def course_directory(settings: Config, assignment: str) -> CourseDirectory:
+    """Return nbgrader's CourseDirectory, which says where the files of an assignment are."""
+    from nbgrader.coursedir import CourseDirectory  # only now: nbgrader takes a while to import
+
+    return CourseDirectory(config=settings, assignment_id=assignment)
