@@ -20,9 +20,8 @@ from tiny_course import LESSON, make_course
 
 import nbjudge.sandbox.provisioner
 from nbjudge.cli import doctor
-from nbjudge.cli.doctor import Finding, examine
+from nbjudge.cli.doctor import Finding, examine, read_settings
 from nbjudge.errors import CannotGrade
-from nbjudge.settings import read_settings
 from rnn_course import doctor as course_doctor
 from rnn_course import installation
 

@@ -83,9 +83,7 @@ class Grading(Autograde):
         self.expected = {name: expected_cells(self.coursedir.db_url, name, self.config) for name in assignments}
         self.requested = {name: find_notebooks(self.coursedir, cells) for name, cells in self.expected.items()}
         for file in misplaced(self.coursedir):
-            self.log.warning(
-                "%s is ignored: a notebook belongs at submitted/STUDENT/ASSIGNMENT/.", terminal_safe(file)
-            )
+            self.log.warning("%s is ignored: a notebook belongs at submitted/STUDENT/ASSIGNMENT/.", terminal_safe(file))
         self.class_run.submissions = find_submissions(self.coursedir, assignments)
 
     def convert_notebooks(self) -> None:
