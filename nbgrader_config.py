@@ -30,4 +30,5 @@ nbjudge.configure(
     withheld=["keras", "tensorflow", "torch", "rnn_helpers.cells"],  # from answers whose test is tagged from-scratch
     libraries=["tensorflow", "keras"],
     catalogue="autograde_tests:exercises",
+    secret=("RNN_COURSE_SALT", ".course_salt"),  # hidden tests draw their inputs from it
 )

@@ -29,7 +29,8 @@ from nbjudge.autograde.preprocessors import Record, StderrAsStdout
 from nbjudge.environment import prepend, usable_folder
 from nbjudge.errors import CannotGrade
 from nbjudge.execution.preprocessor import Run
-from nbjudge.secrets import course_salt
+from nbjudge.secrets import read_or_create
+from rnn_course.environment import SECRET
 
 
 @pytest.fixture(autouse=True)
@@ -64,23 +65,23 @@ def test_a_folder_that_cannot_be_used_is_said_in_one_sentence(tmp_path, capsys):
 def test_the_salt_is_made_once_and_only_its_owner_reads_it(tmp_path, monkeypatch):
     monkeypatch.delenv("RNN_COURSE_SALT", raising=False)
     file = tmp_path / ".course_salt"
-    salt = course_salt(file)
+    salt = read_or_create(file)
     assert len(salt) == 64
-    assert course_salt(file) == salt
+    assert read_or_create(file) == salt
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 def test_many_that_start_at_once_agree_on_the_salt(tmp_path, monkeypatch):
     monkeypatch.delenv("RNN_COURSE_SALT", raising=False)
     with ThreadPoolExecutor(16) as pool:
-        salts = set(pool.map(course_salt, [tmp_path / ".course_salt"] * 64))
+        salts = set(pool.map(read_or_create, [tmp_path / ".course_salt"] * 64))
     assert len(salts) == 1
     assert [file.name for file in tmp_path.iterdir()] == [".course_salt"]  # no drafts are left behind
 
 
 def test_a_salt_in_the_environment_wins_and_no_file_is_written(tmp_path, monkeypatch):
     monkeypatch.setenv("RNN_COURSE_SALT", "from outside")
-    assert course_salt(tmp_path / ".course_salt") == "from outside"
+    assert SECRET.load(tmp_path) == "from outside"
     assert not list(tmp_path.iterdir())
 
 
@@ -89,7 +90,7 @@ def test_an_empty_salt_file_is_refused_with_the_way_out(tmp_path, monkeypatch):
     file = tmp_path / ".course_salt"
     file.touch()
     with pytest.raises(CannotGrade, match="is empty.*Delete it"):
-        course_salt(file)
+        read_or_create(file)
 
 
 # --- stderr
@@ -221,8 +222,8 @@ def test_the_salt_is_set_before_the_canaries_go(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "nbjudge.autograde.canaries.require_canaries", lambda *_: seen.append(os.environ["RNN_COURSE_SALT"])
     )
-    canaries.prepare_assignment(tmp_path, LESSON, logging.getLogger("canaries"), grade_canaries)
-    assert seen == [course_salt(tmp_path / ".course_salt")]
+    canaries.prepare_assignment(tmp_path, LESSON, logging.getLogger("canaries"), grade_canaries, SECRET)
+    assert seen == [read_or_create(tmp_path / ".course_salt")]
 
 
 def test_the_cheat_goes_ahead_only_where_tests_are_judged_from_outside():

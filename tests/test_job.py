@@ -29,12 +29,13 @@ from nbjudge.execution.name_analysis import ANSWER, GIVEN, TEST, Source
 from nbjudge.execution.settings import Rules
 from nbjudge.forkserver import preload
 from nbjudge.sandbox.sandbox import missing_layers
-from nbjudge.secrets import SALT_VARIABLE
+from nbjudge.secrets import CourseSecret
 
 whole_box = pytest.mark.skipif(bool(missing_layers()), reason=f"this machine cannot: {missing_layers()}")
 GIVEN_CELL = "with open('data/factor.txt') as file:\n    factor = int(file.read())"
 RIGHT = "def scaled(x):\n    return factor * x + int(open('own.txt').read())"
 TEST_CELL = "print('asking')\nassert scaled(2) == factor * 2 + 1\n1.5"
+SALT_VARIABLE = CourseSecret.variable
 SHOW_SALT = f"import os\nprint('salt', os.environ.get('{SALT_VARIABLE}'), scaled(2))"
 # Run where nobody has read nbgrader_config.py: all it knows is the packed job.
 ELSEWHERE = "import sys\nfrom nbjudge.execution.job import work\nsys.stdout.buffer.write(work(sys.stdin.buffer.read()))"

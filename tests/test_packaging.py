@@ -67,7 +67,7 @@ def test_pins_are_exact_and_hold_no_address(pinned):
 def test_every_package_and_its_data_is_listed(root):
     setuptools = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
     packages = {pattern.rstrip("*") for pattern in setuptools["packages"]["find"]["include"]}
-    assert packages == {"rnn_helpers", "autograde_tests", "rnn_course"}
+    assert packages == {"rnn_helpers", "autograde_tests", "grading", "rnn_course"}
     listed = {
         path for pattern in setuptools["package-data"]["rnn_helpers"] for path in (root / "rnn_helpers").glob(pattern)
     }

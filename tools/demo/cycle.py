@@ -14,15 +14,18 @@ from pathlib import Path
 
 from nbjudge.environment import temporary_env
 from nbjudge.errors import CannotGrade
-from nbjudge.secrets import SALT_FILE, SALT_VARIABLE, course_salt
 from nbjudge.text import join_names, quote
+from rnn_course.environment import SECRET
 from tools.demo.answers import BLANK
 from tools.demo.expected_scores import due
 from tools.demo.simulated import SimulatedClass, require_sensible, simulate
 
 NEEDED = ("nbgrader_config.py", "autograde_tests", "rnn_helpers")
 LAST_LINES = 8  # of what a command printed before it failed
-NOT_PASSED_ON = (SALT_VARIABLE, "JUPYTER_CONFIG_PATH")  # they belong to the course that the demonstration is made from
+NOT_PASSED_ON = (
+    SECRET.variable,
+    "JUPYTER_CONFIG_PATH",
+)  # of the course that is copied
 
 Say = Callable[[str, str], None]  # (what is done now, the command that does the same in a real class)
 
@@ -147,8 +150,8 @@ def scores(course: Path) -> dict[str, float]:
 
 def course_salt_of(course: Path) -> str:
     """Return the salt that the course was graded with, whatever another course has in the environment."""
-    with temporary_env(**{SALT_VARIABLE: None}):
-        return course_salt(course / SALT_FILE)
+    with temporary_env(**{SECRET.variable: None}):
+        return SECRET.load(course)
 
 
 def _report(course: Path, lesson: str, say: Say) -> Path | None:

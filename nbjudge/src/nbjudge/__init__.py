@@ -25,6 +25,7 @@ def configure(
     withheld: Sequence[str] = (),
     libraries: Sequence[str] = (),
     catalogue: str = "",
+    secret: tuple[str, str] | None = None,
     course: Path | None = None,
 ) -> None:
     """Set everything that nbgrader has to know about nbjudge, and leave what the course has set already.
@@ -36,6 +37,8 @@ def configure(
     libraries: more installed distributions that can decide a score: all machines of a cluster must have the same
     catalogue: "module:function" that returns {assignment: {exercise: it}}, where `it.mistakes` have a `sentence` each:
         the named mistakes that `nbjudge report` counts
+    secret: (variable, file) in which hidden tests read the course's secret, and which keeps it in the course's folder;
+        it is there for tests that draw inputs nobody can know, and made on first use
     course: the course's folder (default: that of the file that calls this)
     Raises ValueError for a package that is not there.
     """
@@ -49,5 +52,5 @@ def configure(
         caller = sys._getframe(1).f_globals.get("__file__")
         course = Path(caller).resolve().parent if caller else Path.cwd()
     apply_settings(
-        config, Settings(course, tuple(packages), tuple(hidden), tuple(withheld), tuple(libraries), catalogue)
+        config, Settings(course, tuple(packages), tuple(hidden), tuple(withheld), tuple(libraries), catalogue, secret)
     )

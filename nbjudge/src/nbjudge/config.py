@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nbjudge.autograde.converter import put_in_place
+from nbjudge.autograde.converter import Grading, put_in_place
 from nbjudge.environment import prepend, usable_folder
 from nbjudge.patches import take_path_literally
 from nbjudge.sandbox.provisioner import use_sandbox
@@ -24,6 +24,10 @@ PREPROCESSORS = [
     "nbgrader.preprocessors.CheckCellMetadata",
     "nbjudge.autograde.preprocessors.Record",  # replaces SaveAutoGrades and AssignLatePenalties
 ]
+RENAMED = (
+    "The package grading is now nbjudge. Remove every setting that names grading.* and end nbgrader_config.py with:\n"
+    'import nbjudge; nbjudge.configure(get_config(), packages=["my_helpers"], hidden=["my_tests"])'
+)
 EXCHANGE = {"root": "release, fetch, submit and collect", "assignment_dir": "fetch and submit"}
 
 
@@ -37,10 +41,31 @@ class Settings:
     withheld: tuple[str, ...]
     libraries: tuple[str, ...]
     catalogue: str
+    secret: tuple[str, str] | None
 
 
 def apply_settings(config: Any, settings: Settings) -> None:
-    """Configure nbgrader, replace its autograder and start its kernels in the sandbox, in this process."""
+    """Configure nbgrader, replace its autograder and start its kernels in the sandbox, in this process.
+
+    After an error nothing is graded: nbgrader logs what a file of settings raises, and would go on without a sandbox.
+    """
+    put_in_place()
+    use_sandbox()
+    try:
+        require_current_names(config)
+        _apply(config, settings)
+    except Exception as error:
+        refuse(f"nbgrader_config.py could not be applied: {error}")
+        raise
+
+
+def refuse(reason: str) -> None:
+    """Have every autograde command of this process stop with a sentence."""
+    put_in_place()
+    Grading.refusal = reason
+
+
+def _apply(config: Any, settings: Settings) -> None:
     prepare_environment(settings.course)
     set_default(config.CourseDirectory, "root", str(settings.course))
     course = Path(config.CourseDirectory.root)
@@ -51,6 +76,9 @@ def apply_settings(config: Any, settings: Settings) -> None:
     set_default(config.Run, "withheld", list(settings.withheld))
     set_default(config.Grading, "libraries", list(settings.libraries))
     set_default(config.Grading, "catalogue", settings.catalogue)
+    if settings.secret:
+        set_default(config.Grading, "secret_variable", settings.secret[0])
+        set_default(config.Grading, "secret_file", settings.secret[1])
     set_default(config.BoxedProvisioner, "packages", [str(find_package(name, course)) for name in settings.packages])
     set_default(config.BoxedProvisioner, "hidden", list(settings.hidden))
     set_default(config.BoxedProvisioner, "required", os.environ.get(REQUIRE_ISOLATION, "0") not in ("", "0"))
@@ -60,9 +88,16 @@ def apply_settings(config: Any, settings: Settings) -> None:
     # Formgrader's pages show what submissions printed and wrote: cleaned.
     set_default(config.HTMLExporter, "sanitize_html", True)
     set_default(config.TemplateExporter, "filters", {"clean_html": "nbjudge.feedback.sanitize.clean_for_formgrader"})
-    put_in_place()
     take_path_literally(course)
-    use_sandbox()
+
+
+def require_current_names(config: Any) -> None:
+    """Raise ValueError when a setting names the package `grading`, as nbjudge was called before."""
+    for section, values in config.items():
+        for name, value in values.items():
+            listed = value if isinstance(value, list | tuple) else [value]
+            for old in (each for each in listed if isinstance(each, str) and each.startswith("grading.")):
+                raise ValueError(f"c.{section}.{name} names {old!r}. {RENAMED}")
 
 
 def prepare_environment(course: Path) -> None:

@@ -5,33 +5,58 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+
+from traitlets.config import Config
 
 from nbjudge.errors import CannotGrade
 
-SALT_VARIABLE = "RNN_COURSE_SALT"  # shared with the course's hidden tests
-SALT_FILE = ".course_salt"  # in the folder of the course
+
+@dataclass(frozen=True)
+class CourseSecret:
+    """Where a course keeps its secret.
+
+    variable: the environment variable in which hidden tests read it
+    file: its name in the folder of the course
+    """
+
+    variable: str = "NBJUDGE_SECRET"
+    file: str = ".nbjudge_secret"
+
+    @classmethod
+    def of(cls, settings: Config) -> CourseSecret:
+        """Return the secret that a course's settings name."""
+        given = settings.Grading
+        return cls(given.get("secret_variable", cls.variable), given.get("secret_file", cls.file))
+
+    @property
+    def value(self) -> str:
+        """Return the secret that is in the environment, "" when there is none."""
+        return os.environ.get(self.variable, "")
+
+    def load(self, course: Path) -> str:
+        """Return the secret; the first call creates it.
+
+        The environment variable takes precedence. Otherwise it is stored in the file, which only its owner can read.
+        Raises CannotGrade when the file is empty.
+        """
+        return self.value or read_or_create(course / self.file)
 
 
-def new_salt() -> str:
+def new_secret() -> str:
     """Return a random secret."""
     return secrets.token_hex(32)
 
 
-def course_salt(file: Path) -> str:
-    """Return the secret from which hidden tests draw their inputs; the first call creates it.
-
-    $RNN_COURSE_SALT takes precedence. Otherwise it is stored in `file`, which only its owner can read.
-    Raises CannotGrade when the file is empty.
-    """
-    if os.environ.get(SALT_VARIABLE):
-        return os.environ[SALT_VARIABLE]
+def read_or_create(file: Path) -> str:
+    """Return the secret in a file, which is created if need be. Raises CannotGrade when the file is empty."""
     if not file.exists():
-        _write_once(file, new_salt())
-    salt = file.read_text(encoding="ascii").strip()
-    if not salt:
+        _write_once(file, new_secret())
+    secret = file.read_text(encoding="ascii").strip()
+    if not secret:
         raise CannotGrade(f"{file} is empty; expected the course's secret. Delete it, and a new one is made.")
-    return salt
+    return secret
 
 
 def _write_once(file: Path, text: str) -> None:

@@ -22,18 +22,21 @@ from nbjudge.autograde.discovery import unknown
 from nbjudge.autograde.gradebook import gradebook_file
 from nbjudge.bytecode import remove_damaged
 from nbjudge.errors import CannotGrade
-from nbjudge.secrets import SALT_VARIABLE, course_salt
+from nbjudge.secrets import CourseSecret
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 _healthy: set[str] = set()  # fingerprints: formgrader grades one student at a time, all in one process
 
 
-def prepare_assignment(course: Path, assignment: str, log: Log, grade: Grade, strict: bool = False) -> None:
-    """Set the salt and send the canaries ahead, before the first submission of an assignment is graded.
+def prepare_assignment(
+    course: Path, assignment: str, log: Log, grade: Grade, secret: CourseSecret, strict: bool = False
+) -> None:
+    """Set the course's secret and send the canaries ahead, before the first submission of an assignment is graded.
 
     course: the folder that holds nbgrader_config.py
     grade: grades them
+    secret: where the course keeps its secret
     strict: whether a test that gives points to a cheat is an error
     Raises CannotGrade when anything is wrong.
     """
@@ -41,7 +44,7 @@ def prepare_assignment(course: Path, assignment: str, log: Log, grade: Grade, st
         for package in {Path(__file__).parent, *(init.parent for init in course.glob("*/__init__.py"))}:
             for file in remove_damaged(package):
                 log.warning("%s was damaged, as by a full disk, and was removed; it is made again.", file)
-        os.environ[SALT_VARIABLE] = course_salt(course / ".course_salt")
+        os.environ[secret.variable] = secret.load(course)
         require_canaries(course, assignment, log, grade, strict)
     except CannotGrade:
         raise

@@ -27,11 +27,13 @@ from nbjudge.autograde.pipeline import SubmissionPipeline, register_steps
 from nbjudge.autograde.preprocessors import Record
 from nbjudge.autograde.staging import Staging
 from nbjudge.autograde.summary import Outcome, plain_log
+from nbjudge.errors import CannotGrade
 from nbjudge.execution.context import GradingContext
 from nbjudge.execution.plan import plan_for
 from nbjudge.execution.workers import Workers
 from nbjudge.intake.intake import expected_cells
 from nbjudge.patches import cache_engine, cache_schema_validators, take_names_literally, temporary_attrs
+from nbjudge.secrets import CourseSecret
 from nbjudge.text import terminal_safe
 
 
@@ -46,10 +48,13 @@ class Grading(Autograde):
         config=True
     )
     catalogue = Unicode("", help="module:function that returns the course's named mistakes.").tag(config=True)
+    secret_variable = Unicode(CourseSecret.variable, help="Variable in which tests read it.").tag(config=True)
+    secret_file = Unicode(CourseSecret.file, help="Its file in the course.").tag(config=True)
     strict_tests = Bool(False, help="Refuse to grade where a test gives points to a cheat; otherwise warn.").tag(
         config=True
     )
 
+    refusal = ""  # why nothing can be graded, when the settings could not be applied
     workers: Workers | None = None  # who executes submissions; None to execute them here, one after the other
 
     def on_start(self, number: int) -> None:
@@ -65,6 +70,8 @@ class Grading(Autograde):
         """
         self.class_run = ClassRun(self.log, self.on_start, self.on_outcome)
         with plain_log(self.log), self.class_run.report_outcomes():
+            if self.refusal:
+                raise CannotGrade(self.refusal)
             require_run(self.config)
             require_gradebook(self.coursedir.db_url, self.gradebook_patience, self.log)
             with (
@@ -111,7 +118,8 @@ class Grading(Autograde):
     def _check_assignment(self, assignment: str) -> None:
         if not self.rehearsing:
             grade = partial(grade_canaries, workers=self.workers)
-            prepare_assignment(Path(self.coursedir.root), assignment, self.log, grade, self.strict_tests)
+            secret = CourseSecret(self.secret_variable, self.secret_file)
+            prepare_assignment(Path(self.coursedir.root), assignment, self.log, grade, secret, self.strict_tests)
 
     def _format_source(self, assignment_id: str, student_id: str, escape: bool = False) -> str:
         return str(self.staging.submitted(student_id, assignment_id))

@@ -27,6 +27,7 @@ from traitlets.config import Config
 
 from nbjudge.environment import TEMPORARY_HOME, temporary_env
 from nbjudge.errors import CannotGrade
+from nbjudge.secrets import CourseSecret
 
 Mark = Literal["ok", "warn", "fail"]
 COLOURS: dict[Mark, str] = {"ok": "green", "warn": "yellow", "fail": "bold red"}
@@ -95,12 +96,12 @@ def examine(course: Path, lesson: str | None = None) -> Iterator[Finding]:
             "memory": partial(check_memory, settings),
             "folders": partial(check_folders, course, settings),
             "gradebook": partial(check_gradebook, settings),
-            "salt": partial(check_salt, course),
+            "secret": partial(check_salt, course, settings),
             "isolation": partial(check_isolation, course, settings),
             "forked kernels": check_forking,
         }
         if lesson:
-            checks["canaries"] = partial(check_canaries, course, lesson)
+            checks["canaries"] = partial(check_canaries, course, settings, lesson)
     yield finding
     for name, check in checks.items():
         yield _found(name, check)
@@ -299,22 +300,21 @@ def check_gradebook(settings: Config) -> Finding:
     return Finding("gradebook", "ok", f"{gradebook_file(url)} is whole and can be written.")
 
 
-def check_salt(course: Path) -> Finding:
+def check_salt(course: Path, settings: Config) -> Finding:
     """Look whether the secret of the hidden tests is set and nobody else can read it."""
-    from nbjudge.secrets import SALT_FILE, SALT_VARIABLE, course_salt
-
-    file = course / SALT_FILE
-    if os.environ.get(SALT_VARIABLE):
-        return Finding("salt", "ok", f"The secret of the hidden tests comes from ${SALT_VARIABLE}.")
+    secret = CourseSecret.of(settings)
+    file = course / secret.file
+    if secret.value:
+        return Finding("secret", "ok", f"The secret of the hidden tests comes from ${secret.variable}.")
     if not file.exists():
         way_out = "Nothing is wrong: the first grading makes it. Keep it with the gradebook."
-        return Finding("salt", "warn", f"There is no {file} yet, the secret of the hidden tests.", way_out)
-    course_salt(file)
+        return Finding("secret", "warn", f"There is no {file} yet, the secret of the hidden tests.", way_out)
+    secret.load(course)
     mode = stat.S_IMODE(file.stat().st_mode)
     if mode & 0o077 and os.name == "posix":
         sentence = f"Others on this machine may read or change {file} (its mode is {mode:o}, expected 600)."
-        return Finding("salt", "fail", sentence, f"Close it: chmod 600 {file}")
-    return Finding("salt", "ok", f"{file} is there, and only its owner can read it.")
+        return Finding("secret", "fail", sentence, f"Close it: chmod 600 {file}")
+    return Finding("secret", "ok", f"{file} is there, and only its owner can read it.")
 
 
 def check_isolation(course: Path, settings: Config) -> Finding:
@@ -335,27 +335,26 @@ def check_isolation(course: Path, settings: Config) -> Finding:
     return Finding("isolation", "fail", sentence, way_out)
 
 
-def check_canaries(course: Path, lesson: str) -> Finding:
+def check_canaries(course: Path, settings: Config, lesson: str) -> Finding:
     """Grade the lesson's solution, blank version and cheats, as autograde does before a class."""
     from nbjudge.autograde.canaries import require_canaries
     from nbjudge.autograde.converter import grade_canaries
 
     ear = _Ear()
-    with _salted(course):
+    with _with_secret(course, CourseSecret.of(settings)):
         require_canaries(course, lesson, ear.log, grade_canaries)
     if weak := [line for line in ear.heard if " is weak: " in line]:
         return Finding("canaries", "warn", " ".join(weak))
     return Finding("canaries", "ok", f"{ear.heard[-1] if ear.heard else f'canaries of {lesson}: as they should be'}.")
 
 
-def _salted(course: Path) -> AbstractContextManager[None]:
+def _with_secret(course: Path, secret: CourseSecret) -> AbstractContextManager[None]:
     """Set the course's secret for the duration; where there is none yet, a random one."""
-    from nbjudge.secrets import SALT_FILE, SALT_VARIABLE, course_salt, new_salt
+    from nbjudge.secrets import new_secret
 
-    if os.environ.get(SALT_VARIABLE):
+    if secret.value:
         return nullcontext()
-    file = course / SALT_FILE
-    return temporary_env(**{SALT_VARIABLE: course_salt(file) if file.exists() else new_salt()})
+    return temporary_env(**{secret.variable: secret.load(course) if (course / secret.file).exists() else new_secret()})
 
 
 class _Ear(logging.Handler):

@@ -33,7 +33,7 @@ from nbjudge.forkserver.preload import preload, preloaded
 from nbjudge.judge import process
 from nbjudge.sandbox import provisioner
 from nbjudge.sandbox.scratch import scratch
-from nbjudge.secrets import SALT_VARIABLE
+from nbjudge.secrets import CourseSecret
 
 PURPOSES = (process.PURPOSE, provisioner.PURPOSE, provisioner.PURPOSE_FROM_SCRATCH)
 
@@ -45,7 +45,7 @@ class Job:
     name: the notebook's
     sources: the code cells of the instructor's notebook
     files: the submission's folder; given: the instructor's; overwriting: of the given files, those that the judge has
-    salt: the course's secret
+    salt: the course's secret; salt_variable: where tests read it
     reference: what the instructor's own solution did; None when this is that solution
     """
 
@@ -57,6 +57,7 @@ class Job:
     given: Path
     overwriting: tuple[str, ...] = ()
     salt: str = ""
+    salt_variable: str = CourseSecret.variable
     reference: ReferenceRun | None = ReferenceRun()
 
     def pack(self) -> bytes:
@@ -67,6 +68,7 @@ class Job:
             "sources": [asdict(source) for source in self.sources],
             "rules": asdict(self.rules),
             "salt": self.salt,
+            "salt_variable": self.salt_variable,
             "reference": asdict(self.reference) if self.reference else None,
             "modules": {purpose: list(preloaded(purpose)) for purpose in PURPOSES},
             "files": _packed(self.files, files_in(self.files)),
@@ -113,7 +115,7 @@ def do(job: Job) -> Done:
         for file in map(Path, job.overwriting):
             (given / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(job.given / file, given / file)
-        secret = {SALT_VARIABLE: job.salt} if job.salt else {}
+        secret = {job.salt_variable: job.salt} if job.salt else {}
         bound = {MEMORY_VARIABLE: str(job.rules.judge_memory_mb)} if job.rules.judge_memory_mb else {}
         about = {NOTEBOOK_VARIABLE: job.name, **secret, **bound}
         session = Session(job.rules, nb, Plan.of(job.sources), job.files, given, about, job.reference)
@@ -152,6 +154,7 @@ def work(packed: bytes) -> bytes:
                 given=given,
                 overwriting=tuple(data["given"]),
                 salt=data["salt"],
+                salt_variable=data["salt_variable"],
                 reference=ReferenceRun.from_data(data["reference"]) if data["reference"] else None,
             )
             return json.dumps(asdict(do(job))).encode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,7 +18,7 @@ from nbjudge.execution.student_kernel import files_in
 from nbjudge.forkserver.preload import USUAL, preload
 from nbjudge.judge import process
 from nbjudge.sandbox.provisioner import BoxedProvisioner
-from nbjudge.secrets import SALT_VARIABLE
+from nbjudge.secrets import CourseSecret
 
 
 class Run(Execute):
@@ -76,6 +75,7 @@ class Run(Execute):
             for purpose in PURPOSES:
                 cells = [source for source in sources if purpose == process.PURPOSE or source.kind != TEST]
                 preload(purpose, [*USUAL, *imports(cells)])
+        secret = CourseSecret.of(self.config)
         return Job(
             name=ids["notebook"],
             notebook=nb,
@@ -84,7 +84,8 @@ class Run(Execute):
             files=Path(resources["metadata"]["path"]),
             given=given,
             overwriting=tuple(name for name in names if name not in students),
-            salt=os.environ.get(SALT_VARIABLE, ""),
+            salt=secret.value,
+            salt_variable=secret.variable,
             reference=None if is_reference else self.references.get(sources, ReferenceRun()),
         )
 
