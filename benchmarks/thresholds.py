@@ -44,18 +44,18 @@ def rows(exercise: ClaimsExercise) -> list[tuple[str, object, set[str]]]:
 
 def trial(exercise: ClaimsExercise, answer: object, args: tuple) -> tuple[set[str], float]:
     """Judge one answer once; return the claims that failed and the number behind the threshold (nan: not reached)."""
-    told: list[str] = []
+    texts: list[str] = []
 
-    def failure_text(holds: bool, instead: str) -> str:
-        told.append(instead)  # also where the claim holds
+    def record_text(holds: bool, instead: str) -> str:
+        texts.append(instead)  # also where the claim holds
         return inspection.failure_text(holds, instead)
 
     with ExitStack() as stack:
         for module in (classifiers, forecasters, language_models, recognisers, translators):
-            stack.enter_context(patch.object(module, "say", failure_text))
+            stack.enter_context(patch.object(module, "failure_text", record_text))
         seen = execute(answer, args, exercise.probe).value  # type: ignore[arg-type]
     claims = [claim for challenge in exercise.challenges for claim in challenge.claims]
-    found = re.search(NUMBERS[exercise.name], "\n".join(told))
+    found = re.search(NUMBERS[exercise.name], "\n".join(texts))
     values = [float(value) for value in found.groups()] if found else [float("nan")]
     number = values[0] / values[1] if len(values) == 2 else values[0] / 100
     return {claim for claim in claims if seen.get(claim, "not looked at")}, number

@@ -15,7 +15,7 @@ Backward = Callable[[np.ndarray, Cache], tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def forward(xs: np.ndarray, h_0: np.ndarray, W_xh: np.ndarray, W_hh: np.ndarray, b_h: np.ndarray) -> np.ndarray:
-    """Return the states (batch, steps, units) that the backward passes below belong to."""
+    """Return the states (batch, steps, units) of the forward pass that belongs to the backward passes below."""
     h, states = h_0, []
     for t in range(xs.shape[1]):
         h = np.tanh(xs[:, t] @ W_xh + h @ W_hh + b_h)

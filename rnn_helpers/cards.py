@@ -19,14 +19,14 @@ MARKS = {"right": ("✓", _GREEN), "wrong": ("✗", _RED), "later": ("–", _GRE
 
 @dataclass
 class Card:
-    """A Report ready to be shown. hint: the call that gives a hint; note: one more line, such as a full disk."""
+    """A displayable Report. hint: the call that gives a hint; note: an extra line, such as about a full disk."""
 
     report: Report
     hint: str = ""
     note: str = ""
 
     def headline(self) -> tuple[str, str]:
-        """Return the exercise's name and its state in words."""
+        """Return the exercise's name and its result in words."""
         report = self.report
         if report.unsolved:
             return report.name, "not solved yet"
@@ -34,7 +34,7 @@ class Card:
         return report.name, "all right" if report.passed else f"{right} of {every} checks are right"
 
     def rows(self) -> list[tuple[str, str, str]]:
-        """Return (title, a word of MARKS, what is wrong) for each check; only the first to mend is explained."""
+        """Return (title, key of MARKS, problem) for each check; only the first failure is explained."""
         report = self.report
         if report.unsolved:
             return []
@@ -53,14 +53,14 @@ class Card:
         return problem.sentence if problem and (title == first or problem.kind == LATER.kind) else ""
 
     def verdict(self) -> str:
-        """Return the sentence of the known mistake, or "": the best thing on the card, so it stands on top."""
+        """Return the sentence about a known mistake, or ""; it goes first because it helps most."""
         if not self.report.mistake:
             return ""
         begin = "This is exactly what comes out when" if self.report.certain else "It looks as if"
         return f"{begin} {self.report.mistake}."
 
     def footer(self) -> list[str]:
-        """Return the sentences under the checks."""
+        """Return the lines below the checks."""
         report, lines = self.report, []
         start = f"Where to begin? {self.hint}" if self.hint else ""
         if report.printed and not report.unsolved:
@@ -119,7 +119,7 @@ def show(thing: Any) -> None:
 
 
 def running_shell() -> Any:
-    """Return the IPython that runs this code, or None outside of one; never import IPython for it."""
+    """Return the running IPython shell, or None; never imports IPython."""
     if "IPython" not in sys.modules:
         return None
     from IPython import get_ipython
@@ -128,7 +128,7 @@ def running_shell() -> Any:
 
 
 def _marked_up(text: str) -> str:
-    """Escape the text and set its `code` and hint("...") calls in type."""
+    """Escape the text and format `code` and hint("...") calls as code."""
     return re.sub(r"`([^`]+)`|(hint\(&quot;\w+&quot;\))", r"<code>\1\2</code>", _escape(text))
 
 
@@ -137,13 +137,13 @@ def _escape(text: str) -> str:
 
 
 class Screen:
-    """A place in the notebook whose content is replaced: for curves that grow while a network learns."""
+    """A live display: output that is replaced in place, such as a learning curve during training."""
 
     def __init__(self) -> None:
         self._handle: Any = None
 
     def show(self, thing: Any) -> None:
-        """Show `thing` in place of what was there; without a notebook, show one after the other."""
+        """Show `thing` in place of the previous content; outside a notebook, print it."""
         if self._handle is not None:
             self._handle.update(thing)
             return

@@ -30,7 +30,7 @@ RECURRENT = ("W_xh", "W_hh", "b_h")
 
 @dataclass(frozen=True)
 class Habits:
-    """How a network is built, fed and trained. The values given here are sound; each fault changes one or two."""
+    """The configuration of model, data and training. The defaults are sound; each fault changes one or two."""
 
     gain: float = 1.0  # of the recurrent weights, which are a rotation
     activation: str = "tanh"
@@ -57,14 +57,14 @@ FAULTS = {
 
 
 class Batch(NamedTuple):
-    """Hold sequences and what is right: xs (batch, steps, 2 kinds), answers (batch,)."""
+    """A batch of sequences and targets: xs (batch, steps, 2 kinds), answers (batch,)."""
 
     xs: Array
     answers: NDArray[np.int64]
 
 
 class Round(NamedTuple):
-    """Hold what is seen of a step: the loss before it, the gradient's norm, the step's share of the weights."""
+    """The metrics of a training step: the loss before it, the gradient norm, the relative norm of the update."""
 
     train: float
     norms: float
@@ -72,17 +72,17 @@ class Round(NamedTuple):
 
 
 def patient(fault: str, seed: int, steps: int = 7) -> dict[str, Any]:
-    """Train a network that has one fault, and return what is seen of it.
+    """Train a network with one fault and return its symptoms.
 
     fault: a name in FAULTS; steps: the length of the sequences, 2 or more
     Returns a dict, with 40 points for the whole training and 8 snapshots:
-    "baseline": the loss of whoever guesses evenly, log 4
-    "train", "held", "alone": (points,) the loss on the sequences it learns from; on new ones, prepared in the same
-        way; on new ones as they come at the exam
+    "baseline": the loss of a uniform guess, log 4
+    "train", "held", "alone": (points,) the loss on the training set; on held-out sequences, prepared in the same
+        way; on held-out sequences as they are at the exam
     "norms": (points,) the norm of the gradient of the recurrent layer's weights
-    "updates": (points,) the norm of a step, as a share of the norm of all weights
-    "said", "right": (samples,) what it answers in the end at the exam, and what is right
-    "by_lag": (snapshots, steps) the norm of dL/dh_{T-k} in column k; row 0 is from before the first step
+    "updates": (points,) the norm of an update, relative to the norm of all weights
+    "said", "right": (samples,) the trained network's predictions at the exam, and the targets
+    "by_lag": (snapshots, steps) the norm of dL/dh_{T-k} in column k; row 0 is before training
     Raises KeyError when there is no such fault.
     """
     habits, rng = FAULTS[fault], np.random.default_rng([seed, sorted(FAULTS).index(fault)])
@@ -111,7 +111,7 @@ def patient(fault: str, seed: int, steps: int = 7) -> dict[str, Any]:
 
 
 def ward() -> list[tuple[str, dict[str, Any]]]:
-    """Return (fault, what is seen) of the patients that come with the course: two of each kind, trained beforehand.
+    """Return (fault, symptoms) of the pretrained patients that come with the course: two of each kind.
 
     Trained again on another machine they would not be the same to the last digit; after an explosion, not to the first.
     """
@@ -128,7 +128,7 @@ def ward() -> list[tuple[str, dict[str, Any]]]:
 
 
 def save_ward() -> None:
-    """Train the ward's patients anew: `python -m rnn_helpers.clinic`."""
+    """Retrain the ward's patients: `python -m rnn_helpers.clinic`."""
     kept: dict[str, Any] = {}
     for number, (seed, fault) in enumerate((seed, fault) for seed in (0, 1) for fault in FAULTS):
         kept |= {f"{number:02}:{name}": value for name, value in patient(fault, seed, steps=7 - seed).items()}
@@ -147,7 +147,7 @@ def draw(habits: Habits, number: int, steps: int, rng: np.random.Generator) -> B
 
 
 class _Network:
-    """A simple RNN with a readout of its last state, trained by Adam."""
+    """A simple RNN with a readout of its last state, trained with Adam."""
 
     def __init__(self, habits: Habits, rng: np.random.Generator) -> None:
         self.habits, self.rounds = habits, 0
@@ -165,11 +165,11 @@ class _Network:
         return float(np.mean(self._surprises(self._states(batch)[0][:, -1], batch.answers)[0]))
 
     def answers(self, batch: Batch) -> NDArray[np.int64]:
-        """Return the likeliest answer to each sequence."""
+        """Return the most probable class of each sequence."""
         return np.argmax(self._states(batch)[0][:, -1] @ self.params["W_hy"] + self.params["b_y"], axis=1)
 
     def learn(self, batch: Batch) -> Round:
-        """Take a step, and return what was seen of it."""
+        """Perform one training step and return its metrics."""
         p = self.params
         hs, cache = self._states(batch)
         surprises, dlogits = self._surprises(hs[:, -1], batch.answers)
@@ -192,7 +192,7 @@ class _Network:
         return cells.forward(batch.xs, None, p["W_xh"], p["W_hh"], p["b_h"], activation=self.habits.activation)
 
     def _surprises(self, h: Array, answers: NDArray[np.int64]) -> tuple[Array, Array]:
-        """Return the cross-entropy of each sequence, and the gradient of their mean for the logits."""
+        """Return the cross-entropy of each sequence, and the gradient of their mean with respect to the logits."""
         logits = h @ self.params["W_hy"] + self.params["b_y"]
         logits = logits - logits.max(axis=1, keepdims=True)
         log_chances = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
@@ -202,7 +202,7 @@ class _Network:
         return -log_chances[rows, answers], dlogits / len(h)
 
     def errors_by_lag(self, batch: Batch) -> Array:
-        """Return the norm of the error when it has been carried back k steps, for k = 0 ... steps - 1."""
+        """Return the norm of the gradient propagated back by k steps, for k = 0 ... steps - 1."""
         hs, _ = self._states(batch)
         _, dlogits = self._surprises(hs[:, -1], batch.answers)
         dh, found = dlogits @ self.params["W_hy"].T, []
@@ -213,7 +213,7 @@ class _Network:
         return np.array(found)
 
     def _step(self, grads: dict[str, Array]) -> dict[str, Array]:
-        """Return Adam's step, without having taken it."""
+        """Return Adam's update without applying it."""
         self.rounds += 1
         step = {}
         for name, g in grads.items():
@@ -225,7 +225,7 @@ class _Network:
 
 
 def norm(arrays: Iterable[Array]) -> float:
-    """Return the norm of all numbers in some arrays."""
+    """Return the norm of several arrays as one vector."""
     return float(np.sqrt(sum(np.sum(array**2) for array in arrays)))
 
 

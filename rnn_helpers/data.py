@@ -32,7 +32,7 @@ def sunspots() -> tuple[np.ndarray, np.ndarray]:
 
 
 def zen_lines() -> list[str]:
-    """Return the lines of "The Zen of Python", which Python itself carries, without title and blank line.
+    """Return the lines of "The Zen of Python", which ships with Python, without title and blank line.
 
     Source: Tim Peters, PEP 20, placed in the public domain; read from the standard library's module `this`.
     """
@@ -58,7 +58,7 @@ def python_manual(characters: int) -> str:
 
 
 def one_hot(text: str, alphabet: str) -> np.ndarray:
-    """Return `text` as one row a character: (characters, len(alphabet)), a single 1 in each row.
+    """Return `text` as one-hot rows, one per character: (characters, len(alphabet)), a single 1 in each row.
 
     Raises ValueError naming the first character that the alphabet does not have.
     """

@@ -13,7 +13,7 @@ PYTHON_RANGE = ((3, 11), (3, 13))
 
 
 def check_environment() -> bool:
-    """Print one line for Python and each package, and what to do if one is missing. Return whether all is well."""
+    """Print the versions of Python and the packages, and what to do if one is missing. Return whether all fit."""
     found = sys.version_info[:2]
     lowest, highest = PYTHON_RANGE
     well = lowest <= found <= highest
@@ -33,7 +33,7 @@ def check_environment() -> bool:
 
 @contextlib.contextmanager
 def recheck_installation_on_error() -> Iterator[None]:
-    """When what is imported in this block is damaged, let the next `make lab` compare all packages with their files."""
+    """If an import in this block fails, make the next `make lab` verify the files of all packages."""
     try:
         yield
     except Exception:

@@ -12,7 +12,7 @@ from rnn_helpers.plots import Picture, picture
 
 
 class Range(NamedTuple):
-    """Where a slider begins and ends, where it stands at first, and how far a step moves it."""
+    """The range, the initial value and the step size of a slider."""
 
     low: float
     high: float
@@ -20,24 +20,24 @@ class Range(NamedTuple):
     step: float = 1
 
 
-class Words(NamedTuple):
-    """A line in which to type, and what stands there at first."""
+class TextInput(NamedTuple):
+    """A text field and its initial content."""
 
     start: str
 
 
 class Explorer:
-    """Sliders, perhaps a line of text, and the picture they choose.
+    """Sliders, optionally a text field, and the figure that they control.
 
     draw: their values, in order -> Picture
-    sliders: label -> Range (whole numbers when the step is 1) or Words
+    sliders: label -> Range (whole numbers when the step is 1) or TextInput
     """
 
-    def __init__(self, draw: Callable[..., Picture], sliders: dict[str, Range | Words]):
+    def __init__(self, draw: Callable[..., Picture], sliders: dict[str, Range | TextInput]):
         self.draw, self.sliders = draw, sliders
 
     def still(self) -> Picture:
-        """Return the picture for the values at which the sliders begin."""
+        """Return the figure for the initial values of the sliders."""
         return self.draw(*(slider.start for slider in self.sliders.values()))
 
     def _repr_mimebundle_(self, **_options: Any) -> dict[str, Any]:
@@ -47,7 +47,7 @@ class Explorer:
         return bundle if widget is None else {**widget._repr_mimebundle_(), **bundle}
 
     def widget(self, first: Picture) -> Any:
-        """Return the sliders above their picture, or None when ipywidgets is not installed."""
+        """Return a widget with the sliders above the figure, or None when ipywidgets is not installed."""
         try:
             import ipywidgets
         except ModuleNotFoundError:
@@ -56,7 +56,7 @@ class Explorer:
         sliders = []
         for label, control in self.sliders.items():
             options = {"description": label, "continuous_update": False, "style": {"description_width": "initial"}}
-            if isinstance(control, Words):
+            if isinstance(control, TextInput):
                 sliders.append(ipywidgets.Text(value=control.start, **options))
                 continue
             low, high, start, step = control
@@ -108,7 +108,7 @@ def unroll_explorer(unroll: Callable, xs: np.ndarray, h_0: np.ndarray, cell: tup
 
 
 def gradient_explorer(run: Callable, jacobian: Callable, weights: np.ndarray, steps: int = 60) -> None:
-    """Show how the derivative of h_t for h_0 grows or fades, with sliders for the gain and the size of the inputs.
+    """Show how dh_t/dh_0 grows or vanishes, with sliders for the gain and the size of the inputs.
 
     run: (gain * weights, input size) -> states (steps, units); jacobian: your function of (h_t, W_hh)
     weights: (units, units), multiplied by the gain
@@ -138,7 +138,7 @@ def gradient_explorer(run: Callable, jacobian: Callable, weights: np.ndarray, st
 
 
 def guess_explorer(guess: Callable, alphabet: str, start: str = "the fun") -> None:
-    """Show what a language model expects after a text that is typed, with a slider for the temperature.
+    """Show a language model's next-character probabilities after a typed text, with a slider for the temperature.
 
     guess: (text, temperature) -> (chances, continuation): (len(alphabet),) for the next character, and a text
     alphabet: what the model knows; other characters are left out, and the picture says so
@@ -160,11 +160,11 @@ def guess_explorer(guess: Callable, alphabet: str, start: str = "the fun") -> No
         words = ", ".join(f"{alphabet[place]!r} {100 * chances[place]:.0f} %" for place in likely)
         return picture(ax, f"After {text!r} at temperature {temperature:g}: {words}. It goes on: {continuation!r}.")
 
-    cards.show(Explorer(draw, {"type a word": Words(start), "temperature": Range(0.0, 2.0, 0.5, 0.1)}))
+    cards.show(Explorer(draw, {"type a word": TextInput(start), "temperature": Range(0.0, 2.0, 0.5, 0.1)}))
 
 
 def gate_explorer(xs: np.ndarray, gates: dict[str, np.ndarray], start: int = 1) -> None:
-    """Show what one unit's gates do while a sequence of the adding problem is read, with a slider for the unit.
+    """Show the gates of one unit on a sequence of the adding problem, with a slider for the unit.
 
     xs: (steps, 2), values and marks; gates: name -> (steps, units), each between 0 and 1, and "memory": (steps, units)
     start: the unit at which the slider begins, counted from 1
@@ -197,7 +197,7 @@ def gate_explorer(xs: np.ndarray, gates: dict[str, np.ndarray], start: int = 1) 
 
 
 def patient_explorer(patients: Sequence[dict[str, Any]]) -> None:
-    """Show what is seen of one broken training run after the other, with a slider for the patient.
+    """Show the symptoms of one broken training run at a time, with a slider for the patient.
 
     patients: what `rnn_helpers.clinic.patient` returns, for each
     """

@@ -92,7 +92,7 @@ def looped(*, ax: Axes | None = None) -> Axes:
 
 
 def weights_in_equation(weights: Sequence[np.ndarray], names: Sequence[str]) -> Axes:
-    """Draw h_t = tanh(x_t W_xh + h_{t-1} W_hh + b_h) with the three arrays, as maps of colour, in their places.
+    """Draw h_t = tanh(x_t W_xh + h_{t-1} W_hh + b_h) as an equation of heat maps.
 
     weights: (features, units), (units, units) and (units,); names: what the library calls each of them
     """
@@ -121,7 +121,7 @@ def weights_in_equation(weights: Sequence[np.ndarray], names: Sequence[str]) -> 
 
 
 def reading_plan(xs: Sequence[Sequence[str]], *, ax: Axes | None = None) -> Axes:
-    """Draw how a text is read in pieces: a row of characters for each sequence of the batch, shaded piece by piece.
+    """Draw how a text is split into batches: a row of characters per sequence, shaded by truncated window.
 
     xs: for each piece, one string for each row: xs[piece][row]
     """

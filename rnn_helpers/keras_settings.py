@@ -21,7 +21,7 @@ HARDWARE = ("KERAS_HOME", "TF_CPP_", "TF_NUM_", "TF_FORCE_GPU_", "TF_GPU_", "XLA
 
 
 class WrongBackend(ImportError):
-    """Keras was imported before with another backend; the message says what to do."""
+    """Raised when Keras was already imported with another backend; the message says what to do."""
 
 
 def drop_settings(environ: MutableMapping[str, str]) -> None:
@@ -34,7 +34,7 @@ def drop_settings(environ: MutableMapping[str, str]) -> None:
 
 @contextmanager
 def without_settings_file(environ: MutableMapping[str, str]) -> Iterator[None]:
-    """Let Keras find no keras.json, and write none, while it is imported."""
+    """Keep Keras from reading or writing keras.json while it is imported."""
     home = environ.get("KERAS_HOME")
     environ["KERAS_HOME"] = os.path.join(__file__, "none")  # below a file there can be no folder
     try:
@@ -46,7 +46,7 @@ def without_settings_file(environ: MutableMapping[str, str]) -> Iterator[None]:
 
 
 def apply_settings(keras: ModuleType) -> None:
-    """Give an imported Keras the settings that the course was tested with. Raises WrongBackend."""
+    """Apply the settings the course was tested with to an imported Keras. Raises WrongBackend."""
     if (backend := keras.config.backend()) != BACKEND:
         raise WrongBackend(
             f"Keras was imported before, with the backend {backend!r}; expected {BACKEND!r}. Restart the kernel, and "

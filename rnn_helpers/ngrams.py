@@ -8,12 +8,12 @@ SMOOTHING = 5.0  # how many letters' worth of evidence the shorter table brings 
 
 
 def ngram_perplexity(train: np.ndarray, held_out: np.ndarray, letters: int, order: int) -> float:
-    """Return the perplexity on `held_out` of a table that sees order - 1 letters before each letter.
+    """Return the perplexity on `held_out` of an n-gram model that conditions on the order - 1 characters before each.
 
-    Chances are smoothed with the next shorter table's: p_n = (count + s p_{n-1}) / (count of the context + s).
+    Probabilities are smoothed with the next lower order: p_n = (count + s p_{n-1}) / (count of the context + s).
 
     train, held_out: (characters,) of whole numbers below `letters`, the size of the alphabet
-    order: 2 for a bigram table, and so on
+    order: n; 2 for bigrams
     Raises ValueError when `order` is below 1.
     Source: additive smoothing towards the shorter context, as in Witten and Bell (1991), with a fixed weight.
     """
@@ -28,7 +28,7 @@ def ngram_perplexity(train: np.ndarray, held_out: np.ndarray, letters: int, orde
 
 
 def _keys(text: np.ndarray, length: int, letters: int) -> tuple[np.ndarray, np.ndarray]:
-    """Number the contexts of length - 1 letters and the contexts with their next letter, at each place."""
+    """Return integer ids of the contexts, and of the contexts with their next character, at each position."""
     places = len(text) - length + 1
     contexts = np.zeros(places, dtype=np.int64)
     for offset in range(length - 1):
@@ -37,7 +37,7 @@ def _keys(text: np.ndarray, length: int, letters: int) -> tuple[np.ndarray, np.n
 
 
 def _count(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Return how often each of `wanted` is among `keys`."""
+    """Return how often each of `wanted` occurs in `keys`."""
     values, counts = np.unique(keys, return_counts=True)
     place = np.minimum(np.searchsorted(values, wanted), len(values) - 1)
     return np.where(values[place] == wanted, counts[place], 0)

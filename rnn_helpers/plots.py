@@ -34,7 +34,7 @@ def new_axes(width: float = 7.0, height: float = 2.8) -> Axes:
 
 
 def new_column(width: float, height: float, shares: Sequence[float]) -> list[Axes]:
-    """Return the axes of a new figure, one above the other, with these shares of its height."""
+    """Return stacked axes of a new figure with the given height ratios."""
     with plt.style.context(STYLE):
         layout = ConstrainedLayoutEngine(w_pad=PADDING, h_pad=PADDING)
         _, column = plt.subplots(
@@ -56,7 +56,7 @@ def curves(
     ylim: tuple[float, float] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw lines with their names written at their ends. x: (points,); ys: name -> (points,); ylim: (bottom, top)."""
+    """Draw lines, each labelled at its right end. x: (points,); ys: name -> (points,); ylim: (bottom, top)."""
     ax = ax or new_axes()
     for number, (name, y) in enumerate(ys.items()):
         ax.plot(x, y, LINES[number % len(LINES)], linewidth=1.6, label=name)
@@ -75,7 +75,7 @@ def heat_map(
     labels: Sequence[str] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the states of one sequence: a column for each step, a row for each unit, colour from -1 to 1.
+    """Draw a heat map of one sequence's states: a column per step, a row per unit, colours from -1 to 1.
 
     states: (steps, units); step: counted from 1, framed; labels: one for each step, such as the letters read
     Raises ValueError when `states` has a batch axis.
@@ -101,7 +101,7 @@ def heat_map(
 
 
 def show(ax: Axes, alt: str) -> None:
-    """Put the figure of `ax` into the notebook, with `alt` for readers who cannot see it, and close it."""
+    """Show the figure of `ax` in the notebook with the alternative text `alt`, and close it."""
     cards.show(picture(ax, alt))
 
 
@@ -116,7 +116,7 @@ def picture(ax: Axes, alt: str) -> Picture:
 
 
 class Picture:
-    """A rendered figure: an HTML image with alternative text; the text alone where HTML is missing."""
+    """A rendered figure: an HTML image with alternative text, or the text alone outside HTML."""
 
     def __init__(self, png: bytes, alt: str):
         self.png, self.alt = png, alt
@@ -132,7 +132,7 @@ class Picture:
 
 
 def _name_lines(ax: Axes) -> None:
-    """Write each line's name at its right end, pushed apart where two ends are close."""
+    """Label each line at its right end, moving close labels apart."""
     low, high = ax.get_ylim()
     ends = [(float(np.asarray(line.get_ydata())[-1]), line) for line in ax.lines]
     height = -np.inf
@@ -153,7 +153,7 @@ def _whole_ticks(count: int) -> np.ndarray:
 def text_strip(
     text: str, values: np.ndarray, *, title: str, label: str, width: int = 60, ax: Axes | None = None
 ) -> Axes:
-    """Draw a text with each character on a square whose colour is its value.
+    """Draw a text with each character on a square coloured by its value.
 
     values: (characters,), from 0 up; label: what they are, with their unit; width: characters in a line
     """
@@ -175,7 +175,7 @@ def text_strip(
 
 
 def grid_map(values: np.ndarray, *, title: str, xlabel: str, ylabel: str, label: str, ax: Axes | None = None) -> Axes:
-    """Draw a matrix as squares of colour, rows and columns counted from 0; NaN stays empty.
+    """Draw a matrix as a heat map, with rows and columns counted from 0; NaN stays blank.
 
     values: (rows, columns); label: what the colour is, with its unit
     """
@@ -198,7 +198,7 @@ def contour_map(
     label: str,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw values over a plane, with a black line where they are zero.
+    """Draw values over a plane as colours, with a black contour at zero.
 
     x: (columns,); y: (rows,); values: (rows, columns); label: what the colour is, with its unit
     """
@@ -214,7 +214,7 @@ def contour_map(
 def spectrogram(
     frames: np.ndarray, rows: dict[str, Sequence[str]], *, title: str, hop_s: float, ax: Axes | None = None
 ) -> Axes:
-    """Draw a sound as its frames' loudness in each band, and above it one line of words for each of `rows`.
+    """Draw a spectrogram, and above it a line of words for each of `rows`.
 
     frames: (steps, bands); rows: name -> what is said in each frame, "" for nothing; hop_s: seconds a frame
     """
@@ -237,12 +237,12 @@ def spectrogram(
 
 
 def _runs(words: Sequence[str]) -> list[tuple[int, int, str]]:
-    """Return (first, end, word) for each stretch of equal words."""
+    """Return (first, end, word) for each run of equal words."""
     starts = [place for place, word in enumerate(words) if place == 0 or words[place - 1] != word]
     return [(first, end, words[first]) for first, end in zip(starts, [*starts[1:], len(words)], strict=True)]
 
 
 def _has_room(words: Sequence[str], first: int, end: int) -> bool:
-    """Tell whether a word can be written into its box, or over its edges because nothing is said there."""
+    """Return whether a word fits into its box, or may overlap the edges because the neighbours are empty."""
     beside = [*words[max(0, first - 3) : first], *words[end : end + 3]]
     return end - first > len(words) / 25 or not any(beside)

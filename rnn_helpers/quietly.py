@@ -22,7 +22,7 @@ STDERR = 2  # the file descriptor that C++ writes to
 
 @contextlib.contextmanager
 def _quiet_descriptor() -> Iterator[None]:
-    """Keep what is written to descriptor 2 in a file; pass it on when the block raises."""
+    """Capture what is written to descriptor 2; print it if the block raises."""
     with contextlib.suppress(AttributeError, OSError, ValueError):
         sys.stderr.flush()
     try:

@@ -25,9 +25,9 @@ FILE = Path(__file__).parent / "sounds" / "digits.npz"
 
 @dataclass(frozen=True)
 class Utterance:
-    """Somebody saying some digits.
+    """A recording of spoken digits.
 
-    sound: (samples,) from -1 to 1, RATE a second; digits: what is said
+    sound: (samples,) from -1 to 1, RATE a second; digits: the spoken digits
     labels: (frames,), the digit that is spoken in each frame, or SILENCE
     """
 
@@ -37,24 +37,24 @@ class Utterance:
 
     @property
     def frames(self) -> np.ndarray:
-        """Return what a network hears: (frames, BANDS)."""
+        """Return the spectral features: (frames, BANDS)."""
         return features(self.sound)
 
 
 def compressed(sound: np.ndarray) -> np.ndarray:
-    """Return a sound from -1 to 1 as one byte a sample, by the mu-law: soft sounds keep more of their detail."""
+    """Return a sound from -1 to 1 in mu-law encoding, one byte per sample: soft sounds keep more detail."""
     curved = np.sign(sound) * np.log1p(CURVE * np.abs(sound)) / np.log1p(CURVE)
     return np.round(127.5 + 127.5 * curved).astype(np.uint8)
 
 
 def expanded(stored: np.ndarray) -> np.ndarray:
-    """Undo `compressed`, but for what was rounded away."""
+    """Return the sound that `compressed` encoded, up to rounding."""
     curved = stored / 127.5 - 1.0
     return np.sign(curved) * np.expm1(np.abs(curved) * np.log1p(CURVE)) / CURVE
 
 
 def spoken(digit: int, voice: int = 0, take: int = 0) -> np.ndarray:
-    """Return one digit, as one voice says it: (samples,) from -1 to 1, RATE samples a second.
+    """Return one digit spoken by one voice: (samples,) from -1 to 1, RATE samples a second.
 
     voice: 0 to 35; take: 0 or 1, at another speed and pitch
     Raises KeyError when there is no such clip.
@@ -80,7 +80,7 @@ def _clips() -> tuple[np.ndarray, dict[tuple[int, int, int], tuple[int, int]]]:
 def say(
     digits: list[int], voice: int, rng: np.random.Generator, noise: float = 0.02, stretch: float = 1.0
 ) -> Utterance:
-    """Have a voice say digits one after the other, with pauses between them and noise around them.
+    """Concatenate one voice's digits with pauses between them and background noise.
 
     noise: its standard deviation, where the loudest speech is 0.9
     stretch: how much slower and deeper than the voice is: above 1 like a larger person, below 1 like a child
@@ -106,7 +106,7 @@ def _stretched(sound: np.ndarray, factor: float) -> np.ndarray:
 
 
 def features(sound: np.ndarray) -> np.ndarray:
-    """Return the loudness of each frame in BANDS bands of frequency, on a logarithmic scale: (frames, BANDS).
+    """Return the log mel spectrogram: the log energy of each frame in BANDS frequency bands, (frames, BANDS).
 
     Over the whole sound each band has mean 0, and all together standard deviation 1: how loud somebody speaks, and
     through which telephone, makes no difference.
@@ -127,7 +127,7 @@ def _frames_in(samples: int) -> int:
 
 @cache
 def _bands() -> np.ndarray:
-    """Return the bands' weights, (WINDOW / 2 + 1, BANDS): triangles that are equally wide on the mel scale of pitch."""
+    """Return the bands' weights, (WINDOW / 2 + 1, BANDS): triangular filters of equal width on the mel scale."""
     frequencies = np.linspace(0, RATE / 2, WINDOW // 2 + 1)
     mel = 2595 * np.log10(1 + frequencies / 700)
     middles = np.linspace(mel[1], mel[-1], BANDS + 2)

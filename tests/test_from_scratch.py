@@ -89,6 +89,11 @@ def test_the_solutions_need_nothing_that_is_missing(lesson: str) -> None:
     assert in_new_process(RUN, lesson, *TAGGED[lesson]) == IMPORTS.get(lesson, "")
 
 
+def test_lessons_import_nothing_from_checks() -> None:
+    for master in (ROOT / "source").glob("*.py"):
+        assert "rnn_helpers.checks" not in master.read_text(encoding="utf-8"), master.name
+
+
 def test_what_lessons_import_needs_no_cells() -> None:
     code = (
         "import sys\nsys.modules['rnn_helpers.cells'] = sys.modules['keras'] = None\n"

@@ -13,7 +13,7 @@ from rnn_helpers.checks.evaluator import Report, judge
 
 
 class CheckFailed(AssertionError):
-    """Raised after the card was shown, so that nbgrader's Validate counts it. One line, no page of traceback."""
+    """Raised after the card is shown, so that nbgrader's Validate counts it; shown without a traceback."""
 
     def _render_traceback_(self) -> list[str]:  # IPython's hook for how an exception is shown
         return textwrap.wrap(f"CheckFailed: {self}", cards.WIDTH)

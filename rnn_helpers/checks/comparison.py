@@ -19,7 +19,7 @@ FORGOTTEN_RETURN = " (did the function forget its return?)"
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: its kind (type, shape, dtype, finite, value) and a sentence about it."""
+    """One defect of an answer: its kind (type, shape, dtype, finite, value) and a sentence that describes it."""
 
     kind: str
     sentence: str
@@ -60,7 +60,7 @@ def _is_collection(got: Any) -> bool:
 
 
 def _collection_sentence(got: Any, noun: str) -> str:
-    """Say that several results came back where one is asked for."""
+    """Return the sentence for a collection returned in place of a single value."""
     if isinstance(got, dict):
         return f"expected {noun}, got {describe(got)}: return the value itself"
     if isinstance(got, list):
@@ -81,7 +81,7 @@ def _list_items(got: tuple) -> str:
 
 
 def _suggest_conversion(shape: tuple[int, ...], got: Any) -> str:
-    """Return the call that makes an array of the expected shape of a list or tuple, or ""."""
+    """Return the call that converts a list or tuple to an array of the expected shape, or "" if there is none."""
     array = as_array(got)
     if array is None or array.dtype.kind not in "biuf":
         return ""
@@ -117,7 +117,7 @@ def _dict_problem(expected: dict, got: Any, tolerance: float, lists: bool) -> Pr
 
 
 def _locate(place: str, problem: Problem) -> Problem:
-    """Say where in a tuple or dict the problem is; the function did return, so that guess is left out."""
+    """Return the problem with its position in a tuple or dict, without the guess that `return` is missing."""
     return Problem(problem.kind, f"{place}: {problem.sentence.replace(FORGOTTEN_RETURN, '')}")
 
 
@@ -189,7 +189,7 @@ def as_array(value: Any) -> np.ndarray | None:
 
 
 def describe(value: Any) -> str:
-    """Say in a few words what `value` is, for a student."""
+    """Describe `value` to a student in a few words."""
     if value is None:
         return f"None{FORGOTTEN_RETURN}"
     if isinstance(value, str):
@@ -210,7 +210,7 @@ def describe(value: Any) -> str:
 
 
 def same_output(first: Any, second: Any, tolerance: float) -> bool:
-    """Tell whether two outputs are the same, right or wrong, non-finite numbers at the same places included."""
+    """Return whether two outputs are equal, correct or not; non-finite numbers must be at the same positions."""
     if isinstance(first, (tuple, list)) and isinstance(second, (tuple, list)):
         pairs = zip(first, second, strict=False)
         return len(first) == len(second) and all(same_output(a, b, tolerance) for a, b in pairs)

@@ -10,7 +10,7 @@ PAGE = Path(__file__).with_suffix(".md")
 
 
 class Page:
-    """A Markdown page: rendered in a notebook, as it is elsewhere."""
+    """A Markdown page: rendered in a notebook, plain text elsewhere."""
 
     def __init__(self, text: str):
         self.text = text
@@ -23,5 +23,5 @@ class Page:
 
 
 def equations() -> None:
-    """Show the page."""
+    """Show the page of equations."""
     cards.show(Page(PAGE.read_text(encoding="utf-8")))

@@ -24,7 +24,7 @@ LATER = Problem("later", "skipped until one of the other checks passes")
 
 
 class LazyOutcomes(Sequence[Outcome]):
-    """Outcomes that are worked out when they are first looked at: a right answer is never compared with a mistake."""
+    """Outcomes computed on first access: a correct answer is never compared with a mistake."""
 
     def __init__(self, makers: Sequence[Callable[[], Outcome]]):
         self._makers = list(makers)
@@ -48,7 +48,7 @@ class LazyOutcomes(Sequence[Outcome]):
 
 @dataclass
 class Case:
-    """One call: the title of the check it belongs to, the inputs, the expected output, each known mistake's outcome."""
+    """One call: the title of its check, the inputs, the expected output, and the outcome of each known mistake."""
 
     title: str
     args: tuple
@@ -58,7 +58,7 @@ class Case:
 
 @dataclass
 class Task:
-    """What an answer is held to, as plain data: the part of an Exercise that a student's machine needs.
+    """The specification of an exercise as plain data: all of it that a student's machine needs.
 
     points: check title -> points, in the order shown; UNCHANGED among them where the inputs may not be changed
     sentences: one for each mistake, completing "This is exactly what comes out when ..."
@@ -86,7 +86,7 @@ class Task:
 
 @dataclass
 class Report:
-    """The judgement of one answer.
+    """The evaluation of one answer.
 
     right: check title -> whether it passed
     problems: check title -> what is wrong first
@@ -108,23 +108,23 @@ class Report:
 
     @property
     def first_wrong(self) -> str:
-        """Return the title of the first check that is wrong, or ""; checks go from the simple to the whole."""
+        """Return the title of the first check that fails, or ""; checks are ordered from simple to complete."""
         titles = [title for title in (BEFORE, *self.right) if title in self.problems]
         return next((title for title in titles if self.problems[title].kind != LATER.kind), titles[0] if titles else "")
 
     @property
     def score(self) -> tuple[int, int]:
-        """Return how many checks are right, and how many there are."""
+        """Return the number of checks that pass, and the number of checks."""
         return sum(self.right.values()), len(self.right)
 
     @property
     def passed(self) -> bool:
-        """Tell whether every check passed."""
+        """Return whether every check passed."""
         return bool(self.right) and all(self.right.values())
 
 
 def judge(answer: Any, task: Task) -> Report:
-    """Judge `answer` on every case of `task` and return the Report. Never raises for what the answer does."""
+    """Evaluate `answer` on every case of `task` and return the Report. Exceptions of the answer are caught."""
     report = Report(task.name, possible=sum(task.points.values()), certain=not task.together)
     wrong_kind = _signature_problem(answer, task)
     if wrong_kind:
@@ -172,7 +172,7 @@ def _score_checks(report: Report, task: Task, outcomes: list[Outcome], names: li
 
 
 def _too_few_passed(least: int) -> Problem:
-    """Return what is said of a check that passed, but could have been guessed."""
+    """Return the problem of a check that passed but may have been guessed."""
     return (
         LATER
         if least == 1
@@ -200,7 +200,7 @@ def _case_problem(case: Case, outcome: Outcome, task: Task, names: list[str]) ->
 
 
 def _missing_module(outcome: Outcome, not_allowed: tuple[str, ...]) -> str:
-    """Return the module in `not_allowed` for want of which an answer failed, or "".
+    """Return the module in `not_allowed` whose absence made an answer fail, or "".
 
     Such an exercise is graded where they cannot be imported, and names that are imported from them are missing.
     """
@@ -212,7 +212,7 @@ def _missing_module(outcome: Outcome, not_allowed: tuple[str, ...]) -> str:
 
 
 def _condense(message: str) -> str:
-    """Return an error's text in one line; of a long one, as TensorFlow's, the beginning and the end."""
+    """Return an error message as one line; of a long one, such as TensorFlow's, the first and the last line."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     if len(lines) > 3:
         lines = [lines[0][:200], "…", lines[-1][:200]]
@@ -220,7 +220,7 @@ def _condense(message: str) -> str:
 
 
 def _parameter_names(answer: Callable, task: Task) -> list[str]:
-    """Return the student's own names for the arguments; the exercise's where there are none."""
+    """Return the student's parameter names, or those of the exercise where there are none."""
     given = function_arguments(task.probe, task.cases[0].args)
     signature = _signature(answer) if given else None
     own = list(signature.parameters) if signature else []
@@ -228,7 +228,7 @@ def _parameter_names(answer: Callable, task: Task) -> list[str]:
 
 
 def _signature(answer: Callable) -> inspect.Signature | None:
-    """Return the answer's signature, or None for a built-in without one: there the call itself will tell."""
+    """Return the answer's signature, or None for a built-in without one: then the call itself shows any mismatch."""
     try:
         return inspect.signature(answer)
     except ValueError:
@@ -236,7 +236,7 @@ def _signature(answer: Callable) -> inspect.Signature | None:
 
 
 def _input_shapes(given: tuple, names: list[str]) -> str:
-    """Name the shapes of the inputs: most errors in this course come from two that do not fit."""
+    """Return a sentence with the shapes of the inputs: most errors in this course are shape mismatches."""
     shapes = [
         f"{name} {value.shape}" for name, value in zip(names, given, strict=False) if isinstance(value, np.ndarray)
     ]
@@ -244,7 +244,7 @@ def _input_shapes(given: tuple, names: list[str]) -> str:
 
 
 def _identify_mistake(task: Task, outcomes: list[Outcome]) -> str:
-    """Return the sentence of the mistake whose outcomes equal the answer's on every case, or ""."""
+    """Return the sentence of the known mistake with the same outcome in every case, or ""."""
     for number, sentence in enumerate(task.sentences):
         pairs = zip(task.cases, outcomes, strict=True)
         if all(_same_outcome(case.mistakes[number], outcome, task.tolerance) for case, outcome in pairs):

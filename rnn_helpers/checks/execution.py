@@ -21,13 +21,13 @@ from rnn_helpers.checks.colocate import run_colocated
 from rnn_helpers.checks.properties import PROPERTIES, UngradableAnswer
 
 PACKAGE = os.path.dirname(os.path.dirname(__file__))  # all of rnn_helpers
-NOT_REACHED = "can be looked at once others hold"  # what is said of a claim that a probe did not come to
+NOT_REACHED = "can be looked at once others hold"  # for a claim that the probe did not get to
 PRINTED_LIMIT = 600  # characters of a student's own output that a card repeats
 
 
 @dataclass
 class Outcome:
-    """What one call of an answer did.
+    """The observable outcome of one call of an answer.
 
     value: what it returned (None when it raised)
     error: the exception's class name, "" when there was none
@@ -54,7 +54,7 @@ def call(answer: Callable, *args: Any) -> Any:
 
 
 def use_network(answer: Callable, sizes: tuple, weights: dict, calls: dict[str, tuple]) -> dict[str, Any]:
-    """Build a network, lay `weights` over its attributes, and return {label: what (method, *args) gives}."""
+    """Build a network, set its attributes to `weights`, and return {label: the result of (method, *args)}."""
     network = answer(*sizes, np.random.default_rng(0))
     for name, value in weights.items():
         setattr(network, name, value)
@@ -62,7 +62,7 @@ def use_network(answer: Callable, sizes: tuple, weights: dict, calls: dict[str, 
 
 
 def part(answer: Callable, key: str, *args: Any) -> Any:
-    """Call a function that returns a dict and take one of its values, so that each can earn its own points."""
+    """Call a function that returns a dict and return one of its values, so that each can earn its own points."""
     return _dict_item(answer(*args), key)
 
 
@@ -74,7 +74,7 @@ def _dict_item(result: Any, key: str) -> Any:
 
 
 def function_arguments(probe: str, args: tuple) -> tuple:
-    """Return those of `args` that reach a function as its own arguments; none reach a class that way.
+    """Return those of `args` that are passed to the answer as its own arguments; a class gets none that way.
 
     In place of a layer stands what it is built from.
     """
@@ -85,7 +85,7 @@ PROBES: dict[str, Callable] = {"call": call, "part": part, "use_network": use_ne
 
 
 def _probe(name: str) -> Callable:
-    """Return the probe called `name`; those for Keras live in a module of their own, which imports TensorFlow."""
+    """Return the probe called `name`; those for Keras are imported on demand, because they import TensorFlow."""
     if name in PROBES:
         return PROBES[name]
     from rnn_helpers.checks.keras_probes import MODEL_PROBES
@@ -94,7 +94,7 @@ def _probe(name: str) -> Callable:
 
 
 def execute(answer: Callable, args: tuple, probe: str = "call", not_allowed: tuple[str, ...] = ()) -> Outcome:
-    """Call `answer` on a copy of `args` and return the Outcome; only KeyboardInterrupt and SystemExit get out.
+    """Call `answer` on a copy of `args` and return the Outcome; only KeyboardInterrupt and SystemExit propagate.
 
     probe: a name in PROBES, how the answer is called
     not_allowed: modules or functions which the answer may not run, such as "keras"
@@ -139,7 +139,7 @@ def execute(answer: Callable, args: tuple, probe: str = "call", not_allowed: tup
 def execute_claims(
     answer: Callable, args: tuple, probe: str, claims: dict[str, list[str]], not_allowed: tuple[str, ...] = ()
 ) -> list[Outcome]:
-    """Call `answer` once and return an Outcome for each title: its value says of each claim whether it holds.
+    """Call `answer` once and return an Outcome for each title, whose value maps each claim to whether it holds.
 
     claims: title -> claims; the probe returns {claim: "" where it holds, else what is seen instead}
     """
@@ -154,7 +154,7 @@ def execute_claims(
 
 
 class CallMonitor:
-    """Note in `used`, while it is entered, the first function of a module in `not_allowed` that is called.
+    """Context manager that records in `used` the first function of a `not_allowed` module that is called.
 
     This is a diagnosis for honest answers and no proof: code that runs here can turn it off. Exercises that are written
     from scratch are graded where these modules cannot be imported.
@@ -182,20 +182,20 @@ class CallMonitor:
 
 
 def call_monitored(not_allowed: tuple[str, ...], answer: Callable, *args: Any) -> tuple[Any, str]:
-    """Return what `answer(*args)` gives, and the module in `not_allowed` that it used."""
+    """Return the result of `answer(*args)`, and the module in `not_allowed` that it used."""
     with CallMonitor(not_allowed) as monitor:
         value = answer(*args)
     return value, monitor.used
 
 
 def _truncate_output(text: str) -> str:
-    """Return what was printed, without colours and without what a progress bar has written over."""
+    """Return the output without colours and overwritten progress bars, cut to PRINTED_LIMIT characters."""
     text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]|[^\n]*[\r\b](?!\n)", "", text)
     return text if len(text) <= PRINTED_LIMIT else text[:PRINTED_LIMIT] + " … (and more)"
 
 
 def _student_line(error: Exception) -> str:
-    """Return the function and the last line of the student's own code in the traceback, or ""."""
+    """Return the function and line of the innermost frame of the student's code in the traceback, or ""."""
     if hasattr(error, "submitted_line"):  # it was raised in the submission's process, where the line is known
         return str(error.submitted_line)
     frames = traceback.extract_tb(error.__traceback__)

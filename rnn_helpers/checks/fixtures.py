@@ -26,7 +26,7 @@ TOLERANCE = 1e-8  # ten times the rounding of the expected numbers
 
 
 def relu(a: np.ndarray) -> np.ndarray:
-    """Return max(a, 0), elementwise."""
+    """Return max(a, 0), element-wise."""
     return np.maximum(a, 0.0)
 
 
@@ -41,13 +41,13 @@ def sum_of_cubes(x: np.ndarray) -> float:
 
 
 def products(x: np.ndarray) -> float:
-    """Return x_1 x_2 + x_2 x_3 + ..., in reading order: each entry's slope depends on its neighbours."""
+    """Return x_1 x_2 + x_2 x_3 + ..., in row-major order: each derivative depends on the neighbouring entries."""
     flat = x.ravel()
     return float(flat[:-1] @ flat[1:])
 
 
 def swing_on(window: np.ndarray) -> float:
-    """Forecast the next value of a swing from the last two."""
+    """Forecast the next value of an oscillation from the last two."""
     return float(1.6 * window[-1] - 0.9 * window[-2])
 
 
@@ -57,7 +57,7 @@ def mean_of_all(window: np.ndarray) -> float:
 
 
 def oldest_first(window: np.ndarray) -> float:
-    """Forecast with weights that are largest for the oldest value: the window's length and its first value matter."""
+    """Forecast with a weighted sum that favours the oldest value, so that the length and the first value matter."""
     return float(np.sum(window * 0.6 ** np.arange(1, len(window) + 1)))
 
 
@@ -76,7 +76,7 @@ FUNCTIONS: dict[str, Callable] = {
 
 
 class FixtureError(RuntimeError):
-    """A fixture file is missing or damaged; the message names it and the way out."""
+    """A fixture file is missing or damaged; the message names it and says how to restore it."""
 
 
 def encode(value: Any) -> Any:
@@ -99,7 +99,7 @@ def encode(value: Any) -> Any:
 
 
 def decode(data: Any) -> Any:
-    """Undo `encode`."""
+    """Return the value that `encode` turned into `data`."""
     if isinstance(data, list):
         return [decode(item) for item in data]
     if not isinstance(data, dict):
@@ -144,7 +144,7 @@ def _encode_case(case: Case) -> dict:
 
 
 def decode_task(name: str, data: dict) -> Task:
-    """Undo `encode_task`."""
+    """Return the Task that `encode_task` turned into `data`."""
     cases = [
         Case(
             case["title"],
@@ -197,7 +197,7 @@ def lessons() -> dict[str, dict[str, dict]]:
 
 
 def _fixture_files() -> list[tuple[Path, int]]:
-    """Return the files of all lessons, and when each was changed."""
+    """Return the fixture files of all lessons with their modification times."""
     files = sorted(FOLDER.glob("*.json"))
     if not files:
         raise FixtureError(
@@ -207,7 +207,7 @@ def _fixture_files() -> list[tuple[Path, int]]:
 
 
 def find(name: str) -> tuple[str, dict]:
-    """Return (lesson, data) of one exercise. Raises KeyError with the nearest names when there is none."""
+    """Return (lesson, data) of one exercise. Raises KeyError that suggests the closest names when there is none."""
     for path, modified in _fixture_files():
         # To search a text is much faster than to decode it.
         if f'"{name}"' in _read_text(path, modified) and name in _read_exercises(path, modified):

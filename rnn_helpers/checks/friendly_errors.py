@@ -15,7 +15,7 @@ from rnn_helpers.checks import fixtures
 
 
 def install_friendly_errors() -> None:
-    """Install the sentences in the running IPython; do nothing outside of one."""
+    """Install the handler in the running IPython; outside of IPython, do nothing."""
     shell = running_shell()
     if shell is not None:
         shell.set_custom_exc((NotImplementedError, NameError), _show_error)
@@ -34,7 +34,7 @@ def _show_error(
 
 
 def _friendly_message(error: Exception) -> str:
-    """Return what to say, or "" when IPython should show the error as always."""
+    """Return the friendly sentence, or "" when IPython should show the error as usual."""
     if isinstance(error, NotImplementedError):
         stub = "a cell above waits for your code: it stands in place of the line `raise NotImplementedError()`."
         return "" if error.args else stub

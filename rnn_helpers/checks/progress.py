@@ -1,7 +1,7 @@
 """`progress()`: show an index of the course with what is solved, kept in one append-only text file.
 
 Each line is one event: date, time, lesson, exercise, checks right, "of", checks. Appending a short line is atomic on
-local disks, so two notebooks may write at once; a damaged line is passed over; a deleted file only empties the map.
+local disks, so two notebooks may write at once; a damaged line is skipped; deleting the file only resets the index.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LINE = re.compile(r"^\S+ \S+ (?P<lesson>\w+) (?P<name>\w+) (?P<right>\d+) of (?
 
 
 def progress_file() -> Path:
-    """Return where progress is kept: $RNN_COURSE_PROGRESS, or rnn_course_progress.txt in the home folder.
+    """Return the file that stores progress: $RNN_COURSE_PROGRESS, or rnn_course_progress.txt in the home folder.
 
     Raises OSError when there is no home folder, as for a user of a container who has no name.
     """
@@ -40,7 +40,7 @@ def progress_file() -> Path:
 
 
 def record(lesson: str, name: str, report: Report) -> str:
-    """Append a line when it is the best so far. Return "" or one sentence why it could not be kept."""
+    """Append the result if it is the best so far. Return "", or one sentence why it could not be saved."""
     if report.unsolved:
         return ""
     state = report.score
@@ -68,7 +68,7 @@ def _place(error: OSError) -> str:
 
 
 def _share(state: tuple[int, int] | None) -> float:
-    """Return the share of checks that are right; -1 when there is no state yet."""
+    """Return the fraction of checks that pass, or -1 when there is no result yet."""
     return state[0] / max(state[1], 1) if state else -1.0
 
 
@@ -81,7 +81,7 @@ def _append(path: Path, line: str) -> None:
 
 
 def read_states(path: Path) -> dict[tuple[str, str], tuple[int, int]]:
-    """Return {(lesson, exercise): (checks right, checks)}, the last line of each; unreadable lines are passed over."""
+    """Return {(lesson, exercise): (checks right, checks)}, the latest result of each; unreadable lines are skipped."""
     if not path.exists():
         return {}
     found = {}
@@ -94,7 +94,7 @@ def read_states(path: Path) -> dict[tuple[str, str], tuple[int, int]]:
 
 @dataclass
 class ProgressMap:
-    """Lessons as rows, exercises as marks: solved, begun, still to come."""
+    """A table of lessons with the state of each exercise: solved, begun or to come."""
 
     lessons: dict[str, dict[str, str]]  # lesson -> exercise -> "solved", "begun" or "to come"
     note: str = ""
@@ -117,7 +117,7 @@ class ProgressMap:
         )
 
     def _about(self, lesson: str) -> str:
-        """Return a lesson's name, with a link if it lies beside this one, and what it is about."""
+        """Return a lesson's title, linked if the notebook is next to this one, its duration and its content."""
         if lesson not in LESSONS:
             return f"<b>{html.escape(lesson)}</b>"
         about = LESSONS[lesson]

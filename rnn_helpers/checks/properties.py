@@ -50,11 +50,11 @@ SAMPLES = 2000  # draws behind a share; a share that is right is 5 standard devi
 
 
 class UngradableAnswer(TypeError):
-    """What the answer gave cannot be judged at all; the message is a whole sentence for the student."""
+    """Raised when an answer's result cannot be graded; the message is a full sentence for the student."""
 
 
 def vanishing(answer: Callable) -> dict[str, bool]:
-    """Call a function that builds a matrix and say what is so about it: any matrix with these properties is right."""
+    """Probe a function that builds a matrix; any matrix with these properties is correct."""
     W = _square_matrix(answer())
     with np.errstate(over="ignore", invalid="ignore"):
         power = np.linalg.norm(np.linalg.matrix_power(W, 50))
@@ -67,7 +67,7 @@ def vanishing(answer: Callable) -> dict[str, bool]:
 
 
 def growing(answer: Callable) -> dict[str, bool]:
-    """The same for a matrix whose powers grow before they fade."""
+    """Probe a function that builds a matrix whose powers grow before they decay."""
     W = _square_matrix(answer())
     return {
         RADIUS_AT_MOST_0_9: bool(_spectral_radius(W) <= 0.9 + 1e-9),
@@ -93,7 +93,7 @@ def _square_matrix(result: Any) -> np.ndarray:
 
 
 def orthogonal(answer: Callable, units: int, seed: int) -> dict[str, bool]:
-    """Draw rotations from generators and say what is so about the first."""
+    """Probe a function that draws a random orthogonal matrix from a generator."""
     Q = _square_matrix(answer(units, np.random.default_rng(seed)))
     if Q.shape != (units, units):
         raise UngradableAnswer(f"expected shape {(units, units)}, got {Q.shape}")
@@ -108,7 +108,7 @@ def orthogonal(answer: Callable, units: int, seed: int) -> dict[str, bool]:
 
 
 def adding(answer: Callable, claims: str, n: int, steps: int, seed: int) -> dict[str, bool]:
-    """Draw the adding problem and check one group of claims: "inputs", "marks", "targets" or "random"."""
+    """Probe a generator of the adding problem for one group of claims: "inputs", "marks", "targets" or "random"."""
     xs, targets = answer(n, steps, np.random.default_rng(seed))
     if np.shape(xs) != (n, steps, 2) or np.shape(targets) != (n,):
         raise UngradableAnswer(
@@ -143,7 +143,7 @@ def adding(answer: Callable, claims: str, n: int, steps: int, seed: int) -> dict
 
 
 def sampling(answer: Callable, letters: int, seed: int) -> dict[str, str]:
-    """Draw from logits many times and say of each claim "" or what is seen instead."""
+    """Probe a sampler with many draws; return for each claim "" or what was observed instead."""
     logits = np.random.default_rng(seed).permutation(np.linspace(-1.0, 1.5, letters))
     plain, cold, hot = (_frequencies(answer, logits, t, seed) for t in (1.0, 0.5, 2.0))
     top = int(np.argmax(logits))
@@ -163,7 +163,7 @@ def sampling(answer: Callable, letters: int, seed: int) -> dict[str, str]:
 
 
 def _valid_draws(answer: Callable, logits: np.ndarray, temperature: float, seed: int, count: int) -> list[int]:
-    """Return `count` draws, or none when a draw fails."""
+    """Return `count` draws, or an empty list if a draw fails."""
     try:
         drawn = run_colocated(answer, f"{__name__}:draw_many", answer, logits, temperature, seed, count)
     except (ValueError, ZeroDivisionError, FloatingPointError):  # what nan, inf and 1 / 0 lead to
@@ -175,7 +175,7 @@ def _valid_draws(answer: Callable, logits: np.ndarray, temperature: float, seed:
 
 
 def draw_many(answer: Callable, logits: np.ndarray, temperature: float, seed: int, count: int) -> list[Any]:
-    """Call the answer `count` times with one generator and return what it gives: thousands of calls in one place."""
+    """Call the answer `count` times with one generator: thousands of calls, but one round trip between processes."""
     rng = np.random.default_rng(seed)
     with np.errstate(all="ignore"):
         return [answer(logits.copy(), temperature, rng) for _ in range(count)]
@@ -187,7 +187,7 @@ def _frequencies(answer: Callable, logits: np.ndarray, temperature: float, seed:
 
 
 def _deviation(shares: np.ndarray, logits: np.ndarray) -> str:
-    """Return "" when the shares are those of the softmax, else the one that is furthest off."""
+    """Return "" if the frequencies match the softmax, else a sentence about the largest deviation."""
     powers = np.exp(logits - logits.max())
     chances = powers / powers.sum()
     off = np.abs(shares - chances)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Lesson(NamedTuple):
-    """title: as the README has it, without its number; builds: what a student makes; minutes: about how many"""
+    """title: as in the README, without the number; builds: what students build; minutes: the approximate duration"""
 
     title: str
     builds: str

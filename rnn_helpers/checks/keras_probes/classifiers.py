@@ -50,7 +50,7 @@ MIN_STEPS, MAX_STEPS = 0.93, 3.13  # of ten epochs' steps: a batch left out is n
 
 
 def binary_classifier(answer: Callable, seed: int) -> dict[str, str]:
-    """Build the classifier of two classes and say of each claim "" or what is seen instead."""
+    """Build the binary classifier; return for each claim "" or what was observed instead."""
     inspection.set_seed(answer, seed)
     model = inspection.require_model(answer())
     arrays = inspection.weights(model)
@@ -114,12 +114,12 @@ def _first_line(error: Exception) -> str:
 
 
 def _last_line(error: Exception) -> str:
-    """Return an error's last line, which names the cause where Keras first says what it was doing."""
+    """Return an error's last line, where Keras names the cause."""
     return f"{type(error).__name__}: {_lines(error)[-1][:160]}"
 
 
 def _training_step_claims(model: Any, arrays: list[np.ndarray], results: dict[str, str], seed: int) -> dict[str, str]:
-    """Train on one batch, without a graph; see what is reported, and what became of the weights. Changes the model."""
+    """Train eagerly on one batch; check the reported metrics and the weight update. Changes the model."""
     if not model.compiled:
         return {}
     rng = np.random.default_rng(seed)
@@ -141,7 +141,7 @@ def _training_step_claims(model: Any, arrays: list[np.ndarray], results: dict[st
 def _update_claims(
     before: list[np.ndarray], after: list[np.ndarray], xs: np.ndarray, labels: np.ndarray, results: dict[str, str]
 ) -> dict[str, str]:
-    """Say of what the model says about its optimizer and its loss whether a step of training bears it out."""
+    """Check the model's statements about its optimizer and loss against the weight update of one training step."""
     right, other = (
         training_step.gradient(before, xs, labels, of_logits)
         for of_logits in (training_step.gradient_from_probabilities, training_step.gradient_as_if_logits)
@@ -169,7 +169,7 @@ def _new_model_claims(arrays: list[np.ndarray], answer: Callable) -> dict[str, s
 
 
 def sequence_network(answer: Callable, trained: bool, seed: int) -> dict[str, str]:
-    """Look at a class of networks: its outputs, its sizes, and whether it survives being saved and loaded.
+    """Inspect a custom model class: its outputs, its sizes, and whether it survives saving and loading.
 
     trained: look at what one step of training does, too
     """
@@ -213,7 +213,7 @@ def _size_claims(answer: Callable, xs: np.ndarray) -> dict[str, str]:
 
 
 def _config_failure(small: Any) -> str:
-    """Return "" when get_config of a network with 7 units and 3 classes says so, else what it says or raises."""
+    """Return "" if get_config reports 7 units and 3 classes, else what it returns or raises."""
     try:
         config = small.get_config()
     except NotImplementedError:
@@ -229,7 +229,7 @@ def _config_failure(small: Any) -> str:
 
 
 def _saving_failure(model: Any, outputs: np.ndarray, xs: np.ndarray) -> str:
-    """Save and load a model; return "" when the copy gives the same outputs, else what happened.
+    """Save and load a model; return "" if the copy gives the same outputs, else what went wrong.
 
     In between, the model's weights are all set to zero: a copy that is the model itself gives itself away.
     """
@@ -246,7 +246,7 @@ def _saving_failure(model: Any, outputs: np.ndarray, xs: np.ndarray) -> str:
 
 
 def save_to_bytes(model: Any) -> np.ndarray:
-    """Return the file that a model is saved to, as an array of bytes."""
+    """Save a model to a file and return its contents as an array of bytes."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         model.save(path)
@@ -254,7 +254,7 @@ def save_to_bytes(model: Any) -> np.ndarray:
 
 
 def load_from_bytes(file: np.ndarray, model: Any) -> Any:
-    """Return the model that is in a file, of the same class as `model`."""
+    """Load a model of the same class as `model` from the contents of a file."""
     from rnn_helpers.quietly import keras
 
     with tempfile.TemporaryDirectory() as folder:
@@ -264,7 +264,7 @@ def load_from_bytes(file: np.ndarray, model: Any) -> Any:
 
 
 def _learning_claims(answer: Callable, xs: np.ndarray) -> dict[str, str]:
-    """Train a new network for one step on one batch; its loss must be smaller afterwards."""
+    """Train a new network for one step on one batch and check that the loss decreases."""
     model, labels = answer(), np.arange(len(xs)) % 10
     outputs = inspection.outputs(model, xs)
     shapes = inspection.find_activations(inspection.weights(model), xs, outputs)
@@ -277,14 +277,14 @@ def _learning_claims(answer: Callable, xs: np.ndarray) -> dict[str, str]:
 
 
 def _clipped_cross_entropy(outputs: np.ndarray, labels: np.ndarray) -> float:
-    """Return the cross-entropy as Keras has it of probabilities: clipped, and each row divided by its sum."""
+    """Return the cross-entropy of probabilities as Keras computes it: clipped, with each row normalised."""
     shares = np.clip(outputs, 1e-7, 1 - 1e-7)
     shares = shares / shares.sum(axis=1, keepdims=True)
     return float(-np.mean(np.log(shares[np.arange(len(labels)), labels])))
 
 
 def rule_data(seed: int, sequences: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return (xs, labels) of a rule that can be learnt: do the first k steps add up to more than the last k?
+    """Return (xs, labels) of a learnable rule: is the sum of the first k steps larger than that of the last k?
 
     xs: (sequences, 10, 1), between -3 and 3: in a wider range Adam learns it in fewer steps; labels: (sequences,) of
         0 and 1; the seed decides k, 3 to 5

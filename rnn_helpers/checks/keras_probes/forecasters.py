@@ -28,7 +28,7 @@ MAX_ERROR_RATIO = 0.9  # of persistence's error
 
 
 def oscillating_series(seed: int, steps: int) -> np.ndarray:
-    """Return a noisy swing around 0 with standard deviation near 1: (steps,); the seed decides its period, 16 to 26.
+    """Return a noisy oscillation around 0 with unit standard deviation: (steps,); the seed sets its period, 16 to 26.
 
     x_t = 2 r cos(w) x_{t-1} - r^2 x_{t-2} + noise, a linear autoregression of order 2 with r = 0.98
     """
@@ -41,7 +41,7 @@ def oscillating_series(seed: int, steps: int) -> np.ndarray:
 
 
 def windows(series: np.ndarray, first: int, count: int, stride: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Return `count` windows, the first beginning at `first`, and the values that follow: (count, 22, 1), (count,).
+    """Return `count` windows, starting at `first`, and the value after each: (count, 22, 1), (count,).
 
     stride: from one window to the next; WINDOW + 1 or more, and no value that follows stands in another window
     """
@@ -50,7 +50,7 @@ def windows(series: np.ndarray, first: int, count: int, stride: int = 1) -> tupl
 
 
 def trained_forecaster(answer: Callable, seed: int) -> dict[str, str]:
-    """Have a forecaster trained on the beginning of a series and look at its forecasts of the end."""
+    """Have a forecaster trained on the beginning of a series and evaluate it on the end."""
     inspection.set_seed(answer, seed)
     stride, later = WINDOW + 3, TRAIN + VALID + 2 * WINDOW
     series = oscillating_series(seed, later + LATER * stride)

@@ -22,7 +22,7 @@ TRAINING_STEPS = 6  # on one batch: enough for any optimizer that is set up as a
 
 
 def require_model(model: Any) -> Any:
-    """Return `model` when it is a Keras model with finite weights. Raises Unfit with one sentence otherwise."""
+    """Return `model` if it is a Keras model with finite weights; raise UngradableAnswer otherwise."""
     from rnn_helpers.quietly import keras
 
     if isinstance(model, type):
@@ -40,9 +40,9 @@ def require_model(model: Any) -> Any:
 
 
 def set_seed(answer: Any, number: int) -> None:
-    """Set the seeds of Python, NumPy and Keras in the process where the answer is.
+    """Set the seeds of Python, NumPy and Keras in the answer's process.
 
-    Not to `number` itself, from which the judge draws its data: whoever had it could draw them, too.
+    The seed is derived from `number`, not equal to it: the judge draws its data from `number`, and the answer must not.
     """
     run_colocated(
         answer, "rnn_helpers.quietly:set_random_seed", int(np.random.default_rng([number, 1]).integers(2**31))
@@ -50,7 +50,7 @@ def set_seed(answer: Any, number: int) -> None:
 
 
 def as_numpy(tensor: Any) -> np.ndarray:
-    """Return a Keras tensor or variable as an array of its own."""
+    """Return a copy of a Keras tensor or variable as an array."""
     return np.array(tensor)
 
 
@@ -60,18 +60,18 @@ def weights(model: Any) -> list[np.ndarray]:
 
 
 def count_parameters(model: Any) -> int:
-    """Return how many numbers all weights hold."""
+    """Return the number of parameters, trainable or not."""
     return sum(as_numpy(variable).size for variable in model.weights)
 
 
 def biases_have_moved(arrays: list[np.ndarray]) -> bool:
-    """Tell whether training has moved the biases, all of which Keras begins at zero; without any, nothing says no."""
+    """Return whether training has moved the biases away from Keras' initial zeros; True if there are none."""
     biases = [array for array in arrays if array.ndim == 1 and array.size]
     return not biases or max(float(np.abs(array).max()) for array in biases) > 1e-6
 
 
 def outputs(model: Any, xs: np.ndarray) -> np.ndarray:
-    """Return the model's answer to `xs` as an array; no dropout, no training."""
+    """Return the model's outputs for `xs` in inference mode, as an array."""
     actual_outputs = model(xs.astype(np.float32), training=False)
     if actual_outputs is None:
         raise UngradableAnswer("calling the model gives None: is the return missing in its call method?")
@@ -89,7 +89,7 @@ def states_and_logits(arrays: list[np.ndarray], xs: np.ndarray, activation: str)
 
 
 def are_network_weights(arrays: list[np.ndarray]) -> bool:
-    """Tell whether the arrays fit the equations: (D, H), (H, H), (H,), (H, C), (C,)."""
+    """Return whether the arrays have the shapes of the equations: (D, H), (H, H), (H,), (H, C), (C,)."""
     if [array.ndim for array in arrays] != [2, 2, 1, 2, 1]:
         return False
     W_xh, W_hh, b_h, W_hy, b_y = arrays
@@ -121,12 +121,12 @@ OUTPUT_ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def network_outputs(arrays: list[np.ndarray], xs: np.ndarray, activation: str, top: str) -> np.ndarray:
-    """Return what a simple RNN with these weights gives for its last state: (batch, classes)."""
+    """Return the outputs of a simple RNN with these weights after the last step: (batch, classes)."""
     return OUTPUT_ACTIVATIONS[top](states_and_logits(arrays, xs, activation)[1][:, -1])
 
 
 def find_activations(arrays: list[np.ndarray], xs: np.ndarray, actual_outputs: np.ndarray) -> tuple[str, str] | None:
-    """Return the activations (inside, on top) with which a simple RNN gives `actual_outputs` for `xs`, or None."""
+    """Return the activations (hidden, output) with which a simple RNN gives `actual_outputs` for `xs`, or None."""
     if not are_network_weights(arrays) or arrays[0].shape[0] != xs.shape[-1]:
         return None
     pairs = ((inside, top) for inside in ACTIVATIONS for top in OUTPUT_ACTIVATIONS)
@@ -134,18 +134,18 @@ def find_activations(arrays: list[np.ndarray], xs: np.ndarray, actual_outputs: n
 
 
 def allclose(a: np.ndarray, b: np.ndarray, tolerance: float = FLOAT32) -> bool:
-    """Tell whether two arrays have one shape and agree to `tolerance`, relative where they are large."""
+    """Return whether two arrays have the same shape and agree within `tolerance`, relative for large values."""
     return a.shape == b.shape and bool(np.all(np.abs(a - b) <= tolerance * (1 + np.abs(b))))
 
 
 def range_failure(actual_outputs: np.ndarray) -> str:
-    """Say "" when all outputs are chances, else how far they reach."""
+    """Return "" if all outputs are between 0 and 1, else their range."""
     reach = f"they reach from {actual_outputs.min():.3g} to {actual_outputs.max():.3g}"
     return failure_text(bool(np.all((actual_outputs >= 0) & (actual_outputs <= 1))), reach)
 
 
 def unbounded_claim(model: Any, ask: Callable[[], np.ndarray]) -> dict[str, str]:
-    """Say whether outputs are logits, not bounded: with ten times the weights, `ask()` goes far both ways."""
+    """Check that the outputs are unbounded: with ten times the weights, `ask()` must reach far in both directions."""
     weights = model.get_weights()
     model.set_weights([10 * array for array in weights])
     far = ask()
@@ -155,7 +155,7 @@ def unbounded_claim(model: Any, ask: Callable[[], np.ndarray]) -> dict[str, str]
 
 
 def loss_claims(model: Any, classes: int, seed: int) -> dict[str, str]:
-    """Say whether the model is compiled, and with the cross-entropy of logits and whole numbers."""
+    """Check that the model is compiled with the cross-entropy of logits and integer targets."""
     results = {COMPILED: failure_text(model.compiled, "model.compile(...) is missing")}
     if not model.compiled:
         return results
@@ -172,7 +172,7 @@ def loss_claims(model: Any, classes: int, seed: int) -> dict[str, str]:
 
 
 def learning_claim(model: Any, xs: Any, targets: np.ndarray, ask: Callable[[], np.ndarray]) -> dict[str, str]:
-    """Train for a few steps on one batch, without a graph, and say whether the loss of its outputs falls.
+    """Train eagerly for a few steps on one batch and check that the loss decreases.
 
     ask: returns the model's outputs for `xs`; the loss is worked out here
     """
@@ -189,11 +189,11 @@ def learning_claim(model: Any, xs: Any, targets: np.ndarray, ask: Callable[[], n
 
 
 def mean_cross_entropy(logits: np.ndarray, targets: np.ndarray) -> float:
-    """Return the mean of -log(the chance of the right class), in nats."""
+    """Return the mean cross-entropy of logits, in nats."""
     chances = np.take_along_axis(softmax(logits.astype(float)), targets[..., None], axis=-1)
     return float(-np.mean(np.log(np.maximum(chances, 1e-30))))
 
 
 def failure_text(holds: bool, instead: str) -> str:
-    """Return "" where a claim holds, else what is seen instead."""
+    """Return "" if a claim holds, else `instead`, what was observed."""
     return "" if holds else instead

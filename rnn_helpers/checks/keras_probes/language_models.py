@@ -39,7 +39,7 @@ PREREQUISITES = (  # before training makes sense
 
 
 def synthetic_language(seed: int, characters: int) -> np.ndarray:
-    """Return a text of twelve made-up words with spaces between them, as numbers below LETTERS: (characters,)."""
+    """Return a text of twelve random words separated by spaces, as ids below LETTERS: (characters,)."""
     rng = np.random.default_rng(seed)
     words = [rng.integers(1, LETTERS, size=length) for length in rng.integers(4, 8, size=12)]
     text: list[int] = []
@@ -49,7 +49,7 @@ def synthetic_language(seed: int, characters: int) -> np.ndarray:
 
 
 def language_model(answer: Callable, seed: int) -> dict[str, str]:
-    """Build a character model, look at it, train it for a few readings and try it on text it has not seen."""
+    """Build a character model, inspect it, train it for a few epochs and evaluate it on unseen text."""
     inspection.set_seed(answer, seed)
     model = inspection.require_model(answer(LETTERS, BATCH))
     ids = np.random.default_rng(seed).integers(0, LETTERS, size=(BATCH, 6))
@@ -69,7 +69,7 @@ def language_model(answer: Callable, seed: int) -> dict[str, str]:
 
 
 def _letter_claims(answer: Callable) -> dict[str, str]:
-    """Ask for a model of more letters than it has numbers for each, and show it the last of them."""
+    """Build a model with a larger alphabet than its embedding is wide, and feed it the last letter."""
     letters = 60
     try:
         outputs = _outputs(answer(letters, 2), np.full((2, 3), letters - 1))
@@ -93,14 +93,14 @@ def _output_claims(model: Any, ids: np.ndarray, outputs: np.ndarray) -> dict[str
 
 
 def _reset_states(model: Any) -> None:
-    """Empty the memory of every layer that has one."""
+    """Reset the state of every stateful layer."""
     for layer in model.layers:
         if hasattr(layer, "reset_state"):
             layer.reset_state()
 
 
 def _outputs(model: Any, ids: np.ndarray, *, reset: bool = True) -> np.ndarray:
-    """Return the model's outputs; `reset`: with its memory emptied before."""
+    """Return the model's outputs, by default from a reset state."""
     from rnn_helpers.quietly import keras
 
     if reset:
@@ -125,20 +125,20 @@ def _memory_claims(model: Any, ids: np.ndarray, outputs: np.ndarray) -> dict[str
 
 
 def _learning_claim(answer: Callable, ids: np.ndarray) -> dict[str, str]:
-    """Train another model, so that this one is not changed."""
+    """Check that training lowers the loss, on another model, so that this one is not changed."""
     other = answer(LETTERS, BATCH)
     return inspection.learning_claim(other, ids[:, :-1], ids[:, 1:], lambda: _outputs(other, ids[:, :-1]))
 
 
 def held_out_contexts(text: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cut a text into contexts and the character after each, which stands in none of them: (256, 24), (256,)."""
+    """Return disjoint contexts of a text and the character that follows each: (256, 24), (256,)."""
     places = (CONTEXT + GAP) * np.arange(CONTEXTS)[:, None] + np.arange(CONTEXT + 1)
     rows = text[places]
     return rows[:, :-1], rows[:, -1]
 
 
 def _trained_claims(answer: Callable, model: Any, seed: int) -> dict[str, str]:
-    """Train on batches that follow each other, hand the weights to a model for one text, and try that."""
+    """Train on consecutive batches, copy the weights to a model of another batch size, and compare it with bigrams."""
     learnt = BATCH * STEPS * SEGMENTS
     text = synthetic_language(seed, learnt + 1 + CONTEXTS * (CONTEXT + GAP))
     xs = text[:learnt].reshape(BATCH, SEGMENTS, STEPS).swapaxes(0, 1)

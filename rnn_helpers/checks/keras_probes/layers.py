@@ -45,7 +45,7 @@ def build_layer(spec: dict) -> Any:
 
 @contextlib.contextmanager
 def _profiling_paused() -> Iterator[None]:
-    """Keep an observer of the answer's calls out of Keras' own, of which a build has thousands."""
+    """Suspend call monitoring while Keras builds a layer, which takes thousands of calls."""
     watching = sys.getprofile()
     sys.setprofile(None)
     try:
@@ -55,7 +55,7 @@ def _profiling_paused() -> Iterator[None]:
 
 
 def fixed_inputs(features: int) -> np.ndarray:
-    """Return the fixed input whose states `into_layer` looks at, (2, 2, features): two steps need all three weights."""
+    """Return the fixed input of `into_layer`, (2, 2, features): two steps involve all three weights."""
     return np.cos(np.arange(4.0 * features)).reshape(2, 2, features)
 
 
@@ -69,7 +69,7 @@ def with_layer(answer: Callable, spec: dict, *args: Any) -> Any:
 
 
 def into_layer(answer: Callable, look: str, spec: dict, W_xh: np.ndarray, W_hh: np.ndarray, b_h: np.ndarray) -> Any:
-    """Let a function put weights into a layer and return what `look` names: one of VARIABLES, or "states".
+    """Let a function set a layer's weights and return what `look` names: one of VARIABLES, or "states".
 
     The states are the layer's answer to a fixed input.
     """

@@ -33,7 +33,7 @@ PREREQUISITES = (  # before training makes sense
 
 
 def framewise(features: int, classes: int) -> Any:
-    """Return the rival: a compiled network that hears one frame at a time."""
+    """Return the baseline: a compiled network that classifies each frame separately."""
     from rnn_helpers.quietly import keras
 
     layers = [keras.Input((None, features)), keras.layers.Dense(128, "relu"), keras.layers.Dense(128, "relu")]
@@ -43,7 +43,7 @@ def framewise(features: int, classes: int) -> Any:
 
 
 def recogniser(answer: Callable, seed: int) -> dict[str, str]:
-    """Build a recogniser, look at it, train it next to its rival, and try both on new voices."""
+    """Build a recogniser, inspect it, train it and the baseline, and evaluate both on unseen voices."""
     inspection.set_seed(answer, seed)
     model = inspection.require_model(answer(speech.BANDS, CLASSES))
     xs = np.random.default_rng(seed).normal(size=(3, 12, speech.BANDS)).astype(np.float32)

@@ -23,12 +23,12 @@ def gradient_from_probabilities(p: np.ndarray, labels: np.ndarray) -> np.ndarray
 
 
 def gradient_as_if_logits(p: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return dL/dlogits where the cross-entropy takes the probabilities for logits."""
+    """Return dL/dlogits when the cross-entropy mistakes the probabilities for logits."""
     return (inspection.sigmoid(p) - labels) * p * (1 - p) / len(p)
 
 
 def with_confident_outputs(arrays: list[np.ndarray], xs: np.ndarray) -> list[np.ndarray]:
-    """Return the weights with a readout so large that some forecasts are sure: there, one loss pulls unlike another."""
+    """Return the weights with the readout scaled up: where the network is confident, the losses' gradients differ."""
     logits = inspection.states_and_logits(arrays, xs, "tanh")[1][:, -1]
     factor = 4.0 / max(float(np.abs(logits).mean()), 1e-3)
     return [*arrays[:3], (factor * arrays[3]).astype(arrays[3].dtype), arrays[4]]
@@ -50,14 +50,14 @@ def gradient(
 
 
 def descends(before: list[np.ndarray], after: list[np.ndarray], gradients: list[np.ndarray]) -> bool:
-    """Tell whether the weights have moved against these gradients, entry by entry."""
+    """Return whether the weights have moved against these gradients, element-wise."""
     step, slope = _flat(after) - _flat(before), _flat(gradients)
     clear = np.abs(slope) > SIGNIFICANT * np.abs(slope).max()
     return bool(np.mean(np.sign(step[clear]) == -np.sign(slope[clear])) >= MIN_SIGN_AGREEMENT)
 
 
 def has_uniform_step(before: list[np.ndarray], after: list[np.ndarray], gradients: list[np.ndarray]) -> bool:
-    """Tell whether all weights with a clear gradient have moved equally far, as in Adam's first step."""
+    """Return whether all weights with a significant gradient have moved equally far, as in Adam's first step."""
     step, slope = np.abs(_flat(after) - _flat(before)), np.abs(_flat(gradients))
     shortest, longest = np.quantile(step[slope > SIGNIFICANT * slope.max()], [0.05, 0.95])
     return bool(shortest > MIN_STEP_RATIO * longest > 0)

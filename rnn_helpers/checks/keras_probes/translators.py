@@ -42,14 +42,14 @@ PREREQUISITES = (  # before training makes sense
 
 
 def substitution(seed: int) -> np.ndarray:
-    """Return, for each symbol that is read, the one that is written for it: (SYMBOLS,)."""
+    """Return the target symbol for each source symbol: (SYMBOLS,)."""
     return np.append(np.arange(3), 3 + np.random.default_rng(seed).permutation(SYMBOLS - 3))
 
 
 def reversed_pairs(seed: int, number: int, written: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return (sources, targets): sequences padded in front, and the same backwards, ended and padded behind.
+    """Return (sources, targets): left-padded sequences, and the same reversed, with END and right padding.
 
-    written: the symbol that is written for each one read
+    written: the target symbol for each source symbol
     """
     rng = np.random.default_rng(seed)
     sources, targets = np.full((number, MAX_LENGTH), PAD), np.full((number, MAX_LENGTH + 1), PAD)
@@ -61,7 +61,7 @@ def reversed_pairs(seed: int, number: int, written: np.ndarray) -> tuple[np.ndar
 
 
 def encoder_decoder(answer: Callable, seed: int) -> dict[str, str]:
-    """Build an encoder-decoder, look at it, train it for a few readings and have it decode new sequences."""
+    """Build an encoder-decoder, inspect it, train it for a few epochs and decode unseen sequences."""
     inspection.set_seed(answer, seed)
     model = inspection.require_model(answer(SYMBOLS))
     rng = np.random.default_rng(seed)
@@ -115,7 +115,7 @@ def _dependence_claims(
 
 
 def _trained_claims(model: Any, seed: int) -> dict[str, str]:
-    """Train with teacher forcing, decode new sources one symbol at a time, and count those that are right entirely."""
+    """Train with teacher forcing, decode unseen sources greedily, and count exact matches."""
     symbols = substitution(seed)
     sources, targets = reversed_pairs(seed, TRAIN_PAIRS, symbols)
     decoder_input = np.concatenate([np.full((TRAIN_PAIRS, 1), START), targets[:, :-1]], axis=1)
