@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from nbjudge.forkserver import ENDS_WITH_PARENT
-from nbjudge.judge.transport import reserve
 from nbjudge.linux import DIE_WITH_PARENT, prctl
 from nbjudge.sandbox.sandbox import Box, enter, seal
 from nbjudge.sandbox.withheld import withhold
+from nbjudge.transport import reserve
 
 RESERVED = "reserved"  # in the private home: the socket on which the kernel will wait for the judge
 
