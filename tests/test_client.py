@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from jupyter_client.kernelspec import KernelSpec
 
-from nbjudge.execution.kernel_client import Ended, Kernel, SwiftManager
+from nbjudge.cell_result import Ended
+from nbjudge.execution.kernel_client import Kernel, SwiftManager
 
 PYTHON = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
 

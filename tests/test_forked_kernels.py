@@ -55,14 +55,14 @@ GRADER = """
 import os, sys
 from jupyter_client.manager import KernelManager
 from nbjudge.sandbox.provisioner import use_sandbox
-from nbjudge.forkserver import client
+from nbjudge.forkserver.client import _current
 use_sandbox()
 manager = KernelManager(kernel_name="python3")
 manager.start_kernel(cwd=sys.argv[1])
 client = manager.blocking_client()
 client.start_channels()
 client.wait_for_ready(timeout=60)
-print(manager.provisioner.pid, *(one.pid for _, one in client._current.values()), flush=True)
+print(manager.provisioner.pid, *(one.pid for _, one in _current.values()), flush=True)
 sys.stdin.readline()
 os.kill(os.getpid(), 9)
 """

@@ -21,7 +21,7 @@ import psutil
 import pytest
 from processes import eventually, gone
 
-from nbjudge.execution.kernel_client import Ended
+from nbjudge.cell_result import Ended
 from nbjudge.forkserver import client, preload
 from nbjudge.judge.process import Judge
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from nbjudge.execution.kernel_client import is_valid
+from nbjudge.cell_result import is_valid
 from nbjudge.execution.outputs import TOO_DEEP, Outputs, clean, encodable, size_of
 
 HALF, WHOLE = "\ud800", "\N{GRINNING FACE}"

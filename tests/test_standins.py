@@ -292,7 +292,7 @@ def test_a_stand_in_outside_of_a_test_says_so(service, tmp_path, names):
 
 
 def test_they_meet_at_a_port_where_there_are_no_unix_sockets(tmp_path, monkeypatch):
-    monkeypatch.setattr("nbjudge.judge.transport.UNIX", False)
+    monkeypatch.setattr("nbjudge.transport.UNIX", False)
     service, found = Service(str(tmp_path / "judge"), {"double": lambda x: 2 * x}), dict[str, Any]()
     with service.waiting:
         thread = threading.Thread(target=service.serve)

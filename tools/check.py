@@ -1,4 +1,4 @@
-"""Check style, types, and that the notebooks are what the build gives: `python -m tools.check`."""
+"""Check style, types, who imports whom, and that the notebooks are what the build gives: `python -m tools.check`."""
 
 import subprocess
 import sys
@@ -11,7 +11,12 @@ from tools.masters import MasterError
 from tools.release import ReleaseError
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMANDS = [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]]
+COMMANDS = [
+    ["ruff", "check", "."],
+    ["ruff", "format", "--check", "."],
+    ["mypy"],
+    ["lint-imports", "--no-cache", "--no-logo"],
+]
 BUILT = ["solutions", "lessons", "rnn_helpers/fixtures"]
 
 
@@ -74,7 +79,8 @@ def _built(root: Path) -> set[str]:
 
 def _runs(command: list[str]) -> bool:
     print("$", *command, flush=True)
-    return subprocess.call([sys.executable, "-m", *command], cwd=ROOT) == 0
+    program = Path(sys.executable).with_name(command[0])  # of this environment, whichever is on the path
+    return subprocess.call([str(program), *command[1:]], cwd=ROOT) == 0
 
 
 if __name__ == "__main__":

@@ -11,42 +11,24 @@ import os
 import queue
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-import nbformat
 from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_async
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_notebook
 from traitlets import Integer, Type
 
+from nbjudge.cell_result import GRACE, Ended, flood, is_valid, late, left_out
 from nbjudge.execution.channels import Channel, Listener, ReplyChannel, Unreadable, largest_message
 from nbjudge.execution.outputs import size_of
 from nbjudge.execution.zmtp import Connection
 
 TIMEOUT = "CellTimeoutError"
-GRACE = 5  # seconds that a kernel has for coming back after an interrupt
 ANSWER = 0.5  # seconds after which a kernel that is starting is asked again
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a cell ended: "well" (an error of the cell's own is well), "timeout", "died" or "flood"; and in words."""
-
-    how: str = "well"
-    words: str = ""
-
-
-@dataclass(frozen=True)
-class Finished:
-    """What a notebook keeps of a cell that has run."""
-
-    outputs: list[NotebookNode] = field(default_factory=list)
-    execution_count: int | None = None
 
 
 class BoundedClient(NotebookClient):
@@ -324,29 +306,3 @@ class Kernel:
         """Return why the kernel ended, as far as the provisioner can tell."""
         say = getattr(self.provisioner, "last_words", None)
         return say() if say else "the process that it runs in ended"
-
-
-def late(seconds: float) -> Ended:
-    return Ended("timeout", f"it was still running after {seconds:.0f} s")
-
-
-def flood(outputs: list[NotebookNode], dropped: int) -> Ended:
-    """Say at the end of a cell's outputs how many characters of them are left out."""
-    more = left_out(dropped)
-    outputs.append(new_output("stream", name="stdout", text=f"\n{more}\n"))
-    return Ended("flood", more)
-
-
-def left_out(dropped: int) -> str:
-    return f"It printed {dropped / 1e6:.1f} MB more, which are left out here."
-
-
-def is_valid(output: NotebookNode) -> bool:
-    """Tell whether an output is one that a notebook may hold."""
-    if output.keys() == {"output_type", "name", "text"} and output.output_type == "stream":
-        return output.name in ("stdout", "stderr") and isinstance(output.text, str)  # most are; validating takes long
-    try:
-        nbformat.validate(output, ref="output", version=4)
-    except Exception:  # also what validation itself does not expect
-        return False
-    return True

@@ -15,8 +15,8 @@ from pathlib import Path
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
+from nbjudge.cell_result import GRACE, Ended
 from nbjudge.execution.demonstrations import spared
-from nbjudge.execution.kernel_client import GRACE, Ended
 from nbjudge.execution.name_analysis import TEST, Plan
 from nbjudge.execution.outputs import Outputs
 from nbjudge.execution.settings import ReferenceRun, Rules

@@ -15,8 +15,9 @@ from typing import Any
 from nbformat import NotebookNode
 from traitlets.config import Config
 
+from nbjudge.cell_result import GRACE, Ended
 from nbjudge.environment import EXECUTION_VARIABLE
-from nbjudge.execution.kernel_client import GRACE, Ended, Kernel, SwiftManager
+from nbjudge.execution.kernel_client import Kernel, SwiftManager
 from nbjudge.execution.settings import Rules
 from nbjudge.sandbox.scratch import remove
 

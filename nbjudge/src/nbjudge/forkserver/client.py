@@ -87,20 +87,17 @@ class Zygote:
             self._children.add(answer["pid"])
         return Child(self, answer["pid"], pidfds[0])
 
-    def reap(self, pid: int) -> tuple[int, float | None]:
-        """Return (exit status, processor time in seconds) of a child that has ended.
-
-        The status is minus the signal's number if a signal ended it; the time is None when nobody knows.
-        """
+    def reap(self, pid: int) -> int:
+        """Return the exit status of a child that has ended: minus the signal's number if a signal ended it."""
         try:
             answer, _ = self._ask({"do": "reap", "pid": pid}, SECONDS_TO_ANSWER)
         except CannotFork:
-            return -signal.SIGKILL, None  # what a child dies of when its zygote does
+            return -signal.SIGKILL  # what a child dies of when its zygote does
         finally:
             with self._lock:
                 self._children.discard(pid)
                 self._close_when_done()
-        return answer["status"], answer["cpu_s"]
+        return answer["status"]
 
     def retire(self) -> None:
         """Close as soon as the last child has ended; with a process that has died, they all have."""
@@ -161,7 +158,6 @@ class Child:
     def __init__(self, zygote: Zygote, pid: int, pidfd: int) -> None:
         self.pid = pid
         self.returncode: int | None = None
-        self.cpu_s: float | None = None  # known at the end
         self._zygote, self._pidfd, self._lock = zygote, pidfd, threading.Lock()
 
     def poll(self) -> int | None:
@@ -171,7 +167,7 @@ class Child:
         """Return the exit status, or None when the process still runs after `timeout` seconds."""
         with self._lock:
             if self.returncode is None and self._ended(timeout):
-                self.returncode, self.cpu_s = self._zygote.reap(self.pid)
+                self.returncode = self._zygote.reap(self.pid)
                 os.close(self._pidfd)
         return self.returncode
 

@@ -5,7 +5,7 @@ socket, which has no name in the file system. Each packet is one JSON object:
 
     {"do": "import", "modules": [...], "own": [...]}    -> {"threads": 1, "from": null}
     {"do": "fork", "argv": [...], "env": {}, "cwd": "", "output": ""} -> {"pid": 12}, together with a pidfd
-    {"do": "reap", "pid": 12}                           -> {"status": -9, "cpu_s": 0.1}
+    {"do": "reap", "pid": 12}                           -> {"status": -9}
 
 or {"error": a sentence}. own are packages of the course, of which the caller knows whether they have changed; argv is
 a module's name and its arguments, as after `python -m`; env is added to the environment of this process; output is
@@ -76,8 +76,8 @@ def _answer(request: dict[str, Any], link: socket.socket, pidfds: list[int]) -> 
     if request["do"] == "fork":
         return _fork(request, link, pidfds)
     if request["do"] == "reap":
-        _, status, usage = os.wait4(request["pid"], 0)
-        return {"status": os.waitstatus_to_exitcode(status), "cpu_s": usage.ru_utime + usage.ru_stime}
+        _, status = os.waitpid(request["pid"], 0)
+        return {"status": os.waitstatus_to_exitcode(status)}
     return {"error": f"{request['do']!r} is no request; expected import, fork or reap."}
 
 

@@ -30,7 +30,6 @@ TREE_BYTES = 4 << 20
 BUFFERS = 10_000
 TOTAL_BYTES = 256 << 20
 DEPTH = 40
-PLAIN_KINDS = "biufcSUMm"  # dtype.kind of arrays whose bytes say everything; V (structured) is looked into
 
 Tree = Any  # what json.loads gives
 

@@ -23,8 +23,8 @@ from typing import Any
 import nbformat
 import traitlets.log
 
+from nbjudge.cell_result import GRACE, Ended, Finished, flood, is_valid, late
 from nbjudge.environment import EXECUTION_VARIABLE
-from nbjudge.execution.kernel_client import GRACE, Ended, Finished, flood, is_valid, late
 from nbjudge.forkserver.client import Program
 from nbjudge.forkserver.preload import fork_kernel
 from nbjudge.sandbox.scratch import scratch

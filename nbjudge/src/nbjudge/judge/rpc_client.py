@@ -15,7 +15,7 @@ import numpy as np
 from nbjudge.judge.codec import CannotCross, Decoder, Encoder, Tree, WireError, pack, receive
 from nbjudge.judge.empty_arrays import EmptyArray
 from nbjudge.judge.introspection import known_name
-from nbjudge.judge.transport import connect
+from nbjudge.transport import connect
 
 MOST_OBJECTS = 1_000_000
 TEXT = 20_000  # characters of printed text that are taken over from one call

@@ -14,7 +14,7 @@ from typing import Any
 
 from nbjudge.judge.codec import CannotCross, Decoder, Encoder, Tree, WireError, pack, receive
 from nbjudge.judge.introspection import about, imported, known_name, told
-from nbjudge.judge.transport import listen
+from nbjudge.transport import listen
 
 PRINTED = 20_000  # characters of what a call prints that travel back
 NAMESPACE = 0  # the number of the object that holds the submission's names

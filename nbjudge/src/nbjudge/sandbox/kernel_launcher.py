@@ -17,11 +17,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from nbjudge.forkserver import ENDS_WITH_PARENT
-from nbjudge.judge.transport import reserve
 from nbjudge.linux import DIE_WITH_PARENT, prctl
 from nbjudge.patches import disable_system_commands, ignore_subprocesses
 from nbjudge.sandbox.sandbox import Box, enter, seal
 from nbjudge.sandbox.withheld import withhold
+from nbjudge.transport import reserve
 
 RESERVED = "reserved"  # in the private home: the socket on which the kernel will wait for the judge
 
