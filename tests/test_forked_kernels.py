@@ -55,14 +55,14 @@ GRADER = """
 import os, sys
 from jupyter_client.manager import KernelManager
 from nbjudge.sandbox.provisioner import plug_in
-from nbjudge.forkserver import client
+from nbjudge.forkserver import client as server_client
 plug_in()
 manager = KernelManager(kernel_name="python3")
 manager.start_kernel(cwd=sys.argv[1])
 client = manager.blocking_client()
 client.start_channels()
 client.wait_for_ready(timeout=60)
-print(manager.provisioner.pid, *(one.pid for _, one in client._current.values()), flush=True)
+print(manager.provisioner.pid, *(one.pid for _, one in server_client._current.values()), flush=True)
 sys.stdin.readline()
 os.kill(os.getpid(), 9)
 """
@@ -266,7 +266,7 @@ def test_a_killed_kernel_is_told_apart_from_a_stopped_one():
     with kernel() as one:
         one.client.execute("import os; os._exit(3)")
         assert eventually(lambda: one.process.poll() is not None)
-        assert one.manager.provisioner.last_words() == "ended itself with exit code 3"
+        assert one.manager.provisioner.exit_reason() == "ended itself with exit code 3"
     with kernel() as two:
         os.kill(two.process.pid, signal.SIGKILL)
         assert eventually(lambda: two.process.poll() is not None)

@@ -56,7 +56,7 @@ from nbjudge.autograde.staging import (
 )
 from nbjudge.autograde.summary import Outcome, PlainRecords, table
 from nbjudge.errors import CannotGrade
-from nbjudge.execution.job import Done, read_done, texts_of
+from nbjudge.execution.job import JobResult, read_done, texts_of
 from nbjudge.execution.name_analysis import Plan
 from nbjudge.execution.plan import plan_for
 from nbjudge.execution.preprocessor import Run
@@ -385,7 +385,7 @@ class Grading(Autograde):
                 pending.sent[name] = texts_of(job.notebook)
                 pending.running[name] = self.workers.submit(job.pack())
 
-    def done_ahead(self, name: str, notebook: NotebookNode) -> Done | None:
+    def done_ahead(self, name: str, notebook: NotebookNode) -> JobResult | None:
         """Return what came of a notebook that was sent to the workers; None when it was not, or was another one."""
         running = self.pending.running.pop(name, None)
         if running is None:

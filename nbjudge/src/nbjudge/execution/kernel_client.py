@@ -1,4 +1,4 @@
-"""A submission's kernel, which runs cells one by one, with an end to everything: time, output, and its own life."""
+"""Client of a submission's kernel: executes cells one by one, with bounded time and output, and detects its death."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ ANSWER = 0.5  # seconds after which a kernel that is starting is asked again
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a cell ended: "well" (an error of the cell's own is well), "timeout", "died" or "flood"; and in words."""
+class CellStatus:
+    """How a cell ended: "well" (with or without an exception), "timeout", "died" or "flood"; and in words."""
 
     how: str = "well"
     words: str = ""
 
 
 @dataclass(frozen=True)
-class Finished:
-    """What a notebook keeps of a cell that has run."""
+class CellResult:
+    """Outputs and execution count of an executed cell."""
 
     outputs: list[NotebookNode] = field(default_factory=list)
     execution_count: int | None = None
@@ -90,8 +90,8 @@ class BoundedClient(NotebookClient):
         return await super()._async_handle_timeout(timeout, cell)
 
 
-class SwiftClient(AsyncKernelClient):
-    """Begins when a kernel has answered on both channels; jupyter_client waits for a fifth of a second of silence.
+class FastStartKernelClient(AsyncKernelClient):
+    """Ready as soon as a kernel has answered on both channels; jupyter_client waits for 0.2 s of silence.
 
     There are no others, and no ZMQ: what a kernel sends is read in bounded memory. Whether it lives, its process says.
     """
@@ -113,7 +113,7 @@ class SwiftClient(AsyncKernelClient):
         return self._connection("iopub", "SUB", identity or b"")
 
     def _connection(self, channel: str, kind: str, identity: bytes) -> Connection:
-        assert isinstance(self.parent, SwiftManager)  # who made this client
+        assert isinstance(self.parent, FastStartKernelManager)  # who made this client
         return Connection(self._make_url(channel), kind, largest_message(self.parent.output_bytes), identity)
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:
@@ -142,10 +142,10 @@ class SwiftClient(AsyncKernelClient):
         return None
 
 
-class SwiftManager(AsyncKernelManager):
-    """Looks often whether a kernel has ended: one that is forked, or killed, ends at once."""
+class FastStartKernelManager(AsyncKernelManager):
+    """Polls often whether a kernel has ended: one that is forked, or killed, ends at once."""
 
-    client_factory = Type(SwiftClient, klass=AsyncKernelClient)
+    client_factory = Type(FastStartKernelClient, klass=AsyncKernelClient)
     output_bytes = 0  # of the outputs of one cell, what is kept
 
     def _connect_control_socket(self) -> None:
@@ -175,7 +175,7 @@ class Kernel:
         self.client: BoundedClient | None = None
         self.cpu_seconds = 0.0  # that the kernels before used, as far as it was counted
         self._listener: Listener | None = None
-        self.log = logging.Logger("cells", logging.CRITICAL)  # nbclient's own; what matters is told by `Ended`
+        self.log = logging.Logger("cells", logging.CRITICAL)  # nbclient's own; what matters is told by `CellStatus`
 
     @property
     def provisioner(self) -> Any:
@@ -213,7 +213,7 @@ class Kernel:
     async def alive(self) -> bool:
         return bool(self.client and self.client.km and await ensure_async(self.client.km.is_alive()))
 
-    async def run(self, source: str, seconds: float) -> tuple[NotebookNode, Ended]:
+    async def run(self, source: str, seconds: float) -> tuple[NotebookNode, CellStatus]:
         """Run a cell and return it with its outputs, and how it ended; a kernel that hangs or dies is stopped."""
         client = self.client
         assert client is not None  # start() came before
@@ -227,12 +227,12 @@ class Kernel:
         try:
             await client.async_execute_cell(cell, 0)
         except DeadKernelError:
-            words = self.last_words()
+            words = self.exit_reason()
             await self.stop()
-            return cell, Ended("died", words)
+            return cell, CellStatus("died", words)
         except Exception:  # a reply that only a submission could have made up
             await self.stop()
-            return cell, Ended("died", "it did not reply as a kernel does")
+            return cell, CellStatus("died", "it did not reply as a kernel does")
         cell.outputs = [output for output in cell.outputs if is_valid(output)]
         dropped = client.dropped + iopub.dropped - lost
         if client.timed_out or time.monotonic() - began > seconds + GRACE:
@@ -241,7 +241,7 @@ class Kernel:
             return cell, late(seconds)
         if dropped:
             return cell, flood(cell.outputs, dropped)
-        return cell, Ended()
+        return cell, CellStatus()
 
     def _kc(self) -> Any:
         assert self.client is not None  # start() came before
@@ -320,21 +320,21 @@ class Kernel:
             with contextlib.suppress(Exception):
                 await ensure_async(self.client.km.interrupt_kernel())
 
-    def last_words(self) -> str:
+    def exit_reason(self) -> str:
         """Return why the kernel ended, as far as the provisioner can tell."""
-        say = getattr(self.provisioner, "last_words", None)
+        say = getattr(self.provisioner, "exit_reason", None)
         return say() if say else "the process that it runs in ended"
 
 
-def late(seconds: float) -> Ended:
-    return Ended("timeout", f"it was still running after {seconds:.0f} s")
+def late(seconds: float) -> CellStatus:
+    return CellStatus("timeout", f"it was still running after {seconds:.0f} s")
 
 
-def flood(outputs: list[NotebookNode], dropped: int) -> Ended:
+def flood(outputs: list[NotebookNode], dropped: int) -> CellStatus:
     """Say at the end of a cell's outputs how many characters of them are left out."""
     more = left_out(dropped)
     outputs.append(new_output("stream", name="stdout", text=f"\n{more}\n"))
-    return Ended("flood", more)
+    return CellStatus("flood", more)
 
 
 def left_out(dropped: int) -> str:

@@ -1,4 +1,4 @@
-"""The preprocessor that takes the place of nbgrader's Execute: the submission is run and judged from outside."""
+"""Drop-in replacement for nbgrader's Execute preprocessor that runs and judges a submission from outside."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from nbgrader.preprocessors import Execute
 from traitlets import Bool, Integer, List, Unicode
 from traitlets.config.loader import LazyConfigValue
 
-from nbjudge.execution.job import PURPOSES, Done, Job, do
+from nbjudge.execution.job import PURPOSES, Job, JobResult, do
 from nbjudge.execution.name_analysis import TEST, Plan, Source, imports
 from nbjudge.execution.plan import plan_for
-from nbjudge.execution.settings import ReferenceRun, Rules
+from nbjudge.execution.settings import ExecutionSettings, ReferenceRun
 from nbjudge.execution.student_kernel import files_in
 from nbjudge.forkserver.preload import USUAL, preload
 from nbjudge.judge import process
@@ -51,7 +51,7 @@ class Run(Execute):
 
     def preprocess(self, nb: NotebookNode, resources: Any, km: Any = None) -> tuple[NotebookNode, Any]:
         """Return the notebook with outputs. `km` is not used: whose kernel runs what is decided here."""
-        ahead: Callable[..., Done | None] = getattr(self.parent.parent, "done_ahead", lambda *_: None)
+        ahead: Callable[..., JobResult | None] = getattr(self.parent.parent, "done_ahead", lambda *_: None)
         done = ahead(resources["nbgrader"]["notebook"], nb) or do(self.job(nb, resources))
         for purpose, names in done.modules.items():
             preload(purpose, names)
@@ -95,13 +95,13 @@ class Run(Execute):
         plan: Callable[[str, str], Plan] = getattr(converter, "plan", partial(plan_for, converter.coursedir))
         return tuple(plan(ids["assignment"], ids["notebook"]).sources)
 
-    def rules(self, course: str) -> Rules:
+    def rules(self, course: str) -> ExecutionSettings:
         """Return what each notebook is held to."""
         box = {
             name: value.get_value([]) if isinstance(value, LazyConfigValue) else value  # of a list that was added to
             for name, value in self.config.BoxedProvisioner.items()
         }
-        return Rules(
+        return ExecutionSettings(
             total_seconds=self.total_seconds,
             timeout=self.timeout,
             startup_timeout=self.startup_timeout,
