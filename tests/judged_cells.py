@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nbjudge.judge.process import Judge
-from nbjudge.judge.rpc_server import Service
+from nbjudge.judge.rpc_server import RpcServer
 from nbjudge.judge.scoring import CellScore, Expected, score_cell
 
 SECONDS = 60
@@ -48,7 +48,7 @@ class JudgedCells:
         exec(GIVEN + answer, names)
         self.number += 1
         path = str(self.folder / f"s{self.number}")
-        service = Service(path, names)
+        service = RpcServer(path, names)
         thread = threading.Thread(target=service.serve)
         thread.start()
         try:
@@ -63,7 +63,9 @@ class JudgedCells:
         ours = ["math", "np", "unittest", "Scaler"]
         students = [name for name in names if name not in ours and not name.startswith("__")]
         assert not await self.judge.do("prepare", SECONDS, folder=str(self.folder), statements=[GIVEN])
-        begun = await self.judge.do("begin", SECONDS, path=path, asked_for=[], ours=ours, students=students, loose=[])
+        begun = await self.judge.do(
+            "begin", SECONDS, path=path, requested_classes=[], ours=ours, students=students, unbound=[]
+        )
         assert not begun
         score = await score_cell(self.judge, test, possible, expected, lambda: SECONDS)
         if await self.judge.alive():

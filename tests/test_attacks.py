@@ -61,5 +61,5 @@ def test_what_attacks_on_the_wire_replace_is_there():
 
     names = ("pack", "receive", "Encoder", "about", "known_name")
     assert [name for name in names if not hasattr(there, name)] == []
-    assert callable(there.Service.answer)
-    assert callable(there.Service.serve)
+    assert callable(there.RpcServer.answer)
+    assert callable(there.RpcServer.serve)

@@ -21,7 +21,7 @@ from traitlets.config import Config
 from nbjudge.forkserver import ENDS_WITH_PARENT
 from nbjudge.sandbox import kernel_launcher, scratch, seccomp, uid_pool
 from nbjudge.sandbox.provisioner import use_sandbox
-from nbjudge.sandbox.resource_monitor import how_it_ended, without_a_name
+from nbjudge.sandbox.resource_monitor import without_a_name
 from nbjudge.sandbox.sandbox import missing_layers, python_folders
 from nbjudge.sandbox.scratch import PrivateFolder, TooDeep
 
@@ -68,7 +68,7 @@ def run(manager: KernelManager, source: str) -> str:
         client.stop_channels()
 
 
-def last_words(manager: KernelManager, source: str) -> str:
+def exit_reason(manager: KernelManager, source: str) -> str:
     """Run a cell that ends the kernel, and return how."""
     client = manager.blocking_client()
     client.start_channels()
@@ -76,7 +76,7 @@ def last_words(manager: KernelManager, source: str) -> str:
         client.wait_for_ready(timeout=60)
         client.execute(source)
         for _ in range(600):
-            if words := manager.provisioner.last_words():
+            if words := manager.provisioner.exit_reason():
                 return words
             time.sleep(0.1)
         raise Empty("The kernel was expected to end within a minute.")
@@ -135,9 +135,9 @@ ENDS = {
 def test_a_kernel_ends_and_why_is_said_after(what, tmp_path):
     source, settings, words = ENDS[what]
     with kernel(tmp_path / "work", **settings) as manager:
-        assert last_words(manager, source + UNTIL_THE_END) == words
+        assert exit_reason(manager, source + UNTIL_THE_END) == words
         home = Path(manager.connection_file).parent
-    assert manager.provisioner.last_words() == words
+    assert manager.provisioner.exit_reason() == words
     assert not home.parent.exists()
 
 
@@ -146,9 +146,9 @@ def test_a_kernel_ends_and_why_is_said_after(what, tmp_path):
 def test_a_kernel_that_is_stopped_did_nothing_wrong(tmp_path):
     with kernel(tmp_path / "work") as manager:
         assert run(manager, "print('alive')") == "alive\n"
-        assert manager.provisioner.last_words() == ""
+        assert manager.provisioner.exit_reason() == ""
     assert manager.provisioner.reason == ""
-    assert manager.provisioner.last_words() == "was stopped by the grader"
+    assert manager.provisioner.exit_reason() == "was stopped by the grader"
 
 
 @whole_box
@@ -158,9 +158,9 @@ def test_a_restarted_kernel_has_what_is_left_of_the_processor_time_and_the_same_
     use_up = "import time\nend = time.process_time() + 4\nwhile time.process_time() < end: pass\ntime.sleep(1)"
     with kernel(tmp_path / "work", cpu_seconds=100) as manager:
         before, user = map(int, run(manager, f"{limit_and_user}\n{use_up}").split())
-        assert last_words(manager, "import os; os._exit(0)") == "ended itself with exit code 0"
+        assert exit_reason(manager, "import os; os._exit(0)") == "ended itself with exit code 0"
         manager.restart_kernel(now=True)
-        assert manager.provisioner.last_words() == ""
+        assert manager.provisioner.exit_reason() == ""
         after, same_user = map(int, run(manager, limit_and_user).split())
     assert before == 100
     assert 80 < after < 97
@@ -244,7 +244,7 @@ def test_what_linux_itself_keeps_for_a_kernel_is_bounded(what, tmp_path):
     ],
 )
 def test_an_exit_code_becomes_words(code, words):
-    assert how_it_ended(code, cpu_seconds=7) == words
+    assert describe_exit(code, cpu_seconds=7) == words
 
 
 def test_a_file_without_a_name_counts_with_its_size(tmp_path):
@@ -363,7 +363,9 @@ def test_each_kernel_of_root_is_another_user_without_power_and_the_folder_is_roo
 def test_power_to_read_is_kept_only_where_something_is_closed(tmp_path):
     with kernel(tmp_path / "work") as manager:
         effective = int(run(manager, WHO).splitlines()[1].split()[2])
-    assert bool(effective) == bool(uid_pool.closed_to_others([*python_folders(), str(ROOT / "nbjudge"), str(tmp_path)]))
+    assert bool(effective) == bool(
+        uid_pool.first_private_ancestor([*python_folders(), str(ROOT / "nbjudge"), str(tmp_path)])
+    )
 
 
 def test_a_folder_closed_to_others_is_named(tmp_path):
@@ -372,20 +374,20 @@ def test_a_folder_closed_to_others_is_named(tmp_path):
     inner.mkdir(parents=True)
     for folder in (tmp_path / "private", inner):
         folder.chmod(0o755)
-    closed_above = uid_pool.closed_to_others([str(tmp_path)])
+    closed_above = uid_pool.first_private_ancestor([str(tmp_path)])
     if closed_above and closed_above != str(tmp_path):
-        assert uid_pool.closed_to_others([str(inner)]) == closed_above
+        assert uid_pool.first_private_ancestor([str(inner)]) == closed_above
     else:
-        assert uid_pool.closed_to_others([str(inner)]) == ""
+        assert uid_pool.first_private_ancestor([str(inner)]) == ""
         (tmp_path / "private").chmod(0o700)
-        assert uid_pool.closed_to_others([str(inner)]) == str(tmp_path / "private")
+        assert uid_pool.first_private_ancestor([str(inner)]) == str(tmp_path / "private")
 
 
 def test_root_keeps_its_user_where_python_is_closed_and_nothing_else_guards_it(monkeypatch):
     monkeypatch.setattr(uid_pool.os, "geteuid", lambda: 0)
     monkeypatch.setattr(uid_pool, "_capabilities", lambda: (1 << 41) - 1)
     monkeypatch.setattr(uid_pool, "_has_users", lambda: True)
-    monkeypatch.setattr(uid_pool, "closed_to_others", lambda paths: "/root")
+    monkeypatch.setattr(uid_pool, "first_private_ancestor", lambda paths: "/root")
     assert uid_pool.missing([], caged=False).startswith("/root is closed to other users; install Python")
     assert uid_pool.missing([], caged=True) == ""
     monkeypatch.setattr(uid_pool, "_capabilities", lambda: (1 << 41) - 1 - (1 << uid_pool.READ_ANYTHING))
@@ -436,7 +438,7 @@ def test_a_folder_handed_over_is_open_and_nowhere_too_deep(tmp_path):
     folder = deep_folder(tmp_path / "deep", 3000)
     (folder / "closed").mkdir(mode=0)
     (folder / "file").write_text("1")
-    scratch.hand_over(folder, None)
+    scratch.chown_tree(folder, None)
     held, number = scratch.measure([folder], 10_000)
     assert held >= 1
     assert number == scratch.DEEPEST + 2

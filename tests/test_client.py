@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 from jupyter_client.kernelspec import KernelSpec
 
-from nbjudge.cell_result import Ended
-from nbjudge.execution.kernel_client import Kernel, SwiftManager
+from nbjudge.cell_result import CellStatus
+from nbjudge.execution.kernel_client import FastStartKernelManager, Kernel
 
 PYTHON = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
 
 
-def manager_of(argv: list[str]) -> type[SwiftManager]:
+def manager_of(argv: list[str]) -> type[FastStartKernelManager]:
     """Return the manager of kernels that are started with a command, whatever is installed."""
 
-    class Manager(SwiftManager):
+    class Manager(FastStartKernelManager):
         @property
         def kernel_spec(self) -> KernelSpec:
             return KernelSpec(argv=argv, display_name="Python", language="python")
@@ -56,7 +56,7 @@ def test_of_the_first_cell_nothing_is_lost_however_long_the_kernel_took(slow):
     launch = f"{slow}from ipykernel.kernelapp import launch_new_instance; launch_new_instance()"
     cell, ended = started(kernel([sys.executable, "-c", launch, "-f", "{connection_file}"]))
     assert [output.text for output in cell.outputs] == ["42\n"]
-    assert ended == Ended()
+    assert ended == CellStatus()
 
 
 def test_a_kernel_that_welcomes_nobody_is_asked_all_the_same():
@@ -135,7 +135,7 @@ def test_the_memory_that_a_kernel_takes_here_is_bounded_in_a_cell_and_while_a_te
     assert len(text) < 2 << 20
     assert ended.how in ("well", "flood")
     assert [output.text for output in cell.outputs] == ["42\n"]
-    assert after == Ended()
+    assert after == CellStatus()
 
 
 def test_a_figure_of_five_megabytes_arrives_where_the_settings_allow_it():
@@ -149,12 +149,12 @@ def test_a_figure_of_five_megabytes_arrives_where_the_settings_allow_it():
             await one.stop()
 
     cell, ended = asyncio.run(main())
-    assert ended == Ended()
+    assert ended == CellStatus()
     assert [len(output.data["image/png"]) for output in cell.outputs] == [5_000_000]
 
 
 def test_a_reply_that_is_too_large_ends_the_kernel_at_once():
-    async def main() -> tuple[Ended, bool]:
+    async def main() -> tuple[CellStatus, bool]:
         one = kernel(PYTHON)
         try:
             await one.start()
@@ -163,4 +163,4 @@ def test_a_reply_that_is_too_large_ends_the_kernel_at_once():
         finally:
             await one.stop()
 
-    assert asyncio.run(main()) == (Ended("died", "it did not reply as a kernel does"), False)
+    assert asyncio.run(main()) == (CellStatus("died", "it did not reply as a kernel does"), False)

@@ -266,7 +266,7 @@ def test_a_killed_kernel_is_told_apart_from_a_stopped_one():
     with kernel() as one:
         one.client.execute("import os; os._exit(3)")
         assert eventually(lambda: one.process.poll() is not None)
-        assert one.manager.provisioner.last_words() == "ended itself with exit code 3"
+        assert one.manager.provisioner.exit_reason() == "ended itself with exit code 3"
     with kernel() as two:
         os.kill(two.process.pid, signal.SIGKILL)
         assert eventually(lambda: two.process.poll() is not None)

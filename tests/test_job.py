@@ -26,7 +26,7 @@ from nbjudge.errors import CannotGrade
 from nbjudge.execution import job as jobs
 from nbjudge.execution.job import Job, do, read_done, work
 from nbjudge.execution.name_analysis import ANSWER, GIVEN, TEST, Source
-from nbjudge.execution.settings import Rules
+from nbjudge.execution.settings import ExecutionSettings
 from nbjudge.forkserver import preload
 from nbjudge.sandbox.sandbox import missing_layers
 from nbjudge.secrets import CourseSecret
@@ -84,21 +84,21 @@ def a_job(
         Source("scaled", ANSWER, "def scaled(x):\n    return 3 * x + 1"),
         Source("scaled_test", TEST, test),
     )
-    rules = Rules(120, 30, 60, 1 << 20, 3, course=course)
+    rules = ExecutionSettings(120, 30, 60, 1 << 20, 3, course=course)
     return Job("tiny", new_notebook(cells=cells), sources, rules, files, given, ("data/factor.txt",), salt)
 
 
-def printed(done: jobs.Done, name: str) -> str:
+def printed(done: jobs.JobResult, name: str) -> str:
     """Return what a cell printed, and the names and sentences of its errors."""
     (outputs,) = [one.outputs for one in done.notebook.cells if one.metadata.nbgrader.grade_id == name]
     return "".join(output.get("text", "") or f"{output.get('ename')}: {output.get('evalue')}" for output in outputs)
 
 
-def all_outputs(done: jobs.Done) -> list[object]:
+def all_outputs(done: jobs.JobResult) -> list[object]:
     return [(one.source, one.outputs) for one in done.notebook.cells]
 
 
-def lines(done: jobs.Done, name: str) -> list[str]:
+def lines(done: jobs.JobResult, name: str) -> list[str]:
     return printed(done, name).splitlines()
 
 

@@ -21,7 +21,7 @@ import psutil
 import pytest
 from processes import eventually, gone
 
-from nbjudge.cell_result import Ended
+from nbjudge.cell_result import CellStatus
 from nbjudge.forkserver import client, preload
 from nbjudge.judge.process import Judge
 
@@ -82,7 +82,7 @@ async def judge(cwd: str = "", **variables: str) -> AsyncIterator[Judge]:
 async def ran(one: Judge, code: str) -> str:
     """Return what a cell printed, and the name of the error that it met."""
     finished, ended = await one.run(code, 60)
-    assert ended == Ended()
+    assert ended == CellStatus()
     return "".join(output.get("text", output.get("ename", "")) for output in finished.outputs).strip()
 
 
@@ -149,14 +149,14 @@ def test_a_display_can_be_changed_and_taken_back():
 
 
 def test_of_a_flood_a_part_is_kept_and_the_rest_is_counted():
-    async def main() -> tuple[str, Ended, str]:
+    async def main() -> tuple[str, CellStatus, str]:
         async with judge() as one:
             finished, ended = await one.run("for _ in range(3000): print('x' * 999)", 60)
             return "".join(output.text for output in finished.outputs), ended, await ran(one, "print(2)")
 
     text, ended, after = asyncio.run(main())
     assert (1 << 20) - 5000 < text.count("x") <= 1 << 20
-    assert ended == Ended("flood", "It printed 2.0 MB more, which are left out here.")
+    assert ended == CellStatus("flood", "It printed 2.0 MB more, which are left out here.")
     assert text.endswith(f"\n{ended.words}\n")
     assert after == "2"
 
@@ -280,14 +280,14 @@ def test_nobody_else_speaks_on_its_line(either):
 
 @pytest.mark.slow
 def test_a_cell_that_takes_too_long_is_interrupted_and_the_judge_goes_on(either):
-    async def main() -> tuple[Any, Ended, str]:
+    async def main() -> tuple[Any, CellStatus, str]:
         async with judge() as one:
             finished, ended = await one.run("import time\nprint('began')\ntime.sleep(600)", 1)
             return finished, ended, await ran(one, "print('still here')")
 
     finished, ended, after = asyncio.run(main())
     assert [one.get("text", one.get("ename")) for one in finished.outputs] == ["began\n", "KeyboardInterrupt"]
-    assert ended == Ended("timeout", "it was still running after 1 s")
+    assert ended == CellStatus("timeout", "it was still running after 1 s")
     assert after == "still here"
 
 
@@ -296,14 +296,14 @@ def test_a_cell_that_does_not_listen_is_ended_and_the_judge_can_be_started_again
     monkeypatch.setattr("nbjudge.judge.process.GRACE", 0.5)
     deaf = "import time\nwhile True:\n    try:\n        time.sleep(9)\n    except BaseException:\n        continue"
 
-    async def main() -> tuple[Ended, bool, str]:
+    async def main() -> tuple[CellStatus, bool, str]:
         async with judge() as one:
             _, ended = await one.run(deaf, 1)
             alive = await one.alive()
             await one.start()
             return ended, alive, await ran(one, "print(2)")
 
-    assert asyncio.run(main()) == (Ended("timeout", "it was still running after 1 s"), False, "2")
+    assert asyncio.run(main()) == (CellStatus("timeout", "it was still running after 1 s"), False, "2")
 
 
 def test_an_interrupt_between_two_cells_is_not_heard(either):
@@ -317,12 +317,12 @@ def test_an_interrupt_between_two_cells_is_not_heard(either):
 
 @pytest.mark.parametrize("how", ["import os; os._exit(3)", "import os; os.kill(os.getpid(), 9)"])
 def test_a_judge_that_ends_in_a_cell_says_so_and_the_next_one_works(either, how):
-    async def main() -> tuple[Ended, bool]:
+    async def main() -> tuple[CellStatus, bool]:
         async with judge() as one:
             _, ended = await one.run(how, 60)
             return ended, await one.alive()
 
-    assert asyncio.run(main()) == (Ended("died", "the process that it runs in ended"), False)
+    assert asyncio.run(main()) == (CellStatus("died", "the process that it runs in ended"), False)
     assert said("print(2)") == "2"
 
 
@@ -330,12 +330,12 @@ def test_a_judge_that_ends_in_a_cell_says_so_and_the_next_one_works(either, how)
 def test_a_child_that_outlives_the_judge_does_not_keep_the_grader_waiting(either, tmp_path):
     code = "import os, time\nif os.fork(): os._exit(0)\nos.setsid(); open('pid', 'w').write(str(os.getpid()))\n"
 
-    async def main() -> Ended:
+    async def main() -> CellStatus:
         async with judge(str(tmp_path)) as one:
             return (await one.run(f"{code}time.sleep(600)", 1))[1]
 
     try:
-        assert asyncio.run(main()) == Ended("timeout", "it was still running after 1 s")
+        assert asyncio.run(main()) == CellStatus("timeout", "it was still running after 1 s")
     finally:
         os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
 
@@ -343,7 +343,13 @@ def test_a_child_that_outlives_the_judge_does_not_keep_the_grader_waiting(either
 def test_what_is_asked_in_vain_is_said(either, tmp_path):
     async def main() -> str:
         async with judge() as one:
-            nowhere = {"path": str(tmp_path / "nobody"), "asked_for": [], "ours": [], "students": [], "loose": []}
+            nowhere = {
+                "path": str(tmp_path / "nobody"),
+                "requested_classes": [],
+                "ours": [],
+                "students": [],
+                "unbound": [],
+            }
             return await one.do("begin", 60, **nowhere)
 
     assert asyncio.run(main()).startswith("FileNotFoundError")
@@ -511,8 +517,8 @@ def test_a_test_that_takes_too_much_memory_costs_itself_and_the_next_has_all_of_
             return said
 
     error, ended, printed, ended_too = asyncio.run(main())
-    assert (error.ename, ended) == ("MemoryError", Ended())
-    assert (printed.text, ended_too) == (f"{600 << 20}\n", Ended())
+    assert (error.ename, ended) == ("MemoryError", CellStatus())
+    assert (printed.text, ended_too) == (f"{600 << 20}\n", CellStatus())
 
 
 @only_linux

@@ -17,7 +17,7 @@ def test_imports_are_the_judges_and_answers_are_stand_ins():
     found = needs(
         (GIVEN, "import numpy as np\nimport os"), (ANSWER, "def f(x): return x"), (TEST, "assert np.all(f(1))")
     )
-    assert (found.statements, found.ours, found.names, found.loose) == (["import numpy as np"], ["np"], ["f"], [])
+    assert (found.statements, found.ours, found.names, found.unbound) == (["import numpy as np"], ["np"], ["f"], [])
 
 
 def test_an_import_at_the_top_of_an_answer_is_the_judges_too():
@@ -72,7 +72,7 @@ def test_statements_are_run_once():
 
 def test_names_that_nobody_binds_are_looked_for_on_both_sides():
     found = needs((GIVEN, "from math import *"), (TEST, "assert sqrt(4) == f(2)"))
-    assert (found.statements, found.loose) == (["from math import *"], ["f", "sqrt"])
+    assert (found.statements, found.unbound) == (["from math import *"], ["f", "sqrt"])
 
 
 def test_what_the_test_binds_before_reading_it_is_nobodys():
@@ -97,9 +97,9 @@ def test_a_test_that_looks_around_finds_all_that_students_define():
 
 @pytest.mark.parametrize("text", ["def f(:", "", "\0", "x = 1;" * 3])
 def test_text_that_is_not_python_is_no_statement(text):
-    assert needs((GIVEN, text), (TEST, "y")).loose == ["y"]
+    assert needs((GIVEN, text), (TEST, "y")).unbound == ["y"]
 
 
 def test_the_classes_that_students_write_are_asked_for():
     sources = [Source("a", ANSWER, "class A: pass\nclass B(A): pass"), Source("b", GIVEN, "class C: pass")]
-    assert Plan(sources).asked_for == ["A", "B"]
+    assert Plan(sources).requested_classes == ["A", "B"]

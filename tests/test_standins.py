@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 
 from nbjudge.judge import namespace
-from nbjudge.judge.proxies import StandIn
+from nbjudge.judge.proxies import RemoteProxy
 from nbjudge.judge.rpc_client import SubmissionError
-from nbjudge.judge.rpc_server import Service
+from nbjudge.judge.rpc_server import RpcServer
 
 ANSWERS = '''
 import collections
@@ -108,16 +108,16 @@ class Pair:
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RpcServer]:
     names: dict[str, Any] = {"__name__": "__main__"}
     exec(ANSWERS, names)
-    service = Service(str(tmp_path_factory.mktemp("s") / "judge"), names)
+    service = RpcServer(str(tmp_path_factory.mktemp("s") / "judge"), names)
     with service.waiting:
         yield service
 
 
 @pytest.fixture
-def names(service: Service, tmp_path: Path) -> Iterator[dict[str, Any]]:
+def names(service: RpcServer, tmp_path: Path) -> Iterator[dict[str, Any]]:
     """Return the judge's names, all answers among them, while the other side serves."""
     thread = threading.Thread(target=service.serve)
     thread.start()
@@ -293,7 +293,7 @@ def test_a_stand_in_outside_of_a_test_says_so(service, tmp_path, names):
 
 def test_they_meet_at_a_port_where_there_are_no_unix_sockets(tmp_path, monkeypatch):
     monkeypatch.setattr("nbjudge.transport.UNIX", False)
-    service, found = Service(str(tmp_path / "judge"), {"double": lambda x: 2 * x}), dict[str, Any]()
+    service, found = RpcServer(str(tmp_path / "judge"), {"double": lambda x: 2 * x}), dict[str, Any]()
     with service.waiting:
         thread = threading.Thread(target=service.serve)
         thread.start()
@@ -394,4 +394,4 @@ def test_a_claimed_class_of_error_is_taken_only_where_it_is_harmless(tmp_path, c
 
 
 def test_a_stand_in_is_told_apart_without_asking():
-    assert issubclass(type(StandIn(None, 0, {})), StandIn)  # type: ignore[arg-type]
+    assert issubclass(type(RemoteProxy(None, 0, {})), RemoteProxy)  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbjudge.judge import codec
-from nbjudge.judge.codec import CannotCross, Decoder, Encoder, WireError, pack, receive
+from nbjudge.judge.codec import Decoder, Encoder, NotSerializable, WireError, pack, receive
 
 Point = collections.namedtuple("Point", ["x", "y"])
 STRUCTURED = np.array([(1, 2.5, "ab")], dtype=[("n", "i4"), ("v", "f8", (2,)), ("s", "U3")])
@@ -90,7 +90,7 @@ def across(value: Any) -> Any:
 
 
 def _refuse(value: Any) -> Any:
-    raise CannotCross(f"a {type(value).__name__}")
+    raise NotSerializable(f"a {type(value).__name__}")
 
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value)[:40])
@@ -132,7 +132,7 @@ def test_a_random_generator_goes_on_where_it_was(name):
     "value", [object(), np.array([None, 1]), print, int, [1, {2: object()}]], ids=lambda value: type(value).__name__
 )
 def test_what_is_no_data_is_referred(value):
-    with pytest.raises(CannotCross):
+    with pytest.raises(NotSerializable):
         across(value)
 
 
@@ -143,19 +143,19 @@ def test_a_number_that_claims_to_equal_everything_is_no_number():
 
         __hash__ = float.__hash__
 
-    with pytest.raises(CannotCross, match="Liar"):
+    with pytest.raises(NotSerializable, match="Liar"):
         across(Liar(1))
 
 
 def test_what_is_too_large_is_refused_before_it_is_copied():
-    with pytest.raises(CannotCross, match=r"8000000000.0 GB"):
+    with pytest.raises(NotSerializable, match=r"8000000000.0 GB"):
         across(np.broadcast_to(np.float64(0), (10**9, 10**9)))
-    with pytest.raises(CannotCross, match="bits"):
+    with pytest.raises(NotSerializable, match="bits"):
         across(1 << 20_000)
     nested: list = []
     for _ in range(100):
         nested = [nested]
-    with pytest.raises(CannotCross, match="deep"):
+    with pytest.raises(NotSerializable, match="deep"):
         across(nested)
 
 

@@ -18,7 +18,7 @@ def speak(say):
         said = say(self, request) if callable(say) else say
         if said is not None:
             self.connection.sendall(said)
-    there.Service.answer = answer
+    there.RpcServer.answer = answer
 """
 FUNCTION = "{'object': [0, {'classes': ['builtins:function'], 'callable': True, 'name': 'mean', 'parameters': []}]}"
 ARRAY = "{{'array': [{dtype!r}, {shape}, 'C', True, {place}]}}"
@@ -179,9 +179,9 @@ ATTACKS = [
         "'mean', 'parameters': None}",
     ),
     does("known names", "there.known_name = lambda value: 'builtins:print'"),
-    does("serve returns at once", "there.Service.serve = lambda self: None"),
-    does("serve raises", "def serve(self):\n    raise KeyboardInterrupt\nthere.Service.serve = serve"),
-    does("serve never returns", "there.Service.serve = lambda self: time.sleep(60)"),
+    does("serve returns at once", "there.RpcServer.serve = lambda self: None"),
+    does("serve raises", "def serve(self):\n    raise KeyboardInterrupt\nthere.RpcServer.serve = serve"),
+    does("serve never returns", "there.RpcServer.serve = lambda self: time.sleep(60)"),
     does(
         "other socket at the path",
         "import os, socket\nservice = there.service\npath = service.waiting.getsockname()\n"
@@ -203,8 +203,8 @@ ATTACKS = [
     ),
     does(
         "expected values from requests",
-        "old = there.Service.answer\ndef answer(self, request, buffers):\n"
-        "    print(request)\n    return old(self, request, buffers)\nthere.Service.answer = answer\n"
+        "old = there.RpcServer.answer\ndef answer(self, request, buffers):\n"
+        "    print(request)\n    return old(self, request, buffers)\nthere.RpcServer.answer = answer\n"
         "def mean(values):\n    return values",
     ),
     liar(

@@ -12,7 +12,7 @@ GRACE = 5  # seconds that a kernel has for coming back after an interrupt
 
 
 @dataclass(frozen=True)
-class Ended:
+class CellStatus:
     """How a cell ended: "well" (an error of the cell's own is well), "timeout", "died" or "flood"; and in words."""
 
     how: str = "well"
@@ -20,22 +20,22 @@ class Ended:
 
 
 @dataclass(frozen=True)
-class Finished:
+class CellResult:
     """What a notebook keeps of a cell that has run."""
 
     outputs: list[NotebookNode] = field(default_factory=list)
     execution_count: int | None = None
 
 
-def late(seconds: float) -> Ended:
-    return Ended("timeout", f"it was still running after {seconds:.0f} s")
+def late(seconds: float) -> CellStatus:
+    return CellStatus("timeout", f"it was still running after {seconds:.0f} s")
 
 
-def flood(outputs: list[NotebookNode], dropped: int) -> Ended:
+def flood(outputs: list[NotebookNode], dropped: int) -> CellStatus:
     """Say at the end of a cell's outputs how many characters of them are left out."""
     more = left_out(dropped)
     outputs.append(new_output("stream", name="stdout", text=f"\n{more}\n"))
-    return Ended("flood", more)
+    return CellStatus("flood", more)
 
 
 def left_out(dropped: int) -> str:

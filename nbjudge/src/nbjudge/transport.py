@@ -1,4 +1,4 @@
-"""Where the judge and a submission's process meet: a Unix socket, or a port of this machine where there are none."""
+"""Sockets between the judge and a submission's process: Unix sockets, or local ports where there are none."""
 
 from __future__ import annotations
 

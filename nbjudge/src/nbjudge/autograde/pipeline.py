@@ -27,7 +27,7 @@ from nbjudge.autograde.scoring import NotebookScore
 from nbjudge.autograde.staging import Staging, is_due, read_graded, refused_notebook, restore
 from nbjudge.autograde.summary import Outcome
 from nbjudge.execution.context import CONTEXT, GradingContext
-from nbjudge.execution.job import Done, read_done, texts_of
+from nbjudge.execution.job import JobResult, read_done, texts_of
 from nbjudge.execution.preprocessor import Run
 from nbjudge.execution.workers import Workers
 from nbjudge.intake.intake import Expected, Preflight, Refusal, clean_copy, inspect
@@ -63,7 +63,7 @@ class InFlightSubmission:
         """Return whether the worker ended before the submission did."""
         return any(isinstance(job.exception(), BrokenExecutor) for job in self.running.values())
 
-    def take_result(self, name: str, notebook: NotebookNode) -> Done | None:
+    def take_result(self, name: str, notebook: NotebookNode) -> JobResult | None:
         """Return the workers' result for a notebook; None when it was not sent to them, or another text was."""
         running = self.running.pop(name, None)
         if running is None:

@@ -1,4 +1,4 @@
-"""A kernel's channels, of which the grader uses two: shell, with a reply to each request, and iopub, what it shows.
+"""The two kernel channels that the grader uses: shell, with a reply to each request, and iopub, with its output.
 
 Each reads messages of bounded size, in bytes and in items: a hundred bytes of JSON can be a thousand bytes of objects.
 """

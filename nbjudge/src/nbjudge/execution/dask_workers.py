@@ -1,4 +1,4 @@
-"""A dask.distributed cluster, which somebody else started, runs the submissions; it needs only what is installed.
+"""Execute submissions on an existing dask.distributed cluster, whose workers need only the installed packages.
 
 What goes there are packed jobs, what comes back is JSON. When a worker is lost, Dask has its submissions done again by
 another. The cluster's machines are trusted: they see hidden tests and the course's secret.
@@ -51,7 +51,7 @@ class ClusterWorkers(AbstractContextManager["ClusterWorkers"]):
         for name in ("distributed", "distributed.client", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL)  # what is lost, the grader says itself, in a sentence
         try:
-            _knock(address)
+            _probe_scheduler(address)
             self._client: Any = Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
             raise CannotGrade(
@@ -69,7 +69,7 @@ class ClusterWorkers(AbstractContextManager["ClusterWorkers"]):
     def submit(self, packed: bytes) -> Future[bytes]:
         asked: Future[bytes] = self._executor.submit(work, packed)
         answer: Future[bytes] = Future()
-        asked.add_done_callback(lambda _: _hand_on(asked, answer))
+        asked.add_done_callback(lambda _: _chain_future(asked, answer))
         return answer
 
     def __exit__(self, *_: object) -> None:
@@ -100,8 +100,8 @@ class ClusterWorkers(AbstractContextManager["ClusterWorkers"]):
                     )
 
 
-def _knock(address: str) -> None:
-    """Raise ValueError for what is no address and OSError where nobody listens; a Client would complain at length."""
+def _probe_scheduler(address: str) -> None:
+    """Raise ValueError for an invalid address, OSError where nothing listens; a Client would log at length."""
     parts = urlsplit(address)
     if parts.scheme not in SCHEMES or not (parts.hostname and parts.port):
         raise ValueError("expected an address such as tcp://10.0.0.5:8786")
@@ -109,8 +109,8 @@ def _knock(address: str) -> None:
         socket.create_connection((parts.hostname, parts.port), SECONDS_TO_CONNECT).close()
 
 
-def _hand_on(asked: Future[bytes], answer: Future[bytes]) -> None:
-    """Give what came of one future to the other; Dask cancels all of them when it has lost the scheduler."""
+def _chain_future(asked: Future[bytes], answer: Future[bytes]) -> None:
+    """Copy the outcome of one future to another; Dask cancels all of them when it has lost the scheduler."""
     if asked.cancelled():
         sentence = "The cluster's scheduler was lost. Start it and its workers, then run this again: it goes on."
         answer.set_exception(CannotGrade(sentence))

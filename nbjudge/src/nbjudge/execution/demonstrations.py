@@ -1,4 +1,4 @@
-"""Which cells need not run while a notebook is graded: the demonstrations that an instructor has marked.
+"""Find the cells that need not run while a notebook is graded: demonstrations that an instructor has tagged.
 
 A demonstration is for reading and playing. It is run after all when a student has changed it, or when a cell that runs
 may use a name that it binds or an object that it changes. The canaries show at each run that the solution has full

@@ -1,4 +1,4 @@
-"""What there is to run of one submission, as plain data: one notebook, its files, and what it is held to.
+"""One notebook of a submission to execute, with its files and settings, as plain data.
 
 A job can be done in the grader's own process, or travel to another one as bytes; what comes back is JSON. The other
 process may be on another machine, which is trusted: it sees hidden tests and the course's secret.
@@ -27,7 +27,7 @@ from nbjudge.environment import MEMORY_VARIABLE, NOTEBOOK_VARIABLE
 from nbjudge.errors import CannotGrade
 from nbjudge.execution.name_analysis import Plan, Source
 from nbjudge.execution.session import Session
-from nbjudge.execution.settings import ReferenceRun, Rules
+from nbjudge.execution.settings import ExecutionSettings, ReferenceRun
 from nbjudge.execution.student_kernel import files_in
 from nbjudge.forkserver.preload import preload, preloaded
 from nbjudge.judge import process
@@ -52,7 +52,7 @@ class Job:
     name: str
     notebook: NotebookNode
     sources: tuple[Source, ...]
-    rules: Rules
+    rules: ExecutionSettings
     files: Path
     given: Path
     overwriting: tuple[str, ...] = ()
@@ -78,8 +78,8 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Done:
-    """A notebook with its outputs.
+class JobResult:
+    """An executed notebook with its outputs and scores.
 
     scores: {test cell: points}
     events: what happened while it ran, as {"cell", "what", "sentence"}
@@ -102,7 +102,7 @@ def texts_of(notebook: NotebookNode) -> list[str]:
     return [f"{cell.cell_type} {cell.source}" for cell in notebook.cells]
 
 
-def do(job: Job) -> Done:
+def do(job: Job) -> JobResult:
     """Run and judge a notebook in kernels of this process. Raises CannotGrade when no submission can be run here."""
     provisioner.use_sandbox()  # in a worker nobody has read nbgrader_config.py
     began = time.monotonic()
@@ -129,7 +129,7 @@ def do(job: Job) -> Done:
         finally:
             run_sync(session.stop)()
     seconds = time.monotonic() - began
-    return Done(nb, session.scores, session.events, seconds, session.in_force, modules, reference)
+    return JobResult(nb, session.scores, session.events, seconds, session.in_force, modules, reference)
 
 
 def work(packed: bytes) -> bytes:
@@ -143,7 +143,7 @@ def work(packed: bytes) -> bytes:
             files, given = Path(folder, "files"), Path(folder, "given")
             _unpack(data["files"], files)
             _unpack(data["given"], given)
-            rules = Rules(**{**data["rules"], "withheld": tuple(data["rules"]["withheld"])})
+            rules = ExecutionSettings(**{**data["rules"], "withheld": tuple(data["rules"]["withheld"])})
             rules = replace(rules, box={**rules.box, "packages": [_here(p) for p in rules.box.get("packages", [])]})
             job = Job(
                 name=data["name"],
@@ -165,7 +165,7 @@ def work(packed: bytes) -> bytes:
         return json.dumps({"error": traceback.format_exc(), "errno": number}).encode()
 
 
-def read_done(packed: bytes) -> Done:
+def read_done(packed: bytes) -> JobResult:
     """Return what `work` sent. Raises CannotGrade, OSError or RuntimeError when that is why it could not."""
     data: dict[str, Any] = json.loads(packed)
     if "cannot" in data:
@@ -173,7 +173,7 @@ def read_done(packed: bytes) -> Done:
     if "error" in data:
         raise OSError(data["errno"], data["error"]) if data["errno"] else RuntimeError(data["error"])
     reference = ReferenceRun.from_data(data["reference"]) if data["reference"] else None
-    return Done(**{**data, "notebook": nbformat.from_dict(data["notebook"]), "reference": reference})
+    return JobResult(**{**data, "notebook": nbformat.from_dict(data["notebook"]), "reference": reference})
 
 
 def folder_of(package: str) -> Path | None:

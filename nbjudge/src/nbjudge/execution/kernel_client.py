@@ -1,4 +1,4 @@
-"""A submission's kernel, which runs cells one by one, with an end to everything: time, output, and its own life."""
+"""Client of a submission's kernel: executes cells one by one, with bounded time and output, and detects its death."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 from traitlets import Integer, Type
 
-from nbjudge.cell_result import GRACE, Ended, flood, is_valid, late, left_out
+from nbjudge.cell_result import GRACE, CellStatus, flood, is_valid, late, left_out
 from nbjudge.execution.channels import Channel, Listener, ReplyChannel, Unreadable, largest_message
 from nbjudge.execution.outputs import size_of
 from nbjudge.execution.zmtp import Connection
@@ -72,8 +72,8 @@ class BoundedClient(NotebookClient):
         return await super()._async_handle_timeout(timeout, cell)
 
 
-class SwiftClient(AsyncKernelClient):
-    """Begins when a kernel has answered on both channels; jupyter_client waits for a fifth of a second of silence.
+class FastStartKernelClient(AsyncKernelClient):
+    """Ready as soon as a kernel has answered on both channels; jupyter_client waits for 0.2 s of silence.
 
     There are no others, and no ZMQ: what a kernel sends is read in bounded memory. Whether it lives, its process says.
     """
@@ -95,7 +95,7 @@ class SwiftClient(AsyncKernelClient):
         return self._connection("iopub", "SUB", identity or b"")
 
     def _connection(self, channel: str, kind: str, identity: bytes) -> Connection:
-        assert isinstance(self.parent, SwiftManager)  # who made this client
+        assert isinstance(self.parent, FastStartKernelManager)  # who made this client
         return Connection(self._make_url(channel), kind, largest_message(self.parent.output_bytes), identity)
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:
@@ -124,10 +124,10 @@ class SwiftClient(AsyncKernelClient):
         return None
 
 
-class SwiftManager(AsyncKernelManager):
-    """Looks often whether a kernel has ended: one that is forked, or killed, ends at once."""
+class FastStartKernelManager(AsyncKernelManager):
+    """Polls often whether a kernel has ended: one that is forked, or killed, ends at once."""
 
-    client_factory = Type(SwiftClient, klass=AsyncKernelClient)
+    client_factory = Type(FastStartKernelClient, klass=AsyncKernelClient)
     output_bytes = 0  # of the outputs of one cell, what is kept
 
     def _connect_control_socket(self) -> None:
@@ -157,7 +157,7 @@ class Kernel:
         self.client: BoundedClient | None = None
         self.cpu_seconds = 0.0  # that the kernels before used, as far as it was counted
         self._listener: Listener | None = None
-        self.log = logging.Logger("cells", logging.CRITICAL)  # nbclient's own; what matters is told by `Ended`
+        self.log = logging.Logger("cells", logging.CRITICAL)  # nbclient's own; what matters is told by `CellStatus`
 
     @property
     def provisioner(self) -> Any:
@@ -195,7 +195,7 @@ class Kernel:
     async def alive(self) -> bool:
         return bool(self.client and self.client.km and await ensure_async(self.client.km.is_alive()))
 
-    async def run(self, source: str, seconds: float) -> tuple[NotebookNode, Ended]:
+    async def run(self, source: str, seconds: float) -> tuple[NotebookNode, CellStatus]:
         """Run a cell and return it with its outputs, and how it ended; a kernel that hangs or dies is stopped."""
         client = self.client
         assert client is not None  # start() came before
@@ -209,12 +209,12 @@ class Kernel:
         try:
             await client.async_execute_cell(cell, 0)
         except DeadKernelError:
-            words = self.last_words()
+            words = self.exit_reason()
             await self.stop()
-            return cell, Ended("died", words)
+            return cell, CellStatus("died", words)
         except Exception:  # a reply that only a submission could have made up
             await self.stop()
-            return cell, Ended("died", "it did not reply as a kernel does")
+            return cell, CellStatus("died", "it did not reply as a kernel does")
         cell.outputs = [output for output in cell.outputs if is_valid(output)]
         dropped = client.dropped + iopub.dropped - lost
         if client.timed_out or time.monotonic() - began > seconds + GRACE:
@@ -223,7 +223,7 @@ class Kernel:
             return cell, late(seconds)
         if dropped:
             return cell, flood(cell.outputs, dropped)
-        return cell, Ended()
+        return cell, CellStatus()
 
     def _kc(self) -> Any:
         assert self.client is not None  # start() came before
@@ -302,7 +302,7 @@ class Kernel:
             with contextlib.suppress(Exception):
                 await ensure_async(self.client.km.interrupt_kernel())
 
-    def last_words(self) -> str:
+    def exit_reason(self) -> str:
         """Return why the kernel ended, as far as the provisioner can tell."""
-        say = getattr(self.provisioner, "last_words", None)
+        say = getattr(self.provisioner, "exit_reason", None)
         return say() if say else "the process that it runs in ended"

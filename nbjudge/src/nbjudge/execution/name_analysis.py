@@ -1,4 +1,4 @@
-"""Which text the judge may run, and what it needs for a test cell: worked out from the instructor's notebook alone.
+"""Work out from the instructor's notebook which code the judge may run, and which names each test cell needs.
 
 A test cell uses names. Those that the instructor's own text defines (imports, data, helper functions) the judge
 defines for itself, from that text; those that a student defines are stand-ins. Whatever a submission holds in the place
@@ -56,18 +56,18 @@ class Statement:
 
 
 @dataclass(frozen=True)
-class Needs:
-    """What the judge does before a test cell.
+class TestDependencies:
+    """What a test cell depends on: code to run first, and names to bind.
 
     statements: texts to run, in order; ours: the names that they bind or have bound before
     names: what to fetch from the submission
-    loose: names that no cell of the instructor's binds by name: from an import of *, or the student's own
+    unbound: names that no cell of the instructor's binds by name: from an import of *, or the student's own
     """
 
     statements: list[str] = field(default_factory=list)
     ours: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
-    loose: list[str] = field(default_factory=list)
+    unbound: list[str] = field(default_factory=list)
 
 
 class Plan:
@@ -88,19 +88,19 @@ class Plan:
         self._trusted = self._find_trusted()
 
     @property
-    def asked_for(self) -> list[str]:
+    def requested_classes(self) -> list[str]:
         """Return the names of the classes that students write."""
         cells = zip(self.sources, self._cells, strict=True)
         return sorted({s.defines_class for source, cell in cells if source.kind == ANSWER for s in cell} - {""})
 
-    def needs(self, test: str, done: set[int]) -> Needs:
+    def needs(self, test: str, done: set[int]) -> TestDependencies:
         """Return what the test cell called `test` needs.
 
         done: numbers of the statements that the judge has run before; those of this answer are added
         """
         place = next(i for i, source in enumerate(self.sources) if source.kind == TEST and source.name == test)
         chosen: dict[int, str] = {}
-        names: dict[str, list[str]] = {"ours": [], "students": [], "loose": []}
+        names: dict[str, list[str]] = {"ours": [], "students": [], "unbound": []}
         wanted = ["*", *sorted(read_first(self._cells[place]))]
         if any(LOOK_AROUND & (statement.needs | statement.later) for statement in self._cells[place]):
             wanted += sorted(self._answers(place))
@@ -109,7 +109,7 @@ class Plan:
             name = wanted.pop()
             cell = next((c for c in range(place - 1, -1, -1) if self._sets(name, c)), None)
             if cell is None:
-                names["loose"].append(name)
+                names["unbound"].append(name)
             elif self.sources[cell].kind == TEST:
                 continue  # it is there since that cell ran
             elif not all(self._trusted[cell][row] for row in self._sets(name, cell)):
@@ -122,8 +122,8 @@ class Plan:
                     known |= _all_reads([statement])
         new = [number for number in sorted(chosen) if number not in done]
         done.update(new)
-        ours, students, loose = (sorted(set(found) - {"*"}) for found in names.values())
-        return Needs([chosen[number] for number in new], ours, students, loose)
+        ours, students, unbound = (sorted(set(found) - {"*"}) for found in names.values())
+        return TestDependencies([chosen[number] for number in new], ours, students, unbound)
 
     def _answers(self, place: int) -> set[str]:
         """Return the names that students bind before a cell."""

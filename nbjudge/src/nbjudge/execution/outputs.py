@@ -1,4 +1,4 @@
-"""Outputs as a notebook's file can hold them: text that can be encoded, data of a bounded depth, and not too much.
+"""Make outputs fit for a notebook file: text that can be encoded, data of bounded depth and size.
 
 A kernel may send anything that JSON can say: halves of characters, lists within lists without end, numbers that no
 JSON reader takes. What it sends goes through `Outputs` before anything else looks at it.

@@ -1,4 +1,4 @@
-"""The instructor's notebook as the judge knows it: the plan, made from the gradebook and the source notebook."""
+"""Build the plan of a notebook for the judge from the gradebook and the instructor's notebook."""
 
 from __future__ import annotations
 

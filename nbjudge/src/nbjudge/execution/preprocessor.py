@@ -1,4 +1,4 @@
-"""The preprocessor that takes the place of nbgrader's Execute: the submission is run and judged from outside."""
+"""Drop-in replacement for nbgrader's Execute preprocessor that runs and judges a submission from outside."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from traitlets.config.loader import LazyConfigValue
 from nbjudge.execution.context import GradingContext, find_context
 from nbjudge.execution.job import PURPOSES, Job, do
 from nbjudge.execution.name_analysis import TEST, Source, imports
-from nbjudge.execution.settings import ReferenceRun, Rules
+from nbjudge.execution.settings import ExecutionSettings, ReferenceRun
 from nbjudge.execution.student_kernel import files_in
 from nbjudge.forkserver.preload import USUAL, preload
 from nbjudge.judge import process
@@ -89,13 +89,13 @@ class Run(Execute):
             reference=None if is_reference else self.references.get(sources, ReferenceRun()),
         )
 
-    def rules(self, course: str) -> Rules:
+    def rules(self, course: str) -> ExecutionSettings:
         """Return what each notebook is held to."""
         box = {
             name: value.get_value([]) if isinstance(value, LazyConfigValue) else value  # of a list that was added to
             for name, value in self.config.BoxedProvisioner.items()
         }
-        return Rules(
+        return ExecutionSettings(
             total_seconds=self.total_seconds,
             timeout=self.timeout,
             startup_timeout=self.startup_timeout,

@@ -1,4 +1,4 @@
-"""One notebook, run and judged from outside.
+"""Execute one notebook and judge it from outside.
 
 The submission's kernel, in the box, runs the student's cells. The judge, another process, runs the test cells, with
 stand-ins for what the student wrote. Tests of exercises that are written from scratch ask a second kernel, which has
@@ -15,11 +15,11 @@ from pathlib import Path
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
-from nbjudge.cell_result import GRACE, Ended
+from nbjudge.cell_result import GRACE, CellStatus
 from nbjudge.execution.demonstrations import spared
 from nbjudge.execution.name_analysis import TEST, Plan
 from nbjudge.execution.outputs import Outputs
-from nbjudge.execution.settings import ReferenceRun, Rules
+from nbjudge.execution.settings import ExecutionSettings, ReferenceRun
 from nbjudge.execution.student_kernel import SERVICE, StudentKernel, Unavailable
 from nbjudge.judge import process
 from nbjudge.judge.process import Judge
@@ -42,7 +42,7 @@ class Session:
 
     def __init__(
         self,
-        rules: Rules,
+        rules: ExecutionSettings,
         nb: NotebookNode,
         plan: Plan,
         files: Path,
@@ -155,7 +155,7 @@ class Session:
         if ended.words:
             self._note(name, ended.how, ended.words)
 
-    async def _judge_once(self, cell: NotebookNode, name: str, kernel: StudentKernel) -> Ended:
+    async def _judge_once(self, cell: NotebookNode, name: str, kernel: StudentKernel) -> CellStatus:
         self.scores[name], cell.outputs, cell.execution_count = 0.0, [], None
         for _ in range(2):
             if kernel.mute:
@@ -173,12 +173,12 @@ class Session:
         if await kernel.kernel.responds(request):
             if text := await kernel.kernel.printed(request):
                 cell.outputs.append(new_output("stream", name="stdout", text=text))
-            return Ended()
+            return CellStatus()
         said = any(output.get("ename") == NOT_GRADED for output in cell.outputs)
         if await kernel.kernel.alive():
-            ended = Ended("timeout", "The code did not come back from a test, and was stopped.")
+            ended = CellStatus("timeout", "The code did not come back from a test, and was stopped.")
         else:
-            ended = Ended("died", "" if said else f"While this was tested: {kernel.kernel.last_words()}.")
+            ended = CellStatus("died", "" if said else f"While this was tested: {kernel.kernel.exit_reason()}.")
         await kernel.stop()
         return ended
 
@@ -194,8 +194,10 @@ class Session:
         if wrong := await self.judge.do("prepare", self._seconds(), **given):
             return wrong
         self.done = done
-        names = {"ours": needs.ours, "students": needs.names, "loose": needs.loose}
-        return await self.judge.do("begin", GRACE * 2, path=path, asked_for=self.plan.asked_for, **names)
+        names = {"ours": needs.ours, "students": needs.names, "unbound": needs.unbound}
+        return await self.judge.do(
+            "begin", GRACE * 2, path=path, requested_classes=self.plan.requested_classes, **names
+        )
 
     async def _ask(self, cell: NotebookNode, name: str) -> None:
         """Run a test cell in the judge and note what it earned."""

@@ -1,4 +1,4 @@
-"""What a notebook is held to while it is run, as plain data."""
+"""Limits and references for the execution of a notebook, as plain data."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Rules:
-    """What a notebook is held to: seconds for all of it and for one cell, and the rest as Run's settings say.
+class ExecutionSettings:
+    """Limits of a notebook: seconds for all of it and for one cell, and the others as in Run's settings.
 
     total_output_bytes: of the outputs of its cells together, what is kept; judge_memory_mb: memory of the judge
     withheld: modules that code judged by a test tagged FROM_SCRATCH cannot import

@@ -1,4 +1,4 @@
-"""The submission's kernel: runs the student's cells, comes back after its end, and answers the judge.
+"""The submission's kernel: runs the student's cells, is restarted when it dies, and answers the judge.
 
 When it ends, that costs the cell in which it ended: another is started, and the cells before are run again.
 """
@@ -15,10 +15,10 @@ from typing import Any
 from nbformat import NotebookNode
 from traitlets.config import Config
 
-from nbjudge.cell_result import GRACE, Ended
+from nbjudge.cell_result import GRACE, CellStatus
 from nbjudge.environment import EXECUTION_VARIABLE
-from nbjudge.execution.kernel_client import Kernel, SwiftManager
-from nbjudge.execution.settings import Rules
+from nbjudge.execution.kernel_client import FastStartKernelManager, Kernel
+from nbjudge.execution.settings import ExecutionSettings
 from nbjudge.sandbox.scratch import remove
 
 GRADING = {EXECUTION_VARIABLE: "autograde"}  # so that kernels know, and start in the box
@@ -40,7 +40,7 @@ class StudentKernel:
 
     def __init__(
         self,
-        rules: Rules,
+        rules: ExecutionSettings,
         name: str,
         files: Path,
         folder: Path,
@@ -51,7 +51,7 @@ class StudentKernel:
         box = {**rules.box, "withheld": list(withheld)}
         self.config = Config({"BoxedProvisioner": box, "CourseDirectory": {"root": rules.course}})
         kept: dict[str, Any] = {"output_bytes": rules.output_bytes, "startup_timeout": rules.startup_timeout}
-        self.kernel = Kernel(SwiftManager, name, "", GRADING, config=self.config, **kept)
+        self.kernel = Kernel(FastStartKernelManager, name, "", GRADING, config=self.config, **kept)
         self.path = ""  # of the socket on which it answers the judge
         self.in_force = ""  # what the box around it is
         self.ran: list[str] = []  # the cells that ended well, to be run again after a restart
@@ -74,7 +74,7 @@ class StudentKernel:
         home = getattr(self.kernel.provisioner, "home", None) or tempfile.mkdtemp(dir=self.folder)
         self.path = str(Path(home, f"judge-{self.deaths}"))
         wrong = await self.kernel.silently(
-            f"{SERVICE}.service = {SERVICE}.Service({self.path!r}, get_ipython().user_ns)", 60
+            f"{SERVICE}.service = {SERVICE}.RpcServer({self.path!r}, get_ipython().user_ns)", 60
         )
         if wrong:
             raise RuntimeError(f"The submission's kernel could not be prepared: {wrong}")
@@ -82,7 +82,7 @@ class StudentKernel:
     async def stop(self) -> None:
         await self.kernel.stop()
 
-    async def run(self, source: str) -> tuple[NotebookNode, Ended]:
+    async def run(self, source: str) -> tuple[NotebookNode, CellStatus]:
         """Run a cell. Raises Unavailable."""
         for attempt in range(2):
             await self.require()
@@ -91,7 +91,7 @@ class StudentKernel:
                 break
         if any(output.get("ename") == "MemoryError" for output in finished.outputs):
             await self.stop()  # what it holds is not given back
-            return finished, Ended("memory", "This cell used up the memory, so what it defined is not there.")
+            return finished, CellStatus("memory", "This cell used up the memory, so what it defined is not there.")
         if ended.how in ("well", "flood"):
             self.ran.append(source)
         return finished, ended

@@ -1,4 +1,4 @@
-"""Who runs submissions while the grader prepares the next and writes down the last: processes here, or elsewhere."""
+"""Worker pools that execute submissions in local processes or on a Dask cluster."""
 
 from __future__ import annotations
 

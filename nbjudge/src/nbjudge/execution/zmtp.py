@@ -1,4 +1,4 @@
-"""ZMTP, the protocol under ZMQ, as far as a client of a kernel needs it, and in bounded memory.
+"""ZMTP, the protocol of ZeroMQ, as far as a kernel's client needs it, in bounded memory.
 
 A kernel that runs a submission may send what it likes. libzmq takes in whole what arrives: it can limit the size of a
 part of a message, but not how many parts there are, so that one message fills the memory. Here the size of a message

@@ -1,3 +1,3 @@
-"""Processes that import once and fork often: a kernel from one of them starts in a tenth of a second."""
+"""Processes that import modules once and fork kernels from there, which start in a tenth of a second."""
 
 ENDS_WITH_PARENT = "--IPKernelApp.parent_handle=1"  # of forked kernels: their parent ends when the grader does

@@ -1,4 +1,4 @@
-"""The grader's side of nbjudge.forkserver.server: processes that have modules imported, and the children they fork."""
+"""Client of the fork server: starts servers with imported modules, and has them fork children."""
 
 from __future__ import annotations
 

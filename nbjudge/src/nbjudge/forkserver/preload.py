@@ -1,4 +1,4 @@
-"""Which modules a kernel finds imported, and how it is forked; without a word about what it is for."""
+"""Choose the modules that a fork server imports for each purpose, and fork kernels from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process that imports modules once and then forks: each child is a Python program that finds them imported.
+"""Fork server: imports modules once, then forks a child for each Python program to run.
 
 It runs as `python -P -m nbjudge.forkserver.server SOCKET` and answers the process that started it over that
 socket, which has no name in the file system. Each packet is one JSON object:
@@ -155,7 +155,7 @@ def _fork(request: dict[str, Any], link: socket.socket, pidfds: list[int]) -> di
     pid = os.fork()
     if pid == 0:
         link.close()
-        _live(request, parent)
+        _run_child(request, parent)
     try:
         pidfds.append(os.pidfd_open(pid))
     except OSError:  # Linux before 5.3
@@ -165,8 +165,8 @@ def _fork(request: dict[str, Any], link: socket.socket, pidfds: list[int]) -> di
     return {"pid": pid}
 
 
-def _live(request: dict[str, Any], parent: int) -> None:
-    """Run the program of a child, and end the process with it.
+def _run_child(request: dict[str, Any], parent: int) -> None:
+    """Run the program of a child, and exit the process afterwards.
 
     What libraries registered to run at the exit is left out: it belongs to a process that goes on living, and a
     kernel's own may wait for a thread that has ended.
@@ -174,7 +174,7 @@ def _live(request: dict[str, Any], parent: int) -> None:
     status: Any = FAILED
     try:
         try:
-            _start_afresh(request, parent)
+            _reset_process_state(request, parent)
             sys.argv = list(request["argv"])
             runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
             status = 0
@@ -189,8 +189,8 @@ def _live(request: dict[str, Any], parent: int) -> None:
         os._exit(status if isinstance(status, int) else int(status is not None))
 
 
-def _start_afresh(request: dict[str, Any], parent: int) -> None:
-    """Give a child what a new process has: its session, signals, streams, environment, folder, randomness."""
+def _reset_process_state(request: dict[str, Any], parent: int) -> None:
+    """Reset what a child inherited: session, signals, streams, environment, working directory, random state."""
     os.setsid()
     prctl(DIE_WITH_PARENT, signal.SIGKILL)
     if os.getppid() != parent:

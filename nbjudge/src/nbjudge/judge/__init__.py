@@ -1,1 +1,1 @@
-"""Judging from outside: the submission in one kernel, the tests in another, plain data between them."""
+"""The trusted side: runs the tests in a process of its own and exchanges plain data with the submission's kernel."""

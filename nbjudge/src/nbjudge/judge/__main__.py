@@ -7,7 +7,7 @@ Each line is one JSON object, and so is its answer. What cannot be done is answe
             "effects": {"changes": [["sort", 0]], "empty_arrays": false}}
     {"do": "verify", ..., "changes": []}               -> the same, of a run in which calls change only these arguments
     {"do": "prepare", "folder": "", "statements": []}  -> {}
-    {"do": "begin", "path": "", "asked_for": [], "ours": [], "students": [], "loose": []} -> {}
+    {"do": "begin", "path": "", "requested_classes": [], "ours": [], "students": [], "unbound": []} -> {}
     {"do": "end"}                                      -> {}
     {"do": "modules"}                                  -> {"names": [...]}
 """
@@ -22,13 +22,13 @@ from typing import Any, BinaryIO
 
 from nbjudge.judge import namespace
 from nbjudge.judge.empty_arrays import watch_comparisons
-from nbjudge.judge.shell import SHELL, take_over
+from nbjudge.judge.shell import SHELL, capture_streams
 
 
 def main() -> None:
     """Answer until the other side hangs up."""
     requests, answers = _apart(0, "rb"), _apart(1, "wb")
-    take_over()
+    capture_streams()
     watch_comparisons(namespace.on_empty_comparison)
     for line in requests:
         answers.write(json.dumps(answer := _answer(json.loads(line)), default=str).encode() + b"\n")

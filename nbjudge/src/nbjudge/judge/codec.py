@@ -1,4 +1,4 @@
-"""What goes over the socket between the judge and a submission's process: JSON and the raw bytes of arrays, no pickle.
+"""Wire format between the judge and a submission's process: JSON and the raw bytes of arrays, no pickle.
 
 A message is one tree of plain values. Numbers, texts, True, False and None stand for themselves; everything else is
 {tag: content}. Arrays leave the tree: their bytes follow it, and their place in the tree says dtype and shape.
@@ -44,14 +44,14 @@ class WireError(Exception):
     """What arrived is no message: too large, malformed, or of a kind that may not cross."""
 
 
-class CannotCross(TypeError):
-    """A value has no form on the wire; the message says which and why, for the student."""
+class NotSerializable(TypeError):
+    """A value cannot be serialized; the message says which one and why, for the student."""
 
 
 class Encoder:
     """Turns values into a tree and buffers.
 
-    refer: gives the tree of an object that stays where it is, or raises CannotCross
+    refer: gives the tree of an object that stays where it is, or raises NotSerializable
     """
 
     def __init__(self, refer: Callable[[Any], Tree]):
@@ -59,9 +59,9 @@ class Encoder:
         self.buffers: list[bytes] = []
 
     def tree(self, value: Any, depth: int = 0) -> Tree:
-        """Return the tree of `value`. Raises CannotCross."""
+        """Return the tree of `value`. Raises NotSerializable."""
         if depth > DEPTH:
-            raise CannotCross(f"it is nested more than {DEPTH} deep")
+            raise NotSerializable(f"it is nested more than {DEPTH} deep")
         kind = type(value)
         if value is None or kind in (bool, str, float):
             return value
@@ -112,7 +112,7 @@ class Encoder:
         return {"tensor_dtype": value.name} if kind is tf.DType else self.refer(value)
 
     def _too_large(self, what: str) -> Tree:
-        raise CannotCross(f"{what} is more than can be looked at")
+        raise NotSerializable(f"{what} is more than can be looked at")
 
     def sequence(self, tag: str, items: Any, depth: int) -> Tree:
         return {tag: [self.tree(item, depth) for item in items]}
@@ -212,18 +212,18 @@ class Decoder:
         raise WireError(f"unknown tag {str(tag)[:40]!r}")
 
     def _items(self, content: Tree) -> list[Any]:
-        return [self._value(item) for item in _checked(content, list)]
+        return [self._value(item) for item in _require_type(content, list)]
 
     def _pairs(self, content: Tree) -> list[tuple[Any, Any]]:
-        return [(self._value(key), self._value(value)) for key, value in _checked(content, list)]
+        return [(self._value(key), self._value(value)) for key, value in _require_type(content, list)]
 
     def _array(self, content: Tree) -> np.ndarray:
         described, shape, order, writeable, place = content
         dtype = _dtype(described)
-        if order not in ("C", "F") or len(_checked(shape, list)) > 32:
+        if order not in ("C", "F") or len(_require_type(shape, list)) > 32:
             raise WireError("not an array of plain numbers")
-        count = math.prod(_whole(size) for size in shape)
-        buffer = self.buffers[_whole(place)]
+        count = math.prod(_as_uint(size) for size in shape)
+        buffer = self.buffers[_as_uint(place)]
         if count * dtype.itemsize != len(buffer):
             raise WireError(f"{len(buffer)} bytes for {count} numbers of {dtype.itemsize} bytes")
         array = np.frombuffer(buffer, dtype, count) if buffer else np.empty(count, dtype)
@@ -250,7 +250,7 @@ class Decoder:
     def _namedtuple(self, content: Tree) -> Any:
         name, fields, items = content
         values = self._items(items)
-        names = [_checked(text, str) for text in (name, *fields)]
+        names = [_require_type(text, str) for text in (name, *fields)]
         if len(names) > 100 or any(not text.isidentifier() or keyword.iskeyword(text) for text in names):
             raise WireError("not the fields of a named tuple")
         return collections.namedtuple(name, fields)(*values)  # type: ignore[misc]
@@ -273,12 +273,12 @@ _DECODE: dict[str, Callable[[Decoder, Tree], Any]] = {
     "collection": Decoder._collection,
     "namedtuple": Decoder._namedtuple,
     "complex": lambda d, c: complex(float(c[0]), float(c[1])),
-    "bytes": lambda d, c: bytes(d.buffers[_whole(c)]),
+    "bytes": lambda d, c: bytes(d.buffers[_as_uint(c)]),
     "slice": lambda d, c: slice(*d._items(c)),
     "range": lambda d, c: range(*d._items(c)),
     "ellipsis": lambda d, c: Ellipsis,
-    "fraction": lambda d, c: Fraction(_short(c)),
-    "decimal": lambda d, c: Decimal(_short(c)),
+    "fraction": lambda d, c: Fraction(_as_number_text(c)),
+    "decimal": lambda d, c: Decimal(_as_number_text(c)),
     "date": lambda d, c: date.fromisoformat(c),
     "datetime": lambda d, c: datetime.fromisoformat(c),
     "time": lambda d, c: time.fromisoformat(c),
@@ -287,7 +287,7 @@ _DECODE: dict[str, Callable[[Decoder, Tree], Any]] = {
     "scalar": Decoder._scalar,
     "tensor": Decoder._tensor,
     "tensor_shape": lambda d, c: _of_tensorflow("TensorShape", _sizes(c), tuple(c)),
-    "tensor_dtype": lambda d, c: _of_tensorflow("as_dtype", _checked(c, str), c),
+    "tensor_dtype": lambda d, c: _of_tensorflow("as_dtype", _require_type(c, str), c),
     "dtype": lambda d, c: _dtype(c),
     "random": Decoder._generator,
 }
@@ -299,23 +299,25 @@ def _of_tensorflow(name: str, content: Any, otherwise: Any) -> Any:
 
 
 def _sizes(content: Tree) -> list[int | None]:
-    return [None if size is None else _whole(size) for size in _checked(content, list)]
+    return [None if size is None else _as_uint(size) for size in _require_type(content, list)]
 
 
-def _short(text: Tree) -> str:
-    """Return the text of a number, if it is one: of 1e999999999 a fraction would be made digit by digit."""
-    if not NUMBER.fullmatch(_checked(text, str)):
+def _as_number_text(text: Tree) -> str:
+    """Return the text of a number. Raises WireError for other text, and for exponents as in 1e999999999."""
+    if not NUMBER.fullmatch(_require_type(text, str)):
         raise WireError("not a number")
     return text
 
 
-def _checked(value: Any, kind: type) -> Any:
+def _require_type(value: Any, kind: type) -> Any:
+    """Return the value. Raises WireError when it has another type."""
     if not isinstance(value, kind):
         raise WireError(f"expected {kind.__name__}, got {type(value).__name__}")
     return value
 
 
-def _whole(value: Any) -> int:
+def _as_uint(value: Any) -> int:
+    """Return the value. Raises WireError when it is no size or index."""
     if type(value) is not int or not 0 <= value < 1 << 62:
         raise WireError(f"expected a size, got {str(value)[:40]}")
     return value
@@ -325,7 +327,7 @@ def _dtype(described: Tree) -> np.dtype:
     if isinstance(described, dict):
         import ml_dtypes  # comes with TensorFlow
 
-        return np.dtype(getattr(ml_dtypes, _checked(described["ml_dtypes"], str)))
+        return np.dtype(getattr(ml_dtypes, _require_type(described["ml_dtypes"], str)))
     dtype = np.lib.format.descr_to_dtype(_as_tuples(described))
     if dtype.hasobject:
         raise WireError("not a dtype of plain numbers")
@@ -336,7 +338,7 @@ def _as_tuples(described: Tree) -> Any:
     """Give a structured dtype's fields back as the tuples they were; JSON knows lists only."""
     if isinstance(described, list):
         return [tuple(_as_shape_or_dtype(part) for part in field) for field in described]
-    return _checked(described, str)
+    return _require_type(described, str)
 
 
 def _as_shape_or_dtype(part: Tree) -> Any:
@@ -348,19 +350,19 @@ def _as_shape_or_dtype(part: Tree) -> Any:
 def _sane_state(name: str, state: Any) -> Any:
     """Check the positions in a generator's state: NumPy believes them, and reads memory at them."""
     if name == "MT19937" and not (
-        0 <= _whole(state["state"]["pos"]) <= 624 and np.shape(state["state"]["key"]) == (624,)
+        0 <= _as_uint(state["state"]["pos"]) <= 624 and np.shape(state["state"]["key"]) == (624,)
     ):
         raise WireError("not the state of MT19937")
-    if name == "Philox" and not (0 <= _whole(state["buffer_pos"]) <= 4 and np.shape(state["buffer"]) == (4,)):
+    if name == "Philox" and not (0 <= _as_uint(state["buffer_pos"]) <= 4 and np.shape(state["buffer"]) == (4,)):
         raise WireError("not the state of Philox")
     return state
 
 
 def pack(tree: Tree, buffers: list[bytes]) -> bytes:
-    """Return the frame. Raises CannotCross when it would be refused on the other side."""
+    """Return the frame. Raises NotSerializable when it would be refused on the other side."""
     text = json.dumps(tree, separators=(",", ":")).encode("ascii")
     if len(text) > TREE_BYTES or len(buffers) > BUFFERS or sum(map(len, buffers)) > TOTAL_BYTES:
-        raise CannotCross(
+        raise NotSerializable(
             f"all of it together is more than can be looked at (at most {TOTAL_BYTES >> 20} MB of numbers)"
         )
     lengths = [_LENGTH.pack(len(buffer)) for buffer in buffers]

@@ -1,4 +1,4 @@
-"""What the judge is told about things that stay in the submission's process: objects and errors, in plain words."""
+"""Describe objects and errors that stay in the submission's process, as data for the judge."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def known_name(value: Any) -> str:
     return ""
 
 
-def about(value: Any) -> Tree:
-    """Return what the judge is told about an object: its classes, whether it is an array, and its parameters."""
+def describe_object(value: Any) -> Tree:
+    """Describe an object for the judge: its classes, whether it is an array, and its parameters."""
     return {
         "classes": [_place(kind) for kind in type(value).__mro__],
         "array": hasattr(type(value), "__array__"),
@@ -60,8 +60,8 @@ def _parameters(value: Any) -> Tree:
     return [[p.name, int(p.kind), None if p.default is p.empty else repr(p.default)[:100]] for p in parameters]
 
 
-def told(error: BaseException) -> Tree:
-    """Return what the judge is told about an error: its classes, its message, the line, the traceback."""
+def describe_error(error: BaseException) -> Tree:
+    """Describe an error for the judge: its classes, message, line and traceback."""
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_submitted(frame.filename)]
     line = f"{own[-1].name}, line {own[-1].lineno}: `{own[-1].line}`" if own and own[-1].line else ""
     return {

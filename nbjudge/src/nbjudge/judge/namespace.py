@@ -1,4 +1,4 @@
-"""What the judge does around a test cell: runs the instructor's text that it needs, lays out the stand-ins."""
+"""Prepare the namespace of a test cell: run the instructor's code that it needs, bind the proxies."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from nbjudge.environment import MEMORY_VARIABLE
-from nbjudge.judge.proxies import StandIn, ask_for, number_of, stand_in
-from nbjudge.judge.rpc_client import Effects, Link, Policy
+from nbjudge.judge.proxies import RemoteProxy, make_proxy, number_of, trust_class
+from nbjudge.judge.rpc_client import Effects, Policy, RpcClient
 from nbjudge.judge.rpc_server import NAMESPACE
 from nbjudge.sandbox.rlimits import MEGABYTE, apply_limits
 
-_link: Link | None = None  # with the process that the submission runs in now
-_links: dict[str, Link] = {}  # by their sockets: of what came from one process, only that process can be asked
+_link: RpcClient | None = None  # with the process that the submission runs in now
+_links: dict[str, RpcClient] = {}  # by their sockets: of what came from one process, only that process can be asked
 _fetched: set[str] = set()
 _names_before: dict[str, Any] = {}  # what the names meant before the cell ran
 _free_mb = 0.0  # when the first test began
@@ -60,31 +60,36 @@ def _taken_mb() -> float:
 
 
 def begin(
-    names: dict[str, Any], path: str, asked_for: list[str], ours: list[str], students: list[str], loose: list[str]
+    names: dict[str, Any],
+    path: str,
+    requested_classes: list[str],
+    ours: list[str],
+    students: list[str],
+    unbound: list[str],
 ) -> None:
     """Connect, and lay out the stand-ins for a test cell.
 
     path: the socket of the submission's process
-    asked_for: names of the classes that students write
-    ours, students, loose: as in nbjudge.execution.name_analysis.Needs
+    requested_classes: names of the classes that students write
+    ours, students, unbound: as in nbjudge.execution.name_analysis.TestDependencies
     Raises OSError when the submission's process does not answer.
     """
     global _link
     if path not in _links:
-        _links[path] = Link(path, stand_in, number_of)
+        _links[path] = RpcClient(path, make_proxy, number_of)
     _link = link = _links[path]
     link.open()
     for name in _fetched:
         names.pop(name, None)
     _fetched.clear()
-    for name in [*students, *(name for name in [*ours, *loose] if name not in names)]:
+    for name in [*students, *(name for name in [*ours, *unbound] if name not in names)]:
         with contextlib.suppress(KeyError):
-            names[name] = link.call("operator:getitem", StandIn(link, NAMESPACE, {}), name)
+            names[name] = link.call("operator:getitem", RemoteProxy(link, NAMESPACE, {}), name)
             _fetched.add(name)
             if (number := number_of(names[name])) is not None:
                 link.labels[number] = name
-            if name in asked_for:
-                ask_for(names[name])
+            if name in requested_classes:
+                trust_class(names[name])
 
 
 def on_empty_comparison() -> None:
@@ -103,7 +108,7 @@ def before_run(names: dict[str, Any], source: str, empty_arrays: bool) -> None:
 def before_verification(names: dict[str, Any], source: str, changes: list[tuple[str, int]], empty_arrays: bool) -> None:
     """Put back what the run changed, for another in which calls change no arguments but those listed.
 
-    changes: (called, place), as Link's effects name them
+    changes: (called, place), as RpcClient's effects name them
     """
     for undo in reversed(_link.effects.undo if _link else []):
         undo()

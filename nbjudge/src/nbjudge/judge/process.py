@@ -1,4 +1,4 @@
-"""The judge, in which the tests run: a trusted process outside of the box, one for each notebook.
+"""Start, query and stop the judge, the trusted process outside the sandbox that runs the tests of one notebook.
 
 It is forked from a process that has imported what it needs, where that can be.
 """
@@ -23,7 +23,7 @@ from typing import Any
 import nbformat
 import traitlets.log
 
-from nbjudge.cell_result import GRACE, Ended, Finished, flood, is_valid, late
+from nbjudge.cell_result import GRACE, CellResult, CellStatus, flood, is_valid, late
 from nbjudge.environment import EXECUTION_VARIABLE
 from nbjudge.forkserver.client import Program
 from nbjudge.forkserver.preload import fork_kernel
@@ -47,8 +47,8 @@ Change = tuple[str, int]  # an argument that a call changed: what was called, th
 
 
 @dataclass(frozen=True)
-class Judged(Finished):
-    """What came of a test cell.
+class JudgedResult(CellResult):
+    """The result of a test cell.
 
     complete: every statement ran to its end
     credit: {} where the last line has no value, {"points": number}, or {"kind": the type of what is no number}
@@ -65,7 +65,7 @@ class Judged(Finished):
 class JudgeEnded(RuntimeError):
     """The judge's process ended, or was ended, while it was asked for something; `ended` says how."""
 
-    def __init__(self, ended: Ended) -> None:
+    def __init__(self, ended: CellStatus) -> None:
         super().__init__(ended.words)
         self.ended = ended
 
@@ -138,7 +138,7 @@ class Judge:
     async def alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
-    async def run(self, source: str, seconds: float, empty_arrays: bool = False) -> tuple[Judged, Ended]:
+    async def run(self, source: str, seconds: float, empty_arrays: bool = False) -> tuple[JudgedResult, CellStatus]:
         """Run a cell and return what came of it, and how it ended; a process that does not come back is stopped.
 
         empty_arrays: whether the submission may answer with arrays without elements
@@ -147,19 +147,19 @@ class Judge:
 
     async def verify(
         self, source: str, seconds: float, changes: Sequence[Change], empty_arrays: bool = False
-    ) -> tuple[Judged, Ended]:
+    ) -> tuple[JudgedResult, CellStatus]:
         """Run the cell that ran last once more, with all as it was before, and no arguments changed but those given."""
         return await self._run("verify", source, seconds, changes=list(changes), empty_arrays=empty_arrays)
 
-    async def _run(self, what: str, source: str, seconds: float, **how: Any) -> tuple[Judged, Ended]:
+    async def _run(self, what: str, source: str, seconds: float, **how: Any) -> tuple[JudgedResult, CellStatus]:
         seconds = max(1, int(seconds))
         try:
             answer, in_time = await self._ask(what, seconds, source=source, output_bytes=self.output_bytes, **how)
         except JudgeEnded as error:
-            return Judged(), error.ended
+            return JudgedResult(), error.ended
         outputs = [output for output in map(nbformat.from_dict, answer.get("outputs", [])) if is_valid(output)]
         effects = answer.get("effects", {})
-        judged = Judged(
+        judged = JudgedResult(
             outputs,
             answer.get("execution_count"),
             complete=in_time and answer.get("complete") is True,
@@ -171,7 +171,7 @@ class Judge:
             return judged, late(seconds)
         if answer.get("dropped"):
             return judged, flood(outputs, answer["dropped"])
-        return judged, Ended()
+        return judged, CellStatus()
 
     async def do(self, what: str, seconds: float, **arguments: Any) -> str:
         """Have something done, as `nbjudge.judge.__main__` says; return "" when it went well, else what went wrong."""
@@ -198,7 +198,7 @@ class Judge:
         if (answer := await asked) is not None:
             return answer, bool(in_time)
         await self.stop()
-        raise JudgeEnded(Ended("died", "the process that it runs in ended") if in_time else late(seconds))
+        raise JudgeEnded(CellStatus("died", "the process that it runs in ended") if in_time else late(seconds))
 
     def _answered(self, request: dict[str, Any]) -> dict[str, Any] | None:
         """Send a request and wait for its answer; None when the process ended."""

@@ -1,4 +1,4 @@
-"""Stand-ins: what the judge has in the place of a submission's functions, classes and objects.
+"""Proxies (stand-ins) for a submission's functions, classes and objects, in the judge's process.
 
 A stand-in passes on whatever is done to it. What comes back as data is data here, and all comparing is done here: an
 object that says it equals everything equals nothing.
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from nbjudge.judge.rpc_client import Link, SubmissionError, known_class
+from nbjudge.judge.rpc_client import RpcClient, SubmissionError, known_class
 
 # Names that libraries look up to find out what an object can do. A stand-in answers by being called, not by these.
 UNASKED = ("_repr_", "_ipython_", "__array_", "__wrapped__", "__html__", "__await__", "__reduce", "__getstate__")
@@ -23,13 +23,13 @@ ARRAY_ATTRIBUTES = frozenset(name for name in dir(np.ndarray) if not name.starts
 NUMBERS = (int, float, complex)  # of a class of their own: what they say of themselves is not to be believed
 
 
-class StandIn:
+class RemoteProxy:
     # An object in a submission's process. `_there` holds the link, its number, and what it is said to be; `_asked_for`
     # whether it is a class that an exercise asks for ("class"), or was made by a test from such a class ("made").
     __slots__ = ("_asked_for", "_there")
     __doc__ = property(lambda self: self.__getattr__("__doc__"))  # type: ignore[assignment]
 
-    def __init__(self, link: Link, number: int, told: dict):
+    def __init__(self, link: RpcClient, number: int, told: dict):
         object.__setattr__(self, "_there", (link, number, told))
         object.__setattr__(self, "_asked_for", "")
 
@@ -52,7 +52,7 @@ class StandIn:
         if name in ARRAY_ATTRIBUTES and _is_array(self):
             return getattr(self.__array__(), name)
         value = _ask(self, "builtins:getattr", name)
-        if _is_stand_in(value):
+        if _is_proxy(value):
             link, number, _ = self._there
             link.owners[value._there[1]] = number
         return value
@@ -133,22 +133,22 @@ class StandIn:
         return lambda *args, **kwargs: link.call(place, *args, **kwargs)
 
 
-class CallableStandIn(StandIn):
+class CallableProxy(RemoteProxy):
     # One that can be called.
     __slots__ = ()
-    __doc__ = StandIn.__doc__
+    __doc__ = RemoteProxy.__doc__
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         link, number, _ = self._there
         result = link.call(number, *args, **kwargs)
-        if self._asked_for == "class" and _is_stand_in(result):
+        if self._asked_for == "class" and _is_proxy(result):
             object.__setattr__(result, "_asked_for", "made")
         return result
 
 
-def stand_in(link: Link, number: int, told: dict) -> StandIn:
-    """Return a stand-in for the object of a number, callable if it is."""
-    return (CallableStandIn if told.get("callable") is True else StandIn)(link, number, told)
+def make_proxy(link: RpcClient, number: int, told: dict) -> RemoteProxy:
+    """Return a proxy for the object with this number, callable if the object is."""
+    return (CallableProxy if told.get("callable") is True else RemoteProxy)(link, number, told)
 
 
 class NotData(SubmissionError, TypeError):
@@ -173,35 +173,35 @@ class Iterator:
 
 def number_of(value: Any) -> int | None:
     """Return the number of a stand-in, None for anything else."""
-    return value._there[1] if _is_stand_in(value) else None
+    return value._there[1] if _is_proxy(value) else None
 
 
-def _is_stand_in(value: Any) -> bool:
-    return issubclass(type(value), StandIn)  # isinstance would ask the other process
+def _is_proxy(value: Any) -> bool:
+    return issubclass(type(value), RemoteProxy)  # isinstance would ask the other process
 
 
-def _is_array(value: StandIn) -> bool:
+def _is_array(value: RemoteProxy) -> bool:
     """Tell whether an object of a class of the submission's own says that it is an array: then it is one, for good."""
     told = value._there[2]
     return told.get("array") is True and not value._asked_for and not _is_of_a_library(value)
 
 
-def _is_of_a_library(value: StandIn) -> bool:
+def _is_of_a_library(value: RemoteProxy) -> bool:
     classes = list(value._there[2].get("classes") or [])[:1]
     return any(known_class(place) for place in classes)
 
 
-def ask_for(value: Any) -> None:
-    """Mark a class that an exercise asks for: what a test makes of it may say itself what it equals."""
-    if _is_stand_in(value):
+def trust_class(value: Any) -> None:
+    """Trust a class that an exercise asks for: its instances, made by a test, may define their own equality."""
+    if _is_proxy(value):
         object.__setattr__(value, "_asked_for", "class")
 
 
-def _ask(value: StandIn, function: str, *args: Any) -> Any:
+def _ask(value: RemoteProxy, function: str, *args: Any) -> Any:
     return value._there[0].call(function, value, *args)
 
 
-def _ask_about(value: StandIn, function: str, subject: Any) -> Any:
+def _ask_about(value: RemoteProxy, function: str, subject: Any) -> Any:
     return value._there[0].call(function, subject, value)
 
 
@@ -213,7 +213,7 @@ def _data(value: Any, kind: type) -> Any:
 
 
 def _name(value: Any) -> str:
-    classes = value._there[2].get("classes") if _is_stand_in(value) else None
+    classes = value._there[2].get("classes") if _is_proxy(value) else None
     return str((classes or [type(value).__name__])[0]).rpartition(":")[2].rpartition(".")[2][:80]
 
 
@@ -239,8 +239,8 @@ def _operator(name: str, swapped: bool = False) -> Callable:
     What a test expects is never sent, or an answer could ask for it by being subtracted.
     """
 
-    def apply(self: StandIn, other: Any) -> Any:
-        if _is_stand_in(other) or self._asked_for == "made":
+    def apply(self: RemoteProxy, other: Any) -> Any:
+        if _is_proxy(other) or self._asked_for == "made":
             pair = (other, self) if swapped else (self, other)
             return self._there[0].call(f"operator:{name}", *pair)
         try:
@@ -259,15 +259,15 @@ def _unary(function: str) -> Callable:
 
 
 for _name_of in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "lshift", "rshift", "xor"):
-    setattr(StandIn, f"__{_name_of}__", _operator(_name_of))
-    setattr(StandIn, f"__r{_name_of}__", _operator(_name_of, swapped=True))
+    setattr(RemoteProxy, f"__{_name_of}__", _operator(_name_of))
+    setattr(RemoteProxy, f"__r{_name_of}__", _operator(_name_of, swapped=True))
 for _name_of in ("and", "or"):
-    setattr(StandIn, f"__{_name_of}__", _operator(f"{_name_of}_"))
-    setattr(StandIn, f"__r{_name_of}__", _operator(f"{_name_of}_", swapped=True))
+    setattr(RemoteProxy, f"__{_name_of}__", _operator(f"{_name_of}_"))
+    setattr(RemoteProxy, f"__r{_name_of}__", _operator(f"{_name_of}_", swapped=True))
 for _name_of in ("eq", "ne", "lt", "le", "gt", "ge"):
-    setattr(StandIn, f"__{_name_of}__", _operator(_name_of))
+    setattr(RemoteProxy, f"__{_name_of}__", _operator(_name_of))
 for _name_of in ("setitem", "delitem", "neg", "pos", "invert"):
-    setattr(StandIn, f"__{_name_of}__", _unary(f"operator:{_name_of}"))
+    setattr(RemoteProxy, f"__{_name_of}__", _unary(f"operator:{_name_of}"))
 for _name_of in ("abs", "float", "int", "complex", "round", "reversed"):
-    setattr(StandIn, f"__{_name_of}__", _unary(f"builtins:{_name_of}"))
-StandIn.__index__ = _unary("operator:index")  # type: ignore[attr-defined]
+    setattr(RemoteProxy, f"__{_name_of}__", _unary(f"builtins:{_name_of}"))
+RemoteProxy.__index__ = _unary("operator:index")  # type: ignore[attr-defined]

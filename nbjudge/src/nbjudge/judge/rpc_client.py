@@ -1,4 +1,4 @@
-"""The judge's side of the conversation with a submission's process: what comes back is checked before it is used."""
+"""RPC client of the judge: calls a submission's functions, and validates each reply before it is used."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nbjudge.judge.codec import CannotCross, Decoder, Encoder, Tree, WireError, pack, receive
+from nbjudge.judge.codec import Decoder, Encoder, NotSerializable, Tree, WireError, pack, receive
 from nbjudge.judge.empty_arrays import EmptyArray
 from nbjudge.judge.introspection import known_name
 from nbjudge.transport import connect
@@ -78,21 +78,21 @@ class EmptyComparison(SubmissionError, TypeError):
     """An empty array from the submission where a test compares it with something that has elements."""
 
 
-class Link:
-    """What the judge has to do with one process of a submission; connected while a test cell runs.
+class RpcClient:
+    """The judge's connection to one process of a submission, open while a test cell runs.
 
     path: the socket on which that process waits
-    stand_in: makes what represents an object that stays there, from (link, number, what is told of it)
+    make_proxy: makes what represents an object that stays there, from (link, number, what is told of it)
     number_of: gives the number back, or None for what is no stand-in
     """
 
     def __init__(
         self,
         path: str,
-        stand_in: Callable[[Link, int, dict], Any],
+        make_proxy: Callable[[RpcClient, int, dict], Any],
         number_of: Callable[[Any], int | None],
     ):
-        self.stand_in = stand_in
+        self.make_proxy = make_proxy
         self.number_of = number_of
         self.path = path
         self.functions: list[Callable] = []
@@ -248,7 +248,7 @@ class Link:
             return {"function": len(self.functions) - 1}
         place = f"{type(value).__module__}:{type(value).__qualname__}"
         if type(value).__module__ == "builtins" or not hasattr(value, "__dict__"):
-            raise CannotCross(f"the test passes an object of type {place}, which cannot be sent to the submission")
+            raise NotSerializable(f"the test passes an object of type {place}, which cannot be sent to the submission")
         return {"instance": [place, encoder.tree(vars(value))]}
 
     def _referred(self, _decoder: Decoder, tag: str, content: Tree) -> Any:
@@ -256,7 +256,7 @@ class Link:
             number, told = content
             if type(number) is not int or not 0 <= number < MOST_OBJECTS or not isinstance(told, dict):
                 raise WireError("not an object's number")
-            return self.stand_in(self, number, told)
+            return self.make_proxy(self, number, told)
         if tag == "known":
             return _harmless(content)
         raise WireError(f"unknown tag {str(tag)[:40]!r}")

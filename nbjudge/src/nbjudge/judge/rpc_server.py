@@ -1,4 +1,4 @@
-"""The submission's side of the judging: answers the judge's calls from inside the kernel that ran the submission.
+"""RPC server in the submission's kernel: answers the judge's calls.
 
 Nothing here is trusted by anyone. The judge's only request is a call: of something importable, such as
 operator:getitem, or of an object that it was shown before, with arguments that are copied. The answer is data, or the
@@ -12,16 +12,16 @@ import io
 from collections.abc import Callable
 from typing import Any
 
-from nbjudge.judge.codec import CannotCross, Decoder, Encoder, Tree, WireError, pack, receive
-from nbjudge.judge.introspection import about, imported, known_name, told
+from nbjudge.judge.codec import Decoder, Encoder, NotSerializable, Tree, WireError, pack, receive
+from nbjudge.judge.introspection import describe_error, describe_object, imported, known_name
 from nbjudge.transport import listen
 
 PRINTED = 20_000  # characters of what a call prints that travel back
 NAMESPACE = 0  # the number of the object that holds the submission's names
 
 
-class Service:
-    """Waits for the judge, as a file in the kernel's private folder, and answers while a test cell runs."""
+class RpcServer:
+    """Listens for the judge on a socket in the kernel's private folder, and answers while a test cell runs."""
 
     def __init__(self, path: str, namespace: dict[str, Any]):
         self.waiting = listen(path)
@@ -45,12 +45,12 @@ class Service:
                 reply = self._called(request, buffers, encoder)
             except BaseException as error:  # whatever the submission raises is an answer, quit() too
                 encoder.buffers.clear()
-                reply = {"error": told(error)}
+                reply = {"error": describe_error(error)}
         texts = {"printed": printed.getvalue()[:PRINTED], "complained": complained.getvalue()[:PRINTED]}
         try:
             frame = pack(reply | texts, encoder.buffers)
-        except CannotCross as error:
-            frame = pack({"error": told(error)} | texts, [])
+        except NotSerializable as error:
+            frame = pack({"error": describe_error(error)} | texts, [])
         self.connection.sendall(frame)
 
     def _called(self, request: Tree, buffers: list[bytearray], encoder: Encoder) -> Tree:
@@ -68,7 +68,7 @@ class Service:
         encoder = Encoder(lambda inner: self._lent_tree(inner, encoder))
         try:
             return encoder.tree(value), encoder.buffers
-        except CannotCross:
+        except NotSerializable:
             return None, []
 
     def _changed(self, value: Any, encoder: Encoder) -> Tree:
@@ -85,7 +85,7 @@ class Service:
         if name:
             return {"known": name}
         self.objects.append(value)
-        return {"object": [len(self.objects) - 1, about(value)]}
+        return {"object": [len(self.objects) - 1, describe_object(value)]}
 
     def _referred(self, decoder: Decoder, tag: str, content: Tree) -> Any:
         if tag == "object":

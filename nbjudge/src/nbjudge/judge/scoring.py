@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from nbformat import NotebookNode
 
-from nbjudge.judge.process import Change, Judge, Judged
+from nbjudge.judge.process import Change, Judge, JudgedResult
 
 DEPENDS_ON_CHANGES = (
     "This test passes only because your code changes {}, from which the test works out what is right. "
@@ -37,7 +37,7 @@ class CellScore:
     """What a test cell earned, and what there is to say about it.
 
     problem: (kind, sentence for the student) of what kept it from its points, where its outputs do not say so
-    changes, empty_arrays: what calls did, as in Judged
+    changes, empty_arrays: what calls did, as in JudgedResult
     """
 
     points: float = 0.0
@@ -71,7 +71,7 @@ async def score_cell(
     return score
 
 
-def credit(judged: Judged, possible: float) -> tuple[float, tuple[str, str] | None]:
+def credit(judged: JudgedResult, possible: float) -> tuple[float, tuple[str, str] | None]:
     """Return what a cell that ran to its end earns: all of its points, or as many as its last line says."""
     if not judged.credit:
         return possible, None

@@ -1,4 +1,4 @@
-"""The judge's IPython: runs a test cell, records whether it ran to its end, and keeps what it shows.
+"""The judge's IPython shell: runs a test cell, records whether it was completed, and captures its output.
 
 What a cell earns is decided by the record alone (`CellRecord`), never by what the cell shows: outputs are bounded,
 dropped and formatted, and IPython swallows some errors without showing anything.
@@ -59,8 +59,8 @@ class CellRecord:
         return {"kind": kind.__name__}
 
 
-class Kept:
-    """The outputs of one cell, as far as they fit into `most` characters."""
+class BoundedOutputs:
+    """The outputs of one cell, bounded to `most` characters."""
 
     def __init__(self, most: int) -> None:
         self.most, self.size, self.dropped = most, 0, 0
@@ -106,8 +106,8 @@ class Kept:
         return True
 
 
-class Stream(io.TextIOBase):
-    """Stands for sys.stdout or sys.stderr."""
+class CapturingStream(io.TextIOBase):
+    """Captures what is written to sys.stdout or sys.stderr."""
 
     encoding = "utf-8"
 
@@ -125,8 +125,8 @@ class Stream(io.TextIOBase):
         return self.number
 
 
-class Publisher(DisplayPublisher):
-    """Keeps what is displayed."""
+class CapturingDisplayPublisher(DisplayPublisher):
+    """Captures what is displayed."""
 
     def publish(
         self,
@@ -149,8 +149,8 @@ class Publisher(DisplayPublisher):
         SHELL.kept.clear()
 
 
-class Hook(DisplayHook):
-    """Keeps the value of a cell's last line."""
+class CapturingDisplayHook(DisplayHook):
+    """Captures the value of a cell's last line."""
 
     def __call__(self, result: Any = None) -> None:
         if result is not None and not self.quiet():
@@ -168,14 +168,14 @@ class Hook(DisplayHook):
 class Shell(InteractiveShell):
     """IPython without a terminal, a history, settings and start-up files of anybody's."""
 
-    displayhook_class = Type(Hook)
-    display_pub_class = Type(Publisher)
-    kept = Kept(0)
+    displayhook_class = Type(CapturingDisplayHook)
+    display_pub_class = Type(CapturingDisplayPublisher)
+    kept = BoundedOutputs(0)
     record = CellRecord()
 
     def run(self, source: str, output_bytes: int) -> dict[str, Any]:
         """Run a cell; return what a notebook keeps of it, how many characters did not fit, and what is on record."""
-        self.kept, self.record = kept, record = Kept(output_bytes), CellRecord()
+        self.kept, self.record = kept, record = BoundedOutputs(output_bytes), CellRecord()
         result = self.run_cell(source, store_history=True)
         return {
             "outputs": kept.outputs(),
@@ -209,10 +209,10 @@ def _shell() -> Shell:
 
 
 SHELL = _shell()
-STREAMS = Stream("stdout", 1), Stream("stderr", 2)
+STREAMS = CapturingStream("stdout", 1), CapturingStream("stderr", 2)
 
 
-def take_over() -> None:
-    """Make the shell's names those of the program that runs, and have its streams kept."""
+def capture_streams() -> None:
+    """Make the shell's namespace that of __main__, and capture the standard streams."""
     sys.modules["__main__"] = SHELL.user_module
     sys.stdout, sys.stderr = STREAMS

@@ -1,1 +1,1 @@
-"""The box around a kernel that runs a submission: what it may read, write and use up."""
+"""The sandbox of a submission's kernel: what it may read, write and consume."""

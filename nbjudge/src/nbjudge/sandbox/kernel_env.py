@@ -1,4 +1,4 @@
-"""What a kernel in the box is started with: its command, its few environment variables, the packages it finds."""
+"""The command, environment variables and packages with which a sandboxed kernel is started."""
 
 from __future__ import annotations
 
@@ -111,8 +111,8 @@ def _shared_folder(packages: tuple[Path, ...]) -> PrivateFolder:
     return folder
 
 
-def installed_in_reach(names: list[str]) -> str:
-    """Return the first of these packages that is installed where every kernel may read; "" when none is."""
+def find_exposed_package(names: list[str]) -> str:
+    """Return the first of these packages that is installed where every kernel can read it, "" if there is none."""
     for place in map(Path, {*site.getsitepackages(), site.getusersitepackages(), sysconfig.get_path("purelib")}):
         for name in names:
             if (place / name).exists():

@@ -1,4 +1,4 @@
-"""What runs instead of `ipykernel_launcher` for a submission.
+"""Start ipykernel inside the sandbox, in place of `ipykernel_launcher`.
 
 It is started as `python -P -m nbjudge.sandbox.kernel_launcher BOX -f CONNECTION`.
 
@@ -45,7 +45,7 @@ def main() -> None:
     disable_system_commands(app.shell)
     reserve(os.path.join(box.home, RESERVED))
     seal(box)
-    _let_go_of(terminal)
+    _close_inherited(terminal)
     sys.path.insert(_place_of_the_submission(sys.path), "")
     ignore_subprocesses(app.kernel)
     app.start()
@@ -56,8 +56,8 @@ def _identity(stream: int) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _let_go_of(terminal: set[tuple[int, int]]) -> None:
-    """Close the grader's terminal, or the file that stands for it: ipykernel keeps copies of both streams."""
+def _close_inherited(terminal: set[tuple[int, int]]) -> None:
+    """Close all inherited copies of the grader's standard streams; ipykernel keeps copies of both."""
     nothing = os.open(os.devnull, os.O_WRONLY)
     for stream in range(resource.getrlimit(resource.RLIMIT_NOFILE)[0]):
         with suppress(OSError):

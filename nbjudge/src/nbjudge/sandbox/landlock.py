@@ -1,4 +1,4 @@
-"""Landlock: a process gives up every file but those it names, for itself and all that it starts.
+"""Landlock: restrict a process and its children to the files that it names.
 
 What it does not cover: looking whether a file is there and how large it is, and changing permissions, owners and
 times of a file; seccomp.py sees to the latter.

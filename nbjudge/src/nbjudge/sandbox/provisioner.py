@@ -29,16 +29,16 @@ from nbjudge.forkserver.preload import KERNEL_MODULES, fork_kernel
 from nbjudge.sandbox import uid_pool
 from nbjudge.sandbox.kernel_env import (
     boxed_command,
-    installed_in_reach,
+    find_exposed_package,
     shared_folder,
     small_environment,
     user_packages,
     zygotes_environment,
 )
-from nbjudge.sandbox.resource_monitor import Allowed, Watcher, how_it_ended
+from nbjudge.sandbox.resource_monitor import ResourceLimits, Watcher, describe_exit
 from nbjudge.sandbox.rlimits import LIMITS
 from nbjudge.sandbox.sandbox import SYSTEM, Box, announcement, missing_layers, python_folders
-from nbjudge.sandbox.scratch import PrivateFolder, copy_font_lists, hand_over
+from nbjudge.sandbox.scratch import PrivateFolder, chown_tree, copy_font_lists
 from nbjudge.sandbox.withheld import readable_without, withheld_files
 
 NAME = "nbjudge"  # as in pyproject.toml
@@ -95,20 +95,20 @@ class BoxedProvisioner(LocalProvisioner):
         """The folder in which the kernel may make sockets; None while there is no box."""
         return self._folder.home if self._folder else None
 
-    def last_words(self) -> str:
+    def exit_reason(self) -> str:
         """Return how the kernel ended, to be read after "The kernel"; empty while it runs. Ask before a restart."""
         if self.reason:
             return self.reason
         code = self.process.poll() if self.process else self._exit_code
         if code is None:
             return ""
-        return "was stopped by the grader" if self._stopped else how_it_ended(code, self.cpu_seconds)
+        return "was stopped by the grader" if self._stopped else describe_exit(code, self.cpu_seconds)
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
         if kwargs.get("env", os.environ).get(EXECUTION_VARIABLE) != "autograde":
             return await super().pre_launch(**kwargs)
         shown = {Path(package).name for package in self.packages}
-        if place := installed_in_reach([name for name in self.hidden if name not in shown]):
+        if place := find_exposed_package([name for name in self.hidden if name not in shown]):
             raise CannotGrade(
                 f"Every submission may read {place}, which holds hidden tests. Install the course so that its packages "
                 "stay in its own folder: pip install -e FOLDER_OF_THE_COURSE"
@@ -132,7 +132,7 @@ class BoxedProvisioner(LocalProvisioner):
         if self._folder and self._work:
             assert self.process is not None  # started a moment ago
             self._folder.belongs_to(self.process.pid)
-            allowed = Allowed(self.memory_mb, self.file_mb, self.disk_mb, self.files, self.processes)
+            allowed = ResourceLimits(self.memory_mb, self.file_mb, self.disk_mb, self.files, self.processes)
             self._watcher = Watcher(self.process, sorted({self._folder.home, self._work}), allowed)
         return self.connection_info
 
@@ -175,7 +175,7 @@ class BoxedProvisioner(LocalProvisioner):
             self._folder = PrivateFolder.make()
             copy_font_lists(self._folder.home)
         folder, shared = self._folder, shared_folder(self._packages())
-        self._speak_through(folder.home)
+        self._use_ipc_transport(folder.home)
         kwargs = await super().pre_launch(**kwargs)
         self._work = Path(kwargs.get("cwd") or folder.home).resolve()
         around = (str(self._work.parent),)
@@ -184,7 +184,7 @@ class BoxedProvisioner(LocalProvisioner):
         if not self._user and uid_pool.wanted() and "user" not in missing:
             self._user = uid_pool.take_user()
             for place in (folder.home, self._work):
-                hand_over(place, self._user)
+                chown_tree(place, self._user)
         folders = (*SYSTEM, *python_folders(), *readable)
         withheld = withheld_files(self.withheld, [*python_folders(), *user_packages(), *self._places_of_packages()])
         allowed, listed = readable_without(folders, tuple(withheld)) if withheld else (list(folders), [])
@@ -197,7 +197,7 @@ class BoxedProvisioner(LocalProvisioner):
             withheld=list(self.withheld),
             limits=self._limits_of_linux(),
             user=self._user,
-            read_anything=bool(self._user and uid_pool.closed_to_others([*python_folders(), *readable, *around])),
+            read_anything=bool(self._user and uid_pool.first_private_ancestor([*python_folders(), *readable, *around])),
         )
         box.save(folder.path / "box.json")
         environment = small_environment(kwargs["env"], self.variables, folder.home, shared.packages)
@@ -212,7 +212,7 @@ class BoxedProvisioner(LocalProvisioner):
     def _give_back(self) -> None:
         """Give the working folder back to the grader, in a state that it can work with, and the user too."""
         if self._work and self._work.is_dir():
-            hand_over(self._work, 0 if self._user else None)
+            chown_tree(self._work, 0 if self._user else None)
         uid_pool.return_user(self._user)
         self._user = 0
 
@@ -249,8 +249,8 @@ class BoxedProvisioner(LocalProvisioner):
     def _places_of_packages(self) -> list[str]:
         return sorted({str(package.resolve().parent) for package in self._packages()})
 
-    def _speak_through(self, home: Path) -> None:
-        """Let the grader and the kernel talk through files in the private folder: no network is needed."""
+    def _use_ipc_transport(self, home: Path) -> None:
+        """Connect the grader and the kernel through Unix sockets in the private folder, without a network."""
         manager = self.parent
         assert manager is not None  # jupyter_client's managers name themselves
         manager.transport, manager.cache_ports = "ipc", False

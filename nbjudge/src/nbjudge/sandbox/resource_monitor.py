@@ -30,7 +30,7 @@ class Process(Protocol):
 
 
 @dataclass(frozen=True)
-class Allowed:
+class ResourceLimits:
     """How much a kernel may take, in the words of the provisioner's settings."""
 
     memory_mb: int
@@ -47,7 +47,7 @@ class Watcher:
     cpu_seconds: the processor time at the last look
     """
 
-    def __init__(self, process: Process, folders: list[Path], allowed: Allowed) -> None:
+    def __init__(self, process: Process, folders: list[Path], allowed: ResourceLimits) -> None:
         self.reason = ""
         self.cpu_seconds = 0.0
         self._process, self._folders, self._allowed = process, folders, allowed
@@ -132,7 +132,7 @@ def processor_time(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def how_it_ended(code: int, cpu_seconds: int) -> str:
+def describe_exit(code: int, cpu_seconds: int) -> str:
     """Return what an exit code means, to be read after "The kernel".
 
     code: as subprocess gives it, the negative number of a signal; cpu_seconds: the processor time it was allowed

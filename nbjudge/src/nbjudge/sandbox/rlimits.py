@@ -1,4 +1,4 @@
-"""How much of the machine one kernel may use, as far as Linux counts it; watcher.py counts the rest."""
+"""Resource limits of one kernel that Linux enforces; resource_monitor.py enforces the rest."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def apply_limits(limits: Mapping[str, int]) -> None:
         resource.setrlimit(kind, (allowed, upper))
 
 
-def die_first() -> None:
-    """When memory runs out, let the kernel of the system end this process before any other."""
+def raise_oom_score() -> None:
+    """Have the OOM killer end this process before any other."""
     with open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
         score.write("1000")

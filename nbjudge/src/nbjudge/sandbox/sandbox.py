@@ -1,4 +1,4 @@
-"""The box around a kernel that runs a submission: its user, limits, Landlock and seccomp, each in its own module.
+"""The sandbox of a submission's kernel: user, limits, Landlock and seccomp, each in a module of its own.
 
 The grader asks `missing_layers` what the machine cannot do and writes a Box; the kernel reads it, enters it before
 it imports anything of weight, and seals it before it runs the first cell.
@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from nbjudge.sandbox import landlock, seccomp, uid_pool
-from nbjudge.sandbox.rlimits import apply_limits, die_first
+from nbjudge.sandbox.rlimits import apply_limits, raise_oom_score
 
 # What libraries read at their start: the loader, fonts, time zones, and how many processors there are.
 SYSTEM: tuple[str, ...] = ("/usr", "/lib", "/lib64", "/bin", "/nix/store")
@@ -102,9 +102,9 @@ def announcement(limits: Mapping[str, int], missing: Mapping[str, str]) -> str:
 def enter(box: Box) -> None:
     """Put the calling process in the box, all but the seal. It must have one thread: Landlock holds for one only."""
     if "limits" in box.layers:
-        die_first()
+        raise_oom_score()
         apply_limits(box.limits)
-    uid_pool.become(box.user, box.read_anything)
+    uid_pool.drop_privileges(box.user, box.read_anything)
     if "landlock" in box.layers:
         landlock.restrict(_rights(box))
 

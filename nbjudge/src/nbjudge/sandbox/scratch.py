@@ -1,4 +1,4 @@
-"""The folders of a process that grades: the private one of each kernel, and one for its own temporary files.
+"""Temporary folders of a grading process: a private one for each kernel, and one for its own files.
 
 They are made, handed over, measured and removed, with anything a submission left in them. They go with the process;
 what one leaves that is killed, the next one removes.
@@ -165,11 +165,11 @@ def remove(folder: Path) -> None:
         folder.rmdir()
 
 
-def hand_over(folder: Path, user: int | None) -> None:
-    """Make the folder and all that is in it this user's, open what is closed, and remove what lies too deep.
+def chown_tree(folder: Path, user: int | None) -> None:
+    """Recursively change the owner, restore the owner's permissions, and delete entries nested too deeply.
 
     user: also the number of the group; None for no change
-    No kernel may be at work in the folder.
+    No kernel may be running in the folder.
     """
     for inside, name, _ in walk(folder, in_order=True):
         if user is not None:
@@ -189,7 +189,7 @@ def measure(folders: list[Path], most: int) -> tuple[int, int]:
 
 
 def walk(folder: Path, in_order: bool = False) -> Iterator[tuple[int, str, os.stat_result]]:
-    """Go through (open folder, name in it, what it is); what vanishes meanwhile is left out.
+    """Yield (directory fd, name, stat) of every entry, skipping entries that disappear.
 
     in_order: first put right what keeps from going on
     Raises, unless it is put right, TooDeep and PermissionError.

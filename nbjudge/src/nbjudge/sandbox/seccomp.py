@@ -1,4 +1,4 @@
-"""seccomp: a process gives up system calls, for all its threads and for good.
+"""seccomp: deny system calls to a process, for all its threads and irrevocably.
 
 What is forbidden answers "Operation not permitted", so that a student reads an ordinary PermissionError; a few calls
 that honest libraries make in passing answer that all went well, and do nothing.

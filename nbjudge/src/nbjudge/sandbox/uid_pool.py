@@ -1,4 +1,4 @@
-"""A user of its own for every kernel of a grader who is root, and nothing left of what root may do.
+"""Run each kernel of a grader that is root as an unprivileged user of its own.
 
 The file system then keeps submissions from each other and from the course even where Landlock is missing, and the
 number of processes, which the system counts for each user, becomes a limit for each submission.
@@ -43,14 +43,14 @@ def missing(paths: Iterable[str], caged: bool) -> str:
         return f"root has no {', '.join(f'CAP_{name}' for name in lacking)} here"
     if not _has_users() or Path("/proc/self/setgroups").read_text(encoding="ascii").strip() != "allow":
         return f"this container has no users {USERS[0]} to {USERS[-1]}"
-    closed = closed_to_others(paths)
+    closed = first_private_ancestor(paths)
     if closed and not (caged and held >> READ_ANYTHING & 1):
         return f"{closed} is closed to other users; install Python and keep the course where all users can read"
     return ""
 
 
-def closed_to_others(paths: Iterable[str]) -> str:
-    """Return the first folder or file, on the way to one of the paths, that only its owner or group may use."""
+def first_private_ancestor(paths: Iterable[str]) -> str:
+    """Return the first ancestor of one of the paths that is accessible to its owner or group only."""
     for path in paths:
         place = Path(path).resolve()
         if not place.exists():
@@ -84,8 +84,8 @@ def return_user(user: int) -> None:
         _in_use.discard(user)
 
 
-def become(user: int, read_anything: bool) -> None:
-    """Make the calling process, which has one thread, this user; 0 leaves the user as it is. No capability stays.
+def drop_privileges(user: int, read_anything: bool) -> None:
+    """Change the calling, single-threaded process to this user (0 keeps the user), and drop all capabilities.
 
     read_anything: keep CAP_DAC_READ_SEARCH, where Python lies in a folder of root's and Landlock says what is read
     """

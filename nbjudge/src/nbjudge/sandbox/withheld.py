@@ -1,4 +1,4 @@
-"""Modules that are kept from a kernel: their files cannot be read, and to use them is an ImportError with a reason.
+"""Withhold modules from a kernel: their files cannot be read, and an import raises ImportError with a reason.
 
 An unused `import keras` costs nobody anything; what counts is that no answer can be worked out with it.
 """
