@@ -71,7 +71,7 @@ class Grading(Autograde):
                 one_engine(),
                 schema_checked_once(),
             ):
-                self.staging = Staging(folder)
+                self.staging = Staging(folder, self.coursedir)
                 super().start()
 
     def init_notebooks(self) -> None:

@@ -1,4 +1,4 @@
-"""What `rnn-course grade` shows: progress while it grades, and what came of it at the end."""
+"""The console of `rnn-course grade`: progress while it grades, and a summary at the end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nbjudge.autograde.class_run import ClassRun
 from nbjudge.autograde.summary import ORDER, Outcome, printable, table
 
 
-class Shown:
+class ProgressDisplay:
     """Progress on a terminal; where there is none, lines of the log only."""
 
     def __init__(self, console: Console, quiet: bool):
@@ -30,7 +30,7 @@ class Shown:
         self.began = 0.0
         self.done = self.bad = self.skipped = 0
 
-    def __enter__(self) -> Shown:
+    def __enter__(self) -> ProgressDisplay:
         self.progress.start()
         return self
 
@@ -40,7 +40,7 @@ class Shown:
     def start(self, number: int) -> None:
         self.progress.update(self.task, total=number)
 
-    def outcome(self, outcome: Outcome) -> None:
+    def add_outcome(self, outcome: Outcome) -> None:
         self.began = self.began or time.monotonic()
         self.done += 1
         self.skipped += outcome.how == "skipped"
@@ -54,14 +54,14 @@ class Shown:
             print(json.dumps(asdict(outcome)), flush=True)
 
 
-def log_above(shown: Shown) -> logging.Logger:
+def make_log(display: ProgressDisplay) -> logging.Logger:
     """Return nbgrader's log: what went wrong, above the progress."""
     log = logging.Logger("rnn-course", logging.WARNING)
-    log.addHandler(_Above(shown.console))
+    log.addHandler(_ConsoleHandler(display.console))
     return log
 
 
-class _Above(logging.Handler):
+class _ConsoleHandler(logging.Handler):
     def __init__(self, console: Console):
         super().__init__()
         self.console = console
@@ -71,7 +71,8 @@ class _Above(logging.Handler):
         self.console.print(f"[{style}]{escape(record.getMessage())}[/]", soft_wrap=True)
 
 
-def tell(lesson: str, run: ClassRun, db_url: str, seconds: float, console: Console, as_json: bool) -> None:
+def print_summary(lesson: str, run: ClassRun, db_url: str, seconds: float, console: Console, as_json: bool) -> None:
+    """Print what became of the submissions, or one line of JSON, and what to do next."""
     outcomes = run.outcomes
     if as_json:
         counted = Counter(outcome.how for outcome in outcomes)
@@ -84,7 +85,7 @@ def tell(lesson: str, run: ClassRun, db_url: str, seconds: float, console: Conso
     graded = sum(outcome.how in ("graded", "refused") for outcome in outcomes)
     if not graded:
         return
-    waiting = _waiting(db_url, lesson)
+    waiting = _count_unmarked(db_url, lesson)
     if waiting:
         whose = f"The answers of {waiting} students wait" if waiting > 1 else "The answer of one student waits"
         console.print(f"{whose} for you to read: jupyter lab, Nbgrader, Formgrader, Manual grading", soft_wrap=True)
@@ -92,7 +93,7 @@ def tell(lesson: str, run: ClassRun, db_url: str, seconds: float, console: Conso
     console.print(f"{graded} submissions in {seconds:.0f} s. Next: rnn-course {follows} {lesson}", soft_wrap=True)
 
 
-def _waiting(db_url: str, lesson: str) -> int:
+def _count_unmarked(db_url: str, lesson: str) -> int:
     """Return how many submissions hold an answer that only a human can mark, and nobody has."""
     with Gradebook(db_url) as gradebook:
         return sum(submission.needs_manual_grade for submission in gradebook.assignment_submissions(lesson))

@@ -11,7 +11,7 @@ from nbformat import NotebookNode
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
 
-from nbjudge.execution.job import Done
+from nbjudge.execution.job import JobResult
 from nbjudge.execution.name_analysis import Plan
 from nbjudge.execution.plan import plan_for
 
@@ -35,7 +35,7 @@ class GradingContext:
     exclude_overwriting: Mapping[str, Sequence[str]] = field(default_factory=dict)
     reference: str = ""
     rehearsing: bool = False
-    take_result: Callable[[str, NotebookNode], Done | None] = lambda *_: None
+    take_result: Callable[[str, NotebookNode], JobResult | None] = lambda *_: None
     receive: Callable[[str, NotebookNode], None] | None = None
 
     def __deepcopy__(self, _: Any) -> GradingContext:

@@ -22,7 +22,7 @@ from traitlets.config.loader import LazyConfigValue
 
 from nbjudge import light  # noqa: F401  (first; a worker begins with this module)
 from nbjudge.errors import CannotGrade
-from nbjudge.execution.job import folder_of, work
+from nbjudge.execution.job import find_package, run_packed_job
 
 SECONDS_TO_CONNECT = 15
 SCHEMES = ("tcp", "tls", "ws", "wss", "ucx")
@@ -63,7 +63,7 @@ class ClusterWorkers(AbstractContextManager["ClusterWorkers"]):
         self._executor = self._client.get_executor(pure=False)
 
     def submit(self, packed: bytes) -> Future[bytes]:
-        asked: Future[bytes] = self._executor.submit(work, packed)
+        asked: Future[bytes] = self._executor.submit(run_packed_job, packed)
         answer: Future[bytes] = Future()
         asked.add_done_callback(lambda _: _hand_on(asked, answer))
         return answer
@@ -130,7 +130,7 @@ def installed(packages: Iterable[str]) -> dict[str, str]:
         with suppress(PackageNotFoundError):
             versions[name] = version(name)
     for package in packages:
-        if folder := folder_of(package):
+        if folder := find_package(package):
             digest = hashlib.sha256()
             for file in sorted(folder.rglob("*.py")):
                 digest.update(file.relative_to(folder).as_posix().encode() + file.read_bytes())
