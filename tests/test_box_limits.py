@@ -21,7 +21,7 @@ from traitlets.config import Config
 from nbjudge.forkserver import ENDS_WITH_PARENT
 from nbjudge.sandbox import kernel_launcher, scratch, seccomp, uid_pool
 from nbjudge.sandbox.provisioner import use_sandbox
-from nbjudge.sandbox.resource_monitor import without_a_name
+from nbjudge.sandbox.resource_monitor import describe_exit, without_a_name
 from nbjudge.sandbox.sandbox import missing_layers, python_folders
 from nbjudge.sandbox.scratch import PrivateFolder, TooDeep
 

@@ -24,7 +24,7 @@ from tiny_course import cell
 from nbjudge.autograde.class_run import is_machine_error
 from nbjudge.errors import CannotGrade
 from nbjudge.execution import job as jobs
-from nbjudge.execution.job import Job, do, read_done, work
+from nbjudge.execution.job import Job, run_job, run_packed_job, unpack_result
 from nbjudge.execution.name_analysis import ANSWER, GIVEN, TEST, Source
 from nbjudge.execution.settings import ExecutionSettings
 from nbjudge.forkserver import preload
@@ -38,7 +38,10 @@ TEST_CELL = "print('asking')\nassert scaled(2) == factor * 2 + 1\n1.5"
 SALT_VARIABLE = CourseSecret.variable
 SHOW_SALT = f"import os\nprint('salt', os.environ.get('{SALT_VARIABLE}'), scaled(2))"
 # Run where nobody has read nbgrader_config.py: all it knows is the packed job.
-ELSEWHERE = "import sys\nfrom nbjudge.execution.job import work\nsys.stdout.buffer.write(work(sys.stdin.buffer.read()))"
+ELSEWHERE = (
+    "import sys\nfrom nbjudge.execution.job import run_packed_job\n"
+    "sys.stdout.buffer.write(run_packed_job(sys.stdin.buffer.read()))"
+)
 
 
 pytestmark = pytest.mark.slow  # kernels and judges of their own for each job
@@ -118,7 +121,7 @@ def lines(done: jobs.JobResult, name: str) -> list[str]:
 def test_a_job_that_travelled_has_the_same_outputs_and_events(tmp_path, answer, more, events):
     job = a_job(tmp_path, answer, more=more)
     packed = job.pack()
-    here, there = do(job), read_done(work(packed))
+    here, there = run_job(job), unpack_result(run_packed_job(packed))
     assert all_outputs(there) == all_outputs(here)
     assert there.events == here.events
     assert [event["what"] for event in here.events] == events
@@ -127,7 +130,7 @@ def test_a_job_that_travelled_has_the_same_outputs_and_events(tmp_path, answer, 
 
 
 def test_the_students_data_file_and_the_given_one_are_there_and_the_test_is_the_instructors(tmp_path):
-    done = read_done(work(a_job(tmp_path, more="print(open('own.txt').read(), factor)").pack()))
+    done = unpack_result(run_packed_job(a_job(tmp_path, more="print(open('own.txt').read(), factor)").pack()))
     assert lines(done, "own") == ["1 3"]
     (shown, result) = done.notebook.cells[2].outputs
     assert (shown.text, result.data["text/plain"]) == ("asking\n", "1.5")
@@ -136,7 +139,7 @@ def test_the_students_data_file_and_the_given_one_are_there_and_the_test_is_the_
 def test_the_judge_has_the_instructors_file_though_the_students_copy_is_another(tmp_path):
     job = a_job(tmp_path, test="assert scaled(2) == 3 * 2 + 1, scaled(2)\nprint(factor)", more="print(factor)")
     (job.files / "data" / "factor.txt").write_text("4")
-    done = read_done(work(job.pack()))
+    done = unpack_result(run_packed_job(job.pack()))
     assert printed(done, "own") == "4\n"
     assert printed(done, "scaled_test") == "AssertionError: 9"
 
@@ -150,10 +153,10 @@ def test_of_the_instructors_files_only_those_that_were_named_travel(tmp_path):
 
 def test_the_reference_tells_what_its_kernels_imported_and_nobody_else_does(tmp_path):
     job = a_job(tmp_path, more="import colorsys")
-    done = read_done(work(replace(job, reference=None).pack()))
+    done = unpack_result(run_packed_job(replace(job, reference=None).pack()))
     assert "colorsys" in done.modules["submission"]
     assert "colorsys" not in done.modules["judge"]
-    assert do(job).modules == {}
+    assert run_job(job).modules == {}
 
 
 def test_a_job_takes_along_what_its_kernels_are_to_find_imported(tmp_path):
@@ -161,7 +164,7 @@ def test_a_job_takes_along_what_its_kernels_are_to_find_imported(tmp_path):
     asks = "import sys\nprint('colorsys' in sys.modules)"
     packed = a_job(tmp_path, more=asks).pack()
     preload.preload("submission", ["numpy"])
-    done = read_done(work(packed))
+    done = unpack_result(run_packed_job(packed))
     assert preload.preloaded("submission") == ("colorsys",)
     if sys.platform.startswith("linux"):
         assert printed(done, "own") == "True\n"
@@ -169,7 +172,7 @@ def test_a_job_takes_along_what_its_kernels_are_to_find_imported(tmp_path):
 
 def test_all_outputs_of_a_notebook_have_a_limit_and_what_a_test_earns_is_kept(tmp_path):
     job = a_job(tmp_path, answer=f"print('x' * 800_000)\n{RIGHT}", more="print('y' * 800_000)")
-    done = do(replace(job, rules=replace(job.rules, total_output_bytes=1_000_000)))
+    done = run_job(replace(job, rules=replace(job.rules, total_output_bytes=1_000_000)))
     assert len(printed(done, "scaled")) > 800_000
     assert len(printed(done, "own")) < 500
     assert [event["cell"] for event in done.events if event["what"] == "flood"] == ["own"]
@@ -179,7 +182,7 @@ def test_all_outputs_of_a_notebook_have_a_limit_and_what_a_test_earns_is_kept(tm
 @pytest.mark.parametrize("text", ["'\\ud800'", "'\\udfff' * 3 + 'é'", "b'\\xff'.decode(errors='surrogateescape')"])
 def test_what_cannot_be_encoded_is_replaced_here_and_there(tmp_path, text):
     job = a_job(tmp_path, answer=f"def scaled(x):\n    print({text})\n    return 3 * x + 1")
-    for done in (do(job), read_done(work(job.pack()))):
+    for done in (run_job(job), unpack_result(run_packed_job(job.pack()))):
         assert "\ufffd" in printed(done, "scaled_test")
         assert nbformat.writes(done.notebook).encode()
 
@@ -189,7 +192,7 @@ def test_the_time_for_a_notebook_includes_its_preparation(tmp_path, monkeypatch)
     real = jobs.time.monotonic
     monkeypatch.setattr(jobs.time, "monotonic", lambda: next(now, None) or real() + 2000.0)
     job = a_job(tmp_path)
-    done = do(replace(job, rules=replace(job.rules, total_seconds=60)))
+    done = run_job(replace(job, rules=replace(job.rules, total_seconds=60)))
     assert "The time for the whole notebook (60 s) was used up" in printed(done, "scaled_test")
 
 
@@ -202,20 +205,20 @@ def travelled(monkeypatch: pytest.MonkeyPatch, folder: Path, error: BaseExceptio
     def fail(_: Job) -> None:
         raise error
 
-    monkeypatch.setattr(jobs, "do", fail)
-    return work(a_job(folder).pack())
+    monkeypatch.setattr(jobs, "run_job", fail)
+    return run_packed_job(a_job(folder).pack())
 
 
 def test_a_sentence_for_the_instructor_arrives_as_it_is(monkeypatch, tmp_path):
     packed = travelled(monkeypatch, tmp_path, CannotGrade("The box has gaps. Mend it."))
     with pytest.raises(CannotGrade, match=r"^The box has gaps\. Mend it\.$"):
-        read_done(packed)
+        unpack_result(packed)
 
 
 def test_a_full_disk_is_still_a_full_disk(monkeypatch, tmp_path):
     packed = travelled(monkeypatch, tmp_path, OSError(errno.ENOSPC, "No space left", "/somewhere"))
     with pytest.raises(OSError, match="No space left") as caught:
-        read_done(packed)
+        unpack_result(packed)
     assert caught.value.errno == errno.ENOSPC
     assert is_machine_error(caught.value)
 
@@ -233,7 +236,7 @@ def test_a_full_disk_is_still_a_full_disk(monkeypatch, tmp_path):
 def test_any_other_error_arrives_with_its_traceback(monkeypatch, tmp_path, error):
     packed = travelled(monkeypatch, tmp_path, error)
     with pytest.raises(RuntimeError) as caught:
-        read_done(packed)
+        unpack_result(packed)
     assert f"{type(error).__name__}: {error}" in str(caught.value)
     assert "in fail" in str(caught.value)
     assert not is_machine_error(caught.value)
@@ -249,7 +252,7 @@ def test_what_a_text_can_raise_is_not_the_machines(error):
 
 def test_bytes_that_are_no_job_are_an_answer_as_well():
     with pytest.raises(RuntimeError, match="JSONDecodeError"):
-        read_done(work(b"{"))
+        unpack_result(run_packed_job(b"{"))
 
 
 def test_a_package_that_the_worker_lacks_is_named_with_the_way_out(tmp_path):
@@ -257,7 +260,7 @@ def test_a_package_that_the_worker_lacks_is_named_with_the_way_out(tmp_path):
     job = replace(job, rules=replace(job.rules, box={"packages": ["/nowhere/no_such_helpers"]}))
     sentence = "The package no_such_helpers, which the lessons import, is not installed on this worker. Install there"
     with pytest.raises(CannotGrade, match=sentence):
-        read_done(work(job.pack()))
+        unpack_result(run_packed_job(job.pack()))
 
 
 @pytest.mark.parametrize("place", ["own", "installed"])
@@ -267,7 +270,7 @@ def test_a_package_is_taken_from_its_place_or_from_where_it_is_installed(tmp_pat
     monkeypatch.syspath_prepend(str(tmp_path / "installed"))
     job = a_job(tmp_path, more="import no_such_helpers\nprint(no_such_helpers.place)")
     job = replace(job, rules=replace(job.rules, box={"packages": [str(tmp_path / "own" / "no_such_helpers")]}))
-    assert printed(read_done(work(job.pack())), "own") == f"{place}\n"
+    assert printed(unpack_result(run_packed_job(job.pack())), "own") == f"{place}\n"
 
 
 # --- where it is run
@@ -298,7 +301,7 @@ def test_the_box_holds_in_a_process_that_never_read_the_settings(tmp_path, cours
     job = replace(job, rules=replace(job.rules, box={"forked": forked}))
     around = surroundings(tmp_path, **{SALT_VARIABLE: secret})  # of the worker, for once: it may not get through
     worker = subprocess.run([sys.executable, "-c", ELSEWHERE], input=job.pack(), env=around, capture_output=True)
-    done = read_done(worker.stdout)
+    done = unpack_result(worker.stdout)
     assert done.in_force.startswith("box: ")
     assert done.in_force.endswith("not in force: nothing")
     assert lines(done, "own") == ["None", "False", "PermissionError", *["PermissionError"] * 3]
@@ -307,7 +310,7 @@ def test_the_box_holds_in_a_process_that_never_read_the_settings(tmp_path, cours
 
 def work_in_thread(packed: bytes) -> bytes:
     try:
-        return work(packed)
+        return run_packed_job(packed)
     finally:
         asyncio.get_event_loop().close()  # it was made for this thread, which ends
 
@@ -317,14 +320,14 @@ def test_jobs_done_at_once_in_one_process_each_have_their_own_salt(tmp_path):
     salts = [f"salt{number}" for number in range(3)] + [""]
     packed = [a_job(tmp_path / f"{n}", test=SHOW_SALT, salt=salt).pack() for n, salt in enumerate(salts)]
     with ThreadPoolExecutor(len(salts)) as threads:
-        seen = [printed(read_done(done), "scaled_test") for done in threads.map(work_in_thread, packed)]
+        seen = [printed(unpack_result(done), "scaled_test") for done in threads.map(work_in_thread, packed)]
     assert seen == [f"salt {salt or None} 7\n" for salt in salts]
 
 
 def test_nothing_of_a_job_is_left_behind(tmp_path):
     with tempfile.TemporaryDirectory(dir="/tmp") as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", folder)
-        read_done(work(a_job(tmp_path, more="open('mine', 'w').write('x')").pack()))
+        unpack_result(run_packed_job(a_job(tmp_path, more="open('mine', 'w').write('x')").pack()))
         left = [path.name for path in Path(folder).glob("box-*/*")]
     # What all preload share, and the folder around jobs, go with the process.
     assert "owner" in left
@@ -337,10 +340,10 @@ def test_a_job_can_be_done_inside_a_running_loop(tmp_path):
     """Dask's workers and JupyterLab's server have one."""
 
     async def served() -> bytes:
-        return work(packed)
+        return run_packed_job(packed)
 
     packed = a_job(tmp_path).pack()
-    assert printed(read_done(asyncio.run(served())), "scaled_test").startswith("asking")
+    assert printed(unpack_result(asyncio.run(served())), "scaled_test").startswith("asking")
 
 
 def test_what_stands_for_withheld_modules_is_not_imported_for_the_kernels_after_it(tmp_path):
@@ -348,6 +351,6 @@ def test_what_stands_for_withheld_modules_is_not_imported_for_the_kernels_after_
     job = a_job(tmp_path, answer=f"import colorsys\n{RIGHT}")
     sources = tuple(replace(source, from_scratch=source.kind == TEST) for source in job.sources)
     job = replace(job, sources=sources, rules=replace(job.rules, withheld=("colorsys",)), reference=None)
-    modules = do(job).modules["submission from scratch"]
+    modules = run_job(job).modules["submission from scratch"]
     assert "numpy" in modules
     assert "colorsys" not in modules

@@ -81,7 +81,7 @@ class Grading(Autograde):
                 cache_engine(),
                 cache_schema_validators(),
             ):
-                self.staging = Staging(folder)
+                self.staging = Staging(folder, self.coursedir)
                 super().start()
 
     def init_notebooks(self) -> None:

@@ -24,10 +24,10 @@ from nbjudge.autograde.discovery import Submission, objection_to
 from nbjudge.autograde.gradebook import await_gradebook, write_scores
 from nbjudge.autograde.preprocessors import NotRun
 from nbjudge.autograde.scoring import NotebookScore
-from nbjudge.autograde.staging import Staging, is_due, read_graded, refused_notebook, restore
+from nbjudge.autograde.staging import Staging, read_graded, refused_notebook
 from nbjudge.autograde.summary import Outcome
 from nbjudge.execution.context import CONTEXT, GradingContext
-from nbjudge.execution.job import JobResult, read_done, texts_of
+from nbjudge.execution.job import JobResult, cell_texts, unpack_result
 from nbjudge.execution.preprocessor import Run
 from nbjudge.execution.workers import Workers
 from nbjudge.intake.intake import Expected, Preflight, Refusal, clean_copy, inspect
@@ -68,8 +68,8 @@ class InFlightSubmission:
         running = self.running.pop(name, None)
         if running is None:
             return None
-        result = read_done(running.result())
-        return result if self.sent[name] == texts_of(notebook) else None
+        result = unpack_result(running.result())
+        return result if self.sent[name] == cell_texts(notebook) else None
 
 
 @dataclass(frozen=True)
@@ -104,10 +104,11 @@ class SubmissionPipeline:
         if objection := objection_to(submission.student):
             outcome.how, outcome.sentences = "not recorded", [objection]
             return None
-        target, names = self._target(submission), self.requested[submission.assignment]
-        restore(target)
-        preflight = inspect(submission.folder, self.expected[submission.assignment])
-        if not is_due(target, names, preflight.timestamp, self.context.course, self.converter.force):
+        student, assignment = submission.student, submission.assignment
+        names = self.requested[assignment]
+        preflight = inspect(submission.folder, self.expected[assignment])
+        self.staging.restore(student, assignment)
+        if not (self.converter.force or self.staging.is_due(student, assignment, names, preflight.timestamp)):
             outcome.how = "skipped"
             return None
         outcome.repairs = list(preflight.repairs)
@@ -124,7 +125,7 @@ class SubmissionPipeline:
         student, assignment = submission.student, submission.assignment
         expected, names = self.expected[assignment], self.requested[assignment]
         await_gradebook(self.context.course.db_url, self.patience_s, self.converter.log)
-        copy, folder = self.staging.begin(student, assignment, self._target(submission), set(expected) - set(names))
+        copy, folder = self.staging.begin(student, assignment, set(expected) - set(names))
         again = needs_look or "" in preflight.refusals
         refused = {
             name: refused_notebook(expected[name], refusal, again)
@@ -151,26 +152,35 @@ class SubmissionPipeline:
             if run and name not in in_flight.refused:
                 file = in_flight.folder / f"{name}.ipynb"
                 resources = {**_resources(file, self.context), "metadata": {"path": str(file.parent)}}
-                job = run.job(nbformat.read(file, as_version=4), resources)
-                in_flight.sent[name] = texts_of(job.notebook)
+                job = run.make_job(nbformat.read(file, as_version=4), resources)
+                in_flight.sent[name] = cell_texts(job.notebook)
                 in_flight.running[name] = self.workers.submit(job.pack())
 
     def score(self, in_flight: InFlightSubmission) -> list[NotebookScore]:
         """Return what the notebooks of a submission earn; execute those that no worker was given."""
-        target, scores = self._target(in_flight.submission), list[NotebookScore]()
+        graded: list[tuple[str, NotebookNode]] = []
 
         def receive(name: str, notebook: NotebookNode) -> None:
-            before = read_graded(target / f"{name}.ipynb")
-            scores.append(NotebookScore(name, notebook, before, name in in_flight.refused, in_flight.needs_look))
+            graded.append((name, notebook))
 
+        context = replace(self.context, take_result=in_flight.take_result, receive=receive)
         # With the marks, if it can be: a student whom the gradebook knows without them would stand there with 0.
         if not self.defers_scores:
             self._enter(in_flight)
-        context = replace(self.context, take_result=in_flight.take_result, receive=receive)
         with autograding():
             for name in in_flight.names:
                 self._convert(in_flight.folder / f"{name}.ipynb", in_flight, sanitizing=False, context=context)
-        return scores
+        published = self.staging.published(in_flight.submission.student, in_flight.submission.assignment)
+        return [
+            NotebookScore(
+                name=name,
+                notebook=notebook,
+                before=read_graded(published / f"{name}.ipynb"),
+                refused=name in in_flight.refused,
+                needs_look=in_flight.needs_look,
+            )
+            for name, notebook in graded
+        ]
 
     def publish(self, in_flight: InFlightSubmission, scores: list[NotebookScore]) -> None:
         """Record what a submission earned, and put what was graded into autograded/."""
@@ -181,7 +191,7 @@ class SubmissionPipeline:
         for score in scores:
             in_flight.outcome.take_over(score.notebook.metadata.get("grading", {}))
         write_scores(self.context.course.db_url, assignment, student, scores, self.converter.exporter)
-        self.staging.publish(student, assignment, self._target(in_flight.submission))
+        self.staging.publish(student, assignment)
         self.converter.run_post_convert_hook()
         self.staging.remove(student, assignment)
 
@@ -190,10 +200,6 @@ class SubmissionPipeline:
         preflight = Preflight(refusals=dict.fromkeys(self.expected[submission.assignment], refusal))
         in_flight = self.stage(submission, preflight, outcome, needs_look=True)
         self.publish(in_flight, self.score(in_flight))
-
-    def _target(self, submission: Submission) -> Path:
-        course = self.context.course
-        return Path(course.format_path(course.autograded_directory, submission.student, submission.assignment))
 
     def _copy_files(self, student: str, assignment: str) -> None:
         """Put the submission's files, and over them those that were given out, where the notebooks are run."""

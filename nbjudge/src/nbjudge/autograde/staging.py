@@ -24,23 +24,49 @@ class Staging:
     """The private folders in which submissions are graded: for each, one for its clean copy and one for the graded one.
 
     top: an empty folder on the disk of the course
+    course: where what was graded is published
     """
 
     top: Path
+    course: CourseDirectory
 
     def submitted(self, student: str, assignment: str) -> Path:
+        """Return the folder of the clean copy."""
         return self.top / "submitted" / student / assignment
 
     def autograded(self, student: str, assignment: str) -> Path:
+        """Return the folder of what is being graded."""
         return self.top / "autograded" / student / assignment
 
-    def begin(self, student: str, assignment: str, target: Path, kept: set[str]) -> tuple[Path, Path]:
+    def published(self, student: str, assignment: str) -> Path:
+        """Return the folder in the course of what was graded."""
+        return Path(self.course.format_path(self.course.autograded_directory, student, assignment))
+
+    def restore(self, student: str, assignment: str) -> None:
+        """Put back what was published when a grader was stopped while it put something else there."""
+        _restore(self.published(student, assignment))
+
+    def is_due(self, student: str, assignment: str, names: list[str], submitted_at: str | None) -> bool:
+        """Return whether there is something to do: nothing graded yet, something newer, or a failure the last time."""
+        target = self.published(student, assignment)
+        graded = [target / f"{name}.ipynb" for name in names]
+        if not all(file.exists() for file in graded):
+            return True
+        if any(_must_be_graded_again(read_graded(file)) for file in graded):
+            return True
+        try:
+            earlier = self.course.get_existing_timestamp(str(target))
+        except Exception:
+            return submitted_at is not None  # nbgrader ends with AttributeError at a time it cannot read
+        return submitted_at is not None and (earlier is None or parse_utc(submitted_at) > earlier)
+
+    def begin(self, student: str, assignment: str, kept: set[str]) -> tuple[Path, Path]:
         """Return the folders for a submission's clean copy and its graded notebooks.
 
-        kept: the notebooks that are not to be graded this time, which are as they are in `target`
+        kept: the notebooks that are not to be graded this time, which stay as they were published
         """
         self.remove(student, assignment)
-        folder = self.autograded(student, assignment)
+        folder, target = self.autograded(student, assignment), self.published(student, assignment)
         folder.mkdir(parents=True)
         for name in sorted(kept):
             if (target / f"{name}.ipynb").is_file():
@@ -48,9 +74,10 @@ class Staging:
         target.parent.mkdir(parents=True, exist_ok=True)
         return self.submitted(student, assignment), folder
 
-    def publish(self, student: str, assignment: str, target: Path) -> None:
-        """Put what was graded in the place of `target`, which is there at every moment, as it was or as it is now."""
-        new, old = self.autograded(student, assignment), _earlier(target)
+    def publish(self, student: str, assignment: str) -> None:
+        """Replace what was published, which is there at every moment, as it was or as it is now."""
+        new, target = self.autograded(student, assignment), self.published(student, assignment)
+        old = _earlier(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(old, ignore_errors=True)
         if target.exists():
@@ -58,18 +85,17 @@ class Staging:
         try:
             _move(new, target)
         except BaseException:
-            restore(target)
+            _restore(target)
             raise
         shutil.rmtree(old, ignore_errors=True)
 
     def remove(self, student: str, assignment: str) -> None:
-        """Remove the folders of a submission."""
+        """Remove the private folders of a submission."""
         for folder in (self.submitted(student, assignment), self.autograded(student, assignment)):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def restore(target: Path) -> None:
-    """Put back what was in `target` when a grader was stopped while it put something else there."""
+def _restore(target: Path) -> None:
     if not target.exists() and _earlier(target).exists():
         os.rename(_earlier(target), target)
 
@@ -114,20 +140,6 @@ def read_graded(file: Path) -> NotebookNode | None:
         return notebook if plain else None
     except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
         return None
-
-
-def is_due(target: Path, names: list[str], submitted_at: str | None, course: CourseDirectory, force: bool) -> bool:
-    """Return whether there is something to do: nothing graded yet, something newer, or a failure the last time."""
-    graded = [target / f"{name}.ipynb" for name in names]
-    if force or not all(file.exists() for file in graded):
-        return True
-    if any(_must_be_graded_again(read_graded(file)) for file in graded):
-        return True
-    try:
-        earlier = course.get_existing_timestamp(str(target))
-    except Exception:
-        return submitted_at is not None  # nbgrader ends with AttributeError at a time it cannot read
-    return submitted_at is not None and (earlier is None or parse_utc(submitted_at) > earlier)
 
 
 def _must_be_graded_again(notebook: NotebookNode | None) -> bool:

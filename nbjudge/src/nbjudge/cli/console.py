@@ -1,4 +1,4 @@
-"""What `rnn-course grade` shows: progress while it grades, and what came of it at the end."""
+"""The console of `rnn-course grade`: progress while it grades, and a summary at the end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nbjudge.autograde.summary import ORDER, Outcome, table
 from nbjudge.text import terminal_safe
 
 
-class Shown:
+class ProgressDisplay:
     """Progress on a terminal; where there is none, lines of the log only."""
 
     def __init__(self, console: Console, quiet: bool):
@@ -31,7 +31,7 @@ class Shown:
         self.began = 0.0
         self.done = self.bad = self.skipped = 0
 
-    def __enter__(self) -> Shown:
+    def __enter__(self) -> ProgressDisplay:
         self.progress.start()
         return self
 
@@ -41,7 +41,7 @@ class Shown:
     def start(self, number: int) -> None:
         self.progress.update(self.task, total=number)
 
-    def outcome(self, outcome: Outcome) -> None:
+    def add_outcome(self, outcome: Outcome) -> None:
         self.began = self.began or time.monotonic()
         self.done += 1
         self.skipped += outcome.how == "skipped"
@@ -55,14 +55,14 @@ class Shown:
             print(json.dumps(asdict(outcome)), flush=True)
 
 
-def log_above(shown: Shown) -> logging.Logger:
+def make_log(display: ProgressDisplay) -> logging.Logger:
     """Return nbgrader's log: what went wrong, above the progress."""
     log = logging.Logger("rnn-course", logging.WARNING)
-    log.addHandler(_Above(shown.console))
+    log.addHandler(_ConsoleHandler(display.console))
     return log
 
 
-class _Above(logging.Handler):
+class _ConsoleHandler(logging.Handler):
     def __init__(self, console: Console):
         super().__init__()
         self.console = console
@@ -72,7 +72,8 @@ class _Above(logging.Handler):
         self.console.print(f"[{style}]{escape(record.getMessage())}[/]", soft_wrap=True)
 
 
-def tell(lesson: str, run: ClassRun, db_url: str, seconds: float, console: Console, as_json: bool) -> None:
+def print_summary(lesson: str, run: ClassRun, db_url: str, seconds: float, console: Console, as_json: bool) -> None:
+    """Print what became of the submissions, or one line of JSON, and what to do next."""
     outcomes = run.outcomes
     if as_json:
         counted = Counter(outcome.how for outcome in outcomes)
@@ -85,7 +86,7 @@ def tell(lesson: str, run: ClassRun, db_url: str, seconds: float, console: Conso
     graded = sum(outcome.how in ("graded", "refused") for outcome in outcomes)
     if not graded:
         return
-    waiting = _waiting(db_url, lesson)
+    waiting = _count_unmarked(db_url, lesson)
     if waiting:
         whose = f"The answers of {waiting} students wait" if waiting > 1 else "The answer of one student waits"
         console.print(f"{whose} for you to read: jupyter lab, Nbgrader, Formgrader, Manual grading", soft_wrap=True)
@@ -93,7 +94,7 @@ def tell(lesson: str, run: ClassRun, db_url: str, seconds: float, console: Conso
     console.print(f"{graded} submissions in {seconds:.0f} s. Next: rnn-course {follows} {lesson}", soft_wrap=True)
 
 
-def _waiting(db_url: str, lesson: str) -> int:
+def _count_unmarked(db_url: str, lesson: str) -> int:
     """Return how many submissions hold an answer that only a human can mark, and nobody has."""
     with Gradebook(db_url) as gradebook:
         return sum(submission.needs_manual_grade for submission in gradebook.assignment_submissions(lesson))

@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("lesson", help="such as 04_bptt")
     parser.add_argument("--student", default="*", help="one student only, or a pattern such as 's1*'")
     parser.add_argument("--force", action="store_true", help="grade again what was graded before")
-    parser.add_argument("--jobs", type=_at_least_one, help="submissions at once (default: processors + 2)")
+    parser.add_argument("--jobs", type=_parse_number, help="submissions at once (default: processors + 2)")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="of a dask.distributed cluster that runs them")
     parser.add_argument("--json", action="store_true", help="print what came of each submission as JSON lines")
 
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Grade and return 0, or 1 when a submission could not be graded."""
     began = time.monotonic()
-    with _workers(args) as workers:
+    with _start_workers(args) as workers:
         return _grade(args, workers, began)
 
 
@@ -32,7 +32,7 @@ def _grade(args: argparse.Namespace, workers: Any, began: float) -> int:
     from rich.console import Console
 
     from nbjudge.autograde.converter import Grading
-    from nbjudge.cli.console import Shown, log_above, tell
+    from nbjudge.cli.console import ProgressDisplay, make_log, print_summary
     from nbjudge.settings import course_directory, read_settings
 
     gc.freeze()  # what was imported stays: looking through it once more takes half a second, at the end too
@@ -40,27 +40,27 @@ def _grade(args: argparse.Namespace, workers: Any, began: float) -> int:
     course = course_directory(settings, args.lesson)
     course.student_id = args.student
     console = Console(stderr=True)
-    with Shown(console, quiet=args.json) as shown:
-        grading = Grading(coursedir=course, config=settings, log=log_above(shown))
+    with ProgressDisplay(console, quiet=args.json) as display:
+        grading = Grading(coursedir=course, config=settings, log=make_log(display))
         grading.force, grading.workers = args.force, workers
-        grading.on_start, grading.on_outcome = shown.start, shown.outcome  # type: ignore[method-assign]
+        grading.on_start, grading.on_outcome = display.start, display.add_outcome  # type: ignore[method-assign]
         try:
             grading.start()
             code = 0
         except NbGraderException:
             code = 1  # the log has said why
-    tell(args.lesson, grading.class_run, course.db_url, time.monotonic() - began, console, args.json)
+    print_summary(args.lesson, grading.class_run, course.db_url, time.monotonic() - began, console, args.json)
     return code
 
 
-def _at_least_one(text: str) -> int:
+def _parse_number(text: str) -> int:
     number = int(text) if text.isdecimal() else 0
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of submissions; expected 1 or more")
     return number
 
 
-def _workers(args: argparse.Namespace) -> Any:
+def _start_workers(args: argparse.Namespace) -> Any:
     if args.scheduler:
         from nbjudge.execution.dask_workers import ClusterWorkers, course_libraries, course_packages  # an extra
         from nbjudge.settings import read_settings

@@ -25,7 +25,7 @@ from nbjudge.patches import skip_rfc3987
 
 skip_rfc3987()  # a worker begins with this module
 
-from nbjudge.execution.job import folder_of, work  # noqa: E402
+from nbjudge.execution.job import find_package, run_packed_job  # noqa: E402
 
 SECONDS_TO_CONNECT = 15
 SCHEMES = ("tcp", "tls", "ws", "wss", "ucx")
@@ -67,7 +67,7 @@ class ClusterWorkers(AbstractContextManager["ClusterWorkers"]):
         self._executor = self._client.get_executor(pure=False)
 
     def submit(self, packed: bytes) -> Future[bytes]:
-        asked: Future[bytes] = self._executor.submit(work, packed)
+        asked: Future[bytes] = self._executor.submit(run_packed_job, packed)
         answer: Future[bytes] = Future()
         asked.add_done_callback(lambda _: _chain_future(asked, answer))
         return answer
@@ -139,7 +139,7 @@ def installed(packages: Iterable[str], libraries: Iterable[str] = LIBRARIES) -> 
         with suppress(PackageNotFoundError):
             versions[name] = version(name)
     for package in packages:
-        if folder := folder_of(package):
+        if folder := find_package(package):
             digest = hashlib.sha256()
             for file in sorted(folder.rglob("*.py")):
                 digest.update(file.relative_to(folder).as_posix().encode() + file.read_bytes())

@@ -97,12 +97,12 @@ class JobResult:
     reference: ReferenceRun | None = None
 
 
-def texts_of(notebook: NotebookNode) -> list[str]:
+def cell_texts(notebook: NotebookNode) -> list[str]:
     """Return what its cells are: two notebooks with the same are run alike."""
     return [f"{cell.cell_type} {cell.source}" for cell in notebook.cells]
 
 
-def do(job: Job) -> JobResult:
+def run_job(job: Job) -> JobResult:
     """Run and judge a notebook in kernels of this process. Raises CannotGrade when no submission can be run here."""
     provisioner.use_sandbox()  # in a worker nobody has read nbgrader_config.py
     began = time.monotonic()
@@ -132,7 +132,7 @@ def do(job: Job) -> JobResult:
     return JobResult(nb, session.scores, session.events, seconds, session.in_force, modules, reference)
 
 
-def work(packed: bytes) -> bytes:
+def run_packed_job(packed: bytes) -> bytes:
     """Do a packed job and return what came of it: as JSON, in bytes."""
     try:
         data = json.loads(packed)
@@ -144,7 +144,9 @@ def work(packed: bytes) -> bytes:
             _unpack(data["files"], files)
             _unpack(data["given"], given)
             rules = ExecutionSettings(**{**data["rules"], "withheld": tuple(data["rules"]["withheld"])})
-            rules = replace(rules, box={**rules.box, "packages": [_here(p) for p in rules.box.get("packages", [])]})
+            rules = replace(
+                rules, box={**rules.box, "packages": [_require_package(p) for p in rules.box.get("packages", [])]}
+            )
             job = Job(
                 name=data["name"],
                 notebook=nbformat.from_dict(data["notebook"]),
@@ -157,7 +159,7 @@ def work(packed: bytes) -> bytes:
                 salt_variable=data["salt_variable"],
                 reference=ReferenceRun.from_data(data["reference"]) if data["reference"] else None,
             )
-            return json.dumps(asdict(do(job))).encode()
+            return json.dumps(asdict(run_job(job))).encode()
     except CannotGrade as error:
         return json.dumps({"cannot": str(error)}).encode()
     except Exception as error:  # as data: not every exception can be sent
@@ -165,8 +167,8 @@ def work(packed: bytes) -> bytes:
         return json.dumps({"error": traceback.format_exc(), "errno": number}).encode()
 
 
-def read_done(packed: bytes) -> JobResult:
-    """Return what `work` sent. Raises CannotGrade, OSError or RuntimeError when that is why it could not."""
+def unpack_result(packed: bytes) -> JobResult:
+    """Return the result in what `run_packed_job` returned. Raises the CannotGrade, OSError or RuntimeError in it."""
     data: dict[str, Any] = json.loads(packed)
     if "cannot" in data:
         raise CannotGrade(data["cannot"])
@@ -176,7 +178,7 @@ def read_done(packed: bytes) -> JobResult:
     return JobResult(**{**data, "notebook": nbformat.from_dict(data["notebook"]), "reference": reference})
 
 
-def folder_of(package: str) -> Path | None:
+def find_package(package: str) -> Path | None:
     """Return where a package of the course is on this machine: at its own place, or where it is installed."""
     if Path(package).is_dir():
         return Path(package)
@@ -184,8 +186,8 @@ def folder_of(package: str) -> Path | None:
     return Path(found.origin).parent if found and found.origin else None
 
 
-def _here(package: str) -> str:
-    folder = folder_of(package)
+def _require_package(package: str) -> str:
+    folder = find_package(package)
     if folder is None:
         raise CannotGrade(
             f"The package {Path(package).name}, which the lessons import, is not installed on this worker. Install "

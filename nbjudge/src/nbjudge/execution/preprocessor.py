@@ -11,7 +11,7 @@ from traitlets import Bool, Integer, List, Unicode
 from traitlets.config.loader import LazyConfigValue
 
 from nbjudge.execution.context import GradingContext, find_context
-from nbjudge.execution.job import PURPOSES, Job, do
+from nbjudge.execution.job import PURPOSES, Job, run_job
 from nbjudge.execution.name_analysis import TEST, Source, imports
 from nbjudge.execution.settings import ExecutionSettings, ReferenceRun
 from nbjudge.execution.student_kernel import files_in
@@ -49,19 +49,19 @@ class Run(Execute):
     def preprocess(self, nb: NotebookNode, resources: Any, km: Any = None) -> tuple[NotebookNode, Any]:
         """Return the notebook with outputs. `km` is not used: whose kernel runs what is decided here."""
         context = find_context(resources, self.parent.parent)
-        done = context.take_result(resources["nbgrader"]["notebook"], nb) or do(self.job(nb, resources))
-        for purpose, names in done.modules.items():
+        result = context.take_result(resources["nbgrader"]["notebook"], nb) or run_job(self.make_job(nb, resources))
+        for purpose, names in result.modules.items():
             preload(purpose, names)
-        if done.reference:
-            self.references[_sources(context, resources)] = done.reference
-        nb.cells = done.notebook.cells
+        if result.reference:
+            self.references[_sources(context, resources)] = result.reference
+        nb.cells = result.notebook.cells
         about = nb.metadata.setdefault("grading", {})
-        about["scores"] = dict(done.scores)
-        about.setdefault("events", []).extend(done.events)
-        about.update(seconds=round(done.seconds, 2), isolation=done.in_force)
+        about["scores"] = dict(result.scores)
+        about.setdefault("events", []).extend(result.events)
+        about.update(seconds=round(result.seconds, 2), isolation=result.in_force)
         return nb, resources
 
-    def job(self, nb: NotebookNode, resources: Any) -> Job:
+    def make_job(self, nb: NotebookNode, resources: Any) -> Job:
         """Return what there is to run of a notebook."""
         ids = resources["nbgrader"]
         context = find_context(resources, self.parent.parent)
@@ -80,7 +80,7 @@ class Run(Execute):
             name=ids["notebook"],
             notebook=nb,
             sources=sources,
-            rules=self.rules(str(course.root)),
+            rules=self.make_rules(str(course.root)),
             files=Path(resources["metadata"]["path"]),
             given=given,
             overwriting=tuple(name for name in names if name not in students),
@@ -89,7 +89,7 @@ class Run(Execute):
             reference=None if is_reference else self.references.get(sources, ReferenceRun()),
         )
 
-    def rules(self, course: str) -> ExecutionSettings:
+    def make_rules(self, course: str) -> ExecutionSettings:
         """Return what each notebook is held to."""
         box = {
             name: value.get_value([]) if isinstance(value, LazyConfigValue) else value  # of a list that was added to

@@ -29,7 +29,7 @@ class Workers(Protocol):
     at_once: int
 
     def submit(self, packed: bytes) -> Future[bytes]:
-        """Have a packed job done; the future holds what `work` returns, or the error that was in the way."""
+        """Have a packed job done; the future holds what `run_packed_job` returns, or the error that was in the way."""
         ...
 
 
@@ -122,7 +122,7 @@ def _serve(link: Connection, threads: int, folder: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     skip_rfc3987()
     # Only here, while the grader imports what it needs itself.
-    from nbjudge.execution.job import work
+    from nbjudge.execution.job import run_packed_job
     from nbjudge.forkserver import client
     from nbjudge.sandbox.scratch import remove_ours
 
@@ -132,7 +132,7 @@ def _serve(link: Connection, threads: int, folder: str) -> None:
     sending = threading.Lock()
 
     def do(number: bytes, packed: bytes) -> None:
-        answer = work(packed)
+        answer = run_packed_job(packed)
         with sending, suppress(OSError):
             link.send_bytes(number + answer)
 
