@@ -31,4 +31,4 @@ benchmarks: $(DEV)  ## measure the cells against NumPy's own products and Keras
 
 clean:  ## remove what tools made; never work/ and never .venv/
 	rm -rf dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache
-	find rnn_helpers autograde_tests grading tools tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	find rnn_helpers autograde_tests nbjudge rnn_course tools tests benchmarks -name __pycache__ -prune -exec rm -rf {} +

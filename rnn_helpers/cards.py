@@ -12,6 +12,7 @@ from typing import Any
 from rnn_helpers.checks.evaluator import BEFORE, LATER, Report
 
 WIDTH = 88
+RESULT = "application/vnd.nbjudge.result+json"  # the same result as data, for reports about a class
 _GREEN, _RED = "var(--jp-success-color1, #1b7837)", "var(--jp-error-color1, #b2182b)"  # JupyterLab's own, both themes
 _GREY = "var(--jp-ui-font-color2, #666)"
 MARKS = {"right": ("✓", _GREEN), "wrong": ("✗", _RED), "later": ("–", _GREY)}
@@ -97,6 +98,18 @@ class Card:
             f"<div><b><code>{_escape(name)}</code></b> &nbsp; {_escape(state)}</div>"
             f"{verdict}<table style='border-collapse:collapse;margin:4px 0'>{rows}</table>{footer}</div>"
         )
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """Return the result as data; IPython adds the text and the HTML."""
+        first = self.report.first_wrong
+        data = {
+            "exercise": self.report.name,
+            "solved": not self.report.unsolved,
+            "passed": self.report.passed,
+            "mistake": self.report.mistake,
+            "problem": self.report.problems[first].sentence if first else "",
+        }
+        return {RESULT: data}
 
     def _html_row(self, title: str, word: str, problem: str) -> str:
         mark, colour = MARKS[word]

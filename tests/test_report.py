@@ -405,7 +405,7 @@ class TestMistakes:
     KNOWN = mistakes.catalogue("01_recurrence", "autograde_tests:exercises", Path("."))
 
     def output(self, report: Report) -> dict[str, Any]:
-        return {"output_type": "display_data", "data": {"text/plain": repr(Card(report)).splitlines(keepends=True)}}
+        return {"output_type": "display_data", "data": Card(report)._repr_mimebundle_()}
 
     @pytest.mark.parametrize("certain", [True, False])
     def test_every_known_mistake_is_found_on_its_card(self, certain):
@@ -418,7 +418,8 @@ class TestMistakes:
     def test_what_a_student_prints_names_no_mistake(self):
         sentence = self.KNOWN["rnn_step"][0]
         text = f"This is exactly what comes out when {sentence}."
-        printed = {"output_type": "stream", "name": "stdout", "text": text, "data": {"text/plain": text}}
+        data = {mistakes.RESULT: {"mistake": sentence}}
+        printed = {"output_type": "stream", "name": "stdout", "text": text, "data": data}
         assert mistakes.finding("rnn_step", [printed], self.KNOWN) is None
 
     def test_without_a_known_mistake_the_first_wrong_check_is_told_without_its_numbers(self):
@@ -426,6 +427,17 @@ class TestMistakes:
         report = Report("rnn_step", {"shapes": True, "values": False}, {"values": problem})
         found = mistakes.finding("rnn_step", [self.output(report)], None)
         assert found == Finding("expected # at [...], got # (largest difference #)")
+
+    def test_a_mistake_that_the_catalogue_does_not_have_counts_as_a_problem(self):
+        data = {mistakes.RESULT: {"mistake": "made up", "problem": "expected 1", "solved": True}}
+        output = {"output_type": "display_data", "data": data}
+        assert mistakes.finding("rnn_step", [output], self.KNOWN) == Finding("expected #")
+        assert mistakes.finding("rnn_step", [output], None) == Finding("made up", known=True)
+
+    @pytest.mark.parametrize("data", [None, "x", {"mistake": 1}, {"mistake": ["a"], "problem": {}}, []])
+    def test_a_result_that_is_none_says_nothing(self, data):
+        output = {"output_type": "display_data", "data": {mistakes.RESULT: data}}
+        assert mistakes.finding("rnn_step", [output], self.KNOWN) is None
 
     def test_an_error_is_told_in_one_line(self):
         output = {"output_type": "error", "ename": "KeyError", "evalue": "'x'\nmore", "traceback": []}

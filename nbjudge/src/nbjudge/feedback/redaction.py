@@ -17,6 +17,8 @@ LONGEST_ERROR = 500
 WITHHELD = "[a line of the hidden tests]"
 REMOVED = "# The hidden tests of this cell are not shown."
 NOT_GRADED = "NotGraded"
+# What a test may display, beside anything else, for reports: {"exercise", "solved", "passed", "mistake", "problem"}.
+RESULT = "application/vnd.nbjudge.result+json"
 # How unittest begins what it says of two values; the message of whoever wrote the test comes after " : ".
 COMPARED = re.compile(
     r" != | == | is not (true|false|none|an instance)| is not | is none|unexpectedly|not found in| not (greater|less) "
@@ -70,6 +72,7 @@ class HiddenTests:
         elif output.output_type == "error":
             output.traceback = self.without("\n".join(output.traceback)).split("\n")
         else:
+            output.data.pop(RESULT, None)  # for the instructor's report
             for kind, content in output.data.items():
                 output.data[kind] = self.without(content) if isinstance(content, str) else content
 

@@ -12,17 +12,15 @@ from html import escape
 
 import nh3
 
-TAGS = set(
-    """
+_TAGS = """
     a abbr b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6
     hr i img ins kbd li mark ol p pre q s samp small span strong sub summary sup table tbody td tfoot th thead tr tt u
     ul var
-    """.split()
-)
+"""
+TAGS = set(_TAGS.split())
 # Of these the text goes too: it is read by programs, or shown in some other way than as text.
-UNSEEN = set(
-    "iframe math noembed noframes noscript object script select style svg template textarea title xmp".split()
-)
+_UNSEEN = "iframe math noembed noframes noscript object script select style svg template textarea title xmp"
+UNSEEN = set(_UNSEEN.split())
 # An `id` or `name` never stays, so no anchor can stand in for one of the page's own.
 ATTRIBUTES = {
     "*": {"align", "aria-hidden", "aria-label", "class", "dir", "lang", "role", "style", "title"},
@@ -37,17 +35,18 @@ ATTRIBUTES = {
     "th": {"colspan", "rowspan", "scope"},
 }
 # Of position, z-index, transform, filter, animation and the like, which lay one thing over another, there is none.
-PROPERTIES = set(
-    """
+_PROPERTIES = """
     background background-color border border-bottom border-collapse border-color border-left border-radius
     border-right border-spacing border-style border-top border-width color direction display font font-family
     font-size font-style font-variant font-weight height line-height list-style-type margin margin-bottom margin-left
     margin-right margin-top max-height max-width min-height min-width opacity overflow padding padding-bottom
     padding-left padding-right padding-top text-align text-decoration text-indent vertical-align white-space width
     word-break
-    """.split()
-)
-CLASSES = re.compile(r"dataframe|rnn-card|highlight|ansi-[a-z-]{1,40}|[a-z]{1,2}[0-9]?")  # the last: Pygments' names
+"""
+PROPERTIES = set(_PROPERTIES.split())
+CLASSES = re.compile(
+    r"dataframe|[a-z]{1,20}-card|highlight|ansi-[a-z-]{1,40}|[a-z]{1,2}[0-9]?"
+)  # the last: Pygments' names
 IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+")
 LINK = re.compile(r"(https?://|mailto:)", re.IGNORECASE)
 LOADS = re.compile(r"url|image|src|import|expression|element|\\|/\*|@|-moz-binding", re.IGNORECASE)
@@ -86,7 +85,9 @@ def clean_for_formgrader(html: str | bytes) -> str:
     """
     text = html.decode("utf-8", errors="replace") if isinstance(html, bytes) else html
     cleaned = clean(text)
-    return f'<div class="highlight hl-ipython3">{cleaned}</div>' if text.startswith('<div class="highlight') else cleaned
+    return (
+        f'<div class="highlight hl-ipython3">{cleaned}</div>' if text.startswith('<div class="highlight') else cleaned
+    )
 
 
 def _too_much(text: str, longest: int) -> str:

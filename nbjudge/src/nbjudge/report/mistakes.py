@@ -1,4 +1,6 @@
-"""What the tests said of an answer, and which of the course's named mistakes it was.
+"""What the tests said about an answer, and which of the course's named mistakes it was.
+
+Tests say it as data, displayed under a media type of its own; where they only raise, the error is shown.
 
 A course may have a catalogue, a function that returns {assignment: {exercise: it}}, where `it.mistakes` have a
 `sentence` each. A course without one is read all the same: then what its tests said is shown.
@@ -13,16 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from nbjudge.errors import CannotGrade
-from nbjudge.feedback.redaction import NOT_GRADED
+from nbjudge.feedback.redaction import NOT_GRADED, RESULT
 from nbjudge.patches import temporary_attrs
 from nbjudge.report.model import Finding
 from nbjudge.text import single_line
 
 Catalogue = dict[str, list[str]]  # {exercise: sentences of its known mistakes}
 LONGEST_OUTPUT = 20_000
-NOT_SOLVED = "not solved yet"
-# A line of a check that failed: its title, `wrong:`, and what is wrong, which may go on in lines set further in.
-WRONG = re.compile(r"\bwrong: ([^\n]+(?:\n {6,}[^\n]+)*)")
+NOT_SOLVED = "not solved yet: the cell is as it was given"
 
 
 def catalogue(assignment: str, reference: str, course: Path) -> Catalogue | None:
@@ -48,30 +48,32 @@ def catalogue(assignment: str, reference: str, course: Path) -> Catalogue | None
 
 
 def finding(exercise: str, outputs: list[dict[str, Any]], known: Catalogue | None) -> Finding | None:
-    """Return what the outputs of a failed test cell say of the answer, None when they say nothing.
+    """Return what the outputs of a failed test cell say about the answer, None when they say nothing.
 
-    Only what the tests showed is looked at: streams hold what the student's code printed, and would name any mistake.
+    Only results that the tests displayed and errors count: streams hold what the student's code printed.
     """
-    texts = [_shown(output) for output in outputs if output.get("output_type") in ("display_data", "execute_result")]
-    named = _named(exercise, texts, known or {})
-    if named:
-        return Finding(named, known=True)
-    for text in texts:
-        wrong = WRONG.search(text)
-        if wrong:
-            return Finding(_general(wrong[1]))
-        if NOT_SOLVED in text.split("\n", 1)[0]:
-            return Finding("not solved yet: the cell is as it was given")
+    for result in filter(None, map(_result, outputs)):
+        mistake = _squeezed(_text(result, "mistake"))
+        if mistake and (known is None or any(mistake in sentences for sentences in known.values())):
+            return Finding(mistake, known=True)
+        if result.get("solved") is False:
+            return Finding(NOT_SOLVED)
+        if problem := _text(result, "problem"):
+            return Finding(_general(problem))
     errors = [output for output in outputs if output.get("output_type") == "error"]
     return Finding(_error(errors[0])) if errors else None
 
 
-def _named(exercise: str, texts: list[str], known: Catalogue) -> str | None:
-    """Return the sentence of the known mistake that a text names: the exercise's own, the longest that fits."""
-    sentences = known.get(exercise) or [sentence for others in known.values() for sentence in others]
-    squeezed = [_squeezed(text) for text in texts]
-    found = [sentence for sentence in sentences if any(f"{sentence}." in text for text in squeezed)]
-    return max(found, key=len, default=None)
+def _result(output: dict[str, Any]) -> dict[str, Any]:
+    """Return the result that a test displayed as data, {} for any other output."""
+    data = output.get("data") if output.get("output_type") in ("display_data", "execute_result") else None
+    result = data.get(RESULT) if isinstance(data, dict) else None
+    return result if isinstance(result, dict) else {}
+
+
+def _text(result: dict[str, Any], name: str) -> str:
+    value = result.get(name)
+    return value[:LONGEST_OUTPUT] if isinstance(value, str) else ""
 
 
 def _error(output: dict[str, Any]) -> str:
@@ -83,13 +85,6 @@ def _general(text: str) -> str:
     """Return a sentence with its numbers and places left out, so that the same trouble is counted together."""
     cut = re.sub(r"\[[\d, ]+\]", "[...]", _squeezed(text)[:500])
     return single_line(re.sub(r"(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?(?!\w)", "#", cut))
-
-
-def _shown(output: dict[str, Any]) -> str:
-    data = output.get("data")
-    text = data.get("text/plain") if isinstance(data, dict) else None
-    joined = "".join(map(str, text)) if isinstance(text, list) else str(text or "")
-    return joined[:LONGEST_OUTPUT]
 
 
 def _squeezed(text: str) -> str:
