@@ -10,7 +10,7 @@ PYTEST := OPENBLAS_NUM_THREADS=1 $(VENV) -m pytest -n 2 --dist loadfile
 test: $(DEV)  ## run every test
 	$(PYTEST) -m "slow or not slow"
 
-test-fast: $(DEV)  ## run the fast tests, four of five, in about two minutes
+test-fast: $(DEV)  ## run the fast tests, three of four, in about two minutes
 	$(PYTEST)
 
 build: $(DEV)  ## write solutions/, lessons/ and the fixtures from source/

@@ -189,7 +189,7 @@ def test_a_worker_with_another_version_is_named_with_what_differs(course, tmp_pa
         other = machines.add_worker(changed)
         address = machines.addresses()[other]
         text = said(rnn_course(course, "grade", LESSON, "--scheduler", machines.address), code=1)
-    assert f"The worker {address} has grading " in text
+    assert f"The worker {address} has nbjudge " in text
     assert "Install the same on all machines" in text
     assert "Traceback" not in text
     assert everything(course) == before
