@@ -98,7 +98,7 @@ def _cells(directory: CourseDirectory, assignment: str) -> list[tuple[str, str]]
             notebooks = gradebook.find_assignment(assignment).notebooks
         except MissingEntry as error:
             raise unknown_assignment_error(
-                directory, assignment, [listed.name for listed in gradebook.assignments]
+                directory, assignment, [entry.name for entry in gradebook.assignments]
             ) from error
         return [(cell.name, cell.checksum) for notebook in notebooks for cell in notebook.source_cells]
 

@@ -184,7 +184,7 @@ def _collect_advice(course: CourseDirectory, assignment: str) -> str:
 
 
 def _match(names: list[str], requested: str) -> list[str]:
-    """Return the names that are `wanted`, or match it where it is a pattern such as 0*."""
+    """Return the name that equals `requested`, or else the names that match it as a pattern such as 0*."""
     return [requested] if requested in names else [name for name in names if fnmatchcase(name, requested)]
 
 

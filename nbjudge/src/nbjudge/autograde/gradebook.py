@@ -62,8 +62,10 @@ def require_gradebook(url: str, patience_s: float, log: Log) -> None:
         advice = "Check that you have read and write permission."
         raise CannotGrade(f"The gradebook {file} cannot be read ({error.strerror}). {advice}") from error
     if beginning != MAGIC:
-        what = "is empty" if not beginning else "does not begin like an SQLite database"
-        raise CannotGrade(f"The gradebook {file} {what}, so it is damaged or something else. {_restore_advice(file)}")
+        description = "is empty" if not beginning else "does not begin like an SQLite database"
+        raise CannotGrade(
+            f"The gradebook {file} {description}, so it is damaged or something else. {_restore_advice(file)}"
+        )
     await_gradebook(url, patience_s, log)
     try:
         with closing(_connect(file)) as database:

@@ -36,8 +36,8 @@ def only_grader(course: Path, shared: bool = False) -> Iterator[Path]:
         acquired = lock.acquire()
     except Timeout as error:
         raise CannotGrade(
-            f"Another grader is running in {course}: {_read_holder(folder / LOCK)}. Wait until it is done, or stop it; "
-            f"then run the command again."
+            f"Another grader is already running in {course}: {_read_holder(folder / LOCK)}. "
+            "Wait until it is done, or stop it; then run the command again."
         ) from error
     except OSError as error:
         raise CannotGrade(

@@ -227,8 +227,8 @@ class SubmissionPipeline:
         if file.stem in in_flight.refused:
             steps = [NotRun(parent=exporter) if isinstance(step, Execute) else step for step in steps]
             exporter._preprocessors = steps
-        what = "Sanitizing" if sanitizing else "Autograding"
-        log.info("%s %s of %s", what, file.stem, terminal_safe(in_flight.submission.student))
+        step_name = "Sanitizing" if sanitizing else "Autograding"
+        log.info("%s %s of %s", step_name, file.stem, terminal_safe(in_flight.submission.student))
         log.info("Converting notebook %s", file)
         output, resources = exporter.from_filename(str(file), _resources(file, context or self.context))
         self.converter.write_single_notebook(output, resources)

@@ -76,18 +76,18 @@ class Staging:
 
     def publish(self, student: str, assignment: str) -> None:
         """Replace the published submission; the old or the new version exists at any time."""
-        new, target = self.autograded(student, assignment), self.published(student, assignment)
-        old = _backup(target)
+        graded, target = self.autograded(student, assignment), self.published(student, assignment)
+        backup = _backup(target)
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(backup, ignore_errors=True)
         if target.exists():
-            os.rename(target, old)
+            os.rename(target, backup)
         try:
-            _move(new, target)
+            _move(graded, target)
         except BaseException:
             _restore(target)
             raise
-        shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(backup, ignore_errors=True)
 
     def remove(self, student: str, assignment: str) -> None:
         """Remove the private folders of a submission."""
@@ -136,8 +136,8 @@ def read_graded(file: Path) -> NotebookNode | None:
     """Return a notebook of autograded/, None when it is missing or unreadable."""
     try:
         notebook = nbformat.read(file, as_version=4)
-        plain = all(isinstance(cell.metadata.get("nbgrader", {}), dict) for cell in notebook.cells)
-        return notebook if plain else None
+        is_valid = all(isinstance(cell.metadata.get("nbgrader", {}), dict) for cell in notebook.cells)
+        return notebook if is_valid else None
     except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
         return None
 

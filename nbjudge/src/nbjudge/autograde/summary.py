@@ -95,9 +95,9 @@ class PlainRecords(logging.Filter):
 def plain_log(log: Any) -> Iterator[None]:
     """Remove control characters from a log's records while the context is active."""
     logger: Any = getattr(log, "logger", log)  # an adapter has no filters of its own
-    plain = PlainRecords()
-    logger.addFilter(plain)
+    record_filter = PlainRecords()
+    logger.addFilter(record_filter)
     try:
         yield
     finally:
-        logger.removeFilter(plain)
+        logger.removeFilter(record_filter)

@@ -45,9 +45,15 @@ def main(
     """
     provide_home(os.environ, _temporary_home)  # before Jupyter is imported
     parser = argparse.ArgumentParser(prog=program, description="Grade nbgrader assignments and report on a class.")
-    parser.add_argument("--version", action="version", version=f"nbjudge {__version__}")
     parser.add_argument(
-        "--course", type=Path, default=Path.cwd(), help="folder with nbgrader_config.py (default: the current one)"
+        "--version", action="version", version=f"nbjudge {__version__}", help="Show the version and exit"
+    )
+    parser.add_argument(
+        "--course",
+        metavar="FOLDER",
+        type=Path,
+        default=Path.cwd(),
+        help="Use the course whose nbgrader_config.py is in FOLDER (default: the current folder)",
     )
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
     arguments = sys.argv[1:] if arguments is None else arguments

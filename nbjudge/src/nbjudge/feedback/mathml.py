@@ -54,12 +54,12 @@ def _rebuild(element: Element) -> str:
     text = unescape(element.text or "")
     if "\\" in text:
         raise ValueError(f"The formula contains {text}; expected a known macro.")
-    inside = escape(text) + "".join(_rebuild(child) for child in element)
+    content = escape(text) + "".join(_rebuild(child) for child in element)
     if element.tag not in ELEMENTS:
-        return inside
+        return content
     attributes = "".join(
         f' {name}="{escape(value)}"'
         for name, value in element.attrib.items()
         if name in ATTRIBUTES and VALUE.fullmatch(value)
     )
-    return f"<{element.tag}{attributes}>{inside}</{element.tag}>"
+    return f"<{element.tag}{attributes}>{content}</{element.tag}>"

@@ -51,15 +51,15 @@ class HiddenTests:
         """Remove the hidden lines of one cell, return whether there were any; an unclosed block ends with the cell."""
         visible: list[str] = []
         hidden: list[str] = []
-        inside = False
+        is_hidden = False
         for line in cell.source.split("\n"):
             if self.begin in line:
-                inside = True
+                is_hidden = True
                 visible.append(REMOVED)
             elif self.end in line:
-                inside = False
+                is_hidden = False
             else:
-                (hidden if inside else visible).append(line)
+                (hidden if is_hidden else visible).append(line)
         if REMOVED not in visible:
             return False
         cell.source = "\n".join(visible)

@@ -99,12 +99,12 @@ class Renderer:
         return f"<pre>{ansi2html(beginning)}</pre>{notice}"
 
     def _truncate(self, text: str, what: str) -> tuple[str, str]:
-        more = len(text) - self.limits.text
+        excess = len(text) - self.limits.text
         self.text_left -= min(len(text), self.limits.text)
         if self.text_left < 0:
             self.text_left = 0
             return "", sentence(f"... {size(len(text))} {what}, and the page is full.") if text else ""
-        return text[: self.limits.text], sentence(f"... {size(more)} more {what}.") if more > 0 else ""
+        return text[: self.limits.text], sentence(f"... {size(excess)} more {what}.") if excess > 0 else ""
 
     def _charge(self, html: str) -> Markup:
         images = sum(len(match) for match in IMAGE_DATA.findall(html))
@@ -170,12 +170,14 @@ def image(kind: str, content: str, alt: str) -> str:
     else:
         data = "".join(content.split())
         try:
-            raw = base64.b64decode(data, validate=True)
+            image_bytes = base64.b64decode(data, validate=True)
         except (binascii.Error, ValueError):
-            raw = b""
-        if not raw.startswith(MAGIC[kind]):
+            image_bytes = b""
+        if not image_bytes.startswith(MAGIC[kind]):
             return sentence(f"An output says that it is {kind}, and it is not.")
-        width, height = struct.unpack(">II", raw[16:24]) if kind == "image/png" and len(raw) > 24 else (0, 0)
+        width, height = (
+            struct.unpack(">II", image_bytes[16:24]) if kind == "image/png" and len(image_bytes) > 24 else (0, 0)
+        )
         if width * height > MOST_PIXELS:
             return sentence(f"An image of {width} x {height} pixels is left out; expected at most {MOST_PIXELS}.")
     return f'<img alt="{escape(alt)}" src="data:{kind};base64,{data}">'
@@ -195,11 +197,11 @@ def size(characters: int) -> str:
 
 def _merge_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
     """Return the outputs with consecutive outputs of the same stream merged."""
-    joined: list[NotebookNode] = []
+    merged: list[NotebookNode] = []
     for output in outputs:
-        last = joined[-1] if joined else NotebookNode()
-        if output.output_type == "stream" and last.get("output_type") == "stream" and last.name == output.name:
-            joined[-1] = NotebookNode({**last, "text": last.text + output.text})
+        previous = merged[-1] if merged else NotebookNode()
+        if output.output_type == "stream" and previous.get("output_type") == "stream" and previous.name == output.name:
+            merged[-1] = NotebookNode({**previous, "text": previous.text + output.text})
         else:
-            joined.append(output)
-    return joined
+            merged.append(output)
+    return merged

@@ -119,8 +119,10 @@ def _walk(folder: OpenFolder, parents: tuple[str, ...], survey: Survey) -> None:
         path = "/".join((*parents, name))
         survey.entries_left -= 1
         if survey.entries_left < 0:
-            most = survey.limits.files * ENTRIES_FOR_A_FILE
-            return survey.notes.add(f"The folder holds more than {most} files and folders; the rest was not looked at.")
+            limit = survey.limits.files * ENTRIES_FOR_A_FILE
+            return survey.notes.add(
+                f"The folder holds more than {limit} files and folders; the rest was not looked at."
+            )
         if name in LITTER or name.startswith("._"):
             continue
         if reason := _entry_problem(name, status):

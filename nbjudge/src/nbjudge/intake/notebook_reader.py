@@ -19,7 +19,7 @@ from nbjudge.intake.file_survey import Limits
 from nbjudge.intake.messages import Notes, RefusedError
 
 # Fields of each cell type; nbformat's constructors would validate each cell on its own and all of them once more.
-NEW: dict[str, dict[str, Any]] = {"code": {"execution_count": None, "outputs": []}, "markdown": {}, "raw": {}}
+CELL_FIELDS: dict[str, dict[str, Any]] = {"code": {"execution_count": None, "outputs": []}, "markdown": {}, "raw": {}}
 METADATA = {
     "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
     "language_info": {"name": "python"},
@@ -27,7 +27,7 @@ METADATA = {
 MOST_BRACKETS = 1_000_000  # each becomes a list or a dict, which takes far more memory than one byte
 LONGEST_NUMBER = 300
 TAGS_THAT_MATTER = {"skip-execution", "raises-exception"}
-AGAIN = "Open it in JupyterLab, check that it is your work, save it and submit it again."
+RESUBMIT = "Open it in JupyterLab, check that it is your work, save it and submit it again."
 
 BYTE_ORDER_MARK = "The notebook began with a byte order mark; it was left out."
 ENCODING = "The notebook was not written as UTF-8, as notebooks are; it was read as {}."
@@ -51,8 +51,8 @@ def read_notebook(content: bytes, limits: Limits, notes: Notes) -> nbformat.Note
     Raises RefusedError when the bytes are not a notebook.
     """
     tree = _parse(_decode(content, notes), notes)
-    built = [_cell(cell, limits, notes) for cell in _cells(tree, limits, notes)]
-    cells = [cell for cell in built if cell is not None]
+    rebuilt = [_cell(cell, limits, notes) for cell in _cells(tree, limits, notes)]
+    cells = [cell for cell in rebuilt if cell is not None]
     has_ids = tree.get("nbformat") == 4 and tree.get("nbformat_minor") == 5
     _assign_ids(cells, has_ids, notes)
     _note_language(tree.get("metadata"), notes)
@@ -62,7 +62,7 @@ def read_notebook(content: bytes, limits: Limits, notes: Notes) -> nbformat.Note
 
 def _decode(content: bytes, notes: Notes) -> str:
     if not content.strip(b" \t\r\n\0"):
-        raise RefusedError(f"The notebook's file is empty. {AGAIN}", f"The file is empty ({len(content)} bytes).")
+        raise RefusedError(f"The notebook's file is empty. {RESUBMIT}", f"The file is empty ({len(content)} bytes).")
     for encoding in (json.detect_encoding(content), "cp1252", "latin-1"):  # the last one accepts any byte
         try:
             text = content.decode(encoding)
@@ -117,16 +117,16 @@ def _parse(text: str, notes: Notes) -> dict[str, Any]:
         )
     except json.JSONDecodeError as error:
         raise RefusedError(
-            f"The notebook's file is damaged: it is not the JSON that a notebook is saved as. {AGAIN}",
+            f"The notebook's file is damaged: it is not the JSON that a notebook is saved as. {RESUBMIT}",
             f"Not JSON: {error.msg} in line {error.lineno}, column {error.colno}.",
         ) from None
     except RecursionError:
         raise RefusedError(
-            f"The notebook's file is damaged: its parts are nested too deeply. {AGAIN}", "JSON nested too deeply."
+            f"The notebook's file is damaged: its parts are nested too deeply. {RESUBMIT}", "JSON nested too deeply."
         ) from None
     if not isinstance(tree, dict):
         raise RefusedError(
-            f"The file is not a notebook. {AGAIN}", f"The JSON is a {type(tree).__name__}; expected an object."
+            f"The file is not a notebook. {RESUBMIT}", f"The JSON is a {type(tree).__name__}; expected an object."
         )
     return tree
 
@@ -136,13 +136,13 @@ def _cells(tree: dict[str, Any], limits: Limits, notes: Notes) -> list[Any]:
     version = tree.get("nbformat")
     is_version = type(version) is int and 1 <= version <= 1000
     if is_version and version not in (3, 4):
-        way_out = f"Save it as format 4, as JupyterLab does, and submit it again. {AGAIN}"
+        way_out = f"Save it as format 4, as JupyterLab does, and submit it again. {RESUBMIT}"
         facts = f"nbformat is {version}; expected 3 or 4."
         raise RefusedError(f"The notebook is in format {version}, which cannot be graded. {way_out}", facts)
     worksheets = tree.get("worksheets")
     if isinstance(worksheets, list) and (version == 3 or not isinstance(tree.get("cells"), list)):
-        sheets = [sheet.get("cells") for sheet in worksheets if isinstance(sheet, dict)]
-        cells = [cell for sheet in sheets if isinstance(sheet, list) for cell in sheet]
+        cell_lists = [worksheet.get("cells") for worksheet in worksheets if isinstance(worksheet, dict)]
+        cells = [cell for sheet_cells in cell_lists if isinstance(sheet_cells, list) for cell in sheet_cells]
         notes.add(OLD_FORMAT)
     elif isinstance(tree.get("cells"), list):
         cells = tree["cells"]
@@ -151,7 +151,7 @@ def _cells(tree: dict[str, Any], limits: Limits, notes: Notes) -> list[Any]:
             notes.add(FORMAT_NUMBERS)
     else:
         facts = f"cells is a {type(tree.get('cells')).__name__}; expected a list."
-        raise RefusedError(f"The notebook has no cells that could be read. {AGAIN}", facts)
+        raise RefusedError(f"The notebook has no cells that could be read. {RESUBMIT}", facts)
     if len(cells) > limits.cells:
         raise RefusedError(
             f"The notebook has {len(cells)} cells, more than the {limits.cells} that are graded. Remove what is not "
@@ -176,16 +176,18 @@ def _cell(cell: Any, limits: Limits, notes: Notes) -> nbformat.NotebookNode | No
         level = cell.get("level")
         cell_type = "markdown"
         source = "#" * level + " " + source if type(level) is int and 1 <= level <= 6 else source
-    if not isinstance(cell_type, str) or cell_type not in NEW:
+    if not isinstance(cell_type, str) or cell_type not in CELL_FIELDS:
         notes.add(CELL_TYPE)
         cell_type = "markdown"
     cell_id = cell.get("id")
     fields = {"id": cell_id if isinstance(cell_id, str) or cell_id is None else "", "cell_type": cell_type}
     label = _label(cell.get("metadata"), notes)
-    built: nbformat.NotebookNode = nbformat.from_dict({**fields, "metadata": label, "source": source, **NEW[cell_type]})
+    rebuilt: nbformat.NotebookNode = nbformat.from_dict(
+        {**fields, "metadata": label, "source": source, **CELL_FIELDS[cell_type]}
+    )
     if cell_type == "markdown" and (pictures := _attachments(cell.get("attachments"))):
-        built["attachments"] = nbformat.from_dict(pictures)
-    return built
+        rebuilt["attachments"] = nbformat.from_dict(pictures)
+    return rebuilt
 
 
 def _source(cell: dict[str, Any], notes: Notes) -> str:
@@ -196,10 +198,10 @@ def _source(cell: dict[str, Any], notes: Notes) -> str:
         notes.add(SOURCE)
     text = "".join(line for line in lines if isinstance(line, str))
     # Two halves of a surrogate pair in adjacent lines form one character.
-    clean = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "")
+    cleaned = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "")
     if re.search("[\0\ud800-\udfff]", text):
         notes.add(CHARACTERS)
-    return clean.replace("\r\n", "\n").replace("\r", "\n")
+    return cleaned.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _label(metadata: Any, notes: Notes) -> dict[str, Any]:

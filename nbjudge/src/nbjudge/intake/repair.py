@@ -36,12 +36,12 @@ def repair(cells: list[NotebookNode], expected: list[ExpectedCell], notes: Notes
     expected_by_name = {cell.name: cell for cell in expected}
     cells_by_name = _match_cells(cells, expected_by_name, notes)
     names = {id(cell): name for name, cell in cells_by_name.items()}
-    built = []
+    repaired = []
     for cell in cells:
         label = cell.metadata.pop("nbgrader", {})
         name = names.get(id(cell))
-        built.append(cell if name is None else _restore(cell, label, expected_by_name[name], notes))
-    return _move_tests(_add_missing(built, expected, notes), expected, notes)
+        repaired.append(cell if name is None else _restore(cell, label, expected_by_name[name], notes))
+    return _move_tests(_add_missing(repaired, expected, notes), expected, notes)
 
 
 def name_of(cell: NotebookNode) -> str | None:
@@ -98,11 +98,11 @@ def _restore(cell: NotebookNode, label: dict[str, Any], spec: ExpectedCell, note
         if not _is_same_text(source, spec.released) and not _is_same_text(source, spec.source):
             notes.add(TEXT, spec.name)
         source = spec.source
-    built = spec.cell(source)
-    built["id"] = cell["id"]
-    if cell.get("attachments") and built.cell_type == "markdown":
-        built["attachments"] = cell["attachments"]
-    return built
+    restored = spec.cell(source)
+    restored["id"] = cell["id"]
+    if cell.get("attachments") and restored.cell_type == "markdown":
+        restored["attachments"] = cell["attachments"]
+    return restored
 
 
 def _add_missing(cells: list[NotebookNode], expected: list[ExpectedCell], notes: Notes) -> list[NotebookNode]:
@@ -118,8 +118,8 @@ def _add_missing(cells: list[NotebookNode], expected: list[ExpectedCell], notes:
         notes.add(MISSING, spec.name)
         cell = spec.cell(spec.source if spec.locked else spec.released)
         cell["id"] = _free_id(complete, spec.name)
-        above = {before.name for before in expected[:number]}
-        below = {after.name for after in expected[number + 1 :]}
+        above = {predecessor.name for predecessor in expected[:number]}
+        below = {successor.name for successor in expected[number + 1 :]}
         if above & present:
             index = _index_below(complete, above, spec)
         else:
@@ -136,7 +136,7 @@ def _move_tests(cells: list[NotebookNode], expected: list[ExpectedCell], notes: 
     for number, spec in enumerate(expected):
         if spec.kind != "test":
             continue
-        required = {before.name for before in expected[:number] if before.cell_type == "code"}
+        required = {predecessor.name for predecessor in expected[:number] if predecessor.cell_type == "code"}
         position = next(index for index, cell in enumerate(ordered) if name_of(cell) == spec.name)
         if any(name_of(cell) in required for cell in ordered[position + 1 :]):
             notes.add(MOVED, spec.name)

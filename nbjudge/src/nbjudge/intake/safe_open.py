@@ -21,7 +21,7 @@ class OpenFolder:
     """A folder that is kept open, so that no other can be put in its place; close it after use."""
 
     def __init__(self, path: Path, parent: OpenFolder | None = None) -> None:
-        """Open a folder. Raises OSError when it is a link, not a folder, or may not be read."""
+        """Open a folder. Raises OSError when it is a link, not a folder or unreadable."""
         self._path, self._fd = path, -1
         if HAS_DIR_FD:
             location = (path, None) if parent is None else (path.name, parent._fd)
@@ -40,27 +40,27 @@ class OpenFolder:
 
     def entries(self, limit: int) -> list[tuple[str, os.stat_result]]:
         """Return at most `limit` pairs (name, status), sorted by name, without following links."""
-        listed = []
+        statuses = []
         with os.scandir(self._fd if HAS_DIR_FD else self._path) as entries:
             for entry in islice(entries, limit):
                 try:
-                    listed.append((entry.name, entry.stat(follow_symlinks=False)))
+                    statuses.append((entry.name, entry.stat(follow_symlinks=False)))
                 except FileNotFoundError:
                     continue  # deleted since it was listed
-        return sorted(listed, key=lambda entry: entry[0])
+        return sorted(statuses, key=lambda entry: entry[0])
 
-    def open(self, name: str, most: int) -> BinaryIO:
+    def open(self, name: str, max_bytes: int) -> BinaryIO:
         """Open a file of this folder.
 
-        Raises OSError unless it is a plain file with a single name and at most `most` bytes.
+        Raises OSError unless it is a plain file with a single name and at most `max_bytes` bytes.
         """
         location: tuple[str | Path, int | None] = (name, self._fd) if HAS_DIR_FD else (self._path / name, None)
         expected = os.stat(location[0], dir_fd=location[1], follow_symlinks=False)
-        _check(expected, most)
+        _check(expected, max_bytes)
         file = os.fdopen(os.open(location[0], os.O_RDONLY | FILE, dir_fd=location[1]), "rb")
         try:
             opened = os.fstat(file.fileno())
-            _check(opened, most)
+            _check(opened, max_bytes)
             if (opened.st_dev, opened.st_ino) != (expected.st_dev, expected.st_ino):
                 raise OSError("it changed while it was opened")
         except OSError:
@@ -68,18 +68,18 @@ class OpenFolder:
             raise
         return file
 
-    def read(self, name: str, most: int) -> bytes:
+    def read(self, name: str, max_bytes: int) -> bytes:
         """Return the bytes of a file of this folder. Raises OSError as `open` does."""
-        with self.open(name, most) as file:
-            content = file.read(most + 1)
-        if len(content) > most:
-            raise OSError(f"it has more than {most} bytes")
+        with self.open(name, max_bytes) as file:
+            content = file.read(max_bytes + 1)
+        if len(content) > max_bytes:
+            raise OSError(f"it has more than {max_bytes} bytes")
         return content
 
 
 @contextmanager
 def folder_of(root: Path, relative: str) -> Iterator[tuple[OpenFolder, str]]:
-    """Open, link by link, the folder in which root/relative is; yield it and the last name."""
+    """Open the parent folder of root/relative, one path component at a time; yield it and the file name."""
     *parents, name = relative.split("/")
     with ExitStack() as opened:
         folder = opened.enter_context(closing(OpenFolder(root)))
@@ -88,13 +88,13 @@ def folder_of(root: Path, relative: str) -> Iterator[tuple[OpenFolder, str]]:
         yield folder, name
 
 
-def read_inside(root: Path, relative: str, most: int) -> bytes:
+def read_inside(root: Path, relative: str, max_bytes: int) -> bytes:
     """Return the bytes of the file root/relative. Raises OSError as OpenFolder.read does."""
     with folder_of(root, relative) as (folder, name):
-        return folder.read(name, most)
+        return folder.read(name, max_bytes)
 
 
-def _check(status: os.stat_result, most: int) -> None:
+def _check(status: os.stat_result, max_bytes: int) -> None:
     if stat.S_ISLNK(status.st_mode):
         raise OSError("it is a link")
     if stat.S_ISDIR(status.st_mode):
@@ -103,5 +103,5 @@ def _check(status: os.stat_result, most: int) -> None:
         raise OSError("it is not a plain file")
     if status.st_nlink > 1:
         raise OSError("it is a hard link: the same file has another name elsewhere")
-    if status.st_size > most:
-        raise OSError(f"it has {status.st_size} bytes; expected at most {most}")
+    if status.st_size > max_bytes:
+        raise OSError(f"it has {status.st_size} bytes; expected at most {max_bytes}")

@@ -145,17 +145,20 @@ def mistakes(classroom: Classroom) -> list[MistakeCount]:
     for student in classroom.students:
         for exercise, finding in student.findings.items():
             students_by_mistake[exercise, finding.sentence, finding.is_named].append(student.id)
-    counts = [MistakeCount(*key, tuple(students)) for key, students in students_by_mistake.items()]
+    mistake_counts = [MistakeCount(*key, tuple(students)) for key, students in students_by_mistake.items()]
     order = {exercise: index for index, exercise in enumerate(classroom.exercises)}
-    return sorted(counts, key=lambda it: (order[it.exercise], not it.is_named, -len(it.students), it.sentence))
+    return sorted(
+        mistake_counts,
+        key=lambda mistake: (order[mistake.exercise], not mistake.is_named, -len(mistake.students), mistake.sentence),
+    )
 
 
 def histogram(values: list[float], low: float, high: float, most: int = 20) -> tuple[np.ndarray, np.ndarray]:
     """Return (counts, edges) with edges at round numbers, so that each bar can be labelled."""
     span = max(high - low, 1e-9)
-    raw = span / most
-    magnitude = 10.0 ** math.floor(math.log10(raw))
-    step = next(magnitude * factor for factor in (1, 2, 2.5, 5, 10) if magnitude * factor >= raw * 0.999)
+    raw_step = span / most
+    magnitude = 10.0 ** math.floor(math.log10(raw_step))
+    step = next(magnitude * factor for factor in (1, 2, 2.5, 5, 10) if magnitude * factor >= raw_step * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     edges = np.arange(first, max(last, first + 1) + 1) * step
     return np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0], edges

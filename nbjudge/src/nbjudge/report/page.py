@@ -87,12 +87,12 @@ def _exercises(classroom: Classroom) -> dict[str, Any]:
 
 def _mistakes(classroom: Classroom) -> dict[str, Any]:
     counts = item_analysis.mistakes(classroom)
-    most = max((len(it.students) for it in counts), default=1)
+    most = max((len(mistake.students) for mistake in counts), default=1)
     return {
-        "mistakes": [it for it in counts if it.is_named],
-        "unnamed": [it for it in counts if not it.is_named],
+        "mistakes": [mistake for mistake in counts if mistake.is_named],
+        "unnamed": [mistake for mistake in counts if not mistake.is_named],
         "most": most,
-        "makers": len({student for it in counts if it.is_named for student in it.students}),
+        "makers": len({student for mistake in counts if mistake.is_named for student in mistake.students}),
     }
 
 
@@ -125,9 +125,9 @@ def _sentences(events: list[Event]) -> list[tuple[str, str]]:
 
 
 def _times(classroom: Classroom) -> dict[str, Any]:
-    timed = [(student.seconds, student) for student in classroom.students if student.seconds is not None]
-    seconds = [value for value, _ in timed]
-    slowest = sorted(timed, key=lambda pair: (-pair[0], pair[1].id))[:SLOWEST]
+    graded = [(student.seconds, student) for student in classroom.students if student.seconds is not None]
+    seconds = [value for value, _ in graded]
+    slowest = sorted(graded, key=lambda pair: (-pair[0], pair[1].id))[:SLOWEST]
     return {
         "timed": item_analysis.summary(seconds) | {"number": len(seconds), "sum": sum(seconds)} if seconds else {},
         "times_plot": plots.times(seconds) if seconds else "",
@@ -139,10 +139,10 @@ def names(students: Any, most: int = MOST_NAMED) -> Markup:
     """Return the first `most` students' names as HTML, and the number of the others."""
     labels = [student if isinstance(student, str) else student.id for student in students]
     pieces = Markup(", ").join(
-        Markup('<span class="who">{}</span>').format(formatting.name(it)) for it in labels[:most]
+        Markup('<span class="who">{}</span>').format(formatting.name(label)) for label in labels[:most]
     )
-    more = len(labels) - most
-    return pieces + Markup(" and {} more").format(f"{more:,}") if more > 0 else pieces
+    others_count = len(labels) - most
+    return pieces + Markup(" and {} more").format(f"{others_count:,}") if others_count > 0 else pieces
 
 
 def breakable(text: Any) -> Markup:

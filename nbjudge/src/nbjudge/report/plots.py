@@ -82,8 +82,8 @@ def difficulty(measures: list[ItemMeasure]) -> Markup:
     lines = list(reversed(measures))
     with matplotlib.rc_context(SETTINGS):
         names = [_label(measure.exercise.label) for measure in lines]
-        wide = LETTER * max(map(len, names)) + 4.6
-        figure = Figure(figsize=(wide, 0.9 + 0.36 * len(lines)), layout="constrained")
+        width = LETTER * max(map(len, names)) + 4.6
+        figure = Figure(figsize=(width, 0.9 + 0.36 * len(lines)), layout="constrained")
         bars, dots = figure.subplots(1, 2, sharey=True, width_ratios=[3, 2])
         positions = np.arange(len(lines))
         bars.barh(positions, [measure.difficulty or 0.0 for measure in lines], color=BAR, height=0.62)
