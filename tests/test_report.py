@@ -263,7 +263,7 @@ class TestAGradedClass:
     def test_a_course_without_autograde_tests_gets_its_report(self, graded, tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, "autograde_tests", None)  # as if it were not installed
         said = text_of(write_report(the_course(graded), LESSON, tmp_path).page.read_text(encoding="utf-8"))
-        assert "The course names no mistakes for this lesson" in said
+        assert "The course names no mistakes for this assignment" in said
 
 
 @pytest.mark.nbgrader
