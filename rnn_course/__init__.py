@@ -13,4 +13,4 @@ def main(arguments: list[str] | None = None) -> int:
     sys.path.append(str(Path(__file__).parents[1]))  # tools/ belongs to the course and is not installed
     from nbjudge import cli  # only now: the settings import this package, too
 
-    return cli.main(arguments, program="rnn-course", more={"demo": (DEMO, "tools.demo.command")})
+    return cli.main(arguments, program="rnn-course", course_commands={"demo": (DEMO, "tools.demo.command")})

@@ -25,7 +25,7 @@ from traitlets.config import Config
 
 from nbjudge.autograde import class_run, converter, pipeline, staging
 from nbjudge.autograde import gradebook as gradebooks
-from nbjudge.autograde.canary_run import rehearse, settings_without_hooks
+from nbjudge.autograde.canary_run import run_canaries, settings_without_hooks
 from nbjudge.autograde.discovery import require_run
 from nbjudge.autograde.lock import only_grader
 from nbjudge.errors import CannotGrade
@@ -76,14 +76,14 @@ def test_an_unknown_lesson_is_told_with_what_may_have_been_meant(course):
 
 
 def test_a_lesson_like_no_other_is_told_with_those_there_are(course):
-    fails_with(course, r"There is no assignment `zebra`, .*\. There is `01_tiny`", assignment_id="zebra")
+    fails_with(course, r"There is no assignment `zebra`, .*\. Available: `01_tiny`", assignment_id="zebra")
 
 
 def test_a_lesson_that_is_written_and_not_in_the_gradebook_is_told_how_it_gets_there(course):
     shutil.copytree(course / "solutions" / LESSON, course / "solutions" / "02_new")
     fails_with(
         course,
-        r"does not know the assignment `02_new`\. .*`nbgrader generate_assignment 02_new`",
+        r"has no assignment `02_new`\. .*`nbgrader generate_assignment 02_new`",
         **{"assignment_id": "02_new"},
     )
 
@@ -99,7 +99,7 @@ def test_a_notebook_that_lies_elsewhere_is_named(course):
     shutil.rmtree(course / "submitted" / "ada")
     shutil.rmtree(course / "submitted" / "bob")
     fails_with(
-        course, r"`nbgrader collect 01_tiny`, or put each notebook at submitted/STUDENT/01_tiny/01_tiny\.ipynb\."
+        course, r"`nbgrader collect 01_tiny`, or copy each notebook to submitted/STUDENT/01_tiny/01_tiny\.ipynb\."
     )
 
 
@@ -110,7 +110,7 @@ def test_a_notebook_that_is_refused_costs_one_line(course):
 
 
 def test_an_unknown_student_is_told_with_who_may_have_been_meant(course):
-    fails_with(course, r"Nobody called `adda` submitted `01_tiny`\. Did you mean `ada`\?", student_id="adda")
+    fails_with(course, r"No student `adda` submitted `01_tiny`\. Did you mean `ada`\?", student_id="adda")
 
 
 def test_an_unknown_notebook_is_told_with_those_there_are(course):
@@ -198,13 +198,13 @@ def test_a_gradebook_that_is_not_there_is_not_made(course):
 @pytest.mark.parametrize("content", [b"", b"not a database, whatever its name says", b"SQLite format 3\0" + b"x" * 500])
 def test_what_is_not_a_gradebook_is_left_as_it_is(course, content):
     (course / "gradebook.db").write_bytes(content)
-    fails_with(course, r"^Nothing was graded\. The gradebook .* It was left as it is.*generate_assignment")
+    fails_with(course, r"^Nothing was graded\. The gradebook .* The file was not modified.*generate_assignment")
 
 
 def test_a_gradebook_that_was_cut_short_is_left_as_it_is(course):
     file = course / "gradebook.db"
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    fails_with(course, "is damaged: .*It was left as it is")
+    fails_with(course, "is damaged: .*The file was not modified")
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,9 @@ def test_a_gradebook_without_a_table_or_column_gets_none(course, change, lack):
 def test_a_gradebook_in_use_is_waited_for_and_then_given_up(course, kind):
     with closing(sqlite3.connect(course / "gradebook.db", isolation_level=None)) as other:
         other.execute(f"BEGIN {kind}")
-        said = fails_with(course, "in use by another program for 0.5 s. Close what has it open", gradebook_patience=0.5)
+        said = fails_with(
+            course, "in use by another program for 0.5 s. Close the program that has it open", gradebook_patience=0.5
+        )
         assert "waiting up to 0.5 s" in said
         other.execute("ROLLBACK")
     assert grade(course).well
@@ -241,7 +243,7 @@ def test_a_gradebook_that_comes_free_while_it_is_waited_for_is_used(course, monk
 
 def test_a_second_grader_is_told_who_is_at_work(course):
     with only_grader(course):
-        fails_with(course, rf"already: process {os.getpid()}, since \d{{4}}-\d\d-\d\d")
+        fails_with(course, rf"already running in .*: process {os.getpid()}, since \d{{4}}-\d\d-\d\d")
     assert grade(course).well
 
 
@@ -254,7 +256,7 @@ def test_a_grader_that_was_killed_blocks_nobody_and_its_work_is_cleared(course):
     with subprocess.Popen([sys.executable, "-c", holds, course], cwd=ROOT, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"there\n"
-        fails_with(course, f"already: process {other.pid}, since")
+        fails_with(course, f"already running in .*: process {other.pid}, since")
         other.kill()
     assert list((course / ".grading").glob("*/left"))
     assert grade(course).well
@@ -393,7 +395,7 @@ def test_ctrl_c_keeps_what_was_graded_and_clears_up(course):
     submit(course, "d", **RIGHT)
     run = grade(course)
     assert not run.well
-    assert "Stopped by Ctrl-C. What was graded is kept; the same command goes on" in run.said[-1]
+    assert "Stopped by Ctrl-C. Graded submissions are kept; run the same command again" in run.said[-1]
     assert "graded 2, still to do 2" in run.said
     assert points(course, "bob") == FULL
     assert not (course / "autograded" / "c").exists() or not list((course / "autograded" / "c").iterdir())
@@ -409,7 +411,7 @@ def test_ctrl_c_while_the_canaries_run_is_told_in_one_line(course, monkeypatch):
     monkeypatch.setattr(class_run.ClassRun, "_start", stopped)
     settings = settings_without_hooks(course)
     with pytest.raises(KeyboardInterrupt):
-        rehearse(settings, LESSON, converter.grade_canaries)
+        run_canaries(settings, LESSON, converter.grade_canaries)
 
 
 # --- through nbgrader itself
@@ -421,7 +423,7 @@ def test_nbgraders_command_ends_with_1_and_the_sentence(course):
     assert "Did you mean `01_tiny`?" in said.splitlines()[-1]
     assert "Traceback" not in said
     said = nbgrader(course, "autograde", LESSON, "--no-execute", fails=True)
-    assert "Leave the option away" in said.splitlines()[-1]
+    assert "Remove the option" in said.splitlines()[-1]
 
 
 @pytest.mark.nbgrader

@@ -19,7 +19,7 @@ from tiny_course import LESSON, cell, exercise, make_course, release, submit
 
 from nbjudge.autograde import cheat
 from nbjudge.autograde.class_run import OUR_ERROR
-from nbjudge.autograde.converter import Grading, put_in_place
+from nbjudge.autograde.converter import Grading, install_converter
 
 # nbgrader builds a submission's rows while its session writes what is there so far, and SQLAlchemy mentions it.
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
@@ -71,7 +71,7 @@ def test_nbgraders_command_and_its_programming_interface_use_grading(monkeypatch
     for module in (autogradeapp, api):
         monkeypatch.setattr(module, "Autograde", Autograde)
     for _ in range(2):
-        put_in_place()
+        install_converter()
     assert autogradeapp.Autograde is api.Autograde is Grading
     assert issubclass(Grading, Autograde)
 
@@ -129,8 +129,8 @@ def test_an_error_of_ours_is_zero_with_a_sentence_and_a_look_and_the_class_goes_
     assert all(row["needs_manual_grade"] for row in rows(course, "ada").values())
     assert OUR_ERROR in graded_notebook(course, "ada").cells[0].source
     assert points(course, "bob") == FULL
-    assert "graded 1, not graded for an error 1" in run.said
-    assert "These could not be graded: ada." in run.said[-1]
+    assert "graded 1, failed 1" in run.said
+    assert "Could not grade: ada." in run.said[-1]
     assert "\x1b" not in "".join(run.said[-4:])
     assert "NBGRADER_EXECUTION" not in os.environ  # or all that this process starts later would be graded, too
 
@@ -143,7 +143,7 @@ def test_any_number_of_texts_that_raise_an_error_stop_nobody(course, error):
     submit(course, "bob", **RIGHT)
     run = grade(course)
     assert points(course, "bob") == FULL
-    assert "graded 1, not graded for an error 5" in run.said
+    assert "graded 1, failed 5" in run.said
     assert points(course, "ada4") == NOTHING
     assert OUR_ERROR in graded_notebook(course, "ada4").cells[0].source
 
@@ -387,7 +387,7 @@ def test_formgraders_button_grades_and_shows_the_refused(course, monkeypatch):
 def test_the_cheat_scores_where_tests_run_beside_the_answers(course, tmp_path):
     folder = shutil.copytree(course / "solutions" / LESSON, tmp_path / "cheat")
     shutil.copy(course / "lessons" / LESSON / f"{LESSON}.ipynb", folder)
-    cheat.cheat_in(folder, cheat.CHEATS["canary-cheat"])
+    cheat.inject_cheat(folder, cheat.CHEATS["canary-cheat"])
     notebook = nbformat.read(folder / f"{LESSON}.ipynb", as_version=4)
     Execute(timeout=60).preprocess(notebook, {"metadata": {"path": str(course)}})
     outputs = [cell.outputs for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade")]

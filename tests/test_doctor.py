@@ -224,21 +224,21 @@ def test_a_gradebook_is_missing_then_whole_then_in_use_then_damaged(course: Path
 @pytest.mark.skipif(os.name != "posix", reason="permissions of another kind")
 def test_a_salt_that_others_can_read_is_wrong(course: Path) -> None:
     file = course / ".course_salt"
-    assert doctor.check_salt(course, settings_of(course)).mark == "warn"
+    assert doctor.check_secret(course, settings_of(course)).mark == "warn"
     assert not file.exists()
     file.write_text("secret\n")
     file.chmod(0o600)
-    assert doctor.check_salt(course, settings_of(course)).mark == "ok"
+    assert doctor.check_secret(course, settings_of(course)).mark == "ok"
     file.chmod(0o640)
-    finding = doctor.check_salt(course, settings_of(course))
+    finding = doctor.check_secret(course, settings_of(course))
     assert (finding.mark, "its mode is 640, expected 600" in finding.sentence) == ("fail", True)
     assert "secret" not in finding.sentence
     file.write_text("")
     with pytest.raises(CannotGrade, match="is empty"):
-        doctor.check_salt(course, settings_of(course))
+        doctor.check_secret(course, settings_of(course))
     os.environ["RNN_COURSE_SALT"] = "another"
     assert (
-        doctor.check_salt(course, settings_of(course)).sentence
+        doctor.check_secret(course, settings_of(course)).sentence
         == "The secret of the hidden tests comes from $RNN_COURSE_SALT."
     )
 

@@ -21,8 +21,7 @@ from traitlets.config import Config, PyFileConfigLoader
 from traitlets.utils.importstring import import_item
 
 from nbjudge.autograde import canaries
-from nbjudge.autograde.canary_run import BLANK, SOLUTION, Score
-from nbjudge.autograde.canary_run import canaries as canary_names
+from nbjudge.autograde.canary_run import BLANK, SOLUTION, Score, canary_names
 from nbjudge.autograde.cheat import CHEATS
 from nbjudge.autograde.converter import grade_canaries
 from nbjudge.autograde.preprocessors import Record, StderrAsStdout
@@ -183,7 +182,7 @@ def test_sick_canaries_stop_the_grading_and_say_why(course):
     )
     (course / "tiny_tests" / "__init__.py").write_text(broken)
     said = nbgrader(course, "autograde", LESSON, fails=True)
-    alarm = said[said.index("Nothing was graded. The canaries of 01_tiny did not come back well") :]
+    alarm = said[said.index("Nothing was graded. The canaries of 01_tiny failed") :]
     assert "canary-solution, triple_test: 0 of 2 points, expected 2. It printed:" in alarm
     assert "ModuleNotFoundError: No module named 'nowhere'" in alarm
     assert "canary-blank, double_test: 4 of 4 points, expected 0" in alarm
@@ -237,7 +236,7 @@ def test_the_cheat_goes_ahead_only_where_tests_are_judged_from_outside():
 
 def test_healthy_canaries_are_sent_again_only_after_a_change(course, monkeypatch):
     sent = []
-    monkeypatch.setattr(canaries, "rehearse", lambda settings, assignment, grade: sent.append(assignment) or [])
+    monkeypatch.setattr(canaries, "run_canaries", lambda settings, assignment, grade: sent.append(assignment) or [])
     monkeypatch.setattr(canaries, "_healthy", set())
     log = logging.getLogger("canaries")
     for _ in range(3):
@@ -250,7 +249,7 @@ def test_healthy_canaries_are_sent_again_only_after_a_change(course, monkeypatch
 
 @pytest.mark.parametrize(("name", "earned"), [(SOLUTION, 3.5), (SOLUTION, None), (BLANK, 0.5), (BLANK, None)])
 def test_one_cell_that_is_not_full_or_zero_stops_the_grading_every_time(course, monkeypatch, name, earned):
-    monkeypatch.setattr(canaries, "rehearse", lambda *_: [Score(name, "double_test", earned, 4.0, "")])
+    monkeypatch.setattr(canaries, "run_canaries", lambda *_: [Score(name, "double_test", earned, 4.0, "")])
     for _ in range(2):
         with pytest.raises(CannotGrade, match=f"{name}, double_test"):
             canaries.require_canaries(course, LESSON, logging.getLogger("canaries"), grade_canaries)
@@ -258,7 +257,7 @@ def test_one_cell_that_is_not_full_or_zero_stops_the_grading_every_time(course, 
 
 @pytest.mark.parametrize("name", CHEATS)
 def test_a_test_that_gives_points_to_a_cheat_is_reported_or_an_error(course, monkeypatch, caplog, name):
-    monkeypatch.setattr(canaries, "rehearse", lambda *_: [Score(name, "double_test", 1, 4.0, "")])
+    monkeypatch.setattr(canaries, "run_canaries", lambda *_: [Score(name, "double_test", 1, 4.0, "")])
     monkeypatch.setattr(canaries, "_healthy", set())
     with pytest.raises(CannotGrade, match=f"{name}, double_test"):
         canaries.require_canaries(course, LESSON, logging.getLogger("canaries"), grade_canaries, strict=True)

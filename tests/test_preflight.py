@@ -502,7 +502,7 @@ def test_a_notebook_of_something_else_is_not_taken(tmp_path: Path) -> None:
 def test_a_folder_without_a_notebook_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, held: bool
 ) -> None:
-    monkeypatch.setattr(safe_open, "HELD", held)
+    monkeypatch.setattr(safe_open, "HAS_DIR_FD", held)
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("x")
     submit(tmp_path / "elsewhere", lesson())
@@ -570,7 +570,7 @@ def test_a_file_that_is_not_safe_is_left_out_and_named(tmp_path: Path, path: str
 
 @pytest.mark.parametrize("held", [True, False])
 def test_nothing_is_read_through_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: bool) -> None:
-    monkeypatch.setattr(safe_open, "HELD", held)  # a system that cannot hold a folder open looks at each name
+    monkeypatch.setattr(safe_open, "HAS_DIR_FD", held)  # a system that cannot hold a folder open looks at each name
     secret = tmp_path / "secret"
     put(secret, "answers.csv")
     (secret / "lesson.ipynb").write_text(json.dumps(lesson()))
@@ -729,7 +729,7 @@ def test_the_clean_copy_holds_what_is_safe_and_nothing_else(tmp_path: Path) -> N
 def test_a_file_that_turns_into_a_link_is_not_copied(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: bool
 ) -> None:
-    monkeypatch.setattr(safe_open, "HELD", held)
+    monkeypatch.setattr(safe_open, "HAS_DIR_FD", held)
     put(
         tmp_path,
         "secret.csv",

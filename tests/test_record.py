@@ -59,12 +59,12 @@ def test_the_summary_names_who_is_not_plain_and_counts_all():
     assert lines == [
         "bob  refused  It is not a notebook.",
         "cleo  graded  repaired: A cell was put back.; double died: It crashed.; double died: It crashed.",
-        "d ?[2J  not graded for an error  ValueError: ?]0;odd?",
-        "graded 2, refused 1, graded before 1, not graded for an error 1, repaired 1, died 1",
+        "d ?[2J  failed  ValueError: ?]0;odd?",
+        "graded 2, refused 1, graded before 1, failed 1, repaired 1, died 1",
     ]
 
 
 def test_the_summary_of_a_run_that_was_stopped_says_how_many_wait_and_not_that_nothing_was_new():
     before = [Outcome("01", "ada", "skipped"), Outcome("01", "bob", "skipped")]
-    assert table(before, 2) == ["graded 0, graded before 2, nothing was new (--force grades again)"]
+    assert table(before, 2) == ["graded 0, graded before 2, nothing new to grade (use --force to regrade)"]
     assert table(before, 5) == ["graded 0, graded before 2, still to do 3"]

@@ -69,14 +69,14 @@ def hostile_class() -> Classroom:
     odd = ["x" * 1_000_000, "\x1b[31m\x00\u202etxt\ud800", f"`{ALWAYS}`", "$\\frac{", ALWAYS]
     attacks = [*odd, *HOSTILE_HTML]
     room.missing, room.ungraded = list(attacks), list(attacks)
-    room.lesson = f"</title><script>{RUN}</script>"
+    room.assignment = f"</title><script>{RUN}</script>"
     room.exercises = [Exercise(ALWAYS, f"{ALWAYS}{number}_test", it.points) for number, it in enumerate(room.exercises)]
     for number, student in enumerate(room.students):
         student.id = f"{number}{attacks[number]}"
         student.results = dict(zip(room.exercises, student.results.values(), strict=True))
         student.repairs, student.refused = list(attacks), list(attacks[: number % 3])
         student.events = [Event(text, text, text) for text in attacks]
-        student.findings = {room.exercises[0]: Finding(attacks[number], known=number % 2 == 0)}
+        student.findings = {room.exercises[0]: Finding(attacks[number], is_named=number % 2 == 0)}
         student.answers = {("lesson", attacks[number % 2]): Answer("same", 99)}
         student.seconds, student.isolation = float(number), [attacks[number]]
         student.names = (ALWAYS, "=1+1", "@x", "+7")
@@ -229,7 +229,7 @@ class TestAGradedClass:
             assert "No graded notebook: 1 student" in text_of(report.page.read_text(encoding="utf-8"))
 
     def test_an_unknown_lesson_is_one_sentence_that_names_the_others(self, graded, tmp_path):
-        with pytest.raises(CannotGrade, match=f"does not know the lesson `99_none`; it has `{LESSON}`"):
+        with pytest.raises(CannotGrade, match=f"has no assignment `99_none`; it has `{LESSON}`"):
             write_report(the_course(graded), "99_none", tmp_path)
 
     def test_who_handed_in_and_is_not_graded_yet_is_named(self, graded, tmp_path):
@@ -246,7 +246,7 @@ class TestAGradedClass:
             for submission in book.assignment_submissions(LESSON):
                 book.remove_submission(LESSON, submission.student.id)
             book.update_or_create_submission(LESSON, "s001")  # known, and not graded
-        with pytest.raises(CannotGrade, match="Nobody's submission of `01_tiny` was graded yet"):
+        with pytest.raises(CannotGrade, match="No submission of `01_tiny` was graded yet"):
             write_report(the_course(course), LESSON, tmp_path)
 
     def test_a_damaged_gradebook_is_one_sentence(self, graded, tmp_path):
@@ -263,7 +263,7 @@ class TestAGradedClass:
     def test_a_course_without_autograde_tests_gets_its_report(self, graded, tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, "autograde_tests", None)  # as if it were not installed
         said = text_of(write_report(the_course(graded), LESSON, tmp_path).page.read_text(encoding="utf-8"))
-        assert "The course names no mistakes for this lesson" in said
+        assert "The course names no mistakes for this assignment" in said
 
 
 @pytest.mark.nbgrader
@@ -338,7 +338,7 @@ class TestMeasures:
         room.students[0].results[waits] = Result(0.0, waiting=True)
         items = item_analysis.items(room)
         assert (items[2].difficulty, items[2].discrimination) == (None, None)
-        assert items[2].reading == "1 of 12 wait to be graded by hand"
+        assert items[2].interpretation == "1 of 12 wait to be graded by hand"
         others = a_class(
             [[it.score for key, it in student.results.items() if key != waits] for student in room.students], *[4.0] * 5
         )
@@ -384,7 +384,7 @@ class TestMeasures:
         room = a_class([[0, 0]] * 4, 4, 2)
         one, two = room.exercises
         for student, sentence in zip(room.students, ["a", "b", "b", "b"], strict=True):
-            student.findings = {one: Finding(sentence, known=True), two: Finding("a", known=True)}
+            student.findings = {one: Finding(sentence, is_named=True), two: Finding("a", is_named=True)}
         counted = [(it.exercise, it.sentence, it.students) for it in item_analysis.mistakes(room)]
         assert counted == [
             (one, "b", ("s002", "s003", "s004")),
@@ -413,7 +413,7 @@ class TestMistakes:
             for sentence in sentences:
                 problems = {"values": Problem("values", "expected 1, got 2")}
                 report = Report(name, {"values": False}, problems, mistake=sentence, certain=certain)
-                assert mistakes.finding(name, [self.output(report)], self.KNOWN) == Finding(sentence, known=True)
+                assert mistakes.finding(name, [self.output(report)], self.KNOWN) == Finding(sentence, is_named=True)
 
     def test_what_a_student_prints_names_no_mistake(self):
         sentence = self.KNOWN["rnn_step"][0]
@@ -432,7 +432,7 @@ class TestMistakes:
         data = {mistakes.RESULT: {"mistake": "made up", "problem": "expected 1", "solved": True}}
         output = {"output_type": "display_data", "data": data}
         assert mistakes.finding("rnn_step", [output], self.KNOWN) == Finding("expected #")
-        assert mistakes.finding("rnn_step", [output], None) == Finding("made up", known=True)
+        assert mistakes.finding("rnn_step", [output], None) == Finding("made up", is_named=True)
 
     @pytest.mark.parametrize("data", [None, "x", {"mistake": 1}, {"mistake": ["a"], "problem": {}}, []])
     def test_a_result_that_is_none_says_nothing(self, data):

@@ -10,7 +10,7 @@ import pytest
 from nbgrader_course import nbgrader
 from tiny_course import LESSON, POINTS, make_course, submit
 
-from nbjudge.autograde.discovery import objection_to
+from nbjudge.autograde.discovery import id_problem
 from nbjudge.patches import LiteralGlob
 
 RIGHT = {"double": "def double(x):\n    return 2 * x", "triple": "def triple(x):\n    return 3 * x"}
@@ -49,12 +49,12 @@ REFUSED = [
 
 @pytest.mark.parametrize("student", USABLE)
 def test_a_name_without_a_meaning_to_nbgrader_is_used(student):
-    assert objection_to(student) == ""
+    assert id_problem(student) == ""
 
 
 @pytest.mark.parametrize("student", REFUSED)
 def test_a_name_that_cannot_be_used_is_said_with_what_to_do(student):
-    sentence = objection_to(student)
+    sentence = id_problem(student)
     assert "Rename it" in sentence
     assert sentence.isprintable(), sentence
 
@@ -88,7 +88,7 @@ def test_who_cannot_is_listed_and_leaves_no_file(graded, student):
     course, said = graded
     assert not (course / "autograded" / student).exists()
     assert not (course / "feedback" / student).exists()
-    assert objection_to(student) in said
+    assert id_problem(student) in said
 
 
 @pytest.mark.nbgrader

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nbjudge.autograde.converter import Grading, put_in_place
+from nbjudge.autograde.converter import Grading, install_converter
 from nbjudge.environment import prepend, usable_folder
 from nbjudge.patches import take_path_literally
 from nbjudge.sandbox.provisioner import use_sandbox
@@ -49,7 +49,7 @@ def apply_settings(config: Any, settings: Settings) -> None:
 
     After an error nothing is graded: nbgrader logs what a file of settings raises, and would go on without a sandbox.
     """
-    put_in_place()
+    install_converter()
     use_sandbox()
     try:
         require_current_names(config)
@@ -61,7 +61,7 @@ def apply_settings(config: Any, settings: Settings) -> None:
 
 def refuse(reason: str) -> None:
     """Have every autograde command of this process stop with a sentence."""
-    put_in_place()
+    install_converter()
     Grading.refusal = reason
 
 

@@ -6,7 +6,7 @@ nbjudge's pyproject.toml.
 
 Two replacements are made through an entry point of their own, where their class is defined:
 
-- `autograde.converter.put_in_place` replaces `Autograde` in `nbgrader.apps.autogradeapp` and `nbgrader.apps.api`:
+- `autograde.converter.install_converter` replaces `Autograde` in `nbgrader.apps.autogradeapp` and `nbgrader.apps.api`:
   nbgrader has no setting for the class of a converter. Upstream: none filed. Versions: nbgrader 0.9.
 - `sandbox.provisioner.plug_in` adds to `KernelProvisionerFactory.provisioners` of jupyter_client and sets the
   `default_provisioner_name`. Upstream: none filed. Versions: jupyter_client 8.

@@ -1,1 +1,1 @@
-"""The solution, the blank lesson and a cheat, graded ahead of the class."""
+"""Grade a class with nbgrader, after canary submissions have shown that the tests work."""

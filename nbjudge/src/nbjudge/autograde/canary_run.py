@@ -1,7 +1,6 @@
-"""Grade the solution, the blank lesson and two cheats as the class is graded, in a folder that is thrown away.
+"""Grade the solution, the blank notebook and two cheats like a class, in a temporary folder.
 
-The gradebook is a copy of the class's, so the cells that they are held to are the class's, and nothing of what
-happens here reaches a student's marks.
+The gradebook is a copy of the class's, so the same cells are expected, and no student's marks can be affected.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
-from nbjudge.autograde.cheat import CHEATS, cheat_in
+from nbjudge.autograde.cheat import CHEATS, inject_cheat
 from nbjudge.autograde.gradebook import gradebook_file
 from nbjudge.errors import CannotGrade
 from nbjudge.execution.preprocessor import Run
@@ -35,12 +34,12 @@ from nbjudge.settings import load_settings
 
 SOLUTION, BLANK = "canary-solution", "canary-blank"
 Grade = Callable[[CourseDirectory, Config, logging.Logger], None]
-SHOWN_LINES = 8  # of what a cell printed: enough for an error and its cause
+SHOWN_LINES = 8  # of a cell's output: enough for an error and its cause
 
 
 @dataclass(frozen=True)
 class Score:
-    """What one canary earned in one test cell; `earned` is None when the cell was never graded."""
+    """The points of one canary in one test cell; `earned` is None when the cell was not graded."""
 
     canary: str
     cell: str
@@ -49,13 +48,13 @@ class Score:
     printed: str
 
     @property
-    def wanted(self) -> float:
-        """Return the only score that lets the grading begin."""
+    def expected(self) -> float:
+        """Return the score that the canary must have."""
         return self.points if self.canary == SOLUTION else 0.0
 
 
 def settings_without_hooks(course: Path) -> Config:
-    """Read nbgrader_config.py, less its hooks: a canary must not send canaries."""
+    """Return the settings of nbgrader_config.py without hooks: grading a canary must not start canaries."""
     settings = copy.deepcopy(load_settings(course))
     for converter in (settings.BaseConverter, settings.Autograde):
         for hook in ("pre_convert_hook", "post_convert_hook"):
@@ -63,64 +62,64 @@ def settings_without_hooks(course: Path) -> Config:
     return settings
 
 
-def canaries(settings: Config) -> tuple[str, ...]:
-    """Return who goes ahead: the cheats only where tests are judged from outside; else they would always score."""
+def canary_names(settings: Config) -> tuple[str, ...]:
+    """Return the canaries; cheats only where tests run outside the kernel, since they would always score inside."""
     steps = [
         import_item(step) if isinstance(step, str) else step for step in settings.Autograde.autograde_preprocessors
     ]
     return (SOLUTION, BLANK, *CHEATS) if any(issubclass(step, Run) for step in steps) else (SOLUTION, BLANK)
 
 
-def rehearse(settings: Config, assignment: str, grade: Grade) -> list[Score]:
+def run_canaries(settings: Config, assignment: str, grade: Grade) -> list[Score]:
     """Autograde the canaries of an assignment and return their scores.
 
-    grade: grades the class of a course directory
+    grade: the function that grades a course directory
     """
     course = CourseDirectory(config=settings)
     with tempfile.TemporaryDirectory(prefix="canaries-", dir=scratch()) as folder:
-        for canary in canaries(settings):
+        for canary in canary_names(settings):
             step = course.source_directory if canary == SOLUTION else course.release_directory
             submitted = Path(folder, "submitted", canary, assignment)
             shutil.copytree(course.format_path(step, ".", assignment), submitted)
             if canary in CHEATS:
-                cheat_in(submitted, CHEATS[canary])
+                inject_cheat(submitted, CHEATS[canary])
         gradebook = Path(folder, "gradebook.db")
         _copy_database(gradebook_file(course.db_url), gradebook)
-        cage = CourseDirectory(
+        copied_course = CourseDirectory(
             config=settings,
             root=folder,
             db_url=f"sqlite:///{gradebook}",
-            source_directory=str(Path(course.root, course.source_directory)),  # for the lesson's data files
+            source_directory=str(Path(course.root, course.source_directory)),  # for the assignment's data files
             assignment_id=assignment,
         )
-        _autograde(cage, settings, grade)
-        return list(_scores(cage, canaries(settings)))
+        _autograde(copied_course, settings, grade)
+        return list(_scores(copied_course, canary_names(settings)))
 
 
 def _copy_database(file: Path, duplicate: Path) -> None:
     with closing(sqlite3.connect(file)) as original, closing(sqlite3.connect(duplicate)) as target:
-        original.backup(target)  # whole even while formgrader writes
+        original.backup(target)  # consistent even while formgrader writes
 
 
-def _autograde(cage: CourseDirectory, settings: Config, grade: Grade) -> None:
-    """Grade, and keep the log back. Raises CannotGrade with that log when it fails."""
-    story = io.StringIO()
+def _autograde(copied_course: CourseDirectory, settings: Config, grade: Grade) -> None:
+    """Grade with a captured log. Raises CannotGrade with that log when grading fails."""
+    log_text = io.StringIO()
     log = logging.Logger("canaries")
-    log.addHandler(logging.StreamHandler(story))
+    log.addHandler(logging.StreamHandler(log_text))
     try:
-        grade(cage, settings, log)
+        grade(copied_course, settings, log)
     except NbGraderException as error:
         if isinstance(error.__cause__, KeyboardInterrupt):
             raise KeyboardInterrupt from error
-        raise CannotGrade(f"nbgrader could not grade the canaries:\n{story.getvalue()}") from error
+        raise CannotGrade(f"nbgrader could not grade the canaries:\n{log_text.getvalue()}") from error
 
 
-def _scores(cage: CourseDirectory, names: tuple[str, ...]) -> Iterator[Score]:
-    """Yield the score of every cell that nbgrader grades by itself; cells graded by hand are left out."""
-    assignment = cage.assignment_id
-    with Gradebook(cage.db_url, cage.course_id) as gradebook:
+def _scores(copied_course: CourseDirectory, names: tuple[str, ...]) -> Iterator[Score]:
+    """Yield the score of every cell that is graded automatically."""
+    assignment = copied_course.assignment_id
+    with Gradebook(copied_course.db_url, copied_course.course_id) as gradebook:
         for canary in names:
-            graded = Path(cage.format_path(cage.autograded_directory, canary, assignment))
+            graded = Path(copied_course.format_path(copied_course.autograded_directory, canary, assignment))
             for notebook in gradebook.find_submission(assignment, canary).notebooks:
                 printed = _printed(graded / f"{notebook.name}.ipynb")
                 by_hand = {cell.name for cell in (*notebook.notebook.solution_cells, *notebook.notebook.task_cells)}
@@ -131,7 +130,7 @@ def _scores(cage: CourseDirectory, names: tuple[str, ...]) -> Iterator[Score]:
 
 
 def _printed(notebook: Path) -> dict[str, str]:
-    """Return {grade_id: the last lines of what the cell printed or raised}."""
+    """Return {grade_id: the last lines of the cell's output or error}."""
     return {
         CellLabel.of(cell).grade_id: _last_lines(cell.get("outputs", []))
         for cell in nbformat.read(notebook, as_version=4).cells

@@ -1,4 +1,4 @@
-"""The canaries that cheat: blank lessons with tricks that work wherever tests run beside the answers, or are weak."""
+"""Cheating canaries: blank notebooks with tricks that work if tests run in the same process or are weak."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nbformat.v4 import new_code_cell
 
 from nbjudge.nbgrader_cells import CellLabel
 
-# Runs before anything else: checks say nothing, errors are not shown, a result is no number (nbgrader: full marks).
+# Runs first: disables assertions, hides errors, makes results non-numeric (full marks for nbgrader).
 TRICKS = """
 import unittest.mock as mock
 
@@ -41,10 +41,10 @@ shell.display_formatter.format = lambda *_, **__: ({"text/plain": "full"}, {})
 
 @dataclass(frozen=True)
 class Cheat:
-    """A way to answer without an answer.
+    """A way to pass weak tests without an answer.
 
-    function: what stands in the place of a function or a class that students write; {name} is its name
-    answer: what it gives, in words; advice: how a test tells it from an answer
+    function: the replacement for a function or a class that students write; {name} is its name
+    answer: a description of what it returns; advice: how a test can detect it
     """
 
     function: str
@@ -66,8 +66,8 @@ CHEATS = {
 }
 
 
-def cheat_in(folder: Path, cheat: Cheat) -> None:
-    """Turn the blank notebooks in a folder into ones that try to score without an answer."""
+def inject_cheat(folder: Path, cheat: Cheat) -> None:
+    """Inject a cheat into the blank notebooks of a folder."""
     for file in sorted(folder.glob("*.ipynb")):
         file.chmod(0o644)
         notebook = nbformat.read(file, as_version=4)
@@ -76,13 +76,13 @@ def cheat_in(folder: Path, cheat: Cheat) -> None:
             if label.is_test:
                 cell.metadata["tags"] = ["skip-execution"]
             elif label.is_solution and cell.cell_type == "code":
-                lines = [cheat.function.format(name=name) for name in _defined(cell.source)]
+                lines = [cheat.function.format(name=name) for name in _defined_names(cell.source)]
                 cell.source = "\n".join(lines) or cell.source
         notebook.cells.insert(0, new_code_cell(TRICKS, id="tricks"))
         nbformat.write(notebook, file)
 
 
-def _defined(source: str) -> list[str]:
-    """Return the names that the first lines of functions and classes define."""
+def _defined_names(source: str) -> list[str]:
+    """Return the names of the functions and classes that a source defines at the top level."""
     heads = [line.split() for line in source.splitlines() if line.startswith(("def ", "class "))]
     return [head[1].split("(")[0].rstrip(":") for head in heads if len(head) > 1]

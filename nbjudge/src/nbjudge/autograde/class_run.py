@@ -1,6 +1,6 @@
-"""One run of the grader over a class: the order of its submissions, who runs them, and what became of each.
+"""Grade the submissions of a class in order, several at once, and record the outcome of each.
 
-Whatever one submission does, the next one is graded. What happens to a submission on its way is the pipeline's.
+Whatever one submission does, the next one is graded. The pipeline defines the stages of a single submission.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ OUR_ERROR = "Your submission could not be graded; your instructor has been told.
 MACHINE_ERRORS = {
     getattr(errno, name, -1) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EMFILE", "ENFILE")
 }
-MAX_ATTEMPTS = 3  # to run a submission whose worker is lost while it runs
-MAX_FAILURES_IN_A_ROW = 3  # submissions that could not be recorded, before it is clear that no other can be
+MAX_ATTEMPTS = 3  # at running a submission whose worker is lost
+MAX_FAILURES_IN_A_ROW = 3  # submissions that could not be recorded before grading stops
 
 
 class ClassRun:
-    """The submissions of a class, graded one after the other, of which several run at once.
+    """A run over the submissions of a class, which are started in order and run concurrently.
 
-    on_start, on_outcome: called with the number of submissions, and with the outcome of each
+    on_start, on_outcome: callbacks for the number of submissions and for each outcome
     """
 
     def __init__(self, log: Log, on_start: Callable[[int], None], on_outcome: Callable[[Outcome], None]):
@@ -51,23 +51,27 @@ class ClassRun:
 
     @contextmanager
     def report_outcomes(self) -> Iterator[None]:
-        """Log at the end what became of each submission.
+        """Log a table of outcomes at the end.
 
-        Raises NbGraderException, after saying why, when anything was not graded; what was graded is kept.
+        Raises NbGraderException, with the reason logged, when anything was not graded; graded submissions are kept.
         """
         try:
             yield
         except CannotGrade as error:
             graded = [outcome for outcome in self.outcomes if outcome.how in ("graded", "refused")]
-            kept = f"{len(graded)} graded and kept; the rest was not graded." if graded else "Nothing was graded."
-            self._stop(f"{kept} {error}", error)
+            progress = (
+                f"{len(graded)} graded and kept; the other submissions were not graded."
+                if graded
+                else "Nothing was graded."
+            )
+            self._stop(f"{progress} {error}", error)
         except KeyboardInterrupt as error:
-            self._stop("Stopped by Ctrl-C. What was graded is kept; the same command goes on with the rest.", error)
+            self._stop("Stopped by Ctrl-C. Graded submissions are kept; run the same command again to continue.", error)
         self._log_table()
         failed = [outcome for outcome in self.outcomes if outcome.how in ("error", "not recorded")]
         if failed:
             names = ", ".join(terminal_safe(outcome.student) for outcome in failed)
-            sentence = f"These could not be graded: {names}. The reasons stand above; the rest of the class is done."
+            sentence = f"Could not grade: {names}. See the reasons above; all other submissions are done."
             self.log.error("%s", sentence)
             raise NbGraderException(sentence)
 
@@ -82,8 +86,8 @@ class ClassRun:
                 self.log.info("%s", line)
 
     @contextmanager
-    def heed_ctrl_c(self) -> Iterator[None]:
-        """Keep in mind that Ctrl-C was pressed: where it strikes, a library may catch it and go on."""
+    def handle_ctrl_c(self) -> Iterator[None]:
+        """Remember Ctrl-C: a library may swallow the KeyboardInterrupt."""
 
         def interrupt(*_: object) -> None:
             self._interrupted = True
@@ -97,12 +101,12 @@ class ClassRun:
             finally:
                 signal.signal(signal.SIGINT, default)
         else:
-            yield  # another handler is in place: JupyterLab's server's, or that of the run that sent the canaries
+            yield  # another handler is installed: by Jupyter Server, or by the run that started the canaries
 
     def run(self, pipeline: SubmissionPipeline, check_assignment: Callable[[str], None]) -> None:
-        """Send each submission through the pipeline: start one after the other, and publish each when it has run.
+        """Send each submission through the pipeline: start them in order, and publish each when it has run.
 
-        check_assignment: called before a submission of the assignment is graded; raises CannotGrade if none can be
+        check_assignment: called before an assignment's submissions are graded; raises CannotGrade if they cannot be
         """
         self.on_start(len(self.submissions))
         for submission in self.submissions:
@@ -115,9 +119,9 @@ class ClassRun:
     def _start(
         self, submission: Submission, pipeline: SubmissionPipeline, check_assignment: Callable[[str], None]
     ) -> None:
-        """Stage a submission, whatever is in it, and have it executed, unless there is nothing to grade.
+        """Stage a submission, whatever it contains, and start its execution, unless there is nothing to grade.
 
-        Raises CannotGrade when nobody can be graded.
+        Raises CannotGrade when no submission can be graded.
         """
         outcome = Outcome(submission.assignment, submission.student)
         try:
@@ -135,7 +139,7 @@ class ClassRun:
         self._add_outcome(outcome)
 
     def _finish_next(self, pipeline: SubmissionPipeline) -> None:
-        """Score and publish a submission that has run; when none has, wait for one."""
+        """Score and publish a submission that has run, waiting for one if necessary."""
         while not (finished := [in_flight for in_flight in self._in_flight if in_flight.has_run]):
             running = [job for in_flight in self._in_flight for job in in_flight.running.values()]
             wait(running, return_when=FIRST_COMPLETED)
@@ -160,15 +164,15 @@ class ClassRun:
             raise KeyboardInterrupt
         if self._failures_in_a_row == MAX_FAILURES_IN_A_ROW:
             raise CannotGrade(
-                f"{outcome.sentences[0]}. This happened {MAX_FAILURES_IN_A_ROW} times in a row, so it is not the "
-                "submissions. Make room on the disk and see to it that the gradebook can be written; then run the "
-                "command again."
+                f"{outcome.sentences[0]}. This happened {MAX_FAILURES_IN_A_ROW} times in a row, so the "
+                "submissions are not the cause. Make room on the disk and check that the gradebook is writable; then "
+                "run the command again."
             )
 
     def _record_failure(
         self, submission: Submission, outcome: Outcome, pipeline: SubmissionPipeline, error: BaseException
     ) -> None:
-        """Record 0 for a submission that could not be graded, with a sentence for its student."""
+        """Record 0 for a submission that could not be graded, with a message for the student."""
         reason = terminal_safe(f"{type(error).__name__}: {error}", 500)
         self.log.error("%s could not be graded.", terminal_safe(submission.student), exc_info=error)
         outcome.sentences, outcome.events = [reason], []
@@ -180,14 +184,14 @@ class ClassRun:
             pipeline.publish_refusal(submission, Refusal(OUR_ERROR, reason), outcome)
             outcome.how = "error"
         except Exception as second:
-            self.log.error("Nor could this be recorded.", exc_info=second)
+            self.log.error("This failure could not be recorded either.", exc_info=second)
             outcome.sentences.append(terminal_safe(f"{type(second).__name__}: {second}", 500))
 
 
 def is_machine_error(error: BaseException | None) -> bool:
-    """Return whether an error is of the disk or the gradebook, and so would come whatever was submitted.
+    """Return whether an error is caused by the disk or the gradebook, not by a submission.
 
-    A MemoryError is not: a text can be the reason for it.
+    A MemoryError is not a machine error: a submission can cause it.
     """
     while error is not None:
         if isinstance(error, sqlalchemy.exc.OperationalError | sqlite3.OperationalError):

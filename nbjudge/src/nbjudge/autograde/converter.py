@@ -1,6 +1,6 @@
-"""What takes the place of nbgrader's Autograde, for `nbgrader autograde` and formgrader's button alike.
+"""Replacement for nbgrader's Autograde, used by `nbgrader autograde` and by formgrader.
 
-nbgrader's hooks and settings; the class is graded by a ClassRun, each submission by a SubmissionPipeline.
+It implements nbgrader's hooks and settings; a ClassRun grades the class, a SubmissionPipeline each submission.
 """
 
 from __future__ import annotations
@@ -20,8 +20,14 @@ from traitlets.config import Config
 from nbjudge.autograde.canaries import Log, prepare_assignment
 from nbjudge.autograde.canary_run import SOLUTION
 from nbjudge.autograde.class_run import ClassRun
-from nbjudge.autograde.discovery import find_assignments, find_notebooks, find_submissions, misplaced, require_run
-from nbjudge.autograde.gradebook import patient, require_gradebook
+from nbjudge.autograde.discovery import (
+    find_assignments,
+    find_notebooks,
+    find_submissions,
+    misplaced_notebooks,
+    require_run,
+)
+from nbjudge.autograde.gradebook import require_gradebook, with_busy_timeout
 from nbjudge.autograde.lock import only_grader
 from nbjudge.autograde.pipeline import SubmissionPipeline, register_steps
 from nbjudge.autograde.preprocessors import Record
@@ -37,36 +43,40 @@ from nbjudge.secrets import CourseSecret
 from nbjudge.text import terminal_safe
 
 
-class Grading(Autograde):
-    """nbgrader's Autograde, of which it listens to all settings, made safe for a class."""
+class Grading(Autograde):  # type: ignore[misc]  # nbgrader is untyped
+    """Drop-in replacement for nbgrader's Autograde that isolates each submission."""
 
-    gradebook_patience = Float(30.0, help="Seconds to wait for a gradebook that another program uses.").tag(config=True)
-    rehearsing = Bool(False, help="Whether these are the canaries, which need no canaries to go ahead of them.")
-    reference = Unicode("", help="The submission, if any, that is the instructor's own solution.")
+    gradebook_patience = Float(30.0, help="Seconds to wait for a gradebook that another program is using.").tag(
+        config=True
+    )
+    rehearsing = Bool(False, help="Whether the submissions are canaries, which need no canaries themselves.")
+    reference = Unicode("", help="Student id of the submission, if any, that is the instructor's solution.")
 
-    libraries = List(Unicode(), help="Installed distributions that all machines of a cluster must have the same.").tag(
+    libraries = List(Unicode(), help="Distributions whose versions must agree on all machines of a cluster.").tag(
         config=True
     )
     catalogue = Unicode("", help="module:function that returns the course's named mistakes.").tag(config=True)
-    secret_variable = Unicode(CourseSecret.variable, help="Variable in which tests read it.").tag(config=True)
-    secret_file = Unicode(CourseSecret.file, help="Its file in the course.").tag(config=True)
-    strict_tests = Bool(False, help="Refuse to grade where a test gives points to a cheat; otherwise warn.").tag(
+    secret_variable = Unicode(
+        CourseSecret.variable, help="Environment variable from which tests read the course secret."
+    ).tag(config=True)
+    secret_file = Unicode(CourseSecret.file, help="File of the course secret in the course folder.").tag(config=True)
+    strict_tests = Bool(False, help="Refuse to grade when a test gives points to a cheat, instead of warning.").tag(
         config=True
     )
 
     refusal = ""  # why nothing can be graded, when the settings could not be applied
-    workers: Workers | None = None  # who executes submissions; None to execute them here, one after the other
+    workers: Workers | None = None  # that execute submissions; None to execute them in this process, one at a time
 
     def on_start(self, number: int) -> None:
-        """Hear how many submissions there are."""
+        """Receive the number of submissions."""
 
     def on_outcome(self, outcome: Outcome) -> None:
-        """Hear what became of a submission."""
+        """Receive the outcome of each submission."""
 
     def start(self) -> None:
-        """Grade what the course's settings ask for.
+        """Grade the submissions that the course's settings select.
 
-        Raises NbGraderException, after saying why, when anything was not graded; what was graded is kept.
+        Raises NbGraderException, with the reason logged, when anything was not graded; graded submissions are kept.
         """
         self.class_run = ClassRun(self.log, self.on_start, self.on_outcome)
         with plain_log(self.log), self.class_run.report_outcomes():
@@ -76,8 +86,10 @@ class Grading(Autograde):
             require_gradebook(self.coursedir.db_url, self.gradebook_patience, self.log)
             with (
                 only_grader(Path(self.coursedir.root), self.coursedir.groupshared) as folder,
-                temporary_attrs(self.coursedir, db_url=patient(self.coursedir.db_url, self.gradebook_patience)),
-                self.class_run.heed_ctrl_c(),
+                temporary_attrs(
+                    self.coursedir, db_url=with_busy_timeout(self.coursedir.db_url, self.gradebook_patience)
+                ),
+                self.class_run.handle_ctrl_c(),
                 cache_engine(),
                 cache_schema_validators(),
             ):
@@ -85,20 +97,20 @@ class Grading(Autograde):
                 super().start()
 
     def init_notebooks(self) -> None:
-        """Find what is to be graded, in the place of nbgrader's own search."""
+        """Find the submissions to grade, replacing nbgrader's search."""
         assignments = find_assignments(self.coursedir)
         self.expected = {name: expected_cells(self.coursedir.db_url, name, self.config) for name in assignments}
         self.requested = {name: find_notebooks(self.coursedir, cells) for name, cells in self.expected.items()}
-        for file in misplaced(self.coursedir):
+        for file in misplaced_notebooks(self.coursedir):
             self.log.warning("%s is ignored: a notebook belongs at submitted/STUDENT/ASSIGNMENT/.", terminal_safe(file))
         self.class_run.submissions = find_submissions(self.coursedir, assignments)
 
     def convert_notebooks(self) -> None:
-        """Grade the submissions that were found."""
-        self.exporter.optimistic_validation = True  # a notebook is checked after all preprocessors, not after each
+        """Grade the submissions found by `init_notebooks`."""
+        self.exporter.optimistic_validation = True  # validate a notebook after all preprocessors, not after each
         context = GradingContext(
             course=self.coursedir,
-            load_plan=cache(partial(plan_for, self.coursedir)),  # which stay the same while a class is graded
+            load_plan=cache(partial(plan_for, self.coursedir)),  # plans do not change while a class is graded
             exclude_overwriting=self.exclude_overwriting,
             reference=self.reference,
             rehearsing=self.rehearsing,
@@ -129,15 +141,17 @@ class Grading(Autograde):
 
 
 def grade_canaries(course: CourseDirectory, settings: Config, log: Log, workers: Workers | None = None) -> None:
-    """Grade a course whose submissions are the canaries. Raises NbGraderException when any was not graded."""
+    """Grade a course whose submissions are canaries. Raises NbGraderException when any was not graded."""
     grading = Grading(coursedir=course, config=settings, log=log, rehearsing=True, reference=SOLUTION)
     grading.workers = workers
     grading.start()
 
 
-def put_in_place() -> None:
-    """Let nbgrader's command and its programming interface use Grading, and take names for names: no setting does."""
-    warnings.filterwarnings("ignore", category=sqlalchemy.exc.SAWarning, module="nbgrader")  # it knows no better way
+def install_converter() -> None:
+    """Make nbgrader's command and API use Grading and match names literally; no setting does either."""
+    warnings.filterwarnings(
+        "ignore", category=sqlalchemy.exc.SAWarning, module="nbgrader"
+    )  # nbgrader triggers these itself
     for module in (nbgrader.apps.autogradeapp, nbgrader.apps.api):
         module.Autograde = Grading
     take_names_literally()

@@ -1,9 +1,8 @@
-"""Check the gradebook's file before anything is graded, and write scores into it: everything or nothing.
+"""Check the gradebook before anything is graded, and write the scores of a submission in one transaction.
 
-nbgrader makes a new gradebook where there is none, adds tables to a file that has others, and gives a lock five
-seconds before it stops with advice to upgrade the database. It writes cell by cell as it goes through a notebook, so
-that a cell which is not there keeps the score of an earlier submission. Here the gradebook says which cells there
-are, and each gets a score.
+nbgrader creates a missing gradebook, adds its tables to unrelated databases, and waits five seconds for a lock before
+it stops with advice to upgrade the database. It writes cell by cell while it processes a notebook, so a missing cell
+keeps the score of an earlier submission. Here every cell of the gradebook gets a score.
 """
 
 from __future__ import annotations
@@ -28,26 +27,28 @@ from nbjudge.errors import CannotGrade
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 PREFIX = "sqlite:///"
-FIRST_BYTES = b"SQLite format 3\0"
-UNTOUCHED = "It was left as it is. Put a copy of before in its place"
+MAGIC = b"SQLite format 3\0"
+UNCHANGED = "The file was not modified. Restore a backup"
 IN_USE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-TRY_EVERY_S = 0.2
+RETRY_INTERVAL_S = 0.2
 
 
 def gradebook_file(url: str) -> Path:
     """Return the gradebook's file. Raises CannotGrade when there is none or it is another kind of database."""
     if not url.startswith(PREFIX):
-        raise CannotGrade(f"The gradebook is {url}; expected {PREFIX}FILE, of which the canaries take a copy.")
+        raise CannotGrade(f"The gradebook is {url}; expected {PREFIX}FILE, which the canaries copy.")
     file = Path(make_url(url).database or "")
     if not file.exists():
-        raise CannotGrade(f"There is no gradebook at {file}. Run `nbgrader generate_assignment` for each lesson first.")
+        raise CannotGrade(
+            f"There is no gradebook at {file}. Run `nbgrader generate_assignment` for each assignment first."
+        )
     if not file.is_file():
         raise CannotGrade(f"The gradebook {file} is not a file; expected an SQLite database. Move it out of the way.")
     return file
 
 
-def patient(url: str, seconds: float) -> str:
-    """Return the gradebook's address, with which nbgrader waits longer for another program that is writing."""
+def with_busy_timeout(url: str, seconds: float) -> str:
+    """Return the gradebook's URL with an SQLite busy timeout."""
     return url if "?" in url or not url.startswith(PREFIX) else f"{url}?timeout={seconds:g}"
 
 
@@ -56,65 +57,70 @@ def require_gradebook(url: str, patience_s: float, log: Log) -> None:
     file = gradebook_file(url)
     try:
         with file.open("rb") as stream:
-            begins = stream.read(len(FIRST_BYTES))
+            beginning = stream.read(len(MAGIC))
     except OSError as error:
-        advice = "See to it that you may read and write it."
+        advice = "Check that you have read and write permission."
         raise CannotGrade(f"The gradebook {file} cannot be read ({error.strerror}). {advice}") from error
-    if begins != FIRST_BYTES:
-        what = "is empty" if not begins else "does not begin like an SQLite database"
-        raise CannotGrade(f"The gradebook {file} {what}, so it is damaged or something else. {_way_out(file)}")
+    if beginning != MAGIC:
+        description = "is empty" if not beginning else "does not begin like an SQLite database"
+        raise CannotGrade(
+            f"The gradebook {file} {description}, so it is damaged or something else. {_restore_advice(file)}"
+        )
     await_gradebook(url, patience_s, log)
     try:
         with closing(_connect(file)) as database:
-            told = database.execute("PRAGMA quick_check(1)").fetchone()[0]
-            missing = _missing(database)
+            problem = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+            missing = _missing_schema(database)
     except sqlite3.DatabaseError as error:
-        told, missing = str(error), []
-    if told != "ok":
-        raise CannotGrade(f"The gradebook {file} is damaged: {told.strip().splitlines()[-1]}. {_way_out(file)}")
+        problem, missing = str(error), []
+    if problem != "ok":
+        raise CannotGrade(
+            f"The gradebook {file} is damaged: {problem.strip().splitlines()[-1]}. {_restore_advice(file)}"
+        )
     if missing:
         raise CannotGrade(
-            f"The gradebook {file} lacks {', '.join(missing[:3])}. {UNTOUCHED}; or, when it was made by an older "
-            "nbgrader, make a copy of it and run `nbgrader db upgrade`."
+            f"The gradebook {file} lacks {', '.join(missing[:3])}. {UNCHANGED} or, if an older nbgrader created "
+            "it, make a copy and run `nbgrader db upgrade`."
         )
 
 
 def await_gradebook(url: str, patience_s: float, log: Log) -> None:
-    """Return when the gradebook can be written; say so when that takes a while.
+    """Wait until the gradebook can be written, with a warning if it is in use.
 
-    Raises CannotGrade after patience_s, and at once when it can never be written.
+    Raises CannotGrade after patience_s, or immediately when waiting cannot help.
     """
     file = gradebook_file(url)
-    ends, said = time.monotonic() + patience_s, False
+    deadline, has_warned = time.monotonic() + patience_s, False
     while True:
         try:
             with closing(_connect(file)) as database:
                 database.execute("BEGIN IMMEDIATE")
                 version = database.execute("PRAGMA user_version").fetchone()[0]
-                database.execute(f"PRAGMA user_version = {int(version)}")  # the first write shows whether one may
+                database.execute(f"PRAGMA user_version = {int(version)}")  # only a write shows whether it may
                 database.execute("ROLLBACK")
             return
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode & 0xFF not in IN_USE:
-                raise CannotGrade(_cannot_write(file, error)) from error
-        if time.monotonic() > ends:
+                raise CannotGrade(_write_problem(file, error)) from error
+        if time.monotonic() > deadline:
             raise CannotGrade(
-                f"The gradebook {file} has been in use by another program for {patience_s:g} s. Close what has it open "
-                "(formgrader, another nbgrader command, a database browser), then run the command again."
+                f"The gradebook {file} has been in use by another program for {patience_s:g} s. "
+                "Close the program that has it open (formgrader, another nbgrader command, a database browser), then "
+                "run the command again."
             )
-        if not said:
+        if not has_warned:
             log.warning("The gradebook %s is in use by another program; waiting up to %g s.", file, patience_s)
-            said = True
-        time.sleep(TRY_EVERY_S)
+            has_warned = True
+        time.sleep(RETRY_INTERVAL_S)
 
 
 def write_scores(
     url: str, assignment: str, student: str, scores: Iterable[NotebookScore], settings: Any = None
 ) -> None:
-    """Write what the notebooks of a submission earned, in one transaction, and then the penalties for lateness.
+    """Write the scores of a submission's notebooks in one transaction, and then the late penalties.
 
-    settings: whose settings AssignLatePenalties gets
-    A score and a comment that an instructor gave are kept, and the score is put up for review when the answer changed.
+    settings: the parent whose settings AssignLatePenalties inherits
+    Scores and comments given by an instructor are kept; a score is flagged for review when its answer changed.
     """
     scores = list(scores)
     with Gradebook(url) as gradebook:
@@ -137,43 +143,41 @@ def write_scores(
 
 def _update_grade(grade: Grade, score: NotebookScore) -> None:
     points = score.score(grade.name)
-    differs = points != grade.auto_score or score.changed(grade.name)
+    has_changed = points != grade.auto_score or score.has_changed(grade.name)
     grade.auto_score = points
-    if score.needs_look:
+    if score.needs_review:
         grade.needs_manual_grade = True
     elif grade.manual_score is None:
         grade.needs_manual_grade = points is None
-    elif differs:
+    elif has_changed:
         grade.needs_manual_grade = True
 
 
-def _cannot_write(file: Path, error: sqlite3.DatabaseError) -> str:
+def _write_problem(file: Path, error: sqlite3.DatabaseError) -> str:
     code = error.sqlite_errorcode & 0xFF
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-        return (
-            f"The gradebook {file} cannot be written ({error}). See to it that you may write the file and its folder."
-        )
+        return f"The gradebook {file} cannot be written ({error}). Check that you may write the file and its folder."
     if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
         return f"The gradebook {file} cannot be written ({error}). Make room on its disk."
-    return f"The gradebook {file} is damaged: {error}. {_way_out(file)}"
+    return f"The gradebook {file} is damaged: {error}. {_restore_advice(file)}"
 
 
-def _way_out(file: Path) -> str:
-    return f"{UNTOUCHED}, or move {file.name} away and run `nbgrader generate_assignment` for each lesson."
+def _restore_advice(file: Path) -> str:
+    return f"{UNCHANGED}, or move {file.name} away and run `nbgrader generate_assignment` for each assignment."
 
 
 def _connect(file: Path) -> sqlite3.Connection:
-    # Not to be made when it is not there; a change that was interrupted is rolled back.
-    return sqlite3.connect(f"file:{quote(str(file))}?mode=rw", uri=True, timeout=TRY_EVERY_S, isolation_level=None)
+    # Mode rw does not create a missing file, and rolls back an interrupted transaction.
+    return sqlite3.connect(f"file:{quote(str(file))}?mode=rw", uri=True, timeout=RETRY_INTERVAL_S, isolation_level=None)
 
 
-def _missing(database: sqlite3.Connection) -> list[str]:
-    """Return what nbgrader expects and the database lacks: "the table x" and "the column x.y"."""
-    lacks = []
+def _missing_schema(database: sqlite3.Connection) -> list[str]:
+    """Return the missing parts of nbgrader's schema, such as "the table x" or "the column x.y"."""
+    missing = []
     for name, table in Base.metadata.tables.items():
         columns = {row[1] for row in database.execute(f"PRAGMA table_info({name})")}
         if not columns:
-            lacks.append(f"the table {name}")
+            missing.append(f"the table {name}")
         else:
-            lacks += [f"the column {name}.{column.name}" for column in table.columns if column.name not in columns]
-    return lacks
+            missing += [f"the column {name}.{column.name}" for column in table.columns if column.name not in columns]
+    return missing

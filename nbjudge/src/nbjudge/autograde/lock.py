@@ -1,6 +1,6 @@
-"""One grader at a time in a course, and the folder in which it works.
+"""Allow one grader at a time in a course, and give it a working folder.
 
-The lock is the operating system's and ends with the process, so that a grader that was killed blocks nobody.
+The operating system releases the lock when the process ends, so a killed grader blocks no other.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ FOLDER, LOCK, IGNORE = ".grading", "lock", ".gitignore"
 
 @contextmanager
 def only_grader(course: Path, shared: bool = False) -> Iterator[Path]:
-    """Give an empty and private folder in the course to one grader; remove what is in it at the end.
+    """Yield an empty private working folder in the course to the only grader; empty it at the end.
 
-    shared: whether others of the group grade in this course too
-    Raises CannotGrade when another grader is at work, with its number and since when, or the folder cannot be made.
+    shared: whether other members of the group grade in this course, too
+    Raises CannotGrade when another grader is running, with its process id, or when the folder cannot be created.
     """
     folder = course / FOLDER
     mode = 0o660 if shared else 0o600
-    # fallback_to_soft: that one would be a mere file, which a grader that was killed leaves behind.
-    lock = FileLock(folder / LOCK, blocking=False, mode=mode, fallback_to_soft=False, on_acquired=_sign)
+    # A soft lock would be a mere file, which a killed grader leaves behind.
+    lock = FileLock(folder / LOCK, blocking=False, mode=mode, fallback_to_soft=False, on_acquired=_write_holder)
     try:
-        _make(folder, shared)
-        held = lock.acquire()
+        _create(folder, shared)
+        acquired = lock.acquire()
     except Timeout as error:
         raise CannotGrade(
-            f"Somebody is grading in {course} already: {_holder(folder / LOCK)}. Wait until it is done, or stop it; "
-            f"then run this again."
+            f"Another grader is already running in {course}: {_read_holder(folder / LOCK)}. "
+            "Wait until it is done, or stop it; then run the command again."
         ) from error
     except OSError as error:
         raise CannotGrade(
-            f"Grading needs the folder {folder}, which cannot be used ({error.strerror}). See to it that you may "
-            f"write in {course} and that its disk has room."
+            f"Grading needs the folder {folder}, which cannot be used ({error.strerror}). Check that you may "
+            f"write in {course} and that its disk has free space."
         ) from error
-    with held:
+    with acquired:
         _empty(folder)
         try:
             yield Path(tempfile.mkdtemp(prefix="work-", dir=folder))
@@ -52,7 +52,7 @@ def only_grader(course: Path, shared: bool = False) -> Iterator[Path]:
             _empty(folder)
 
 
-def _make(folder: Path, shared: bool) -> None:
+def _create(folder: Path, shared: bool) -> None:
     if not folder.exists():
         folder.mkdir(mode=0o700)
         (folder / IGNORE).write_text("*\n", encoding="ascii")
@@ -60,14 +60,14 @@ def _make(folder: Path, shared: bool) -> None:
             folder.chmod(0o2770)
 
 
-def _sign(lock: int) -> None:
-    """Write into the lock's file who has it."""
+def _write_holder(lock: int) -> None:
+    """Write the holder's process id into the lock file."""
     os.ftruncate(lock, 0)
     os.write(lock, f"process {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode())
 
 
-def _holder(lock: Path) -> str:
-    with suppress(OSError):  # Windows lets nobody read what is locked
+def _read_holder(lock: Path) -> str:
+    with suppress(OSError):  # on Windows a locked file cannot be read
         return lock.read_text(encoding="utf-8", errors="replace").strip() or "another process"
     return "another process"
 

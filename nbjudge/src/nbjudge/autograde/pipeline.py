@@ -1,7 +1,7 @@
-"""The path of one submission, in one direction: intake, stage, execute, score, publish.
+"""The stages of one submission: intake, stage, execute, score, publish.
 
-nbgrader reads a submission where it lies and writes scores as it goes. Here a submission is inspected as data, graded
-as a clean copy in a private folder, and recorded when all of it is done.
+nbgrader reads a submission in place and writes scores while it runs. Here a submission is inspected as data, graded as
+a clean copy in a private folder, and recorded when it is complete.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nbgrader.converters.base import BaseConverter
 from nbgrader.preprocessors import Execute
 from nbgrader.utils import find_all_files
 
-from nbjudge.autograde.discovery import Submission, objection_to
+from nbjudge.autograde.discovery import Submission, id_problem
 from nbjudge.autograde.gradebook import await_gradebook, write_scores
 from nbjudge.autograde.preprocessors import NotRun
 from nbjudge.autograde.scoring import NotebookScore
@@ -39,9 +39,9 @@ from nbjudge.text import terminal_safe
 class InFlightSubmission:
     """A submission that is being graded.
 
-    folder: where its notebooks are, clean and then graded
-    names: of the notebooks to grade; refused: those that are not run; needs_look: an instructor has to
-    sent, running: {name: what the workers were given, and what will come of it}; attempts: at running it
+    folder: contains its notebooks, first clean and later graded
+    names: of the notebooks to grade; refused: of those that are not run; needs_review: by an instructor
+    sent_texts, running: {name: cell texts sent to the workers, and the future result}; attempts: at running it
     """
 
     submission: Submission
@@ -49,8 +49,8 @@ class InFlightSubmission:
     folder: Path
     names: list[str]
     refused: set[str]
-    needs_look: bool
-    sent: dict[str, list[str]] = field(default_factory=dict)
+    needs_review: bool
+    sent_texts: dict[str, list[str]] = field(default_factory=dict)
     running: dict[str, Future[bytes]] = field(default_factory=dict)
     attempts: int = 1
 
@@ -64,25 +64,25 @@ class InFlightSubmission:
         return any(isinstance(job.exception(), BrokenExecutor) for job in self.running.values())
 
     def take_result(self, name: str, notebook: NotebookNode) -> JobResult | None:
-        """Return the workers' result for a notebook; None when it was not sent to them, or another text was."""
+        """Return the workers' result for a notebook; None when they did not run it, or ran another text."""
         running = self.running.pop(name, None)
         if running is None:
             return None
         result = unpack_result(running.result())
-        return result if self.sent[name] == cell_texts(notebook) else None
+        return result if self.sent_texts[name] == cell_texts(notebook) else None
 
 
 @dataclass(frozen=True)
 class SubmissionPipeline:
-    """The stages that each submission passes, each once; all that they know of it is what they pass on.
+    """The stages through which each submission passes once, communicating only through arguments and results.
 
-    converter: nbgrader's, with its settings, its exporter and its ways to copy files and enter a submission
-    context: what preprocessors may ask for
+    converter: nbgrader's converter, with its settings, exporter and methods to copy files and register submissions
+    context: information for the preprocessors
     staging: the folders in which submissions are graded
     expected: {assignment: {notebook: its cells}}; requested: {assignment: the notebooks to grade}
-    workers: who executes notebooks; None to execute them here while they are scored
-    patience_s: seconds to wait for a gradebook that another program uses
-    defers_scores: whether scores are written when all is well; nbgrader's own preprocessors write while they go
+    workers: execute notebooks; None to execute them in this process while they are scored
+    patience_s: seconds to wait for a gradebook that another program is using
+    defers_scores: whether scores are written at the end; nbgrader's own preprocessors write them immediately
     """
 
     converter: Autograde
@@ -96,13 +96,13 @@ class SubmissionPipeline:
 
     @property
     def capacity(self) -> int:
-        """Return how many submissions are worth having in flight."""
+        """Return the number of submissions to have in flight."""
         return self.workers.at_once if self.workers else 1
 
     def intake(self, submission: Submission, outcome: Outcome) -> Preflight | None:
-        """Return what can be graded of a submission; None, with the outcome, when there is nothing to do."""
-        if objection := objection_to(submission.student):
-            outcome.how, outcome.sentences = "not recorded", [objection]
+        """Return the gradable parts of a submission; None, with the outcome set, when there is nothing to do."""
+        if problem := id_problem(submission.student):
+            outcome.how, outcome.sentences = "not recorded", [problem]
             return None
         student, assignment = submission.student, submission.assignment
         names = self.requested[assignment]
@@ -119,23 +119,23 @@ class SubmissionPipeline:
         return preflight
 
     def stage(
-        self, submission: Submission, preflight: Preflight, outcome: Outcome, needs_look: bool = False
+        self, submission: Submission, preflight: Preflight, outcome: Outcome, needs_review: bool = False
     ) -> InFlightSubmission:
-        """Make a clean copy of a submission, in which refused notebooks are blank, and sanitize its notebooks."""
+        """Make a clean copy of a submission with blanks for refused notebooks, and sanitize its notebooks."""
         student, assignment = submission.student, submission.assignment
         expected, names = self.expected[assignment], self.requested[assignment]
         await_gradebook(self.context.course.db_url, self.patience_s, self.converter.log)
         copy, folder = self.staging.begin(student, assignment, set(expected) - set(names))
-        again = needs_look or "" in preflight.refusals
+        is_retryable = needs_review or "" in preflight.refusals
         refused = {
-            name: refused_notebook(expected[name], refusal, again)
+            name: refused_notebook(expected[name], refusal, is_retryable)
             for name, refusal in preflight.refusals.items()
             if name in expected
         }
         outcome.repairs += clean_copy(
             submission.folder, replace(preflight, notebooks={**preflight.notebooks, **refused}), copy
         )
-        in_flight = InFlightSubmission(submission, outcome, folder, list(names), set(preflight.refusals), needs_look)
+        in_flight = InFlightSubmission(submission, outcome, folder, list(names), set(preflight.refusals), needs_review)
         self.converter.notebooks = [str(copy / f"{name}.ipynb") for name in names]
         self.converter.run_pre_convert_hook()
         self._copy_files(student, assignment)
@@ -144,7 +144,7 @@ class SubmissionPipeline:
         return in_flight
 
     def execute(self, in_flight: InFlightSubmission) -> None:
-        """Give the notebooks of a submission to the workers, if there are any."""
+        """Submit the notebooks of a submission to the workers, if there are any."""
         if not self.workers:
             return
         run = next((step for step in register_steps(self.converter, sanitizing=False) if isinstance(step, Run)), None)
@@ -153,20 +153,20 @@ class SubmissionPipeline:
                 file = in_flight.folder / f"{name}.ipynb"
                 resources = {**_resources(file, self.context), "metadata": {"path": str(file.parent)}}
                 job = run.make_job(nbformat.read(file, as_version=4), resources)
-                in_flight.sent[name] = cell_texts(job.notebook)
+                in_flight.sent_texts[name] = cell_texts(job.notebook)
                 in_flight.running[name] = self.workers.submit(job.pack())
 
     def score(self, in_flight: InFlightSubmission) -> list[NotebookScore]:
-        """Return what the notebooks of a submission earn; execute those that no worker was given."""
+        """Return the scores of a submission's notebooks; execute those that no worker has run."""
         graded: list[tuple[str, NotebookNode]] = []
 
         def receive(name: str, notebook: NotebookNode) -> None:
             graded.append((name, notebook))
 
         context = replace(self.context, take_result=in_flight.take_result, receive=receive)
-        # With the marks, if it can be: a student whom the gradebook knows without them would stand there with 0.
+        # Register with the scores if possible: until then, the gradebook would show the student with 0 points.
         if not self.defers_scores:
-            self._enter(in_flight)
+            self._register_submission(in_flight)
         with autograding():
             for name in in_flight.names:
                 self._convert(in_flight.folder / f"{name}.ipynb", in_flight, sanitizing=False, context=context)
@@ -175,45 +175,45 @@ class SubmissionPipeline:
             NotebookScore(
                 name=name,
                 notebook=notebook,
-                before=read_graded(published / f"{name}.ipynb"),
+                previous=read_graded(published / f"{name}.ipynb"),
                 refused=name in in_flight.refused,
-                needs_look=in_flight.needs_look,
+                needs_review=in_flight.needs_review,
             )
             for name, notebook in graded
         ]
 
     def publish(self, in_flight: InFlightSubmission, scores: list[NotebookScore]) -> None:
-        """Record what a submission earned, and put what was graded into autograded/."""
+        """Record the scores of a submission, and move its graded notebooks to autograded/."""
         student, assignment = in_flight.submission.student, in_flight.submission.assignment
         if self.defers_scores:
-            self._enter(in_flight)
+            self._register_submission(in_flight)
         self.converter.set_permissions(assignment, student)
         for score in scores:
-            in_flight.outcome.take_over(score.notebook.metadata.get("grading", {}))
+            in_flight.outcome.add_record(score.notebook.metadata.get("grading", {}))
         write_scores(self.context.course.db_url, assignment, student, scores, self.converter.exporter)
         self.staging.publish(student, assignment)
         self.converter.run_post_convert_hook()
         self.staging.remove(student, assignment)
 
     def publish_refusal(self, submission: Submission, refusal: Refusal, outcome: Outcome) -> None:
-        """Record 0 for a submission that could not be graded, and have an instructor look at it."""
+        """Record 0 for a submission that could not be graded, and flag it for review."""
         preflight = Preflight(refusals=dict.fromkeys(self.expected[submission.assignment], refusal))
-        in_flight = self.stage(submission, preflight, outcome, needs_look=True)
+        in_flight = self.stage(submission, preflight, outcome, needs_review=True)
         self.publish(in_flight, self.score(in_flight))
 
     def _copy_files(self, student: str, assignment: str) -> None:
-        """Put the submission's files, and over them those that were given out, where the notebooks are run."""
+        """Copy the submission's files, and then the released ones over them, to the folder in which notebooks run."""
         BaseConverter.init_assignment(self.converter, assignment, student)
         course, target = self.context.course, self.staging.autograded(student, assignment)
-        given = Path(course.format_path(course.source_directory, ".", assignment))
-        kept = self.context.exclude_overwriting.get(assignment, [])
-        for file in map(Path, find_all_files(str(given), [*course.ignore, "*.ipynb"])):
-            if str(name := file.relative_to(given)) not in kept:
+        released = Path(course.format_path(course.source_directory, ".", assignment))
+        own_files = self.context.exclude_overwriting.get(assignment, [])
+        for file in map(Path, find_all_files(str(released), [*course.ignore, "*.ipynb"])):
+            if str(name := file.relative_to(released)) not in own_files:
                 (target / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(file, target / name)
 
-    def _enter(self, in_flight: InFlightSubmission) -> None:
-        """Enter the student and the submission into the gradebook; nbgrader copies the files once more on the way."""
+    def _register_submission(self, in_flight: InFlightSubmission) -> None:
+        """Register the student and the submission in the gradebook; as a side effect, nbgrader copies the files."""
         self.converter.notebooks = [str(in_flight.folder / f"{name}.ipynb") for name in in_flight.names]
         with temporary_attrs(self.context.course, submitted_directory=str(self.staging.top / "submitted")):
             self.converter.init_assignment(in_flight.submission.assignment, in_flight.submission.student)
@@ -221,21 +221,21 @@ class SubmissionPipeline:
     def _convert(
         self, file: Path, in_flight: InFlightSubmission, sanitizing: bool, context: GradingContext | None = None
     ) -> None:
-        """Do one half of Autograde.convert_single_notebook: make a notebook clean, or grade it."""
+        """Do one half of Autograde.convert_single_notebook: sanitize a notebook or grade it."""
         exporter, log = self.converter.exporter, self.converter.log
         steps = register_steps(self.converter, sanitizing)
         if file.stem in in_flight.refused:
             steps = [NotRun(parent=exporter) if isinstance(step, Execute) else step for step in steps]
             exporter._preprocessors = steps
-        what = "Sanitizing" if sanitizing else "Autograding"
-        log.info("%s %s of %s", what, file.stem, terminal_safe(in_flight.submission.student))
+        step_name = "Sanitizing" if sanitizing else "Autograding"
+        log.info("%s %s of %s", step_name, file.stem, terminal_safe(in_flight.submission.student))
         log.info("Converting notebook %s", file)
         output, resources = exporter.from_filename(str(file), _resources(file, context or self.context))
         self.converter.write_single_notebook(output, resources)
 
 
 def register_steps(converter: Autograde, sanitizing: bool) -> list[Any]:
-    """Put new instances of one half of Autograde's preprocessors into its exporter, and return them."""
+    """Register new instances of one half of Autograde's preprocessors with its exporter, and return them."""
     converter.exporter._preprocessors = []
     for step in converter.sanitize_preprocessors if sanitizing else converter.autograde_preprocessors:
         converter.exporter.register_preprocessor(step)
@@ -244,7 +244,7 @@ def register_steps(converter: Autograde, sanitizing: bool) -> list[Any]:
 
 
 def _resources(file: Path, context: GradingContext) -> dict[str, Any]:
-    """Name a notebook by where it lies; nbgrader would look for names in its path with an expression."""
+    """Return the exporter's resources with names from the path; nbgrader would parse them with a regular expression."""
     ids = {"student": file.parent.parent.name, "assignment": file.parent.name, "notebook": file.stem}
     return {
         "unique_key": file.stem,

@@ -1,4 +1,4 @@
-"""The preprocessors of autograde beside the one that executes notebooks."""
+"""Preprocessors of autograde, except the one that executes notebooks."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from nbjudge.execution.context import CONTEXT, GradingContext
 from nbjudge.execution.session import NOT_GRADED
 
 
-class StderrAsStdout(NbGraderPreprocessor):
-    """Turn stderr into stdout, after Execute: feedback still shows every line, the grade no longer minds it.
+class StderrAsStdout(NbGraderPreprocessor):  # type: ignore[misc]  # nbgrader is untyped
+    """Turns stderr into stdout after Execute: feedback still shows it, but it does not affect the grade.
 
-    nbgrader gives a test cell zero points when it wrote anything to stderr, be it a warning of a library or the
-    greeting of a first `import tensorflow`. What counts is whether the cell raised.
+    nbgrader gives a test cell zero points if it wrote anything to stderr, even a library's warning or the messages of
+    a first `import tensorflow`. Only an exception should count.
     """
 
     def preprocess_cell(self, cell: NotebookNode, resources: Any, cell_index: int) -> tuple[NotebookNode, Any]:
@@ -28,10 +28,10 @@ class StderrAsStdout(NbGraderPreprocessor):
         return cell, resources
 
 
-class Record(NbGraderPreprocessor):
-    """Takes the place of nbgrader's SaveAutoGrades and AssignLatePenalties.
+class Record(NbGraderPreprocessor):  # type: ignore[misc]  # nbgrader is untyped
+    """Replaces nbgrader's SaveAutoGrades and AssignLatePenalties.
 
-    The grading context takes the notebook, whose scores are written when all is well; without one, write them here.
+    Hands the notebook to the grading context, which writes its scores at the end; without a context, writes them now.
     """
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
@@ -45,8 +45,8 @@ class Record(NbGraderPreprocessor):
         return nb, resources
 
 
-class NotRun(NbGraderPreprocessor):
-    """Takes the place of Execute for a notebook that is not run: each test says that it was not."""
+class NotRun(NbGraderPreprocessor):  # type: ignore[misc]  # nbgrader is untyped
+    """Replaces Execute for a notebook that is not run: each test reports that it was not run."""
 
     def preprocess_cell(self, cell: NotebookNode, resources: Any, cell_index: int) -> tuple[NotebookNode, Any]:
         label = cell.metadata.get("nbgrader", {})

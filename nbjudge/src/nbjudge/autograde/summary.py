@@ -1,4 +1,4 @@
-"""What became of each submission of a run, in one table at its end."""
+"""The outcome of each submission of a run, and the table printed at its end."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ ORDER: dict[How, str] = {
     "graded": "graded",
     "refused": "refused",
     "skipped": "graded before",
-    "error": "not graded for an error",
+    "error": "failed",
     "not recorded": "not recorded",
 }
 
 
 @dataclass
 class Outcome:
-    """What became of one submission.
+    """The outcome of one submission.
 
-    how: "refused" when some notebook was; "error" when grading failed, and 0 is recorded; "not recorded" when the
-        gradebook has what it had before
-    sentences: for the instructor, why
-    events: what happened while it ran, as in the notebook's metadata
-    seconds: how long it ran; isolation: what held it back
+    how: "refused" when some notebook was; "error" when grading failed and 0 is recorded; "not recorded" when the
+        gradebook is unchanged
+    sentences: reasons, for the instructor
+    events: incidents while it ran, as in the notebook's metadata
+    seconds: run time; isolation: the sandbox layers in force
     """
 
     assignment: str
@@ -42,11 +42,11 @@ class Outcome:
     seconds: float = 0.0
     isolation: str = ""
 
-    def take_over(self, about: dict[str, Any]) -> None:
-        """Add what a notebook's metadata say about its grading."""
-        self.events += about.get("events", [])
-        self.seconds += about.get("seconds", 0.0)
-        self.isolation = about.get("isolation", "") or self.isolation
+    def add_record(self, record: dict[str, Any]) -> None:
+        """Add the record of grading from a notebook's metadata."""
+        self.events += record.get("events", [])
+        self.seconds += record.get("seconds", 0.0)
+        self.isolation = record.get("isolation", "") or self.isolation
 
     @property
     def is_plain(self) -> bool:
@@ -54,33 +54,33 @@ class Outcome:
 
     def line(self) -> str:
         """Return the submission's line of the table."""
-        told = list(self.sentences)
+        notes = list(self.sentences)
         if self.repairs:
-            told.append("repaired: " + " ".join(self.repairs))
-        told += [
+            notes.append("repaired: " + " ".join(self.repairs))
+        notes += [
             f"{event.get('cell', '')} {event.get('what', '')}: {event.get('sentence', '')}" for event in self.events
         ]
-        return f"{terminal_safe(self.student)}  {ORDER[self.how]}  {terminal_safe('; '.join(told))}"
+        return f"{terminal_safe(self.student)}  {ORDER[self.how]}  {terminal_safe('; '.join(notes))}"
 
 
 def table(outcomes: list[Outcome], submissions: int) -> list[str]:
-    """Return the lines of the table: who is not plain, then the totals, of so many submissions."""
+    """Return the lines of the table: outcomes that need attention, then the totals for all submissions."""
     lines = [outcome.line() for outcome in outcomes if not outcome.is_plain]
-    counted = Counter(outcome.how for outcome in outcomes)
-    totals = [f"{words} {counted[how]}" for how, words in ORDER.items() if counted[how] or how == "graded"]
+    counts = Counter(outcome.how for outcome in outcomes)
+    totals = [f"{label} {counts[how]}" for how, label in ORDER.items() if counts[how] or how == "graded"]
     repaired = sum(bool(outcome.repairs) for outcome in outcomes)
     limits = Counter(what for outcome in outcomes for what in {event.get("what", "") for event in outcome.events})
     totals += [f"repaired {repaired}"] if repaired else []
     totals += [f"{what} {number}" for what, number in sorted(limits.items()) if what]
-    if counted["skipped"] and counted["skipped"] == submissions:
-        totals.append("nothing was new (--force grades again)")
+    if counts["skipped"] and counts["skipped"] == submissions:
+        totals.append("nothing new to grade (use --force to regrade)")
     if len(outcomes) < submissions:
         totals.append(f"still to do {submissions - len(outcomes)}")
     return [*lines, ", ".join(totals)]
 
 
 class PlainRecords(logging.Filter):
-    """Takes out of a log's records what moves a terminal's cursor: names of students and files may hold it."""
+    """Makes log records safe for a terminal: names of students and files may contain control characters."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
@@ -93,11 +93,11 @@ class PlainRecords(logging.Filter):
 
 @contextmanager
 def plain_log(log: Any) -> Iterator[None]:
-    """Let no name of a student or a file reach the terminal with more than letters."""
+    """Remove control characters from a log's records while the context is active."""
     logger: Any = getattr(log, "logger", log)  # an adapter has no filters of its own
-    plain = PlainRecords()
-    logger.addFilter(plain)
+    record_filter = PlainRecords()
+    logger.addFilter(record_filter)
     try:
         yield
     finally:
-        logger.removeFilter(plain)
+        logger.removeFilter(record_filter)

@@ -1,4 +1,4 @@
-"""`nbjudge`: grade a class fast, look at how it did, and see whether all is well."""
+"""The command line of `nbjudge`: grade a class, report on it, and check the installation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ skip_rfc3987()  # before anything imports jsonschema
 
 COMMANDS = {
     "doctor": "Check that this machine is ready to grade: packages, folders, gradebook, secret, sandbox, canaries",
-    "grade": "Grade an assignment's submissions in parallel; run again, it continues where it stopped",
+    "grade": "Grade an assignment's submissions in parallel; when run again, continue where it stopped",
     "report": "Write a page about how the class did, with tables for Canvas and Moodle",
 }
 
@@ -34,25 +34,36 @@ def _temporary_home() -> Path:
 
 
 def main(
-    arguments: list[str] | None = None, program: str = "nbjudge", more: Mapping[str, tuple[str, str]] | None = None
+    arguments: list[str] | None = None,
+    program: str = "nbjudge",
+    course_commands: Mapping[str, tuple[str, str]] | None = None,
 ) -> int:
-    """Run a command and return its exit code: 0 when all is well, 1 with a sentence on stderr when not.
+    """Run a command and return its exit code: 0 on success, 1 with a message on stderr otherwise.
 
-    program: the name under which it was called; more: a course's own commands, {name: (summary, module)}
+    program: the name under which it was called
+    course_commands: a course's own commands, {name: (summary, module)}
     """
     provide_home(os.environ, _temporary_home)  # before Jupyter is imported
     parser = argparse.ArgumentParser(prog=program, description="Grade nbgrader assignments and report on a class.")
-    parser.add_argument("--version", action="version", version=f"nbjudge {__version__}")
     parser.add_argument(
-        "--course", type=Path, default=Path.cwd(), help="folder with nbgrader_config.py (default: the current one)"
+        "--version", action="version", version=f"nbjudge {__version__}", help="Show the version and exit"
+    )
+    parser.add_argument(
+        "--course",
+        metavar="FOLDER",
+        type=Path,
+        default=Path.cwd(),
+        help="Use the course whose nbgrader_config.py is in FOLDER (default: the current folder)",
     )
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
     arguments = sys.argv[1:] if arguments is None else arguments
-    remove_damaged(Path(__file__).parents[1])  # before anything else of it is imported, by workers too
-    commands = {name: (summary, f"nbjudge.cli.{name}") for name, summary in COMMANDS.items()} | dict(more or {})
+    remove_damaged(Path(__file__).parents[1])  # before anything else of nbjudge is imported, also by workers
+    commands = {name: (summary, f"nbjudge.cli.{name}") for name, summary in COMMANDS.items()} | dict(
+        course_commands or {}
+    )
     for name, (summary, module_name) in sorted(commands.items()):
         subparser = subparsers.add_parser(name, help=summary, description=summary)
-        if name in arguments:  # the others need not be imported
+        if name in arguments:  # import only the module of the requested command
             module = importlib.import_module(module_name)
             module.add_arguments(subparser)
             subparser.set_defaults(run=module.run)
@@ -60,14 +71,15 @@ def main(
     if not args.command:
         parser.error(f"missing COMMAND (choose from {', '.join(sorted(commands))})")
     args.course = args.course.resolve()
-    warnings.filterwarnings("ignore", module="nbgrader")  # what SQLAlchemy would have it do otherwise
+    warnings.filterwarnings("ignore", module="nbgrader")  # SQLAlchemy's advice to nbgrader
     try:
-        return args.run(args)
+        code: int = args.run(args)
+        return code
     except CannotGrade as error:
         print(error, file=sys.stderr)
     except KeyboardInterrupt:
         print("Stopped by Ctrl-C.", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output has left
+    except BrokenPipeError:  # the reader of the output has exited
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1

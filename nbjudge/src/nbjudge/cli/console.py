@@ -1,4 +1,4 @@
-"""The console of `rnn-course grade`: progress while it grades, and a summary at the end."""
+"""Console output of `nbjudge grade`: progress during grading, and a summary at the end."""
 
 from __future__ import annotations
 
@@ -19,13 +19,20 @@ from nbjudge.text import terminal_safe
 
 
 class ProgressDisplay:
-    """Progress on a terminal; where there is none, lines of the log only."""
+    """A progress bar on a terminal; without a terminal, only log records are shown."""
 
     def __init__(self, console: Console, quiet: bool):
-        counted = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
-        timed = [TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TextColumn("remaining"), TimeRemainingColumn()]
-        failed = TextColumn("{task.fields[bad]}")
-        self.progress = Progress(*counted, *timed, failed, console=console, disable=quiet or not console.is_terminal)
+        count_columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
+        time_columns = [
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TextColumn("remaining"),
+            TimeRemainingColumn(),
+        ]
+        failure_column = TextColumn("{task.fields[bad]}")
+        self.progress = Progress(
+            *count_columns, *time_columns, failure_column, console=console, disable=quiet or not console.is_terminal
+        )
         self.quiet, self.console = quiet, console
         self.task = self.progress.add_task("checking the tests", total=None, rate="", bad="")
         self.began = 0.0
@@ -39,9 +46,11 @@ class ProgressDisplay:
         self.progress.stop()
 
     def start(self, number: int) -> None:
+        """Set the number of submissions."""
         self.progress.update(self.task, total=number)
 
     def add_outcome(self, outcome: Outcome) -> None:
+        """Advance the progress by one submission, or print its outcome as JSON."""
         self.began = self.began or time.monotonic()
         self.done += 1
         self.skipped += outcome.how == "skipped"
@@ -56,7 +65,7 @@ class ProgressDisplay:
 
 
 def make_log(display: ProgressDisplay) -> logging.Logger:
-    """Return nbgrader's log: what went wrong, above the progress."""
+    """Return a logger for nbgrader that prints warnings and errors above the progress bar."""
     log = logging.Logger("rnn-course", logging.WARNING)
     log.addHandler(_ConsoleHandler(display.console))
     return log
@@ -72,12 +81,12 @@ class _ConsoleHandler(logging.Handler):
         self.console.print(f"[{style}]{escape(record.getMessage())}[/]", soft_wrap=True)
 
 
-def print_summary(lesson: str, run: ClassRun, db_url: str, seconds: float, console: Console, as_json: bool) -> None:
-    """Print what became of the submissions, or one line of JSON, and what to do next."""
+def print_summary(assignment: str, run: ClassRun, db_url: str, seconds: float, console: Console, as_json: bool) -> None:
+    """Print the table of outcomes and the next step, or one line of JSON."""
     outcomes = run.outcomes
     if as_json:
-        counted = Counter(outcome.how for outcome in outcomes)
-        print(json.dumps({"lesson": lesson, "seconds": round(seconds, 1), **{how: counted[how] for how in ORDER}}))
+        counts = Counter(outcome.how for outcome in outcomes)
+        print(json.dumps({"lesson": assignment, "seconds": round(seconds, 1), **{how: counts[how] for how in ORDER}}))
         return
     for line in table(outcomes, len(run.submissions)) if outcomes else []:
         console.print(escape(line), soft_wrap=True, highlight=False)
@@ -86,15 +95,17 @@ def print_summary(lesson: str, run: ClassRun, db_url: str, seconds: float, conso
     graded = sum(outcome.how in ("graded", "refused") for outcome in outcomes)
     if not graded:
         return
-    waiting = _count_unmarked(db_url, lesson)
-    if waiting:
-        whose = f"The answers of {waiting} students wait" if waiting > 1 else "The answer of one student waits"
-        console.print(f"{whose} for you to read: jupyter lab, Nbgrader, Formgrader, Manual grading", soft_wrap=True)
-    follows = "grade" if len(outcomes) < len(run.submissions) else "report"
-    console.print(f"{graded} submissions in {seconds:.0f} s. Next: rnn-course {follows} {lesson}", soft_wrap=True)
+    unmarked = _count_unmarked(db_url, assignment)
+    if unmarked:
+        sentence = f"The answers of {unmarked} students wait" if unmarked > 1 else "The answer of one student waits"
+        console.print(f"{sentence} for you to read: jupyter lab, Nbgrader, Formgrader, Manual grading", soft_wrap=True)
+    next_command = "grade" if len(outcomes) < len(run.submissions) else "report"
+    console.print(
+        f"{graded} submissions in {seconds:.0f} s. Next: rnn-course {next_command} {assignment}", soft_wrap=True
+    )
 
 
-def _count_unmarked(db_url: str, lesson: str) -> int:
-    """Return how many submissions hold an answer that only a human can mark, and nobody has."""
+def _count_unmarked(db_url: str, assignment: str) -> int:
+    """Return the number of submissions with answers that still need manual grading."""
     with Gradebook(db_url) as gradebook:
-        return sum(submission.needs_manual_grade for submission in gradebook.assignment_submissions(lesson))
+        return sum(submission.needs_manual_grade for submission in gradebook.assignment_submissions(assignment))

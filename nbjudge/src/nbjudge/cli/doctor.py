@@ -1,4 +1,4 @@
-"""`rnn-course doctor`: is this machine ready to grade a class? One line for each thing that can be amiss."""
+"""`nbjudge doctor`: check that this machine is ready to grade a class, with one line per check."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ Mark = Literal["ok", "warn", "fail"]
 COLOURS: dict[Mark, str] = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 DISTRIBUTION, ENTRY_POINTS = "nbgrader-judge", "nbjudge.doctor"
 GB = 1e9
-LITTLE_DISK_GB, TOO_LITTLE_DISK_GB = 5, 0.5
+PLENTY_DISK_GB, LEAST_DISK_GB = 5, 0.5
 PATIENCE_S = 1.0  # for a gradebook that another program uses
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found; way_out is empty when there is nothing to do."""
+    """The result of one check; way_out is empty when no action is needed."""
 
     check: str
     mark: Mark
@@ -51,21 +51,25 @@ Check = Callable[[], Finding]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `rnn-course doctor` takes."""
-    parser.add_argument("lesson", nargs="?", metavar="LESSON", help="grade this lesson's canaries too")
-    parser.add_argument("--json", action="store_true", help="print the findings as JSON, for scripts")
+    """Add the arguments of `nbjudge doctor`."""
+    parser.add_argument("assignment", nargs="?", metavar="ASSIGNMENT", help="Also grade this assignment's canaries")
+    parser.add_argument("--json", action="store_true", help="Print the findings as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what was found; return 0 when nothing is wrong, else 1."""
-    findings = list(examine(args.course, args.lesson))
-    wrong = any(finding.mark == "fail" for finding in findings)
+    """Run all checks and print their findings; return 1 when a check failed, else 0."""
+    findings = list(examine(args.course, args.assignment))
+    has_failed = any(finding.mark == "fail" for finding in findings)
     if args.json:
-        told = {"course": str(args.course), "well": not wrong, "checks": [asdict(finding) for finding in findings]}
-        print(json.dumps(told, indent=1, ensure_ascii=False))
+        result = {
+            "course": str(args.course),
+            "well": not has_failed,
+            "checks": [asdict(finding) for finding in findings],
+        }
+        print(json.dumps(result, indent=1, ensure_ascii=False))
     else:
         Console(highlight=False).print(_table(findings))
-    return 1 if wrong else 0
+    return 1 if has_failed else 0
 
 
 def _table(findings: list[Finding]) -> Table:
@@ -80,8 +84,8 @@ def _table(findings: list[Finding]) -> Table:
     return table
 
 
-def examine(course: Path, lesson: str | None = None) -> Iterator[Finding]:
-    """Yield what each check of a course finds, with a lesson also how its canaries do."""
+def examine(course: Path, assignment: str | None = None) -> Iterator[Finding]:
+    """Yield the finding of each check of a course; if an assignment is given, include its canaries."""
     checks: dict[str, Check] = {
         "Python": partial(check_python, str(metadata(DISTRIBUTION)["Requires-Python"])),
         "packages": check_own_requirements,
@@ -96,19 +100,19 @@ def examine(course: Path, lesson: str | None = None) -> Iterator[Finding]:
             "memory": partial(check_memory, settings),
             "folders": partial(check_folders, course, settings),
             "gradebook": partial(check_gradebook, settings),
-            "secret": partial(check_salt, course, settings),
+            "secret": partial(check_secret, course, settings),
             "isolation": partial(check_isolation, course, settings),
             "forked kernels": check_forking,
         }
-        if lesson:
-            checks["canaries"] = partial(check_canaries, course, settings, lesson)
+        if assignment:
+            checks["canaries"] = partial(check_canaries, course, settings, assignment)
     yield finding
     for name, check in checks.items():
-        yield _found(name, check)
+        yield _run_check(name, check)
 
 
 def course_checks(course: Path) -> dict[str, Check]:
-    """Return the checks that installed courses add for this folder, {name: check}; one replaces ours of its name.
+    """Return {name: check} of installed courses for this folder, which replace default checks of the same name.
 
     An entry point of the group `nbjudge.doctor` names a function that takes the course's folder and returns them.
     """
@@ -122,102 +126,102 @@ def course_checks(course: Path) -> dict[str, Check]:
     return checks
 
 
-def _found(name: str, check: Check) -> Finding:
+def _run_check(name: str, check: Check) -> Finding:
     try:
         return check()
     except CannotGrade as error:
         return Finding(name, "fail", str(error))
-    except Exception as error:  # a check that fails in its own way is a finding too
-        way_out = "This check itself failed; see whether the lines above say why."
+    except Exception as error:  # a check that raises is a finding, too
+        way_out = "This check itself failed; the lines above may show the reason."
         return Finding(name, "fail", f"{type(error).__name__}: {error}", way_out)
 
 
 def read_settings(course: Path) -> tuple[Config | None, Finding]:
-    """Return the settings of nbgrader_config.py, None when it cannot be read, and what is to be said about it."""
+    """Return the settings of nbgrader_config.py, or None when it cannot be read, and a finding about it."""
     from nbjudge.autograde.canary_run import settings_without_hooks
     from nbjudge.settings import SETTINGS
 
     file, name = course / SETTINGS, "settings"
     if not file.is_file():
-        way_out = "Run this from the folder of the course, or name that folder."
+        way_out = "Run this in the folder of the course, or name that folder: --course FOLDER."
         return None, Finding(name, "fail", f"There is no {file}.", way_out)
     try:
         settings = settings_without_hooks(course)
-    except Exception as error:  # it is a program, and may fail in any way
-        way_out = "Mend it, or take the file as the course came with it."
+    except Exception as error:  # it is a program and can raise anything
+        way_out = "Fix it, or restore the original file of the course."
         return None, Finding(name, "fail", f"{file} cannot be read: {type(error).__name__}: {error}.", way_out)
     return settings, Finding(name, "ok", f"{file} was read.")
 
 
-# --- what is installed
+# --- the installation
 
 
-def check_python(wanted: str, way_out: str = "") -> Finding:
+def check_python(specifier: str, way_out: str = "") -> Finding:
     """Compare this Python with a specifier such as ">=3.11"."""
     current = ".".join(map(str, sys.version_info[:3]))
-    if SpecifierSet(wanted).contains(current):
+    if SpecifierSet(specifier).contains(current):
         return Finding("Python", "ok", f"Python {current} in {sys.prefix}.")
-    return Finding("Python", "fail", f"This is Python {current}; expected {wanted}.", way_out)
+    return Finding("Python", "fail", f"This is Python {current}; expected {specifier}.", way_out)
 
 
 def check_requirements(requirements: Iterable[str], way_out: str) -> Finding:
     """Compare the installed packages with requirements such as "numpy>=2.0"."""
-    needed = [wanted for text in requirements if _applies(wanted := Requirement(text))]
-    problems = [sentence for wanted in needed if (sentence := _unmet(wanted))]
+    applicable = [requirement for text in requirements if _is_applicable(requirement := Requirement(text))]
+    problems = [sentence for requirement in applicable if (sentence := _requirement_problem(requirement))]
     if not problems:
-        return Finding("packages", "ok", f"{len(needed)} packages, in supported versions.")
+        return Finding("packages", "ok", f"{len(applicable)} packages, in supported versions.")
     return Finding("packages", "fail", f"{'; '.join(problems)}.", way_out)
 
 
 def check_own_requirements() -> Finding:
     """Compare the installed packages with what nbjudge requires."""
-    way_out = f"Install what fits: {sys.executable} -m pip install --upgrade {DISTRIBUTION}"
+    way_out = f"Install the required versions: {sys.executable} -m pip install --upgrade {DISTRIBUTION}"
     return check_requirements(requires(DISTRIBUTION) or [], way_out)
 
 
-def _applies(requirement: Requirement) -> bool:
+def _is_applicable(requirement: Requirement) -> bool:
     return requirement.marker is None or requirement.marker.evaluate({"extra": ""})
 
 
-def _unmet(wanted: Requirement) -> str:
+def _requirement_problem(requirement: Requirement) -> str:
     try:
-        found = version(wanted.name)
+        installed = version(requirement.name)
     except PackageNotFoundError:
-        return f"{wanted.name} is missing"
-    if wanted.specifier.contains(found, prereleases=True):
+        return f"{requirement.name} is missing"
+    if requirement.specifier.contains(installed, prereleases=True):
         return ""
-    return f"{wanted.name} is {found}, expected {wanted.specifier}"
+    return f"{requirement.name} is {installed}, expected {requirement.specifier}"
 
 
 def check_home() -> Finding:
-    """Look whether there is a home folder, where Jupyter keeps its settings."""
+    """Check that there is a home folder, where Jupyter keeps its settings."""
     if home := os.environ.get(TEMPORARY_HOME):
-        return Finding("home", "warn", home, "rnn-course works without one. nbgrader does not: set HOME to a folder.")
+        return Finding("home", "warn", home, "nbjudge works without one, but nbgrader does not: set HOME to a folder.")
     return Finding("home", "ok", f"{Path.home()} can be written.")
 
 
 def check_path(course: Path) -> Finding:
-    """Look whether the course's path has characters that a library takes for something else."""
+    """Check that the course's path has no characters with a special meaning to a library."""
     if "?" in str(course):
-        sentence = f"The path of the course has a question mark, where the address of a gradebook ends: {course}"
+        sentence = f"The path of the course has a question mark, which ends the path in a database URL: {course}"
         return Finding("path", "fail", sentence, "Rename the folder.")
     if os.pathsep in str(course):
         sentence = f"The path of the course has a {os.pathsep!r}, which separates folders in search paths: {course}"
         return Finding("path", "fail", sentence, "Rename the folder.")
-    return Finding("path", "ok", "The path of the course has no character that nbgrader cannot bear.")
+    return Finding("path", "ok", "The path of the course has no special characters.")
 
 
 def check_disk(course: Path) -> Finding:
-    """Look how much room there is where grading writes."""
-    free = min(shutil.disk_usage(place).free for place in (course, tempfile.gettempdir())) / GB
+    """Check the free disk space where grading writes."""
+    free = min(shutil.disk_usage(folder).free for folder in (course, tempfile.gettempdir())) / GB
     sentence = f"{free:.1f} GB are free in the course's folder and for temporary files."
-    mark: Mark = "ok" if free >= LITTLE_DISK_GB else "warn" if free >= TOO_LITTLE_DISK_GB else "fail"
-    way_out = "" if mark == "ok" else f"Make room: {LITTLE_DISK_GB} GB are plenty."
+    mark: Mark = "ok" if free >= PLENTY_DISK_GB else "warn" if free >= LEAST_DISK_GB else "fail"
+    way_out = "" if mark == "ok" else f"Free some space: {PLENTY_DISK_GB} GB are plenty."
     return Finding("disk", mark, sentence, way_out)
 
 
 def check_memory(settings: Config) -> Finding:
-    """Look whether the memory is enough for one submission that takes all it may, and how many cores there are."""
+    """Check that the free memory suffices for one submission at its limit, and report the number of cores."""
     import psutil
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -231,10 +235,13 @@ def check_memory(settings: Config) -> Finding:
 
 
 def check_forking() -> Finding:
-    """Fork one process that has NumPy imported, as grading does for each kernel."""
+    """Fork a process that has imported NumPy, as grading does for each kernel."""
     from nbjudge.forkserver.client import CannotFork, Program, Zygote
 
-    name, way_out = "forked kernels", "Nothing is wrong: kernels start one by one, which is slower and grades the same."
+    name, way_out = (
+        "forked kernels",
+        "No action needed: kernels start one by one, which is slower but gives the same scores.",
+    )
     if not sys.platform.startswith("linux"):
         return Finding(name, "warn", f"{sys.platform} cannot fork a process that has imported libraries.", way_out)
     zygote = None
@@ -249,34 +256,34 @@ def check_forking() -> Finding:
             zygote.close()
     if ended != 0:
         return Finding(name, "warn", f"A forked process ended with {ended}; expected 0.", way_out)
-    return Finding(name, "ok", "A process with its libraries imported can be copied.")
+    return Finding(name, "ok", "A process with imported libraries can be forked.")
 
 
 # --- the course
 
 
 def check_folders(course: Path, settings: Config) -> Finding:
-    """Try to write where nbgrader's commands write."""
+    """Check that the folders of nbgrader's commands are writable."""
     from nbgrader.coursedir import CourseDirectory
 
     directory = CourseDirectory(config=settings)
     steps = (directory.submitted_directory, directory.autograded_directory, directory.feedback_directory)
     folders = [course, *(Path(directory.root, step) for step in steps)]
     folders += [Path(settings.Exchange.root)] if "root" in settings.Exchange else []
-    closed = [f"{folder} ({reason})" for folder in folders if (reason := _why_not_writable(folder))]
+    unwritable = [f"{folder} ({reason})" for folder in folders if (reason := _why_not_writable(folder))]
     names = ", ".join(folder.name for folder in folders[1:])
-    if not closed:
+    if not unwritable:
         return Finding("folders", "ok", f"{names} can be written.")
-    way_out = "See to it that you may write there, or copy the course to a place where you can."
-    return Finding("folders", "fail", f"Cannot be written: {', '.join(closed)}.", way_out)
+    way_out = "Check that you have write permission, or copy the course to a folder where you have it."
+    return Finding("folders", "fail", f"Cannot be written: {', '.join(unwritable)}.", way_out)
 
 
 def _why_not_writable(folder: Path) -> str:
-    """Return why nothing can be written in a folder, or, where it is not there yet, why it cannot be made."""
+    """Return why a folder is not writable or cannot be created, or ""."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     try:
-        # Permissions do not tell: root may write what it may not, and a disk can be full or read-only.
+        # Permission bits are not enough: root ignores them, and a disk can be full or read-only.
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"1")
     except OSError as error:
@@ -285,41 +292,41 @@ def _why_not_writable(folder: Path) -> str:
 
 
 def check_gradebook(settings: Config) -> Finding:
-    """Look at the gradebook as grading does: there, whole, not in use, open to writing."""
+    """Check that the gradebook exists, is intact, is not in use and can be written."""
     from nbgrader.coursedir import CourseDirectory
     from sqlalchemy.engine import make_url
 
     from nbjudge.autograde.gradebook import gradebook_file, require_gradebook
 
     url = CourseDirectory(config=settings).db_url
-    place = Path(make_url(url).database or "")
-    if not place.exists():
-        way_out = "Nothing is wrong: `nbgrader generate_assignment LESSON` makes it."
-        return Finding("gradebook", "warn", f"There is no gradebook at {place} yet.", way_out)
-    require_gradebook(url, PATIENCE_S, _Ear().log)
-    return Finding("gradebook", "ok", f"{gradebook_file(url)} is whole and can be written.")
+    file = Path(make_url(url).database or "")
+    if not file.exists():
+        way_out = "No action needed: `nbgrader generate_assignment ASSIGNMENT` creates it."
+        return Finding("gradebook", "warn", f"There is no gradebook at {file} yet.", way_out)
+    require_gradebook(url, PATIENCE_S, _LogRecorder().log)
+    return Finding("gradebook", "ok", f"{gradebook_file(url)} is intact and can be written.")
 
 
-def check_salt(course: Path, settings: Config) -> Finding:
-    """Look whether the secret of the hidden tests is set and nobody else can read it."""
+def check_secret(course: Path, settings: Config) -> Finding:
+    """Check that the secret of the hidden tests is set, and that other users cannot read it."""
     secret = CourseSecret.of(settings)
     file = course / secret.file
     if secret.value:
         return Finding("secret", "ok", f"The secret of the hidden tests comes from ${secret.variable}.")
     if not file.exists():
-        way_out = "Nothing is wrong: the first grading makes it. Keep it with the gradebook."
+        way_out = "No action needed: the first grading creates it. Keep it with the gradebook."
         return Finding("secret", "warn", f"There is no {file} yet, the secret of the hidden tests.", way_out)
     secret.load(course)
     mode = stat.S_IMODE(file.stat().st_mode)
     if mode & 0o077 and os.name == "posix":
         sentence = f"Others on this machine may read or change {file} (its mode is {mode:o}, expected 600)."
-        return Finding("secret", "fail", sentence, f"Close it: chmod 600 {file}")
-    return Finding("secret", "ok", f"{file} is there, and only its owner can read it.")
+        return Finding("secret", "fail", sentence, f"Restrict it: chmod 600 {file}")
+    return Finding("secret", "ok", f"{file} exists, and only its owner can read it.")
 
 
 def check_isolation(course: Path, settings: Config) -> Finding:
-    """Ask which layers of the box around submissions are in force, here and for this course."""
-    from jupyter_client import KernelManager
+    """Check which layers of the sandbox are in force on this machine for this course."""
+    from jupyter_client.manager import KernelManager
 
     from nbjudge.sandbox.provisioner import BoxedProvisioner
     from nbjudge.sandbox.sandbox import announcement
@@ -330,26 +337,30 @@ def check_isolation(course: Path, settings: Config) -> Finding:
     if not missing:
         return Finding("isolation", "ok", sentence)
     if not provisioner.required and set(missing) == {"user"}:
-        return Finding("isolation", "warn", sentence, "Grade as an ordinary user; the other layers hold submissions.")
-    way_out = "Grade on Linux 5.13 or later with Landlock and seccomp; docs/threat_model.md says what is at stake."
+        return Finding(
+            "isolation", "warn", sentence, "Grade as an ordinary user; the other layers confine submissions."
+        )
+    way_out = "Grade on Linux 5.13 or later with Landlock and seccomp; docs/threat_model.md describes the risks."
     return Finding("isolation", "fail", sentence, way_out)
 
 
-def check_canaries(course: Path, settings: Config, lesson: str) -> Finding:
-    """Grade the lesson's solution, blank version and cheats, as autograde does before a class."""
+def check_canaries(course: Path, settings: Config, assignment: str) -> Finding:
+    """Grade the assignment's solution, blank notebook and cheats, as autograde does before a class."""
     from nbjudge.autograde.canaries import require_canaries
     from nbjudge.autograde.converter import grade_canaries
 
-    ear = _Ear()
-    with _with_secret(course, CourseSecret.of(settings)):
-        require_canaries(course, lesson, ear.log, grade_canaries)
-    if weak := [line for line in ear.heard if " is weak: " in line]:
+    recorder = _LogRecorder()
+    with _temporary_secret(course, CourseSecret.of(settings)):
+        require_canaries(course, assignment, recorder.log, grade_canaries)
+    if weak := [line for line in recorder.messages if " is weak: " in line]:
         return Finding("canaries", "warn", " ".join(weak))
-    return Finding("canaries", "ok", f"{ear.heard[-1] if ear.heard else f'canaries of {lesson}: as they should be'}.")
+    return Finding(
+        "canaries", "ok", f"{recorder.messages[-1] if recorder.messages else f'canaries of {assignment}: passed'}."
+    )
 
 
-def _with_secret(course: Path, secret: CourseSecret) -> AbstractContextManager[None]:
-    """Set the course's secret for the duration; where there is none yet, a random one."""
+def _temporary_secret(course: Path, secret: CourseSecret) -> AbstractContextManager[None]:
+    """Set the course's secret temporarily, or a random one if there is none yet."""
     from nbjudge.secrets import new_secret
 
     if secret.value:
@@ -357,14 +368,14 @@ def _with_secret(course: Path, secret: CourseSecret) -> AbstractContextManager[N
     return temporary_env(**{secret.variable: secret.load(course) if (course / secret.file).exists() else new_secret()})
 
 
-class _Ear(logging.Handler):
-    """Keeps what a log is told, off the screen."""
+class _LogRecorder(logging.Handler):
+    """Records log messages instead of printing them."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.heard: list[str] = []
+        self.messages: list[str] = []
         self.log = logging.Logger("doctor", logging.INFO)
         self.log.addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.heard.append(record.getMessage())
+        self.messages.append(record.getMessage())

@@ -1,4 +1,4 @@
-"""`rnn-course grade`: what `nbgrader autograde` does, with the same scores, several submissions at once."""
+"""`nbjudge grade`: grade submissions in parallel, with the same scores as `nbgrader autograde`."""
 
 from __future__ import annotations
 
@@ -11,23 +11,30 @@ from nbjudge.execution.workers import LocalWorkers, usable_cores
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("lesson", help="such as 04_bptt")
-    parser.add_argument("--student", default="*", help="one student only, or a pattern such as 's1*'")
-    parser.add_argument("--force", action="store_true", help="grade again what was graded before")
-    parser.add_argument("--jobs", type=_parse_number, help="submissions at once (default: processors + 2)")
-    parser.add_argument("--scheduler", metavar="ADDRESS", help="of a dask.distributed cluster that runs them")
-    parser.add_argument("--json", action="store_true", help="print what came of each submission as JSON lines")
+    """Add the arguments of `nbjudge grade`."""
+    parser.add_argument("assignment", metavar="ASSIGNMENT", help="Assignment to grade, e.g. 04_bptt")
+    parser.add_argument(
+        "--student", metavar="ID", default="*", help="Grade only this student, or those who match a pattern like 's1*'"
+    )
+    parser.add_argument("--force", action="store_true", help="Regrade submissions that were graded before")
+    parser.add_argument(
+        "--jobs", metavar="N", type=_positive_integer, help="Run N submissions in parallel (default: processors + 2)"
+    )
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="Grade on the Dask cluster whose scheduler is at ADDRESS"
+    )
+    parser.add_argument("--json", action="store_true", help="Print the outcome of each submission as a line of JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Grade and return 0, or 1 when a submission could not be graded."""
-    began = time.monotonic()
+    """Grade an assignment and return 0, or 1 when a submission could not be graded."""
+    started_at = time.monotonic()
     with _start_workers(args) as workers:
-        return _grade(args, workers, began)
+        return _grade(args, workers, started_at)
 
 
-def _grade(args: argparse.Namespace, workers: Any, began: float) -> int:
-    # Only now, while the workers start: a second of imports.
+def _grade(args: argparse.Namespace, workers: Any, started_at: float) -> int:
+    # Imported here, while the workers start, because it takes a second.
     from nbgrader.converters.base import NbGraderException
     from rich.console import Console
 
@@ -35,9 +42,9 @@ def _grade(args: argparse.Namespace, workers: Any, began: float) -> int:
     from nbjudge.cli.console import ProgressDisplay, make_log, print_summary
     from nbjudge.settings import course_directory, read_settings
 
-    gc.freeze()  # what was imported stays: looking through it once more takes half a second, at the end too
+    gc.freeze()  # scanning the imported modules again would take half a second, also at exit
     settings = read_settings(args.course)
-    course = course_directory(settings, args.lesson)
+    course = course_directory(settings, args.assignment)
     course.student_id = args.student
     console = Console(stderr=True)
     with ProgressDisplay(console, quiet=args.json) as display:
@@ -48,21 +55,25 @@ def _grade(args: argparse.Namespace, workers: Any, began: float) -> int:
             grading.start()
             code = 0
         except NbGraderException:
-            code = 1  # the log has said why
-    print_summary(args.lesson, grading.class_run, course.db_url, time.monotonic() - began, console, args.json)
+            code = 1  # the reason was logged
+    print_summary(args.assignment, grading.class_run, course.db_url, time.monotonic() - started_at, console, args.json)
     return code
 
 
-def _parse_number(text: str) -> int:
+def _positive_integer(text: str) -> int:
     number = int(text) if text.isdecimal() else 0
     if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of submissions; expected 1 or more")
+        raise argparse.ArgumentTypeError(f"invalid value {text!r}: expected a positive integer")
     return number
 
 
 def _start_workers(args: argparse.Namespace) -> Any:
     if args.scheduler:
-        from nbjudge.execution.dask_workers import ClusterWorkers, course_libraries, course_packages  # an extra
+        from nbjudge.execution.dask_workers import (  # optional dependency
+            ClusterWorkers,
+            course_libraries,
+            course_packages,
+        )
         from nbjudge.settings import read_settings
 
         settings = read_settings(args.course)

@@ -1,4 +1,4 @@
-"""`rnn-course report`: a page about how the class did, and tables for other programs."""
+"""`nbjudge report`: write a page about how the class did, and tables for other programs."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from nbjudge.settings import course_directory, read_settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("lesson", help="such as 04_bptt")
-    parser.add_argument("--folder", type=Path, help="where to write (default: report/LESSON in the course)")
+    """Add the arguments of `nbjudge report`."""
+    parser.add_argument("assignment", metavar="ASSIGNMENT", help="Assignment to report on, e.g. 04_bptt")
+    parser.add_argument("--folder", type=Path, help="Write to this folder (default: report/ASSIGNMENT in the course)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the report and say where it is."""
-    from nbjudge.report import write_report  # only now: it imports matplotlib
+    """Write the report, and print its location and the next step."""
+    from nbjudge.report import write_report  # lazy: it imports Matplotlib
 
-    course = course_directory(read_settings(args.course), args.lesson)
-    folder = args.folder or args.course / "report" / args.lesson
-    write_report(course, args.lesson, folder)
-    print(f"Open {folder / 'report.html'} in a browser. The tables beside it are for Canvas, Moodle and a spreadsheet.")
-    print(f"Next, when the answers that wait for you are read: nbgrader generate_feedback {args.lesson}")
+    course = course_directory(read_settings(args.course), args.assignment)
+    folder = args.folder or args.course / "report" / args.assignment
+    write_report(course, args.assignment, folder)
+    print(f"Open {folder / 'report.html'} in a browser. The tables next to it are for Canvas, Moodle and spreadsheets.")
+    print(f"Next, after manual grading: nbgrader generate_feedback {args.assignment}")
     return 0

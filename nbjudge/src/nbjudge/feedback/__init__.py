@@ -1,1 +1,1 @@
-"""The page that a student gets back: nothing hidden in it, nothing that runs."""
+"""The feedback page for students, without hidden tests and scripts."""

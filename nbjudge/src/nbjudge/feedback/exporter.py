@@ -1,7 +1,7 @@
-"""The feedback page of a graded notebook, fit to hand out: no hidden test, nothing that runs or loads, bounded.
+"""Export a graded notebook as a feedback page: bounded, without hidden tests, scripts or external resources.
 
 Set `c.GenerateFeedback.exporter_class = "nbjudge.feedback.exporter.FeedbackExporter"` to have nbgrader use it.
-The page is one file without a script; docs/threat_model.md says what it keeps out.
+The page is one file without scripts; docs/threat_model.md describes the threats it withstands.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from nbjudge.nbgrader_cells import CellLabel
 from nbjudge.text import with_code
 
 TEMPLATES = Path(__file__).parent / "templates"
-MOST_CELLS = 1000  # cells that carry no points; a page of a hundred thousand empty ones helps nobody
+MOST_UNGRADED_CELLS = 1000  # cells without points on one page
 LONGEST_SENTENCE = 1000
 
 
@@ -44,33 +44,33 @@ class FeedbackExporter(Exporter):
     def _file_extension_default(self) -> str:
         return ".html"
 
-    def from_notebook_node(  # type: ignore[override]  # every exporter of nbconvert that writes text does this
+    def from_notebook_node(  # type: ignore[override]  # as every text exporter of nbconvert does
         self, nb: NotebookNode, resources: Any | None = None, **kwargs: Any
     ) -> tuple[str, dict[str, Any]]:
-        """Return the page, and the resources that nbgrader's writer expects."""
-        whole = copy.deepcopy(nb)
-        for cell in whole.cells:
+        """Return the page and the resources that nbgrader's writer expects."""
+        normalised = copy.deepcopy(nb)
+        for cell in normalised.cells:
             if cell.cell_type == "code":
-                cell.outputs = [_whole(output) for output in cell.get("outputs", [])]
-        notebook, resources = super().from_notebook_node(whole, resources, **kwargs)
+                cell.outputs = [_normalise_output(output) for output in cell.get("outputs", [])]
+        notebook, resources = super().from_notebook_node(normalised, resources, **kwargs)
         delimiters = ClearHiddenTests(parent=self)
         HiddenTests(delimiters.begin_test_delimeter, delimiters.end_test_delimeter).remove_from(notebook)
         limits = Limits(self.output_text, self.outputs_per_cell, self.page_html, self.page_images)
         html = page(notebook, resources.get("nbgrader", {}), limits)
-        # Half a character, which a notebook can hold, cannot be written to a file.
+        # A notebook can hold unpaired surrogates, which cannot be written to a file.
         return html.encode("utf-8", "replace").decode("utf-8"), resources
 
 
-def page(notebook: NotebookNode, about: dict[str, Any], limits: Limits) -> str:
-    """Return the HTML page of a notebook whose hidden tests are gone.
+def page(notebook: NotebookNode, summary: dict[str, Any], limits: Limits) -> str:
+    """Return the HTML page of a notebook from which the hidden tests were removed.
 
-    about: {"notebook", "student", "score", "max_score", "late_penalty"}, as nbgrader's GetGrades leaves them
+    summary: {"notebook", "student", "score", "max_score", "late_penalty"}, as nbgrader's GetGrades sets them
     """
     renderer = Renderer(limits)
-    cells, left_out = [], 0
+    cells, omitted = [], 0
     for number, cell in enumerate(notebook.cells):
-        if number >= MOST_CELLS and not CellLabel.of(cell).fields:
-            left_out += 1
+        if number >= MOST_UNGRADED_CELLS and not CellLabel.of(cell).fields:
+            omitted += 1
         elif cell.cell_type in ("code", "markdown"):
             cells.append(_view(cell, f"cell-{number}", renderer))
     environment = Environment(
@@ -79,31 +79,31 @@ def page(notebook: NotebookNode, about: dict[str, Any], limits: Limits) -> str:
     environment.filters["points"] = lambda number: f"{round(float(number or 0), 2):g}"
     template = environment.get_template("feedback.html")
     return template.render(
-        about=about,
+        about=summary,
         cells=cells,
-        left_out=left_out,
+        left_out=omitted,
         notices=notices(notebook, {cell["name"]: cell["anchor"] for cell in cells if cell["name"]}),
-        # The one style sheet besides the template's own: colours of the code.
+        # The only style sheet besides the template's own: syntax highlighting.
         colours=Markup(HtmlFormatter(style="default").get_style_defs(".highlight")),
     )
 
 
 def notices(notebook: NotebookNode, anchors: dict[str, str]) -> dict[str, Any]:
-    """Return what the grading has to say about the notebook: {"refused": HTML, "repairs": [HTML], "events": [...]}.
+    """Return the grader's notices about the notebook: {"refused": HTML, "repairs": [HTML], "events": [...]}.
 
-    anchors: {grade_id: anchor in the page}
+    anchors: {grade_id: anchor on the page}
     """
-    told = notebook.metadata.get("grading")
-    if not isinstance(told, dict):
-        told = {}
-    refused = (told.get("refused") or {}).get("student", "")
+    record = notebook.metadata.get("grading")
+    if not isinstance(record, dict):
+        record = {}
+    refusal = (record.get("refused") or {}).get("student", "")
     events = [
-        {"sentence": _sentence(event.get("sentence", "")), "anchor": anchors.get(str(event.get("cell")), "")}
-        for event in told.get("events") or []
+        {"sentence": _sentence_html(event.get("sentence", "")), "anchor": anchors.get(str(event.get("cell")), "")}
+        for event in record.get("events") or []
     ]
     return {
-        "refused": _sentence(refused),
-        "repairs": [_sentence(repair) for repair in told.get("repairs") or []],
+        "refused": _sentence_html(refusal),
+        "repairs": [_sentence_html(repair) for repair in record.get("repairs") or []],
         "events": events[:100],
     }
 
@@ -119,7 +119,7 @@ def _view(cell: NotebookNode, anchor: str, renderer: Renderer) -> dict[str, Any]
         "graded": label.is_graded,
         "score": label.fields.get("score"),
         "points": label.fields.get("points"),
-        # Before the cell's own content, so that no student's content can use up the room for it.
+        # Rendered before the cell's content, so that a student's content cannot exhaust the limits first.
         "comment": renderer.markdown(comment) if comment else "",
         "outputs": [],
     }
@@ -138,23 +138,23 @@ def _caption(cell: NotebookNode, label: CellLabel) -> str:
     return ""
 
 
-def _whole(output: NotebookNode) -> NotebookNode:
-    """Return an output that has all that its type has, as text: a notebook file can hold anything."""
+def _normalise_output(output: NotebookNode) -> NotebookNode:
+    """Return an output with all fields of its type, as text: a notebook file may hold anything."""
     kind = output.get("output_type")
     if kind == "stream":
         return NotebookNode(output_type=kind, name=str(output.get("name", "stdout")), text=_text(output.get("text")))
     if kind == "error":
-        named = {name: str(output.get(name, "")) for name in ("ename", "evalue")}
-        return NotebookNode(output_type=kind, traceback=[_text(output.get("traceback"), "\n")], **named)
+        fields = {name: str(output.get(name, "")) for name in ("ename", "evalue")}
+        return NotebookNode(output_type=kind, traceback=[_text(output.get("traceback"), "\n")], **fields)
     data = output.get("data")
     texts = {name: _text(content) for name, content in data.items()} if isinstance(data, dict) else {}
     return NotebookNode(output_type="display_data", data=NotebookNode(texts), metadata=NotebookNode())
 
 
-def _text(content: Any, between: str = "") -> str:
-    return between.join(map(str, content)) if isinstance(content, list) else "" if content is None else str(content)
+def _text(content: Any, separator: str = "") -> str:
+    return separator.join(map(str, content)) if isinstance(content, list) else "" if content is None else str(content)
 
 
-def _sentence(sentence: Any) -> Markup:
-    """Return a sentence of the grader, which may quote a submission, as HTML."""
+def _sentence_html(sentence: Any) -> Markup:
+    """Return a sentence of the grader as safe HTML: it may quote a submission."""
     return with_code(str(sentence)[:LONGEST_SENTENCE])

@@ -1,7 +1,7 @@
-"""LaTeX formulas as MathML, which browsers show by themselves: the page needs no script and loads nothing.
+"""Convert LaTeX formulas to MathML, which browsers render natively: the page needs no script and loads nothing.
 
-latex2mathml understands the LaTeX; its result is rebuilt element by element, because it copies the text of \\text{}
-into the page as it stands, and the target of \\href{} too.
+latex2mathml parses the LaTeX; its result is rebuilt element by element, because it copies the text of \\text{} and
+the target of \\href{} verbatim into the page.
 """
 
 from __future__ import annotations
@@ -25,41 +25,41 @@ _ATTRIBUTES = """
 """
 ATTRIBUTES = frozenset(_ATTRIBUTES.split())
 VALUE = re.compile(r"[A-Za-z0-9#.%+ -]{0,60}")
-# What the course writes and latex2mathml knows under another name only.
+# Macros that latex2mathml supports only under another name.
 OTHER_NAMES = [(name, "‖") for name in (r"\|", r"\lVert", r"\rVert", r"\Vert")]
 OTHER_NAMES += [(rf"\{edge}{{aligned}}", rf"\{edge}{{align*}}") for edge in ("begin", "end")]
 
 
 def mathml(latex: str, display: bool = False) -> str:
-    """Return the formula as MathML; as its escaped LaTeX in <code> where it cannot be read or is longer than LONGEST.
+    """Return the formula as MathML, or as escaped LaTeX in <code> if it cannot be parsed or is longer than LONGEST.
 
-    display: a formula of its own line instead of one within the text
+    display: whether it is a display formula instead of an inline one
     """
     source = latex.strip()
-    for name, known in OTHER_NAMES:
-        source = source.replace(name, known)
+    for name, supported in OTHER_NAMES:
+        source = source.replace(name, supported)
     try:
         if len(source) > LONGEST:
             raise ValueError(f"The formula has {len(source)} characters; expected at most {LONGEST}.")
-        return _rebuilt(convert_to_element(source, display="block" if display else "inline"))
-    except Exception:  # whatever the library stumbles over, the reader is shown what was written
+        return _rebuild(convert_to_element(source, display="block" if display else "inline"))
+    except Exception:  # whatever makes the library fail, show the source
         return f"<code>{escape(latex.strip()[:LONGEST])}</code>"
 
 
-def _rebuilt(element: Element) -> str:
-    """Return the element as text, made of nothing but ELEMENTS and ATTRIBUTES.
+def _rebuild(element: Element) -> str:
+    """Serialise the element, restricted to ELEMENTS and ATTRIBUTES.
 
-    Raises ValueError for a macro that was not understood: its name would stand in the formula.
+    Raises ValueError for an unknown macro, whose name would appear in the formula.
     """
     text = unescape(element.text or "")
     if "\\" in text:
-        raise ValueError(f"The formula holds {text}; expected a macro that is known.")
-    inside = escape(text) + "".join(_rebuilt(child) for child in element)
+        raise ValueError(f"The formula contains {text}; expected a known macro.")
+    content = escape(text) + "".join(_rebuild(child) for child in element)
     if element.tag not in ELEMENTS:
-        return inside
+        return content
     attributes = "".join(
         f' {name}="{escape(value)}"'
         for name, value in element.attrib.items()
         if name in ATTRIBUTES and VALUE.fullmatch(value)
     )
-    return f"<{element.tag}{attributes}>{inside}</{element.tag}>"
+    return f"<{element.tag}{attributes}>{content}</{element.tag}>"

@@ -1,4 +1,4 @@
-"""Take the hidden tests out of an autograded notebook: their lines, and what an error or a warning says of them."""
+"""Remove hidden tests from an autograded notebook: their lines, and their traces in errors and warnings."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from nbformat import NotebookNode
 
 from nbjudge.nbgrader_cells import CellLabel
 
-# Shorter lines, such as `x = 1` or `else:`, stand in everyone's code.
-TELLING = 12
+# Shorter lines, such as `x = 1` or `else:`, occur in everyone's code.
+SHORTEST_LINE = 12
 LONGEST_ERROR = 500
 WITHHELD = "[a line of the hidden tests]"
 REMOVED = "# The hidden tests of this cell are not shown."
 NOT_GRADED = "NotGraded"
-# What a test may display, beside anything else, for reports: {"exercise", "solved", "passed", "mistake", "problem"}.
+# A result that a test may display for reports: {"exercise", "solved", "passed", "mistake", "problem"}.
 RESULT = "application/vnd.nbjudge.result+json"
-# How unittest begins what it says of two values; the message of whoever wrote the test comes after " : ".
+# How unittest describes a comparison of two values; the test author's own message follows " : ".
 COMPARED = re.compile(
     r" != | == | is not (true|false|none|an instance)| is not | is none|unexpectedly|not found in| not (greater|less) "
     r"|not almost|differ\b|are not equal|(does not|didn't|unexpectedly) match",
@@ -30,7 +30,7 @@ COMPARED = re.compile(
 class HiddenTests:
     """The hidden lines of one notebook.
 
-    begin, end: what a line holds that opens and that closes hidden tests, as nbgrader's ClearHiddenTests has them
+    begin, end: the delimiters of hidden tests, as in nbgrader's ClearHiddenTests
     """
 
     def __init__(self, begin: str, end: str) -> None:
@@ -38,63 +38,65 @@ class HiddenTests:
         self.lines: set[str] = set()
 
     def remove_from(self, notebook: NotebookNode) -> None:
-        """Remove the hidden lines from the cells, then all traces of them from the outputs."""
-        hiding = [cell for cell in notebook.cells if self._cut(cell)]
+        """Remove the hidden lines from all cells, then their traces from all outputs."""
+        cells_with_hidden_tests = [cell for cell in notebook.cells if self._remove_lines(cell)]
         for cell in notebook.cells:
             for output in cell.get("outputs", []):
                 if output.output_type == "error" and CellLabel.of(cell).is_test:
-                    sentence = error_sentence(output, hidden=any(cell is other for other in hiding))
+                    sentence = error_sentence(output, hidden=any(cell is other for other in cells_with_hidden_tests))
                     output.traceback = [sentence]
                 self._scrub(output)
 
-    def _cut(self, cell: NotebookNode) -> bool:
-        """Remove the hidden lines of one cell; what begins and never ends reaches to the end of the cell."""
-        shown: list[str] = []
+    def _remove_lines(self, cell: NotebookNode) -> bool:
+        """Remove the hidden lines of one cell, return whether there were any; an unclosed block ends with the cell."""
+        visible: list[str] = []
         hidden: list[str] = []
-        inside = False
+        is_hidden = False
         for line in cell.source.split("\n"):
             if self.begin in line:
-                inside = True
-                shown.append(REMOVED)
+                is_hidden = True
+                visible.append(REMOVED)
             elif self.end in line:
-                inside = False
+                is_hidden = False
             else:
-                (hidden if inside else shown).append(line)
-        if REMOVED not in shown:
+                (hidden if is_hidden else visible).append(line)
+        if REMOVED not in visible:
             return False
-        cell.source = "\n".join(shown)
-        self.lines.update(line.strip() for line in hidden if len(line.strip()) >= TELLING)
+        cell.source = "\n".join(visible)
+        self.lines.update(line.strip() for line in hidden if len(line.strip()) >= SHORTEST_LINE)
         return True
 
     def _scrub(self, output: NotebookNode) -> None:
         if output.output_type == "stream":
-            output.text = self.without(output.text)
+            output.text = self.redact(output.text)
         elif output.output_type == "error":
-            output.traceback = self.without("\n".join(output.traceback)).split("\n")
+            output.traceback = self.redact("\n".join(output.traceback)).split("\n")
         else:
             output.data.pop(RESULT, None)  # for the instructor's report
             for kind, content in output.data.items():
-                output.data[kind] = self.without(content) if isinstance(content, str) else content
+                output.data[kind] = self.redact(content) if isinstance(content, str) else content
 
-    def without(self, text: str) -> str:
-        """Return the text with each hidden line in it replaced, coloured or escaped for HTML or not."""
-        for form in (text, strip_ansi(text)):
-            for line in self._found(form):
-                text = form = form.replace(line, WITHHELD)
+    def redact(self, text: str) -> str:
+        """Return the text with each hidden line replaced, even if it is ANSI-coloured or HTML-escaped."""
+        for variant in (text, strip_ansi(text)):
+            redacted = variant
+            for line in self._hidden_lines(variant):
+                text = redacted = redacted.replace(line, WITHHELD)
         return text
 
-    def _found(self, text: str) -> Iterable[str]:
+    def _hidden_lines(self, text: str) -> Iterable[str]:
         forms = {form for line in self.lines for form in (line, escape(line), escape(line, quote=False))}
         return sorted((form for form in forms if form in text), key=len, reverse=True)
 
 
 def error_sentence(error: NotebookNode, hidden: bool) -> str:
-    """Return one line (in a cell of visible tests: a few) for an error, without the source that raised it.
+    """Return a short message for an error, without the source that raised it: one line if the test is hidden.
 
-    hidden: the cell holds hidden tests. Then only the message of whoever wrote the test is given, never two values
-        that were compared: numpy.testing has them after its first line, unittest before " : ".
+    hidden: whether the cell holds hidden tests. Then only the test author's message is shown, never the compared
+        values: numpy.testing prints them after its first line, unittest before " : ".
     """
-    name, message = strip_ansi(str(error.ename)), strip_ansi(str(error.evalue)).strip()
+    name: str = strip_ansi(str(error.ename))
+    message: str = strip_ansi(str(error.evalue)).strip()
     if name == NOT_GRADED:
         return message[:LONGEST_ERROR]
     if hidden:
@@ -105,5 +107,5 @@ def error_sentence(error: NotebookNode, hidden: bool) -> str:
     return line if len(line) <= LONGEST_ERROR else f"{line[:LONGEST_ERROR]} ..."
 
 
-# The first lines of numpy.testing name no value, but they hold words of COMPARED.
+# The first lines of numpy.testing's messages contain no values, but they match COMPARED.
 _NUMPY = ("Arrays are not ", "Items are not equal", "Not equal to tolerance", "Mismatch")

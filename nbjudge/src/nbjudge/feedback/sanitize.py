@@ -1,7 +1,7 @@
-"""Turn HTML that nobody vouches for into HTML that is safe to show: no script, nothing loaded, no foreign anchors.
+"""Sanitise untrusted HTML: no scripts, no external resources, no foreign anchors.
 
-What is allowed is listed; all else goes. nh3 parses and filters; a guard in front of it keeps its work in proportion,
-as its parser takes quadratic time on deep nesting.
+Everything but the listed elements and attributes is removed. nh3 parses and filters; a guard bounds its input first,
+because its parser takes quadratic time on deep nesting.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _TAGS = """
     ul var
 """
 TAGS = set(_TAGS.split())
-# Of these the text goes too: it is read by programs, or shown in some other way than as text.
-_UNSEEN = "iframe math noembed noframes noscript object script select style svg template textarea title xmp"
-UNSEEN = set(_UNSEEN.split())
-# An `id` or `name` never stays, so no anchor can stand in for one of the page's own.
+# Elements that are removed with their text, which is meant for programs or not displayed as text.
+_REMOVED_WITH_TEXT = "iframe math noembed noframes noscript object script select style svg template textarea title xmp"
+REMOVED_WITH_TEXT = set(_REMOVED_WITH_TEXT.split())
+# `id` and `name` are always removed, so that no anchor can shadow one of the page's own.
 ATTRIBUTES = {
     "*": {"align", "aria-hidden", "aria-label", "class", "dir", "lang", "role", "style", "title"},
     "a": {"href"},
@@ -34,7 +34,7 @@ ATTRIBUTES = {
     "td": {"colspan", "rowspan"},
     "th": {"colspan", "rowspan", "scope"},
 }
-# Of position, z-index, transform, filter, animation and the like, which lay one thing over another, there is none.
+# Excludes position, z-index, transform, filter, animation and the like, which can overlay other content.
 _PROPERTIES = """
     background background-color border border-bottom border-collapse border-color border-left border-radius
     border-right border-spacing border-style border-top border-width color direction display font font-family
@@ -50,38 +50,38 @@ CLASSES = re.compile(
 IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+")
 LINK = re.compile(r"(https?://|mailto:)", re.IGNORECASE)
 LOADS = re.compile(r"url|image|src|import|expression|element|\\|/\*|@|-moz-binding", re.IGNORECASE)
-OPENING = re.compile(r"<(/?)([a-z][a-z0-9]*)", re.IGNORECASE)
+TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)", re.IGNORECASE)
 VOID = frozenset(["br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"])
 DEEPEST = 200
 LONGEST = 60_000
-TOO_MUCH = "This holds {what}; expected at most {limit}. It is shown as text."
+TOO_LARGE = "This holds {what}; expected at most {limit}. It is shown as text."
 
 
-def clean(html: str, longest: int = LONGEST, held: str = "") -> str:
+def clean(html: str, longest: int = LONGEST, placeholder: str = "") -> str:
     """Return `html` with everything but harmless elements and attributes removed, and every element closed.
 
-    longest: how many characters are taken, not counting embedded images; of more, the first 1000 are shown as text
-    held: a word that the caller will replace with HTML; attributes that hold it are removed
+    longest: most characters, not counting embedded images; of longer HTML, the first 1000 are shown as text
+    placeholder: a word that the caller will replace with HTML; attributes that contain it are removed
     """
-    html = html.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair is no text
-    if problem := _too_much(IMAGE.sub("", html), longest):
+    html = html.encode("utf-8", "replace").decode("utf-8")  # replace unpaired surrogates
+    if problem := _size_problem(IMAGE.sub("", html), longest):
         return f"<p><em>{escape(problem)}</em></p><pre>{escape(html[:1000])}</pre>"
     return nh3.clean(
         html,
         tags=TAGS,
-        clean_content_tags=UNSEEN,
+        clean_content_tags=REMOVED_WITH_TEXT,
         attributes=ATTRIBUTES,
-        attribute_filter=partial(_filter, held),
+        attribute_filter=partial(_filter_attribute, placeholder),
         filter_style_properties=PROPERTIES,
-        url_schemes={"http", "https", "mailto", "data"},  # `_filter` says where which may stand
+        url_schemes={"http", "https", "mailto", "data"},  # `_filter_attribute` decides which attribute may use which
         link_rel=None,
     )
 
 
 def clean_for_formgrader(html: str | bytes) -> str:
-    """Return what nbconvert's filter clean_html returns, cleaned as here: nbconvert's own loses tables and styles.
+    """Replace nbconvert's filter clean_html, which loses tables and styles.
 
-    Formgrader shows submissions to the instructor, in the session of whoever may change everybody's marks.
+    Formgrader shows submissions in the session of an instructor, who may change every student's marks.
     """
     text = html.decode("utf-8", errors="replace") if isinstance(html, bytes) else html
     cleaned = clean(text)
@@ -90,29 +90,29 @@ def clean_for_formgrader(html: str | bytes) -> str:
     )
 
 
-def _too_much(text: str, longest: int) -> str:
+def _size_problem(text: str, longest: int) -> str:
     if len(text) > longest:
-        return TOO_MUCH.format(what=f"{len(text)} characters of HTML", limit=longest)
+        return TOO_LARGE.format(what=f"{len(text)} characters of HTML", limit=longest)
     depth, open_tags = 0, dict[str, int]()
-    for closing, name in OPENING.findall(text):
-        name = name.lower()
+    for closing, tag in TAG.findall(text):
+        name = tag.lower()
         change = -1 if closing else 1
         if name in VOID or (closing and not open_tags.get(name)):
             continue
         open_tags[name] = open_tags.get(name, 0) + change
-        # Without an end tag these close the one before, and that is common: they say nothing about depth.
+        # These often lack an end tag and close the previous one, so they do not count as depth.
         depth += 0 if name in ("li", "p", "td", "th", "tr", "dd", "dt") else change
         if depth > DEEPEST:
-            return TOO_MUCH.format(what="elements nested too deep", limit=f"{DEEPEST} inside one another")
+            return TOO_LARGE.format(what="elements nested too deep", limit=f"{DEEPEST} inside one another")
     return ""
 
 
-def _filter(held: str, tag: str, name: str, value: str) -> str | None:
-    """Return the value of an attribute that may stay; None removes it."""
-    keeps = {
+def _filter_attribute(placeholder: str, tag: str, name: str, value: str) -> str | None:
+    """Return the value of an attribute to keep; None removes it."""
+    is_allowed = {
         "class": all(CLASSES.fullmatch(word) for word in value.split()),
         "href": LINK.match(value),
         "src": IMAGE.fullmatch(value),
         "style": not LOADS.search(value),
     }
-    return value if keeps.get(name, True) and not (held and held in value) else None
+    return value if is_allowed.get(name, True) and not (placeholder and placeholder in value) else None

@@ -1,1 +1,1 @@
-"""A submission read as data, before anything of it runs: what is repaired, what is refused."""
+"""Read untrusted submissions as data: inspect, repair or refuse them before anything runs."""

@@ -13,17 +13,17 @@ from nbjudge.errors import CannotGrade
 
 Kind = Literal["test", "manual", "solution", "task", "given"]
 
-Delimiters = tuple[tuple[str, str], ...]  # what a line holds that begins, and that ends, what students are not given
+Delimiters = tuple[tuple[str, str], ...]  # markers of the first and last line of text that is removed on release
 
 
 @dataclass(frozen=True)
 class ExpectedCell:
-    """One cell as the gradebook has it.
+    """One cell as recorded in the gradebook.
 
-    kind: "test" is graded by running it, "manual" is an answer graded by hand, "solution" an answer that a test looks
-        at, "task" a question answered in cells of the student's own, "given" anything else that is locked
-    source: the gradebook's text, with hidden tests; the instructor's solution is not in it
-    hidden: between what lines nbgrader takes text out on its way to the students
+    kind: "test" is graded by running it, "manual" is an answer graded by hand, "solution" an answer checked by a test,
+        "task" a question answered in cells that the student adds, "given" any other locked cell
+    source: the gradebook's text, with hidden tests but without the instructor's solution
+    hidden: the delimiters between which nbgrader removes text on release
     """
 
     name: str
@@ -36,19 +36,19 @@ class ExpectedCell:
 
     @property
     def released(self) -> str:
-        """The text that students were given: without the hidden tests."""
-        kept, until = [], None
+        """The text released to students, without the hidden tests."""
+        lines, end_marker = [], None
         for line in self.source.split("\n"):
-            if until is None:
-                until = next((end for begin, end in self.hidden if begin in line), None)
-                kept += [line] if until is None else []
-            elif until in line:
-                until = None
-        return "\n".join(kept)
+            if end_marker is None:
+                end_marker = next((end for begin, end in self.hidden if begin in line), None)
+                lines += [line] if end_marker is None else []
+            elif end_marker in line:
+                end_marker = None
+        return "\n".join(lines)
 
     @property
     def label(self) -> dict[str, Any]:
-        """The metadata by which nbgrader knows the cell."""
+        """The cell's nbgrader metadata."""
         graded = {"points": self.points} if self.kind in ("test", "manual", "task") else {}
         return {
             "schema_version": 3,
@@ -63,16 +63,17 @@ class ExpectedCell:
 
     def cell(self, source: str) -> nbformat.NotebookNode:
         """Return a new cell with this label and `source` as its text."""
-        new = new_code_cell if self.cell_type == "code" else new_markdown_cell
-        fixed = {"deletable": False, "editable": False} if self.locked else {"deletable": False}
-        return new(source, metadata={**fixed, "nbgrader": self.label})
+        make_cell = new_code_cell if self.cell_type == "code" else new_markdown_cell
+        protection = {"deletable": False, "editable": False} if self.locked else {"deletable": False}
+        cell: nbformat.NotebookNode = make_cell(source, metadata={**protection, "nbgrader": self.label})
+        return cell
 
 
 Expected = dict[str, list[ExpectedCell]]
 
 
 def hidden_delimiters(config: Config) -> Delimiters:
-    """Return the delimiters of hidden tests and of mark schemes that a course's settings give."""
+    """Return the delimiters of hidden tests and mark schemes from a course's settings."""
     from nbgrader.preprocessors import ClearHiddenTests, ClearMarkScheme
 
     tests, schemes = ClearHiddenTests(config=config), ClearMarkScheme(config=config)
@@ -116,7 +117,7 @@ def _cells(gradebook: Any, notebook: Any, hidden: Delimiters) -> list[ExpectedCe
             return "manual" if name in graded else "solution"
         return "test" if name in graded else "given"
 
-    # nbgrader writes the cells in the notebook's order and keeps no number of it: the row says which came first.
+    # nbgrader stores the cells in the notebook's order but no position, so sort by row id.
     query = gradebook.db.query(SourceCell).filter(SourceCell.notebook_id == notebook.id)
     return [
         ExpectedCell(

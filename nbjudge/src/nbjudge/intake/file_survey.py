@@ -1,4 +1,4 @@
-"""Which files of a submission are safe to take along, judged by their names, kinds and sizes alone."""
+"""Select the files of a submission that are safe to copy, by their names, types and sizes alone."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from nbjudge.intake.safe_open import OpenFolder
 from nbjudge.text import is_plain
 
 TIMESTAMP = "timestamp.txt"  # nbgrader's
-ENTRIES_FOR_A_FILE = 20  # of so many names for each file that is allowed, no more are looked at
+ENTRIES_FOR_A_FILE = 20  # entries examined per allowed file before the survey stops
 
-# What editors, systems and nbgrader leave behind; nobody needs to hear about it.
+# Leftovers of editors, operating systems and nbgrader, which are ignored silently.
 LITTER = {
     ".ipynb_checkpoints",
     "__pycache__",
@@ -54,7 +54,7 @@ UNREADABLE = "What could not be read is left out: {}."
 
 @dataclass(frozen=True)
 class Limits:
-    """How large a submission may be."""
+    """Size limits of a submission."""
 
     notebook_mb: int = 20
     cells: int = 2000
@@ -67,7 +67,7 @@ class Limits:
 
 @dataclass
 class Survey:
-    """What a folder holds: {path: bytes} of the safe files, the paths of all notebooks, {path: why it is left out}."""
+    """Contents of a folder: {path: bytes} of the safe files, paths of all notebooks, {path: why it is left out}."""
 
     limits: Limits
     modules: Collection[str]
@@ -76,7 +76,7 @@ class Survey:
     notebooks: list[str] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     timestamp: bool = False
-    taken: set[str] = field(default_factory=lambda: {TIMESTAMP})
+    used_names: set[str] = field(default_factory=lambda: {TIMESTAMP})
     entries_left: int = 0
 
     def leave_out(self, sentence: str, path: str) -> None:
@@ -85,123 +85,121 @@ class Survey:
 
 
 def survey(root: Path, limits: Limits, modules: Collection[str], notes: Notes) -> Survey:
-    """Look at everything in a submission's folder. Raises OSError when that folder cannot be opened.
+    """Survey a submission's folder recursively. Raises OSError when the folder cannot be opened.
 
-    modules: names that no file may have, besides those of installed packages
+    modules: reserved module names, in addition to those of installed packages
     """
-    found = Survey(limits, set(modules) | _installed_modules(), notes)
-    found.entries_left = limits.files * ENTRIES_FOR_A_FILE
+    result = Survey(limits, set(modules) | _installed_modules(), notes)
+    result.entries_left = limits.files * ENTRIES_FOR_A_FILE
     with closing(OpenFolder(root)) as folder:
-        _walk(folder, (), found)
-    return found
+        _walk(folder, (), result)
+    return result
 
 
 @cache
 def _installed_modules() -> frozenset[str]:
-    """Return the names that installed packages are imported by.
+    """Return the names under which installed packages are imported.
 
-    Read from the folders' lists: importlib.metadata opens the record of every package, which takes half a second.
+    Lists the folders instead of calling importlib.metadata, which opens every package's record in half a second.
     """
     names = set(sys.stdlib_module_names)
-    for place in map(Path, {*site.getsitepackages(), site.getusersitepackages(), sysconfig.get_path("purelib")}):
-        for entry in place.iterdir() if place.is_dir() else ():
+    for folder in map(Path, {*site.getsitepackages(), site.getusersitepackages(), sysconfig.get_path("purelib")}):
+        for entry in folder.iterdir() if folder.is_dir() else ():
             names.add(entry.name if entry.is_dir() else entry.name.partition(".")[0])  # numpy/, six.py, _argon2.abi3.so
-            told = entry / "top_level.txt"  # of a package that is installed from where it is edited
-            if entry.suffix == ".dist-info" and told.is_file():
-                names.update(told.read_text(encoding="utf-8").split())
+            top_level = entry / "top_level.txt"  # of an editable install
+            if entry.suffix == ".dist-info" and top_level.is_file():
+                names.update(top_level.read_text(encoding="utf-8").split())
     return frozenset(filter(str.isidentifier, names))
 
 
-def _walk(folder: OpenFolder, place: tuple[str, ...], found: Survey) -> None:
-    # Files first: the notebook must not be what is not looked at because a folder of data is so large.
-    entries = sorted(folder.entries(found.entries_left + 1), key=lambda entry: stat.S_ISDIR(entry[1].st_mode))
+def _walk(folder: OpenFolder, parents: tuple[str, ...], survey: Survey) -> None:
+    # Files first, so that a large data folder cannot exhaust the limit before the notebook is found.
+    entries = sorted(folder.entries(survey.entries_left + 1), key=lambda entry: stat.S_ISDIR(entry[1].st_mode))
     for name, status in entries:
-        path = "/".join((*place, name))
-        found.entries_left -= 1
-        if found.entries_left < 0:
-            most = found.limits.files * ENTRIES_FOR_A_FILE
-            return found.notes.add(f"The folder holds more than {most} files and folders; the rest was not looked at.")
+        path = "/".join((*parents, name))
+        survey.entries_left -= 1
+        if survey.entries_left < 0:
+            limit = survey.limits.files * ENTRIES_FOR_A_FILE
+            return survey.notes.add(
+                f"The folder holds more than {limit} files and folders; the rest was not looked at."
+            )
         if name in LITTER or name.startswith("._"):
             continue
-        if objection := _objection(name, status):
-            found.leave_out(objection, path)
+        if reason := _entry_problem(name, status):
+            survey.leave_out(reason, path)
         elif stat.S_ISDIR(status.st_mode):
-            _enter(folder, name, place, found)
+            _enter(folder, name, parents, survey)
         elif name.lower().endswith(".ipynb"):
-            found.notebooks.append(path)
+            survey.notebooks.append(path)
         elif path == TIMESTAMP:
-            found.timestamp = True
-        elif objection := _clash(path, status, found) or _closed(folder, name, status):
-            found.leave_out(objection, path)
+            survey.timestamp = True
+        elif reason := _file_problem(path, status, survey) or _read_problem(folder, name, status):
+            survey.leave_out(reason, path)
         else:
-            found.taken.add(_folded(path))
-            found.files[path] = status.st_size
+            survey.used_names.add(_fold(path))
+            survey.files[path] = status.st_size
 
 
-def _objection(name: str, status: stat_result) -> str | None:
-    """Return the sentence why an entry is left out wherever it is, or None."""
-    if not is_plain(name):
-        return ODD_NAME
-    if stat.S_ISLNK(status.st_mode):
-        return LINK
-    if stat.S_ISDIR(status.st_mode):
-        return FOLDER_NOTEBOOK if name.lower().endswith(".ipynb") else HIDDEN_FILE if name.startswith(".") else None
-    if not stat.S_ISREG(status.st_mode):
-        return SPECIAL
-    if status.st_nlink > 1:
-        return HARD_LINK
-    if name.startswith("."):
-        return HIDDEN_FILE
-    if name.lower().endswith(BINARY) or ".so." in name:
-        return COMPILED
-    return None
+def _entry_problem(name: str, status: stat_result) -> str | None:
+    """Return why an entry is left out wherever it is, or None."""
+    is_folder, lower = stat.S_ISDIR(status.st_mode), name.lower()
+    reasons = (
+        (ODD_NAME, not is_plain(name)),
+        (LINK, stat.S_ISLNK(status.st_mode)),
+        (FOLDER_NOTEBOOK, is_folder and lower.endswith(".ipynb")),
+        (SPECIAL, not is_folder and not stat.S_ISREG(status.st_mode)),
+        (HARD_LINK, not is_folder and status.st_nlink > 1),
+        (HIDDEN_FILE, name.startswith(".")),
+        (COMPILED, not is_folder and (lower.endswith(BINARY) or ".so." in name)),
+    )
+    return next((sentence for sentence, applies in reasons if applies), None)
 
 
-def _enter(parent: OpenFolder, name: str, place: tuple[str, ...], found: Survey) -> None:
-    path = "/".join((*place, name))
+def _enter(parent: OpenFolder, name: str, parents: tuple[str, ...], survey: Survey) -> None:
+    path = "/".join((*parents, name))
     if path == TIMESTAMP:
-        return found.leave_out(FOLDER_TIMESTAMP, path)
-    if len(place) + 1 > found.limits.depth:
-        return found.leave_out(f"Folders are taken along {found.limits.depth} levels deep; left out: {{}}.", path)
+        return survey.leave_out(FOLDER_TIMESTAMP, path)
+    if len(parents) + 1 > survey.limits.depth:
+        return survey.leave_out(f"Folders are taken along {survey.limits.depth} levels deep; left out: {{}}.", path)
     try:
         with closing(parent.folder(name)) as folder:
-            if not place and name in found.modules and _is_package(folder):
-                return found.leave_out(SHADOW, path)
-            _walk(folder, (*place, name), found)
+            if not parents and name in survey.modules and _is_package(folder):
+                return survey.leave_out(SHADOW, path)
+            _walk(folder, (*parents, name), survey)
     except OSError:
-        found.leave_out(UNREADABLE, path)
+        survey.leave_out(UNREADABLE, path)
 
 
 def _is_package(folder: OpenFolder) -> bool:
-    """Return whether Python would import this folder before an installed package of its name."""
+    """Return whether Python would import this folder instead of an installed package of the same name."""
     return any(name.startswith("__init__.") for name, _ in folder.entries(10_000))
 
 
-def _clash(path: str, status: stat_result, found: Survey) -> str | None:
-    """Return the sentence why a plain file is left out for its place, its size or what came before it, or None."""
-    limits = found.limits
+def _file_problem(path: str, status: stat_result, survey: Survey) -> str | None:
+    """Return why a plain file is left out for its path, its size or a limit that is reached, or None."""
+    limits = survey.limits
     stem, _, suffix = path.partition(".")
-    if "/" not in path and suffix in ("py", "json") and stem in START_UP:
-        return CONFIGURATION
-    if "/" not in path and suffix == "py" and stem in found.modules:
-        return SHADOW
-    if _folded(path) in found.taken:
-        return TWINS
-    if len(path) > limits.path_chars:
-        return f"The path of a file may have {limits.path_chars} characters; left out: {{}}."
-    if len(found.files) >= limits.files:
-        return f"At most {limits.files} files are taken along; left out: {{}}."
-    if sum(found.files.values()) + status.st_size > limits.folder_mb << 20:
-        return f"At most {limits.folder_mb} MB of files are taken along; left out: {{}}."
-    return None
+    is_top, size = "/" not in path, sum(survey.files.values()) + status.st_size
+    reasons = (
+        (CONFIGURATION, is_top and suffix in ("py", "json") and stem in START_UP),
+        (SHADOW, is_top and suffix == "py" and stem in survey.modules),
+        (TWINS, _fold(path) in survey.used_names),
+        (
+            f"The path of a file may have {limits.path_chars} characters; left out: {{}}.",
+            len(path) > limits.path_chars,
+        ),
+        (f"At most {limits.files} files are taken along; left out: {{}}.", len(survey.files) >= limits.files),
+        (f"At most {limits.folder_mb} MB of files are taken along; left out: {{}}.", size > limits.folder_mb << 20),
+    )
+    return next((sentence for sentence, applies in reasons if applies), None)
 
 
-def _folded(path: str) -> str:
+def _fold(path: str) -> str:
     return unicodedata.normalize("NFC", path).casefold()
 
 
-def _closed(folder: OpenFolder, name: str, status: stat_result) -> str | None:
-    """Return the sentence that a file cannot be read, or None."""
+def _read_problem(folder: OpenFolder, name: str, status: stat_result) -> str | None:
+    """Return why a file cannot be read, or None."""
     try:
         folder.open(name, status.st_size).close()
     except OSError:

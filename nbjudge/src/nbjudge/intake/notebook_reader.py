@@ -1,7 +1,7 @@
-"""Read the bytes of a notebook that anybody may have written, and build it anew from what can be used of it.
+"""Read the bytes of an untrusted notebook, and rebuild it from its usable parts.
 
-Only the cells' kinds, texts, labels and pictures are taken over: outputs and all other metadata are left behind, so
-that nothing that hides in them is ever read again.
+Only the cells' types, sources, labels and attached images are kept; outputs and all other metadata are dropped, so
+that nothing hidden in them is ever read again.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ import nbformat
 from nbformat.v4 import new_notebook
 
 from nbjudge.intake.file_survey import Limits
-from nbjudge.intake.messages import Notes, Refused
+from nbjudge.intake.messages import Notes, RefusedError
 
-# What each kind of cell has; not made with nbformat's functions, which check each cell before all are checked together.
-NEW: dict[str, dict[str, Any]] = {"code": {"execution_count": None, "outputs": []}, "markdown": {}, "raw": {}}
+# Fields of each cell type; nbformat's constructors would validate each cell on its own and all of them once more.
+CELL_FIELDS: dict[str, dict[str, Any]] = {"code": {"execution_count": None, "outputs": []}, "markdown": {}, "raw": {}}
 METADATA = {
     "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
     "language_info": {"name": "python"},
 }
-MOST_BRACKETS = 1_000_000  # each makes a list or a dict, and takes far more memory than its one byte
+MOST_BRACKETS = 1_000_000  # each becomes a list or a dict, which takes far more memory than one byte
 LONGEST_NUMBER = 300
 TAGS_THAT_MATTER = {"skip-execution", "raises-exception"}
-AGAIN = "Open it in JupyterLab, check that it is your work, save it and submit it again."
+RESUBMIT = "Open it in JupyterLab, check that it is your work, save it and submit it again."
 
 BYTE_ORDER_MARK = "The notebook began with a byte order mark; it was left out."
 ENCODING = "The notebook was not written as UTF-8, as notebooks are; it was read as {}."
@@ -42,27 +42,28 @@ CHARACTERS = "NUL characters and halves of characters in a cell's text were left
 TAGS = "Tags that change how a cell runs have no effect in grading; taken off: {}."
 LABEL = "A cell's nbgrader label was damaged; it was taken off."
 LANGUAGE = "The notebook was set to another language than Python; it is run in Python instead of {}."
-CELL_IDS = "Cell ids were missing, invalid or given twice; they were given anew."
+CELL_IDS = "Cell ids were missing, invalid or used twice; new ones were assigned."
 
 
 def read_notebook(content: bytes, limits: Limits, notes: Notes) -> nbformat.NotebookNode:
     """Build a valid notebook of format 4.5 without outputs; each cell's metadata is {} or its raw nbgrader label.
 
-    Raises Refused when there is no notebook in these bytes.
+    Raises RefusedError when the bytes are not a notebook.
     """
-    tree = _tree(_text(content, notes), notes)
-    built = [_cell(cell, limits, notes) for cell in _cells(tree, limits, notes)]
-    cells = [cell for cell in built if cell is not None]
+    tree = _parse(_decode(content, notes), notes)
+    rebuilt = [_cell(cell, limits, notes) for cell in _cells(tree, limits, notes)]
+    cells = [cell for cell in rebuilt if cell is not None]
     has_ids = tree.get("nbformat") == 4 and tree.get("nbformat_minor") == 5
-    _give_ids(cells, has_ids, notes)
+    _assign_ids(cells, has_ids, notes)
     _note_language(tree.get("metadata"), notes)
-    return new_notebook(cells=cells, metadata=copy.deepcopy(METADATA))
+    notebook: nbformat.NotebookNode = new_notebook(cells=cells, metadata=copy.deepcopy(METADATA))
+    return notebook
 
 
-def _text(content: bytes, notes: Notes) -> str:
+def _decode(content: bytes, notes: Notes) -> str:
     if not content.strip(b" \t\r\n\0"):
-        raise Refused(f"The notebook's file is empty. {AGAIN}", f"The file is empty ({len(content)} bytes).")
-    for encoding in (json.detect_encoding(content), "cp1252", "latin-1"):  # the last one takes any byte
+        raise RefusedError(f"The notebook's file is empty. {RESUBMIT}", f"The file is empty ({len(content)} bytes).")
+    for encoding in (json.detect_encoding(content), "cp1252", "latin-1"):  # the last one accepts any byte
         try:
             text = content.decode(encoding)
             break
@@ -75,53 +76,57 @@ def _text(content: bytes, notes: Notes) -> str:
     return text.removeprefix("\ufeff")
 
 
-def _tree(text: str, notes: Notes) -> dict[str, Any]:
-    """Parse JSON with everything that can go wrong in it."""
+def _parse(text: str, notes: Notes) -> dict[str, Any]:
+    """Parse a notebook's JSON. Raises RefusedError when that is not possible."""
 
-    def no_number(literal: str) -> None:
+    def parse_constant(literal: str) -> None:
         notes.add(NO_NUMBERS)
 
-    def number(literal: str) -> float | None:
+    def parse_float(literal: str) -> float | None:
         value = float(literal)
         if math.isfinite(value):
             return value
         notes.add(NO_NUMBERS)
         return None
 
-    def whole_number(literal: str) -> int | None:
+    def parse_int(literal: str) -> int | None:
         if len(literal) <= LONGEST_NUMBER:
             return int(literal)
         notes.add(NO_NUMBERS)
         return None
 
-    def fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
+    def build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        unique = dict(pairs)
+        if len(unique) < len(pairs):
             notes.add(TWICE)
-        return found
+        return unique
 
     brackets = text.count("[") + text.count("{")
     if brackets > MOST_BRACKETS:
-        raise Refused(
+        raise RefusedError(
             "The notebook is too large to be read: clear all outputs, save it and submit it again.",
             f"The file has {brackets} brackets; expected at most {MOST_BRACKETS}.",
         )
     try:
         tree = json.loads(
-            text, parse_constant=no_number, parse_float=number, parse_int=whole_number, object_pairs_hook=fields
+            text,
+            parse_constant=parse_constant,
+            parse_float=parse_float,
+            parse_int=parse_int,
+            object_pairs_hook=build_object,
         )
     except json.JSONDecodeError as error:
-        raise Refused(
-            f"The notebook's file is damaged: it is not the JSON that a notebook is saved as. {AGAIN}",
+        raise RefusedError(
+            f"The notebook's file is damaged: it is not the JSON that a notebook is saved as. {RESUBMIT}",
             f"Not JSON: {error.msg} in line {error.lineno}, column {error.colno}.",
         ) from None
     except RecursionError:
-        raise Refused(
-            f"The notebook's file is damaged: its parts are nested too deeply. {AGAIN}", "JSON nested too deeply."
+        raise RefusedError(
+            f"The notebook's file is damaged: its parts are nested too deeply. {RESUBMIT}", "JSON nested too deeply."
         ) from None
     if not isinstance(tree, dict):
-        raise Refused(
-            f"The file is not a notebook. {AGAIN}", f"The JSON is a {type(tree).__name__}; expected an object."
+        raise RefusedError(
+            f"The file is not a notebook. {RESUBMIT}", f"The JSON is a {type(tree).__name__}; expected an object."
         )
     return tree
 
@@ -129,15 +134,15 @@ def _tree(text: str, notes: Notes) -> dict[str, Any]:
 def _cells(tree: dict[str, Any], limits: Limits, notes: Notes) -> list[Any]:
     """Return the raw cells of a notebook of format 3 or 4."""
     version = tree.get("nbformat")
-    known = type(version) is int and 1 <= version <= 1000
-    if known and version not in (3, 4):
-        way_out = f"Save it as format 4, as JupyterLab does, and submit it again. {AGAIN}"
+    is_version = type(version) is int and 1 <= version <= 1000
+    if is_version and version not in (3, 4):
+        way_out = f"Save it as format 4, as JupyterLab does, and submit it again. {RESUBMIT}"
         facts = f"nbformat is {version}; expected 3 or 4."
-        raise Refused(f"The notebook is in format {version}, which cannot be graded. {way_out}", facts)
+        raise RefusedError(f"The notebook is in format {version}, which cannot be graded. {way_out}", facts)
     worksheets = tree.get("worksheets")
     if isinstance(worksheets, list) and (version == 3 or not isinstance(tree.get("cells"), list)):
-        sheets = [sheet.get("cells") for sheet in worksheets if isinstance(sheet, dict)]
-        cells = [cell for sheet in sheets if isinstance(sheet, list) for cell in sheet]
+        cell_lists = [worksheet.get("cells") for worksheet in worksheets if isinstance(worksheet, dict)]
+        cells = [cell for sheet_cells in cell_lists if isinstance(sheet_cells, list) for cell in sheet_cells]
         notes.add(OLD_FORMAT)
     elif isinstance(tree.get("cells"), list):
         cells = tree["cells"]
@@ -146,9 +151,9 @@ def _cells(tree: dict[str, Any], limits: Limits, notes: Notes) -> list[Any]:
             notes.add(FORMAT_NUMBERS)
     else:
         facts = f"cells is a {type(tree.get('cells')).__name__}; expected a list."
-        raise Refused(f"The notebook has no cells that could be read. {AGAIN}", facts)
+        raise RefusedError(f"The notebook has no cells that could be read. {RESUBMIT}", facts)
     if len(cells) > limits.cells:
-        raise Refused(
+        raise RefusedError(
             f"The notebook has {len(cells)} cells, more than the {limits.cells} that are graded. Remove what is not "
             "needed, save it and submit it again.",
             f"{len(cells)} cells; expected at most {limits.cells}.",
@@ -162,7 +167,7 @@ def _cell(cell: Any, limits: Limits, notes: Notes) -> nbformat.NotebookNode | No
         return None
     cell_type, source = cell.get("cell_type"), _source(cell, notes)
     if len(source) > limits.cell_kb * 1000:
-        raise Refused(
+        raise RefusedError(
             f"A cell has {len(source)} characters, more than the {limits.cell_kb * 1000} that are graded. Keep large "
             "data in a file beside the notebook, save the notebook and submit it again.",
             f"A cell has {len(source)} characters; expected at most {limits.cell_kb * 1000}.",
@@ -171,34 +176,36 @@ def _cell(cell: Any, limits: Limits, notes: Notes) -> nbformat.NotebookNode | No
         level = cell.get("level")
         cell_type = "markdown"
         source = "#" * level + " " + source if type(level) is int and 1 <= level <= 6 else source
-    if not isinstance(cell_type, str) or cell_type not in NEW:
+    if not isinstance(cell_type, str) or cell_type not in CELL_FIELDS:
         notes.add(CELL_TYPE)
         cell_type = "markdown"
     cell_id = cell.get("id")
-    known = {"id": cell_id if isinstance(cell_id, str) or cell_id is None else "", "cell_type": cell_type}
+    fields = {"id": cell_id if isinstance(cell_id, str) or cell_id is None else "", "cell_type": cell_type}
     label = _label(cell.get("metadata"), notes)
-    built = nbformat.from_dict({**known, "metadata": label, "source": source, **NEW[cell_type]})
+    rebuilt: nbformat.NotebookNode = nbformat.from_dict(
+        {**fields, "metadata": label, "source": source, **CELL_FIELDS[cell_type]}
+    )
     if cell_type == "markdown" and (pictures := _attachments(cell.get("attachments"))):
-        built["attachments"] = nbformat.from_dict(pictures)
-    return built
+        rebuilt["attachments"] = nbformat.from_dict(pictures)
+    return rebuilt
 
 
 def _source(cell: dict[str, Any], notes: Notes) -> str:
-    """Return a cell's text with plain line ends, and without what Python and UTF-8 cannot hold."""
+    """Return a cell's source with Unix line ends, without characters that Python or UTF-8 cannot represent."""
     source = cell.get("source", cell.get("input", ""))
     lines = source if isinstance(source, list) else [source]
     if not all(isinstance(line, str) for line in lines):
         notes.add(SOURCE)
     text = "".join(line for line in lines if isinstance(line, str))
-    # Two halves of a pair in neighbouring lines make a character, as they would have in one string.
-    clean = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "")
+    # Two halves of a surrogate pair in adjacent lines form one character.
+    cleaned = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "")
     if re.search("[\0\ud800-\udfff]", text):
         notes.add(CHARACTERS)
-    return clean.replace("\r\n", "\n").replace("\r", "\n")
+    return cleaned.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _label(metadata: Any, notes: Notes) -> dict[str, Any]:
-    """Return a cell's metadata less everything but its nbgrader label, which is still whatever the file says."""
+    """Return a cell's metadata reduced to its nbgrader label, whose values are still unchecked."""
     if not isinstance(metadata, dict):
         return {}
     tags = metadata.get("tags")
@@ -214,37 +221,37 @@ def _label(metadata: Any, notes: Notes) -> dict[str, Any]:
 
 
 def _attachments(attachments: Any) -> dict[str, dict[str, str]]:
-    """Return the pictures in a text cell, {name: {"image/png": base64}}."""
-    found: dict[str, dict[str, str]] = {}
+    """Return the images attached to a text cell, {name: {"image/png": base64}}."""
+    images: dict[str, dict[str, str]] = {}
     for name, bundle in attachments.items() if isinstance(attachments, dict) else []:
         for mime, data in bundle.items() if isinstance(bundle, dict) else []:
             lines = data if isinstance(data, list) else [data]
-            picture = mime.startswith("image/") and all(isinstance(line, str) for line in lines)
-            if picture and (text := "".join(lines)).isascii() and f"{name}{mime}".isprintable():
-                found.setdefault(name, {})[mime] = text
-    return found
+            is_image = mime.startswith("image/") and all(isinstance(line, str) for line in lines)
+            if is_image and (text := "".join(lines)).isascii() and f"{name}{mime}".isprintable():
+                images.setdefault(name, {})[mime] = text
+    return images
 
 
 def _note_language(metadata: Any, notes: Notes) -> None:
     for field, key in (("kernelspec", "language"), ("language_info", "name")):
-        about = metadata.get(field) if isinstance(metadata, dict) else None
-        language = about.get(key) if isinstance(about, dict) else None
+        entry = metadata.get(field) if isinstance(metadata, dict) else None
+        language = entry.get(key) if isinstance(entry, dict) else None
         if isinstance(language, str) and language.lower() not in ("", "python", "ipython", "python3"):
             notes.add(LANGUAGE, language)
 
 
-def _give_ids(cells: list[nbformat.NotebookNode], expected: bool, notes: Notes) -> None:
-    """Keep the valid ids of cells and give the others new ones, the same at every reading."""
-    taken: set[str] = set()
+def _assign_ids(cells: list[nbformat.NotebookNode], expected: bool, notes: Notes) -> None:
+    """Keep the valid ids of cells, and assign deterministic new ids to the others."""
+    used_ids: set[str] = set()
     for number, cell in enumerate(cells):
         if (
             not isinstance(cell["id"], str)
             or not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", cell["id"])
-            or cell["id"] in taken
+            or cell["id"] in used_ids
         ):
             if expected or cell["id"] is not None:
                 notes.add(CELL_IDS)
             cell["id"] = f"cell-{number}"
-            while cell["id"] in taken:
+            while cell["id"] in used_ids:
                 cell["id"] += "x"
-        taken.add(cell["id"])
+        used_ids.add(cell["id"])

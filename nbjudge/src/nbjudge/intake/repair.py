@@ -1,6 +1,6 @@
-"""Put a submitted notebook's cells right: labels and locked texts as in the gradebook, every expected cell once.
+"""Repair the cells of a submitted notebook: restore labels and locked texts, and include every expected cell once.
 
-What the student wrote stays, in its order; a label is believed only as far as it names a cell of the gradebook.
+The student's work keeps its order; a label is trusted only to name a cell of the gradebook.
 """
 
 from __future__ import annotations
@@ -29,135 +29,145 @@ NO_ANSWER = "The lesson's cells for these answers are not in the notebook, so no
 
 
 def repair(cells: list[NotebookNode], expected: list[ExpectedCell], notes: Notes) -> list[NotebookNode]:
-    """Return the cells of a notebook as they can be graded, and note what was changed.
+    """Return the repaired cells of a notebook, and note each change.
 
-    cells: as notebook_file.read_notebook builds them; a cell's label is still what the file says
+    cells: as built by notebook_reader.read_notebook, with unchecked labels
     """
-    wanted = {cell.name: cell for cell in expected}
-    labelled = _choose(cells, wanted, notes)
-    names = {id(cell): name for name, cell in labelled.items()}
-    built = []
+    expected_by_name = {cell.name: cell for cell in expected}
+    cells_by_name = _match_cells(cells, expected_by_name, notes)
+    names = {id(cell): name for name, cell in cells_by_name.items()}
+    repaired = []
     for cell in cells:
         label = cell.metadata.pop("nbgrader", {})
         name = names.get(id(cell))
-        built.append(cell if name is None else _restored(cell, label, wanted[name], notes))
-    return _in_order(_complete(built, expected, notes), expected, notes)
+        repaired.append(cell if name is None else _restore(cell, label, expected_by_name[name], notes))
+    return _move_tests(_add_missing(repaired, expected, notes), expected, notes)
 
 
 def name_of(cell: NotebookNode) -> str | None:
-    """Return the name of the gradebook's cell that a repaired cell is, or None."""
+    """Return the name of the gradebook's cell that a repaired cell belongs to, or None."""
     return CellLabel.of(cell).grade_id or None
 
 
-def answered(cells: list[NotebookNode], expected: list[ExpectedCell]) -> tuple[int, int]:
-    """Return how many expected cells are among `cells`, and how many answers were written."""
-    wanted = {cell.name: cell for cell in expected}
-    found = _choose(cells, wanted, Notes())
-    answers = [name for name in found if wanted[name].kind in ("solution", "manual")]
-    return len(found), sum(not _same(found[name].source, wanted[name].released) for name in answers)
+def count_matches(cells: list[NotebookNode], expected: list[ExpectedCell]) -> tuple[int, int]:
+    """Return the number of expected cells among `cells`, and the number of changed answers."""
+    expected_by_name = {cell.name: cell for cell in expected}
+    matches = _match_cells(cells, expected_by_name, Notes())
+    answers = [name for name in matches if expected_by_name[name].kind in ("solution", "manual")]
+    return len(matches), sum(
+        not _is_same_text(matches[name].source, expected_by_name[name].released) for name in answers
+    )
 
 
-def _choose(cells: list[NotebookNode], wanted: dict[str, ExpectedCell], notes: Notes) -> dict[str, NotebookNode]:
-    """Return {name: the cell that keeps the label}: the first one in which an answer was written, else the first."""
-    found: dict[str, NotebookNode] = {}
+def _match_cells(
+    cells: list[NotebookNode], expected_by_name: dict[str, ExpectedCell], notes: Notes
+) -> dict[str, NotebookNode]:
+    """Return {name: the cell that keeps the label}: the first with a changed answer, else the first."""
+    chosen: dict[str, NotebookNode] = {}
     for cell in cells:
         label = CellLabel.of(cell).fields
         name = label.get("grade_id")
-        if name not in wanted:
+        if name not in expected_by_name:
             if any(label.get(flag) for flag in FLAGS):
                 notes.add(UNKNOWN, str(name))
             continue
-        if name not in found:
-            found[name] = cell
+        if name not in chosen:
+            chosen[name] = cell
             continue
         notes.add(SECOND_COPY, name)
-        if not wanted[name].locked and _same(found[name].source, wanted[name].released):
-            found[name] = cell
-    return found
+        if not expected_by_name[name].locked and _is_same_text(chosen[name].source, expected_by_name[name].released):
+            chosen[name] = cell
+    return chosen
 
 
-def _restored(cell: NotebookNode, label: dict[str, Any], wanted: ExpectedCell, notes: Notes) -> NotebookNode:
-    """Return the cell with the gradebook's label, type and, where it is locked, text."""
-    right = wanted.label
-    if cell.cell_type != wanted.cell_type:
-        notes.add(TYPE, wanted.name)
-    if any(label.get(field, right[field]) != right[field] for field in (*FLAGS, "points") if field in right):
-        notes.add(FLAG, wanted.name)
-    if label.get("schema_version", right["schema_version"]) != right["schema_version"]:
-        notes.add(SCHEMA, wanted.name)
+def _restore(cell: NotebookNode, label: dict[str, Any], spec: ExpectedCell, notes: Notes) -> NotebookNode:
+    """Return the cell with the gradebook's label and type and, if it is locked, its text."""
+    expected_label = spec.label
+    if cell.cell_type != spec.cell_type:
+        notes.add(TYPE, spec.name)
+    if any(
+        label.get(field, expected_label[field]) != expected_label[field]
+        for field in (*FLAGS, "points")
+        if field in expected_label
+    ):
+        notes.add(FLAG, spec.name)
+    if label.get("schema_version", expected_label["schema_version"]) != expected_label["schema_version"]:
+        notes.add(SCHEMA, spec.name)
     source = cell.source
-    if wanted.locked:
-        if not _same(source, wanted.released) and not _same(source, wanted.source):
-            notes.add(TEXT, wanted.name)
-        source = wanted.source
-    built = wanted.cell(source)
-    built["id"] = cell["id"]
-    if cell.get("attachments") and built.cell_type == "markdown":
-        built["attachments"] = cell["attachments"]
-    return built
+    if spec.locked:
+        if not _is_same_text(source, spec.released) and not _is_same_text(source, spec.source):
+            notes.add(TEXT, spec.name)
+        source = spec.source
+    restored = spec.cell(source)
+    restored["id"] = cell["id"]
+    if cell.get("attachments") and restored.cell_type == "markdown":
+        restored["attachments"] = cell["attachments"]
+    return restored
 
 
-def _complete(cells: list[NotebookNode], expected: list[ExpectedCell], notes: Notes) -> list[NotebookNode]:
-    """Put back what is missing, each cell below the instructor's previous one; an answer cannot be put back."""
+def _add_missing(cells: list[NotebookNode], expected: list[ExpectedCell], notes: Notes) -> list[NotebookNode]:
+    """Insert missing cells, each below its predecessor in the assignment; answers cannot be restored."""
     complete = list(cells)
-    for number, wanted in enumerate(expected):
-        there = {name_of(cell) for cell in complete}
-        if wanted.name in there:
+    for number, spec in enumerate(expected):
+        present = {name_of(cell) for cell in complete}
+        if spec.name in present:
             continue
-        if wanted.kind == "solution":
-            notes.add(NO_ANSWER, wanted.name)
+        if spec.kind == "solution":
+            notes.add(NO_ANSWER, spec.name)
             continue
-        notes.add(MISSING, wanted.name)
-        cell = wanted.cell(wanted.source if wanted.locked else wanted.released)
-        cell["id"] = _free_id(complete, wanted.name)
-        above = {before.name for before in expected[:number]}
-        below = {after.name for after in expected[number + 1 :]}
-        if above & there:
-            place = _after(complete, above, wanted)
+        notes.add(MISSING, spec.name)
+        cell = spec.cell(spec.source if spec.locked else spec.released)
+        cell["id"] = _free_id(complete, spec.name)
+        above = {predecessor.name for predecessor in expected[:number]}
+        below = {successor.name for successor in expected[number + 1 :]}
+        if above & present:
+            index = _index_below(complete, above, spec)
         else:
-            place = next((at for at, other in enumerate(complete) if name_of(other) in below), len(complete))
-        complete.insert(place, cell)
+            index = next(
+                (position for position, other in enumerate(complete) if name_of(other) in below), len(complete)
+            )
+        complete.insert(index, cell)
     return complete
 
 
-def _in_order(cells: list[NotebookNode], expected: list[ExpectedCell], notes: Notes) -> list[NotebookNode]:
-    """Move tests, and only tests, below the code cells that the instructor had put above them."""
+def _move_tests(cells: list[NotebookNode], expected: list[ExpectedCell], notes: Notes) -> list[NotebookNode]:
+    """Move tests, and only tests, below the code cells that precede them in the assignment."""
     ordered = list(cells)
-    for number, wanted in enumerate(expected):
-        if wanted.kind != "test":
+    for number, spec in enumerate(expected):
+        if spec.kind != "test":
             continue
-        needed = {before.name for before in expected[:number] if before.cell_type == "code"}
-        at = next(place for place, cell in enumerate(ordered) if name_of(cell) == wanted.name)
-        if any(name_of(cell) in needed for cell in ordered[at + 1 :]):
-            notes.add(MOVED, wanted.name)
-            test = ordered.pop(at)
-            ordered.insert(_after(ordered, needed, wanted), test)
+        required = {predecessor.name for predecessor in expected[:number] if predecessor.cell_type == "code"}
+        position = next(index for index, cell in enumerate(ordered) if name_of(cell) == spec.name)
+        if any(name_of(cell) in required for cell in ordered[position + 1 :]):
+            notes.add(MOVED, spec.name)
+            test = ordered.pop(position)
+            ordered.insert(_index_below(ordered, required, spec), test)
     return ordered
 
 
-def _after(cells: list[NotebookNode], names: set[str], wanted: ExpectedCell) -> int:
-    """Return the place below the last of the named cells; a test goes below the student's own code there, too."""
-    place = 1 + max((at for at, cell in enumerate(cells) if name_of(cell) in names), default=-1)
-    while wanted.kind == "test" and place < len(cells) and _is_own_code(cells[place]):
-        place += 1
-    return place
+def _index_below(cells: list[NotebookNode], names: set[str], spec: ExpectedCell) -> int:
+    """Return the index below the last of the named cells; a test also goes below student code that follows it."""
+    index = 1 + max((position for position, cell in enumerate(cells) if name_of(cell) in names), default=-1)
+    while spec.kind == "test" and index < len(cells) and _is_student_code(cells[index]):
+        index += 1
+    return index
 
 
-def _is_own_code(cell: NotebookNode) -> bool:
+def _is_student_code(cell: NotebookNode) -> bool:
     return cell.cell_type == "code" and name_of(cell) is None
 
 
 def _free_id(cells: list[NotebookNode], name: str) -> str:
-    """Return a cell id for a cell that is put back."""
-    taken = {cell["id"] for cell in cells}
+    """Return an unused id for an inserted cell."""
+    used_ids = {cell["id"] for cell in cells}
     number = 0
-    while (candidate := f"{name[:50]}-{number}") in taken:
+    while (candidate := f"{name[:50]}-{number}") in used_ids:
         number += 1
     return candidate
 
 
-def _same(one: str, other: str) -> bool:
-    """Return whether two texts differ in nothing but trailing blanks, line ends and empty lines around them."""
-    return [line.rstrip() for line in one.strip("\n\r ").splitlines()] == [
+def _is_same_text(text: str, other: str) -> bool:
+    """Return whether two texts are equal up to trailing whitespace, line ends and surrounding empty lines."""
+    return [line.rstrip() for line in text.strip("\n\r ").splitlines()] == [
         line.rstrip() for line in other.strip("\n\r ").splitlines()
     ]

@@ -1,4 +1,4 @@
-"""Read a folder that somebody else has filled, without ever following a link out of it."""
+"""Read an untrusted folder without ever following a link out of it."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-# Windows cannot open a folder; there, each name is looked at before it is used.
-HELD = os.open in os.supports_dir_fd and os.scandir in os.supports_fd
+# Windows cannot open folders; there, each path is checked before it is used.
+HAS_DIR_FD = os.open in os.supports_dir_fd and os.scandir in os.supports_fd
 NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 FOLDER = NO_LINKS | getattr(os, "O_DIRECTORY", 0)
-FILE = NO_LINKS | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a pipe must not make us wait
+FILE = NO_LINKS | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # opening a pipe must not block
 
 
 class OpenFolder:
-    """A folder that is held open, so that nobody can put another in its place; close it after use."""
+    """A folder that is kept open, so that no other can be put in its place; close it after use."""
 
     def __init__(self, path: Path, parent: OpenFolder | None = None) -> None:
-        """Open a folder. Raises OSError when it is a link, not a folder, or may not be read."""
+        """Open a folder. Raises OSError when it is a link, not a folder or unreadable."""
         self._path, self._fd = path, -1
-        if HELD:
-            place = (path, None) if parent is None else (path.name, parent._fd)
-            self._fd = os.open(place[0], FOLDER, dir_fd=place[1])
+        if HAS_DIR_FD:
+            location = (path, None) if parent is None else (path.name, parent._fd)
+            self._fd = os.open(location[0], FOLDER, dir_fd=location[1])
         elif not stat.S_ISDIR(os.lstat(path).st_mode):
             raise NotADirectoryError(f"{path} is not a folder")
 
@@ -38,48 +38,48 @@ class OpenFolder:
         """Open a folder in this one."""
         return OpenFolder(self._path / name, self)
 
-    def entries(self, most: int) -> list[tuple[str, os.stat_result]]:
-        """Return at most `most` (name, what it is) in this folder, sorted by name; links are not followed."""
-        found = []
-        with os.scandir(self._fd if HELD else self._path) as entries:
-            for entry in islice(entries, most):
+    def entries(self, limit: int) -> list[tuple[str, os.stat_result]]:
+        """Return at most `limit` pairs (name, status), sorted by name, without following links."""
+        statuses = []
+        with os.scandir(self._fd if HAS_DIR_FD else self._path) as entries:
+            for entry in islice(entries, limit):
                 try:
-                    found.append((entry.name, entry.stat(follow_symlinks=False)))
+                    statuses.append((entry.name, entry.stat(follow_symlinks=False)))
                 except FileNotFoundError:
-                    continue  # gone since it was listed
-        return sorted(found, key=lambda named: named[0])
+                    continue  # deleted since it was listed
+        return sorted(statuses, key=lambda entry: entry[0])
 
-    def open(self, name: str, most: int) -> BinaryIO:
+    def open(self, name: str, max_bytes: int) -> BinaryIO:
         """Open a file of this folder.
 
-        Raises OSError when it is anything but a plain file with a single name, or has more than `most` bytes.
+        Raises OSError unless it is a plain file with a single name and at most `max_bytes` bytes.
         """
-        place: tuple[str | Path, int | None] = (name, self._fd) if HELD else (self._path / name, None)
-        before = os.stat(place[0], dir_fd=place[1], follow_symlinks=False)
-        _check(before, most)
-        file = os.fdopen(os.open(place[0], os.O_RDONLY | FILE, dir_fd=place[1]), "rb")
+        location: tuple[str | Path, int | None] = (name, self._fd) if HAS_DIR_FD else (self._path / name, None)
+        expected = os.stat(location[0], dir_fd=location[1], follow_symlinks=False)
+        _check(expected, max_bytes)
+        file = os.fdopen(os.open(location[0], os.O_RDONLY | FILE, dir_fd=location[1]), "rb")
         try:
             opened = os.fstat(file.fileno())
-            _check(opened, most)
-            if (opened.st_dev, opened.st_ino) != (before.st_dev, before.st_ino):
+            _check(opened, max_bytes)
+            if (opened.st_dev, opened.st_ino) != (expected.st_dev, expected.st_ino):
                 raise OSError("it changed while it was opened")
         except OSError:
             file.close()
             raise
         return file
 
-    def read(self, name: str, most: int) -> bytes:
+    def read(self, name: str, max_bytes: int) -> bytes:
         """Return the bytes of a file of this folder. Raises OSError as `open` does."""
-        with self.open(name, most) as file:
-            content = file.read(most + 1)
-        if len(content) > most:
-            raise OSError(f"it has more than {most} bytes")
+        with self.open(name, max_bytes) as file:
+            content = file.read(max_bytes + 1)
+        if len(content) > max_bytes:
+            raise OSError(f"it has more than {max_bytes} bytes")
         return content
 
 
 @contextmanager
 def folder_of(root: Path, relative: str) -> Iterator[tuple[OpenFolder, str]]:
-    """Open, link by link, the folder in which root/relative is; yield it and the last name."""
+    """Open the parent folder of root/relative, one path component at a time; yield it and the file name."""
     *parents, name = relative.split("/")
     with ExitStack() as opened:
         folder = opened.enter_context(closing(OpenFolder(root)))
@@ -88,20 +88,20 @@ def folder_of(root: Path, relative: str) -> Iterator[tuple[OpenFolder, str]]:
         yield folder, name
 
 
-def read_inside(root: Path, relative: str, most: int) -> bytes:
+def read_inside(root: Path, relative: str, max_bytes: int) -> bytes:
     """Return the bytes of the file root/relative. Raises OSError as OpenFolder.read does."""
     with folder_of(root, relative) as (folder, name):
-        return folder.read(name, most)
+        return folder.read(name, max_bytes)
 
 
-def _check(found: os.stat_result, most: int) -> None:
-    if stat.S_ISLNK(found.st_mode):
+def _check(status: os.stat_result, max_bytes: int) -> None:
+    if stat.S_ISLNK(status.st_mode):
         raise OSError("it is a link")
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(status.st_mode):
         raise OSError("it is a folder")
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise OSError("it is not a plain file")
-    if found.st_nlink > 1:
+    if status.st_nlink > 1:
         raise OSError("it is a hard link: the same file has another name elsewhere")
-    if found.st_size > most:
-        raise OSError(f"it has {found.st_size} bytes; expected at most {most}")
+    if status.st_size > max_bytes:
+        raise OSError(f"it has {status.st_size} bytes; expected at most {max_bytes}")

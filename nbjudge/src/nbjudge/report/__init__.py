@@ -1,4 +1,4 @@
-"""The class report: what a class did with a lesson, as one page to read and tables to import elsewhere."""
+"""The class report: how a class did in an assignment, as one HTML page and tables for other programs."""
 
 from nbjudge.report.report import Report, write_report
 

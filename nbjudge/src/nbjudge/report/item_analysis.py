@@ -1,4 +1,4 @@
-"""Numbers about a class: how hard each exercise was, whom it tells apart, how often each mistake was made."""
+"""Compute item statistics of a class: difficulty and discrimination of each exercise, and mistake frequencies."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import numpy as np
 
 from nbjudge.report.model import Classroom, Event, Exercise, Student
 
-LEAST_STUDENTS = 10  # below, a correlation says next to nothing
-MOST_ROWS = 200  # of the map; more students are put together
-ROWS_OF_MANY = 40  # so many that each still has room for its numbers
+LEAST_STUDENTS = 10  # with fewer, a correlation is meaningless
+MOST_ROWS = 200  # of the map; larger classes are binned
+ROWS_OF_MANY = 40  # of a binned map: few enough to print a number in each cell
 
 
 @dataclass(frozen=True)
 class ItemMeasure:
-    """One exercise.
+    """Difficulty and discrimination of one exercise.
 
-    difficulty: mean share of its points, from 0 (nobody got anything) to 1, None as long as a human has answers to
-        grade: those that are settled before are the blank ones
-    discrimination: correlation of the points here with the points in the other exercises, None when there is none
+    difficulty: mean share of its points, from 0 (no one scored) to 1; None while answers wait for manual grading,
+        because the answers that are graded first are the blank ones
+    discrimination: correlation of its points with the points in the other exercises; None when it is undefined
     why_not: the reason when a number is None
     """
 
@@ -33,34 +33,37 @@ class ItemMeasure:
     why_not: str = ""
 
     @property
-    def reading(self) -> str:
-        """What the two numbers mean, in a few words."""
+    def interpretation(self) -> str:
+        """The meaning of the two numbers in a few words."""
         if self.difficulty is None:
             return self.why_not
-        hard = "easy for this class" if self.difficulty >= 0.85 else "hard" if self.difficulty < 0.4 else "in between"
+        difficulty_text = (
+            "easy for this class" if self.difficulty >= 0.85 else "hard" if self.difficulty < 0.4 else "in between"
+        )
         if self.discrimination is None:
-            return hard
+            return difficulty_text
         if self.discrimination < 0:
-            return f"{hard}; those who do well elsewhere do worse here: look at its text and its tests"
-        tells = "hardly tells" if self.discrimination < 0.2 else "tells"
-        tells = "clearly tells" if self.discrimination >= 0.4 else tells
-        return f"{hard}; {tells} stronger from weaker students"
+            return f"{difficulty_text}; those who do well elsewhere do worse here: look at its text and its tests"
+        discrimination_text = "hardly tells" if self.discrimination < 0.2 else "tells"
+        discrimination_text = "clearly tells" if self.discrimination >= 0.4 else discrimination_text
+        return f"{difficulty_text}; {discrimination_text} stronger from weaker students"
 
 
 @dataclass(frozen=True)
 class MistakeCount:
-    """A mistake of an exercise and who made it."""
+    """A mistake in one exercise and the students who made it."""
 
     exercise: Exercise
     sentence: str
-    known: bool
+    is_named: bool
     students: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class ScoreMap:
-    """Students x exercises, the best first. shares: (rows, exercises), from 0 to 1, nan where a human still grades.
+    """The scores of all students in all exercises, the best students first.
 
+    shares: (rows, exercises), from 0 to 1, nan where manual grading is pending
     sizes: students in each row
     """
 
@@ -74,7 +77,7 @@ class ScoreMap:
 
 
 def items(classroom: Classroom) -> list[ItemMeasure]:
-    """Return the measures of each exercise, of the students whose submission was run."""
+    """Return the statistics of each exercise over the students whose submission was run."""
     students = [student for student in classroom.students if not student.refused]
     shares = _shares(classroom, students)
     points = shares * np.array([exercise.points for exercise in classroom.exercises])
@@ -82,26 +85,28 @@ def items(classroom: Classroom) -> list[ItemMeasure]:
 
 
 def _item(exercise: Exercise, column: int, shares: np.ndarray, points: np.ndarray) -> ItemMeasure:
-    number, waiting = len(shares), int(np.isnan(shares[:, column]).sum())
-    if not number:
+    students, waiting = len(shares), int(np.isnan(shares[:, column]).sum())
+    if not students:
         return ItemMeasure(exercise, 0, None, None, "no submission of it was run")
     if waiting:
-        return ItemMeasure(exercise, waiting, None, None, f"{waiting:,} of {number:,} wait to be graded by hand")
+        return ItemMeasure(exercise, waiting, None, None, f"{waiting:,} of {students:,} wait to be graded by hand")
     difficulty = float(shares[:, column].mean())
-    # Of the others, those that still wait for somebody are left out: half a rest says nothing.
-    others = [other for other in range(shares.shape[1]) if other != column and not np.isnan(shares[:, other]).any()]
-    mine, rest = points[:, column], points[:, others].sum(axis=1)
-    if number < LEAST_STUDENTS:
+    # Exclude exercises that still need manual grading: their sums would be incomplete.
+    other_columns = [
+        other for other in range(shares.shape[1]) if other != column and not np.isnan(shares[:, other]).any()
+    ]
+    item_points, rest_points = points[:, column], points[:, other_columns].sum(axis=1)
+    if students < LEAST_STUDENTS:
         return ItemMeasure(exercise, 0, difficulty, None, f"needs at least {LEAST_STUDENTS} students")
-    if not others:
+    if not other_columns:
         return ItemMeasure(exercise, 0, difficulty, None, "there is no other exercise to compare with")
-    if np.ptp(mine) < 1e-9 or np.ptp(rest) < 1e-9:
+    if np.ptp(item_points) < 1e-9 or np.ptp(rest_points) < 1e-9:
         return ItemMeasure(exercise, 0, difficulty, None, "everyone has the same points")
-    return ItemMeasure(exercise, 0, difficulty, float(np.corrcoef(mine, rest)[0, 1]))
+    return ItemMeasure(exercise, 0, difficulty, float(np.corrcoef(item_points, rest_points)[0, 1]))
 
 
 def _shares(classroom: Classroom, students: list[Student]) -> np.ndarray:
-    """Return (students, exercises): the share of the points, nan where a human still grades."""
+    """Return the share of the points, (students, exercises), nan where manual grading is pending."""
     shares = np.zeros((len(students), len(classroom.exercises)))
     for row, student in enumerate(students):
         for column, exercise in enumerate(classroom.exercises):
@@ -114,7 +119,7 @@ def _shares(classroom: Classroom, students: list[Student]) -> np.ndarray:
 
 
 def score_map(classroom: Classroom) -> ScoreMap:
-    """Return the map of the class, sorted by points; more than MOST_ROWS students are put together in equal rows."""
+    """Return the map of the class, sorted by points; more than MOST_ROWS students are binned into equal rows."""
     ranked = sorted(classroom.students, key=lambda student: (-student.earned, student.id))
     shares = np.clip(_shares(classroom, ranked), 0.0, 1.0)
     if len(ranked) <= MOST_ROWS:
@@ -128,29 +133,32 @@ def score_map(classroom: Classroom) -> ScoreMap:
 
 
 def _column_means(shares: np.ndarray) -> np.ndarray:
-    there = ~np.isnan(shares)
-    number = there.sum(axis=0)
-    sums = np.where(there, shares, 0.0).sum(axis=0)
-    return np.where(number > 0, sums / np.maximum(number, 1), np.nan)
+    is_known = ~np.isnan(shares)
+    counts = is_known.sum(axis=0)
+    sums = np.where(is_known, shares, 0.0).sum(axis=0)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
 def mistakes(classroom: Classroom) -> list[MistakeCount]:
-    """Return what the tests said, in the order of the exercises and the most frequent first."""
-    who: dict[tuple[Exercise, str, bool], list[str]] = defaultdict(list)
+    """Return the mistakes that the tests reported, by exercise and the most frequent first."""
+    students_by_mistake: dict[tuple[Exercise, str, bool], list[str]] = defaultdict(list)
     for student in classroom.students:
-        for exercise, found in student.findings.items():
-            who[exercise, found.sentence, found.known].append(student.id)
-    counted = [MistakeCount(*key, tuple(students)) for key, students in who.items()]
-    order = {exercise: place for place, exercise in enumerate(classroom.exercises)}
-    return sorted(counted, key=lambda it: (order[it.exercise], not it.known, -len(it.students), it.sentence))
+        for exercise, finding in student.findings.items():
+            students_by_mistake[exercise, finding.sentence, finding.is_named].append(student.id)
+    mistake_counts = [MistakeCount(*key, tuple(students)) for key, students in students_by_mistake.items()]
+    order = {exercise: index for index, exercise in enumerate(classroom.exercises)}
+    return sorted(
+        mistake_counts,
+        key=lambda mistake: (order[mistake.exercise], not mistake.is_named, -len(mistake.students), mistake.sentence),
+    )
 
 
 def histogram(values: list[float], low: float, high: float, most: int = 20) -> tuple[np.ndarray, np.ndarray]:
-    """Return (counts, edges) with edges at round numbers, so that a bar can be named."""
+    """Return (counts, edges) with edges at round numbers, so that each bar can be labelled."""
     span = max(high - low, 1e-9)
-    raw = span / most
-    magnitude = 10.0 ** math.floor(math.log10(raw))
-    step = next(magnitude * factor for factor in (1, 2, 2.5, 5, 10) if magnitude * factor >= raw * 0.999)
+    raw_step = span / most
+    magnitude = 10.0 ** math.floor(math.log10(raw_step))
+    step = next(magnitude * factor for factor in (1, 2, 2.5, 5, 10) if magnitude * factor >= raw_step * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     edges = np.arange(first, max(last, first + 1) + 1) * step
     return np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0], edges
@@ -167,17 +175,17 @@ def summary(values: list[float]) -> dict[str, float]:
 
 
 def by_kind(classroom: Classroom) -> list[tuple[str, list[tuple[Student, list[Event]]]]]:
-    """Return [(what, [(student, its events of this kind)])], the most frequent kind first."""
-    found: dict[str, dict[str, list[Event]]] = defaultdict(lambda: defaultdict(list))
+    """Return [(kind, [(student, their events of this kind)])], the most frequent kind first."""
+    events_by_kind: dict[str, dict[str, list[Event]]] = defaultdict(lambda: defaultdict(list))
     for student in classroom.students:
         for event in student.events:
-            found[event.what or "other"][student.id].append(event)
-    known = {student.id: student for student in classroom.students}
-    kinds = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
-    return [(what, [(known[name], events) for name, events in of.items()]) for what, of in kinds]
+            events_by_kind[event.what or "other"][student.id].append(event)
+    students_by_id = {student.id: student for student in classroom.students}
+    kinds = sorted(events_by_kind.items(), key=lambda item: (-len(item[1]), item[0]))
+    return [(what, [(students_by_id[name], events) for name, events in of.items()]) for what, of in kinds]
 
 
 def isolation(classroom: Classroom) -> list[tuple[str, int]]:
-    """Return [(what was in force, submissions)]; "" for submissions where nothing was noted."""
-    counted = Counter(said for student in classroom.students for said in sorted(set(student.isolation)) or [""])
-    return counted.most_common()
+    """Return [(isolation layers in force, submissions)]; "" for submissions without a record."""
+    counts = Counter(layers for student in classroom.students for layers in sorted(set(student.isolation)) or [""])
+    return counts.most_common()

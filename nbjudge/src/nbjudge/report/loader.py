@@ -31,14 +31,14 @@ from nbjudge.report.model import Classroom, Event, Exercise, Finding, Result, St
 from nbjudge.report.similarity import Comparison
 from nbjudge.text import join_names, quote
 
-BIGGEST_NOTEBOOK = 50_000_000  # bytes; the grader keeps outputs far below this
-MOST_NOTES = 100  # events or repairs of one submission; a program can die as often as it likes
+BIGGEST_NOTEBOOK = 50_000_000  # bytes; the grader bounds outputs far below this
+MOST_NOTES = 100  # events or repairs of one submission; a program can crash any number of times
 
 
 def read_class(course: CourseDirectory, assignment: str) -> Classroom:
-    """Return the class.
+    """Return the class as the gradebook and the graded notebooks record it.
 
-    Raises CannotGrade when the gradebook cannot be read or lacks the lesson, and when nobody was graded.
+    Raises CannotGrade when the gradebook cannot be read or lacks the assignment, and when no submission was graded.
     """
     file = gradebook_file(course.db_url)
     try:
@@ -46,71 +46,77 @@ def read_class(course: CourseDirectory, assignment: str) -> Classroom:
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or type(error).__name__)
         raise CannotGrade(
-            f"The gradebook {file} cannot be read ({reason}). Close what else has it open, or put a copy of before in "
-            "its place."
+            f"The gradebook {file} cannot be read ({reason}). Close other programs that have it open, "
+            "or restore a backup."
         ) from error
 
 
 def _read_class(course: CourseDirectory, assignment: str) -> Classroom:
     with Gradebook(course.db_url, course.course_id) as gradebook:
-        lessons = sorted(known.name for known in gradebook.assignments)
-        if assignment not in lessons:
-            there = f"it has {join_names(lessons)}. Name one of those, or add it" if lessons else "it has none. Add it"
+        assignments = sorted(known_assignment.name for known_assignment in gradebook.assignments)
+        if assignment not in assignments:
+            contents = (
+                f"it has {join_names(assignments)}. Name one of those, or add it"
+                if assignments
+                else "it has none. Add it"
+            )
             raise CannotGrade(
-                f"The gradebook does not know the lesson {quote(assignment)}; {there} with "
+                f"The gradebook has no assignment {quote(assignment)}; {contents} with "
                 f"`nbgrader generate_assignment {assignment}`."
             )
-        lesson = expected_cells(course.db_url, assignment, course.config)
-        submitted = _submitted(gradebook, assignment, _exercises(lesson))
+        expected = expected_cells(course.db_url, assignment, course.config)
+        students = _submitted(gradebook, assignment, _exercises(expected))
         enrolled = [student for (student,) in gradebook.db.query(Enrolled.id).order_by(Enrolled.id)]
-    students = {name: one for name, one in submitted.items() if _was_graded(course, assignment, one)}
-    if not students:
+    graded = {name: student for name, student in students.items() if _was_graded(course, assignment, student)}
+    if not graded:
         raise CannotGrade(
-            f"Nobody's submission of {quote(assignment)} was graded yet, so there is nothing to report. "
+            f"No submission of {quote(assignment)} was graded yet, so there is nothing to report. "
             f"Run `rnn-course grade {assignment}` first."
         )
-    known = catalogue(assignment, course.config.Grading.get("catalogue", ""), Path(course.root))
+    named_mistakes = catalogue(assignment, course.config.Grading.get("catalogue", ""), Path(course.root))
     handed_in = {submission.student for submission in submissions_of(course, assignment)}
-    found = Classroom(
+    classroom = Classroom(
         assignment,
-        _exercises(lesson),
-        [students[student] for student in sorted(students)],
-        [student for student in enrolled if student not in students and student not in handed_in],
-        sorted(handed_in - set(students)),
-        known is not None,
+        _exercises(expected),
+        [graded[student] for student in sorted(graded)],
+        [student for student in enrolled if student not in graded and student not in handed_in],
+        sorted(handed_in - set(graded)),
+        named_mistakes is not None,
     )
-    comparison = Comparison(_blank(lesson), _reference(course, assignment, lesson))
-    for one in found.students:
-        _read_notebooks(course, assignment, one, found.exercises, known, comparison)
-    return found
+    comparison = Comparison(_blank(expected), _reference(course, assignment, expected))
+    for student in classroom.students:
+        _read_notebooks(course, assignment, student, classroom.exercises, named_mistakes, comparison)
+    return classroom
 
 
-def _exercises(lesson: Expected) -> list[Exercise]:
+def _exercises(expected: Expected) -> list[Exercise]:
     return [
-        Exercise(notebook, cell.name, float(cell.points), "test" if cell.kind == "test" else "written", len(lesson) > 1)
-        for notebook, cells in lesson.items()
+        Exercise(
+            notebook, cell.name, float(cell.points), "test" if cell.kind == "test" else "written", len(expected) > 1
+        )
+        for notebook, cells in expected.items()
         for cell in cells
         if cell.kind in ("test", "manual", "task")
     ]
 
 
-# --- the gradebook, in two queries: an object for each grade of a large class would take minutes
+# --- the gradebook, read with two queries: loading an object for each grade of a large class would take minutes
 
 
 def _submitted(gradebook: Gradebook, assignment: str, exercises: list[Exercise]) -> dict[str, Student]:
-    place = {(exercise.notebook, exercise.cell): exercise for exercise in exercises}
-    submitted = gradebook.find_assignment(assignment).id
+    exercises_by_cell = {(exercise.notebook, exercise.cell): exercise for exercise in exercises}
+    assignment_id = gradebook.find_assignment(assignment).id
     students: dict[str, Student] = {}
     query = (
         gradebook.db.query(SubmittedAssignment.timestamp, SubmittedNotebook.late_submission_penalty, Enrolled)
         .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
         .join(Enrolled, Enrolled.id == SubmittedAssignment.student_id)
-        .filter(SubmittedAssignment.assignment_id == submitted)
+        .filter(SubmittedAssignment.assignment_id == assignment_id)
     )
-    for handed_in, penalty, about in query:
-        student = students.setdefault(about.id, Student(about.id, handed_in=handed_in))
+    for handed_in, penalty, enrolled in query:
+        student = students.setdefault(enrolled.id, Student(enrolled.id, handed_in=handed_in))
         student.penalty += float(penalty or 0.0)
-        names = (about.first_name, about.last_name, about.email, about.lms_user_id)
+        names = (enrolled.first_name, enrolled.last_name, enrolled.email, enrolled.lms_user_id)
         student.names = tuple(str(text or "") for text in names)  # type: ignore[assignment]
     grades = (
         gradebook.db.query(
@@ -126,28 +132,28 @@ def _submitted(gradebook: Gradebook, assignment: str, exercises: list[Exercise])
         .join(Notebook, Notebook.id == SubmittedNotebook.notebook_id)
         .join(Grade, Grade.notebook_id == SubmittedNotebook.id)
         .join(BaseCell, BaseCell.id == Grade.cell_id)
-        .filter(SubmittedAssignment.assignment_id == submitted)
+        .filter(SubmittedAssignment.assignment_id == assignment_id)
     )
     for student_id, notebook, cell, *values in grades:
-        if (notebook, cell) in place:
-            students[student_id].results[place[notebook, cell]] = _result(*values)
+        if (notebook, cell) in exercises_by_cell:
+            students[student_id].results[exercises_by_cell[notebook, cell]] = _result(*values)
     return students
 
 
-def _result(auto: float | None, manual: float | None, extra: float | None, waits: bool) -> Result:
-    given = manual if manual is not None else auto
-    score = 0.0 if given is None else float(given) + float(extra or 0.0)
-    return Result(score if math.isfinite(score) else 0.0, bool(waits), auto, manual, extra)
+def _result(auto: float | None, manual: float | None, extra: float | None, needs_manual: bool) -> Result:
+    points = manual if manual is not None else auto
+    score = 0.0 if points is None else float(points) + float(extra or 0.0)
+    return Result(score if math.isfinite(score) else 0.0, bool(needs_manual), auto, manual, extra)
 
 
 def _was_graded(course: CourseDirectory, assignment: str, student: Student) -> bool:
-    """Return whether a test or a human gave it something: rows are there as soon as a submission is known."""
+    """Return whether a test or a human graded it; a submission has rows in the gradebook even before that."""
     results = student.results.values()
-    given = any(result.auto is not None or result.manual is not None or not result.waiting for result in results)
-    return given or Path(course.format_path(course.autograded_directory, student.id, assignment)).is_dir()
+    has_score = any(result.auto is not None or result.manual is not None or not result.waiting for result in results)
+    return has_score or Path(course.format_path(course.autograded_directory, student.id, assignment)).is_dir()
 
 
-# --- the notebooks: JSON that a submission had a part in, so nothing in it is taken for granted
+# --- the notebooks: JSON that a submission may have influenced, so every value is checked
 
 
 def _read_notebooks(
@@ -155,7 +161,7 @@ def _read_notebooks(
     assignment: str,
     student: Student,
     exercises: list[Exercise],
-    known: Catalogue | None,
+    named_mistakes: Catalogue | None,
     comparison: Comparison,
 ) -> None:
     folder = Path(course.format_path(course.autograded_directory, student.id, assignment))
@@ -167,13 +173,13 @@ def _read_notebooks(
             continue
         graded_at = datetime.datetime.fromtimestamp(file.stat().st_mtime, datetime.UTC)
         student.graded_at = max(student.graded_at or graded_at, graded_at)
-        _read_told(student, content)
+        _read_record(student, content)
         labelled = {cell.name: cell for cell in _cells(content)}
         for exercise in exercises:
             if exercise.notebook == notebook and exercise.cell in labelled:
-                said = _said(student, exercise, labelled[exercise.cell], known)
-                if said:
-                    student.findings[exercise] = said
+                reported = _finding(student, exercise, labelled[exercise.cell], named_mistakes)
+                if reported:
+                    student.findings[exercise] = reported
         for cell in labelled.values():
             answer = comparison.answer(notebook, cell.name, cell.source) if cell.name in comparison.names else None
             if answer:
@@ -199,58 +205,58 @@ def _read(file: Path) -> dict[str, Any] | None:
 
 
 def _cells(content: dict[str, Any]) -> Iterator[_Cell]:
-    seen: set[str] = set()
+    names: set[str] = set()
     for cell in _list(content.get("cells")):
         name = CellLabel.of(cell).grade_id
-        if name and name not in seen:
-            seen.add(name)
+        if name and name not in names:
+            names.add(name)
             yield _Cell(name, cell)
 
 
-def _read_told(student: Student, content: dict[str, Any]) -> None:
-    """Read what the grader noted in the notebook; `seconds` and `isolation` are not in every one."""
-    told = _dict(_dict(content.get("metadata")).get("grading"))
-    student.repairs += [str(repair) for repair in _list(told.get("repairs"))[:MOST_NOTES]]
-    for event in map(_dict, _list(told.get("events"))[:MOST_NOTES]):
+def _read_record(student: Student, content: dict[str, Any]) -> None:
+    """Read the grader's record in the notebook; `seconds` and `isolation` are optional."""
+    record = _dict(_dict(content.get("metadata")).get("grading"))
+    student.repairs += [str(repair) for repair in _list(record.get("repairs"))[:MOST_NOTES]]
+    for event in map(_dict, _list(record.get("events"))[:MOST_NOTES]):
         student.events.append(Event(*(str(event.get(key) or "") for key in ("cell", "what", "sentence"))))
-    refused = _dict(told.get("refused"))
+    refused = _dict(record.get("refused"))
     if refused:
         student.refused.append(str(refused.get("instructor") or refused.get("student") or "No reason was noted."))
-    seconds = told.get("seconds")
+    seconds = record.get("seconds")
     if isinstance(seconds, int | float) and math.isfinite(seconds) and seconds >= 0:
         student.seconds = (student.seconds or 0.0) + float(seconds)
-    if isinstance(told.get("isolation"), str):
-        student.isolation.append(told["isolation"])
+    if isinstance(record.get("isolation"), str):
+        student.isolation.append(record["isolation"])
 
 
-def _said(student: Student, exercise: Exercise, cell: _Cell, known: Catalogue | None) -> Finding | None:
+def _finding(student: Student, exercise: Exercise, cell: _Cell, named_mistakes: Catalogue | None) -> Finding | None:
     result = student.results.get(exercise)
     if exercise.kind != "test" or student.refused or result is None or (result.auto or 0.0) >= exercise.points:
         return None
-    return finding(exercise.name, cell.outputs, known)
+    return finding(exercise.name, cell.outputs, named_mistakes)
 
 
-def _reference(course: CourseDirectory, assignment: str, lesson: Expected) -> dict[tuple[str, str], str]:
-    """Return the reference solution's cells, as far as the instructor's folder has them."""
-    found = {}
-    for notebook in lesson:
+def _reference(course: CourseDirectory, assignment: str, expected: Expected) -> dict[tuple[str, str], str]:
+    """Return the sources of the reference solution's cells, if the instructor's folder has them."""
+    sources = {}
+    for notebook in expected:
         content = _read(Path(course.format_path(course.source_directory, ".", assignment)) / f"{notebook}.ipynb")
-        found.update({(notebook, cell.name): cell.source for cell in _cells(content or {})})
-    return found
+        sources.update({(notebook, cell.name): cell.source for cell in _cells(content or {})})
+    return sources
 
 
-def _blank(lesson: Expected) -> dict[tuple[str, str], ExpectedCell]:
-    """Return the cells that students fill in, as they were given."""
+def _blank(expected: Expected) -> dict[tuple[str, str], ExpectedCell]:
+    """Return the released cells that students fill in."""
     return {
         (notebook, cell.name): cell
-        for notebook, cells in lesson.items()
+        for notebook, cells in expected.items()
         for cell in cells
         if cell.kind in ("solution", "manual")
     }
 
 
 def text_of(content: Any) -> str:
-    """Return a text of a notebook file, which holds it whole or as a list of lines."""
+    """Return a text of a notebook file, which stores it as a string or as a list of lines."""
     return "".join(map(str, content)) if isinstance(content, list) else "" if content is None else str(content)
 
 

@@ -1,9 +1,9 @@
-"""What the tests said about an answer, and which of the course's named mistakes it was.
+"""Read what the tests reported about an answer, and match it with the course's named mistakes.
 
-Tests say it as data, displayed under a media type of its own; where they only raise, the error is shown.
+Tests report results as data, displayed under a media type of its own; if they only raise, the error is used.
 
-A course may have a catalogue, a function that returns {assignment: {exercise: it}}, where `it.mistakes` have a
-`sentence` each. A course without one is read all the same: then what its tests said is shown.
+A course may have a catalogue, a function that returns {assignment: {name: exercise}}, where each of
+`exercise.mistakes` has a `sentence`. Without a catalogue, the report lists what the tests reported.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from nbjudge.patches import temporary_attrs
 from nbjudge.report.model import Finding
 from nbjudge.text import single_line
 
-Catalogue = dict[str, list[str]]  # {exercise: sentences of its known mistakes}
+Catalogue = dict[str, list[str]]  # {exercise: sentences of its named mistakes}
 LONGEST_OUTPUT = 20_000
 NOT_SOLVED = "not solved yet: the cell is as it was given"
 
 
 def catalogue(assignment: str, reference: str, course: Path) -> Catalogue | None:
-    """Return the assignment's known mistakes, None when the course names none.
+    """Return the assignment's named mistakes, None when the course names none.
 
-    reference: "module:function", as c.Grading.catalogue has it; course: the folder in which the module may be
+    reference: "module:function", the value of c.Grading.catalogue; course: a folder to search for the module
     Raises CannotGrade when there is no such function.
     """
     if not reference:
@@ -36,30 +36,33 @@ def catalogue(assignment: str, reference: str, course: Path) -> Catalogue | None
     module, _, function = reference.partition(":")
     try:
         with temporary_attrs(sys, path=[*sys.path, str(course)]):
-            known = getattr(importlib.import_module(module), function)().get(assignment)
+            exercises = getattr(importlib.import_module(module), function)().get(assignment)
     except (ImportError, AttributeError, ValueError) as error:
         raise CannotGrade(
             f"c.Grading.catalogue is {reference!r}, which cannot be used ({error}). Expected 'module:function', such "
-            "as 'my_tests:exercises', where the module is installed or beside nbgrader_config.py."
+            "as 'my_tests:exercises', where the module is installed or lies next to nbgrader_config.py."
         ) from error
-    if not known:
+    if not exercises:
         return None
-    return {name: [_squeezed(mistake.sentence) for mistake in exercise.mistakes] for name, exercise in known.items()}
+    return {
+        name: [_collapse_whitespace(mistake.sentence) for mistake in exercise.mistakes]
+        for name, exercise in exercises.items()
+    }
 
 
-def finding(exercise: str, outputs: list[dict[str, Any]], known: Catalogue | None) -> Finding | None:
-    """Return what the outputs of a failed test cell say about the answer, None when they say nothing.
+def finding(exercise: str, outputs: list[dict[str, Any]], named_mistakes: Catalogue | None) -> Finding | None:
+    """Return what the outputs of a failed test cell report about the answer, None when they report nothing.
 
-    Only results that the tests displayed and errors count: streams hold what the student's code printed.
+    Only results displayed by the tests and errors count: streams hold what the student's code printed.
     """
     for result in filter(None, map(_result, outputs)):
-        mistake = _squeezed(_text(result, "mistake"))
-        if mistake and (known is None or any(mistake in sentences for sentences in known.values())):
-            return Finding(mistake, known=True)
+        mistake = _collapse_whitespace(_text(result, "mistake"))
+        if mistake and (named_mistakes is None or any(mistake in sentences for sentences in named_mistakes.values())):
+            return Finding(mistake, is_named=True)
         if result.get("solved") is False:
             return Finding(NOT_SOLVED)
         if problem := _text(result, "problem"):
-            return Finding(_general(problem))
+            return Finding(_mask_numbers(problem))
     errors = [output for output in outputs if output.get("output_type") == "error"]
     return Finding(_error(errors[0])) if errors else None
 
@@ -78,14 +81,14 @@ def _text(result: dict[str, Any], name: str) -> str:
 
 def _error(output: dict[str, Any]) -> str:
     kind, message = str(output.get("ename") or "Error"), str(output.get("evalue") or "").strip().split("\n", 1)[0]
-    return single_line(message) if kind == NOT_GRADED else _general(f"{kind}: {message}" if message else kind)
+    return single_line(message) if kind == NOT_GRADED else _mask_numbers(f"{kind}: {message}" if message else kind)
 
 
-def _general(text: str) -> str:
-    """Return a sentence with its numbers and places left out, so that the same trouble is counted together."""
-    cut = re.sub(r"\[[\d, ]+\]", "[...]", _squeezed(text)[:500])
+def _mask_numbers(text: str) -> str:
+    """Return a sentence with numbers and indices masked, so that equal problems are counted together."""
+    cut = re.sub(r"\[[\d, ]+\]", "[...]", _collapse_whitespace(text)[:500])
     return single_line(re.sub(r"(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?(?!\w)", "#", cut))
 
 
-def _squeezed(text: str) -> str:
+def _collapse_whitespace(text: str) -> str:
     return " ".join(text.split())

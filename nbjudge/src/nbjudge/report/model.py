@@ -1,4 +1,4 @@
-"""What is known of a class and a lesson: exercises, students, what each earned and what was seen on the way."""
+"""Data model of the report: a class, its exercises, and each student's results, events and answers."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ Kind = Literal["test", "written"]
 
 @dataclass(frozen=True)
 class Exercise:
-    """One graded cell. kind: "test" is graded by running it, "written" by a human."""
+    """One graded cell. kind: "test" is graded by running it, "written" by a human grader."""
 
     notebook: str
     cell: str
     points: float
     kind: Kind = "test"
-    several: bool = False  # whether the lesson has other notebooks
+    several: bool = False  # whether the assignment has other notebooks
 
     @property
     def name(self) -> str:
-        """What the exercise is called: a test named after what it tests loses its ending."""
+        """The name of the exercise: the test cell's name without the suffix "_test"."""
         return self.cell.removesuffix("_test") or self.cell
 
     @property
     def label(self) -> str:
-        """The name, with the notebook's where there are several."""
+        """The name, prefixed with the notebook's when there are several."""
         return f"{self.notebook}/{self.name}" if self.several else self.name
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a student earned in one exercise. waiting: a human still has to grade it"""
+    """A student's score in one exercise. waiting: it still has to be graded by hand."""
 
     score: float
     waiting: bool = False
@@ -43,7 +43,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened while a submission ran. exercise: the cell's name"""
+    """An incident while a submission ran. cell: the name of the cell or the exercise."""
 
     cell: str
     what: str
@@ -52,15 +52,15 @@ class Event:
 
 @dataclass(frozen=True)
 class Finding:
-    """What the tests of one exercise said of an answer. known: it is one of the course's named mistakes"""
+    """What the tests of one exercise reported. is_named: it is one of the course's named mistakes."""
 
     sentence: str
-    known: bool = False
+    is_named: bool = False
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer as it is compared with others. key: the same for the same answer; size: how much there is to it"""
+    """An answer prepared for comparison. key: equal for equal answers; size: syntax nodes or words."""
 
     key: str
     size: int
@@ -70,10 +70,10 @@ class Answer:
 class Student:
     """One student's submission.
 
-    results: {exercise: what was earned}
-    findings: {exercise: what its tests said}
-    answers: {(notebook, cell): the answer}, without what is blank or the reference solution
-    seconds: how long it took to grade, None where that was not recorded
+    results: {exercise: the score}
+    findings: {exercise: what its tests reported}
+    answers: {(notebook, cell): the answer}, except blank answers and the reference solution
+    seconds: grading time, None when it was not recorded
     """
 
     id: str
@@ -93,29 +93,29 @@ class Student:
 
     @property
     def earned(self) -> float:
-        """Points before a penalty for lateness."""
+        """Points before the late penalty."""
         return sum(result.score for result in self.results.values())
 
     @property
     def total(self) -> float:
-        """Points after a penalty for lateness, as `nbgrader export` has them."""
+        """Points after the late penalty, as `nbgrader export` computes them."""
         return max(0.0, self.earned - self.penalty)
 
     @property
     def waiting(self) -> list[Exercise]:
-        """The exercises that a human still has to grade."""
+        """The exercises that still have to be graded by hand."""
         return [exercise for exercise, result in self.results.items() if result.waiting]
 
 
 @dataclass
 class Classroom:
-    """A lesson and the students whose submissions were graded, sorted by name.
+    """An assignment and the students whose submissions were graded, sorted by name.
 
-    missing: students of the gradebook who handed in nothing; ungraded: students whose submission was not graded yet
-    has_catalogue: whether the course has named mistakes for this lesson
+    missing: enrolled students without a submission; ungraded: students whose submission was not graded yet
+    has_catalogue: whether the course names mistakes for this assignment
     """
 
-    lesson: str
+    assignment: str
     exercises: list[Exercise]
     students: list[Student]
     missing: list[str] = field(default_factory=list)
@@ -124,10 +124,10 @@ class Classroom:
 
     @property
     def possible(self) -> float:
-        """Points of the whole lesson."""
+        """Maximum points of the assignment."""
         return sum(exercise.points for exercise in self.exercises)
 
     @property
     def newest(self) -> datetime.datetime | None:
-        """When the newest submission was graded."""
+        """The time at which the most recently graded submission was graded."""
         return max((student.graded_at for student in self.students if student.graded_at), default=None)

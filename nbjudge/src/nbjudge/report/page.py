@@ -1,4 +1,4 @@
-"""The report's page: one HTML file that runs and loads nothing."""
+"""Render the report as one HTML file without scripts or external resources."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from nbjudge.report.model import Classroom, Event
 from nbjudge.text import single_line, with_code
 
 TEMPLATES = Path(__file__).parent / "templates"
-MOST_LISTED = 100  # students in one list; the rest are counted, and stand in scores.csv
+MOST_LISTED = 100  # students in one list; the others are counted, and listed in scores.csv
 MOST_NAMED = 12  # students named in one line
-SHORT = 10  # lists up to here are open
+SHORT = 10  # lists of up to this length are expanded
 SLOWEST = 10
 MOST_KINDS = 20  # of events
 
-# What the grader calls what happened, as a reader would say it; other words are shown as they are.
-SAID = {
+# Labels of the grader's event kinds; other kinds are shown unchanged.
+EVENT_LABELS = {
     "died": "The process ended (crash or exit)",
     "timeout": "Stopped: it took too long",
     "memory": "Out of memory",
@@ -43,7 +43,7 @@ def page(classroom: Classroom) -> str:
     environment.filters.update(
         points=formatting.number,
         plain=lambda sentence: with_code(single_line(sentence)),
-        called=called,
+        called=breakable,
         short=formatting.name,
         took=formatting.duration,
         percent=lambda share: f"{100 * share:.0f} %",
@@ -51,53 +51,53 @@ def page(classroom: Classroom) -> str:
     environment.globals.update(count=formatting.count, names=names, SHORT=SHORT, MOST_LISTED=MOST_LISTED)
     css = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     html = environment.get_template("report.html").render(css=Markup(css), **view(classroom))
-    return html.encode("utf-8", "replace").decode("utf-8")  # half a character cannot be written to a file
+    return html.encode("utf-8", "replace").decode("utf-8")  # an unpaired surrogate cannot be written to a file
 
 
 def view(classroom: Classroom) -> dict[str, Any]:
-    """Return what the template shows."""
+    """Return the template's variables."""
     totals = [student.total for student in classroom.students]
     return {
         "room": classroom,
         "about": item_analysis.summary(totals),
         "scores_plot": plots.scores(totals, classroom.possible),
         "late": sum(student.penalty > 0 for student in classroom.students),
-        "settled": len(exports.settled(classroom)),
+        "settled": len(exports.finalized_students(classroom)),
         **_exercises(classroom),
         **_mistakes(classroom),
-        **_look(classroom),
+        **_attention_lists(classroom),
         **_times(classroom),
         "isolation": item_analysis.isolation(classroom),
     }
 
 
 def _exercises(classroom: Classroom) -> dict[str, Any]:
-    items, shown = item_analysis.items(classroom), item_analysis.score_map(classroom)
+    items, class_map = item_analysis.items(classroom), item_analysis.score_map(classroom)
     ranked = sorted(classroom.students, key=lambda student: (-student.earned, student.id))
     return {
         "items": items,
         "items_plot": plots.difficulty(items),
         "least": item_analysis.LEAST_STUDENTS,
-        "map": shown,
-        "map_plot": plots.class_map(shown, [exercise.label for exercise in classroom.exercises]),
+        "map": class_map,
+        "map_plot": plots.class_map(class_map, [exercise.label for exercise in classroom.exercises]),
         "rows": ranked if len(ranked) <= item_analysis.MOST_ROWS else [],
         "run": sum(not student.refused for student in classroom.students),
     }
 
 
 def _mistakes(classroom: Classroom) -> dict[str, Any]:
-    found = item_analysis.mistakes(classroom)
-    most = max((len(it.students) for it in found), default=1)
+    counts = item_analysis.mistakes(classroom)
+    most = max((len(mistake.students) for mistake in counts), default=1)
     return {
-        "mistakes": [it for it in found if it.known],
-        "unnamed": [it for it in found if not it.known],
+        "mistakes": [mistake for mistake in counts if mistake.is_named],
+        "unnamed": [mistake for mistake in counts if not mistake.is_named],
         "most": most,
-        "makers": len({student for it in found if it.known for student in it.students}),
+        "makers": len({student for mistake in counts if mistake.is_named for student in mistake.students}),
     }
 
 
-def _look(classroom: Classroom) -> dict[str, Any]:
-    """Return the lists of who needs a look, each bounded."""
+def _attention_lists(classroom: Classroom) -> dict[str, Any]:
+    """Return the bounded lists of students and answers that need the instructor's attention."""
     groups, common = similarity.groups(classroom.students)
     waiting = [
         (exercise, [student for student in classroom.students if exercise in student.waiting])
@@ -106,8 +106,8 @@ def _look(classroom: Classroom) -> dict[str, Any]:
     return {
         "refused": [student for student in classroom.students if student.refused],
         "events": [
-            (SAID.get(what, what), [(student, _sentences(events)) for student, events in them])
-            for what, them in item_analysis.by_kind(classroom)[:MOST_KINDS]
+            (EVENT_LABELS.get(what, what), [(student, _sentences(events)) for student, events in students])
+            for what, students in item_analysis.by_kind(classroom)[:MOST_KINDS]
         ],
         "repaired": [student for student in classroom.students if student.repairs and not student.refused],
         "unread": [student for student in classroom.students if student.unread],
@@ -120,14 +120,14 @@ def _look(classroom: Classroom) -> dict[str, Any]:
 
 
 def _sentences(events: list[Event]) -> list[tuple[str, str]]:
-    """Return (cell, sentence) of a few events, each once."""
+    """Return (cell, sentence) of the first three distinct events."""
     return list(dict.fromkeys((event.cell, event.sentence) for event in events))[:3]
 
 
 def _times(classroom: Classroom) -> dict[str, Any]:
-    timed = [(student.seconds, student) for student in classroom.students if student.seconds is not None]
-    seconds = [value for value, _ in timed]
-    slowest = sorted(timed, key=lambda pair: (-pair[0], pair[1].id))[:SLOWEST]
+    graded = [(student.seconds, student) for student in classroom.students if student.seconds is not None]
+    seconds = [value for value, _ in graded]
+    slowest = sorted(graded, key=lambda pair: (-pair[0], pair[1].id))[:SLOWEST]
     return {
         "timed": item_analysis.summary(seconds) | {"number": len(seconds), "sum": sum(seconds)} if seconds else {},
         "times_plot": plots.times(seconds) if seconds else "",
@@ -136,13 +136,15 @@ def _times(classroom: Classroom) -> dict[str, Any]:
 
 
 def names(students: Any, most: int = MOST_NAMED) -> Markup:
-    """Return students' names for a line, the first of them named."""
-    shown = [student if isinstance(student, str) else student.id for student in students]
-    pieces = Markup(", ").join(Markup('<span class="who">{}</span>').format(formatting.name(it)) for it in shown[:most])
-    more = len(shown) - most
-    return pieces + Markup(" and {} more").format(f"{more:,}") if more > 0 else pieces
+    """Return the first `most` students' names as HTML, and the number of the others."""
+    labels = [student if isinstance(student, str) else student.id for student in students]
+    pieces = Markup(", ").join(
+        Markup('<span class="who">{}</span>').format(formatting.name(label)) for label in labels[:most]
+    )
+    others_count = len(labels) - most
+    return pieces + Markup(" and {} more").format(f"{others_count:,}") if others_count > 0 else pieces
 
 
-def called(text: Any) -> Markup:
-    """Return a name that a line may break after each _."""
+def breakable(text: Any) -> Markup:
+    """Return a name as HTML that allows line breaks after each underscore."""
     return Markup(str(escape(formatting.name(text))).replace("_", "_<wbr>"))

@@ -1,4 +1,4 @@
-"""Plots as inline SVG: the same numbers give the same bytes, colours follow the page, and each says itself in words."""
+"""Draw the plots as inline SVG: reproducible bytes, colours from the page's style sheet, and a text alternative."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from nbjudge.report.formatting import name, number
 from nbjudge.report.item_analysis import ItemMeasure, ScoreMap, histogram, summary
 
-# Stand-ins, one for each colour of the page's style sheet, which has another set for the dark.
+# Placeholders for the colours of the page's style sheet, which has a light and a dark theme.
 COLOURS = {"#010101": "currentColor", "#020202": "var(--bar)", "#030303": "var(--mark)", "#040404": "var(--grid)"}
 INK, BAR, MARK, GRID = COLOURS
 SETTINGS: dict[Any, Any] = {
@@ -40,32 +40,32 @@ SETTINGS: dict[Any, Any] = {
     "grid.color": GRID,
     "axes.axisbelow": True,
 }
-WIDTH = 5.4  # inches at 72 points: what a phone shows without making the letters too small
-LETTER = 0.09  # inches
-LONGEST_LABEL = 26  # letters
-MOST_LABELS = 60  # rows of the map that are named
-MOST_NUMBERS = 40  # rows of the map with a number in each cell
+WIDTH = 5.4  # inches at 72 points: legible on a phone
+LETTER = 0.09  # inches, average width of a character
+LONGEST_LABEL = 26  # characters
+MOST_LABELS = 60  # rows of a map up to which each is labelled
+MOST_NUMBERS = 40  # rows of a map up to which each cell shows its number
 PALETTE = matplotlib.colormaps["cividis"]
 
 
 def scores(values: list[float], possible: float) -> Markup:
     """Return the histogram of the total scores."""
     counts, edges = histogram(values, 0.0, max(possible, *values, 1e-9))
-    about = summary(values)
+    statistics = summary(values)
     with matplotlib.rc_context(SETTINGS):
         figure, axes = _figure(2.9)
         _bars(axes, counts, edges)
         axes.set_xlabel(f"points of {number(possible)}")
-        for value, style, text in ((about["median"], "-", "median"), (about["mean"], ":", "mean")):
+        for value, style, text in ((statistics["median"], "-", "median"), (statistics["mean"], ":", "mean")):
             axes.axvline(value, color=MARK, linestyle=style, linewidth=2, label=f"{text} {number(value)}")
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, borderaxespad=0.2)
-        words = "; ".join(_bin(edges, place, points) for place, points in enumerate(counts) if points)
+        words = "; ".join(_bin(edges, index, points) for index, points in enumerate(counts) if points)
         return _svg(figure, "scores", "Distribution of the scores", f"Points and students: {words}.")
 
 
 def times(seconds: list[float]) -> Markup:
     """Return the histogram of the grading times."""
-    # A few slow ones would press all others into one bar; the last bar takes what lies beyond.
+    # A few slow ones would squeeze all others into one bar, so the last bar collects the outliers.
     top = max(min(max(seconds), 4 * float(np.quantile(seconds, 0.9))), 1e-3)
     counts, edges = histogram(seconds, 0.0, top)
     beyond = sum(value > edges[-1] for value in seconds)
@@ -73,89 +73,89 @@ def times(seconds: list[float]) -> Markup:
         figure, axes = _figure(2.6)
         _bars(axes, counts, edges, "submissions")
         axes.set_xlabel(f"seconds{f'; the last bar holds {beyond} slower ones' if beyond else ''}")
-        words = "; ".join(_bin(edges, place, points) for place, points in enumerate(counts) if points)
+        words = "; ".join(_bin(edges, index, points) for index, points in enumerate(counts) if points)
         return _svg(figure, "times", "Grading times", f"Seconds and submissions: {words}.")
 
 
 def difficulty(measures: list[ItemMeasure]) -> Markup:
-    """Return difficulty (bars) and discrimination (dots), an exercise a line."""
+    """Return the plot of difficulty (bars) and discrimination (dots), one line per exercise."""
     lines = list(reversed(measures))
     with matplotlib.rc_context(SETTINGS):
         names = [_label(measure.exercise.label) for measure in lines]
-        wide = LETTER * max(map(len, names)) + 4.6
-        figure = Figure(figsize=(wide, 0.9 + 0.36 * len(lines)), layout="constrained")
-        left, right = figure.subplots(1, 2, sharey=True, width_ratios=[3, 2])
-        places = np.arange(len(lines))
-        left.barh(places, [measure.difficulty or 0.0 for measure in lines], color=BAR, height=0.62)
-        for place, measure in enumerate(lines):
-            known = measure.difficulty is not None
-            left.text(
+        width = LETTER * max(map(len, names)) + 4.6
+        figure = Figure(figsize=(width, 0.9 + 0.36 * len(lines)), layout="constrained")
+        bars, dots = figure.subplots(1, 2, sharey=True, width_ratios=[3, 2])
+        positions = np.arange(len(lines))
+        bars.barh(positions, [measure.difficulty or 0.0 for measure in lines], color=BAR, height=0.62)
+        for position, measure in enumerate(lines):
+            is_known = measure.difficulty is not None
+            bars.text(
                 (measure.difficulty or 0.0) + 0.02,
-                place,
-                f"{100 * (measure.difficulty or 0):.0f} %" if known else "waits",
+                position,
+                f"{100 * (measure.difficulty or 0):.0f} %" if is_known else "waits",
                 va="center",
             )
             if measure.discrimination is None:
-                right.text(0.05, place, "none", va="center")
+                dots.text(0.05, position, "none", va="center")
             else:
-                right.plot([0, measure.discrimination], [place, place], color=GRID, linewidth=3)
-                right.plot(measure.discrimination, place, "o", color=MARK, markersize=8)
-        left.set_yticks(places, names)
-        left.set_xlim(0, 1.18)
-        left.set_xticks([0, 0.5, 1], ["0", "50 %", "100 %"])
-        left.set_title("mean share of the points", fontsize=11)
-        right.axvline(0, color=INK, linewidth=0.8)
-        right.axvline(0.2, color=GRID, linestyle="--")
-        right.set_xlim(min([-0.1, *[(m.discrimination or 0) - 0.1 for m in lines]]), 1.05)
-        right.set_title("discrimination", fontsize=11)
-        right.tick_params(axis="y", length=0)
-        words = "; ".join(_item_in_words(measure) for measure in measures)
+                dots.plot([0, measure.discrimination], [position, position], color=GRID, linewidth=3)
+                dots.plot(measure.discrimination, position, "o", color=MARK, markersize=8)
+        bars.set_yticks(positions, names)
+        bars.set_xlim(0, 1.18)
+        bars.set_xticks([0, 0.5, 1], ["0", "50 %", "100 %"])
+        bars.set_title("mean share of the points", fontsize=11)
+        dots.axvline(0, color=INK, linewidth=0.8)
+        dots.axvline(0.2, color=GRID, linestyle="--")
+        dots.set_xlim(min([-0.1, *[(m.discrimination or 0) - 0.1 for m in lines]]), 1.05)
+        dots.set_title("discrimination", fontsize=11)
+        dots.tick_params(axis="y", length=0)
+        words = "; ".join(_describe_item(measure) for measure in measures)
         return _svg(figure, "difficulty", "Difficulty and discrimination of each exercise", f"{words}.")
 
 
-def class_map(shown: ScoreMap, exercises: list[str]) -> Markup:
-    """Return the map: a row for each student or for several, a column for each exercise, the best on top."""
-    rows, columns = shown.shares.shape
-    high = 0.26 if rows <= MOST_NUMBERS else 0.2 if rows <= MOST_LABELS else 0.035
+def class_map(score_map: ScoreMap, exercises: list[str]) -> Markup:
+    """Return the heat map of scores: a row per student or bin, the best on top, and a column per exercise."""
+    rows, columns = score_map.shares.shape
+    row_height = 0.26 if rows <= MOST_NUMBERS else 0.2 if rows <= MOST_LABELS else 0.035
     with matplotlib.rc_context(SETTINGS):
-        titles, names = [_label(text) for text in exercises], [_label(text) for text in shown.labels]
+        titles, names = [_label(text) for text in exercises], [_label(text) for text in score_map.labels]
         named = rows <= MOST_LABELS
-        # The names stand at the left, and slanted on top, from where they reach over the last column.
+        # Names are on the left and, slanted, on top, where the last one extends beyond the last column.
         title, longest = max(map(len, titles)), max(map(len, names)) if named else 6
-        wide = LETTER * (longest + 0.8 * title) + 0.62 * columns
-        tall = LETTER * 0.7 * title + max(0.8, high * rows) + 0.9
-        figure = Figure(figsize=(max(WIDTH, wide), tall), layout="constrained")
+        width = LETTER * (longest + 0.8 * title) + 0.62 * columns
+        height = LETTER * 0.7 * title + max(0.8, row_height * rows) + 0.9
+        figure = Figure(figsize=(max(WIDTH, width), height), layout="constrained")
         axes = figure.subplots()
         palette = PALETTE.with_extremes(bad=GRID)
-        masked = np.ma.masked_invalid(shown.shares)
+        masked = np.ma.masked_invalid(score_map.shares)
         mesh = axes.pcolormesh(masked, cmap=palette, vmin=0, vmax=1, edgecolors="face", linewidth=0.2)
         if rows <= MOST_NUMBERS:
-            _numbers(axes, shown.shares)
+            _print_shares(axes, score_map.shares)
         axes.invert_yaxis()
         axes.set_xticks(np.arange(columns) + 0.5, titles, rotation=40, ha="left")
         axes.xaxis.tick_top()
-        _rows(axes, shown, names if named else [])
+        _label_rows(axes, score_map, names if named else [])
         axes.tick_params(length=0)
         for spine in axes.spines.values():
             spine.set_visible(False)
-        bar = figure.colorbar(mesh, ax=axes, location="bottom", shrink=0.6, aspect=30, pad=0.15 / tall)
+        bar = figure.colorbar(mesh, ax=axes, location="bottom", shrink=0.6, aspect=30, pad=0.15 / height)
         bar.set_ticks([0, 0.5, 1], labels=["0", "50 %", "100 % of the points"])
-        bar.outline.set_visible(False)  # type: ignore[operator]
-        return _svg(figure, "map", "Students and exercises", _map_in_words(shown, exercises))
+        bar.outline.set_visible(False)
+        return _svg(figure, "map", "Students and exercises", _describe_map(score_map, exercises))
 
 
-def _rows(axes: Axes, shown: ScoreMap, names: list[str]) -> None:
-    """Name the rows; without names, number every tenth."""
-    rows = len(shown.labels)
+def _label_rows(axes: Axes, score_map: ScoreMap, names: list[str]) -> None:
+    """Label the rows; without names, number every tenth."""
+    rows = len(score_map.labels)
     if names:
         axes.set_yticks(np.arange(rows) + 0.5, names)
     else:
-        places = sorted({0, rows - 1, *range(9, rows - 4, 10)})
-        axes.set_yticks(np.array(places) + 0.5, [str(place + 1) for place in places])
+        labelled_rows = sorted({0, rows - 1, *range(9, rows - 4, 10)})
+        axes.set_yticks(np.array(labelled_rows) + 0.5, [str(row + 1) for row in labelled_rows])
         axes.set_ylabel("students, the best first")
 
 
-def _numbers(axes: Axes, shares: np.ndarray) -> None:
+def _print_shares(axes: Axes, shares: np.ndarray) -> None:
     for (row, column), share in np.ndenumerate(shares):
         if np.isnan(share):
             axes.text(column + 0.5, row + 0.5, "?", ha="center", va="center", fontsize=9)
@@ -164,37 +164,37 @@ def _numbers(axes: Axes, shares: np.ndarray) -> None:
             axes.text(column + 0.5, row + 0.5, f"{100 * share:.0f}", ha="center", va="center", color=colour, fontsize=9)
 
 
-def _map_in_words(shown: ScoreMap, exercises: list[str]) -> str:
-    """Return the mean share of each exercise in the best, the middle and the last third."""
-    thirds = [part for part in np.array_split(shown.shares, min(3, len(shown.shares))) if len(part)]
+def _describe_map(score_map: ScoreMap, exercises: list[str]) -> str:
+    """Describe the mean share of each exercise in the best, the middle and the last third."""
+    thirds = [part for part in np.array_split(score_map.shares, min(3, len(score_map.shares))) if len(part)]
     titles = {1: [""], 2: ["best half ", "other half "], 3: ["best third ", "middle third ", "last third "]}[
         len(thirds)
     ]
-    said = []
+    descriptions = []
     for column, exercise in enumerate(exercises):
         parts = [part[:, column][~np.isnan(part[:, column])] for part in thirds]
         means = [
             f"{title}{100 * part.mean():.0f} %" if len(part) else f"{title}waits"
             for title, part in zip(titles, parts, strict=True)
         ]
-        said.append(f"{name(exercise)}: {', '.join(means)}")
-    return f"Mean share of the points. {'; '.join(said)}."
+        descriptions.append(f"{name(exercise)}: {', '.join(means)}")
+    return f"Mean share of the points. {'; '.join(descriptions)}."
 
 
-def _item_in_words(measure: ItemMeasure) -> str:
+def _describe_item(measure: ItemMeasure) -> str:
     title = name(measure.exercise.label)
     if measure.difficulty is None:
         return f"{title}: {measure.why_not}"
-    told = measure.why_not if measure.discrimination is None else number(measure.discrimination)
-    return f"{title}: {100 * measure.difficulty:.0f} %, discrimination: {told}"
+    discrimination = measure.why_not if measure.discrimination is None else number(measure.discrimination)
+    return f"{title}: {100 * measure.difficulty:.0f} %, discrimination: {discrimination}"
 
 
 def _label(text: str) -> str:
     return name(text, LONGEST_LABEL)
 
 
-def _bin(edges: np.ndarray, place: int, points: int) -> str:
-    return f"{number(edges[place])} to {number(edges[place + 1])}: {points}"
+def _bin(edges: np.ndarray, index: int, points: int) -> str:
+    return f"{number(edges[index])} to {number(edges[index + 1])}: {points}"
 
 
 def _figure(height: float) -> tuple[Figure, Axes]:
@@ -214,20 +214,21 @@ def _svg(figure: Figure, title: str, heading: str, words: str) -> Markup:
     """Return the figure as an SVG element whose ids begin with `title`."""
     stream = io.StringIO()
     with warnings.catch_warnings(), matplotlib.rc_context({"svg.hashsalt": title}):
-        warnings.filterwarnings("ignore", "Glyph .* missing from")  # the browser has the letter
-        # Without the date and the version of matplotlib.
-        FigureCanvasSVG(figure).print_svg(stream, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # the browser has the glyph
+        # Omit the date and the version of Matplotlib to keep the bytes reproducible.
+        metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        FigureCanvasSVG(figure).print_svg(stream, metadata=metadata)  # type: ignore[no-untyped-call]
     text = stream.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'(\bid="|"#|url\(#)', lambda match: f"{match[1]}{title}-", text)
-    for stand_in, colour in COLOURS.items():
-        text = text.replace(stand_in, colour)
+    for placeholder, colour in COLOURS.items():
+        text = text.replace(placeholder, colour)
     opening = text[: text.index(">") + 1]
-    wide, high = re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', opening)[0]
-    about = f'<title id="{title}-title">{escape(heading)}</title><desc id="{title}-desc">{escape(words)}</desc>'
+    width, height = re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', opening)[0]
+    description = f'<title id="{title}-title">{escape(heading)}</title><desc id="{title}-desc">{escape(words)}</desc>'
     start = (
         '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" role="img" '
-        f'aria-labelledby="{title}-title {title}-desc" viewBox="0 0 {wide} {high}" style="--width: {wide}px">'
+        f'aria-labelledby="{title}-title {title}-desc" viewBox="0 0 {width} {height}" style="--width: {width}px">'
     )
-    return Markup(start + about + text[len(opening) :])
+    return Markup(start + description + text[len(opening) :])

@@ -1,4 +1,4 @@
-"""Write the report of a class: a page to read, and tables to go on with."""
+"""Write the report of a class: an HTML page, and CSV tables for other programs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAGE = "report.html"
 
 @dataclass(frozen=True)
 class Report:
-    """Where the report is, and how many students are in it. exported: of whom the total is final and in the exports"""
+    """The files of a report and its number of students. exported: students whose total is final and in the exports."""
 
     page: Path
     scores: Path
@@ -28,9 +28,9 @@ class Report:
 
 
 def write_report(course: CourseDirectory, assignment: str, folder: Path) -> Report:
-    """Write report.html, scores.csv, canvas.csv and moodle.csv about a graded lesson into `folder`.
+    """Write report.html, scores.csv, canvas.csv and moodle.csv about a graded assignment into `folder`.
 
-    Raises CannotGrade when the lesson is unknown, nobody was graded, or the folder cannot be written.
+    Raises CannotGrade when the assignment is unknown, no submission was graded, or the folder cannot be written.
     """
     classroom = read_class(course, assignment)
     html = page(classroom)
@@ -41,8 +41,8 @@ def write_report(course: CourseDirectory, assignment: str, folder: Path) -> Repo
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise CannotGrade(
-            f"The report cannot be written to {folder} ({reason}). Name a folder that you may write, with room."
+            f"The report cannot be written to {folder} ({reason}). Choose a writable folder with enough free space."
         ) from error
-    settled = sum(not student.waiting for student in classroom.students)
+    finalized = sum(not student.waiting for student in classroom.students)
     page_file, scores, canvas, moodle = (folder / name for name in (PAGE, SCORES, CANVAS, MOODLE))
-    return Report(page_file, scores, canvas, moodle, len(classroom.students), settled)
+    return Report(page_file, scores, canvas, moodle, len(classroom.students), finalized)
