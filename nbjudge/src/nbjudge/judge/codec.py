@@ -22,7 +22,7 @@ from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -31,6 +31,7 @@ BUFFERS = 10_000
 TOTAL_BYTES = 256 << 20
 DEPTH = 40
 
+_T = TypeVar("_T")
 Tree = Any  # the result of json.loads
 
 _HEAD = struct.Struct("<II")
@@ -309,7 +310,7 @@ def _as_number_text(text: Tree) -> str:
     return text
 
 
-def _require_type(value: Any, kind: type) -> Any:
+def _require_type(value: Any, kind: type[_T]) -> _T:
     """Return the value. Raises WireError if it has another type."""
     if not isinstance(value, kind):
         raise WireError(f"expected {kind.__name__}, got {type(value).__name__}")

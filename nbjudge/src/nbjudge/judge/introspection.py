@@ -15,7 +15,7 @@ MESSAGE = 4_000  # characters
 FRAMES = 6  # of a traceback, the last ones
 
 
-def imported(path: str, main: dict[str, Any]) -> Any:
+def resolve_name(path: str, main: dict[str, Any]) -> Any:
     """Return the object that "module:name" refers to; `main` is the namespace of __main__."""
     module, _, name = path.partition(":")
     if module == "__main__":
