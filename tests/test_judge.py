@@ -48,7 +48,7 @@ asyncio.run(main())
 @pytest.fixture(autouse=True)
 def _default_list(monkeypatch):
     monkeypatch.setitem(preload._lists, "judge", ("numpy",))
-    preload._warn.cache_clear()
+    preload._warn_once.cache_clear()
 
 
 @pytest.fixture(params=["forked", pytest.param("ordinary", marks=pytest.mark.slow)])

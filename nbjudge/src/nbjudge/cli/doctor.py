@@ -232,7 +232,7 @@ def check_memory(settings: Config) -> Finding:
 
 def check_forking() -> Finding:
     """Fork one process that has NumPy imported, as grading does for each kernel."""
-    from nbjudge.forkserver.client import CannotFork, Program, Zygote
+    from nbjudge.forkserver.client import ForkError, Program, Zygote
 
     name, way_out = "forked kernels", "Nothing is wrong: kernels start one by one, which is slower and grades the same."
     if not sys.platform.startswith("linux"):
@@ -242,7 +242,7 @@ def check_forking() -> Finding:
         with tempfile.TemporaryDirectory() as folder:
             zygote = Zygote(["numpy"], {**os.environ, "OPENBLAS_NUM_THREADS": "1"})
             ended = zygote.fork(Program(["platform"], {}, folder, str(Path(folder, "said")))).wait(30)
-    except (CannotFork, OSError) as error:
+    except (ForkError, OSError) as error:
         return Finding(name, "warn", f"Kernels cannot be forked: {error}.", way_out)
     finally:
         if zygote:

@@ -101,7 +101,7 @@ class Judge:
         self._line = [*[near.makefile("rwb")] * 2, near]
         with far:
             program = replace(program, talks=far.fileno())
-            self.process = fork_kernel(PURPOSE, MODULES, environment, program, with_own=True)
+            self.process = fork_kernel(PURPOSE, MODULES, environment, program, with_local_packages=True)
             self.process = self.process or self._start_alone(program, environment)
 
     def _start_alone(self, program: Program, environment: dict[str, str]) -> subprocess.Popen[bytes]:
