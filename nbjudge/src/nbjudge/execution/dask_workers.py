@@ -76,7 +76,8 @@ class ClusterWorkers(AbstractContextManager["ClusterWorkers"]):
         self._client.close()  # cancels pending futures
 
     def _threads(self) -> int:
-        number = sum(worker["nthreads"] for worker in self._client.scheduler_info(n_workers=-1)["workers"].values())
+        workers = self._client.scheduler_info(n_workers=-1)["workers"]
+        number: int = sum(worker["nthreads"] for worker in workers.values())
         if not number:
             raise CannotGrade("The cluster has no workers. Start some with `dask worker ADDRESS`, then run this again.")
         return number

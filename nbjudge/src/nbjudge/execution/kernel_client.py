@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from jupyter_client.asynchronous import AsyncKernelClient
+from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_async
 from nbclient import NotebookClient
@@ -234,7 +234,7 @@ class Kernel:
         kc = self._kc()
         if self._listener is None:
             self._listener = Listener(kc.iopub_channel, self.settings["output_bytes"])
-        request = await ensure_async(kc.execute(source, silent=True, store_history=False))
+        request: str = await ensure_async(kc.execute(source, silent=True, store_history=False))
         self._listener.follow(request)
         return request
 
@@ -246,7 +246,8 @@ class Kernel:
             try:
                 message = await ensure_async(kc.get_shell_msg(timeout=min(1.0, remaining)))
                 if message["parent_header"].get("msg_id") == request:
-                    return message["content"]
+                    content: dict[str, Any] = message["content"]
+                    return content
             except queue.Empty:  # nothing within this second
                 if not await self.alive():
                     return None
@@ -281,7 +282,8 @@ class Kernel:
         request = await ensure_async(self._kc().execute("", silent=True, user_expressions={"names": names}))
         content = await self.reply(request, GRACE) or {}
         text = content.get("user_expressions", {}).get("names", {}).get("data", {}).get("text/plain", "'[]'")
-        return json.loads(ast.literal_eval(text))
+        modules: list[str] = json.loads(ast.literal_eval(text))
+        return modules
 
     async def responds(self, request: str = "") -> bool:
         """Return whether the kernel becomes idle, by itself or after an interrupt.

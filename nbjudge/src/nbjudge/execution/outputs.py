@@ -64,7 +64,8 @@ def clean(output: NotebookNode) -> NotebookNode:
             cleaned["metadata"] = _clean(output.metadata, DEEPEST)
         except ValueError:
             cleaned["metadata"] = {}
-    return _node(cleaned)
+    node: NotebookNode = _node(cleaned)
+    return node
 
 
 def encodable(text: str) -> str:

@@ -21,7 +21,7 @@ from nbjudge.sandbox.provisioner import BoxedProvisioner
 from nbjudge.secrets import CourseSecret
 
 
-class Run(Execute):
+class Run(Execute):  # type: ignore[misc]
     """Runs the student's cells in one kernel and the test cells in another.
 
     Inherits the settings of nbgrader's Execute, such as c.Execute.timeout.

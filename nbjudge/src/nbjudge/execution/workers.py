@@ -124,7 +124,7 @@ def _serve(link: Connection, threads: int, folder: str) -> None:
     # Imported here, while the grader does its own imports.
     from nbjudge.execution.job import run_packed_job
     from nbjudge.forkserver import client
-    from nbjudge.sandbox.scratch import remove_ours
+    from nbjudge.sandbox.scratch import remove_own_folders
 
     gc.freeze()  # the collector need not scan the imported modules
     with suppress(OSError):
@@ -138,7 +138,7 @@ def _serve(link: Connection, threads: int, folder: str) -> None:
 
     def shut_down(*_: object) -> None:
         client.close_all()  # and the kernels with them
-        remove_ours()
+        remove_own_folders()
         os._exit(0)
 
     signal.signal(signal.SIGTERM, shut_down)

@@ -83,7 +83,7 @@ class Encoder:
         if issubclass(kind, np.dtype):
             return {"dtype": _describe(value)}
         if issubclass(kind, tuple) and _is_namedtuple(kind):
-            fields = list(value._fields)  # type: ignore[attr-defined]
+            fields = list(value._fields)
             return {"namedtuple": [kind.__name__, fields, [self.tree(item, depth + 1) for item in value]]}
         if kind.__module__.startswith("tensorflow."):
             return self._tensorflow(kind, value)
@@ -254,7 +254,7 @@ class Decoder:
         names = [_require_type(text, str) for text in (name, *fields)]
         if len(names) > 100 or any(not text.isidentifier() or keyword.iskeyword(text) for text in names):
             raise WireError("not the fields of a named tuple")
-        return collections.namedtuple(name, fields)(*values)  # type: ignore[misc]
+        return collections.namedtuple(name, fields)(*values)
 
     def _generator(self, content: Tree) -> np.random.Generator:
         name, state = content
@@ -305,9 +305,10 @@ def _sizes(content: Tree) -> list[int | None]:
 
 def _as_number_text(text: Tree) -> str:
     """Return the text if it is a number. Raises WireError otherwise, and for exponents as in 1e999999999."""
-    if not NUMBER.fullmatch(_require_type(text, str)):
+    number = _require_type(text, str)
+    if not NUMBER.fullmatch(number):
         raise WireError("not a number")
-    return text
+    return number
 
 
 def _require_type(value: Any, kind: type[_T]) -> _T:
@@ -328,8 +329,9 @@ def _dtype(description: Tree) -> np.dtype:
     if isinstance(description, dict):
         import ml_dtypes  # comes with TensorFlow
 
-        return np.dtype(getattr(ml_dtypes, _require_type(description["ml_dtypes"], str)))
-    dtype = np.lib.format.descr_to_dtype(_as_tuples(description))
+        extension: np.dtype = np.dtype(getattr(ml_dtypes, _require_type(description["ml_dtypes"], str)))
+        return extension
+    dtype: np.dtype = np.lib.format.descr_to_dtype(_as_tuples(description))
     if dtype.hasobject:
         raise WireError("not a dtype of plain numbers")
     return dtype

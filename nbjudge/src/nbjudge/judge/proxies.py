@@ -29,7 +29,7 @@ class RemoteProxy:  # noqa: D101  (__doc__ is the remote object's)
     # An object in a submission's process. `_remote` holds the link, its number and its description; `_trust` is "class"
     # for a class that an exercise asks for, and "made" for an instance that a test made from such a class.
     __slots__ = ("_trust", "_remote")
-    __doc__ = property(lambda self: self.__getattr__("__doc__"))  # type: ignore[assignment]
+    __doc__ = property(lambda self: self.__getattr__("__doc__"))
 
     def __init__(self, link: RpcClient, number: int, description: dict[str, Any]):
         object.__setattr__(self, "_remote", (link, number, description))
@@ -88,7 +88,8 @@ class RemoteProxy:  # noqa: D101  (__doc__ is the remote object's)
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         link, number, _ = self._remote
         array = link.as_array(number, _is_of_a_library(self), self._read_array)
-        return array.astype(dtype or array.dtype)  # a copy, which a test may modify
+        copied: np.ndarray = array.astype(dtype or array.dtype)  # which a test may modify
+        return copied
 
     def _read_array(self) -> np.ndarray:
         array = _data(_ask(self, "numpy:asanyarray"), np.ndarray)

@@ -276,7 +276,7 @@ def update(old: Any, tree: Tree, decoder: Decoder) -> None:
 def _merge(old: Any, new: Any) -> None:
     if isinstance(old, np.ndarray) and isinstance(new, np.ndarray) and old.dtype == new.dtype and old.flags.writeable:
         if old.shape != new.shape and old.size == new.size:
-            old.shape = new.shape  # type: ignore[assignment]
+            old.shape = new.shape
         if old.shape == new.shape:
             np.copyto(old, new)
     elif isinstance(old, np.random.Generator) and isinstance(new, np.random.Generator):
@@ -316,7 +316,7 @@ def _array_undo(array: np.ndarray) -> Callable[[], None]:
 
     def undo() -> None:
         if array.flags.writeable:
-            array.shape = shape  # type: ignore[assignment]
+            array.shape = shape
             np.copyto(array, copy)
 
     return undo
