@@ -15,8 +15,8 @@ GRACE = 5  # seconds in which a kernel must respond after an interrupt
 class CellStatus:
     """How a cell ended: "well" (even with an error in the cell), "timeout", "died" or "flood"; with a sentence."""
 
-    how: str = "well"
-    words: str = ""
+    kind: str = "well"
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -27,29 +27,28 @@ class CellResult:
     execution_count: int | None = None
 
 
-def late(seconds: float) -> CellStatus:
+def timeout_status(seconds: float) -> CellStatus:
     """Return the status of a cell that exceeded its time limit."""
     return CellStatus("timeout", f"it was still running after {seconds:.0f} s")
 
 
-def flood(outputs: list[NotebookNode], dropped: int) -> CellStatus:
+def flood_status(outputs: list[NotebookNode], dropped: int) -> CellStatus:
     """Append the number of omitted characters to a cell's outputs, and return the status."""
-    more = left_out(dropped)
+    more = omission_notice(dropped)
     outputs.append(new_output("stream", name="stdout", text=f"\n{more}\n"))
     return CellStatus("flood", more)
 
 
-def left_out(dropped: int) -> str:
+def omission_notice(dropped: int) -> str:
     """Return the sentence about omitted output, for students."""
     return f"It printed {dropped / 1e6:.1f} MB more, which are left out here."
 
 
 def is_valid(output: NotebookNode) -> bool:
     """Return whether an output is valid in a notebook."""
+    # The usual case first, as validation is slow.
     if output.keys() == {"output_type", "name", "text"} and output.output_type == "stream":
-        return output.name in ("stdout", "stderr") and isinstance(
-            output.text, str
-        )  # the usual case; validation is slow
+        return output.name in ("stdout", "stderr") and isinstance(output.text, str)
     try:
         nbformat.validate(output, ref="output", version=4)
     except Exception:  # also errors within validation itself

@@ -113,7 +113,7 @@ class RequestOutput:
 
 
 class Listener:
-    """Consumes a kernel's output while no cell runs, so that none of it piles up: a test may add minutes.
+    """Consumes a kernel's output while no cell runs, so that none of it piles up: a test may take minutes.
 
     most: characters of output to keep of the most recent request
     """

@@ -57,11 +57,11 @@ class _UnclearTextError(Exception):
 
 def free_names(text: str) -> frozenset[str]:
     """Return the names that a cell may read, at once or in functions called later, without having bound them before."""
-    return _remembered(text) if len(text) <= KEPT_CHARACTERS else _free_names(text)
+    return _cached_free_names(text) if len(text) <= KEPT_CHARACTERS else _free_names(text)
 
 
 @lru_cache(maxsize=4096)
-def _remembered(text: str) -> frozenset[str]:
+def _cached_free_names(text: str) -> frozenset[str]:
     return _free_names(text)
 
 
@@ -76,10 +76,10 @@ def _free_names(text: str) -> frozenset[str]:
 
 
 def _words(text: str) -> frozenset[str]:
-    return frozenset(map(_composed, _WORD.findall(text)))
+    return frozenset(map(_normalize, _WORD.findall(text)))
 
 
-def _composed(name: str) -> str:
+def _normalize(name: str) -> str:
     """Return a name in the NFKC form in which Python compares identifiers."""
     return name if name.isascii() or len(name) > LONGEST_NAME else unicodedata.normalize("NFKC", name)
 
@@ -104,7 +104,7 @@ def _statements(text: str) -> Iterator[tuple[int, list[Token]]]:  # noqa: C901  
             position, read = _string(text, position, match["prefix"], match["string"])
             tokens.append(("text", read))
         elif kind == "name":
-            name = _composed(token)
+            name = _normalize(token)
             if name in INSPECTS or (name == "query" and tokens[-1:] == [("sign", ".")]):  # pandas reads "@name"
                 raise _UnclearTextError
             lambdas += name == "lambda" and depth == 0
@@ -124,7 +124,7 @@ def _statements(text: str) -> Iterator[tuple[int, list[Token]]]:  # noqa: C901  
             position = _end_of_line(text, position)
             tokens.append(("text", text[start:position]))
         elif kind == "sign":
-            if _is_ipythons(token, tokens):
+            if _is_ipython_syntax(token, tokens):
                 raise _UnclearTextError
             depth += (token in _OPENING) - (token in _CLOSING)
             lambdas -= token == ":" and depth == 0 and lambdas > 0
@@ -146,7 +146,7 @@ def _opens_block(tokens: list[Token]) -> bool:
     return bool(tokens) and tokens[0][0] == "keyword" and tokens[0][1] in _OPENS_BLOCK
 
 
-def _is_ipythons(sign: str, before: list[Token]) -> bool:
+def _is_ipython_syntax(sign: str, before: list[Token]) -> bool:
     """Return whether a sign, given the preceding tokens of its statement, is IPython syntax rather than Python."""
     if sign in ("?", "!", "$", "`"):
         return True
@@ -298,7 +298,7 @@ class _Reader:
         for token, after in zip(tokens, following, strict=False):
             kind, text = token
             if kind == "text":
-                self.groups[-1].read(map(_composed, _FIELD_WORD.findall(text)))
+                self.groups[-1].read(map(_normalize, _FIELD_WORD.findall(text)))
             elif kind == "name" and before != ("sign", "."):
                 self._name(text, before, after)
             elif kind == "keyword":

@@ -29,7 +29,7 @@ from nbjudge.execution.name_analysis import Plan, Source
 from nbjudge.execution.session import Session
 from nbjudge.execution.settings import ExecutionSettings, ReferenceRun
 from nbjudge.execution.student_kernel import files_in
-from nbjudge.forkserver.preload import preload, preloaded
+from nbjudge.forkserver.preload import preload, preloaded_modules
 from nbjudge.judge import process
 from nbjudge.sandbox import provisioner
 from nbjudge.sandbox.scratch import scratch
@@ -70,7 +70,7 @@ class Job:
             "salt": self.salt,
             "salt_variable": self.salt_variable,
             "reference": asdict(self.reference) if self.reference else None,
-            "modules": {purpose: list(preloaded(purpose)) for purpose in PURPOSES},
+            "modules": {purpose: list(preloaded_modules(purpose)) for purpose in PURPOSES},
             "files": _pack_files(self.files, files_in(self.files)),
             "given": _pack_files(self.instructor_files, map(Path, self.overwriting)),
         }
@@ -139,7 +139,7 @@ def run_packed_job(packed: bytes) -> bytes:
     try:
         data = json.loads(packed)
         for purpose, names in data["modules"].items():
-            if tuple(names) != preloaded(purpose):
+            if tuple(names) != preloaded_modules(purpose):
                 preload(purpose, names)
         with tempfile.TemporaryDirectory(prefix="job-", dir=scratch()) as folder:
             files, instructor_files = Path(folder, "files"), Path(folder, "given")

@@ -22,7 +22,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 from traitlets import Integer, Type
 
-from nbjudge.cell_result import GRACE, CellStatus, flood, is_valid, late, left_out
+from nbjudge.cell_result import GRACE, CellStatus, flood_status, is_valid, omission_notice, timeout_status
 from nbjudge.execution.channels import Channel, Listener, ReplyChannel, UnreadableMessageError, largest_message
 from nbjudge.execution.outputs import size_of
 from nbjudge.execution.zmtp import Connection
@@ -220,9 +220,9 @@ class Kernel:
         if client.timed_out or time.monotonic() - start > seconds + GRACE:
             if not await self.responds():
                 await self.stop()
-            return cell, late(seconds)
+            return cell, timeout_status(seconds)
         if dropped:
-            return cell, flood(cell.outputs, dropped)
+            return cell, flood_status(cell.outputs, dropped)
         return cell, CellStatus()
 
     def _kc(self) -> Any:
@@ -257,19 +257,19 @@ class Kernel:
                 continue
         return None
 
-    async def printed(self, request: str) -> str:
+    async def collect_output(self, request: str) -> str:
         """Return the output of a finished request that no cell shows, such as that of C code, up to a limit."""
         if self._listener is None:
             return ""
         text, omitted = await self._listener.collect_output(request, GRACE)
-        return f"{text}\n{left_out(omitted)}\n" if omitted else text
+        return f"{text}\n{omission_notice(omitted)}\n" if omitted else text
 
     def _stop_listening(self) -> None:
         if self._listener:
             self._listener.stop()
         self._listener = None
 
-    async def silently(self, source: str, seconds: float) -> str:
+    async def run_silently(self, source: str, seconds: float) -> str:
         """Run a line and return "" on success, else the error."""
         content = await self.reply(await self.send(source), seconds)
         if content is None:

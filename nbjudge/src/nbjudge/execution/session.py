@@ -50,13 +50,8 @@ class Session:
         variables: Mapping[str, str],
         reference: ReferenceRun | None = ReferenceRun(),  # noqa: B008  (it is frozen)
     ):
-        self.rules, self.nb, self.plan, self.instructor_files, self.reference = (
-            rules,
-            nb,
-            plan,
-            instructor_files,
-            reference,
-        )
+        self.rules, self.nb, self.plan = rules, nb, plan
+        self.instructor_files, self.reference = instructor_files, reference
         name = nb.metadata.get("kernelspec", {}).get("name") or "python3"
         self.from_scratch = {source.name for source in plan.sources if source.from_scratch} if rules.withheld else set()
         self.tests = {source.name: source.text for source in plan.sources if source.kind == TEST}  # and no other text
@@ -119,9 +114,7 @@ class Session:
         if self.student.started:
             imported[provisioner.PURPOSE] = await self.student.kernel.modules()
         if self.without.started:
-            finder = WithheldFinder(
-                self.rules.withheld
-            )  # whose modules are placeholders; other kernels would import the real ones
+            finder = WithheldFinder(self.rules.withheld)  # placeholders; other kernels would import the real modules
             names = await self.without.kernel.modules()
             imported[provisioner.PURPOSE_FROM_SCRATCH] = [name for name in names if not finder.holds(name)]
         return imported
@@ -133,14 +126,14 @@ class Session:
 
     async def _run(self, cell: NotebookNode, name: str) -> None:
         try:
-            finished, ended = await self.student.run(cell.source)
+            finished, status = await self.student.run(cell.source)
         except KernelUnavailableError as reason:
             return self._add_error(cell, name, "skipped", str(reason))
         cell.outputs, cell.execution_count = finished.outputs, finished.execution_count
-        if ended.how in ("died", "timeout"):
-            self._add_error(cell, name, ended.how, f"This cell was stopped: {ended.words}.")
-        elif ended.words:
-            self._add_event(name, ended.how, ended.words)
+        if status.kind in ("died", "timeout"):
+            self._add_error(cell, name, status.kind, f"This cell was stopped: {status.reason}.")
+        elif status.reason:
+            self._add_event(name, status.kind, status.reason)
 
     def _seconds(self) -> float:
         """Return the time limit of the next cell."""
@@ -155,13 +148,13 @@ class Session:
             try:
                 if kernel is not self.student:
                     await kernel.catch_up(self.run_cells)
-                ended = await self._judge_once(cell, name, kernel)
+                status = await self._judge_once(cell, name, kernel)
             except KernelUnavailableError as reason:
                 return self._add_error(cell, name, "not judged", str(reason))
-            if attempt or ended.how != "died" or not await kernel.was_another():
+            if attempt or status.kind != "died" or not await kernel.restart_drops_cell():
                 break
-        if ended.words:
-            self._add_event(name, ended.how, ended.words)
+        if status.reason:
+            self._add_event(name, status.kind, status.reason)
 
     async def _judge_once(self, cell: NotebookNode, name: str, kernel: StudentKernel) -> CellStatus:
         self.scores[name], cell.outputs, cell.execution_count = 0.0, [], None
@@ -179,16 +172,18 @@ class Session:
             raise KernelUnavailableError(f"Your code could not be asked for its answers: {problem}.")
         await self._ask(cell, name)
         if await kernel.kernel.responds(request):
-            if text := await kernel.kernel.printed(request):
+            if text := await kernel.kernel.collect_output(request):
                 cell.outputs.append(new_output("stream", name="stdout", text=text))
             return CellStatus()
         is_explained = any(output.get("ename") == NOT_GRADED for output in cell.outputs)
         if await kernel.kernel.alive():
-            ended = CellStatus("timeout", "The code did not come back from a test, and was stopped.")
+            status = CellStatus("timeout", "The code did not come back from a test, and was stopped.")
         else:
-            ended = CellStatus("died", "" if is_explained else f"While this was tested: {kernel.kernel.exit_reason()}.")
+            status = CellStatus(
+                "died", "" if is_explained else f"While this was tested: {kernel.kernel.exit_reason()}."
+            )
         await kernel.stop()
-        return ended
+        return status
 
     async def _begin(self, name: str, path: str) -> str:
         """Prepare the judge for a test cell; return "" or the problem."""

@@ -73,7 +73,7 @@ class StudentKernel:
         self.in_force = getattr(self.kernel.provisioner, "in_force", "") or self.in_force
         home = getattr(self.kernel.provisioner, "home", None) or tempfile.mkdtemp(dir=self.folder)
         self.path = str(Path(home, f"judge-{self.deaths}"))
-        wrong = await self.kernel.silently(
+        wrong = await self.kernel.run_silently(
             f"{SERVICE}.service = {SERVICE}.RpcServer({self.path!r}, get_ipython().user_ns)", 60
         )
         if wrong:
@@ -86,15 +86,15 @@ class StudentKernel:
         """Run a cell. Raises KernelUnavailableError."""
         for attempt in range(2):
             await self.require()
-            finished, ended = await self.kernel.run(source, self.seconds())
-            if attempt or ended.how != "died" or not await self.was_another():
+            finished, status = await self.kernel.run(source, self.seconds())
+            if attempt or status.kind != "died" or not await self.restart_drops_cell():
                 break
         if any(output.get("ename") == "MemoryError" for output in finished.outputs):
             await self.stop()  # its memory is not returned to the system
             return finished, CellStatus("memory", "This cell used up the memory, so what it defined is not there.")
-        if ended.how in ("well", "flood"):
+        if status.kind in ("well", "flood"):
             self.ran.append(source)
-        return finished, ended
+        return finished, status
 
     async def catch_up(self, sources: Sequence[str]) -> None:
         """Run the student's cells that it has not run yet, ignoring errors. Raises KernelUnavailableError."""
@@ -121,7 +121,7 @@ class StudentKernel:
             await self._run_again()
         raise KernelUnavailableError(self._reason())
 
-    async def was_another(self) -> bool:
+    async def restart_drops_cell(self) -> bool:
         """Restart the kernel, and return whether an earlier cell than the one in which it ended was the cause."""
         before = len(self.ran)
         try:
@@ -135,8 +135,8 @@ class StudentKernel:
         for index, source in enumerate(self.ran):
             if self.seconds() <= 0:
                 return
-            _, ended = await self.kernel.run(source, self.seconds())
-            if ended.how in ("died", "timeout") or not await self._is_well():
+            _, status = await self.kernel.run(source, self.seconds())
+            if status.kind in ("died", "timeout") or not await self._is_well():
                 del self.ran[index]
                 await self.stop()
                 return
@@ -144,8 +144,8 @@ class StudentKernel:
     async def _is_well(self) -> bool:
         """Return whether the kernel survives a cell and still runs another correctly."""
         await asyncio.sleep(LATE)
-        finished, ended = await self.kernel.run(HEALTH, GRACE)
-        return ended.how == "well" and not any(output.output_type == "error" for output in finished.outputs)
+        finished, status = await self.kernel.run(HEALTH, GRACE)
+        return status.kind == "well" and not any(output.output_type == "error" for output in finished.outputs)
 
     def _reason(self) -> str:
         if self.seconds() <= 0:

@@ -173,7 +173,7 @@ class Child:
     def wait(self, timeout: float | None = None) -> int | None:
         """Return the exit status, or None if the process still runs after `timeout` seconds."""
         with self._lock:
-            if self.returncode is None and self._ended(timeout):
+            if self.returncode is None and self._has_ended(timeout):
                 self.returncode = self._zygote.reap(self.pid)
                 os.close(self._pidfd)
         return self.returncode
@@ -194,7 +194,7 @@ class Child:
     def terminate(self) -> None:
         self.send_signal(signal.SIGTERM)
 
-    def _ended(self, timeout: float | None) -> bool:
+    def _has_ended(self, timeout: float | None) -> bool:
         watch = select.poll()
         watch.register(self._pidfd, select.POLLIN)
         return bool(watch.poll(None if timeout is None else timeout * 1000))

@@ -33,7 +33,7 @@ def preload(purpose: str, modules: Iterable[str]) -> None:
     _lists[purpose] = tuple(name for name in dict.fromkeys(modules) if not name.startswith(LOOK_FOR_THE_SHELL))
 
 
-def preloaded(purpose: str) -> tuple[str, ...]:
+def preloaded_modules(purpose: str) -> tuple[str, ...]:
     """Return the modules that kernels of a purpose find imported."""
     return _lists[purpose]
 

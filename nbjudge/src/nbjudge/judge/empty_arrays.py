@@ -40,18 +40,18 @@ def watch_comparisons(on_comparison: Callable[[], None]) -> None:
 
     Lists and tuples, which become arrays only there, are covered too.
     """
-    numeric.isclose = np.isclose = _watched(numeric.isclose, 0, on_comparison)
-    testing.assert_array_compare = _watched(testing.assert_array_compare, 1, on_comparison)
+    numeric.isclose = np.isclose = _wrap_comparison(numeric.isclose, 0, on_comparison)
+    testing.assert_array_compare = _wrap_comparison(testing.assert_array_compare, 1, on_comparison)
 
 
-def _watched(compare: Callable[..., Any], first: int, on_comparison: Callable[[], None]) -> Callable[..., Any]:
+def _wrap_comparison(compare: Callable[..., Any], first: int, on_comparison: Callable[[], None]) -> Callable[..., Any]:
     @wraps(compare)
-    def watched(*args: Any, **kwargs: Any) -> Any:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
         if len(args) > first + 1 and _is_empty(args[first]) != _is_empty(args[first + 1]):
             on_comparison()
         return compare(*args, **kwargs)
 
-    return watched
+    return wrapper
 
 
 def _is_empty(value: Any) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nbjudge.environment import MEMORY_VARIABLE
-from nbjudge.judge.proxies import RemoteProxy, make_proxy, number_of, trust_class
+from nbjudge.judge.proxies import RemoteProxy, make_proxy, proxy_number, trust_class
 from nbjudge.judge.rpc_client import Effects, Policy, RpcClient
 from nbjudge.judge.rpc_server import NAMESPACE
 from nbjudge.sandbox.rlimits import MEGABYTE, apply_limits
@@ -29,29 +29,29 @@ def prepare(names: dict[str, Any], folder: str, statements: list[str]) -> None:
     """
     if folder not in sys.path:
         sys.path.append(folder)
-        bound_memory()
+        limit_memory()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         for text in statements:
             with contextlib.suppress(Exception):
                 exec(compile(text, "<given>", "exec", dont_inherit=True), names)
 
 
-def bound_memory() -> None:
+def limit_memory() -> None:
     """Limit the memory of this process, so that large answers of a submission do not exhaust the machine."""
     global _free_mb  # noqa: PLW0603  (the process has one memory)
     if memory_mb := int(os.environ.get(MEMORY_VARIABLE, "0")):
         with contextlib.suppress(ImportError):  # the module resource exists on Unix only
             apply_limits({"memory_mb": memory_mb})
-        _free_mb = memory_mb - _taken_mb()
+        _free_mb = memory_mb - _used_mb()
 
 
 def is_crowded() -> bool:
     """Return whether half of the initially free memory is in use: the next test would lack what this one keeps."""
     memory_mb = int(os.environ.get(MEMORY_VARIABLE, "0"))
-    return bool(memory_mb) and memory_mb - _taken_mb() < _free_mb / 2
+    return bool(memory_mb) and memory_mb - _used_mb() < _free_mb / 2
 
 
-def _taken_mb() -> float:
+def _used_mb() -> float:
     """Return the memory of this process that RLIMIT_DATA counts; 0 if nothing counts it."""
     if not sys.platform.startswith("linux"):
         return 0
@@ -76,7 +76,7 @@ def begin(
     """
     global _link  # noqa: PLW0603  (the process has one namespace)
     if path not in _links:
-        _links[path] = RpcClient(path, make_proxy, number_of)
+        _links[path] = RpcClient(path, make_proxy, proxy_number)
     _link = link = _links[path]
     link.open()
     for name in _fetched:
@@ -86,7 +86,7 @@ def begin(
         with contextlib.suppress(KeyError):
             names[name] = link.call("operator:getitem", RemoteProxy(link, NAMESPACE, {}), name)
             _fetched.add(name)
-            if (number := number_of(names[name])) is not None:
+            if (number := proxy_number(names[name])) is not None:
                 link.labels[number] = name
             if name in requested_classes:
                 trust_class(names[name])

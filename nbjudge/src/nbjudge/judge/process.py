@@ -23,7 +23,7 @@ from typing import Any
 import nbformat
 import traitlets.log
 
-from nbjudge.cell_result import GRACE, CellResult, CellStatus, flood, is_valid, late
+from nbjudge.cell_result import GRACE, CellResult, CellStatus, flood_status, is_valid, timeout_status
 from nbjudge.environment import EXECUTION_VARIABLE
 from nbjudge.forkserver.client import Program
 from nbjudge.forkserver.preload import fork_kernel
@@ -63,11 +63,11 @@ class JudgedResult(CellResult):
 
 
 class JudgeEndedError(RuntimeError):
-    """The judge's process ended or was killed during a request; `ended` is its status."""
+    """The judge's process ended or was killed during a request, as `status` describes."""
 
-    def __init__(self, ended: CellStatus) -> None:
-        super().__init__(ended.words)
-        self.ended = ended
+    def __init__(self, status: CellStatus) -> None:
+        super().__init__(status.reason)
+        self.status = status
 
 
 class Judge:
@@ -156,7 +156,7 @@ class Judge:
         try:
             answer, in_time = await self._ask(what, seconds, source=source, output_bytes=self.output_bytes, **how)
         except JudgeEndedError as error:
-            return JudgedResult(), error.ended
+            return JudgedResult(), error.status
         outputs = [output for output in map(nbformat.from_dict, answer.get("outputs", [])) if is_valid(output)]
         effects = answer.get("effects", {})
         judged = JudgedResult(
@@ -168,9 +168,9 @@ class Judge:
             empty_arrays=effects.get("empty_arrays", False),
         )
         if not in_time:
-            return judged, late(seconds)
+            return judged, timeout_status(seconds)
         if answer.get("dropped"):
-            return judged, flood(outputs, answer["dropped"])
+            return judged, flood_status(outputs, answer["dropped"])
         return judged, CellStatus()
 
     async def do(self, what: str, seconds: float, **arguments: Any) -> str:
@@ -199,7 +199,9 @@ class Judge:
         if (answer := await pending) is not None:
             return answer, bool(in_time)
         await self.stop()
-        raise JudgeEndedError(CellStatus("died", "the process that it runs in ended") if in_time else late(seconds))
+        raise JudgeEndedError(
+            CellStatus("died", "the process that it runs in ended") if in_time else timeout_status(seconds)
+        )
 
     def _exchange(self, request: dict[str, Any]) -> dict[str, Any] | None:
         """Send a request and return its answer; None if the process has ended."""

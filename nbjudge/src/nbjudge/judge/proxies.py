@@ -93,9 +93,7 @@ class RemoteProxy:  # noqa: D101  (__doc__ is the remote object's)
 
     def _read_array(self) -> np.ndarray:
         array = _data(_ask(self, "numpy:asanyarray"), np.ndarray)
-        if (
-            not array.size and not self._remote[0].policy.empty_arrays
-        ):  # from an object without a length, such as a mock
+        if not array.size and not self._remote[0].policy.empty_arrays:  # such as of a mock, which has no length
             raise NotData(f"expected an array, got an object of type {_name(self)} without elements")
         return array
 
@@ -176,7 +174,7 @@ class Iterator:
             raise StopIteration from end
 
 
-def number_of(value: Any) -> int | None:
+def proxy_number(value: Any) -> int | None:
     """Return the number of a proxy, None for anything else."""
     return value._remote[1] if _is_proxy(value) else None
 

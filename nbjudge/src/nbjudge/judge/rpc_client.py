@@ -83,17 +83,17 @@ class RpcClient:
 
     path: the socket on which that process listens
     make_proxy: returns the proxy for an object that stays there, from (link, number, description)
-    number_of: returns the number of a proxy, or None for other values
+    proxy_number: returns the number of a proxy, or None for other values
     """
 
     def __init__(
         self,
         path: str,
         make_proxy: Callable[[RpcClient, int, dict[str, Any]], Any],
-        number_of: Callable[[Any], int | None],
+        proxy_number: Callable[[Any], int | None],
     ):
         self.make_proxy = make_proxy
-        self.number_of = number_of
+        self.proxy_number = proxy_number
         self.path = path
         self.functions: list[Callable[..., Any]] = []
         self.labels: dict[int, str] = {}  # {number of a function of the submission: its name in the notebook}
@@ -190,11 +190,11 @@ class RpcClient:
 
     def _change(self, label: str, index: int, argument: Any, tree: Tree, decoder: Decoder) -> None:
         """Apply a call's change of an argument, if the policy allows it, and record how to undo it."""
-        if self.number_of(argument) is not None:
+        if self.proxy_number(argument) is not None:
             return  # an object of the submission
         self.effects.changes.add((label, index))
         if self.policy.changes is None or (label, index) in self.policy.changes:
-            self.effects.undo.append(undo_of(argument))
+            self.effects.undo.append(make_undo(argument))
             update(argument, tree, decoder)
 
     def as_array(self, number: int, is_library: bool, read: Callable[[], np.ndarray]) -> np.ndarray:
@@ -212,7 +212,7 @@ class RpcClient:
         """Drop the cached arrays of objects that a call may change."""
         if called in READS or not self.arrays:
             return
-        numbers = [number for value in values if (number := self.number_of(value)) is not None]
+        numbers = [number for value in values if (number := self.proxy_number(value)) is not None]
         if isinstance(called, int):
             numbers += [called, *self.library_objects]
         for number in numbers:
@@ -237,7 +237,7 @@ class RpcClient:
 
     def _encode_reference(self, value: Any, encoder: Encoder) -> Tree:
         """Encode an object as its number, its name, its attributes, or a function to call back."""
-        number = self.number_of(value)
+        number = self.proxy_number(value)
         if number is not None:
             return {"object": number}
         name = known_name(value) or _importable(value)
@@ -296,7 +296,7 @@ def _merge(old: Any, new: Any) -> None:
             _merge_item(*pair)
 
 
-def undo_of(value: Any) -> Callable[[], None]:
+def make_undo(value: Any) -> Callable[[], None]:
     """Return a function that restores the current state of a value, as far as `update` may change it."""
     kind = type(value)  # never isinstance: a proxy may claim any __class__
     if issubclass(kind, np.ndarray):
@@ -324,7 +324,7 @@ def _array_undo(array: np.ndarray) -> Callable[[], None]:
 
 def _container_undo(value: Any) -> Callable[[], None]:
     items = dict(value) if isinstance(value, dict) else list(value)
-    inner = [undo_of(item) for item in (items.values() if isinstance(items, dict) else items)]
+    inner = [make_undo(item) for item in (items.values() if isinstance(items, dict) else items)]
 
     def undo() -> None:
         if isinstance(value, list):

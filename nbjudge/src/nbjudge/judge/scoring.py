@@ -55,12 +55,12 @@ async def score_cell(
 
     possible: the points of the cell; seconds: returns the remaining time
     """
-    judged, ended = await judge.run(source, seconds(), expected.empty_arrays)
+    judged, status = await judge.run(source, seconds(), expected.empty_arrays)
     score = CellScore(0.0, None, judged.outputs, judged.execution_count, judged.changes, judged.empty_arrays)
-    if ended.how == "timeout":
+    if status.kind == "timeout":
         score.outputs = [output for output in judged.outputs if output.get("ename") != "KeyboardInterrupt"]
-        score.problem = "timeout", f"The tests of this exercise were stopped: {ended.words}."
-    elif ended.how == "died":
+        score.problem = "timeout", f"The tests of this exercise were stopped: {status.reason}."
+    elif status.kind == "died":
         score.problem = "died", "The tests of this exercise could not be finished."
     elif judged.complete:
         score.points, score.problem = credit(judged, possible)
@@ -93,8 +93,8 @@ async def _verify(
     unexpected = set() if expected.changes is None else set(score.changes) - set(expected.changes)
     if not unexpected:
         return
-    verified, ended = await judge.verify(source, seconds(), expected.changes or (), expected.empty_arrays)
-    points = credit(verified, possible)[0] if verified.complete and ended.how in ("well", "flood") else 0.0
+    verified, status = await judge.verify(source, seconds(), expected.changes or (), expected.empty_arrays)
+    points = credit(verified, possible)[0] if verified.complete and status.kind in ("well", "flood") else 0.0
     if points < score.points:
         names = [f"argument {index + 1} of {function}" for function, index in sorted(unexpected)[:3]]
         score.points, score.problem = points, ("no credit", DEPENDS_ON_CHANGES.format(" and ".join(names)))

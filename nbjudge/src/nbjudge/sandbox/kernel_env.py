@@ -67,7 +67,7 @@ TENSORFLOW += ("TF_XLA_FLAGS", "XLA_FLAGS", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE
 USUAL_VARIABLES: tuple[str, ...] = (*LOCALE, *PYTHON, *OPENBLAS, *OPENMP, *MKL, *TENSORFLOW)
 
 
-def small_environment(
+def kernel_environment(
     environment: Mapping[str, str], kept_patterns: Iterable[str], home: Path, packages: Path
 ) -> dict[str, str]:
     """Return the environment of a kernel: without paths of the gradebook, and without secrets except those named.
@@ -127,7 +127,7 @@ def user_packages() -> list[str]:
     return [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
 
 
-def boxed_command(command: list[str], box: Path) -> list[str]:
+def sandboxed_command(command: list[str], box: Path) -> list[str]:
     """Return the command of a kernel with the sandbox's launcher in place of ipykernel's."""
     for start in range(len(command) - 1):
         if command[start : start + 2] == LAUNCHER:

@@ -40,9 +40,7 @@ def main() -> None:
     terminal = {_identity(stream) for stream in (1, 2)}
     app = IPKernelApp.instance()
     with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "Couldn't bind IOPub Pipe"
-        )  # it captures the output of subprocesses; there are none
+        warnings.filterwarnings("ignore", "Couldn't bind IOPub Pipe")  # for subprocesses, of which there are none
         app.initialize()
     disable_system_commands(app.shell)
     reserve(os.path.join(box.home, RESERVED))

@@ -29,10 +29,10 @@ from nbjudge.forkserver.client import Program
 from nbjudge.forkserver.preload import KERNEL_MODULES, fork_kernel
 from nbjudge.sandbox import uid_pool
 from nbjudge.sandbox.kernel_env import (
-    boxed_command,
     find_exposed_package,
+    kernel_environment,
+    sandboxed_command,
     shared_folder,
-    small_environment,
     user_packages,
     zygote_environment,
 )
@@ -203,8 +203,8 @@ class BoxedProvisioner(LocalProvisioner):
             ),
         )
         box.save(folder.path / "box.json")
-        environment = small_environment(kwargs["env"], self.variables, folder.home, shared.packages)
-        command = boxed_command(kwargs["cmd"], folder.path / "box.json")
+        environment = kernel_environment(kwargs["env"], self.variables, folder.home, shared.packages)
+        command = sandboxed_command(kwargs["cmd"], folder.path / "box.json")
         return {**kwargs, "cmd": command, "cwd": box.work, "env": environment}
 
     def _reset_kernel_state(self) -> None:

@@ -85,9 +85,7 @@ def scratch() -> Path:
     """Return the folder for this process's temporary folders; other users may traverse it, but not list it."""
     parent = tempfile.gettempdir()
     with _one_at_a_time:
-        if (
-            parent not in _scratch or not _scratch[parent].is_dir()
-        ):  # cleaners may delete it while a process runs for weeks
+        if parent not in _scratch or not _scratch[parent].is_dir():  # in a long run, a cleaner may delete it
             _scratch[parent] = _make(parent)
         return _scratch[parent]
 
