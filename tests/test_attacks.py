@@ -59,7 +59,7 @@ def test_there_are_many_attacks_and_odd_honest_submissions():
 def test_what_attacks_on_the_wire_replace_is_there():
     import nbjudge.judge.rpc_server as there
 
-    names = ("pack", "receive", "Encoder", "about", "known_name")
+    names = ("pack", "receive", "Encoder", "describe_object", "known_name")
     assert [name for name in names if not hasattr(there, name)] == []
     assert callable(there.RpcServer.answer)
     assert callable(there.RpcServer.serve)

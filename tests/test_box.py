@@ -13,7 +13,7 @@ from tiny_course import LESSON, cell, make_course, release, submit
 
 from nbjudge.errors import CannotGrade
 from nbjudge.sandbox import landlock, sandbox, uid_pool
-from nbjudge.sandbox.kernel_env import small_environment
+from nbjudge.sandbox.kernel_env import kernel_environment
 from nbjudge.sandbox.provisioner import BoxedProvisioner, use_sandbox
 from nbjudge.sandbox.sandbox import announcement, missing_layers
 
@@ -176,7 +176,7 @@ def graded(tmp_path_factory):
 @pytest.mark.parametrize("attempt", ATTEMPTS)
 def test_a_submission_cannot(attacked, attempt):
     outcome, expected = attacked[1]["outcomes"][attempt], ATTEMPTS[attempt][1]
-    if attempt == "leave a hard link" and uid_pool.wanted():
+    if attempt == "leave a hard link" and uid_pool.runs_as_root():
         expected = "PermissionError"  # it is another user's file; else Landlock says that it lies elsewhere
     assert outcome == expected
 
@@ -232,10 +232,10 @@ SECRETS += ["CUDA_TOKEN", "XLA_SECRET", "OMP_PASSWORD", "MKL_LICENSE_FILE", "OPE
 @pytest.mark.parametrize("name", SECRETS)
 def test_a_variable_arrives_by_its_own_name_only(name, tmp_path):
     graders = {name: "secret", "OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "LC_ALL": "C.UTF-8"}
-    child = small_environment(graders, [], tmp_path, tmp_path)
+    child = kernel_environment(graders, [], tmp_path, tmp_path)
     assert name not in child
     assert {"OMP_NUM_THREADS", "TF_CPP_MIN_LOG_LEVEL", "LC_ALL"} <= child.keys()
-    assert small_environment(graders, [name], tmp_path, tmp_path)[name] == "secret"  # where a course asks for it
+    assert kernel_environment(graders, [name], tmp_path, tmp_path)[name] == "secret"  # where a course asks for it
 
 
 @whole_box

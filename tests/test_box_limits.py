@@ -21,13 +21,13 @@ from traitlets.config import Config
 from nbjudge.forkserver import ENDS_WITH_PARENT
 from nbjudge.sandbox import kernel_launcher, scratch, seccomp, uid_pool
 from nbjudge.sandbox.provisioner import use_sandbox
-from nbjudge.sandbox.resource_monitor import describe_exit, without_a_name
+from nbjudge.sandbox.resource_monitor import deleted_file_bytes, describe_exit
 from nbjudge.sandbox.sandbox import missing_layers, python_folders
-from nbjudge.sandbox.scratch import PrivateFolder, TooDeep
+from nbjudge.sandbox.scratch import PrivateFolder, TooDeepError
 
 whole_box = pytest.mark.skipif(bool(missing_layers()), reason=f"this machine cannot: {missing_layers()}")
 as_root = pytest.mark.skipif(
-    not uid_pool.wanted() or bool(uid_pool.missing(python_folders(), caged=not missing_layers())),
+    not uid_pool.runs_as_root() or bool(uid_pool.missing(python_folders(), caged=not missing_layers())),
     reason="only root can have another user run a kernel",
 )
 UNTIL_THE_END = "\nimport time; time.sleep(300)"
@@ -250,9 +250,9 @@ def test_an_exit_code_becomes_words(code, words):
 def test_a_file_without_a_name_counts_with_its_size(tmp_path):
     with (tmp_path / "removed").open("wb", buffering=0) as file:
         file.write(bytes(1 << 20))
-        before = without_a_name(os.getpid(), [tmp_path], charge=0)
+        before = deleted_file_bytes(os.getpid(), [tmp_path], charge=0)
         (tmp_path / "removed").unlink()
-        assert without_a_name(os.getpid(), [tmp_path], charge=0) - before == 1 << 20
+        assert deleted_file_bytes(os.getpid(), [tmp_path], charge=0) - before == 1 << 20
 
 
 def answer(column: int, number: int, *arguments: int) -> int:
@@ -428,7 +428,7 @@ def deep_folder(top: Path, depth: int) -> Path:
 
 def test_a_folder_deeper_than_any_path_is_removed(tmp_path):
     folder = deep_folder(tmp_path / "deep", 3000)
-    with pytest.raises(TooDeep):
+    with pytest.raises(TooDeepError):
         scratch.measure([folder], 10_000)
     scratch.remove(folder)
     assert not folder.exists()

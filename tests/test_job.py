@@ -165,7 +165,7 @@ def test_a_job_takes_along_what_its_kernels_are_to_find_imported(tmp_path):
     packed = a_job(tmp_path, more=asks).pack()
     preload.preload("submission", ["numpy"])
     done = unpack_result(run_packed_job(packed))
-    assert preload.preloaded("submission") == ("colorsys",)
+    assert preload.preloaded_modules("submission") == ("colorsys",)
     if sys.platform.startswith("linux"):
         assert printed(done, "own") == "True\n"
 

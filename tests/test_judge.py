@@ -48,7 +48,7 @@ asyncio.run(main())
 @pytest.fixture(autouse=True)
 def _default_list(monkeypatch):
     monkeypatch.setitem(preload._lists, "judge", ("numpy",))
-    preload._warn.cache_clear()
+    preload._warn_once.cache_clear()
 
 
 @pytest.fixture(params=["forked", pytest.param("ordinary", marks=pytest.mark.slow)])
@@ -157,7 +157,7 @@ def test_of_a_flood_a_part_is_kept_and_the_rest_is_counted():
     text, ended, after = asyncio.run(main())
     assert (1 << 20) - 5000 < text.count("x") <= 1 << 20
     assert ended == CellStatus("flood", "It printed 2.0 MB more, which are left out here.")
-    assert text.endswith(f"\n{ended.words}\n")
+    assert text.endswith(f"\n{ended.reason}\n")
     assert after == "2"
 
 
@@ -440,7 +440,7 @@ def test_a_longer_list_is_imported_by_the_zygote_that_is_there():
     async def main() -> str:
         async with judge():
             old = current()
-        preload.preload("judge", [*preload.preloaded("judge"), "colorsys"])
+        preload.preload("judge", [*preload.preloaded_modules("judge"), "colorsys"])
         async with judge() as one:
             assert current().pid == old.pid
             return await ran(one, "import sys; print('colorsys' in sys.modules)")
@@ -457,7 +457,7 @@ def test_threads_that_a_longer_list_brings_end_the_zygote_and_judges_start_the_o
     async def main() -> str:
         async with judge():
             old = current()
-        preload.preload("judge", [*preload.preloaded("judge"), "threading_at_import"])
+        preload.preload("judge", [*preload.preloaded_modules("judge"), "threading_at_import"])
         async with judge() as one:
             assert not old.alive
             return await ran(one, "print(2)")

@@ -11,13 +11,18 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
+import nbgrader.api
 import pytest
 from conftest import ROOT
+from nbformat.v4 import new_code_cell, new_notebook
+from nbgrader.api import Base
+from nbgrader.nbgraderformat import MetadataValidator, ValidationError, common
 from packaging.requirements import Requirement
 from traitlets.config import Config
 
 from nbjudge import patches
 from nbjudge.environment import EXECUTION_VARIABLE, temporary_env
+from nbjudge.patches import cache_engine, cache_schema_validators
 
 # What a patch replaces: (its place, the parameters that are relied on).
 REPLACED = {
@@ -157,3 +162,45 @@ def test_autograding_is_over_after_an_error(monkeypatch: pytest.MonkeyPatch) -> 
         fail_in(patches.autograding(), seen)
     assert seen == {EXECUTION_VARIABLE: "autograde"}
     assert EXECUTION_VARIABLE not in os.environ
+
+
+# The caches: nbgrader's schema validation and its database engine
+
+LABEL: dict[str, Any] = {"schema_version": 3, "grade": True, "solution": False, "locked": True, "task": False}
+LABEL |= {"grade_id": "double_test", "points": 4}
+INVALID_FIELDS: list[dict[str, Any]] = [
+    {"points": "four"},
+    {"points": -1},
+    {"grade": "yes"},
+    {"grade_id": "no spaces"},
+    {"locked": None, "points": []},
+]
+
+
+def validation_error(label: dict[str, Any]) -> str:
+    notebook = new_notebook(cells=[new_code_cell("1", metadata={"nbgrader": label})])
+    with pytest.raises(ValidationError) as caught:
+        MetadataValidator().validate_nb(notebook)
+    return str(caught.value)
+
+
+def test_valid_metadata_pass_the_cached_validator():
+    with cache_schema_validators():
+        MetadataValidator().validate_nb(new_notebook(cells=[new_code_cell("1", metadata={"nbgrader": LABEL})]))
+
+
+@pytest.mark.parametrize("change", INVALID_FIELDS, ids=str)
+def test_invalid_metadata_get_nbgraders_own_error(change):
+    by_nbgrader = validation_error({**LABEL, **change})
+    with cache_schema_validators():
+        assert validation_error({**LABEL, **change}) == by_nbgrader
+
+
+def test_caches_are_removed_after_an_error():
+    before = common.jsonschema, nbgrader.api.create_engine, nbgrader.api.inspect
+    with pytest.raises(AttributeError), cache_engine(), cache_schema_validators():
+        Base.metadata.create_all(bind=None).tables  # noqa: B018  (nothing is made for a while, and None has no tables)
+    assert (common.jsonschema, nbgrader.api.create_engine, nbgrader.api.inspect) == before
+    memory = nbgrader.api.create_engine("sqlite://")
+    Base.metadata.create_all(bind=memory)
+    assert nbgrader.api.inspect(memory).has_table("grade")

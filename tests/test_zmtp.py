@@ -16,7 +16,7 @@ import pytest
 import zmq
 from jupyter_client.session import Session
 
-from nbjudge.execution.channels import Channel, Listener, ReplyChannel, Unreadable
+from nbjudge.execution.channels import Channel, Listener, ReplyChannel, UnreadableMessageError
 from nbjudge.execution.zmtp import COST, GREETING, Connection, Parser, ProtocolError, _frames, _ready
 
 MOST = 10_000
@@ -170,7 +170,7 @@ def test_who_sends_faster_than_is_read_waits(folder):
             flooding = threading.Thread(target=flood, args=(listener,))
             flooding.start()
             await asyncio.to_thread(flooding.join)
-            waiting = one._held
+            waiting = one._buffered_size
             await one.receive(10)
             one.close()
             far[0].close()
@@ -222,7 +222,7 @@ def test_of_what_is_shown_a_message_that_cannot_be_read_is_passed_over_and_of_re
     channel = Channel(Ready(*arrived), session)
     assert asyncio.run(channel.get_msg(1))["content"] == {"text": "next"}
     assert channel.dropped == sum(map(len, arrived[0] or []))
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableMessageError):
         asyncio.run(ReplyChannel(Ready(*arrived), session).get_msg(1))
 
 
@@ -239,7 +239,7 @@ def test_what_is_listened_to_is_kept_as_far_as_it_fits_and_the_rest_is_counted()
         listener = Listener(SimpleNamespace(dropped=0, get_msg=arrived.get), most=100)  # type: ignore[arg-type]
         listener.follow("mine")
         try:
-            return await listener.heard("mine", 30)
+            return await listener.collect_output("mine", 30)
         finally:
             listener.stop()
 

@@ -70,8 +70,8 @@ ATTACKS = [
     moving("moves what it was lent", "np.copyto(values, flat); values.flags.writeable = False"),
     moving(
         "says that its argument moved",
-        "import nbjudge.judge.rpc_server as a; s = a.__dict__['service']; s._seen = lambda v: next(n)\n"
-        "    s._changed = lambda v, e: e.tree(flat)\n    n = iter(range(9))",
+        "import nbjudge.judge.rpc_server as a; s = a.__dict__['service']; s._snapshot = lambda v: next(n)\n"
+        "    s._encode_change = lambda v, e: e.tree(flat)\n    n = iter(range(9))",
     ),
     credit("credit in an array", "np.array([-1, -1])"),
     credit("credit in an empty array", "np.empty(0)"),

@@ -175,7 +175,7 @@ ATTACKS = [
     does("encoder replaced", "there.Encoder.tree = lambda self, value, depth=0: 4"),
     does(
         "encoder lies about classes",
-        "there.about = lambda value: {'classes': ['builtins:float'], 'callable': True, 'name': "
+        "there.describe_object = lambda value: {'classes': ['builtins:float'], 'callable': True, 'name': "
         "'mean', 'parameters': None}",
     ),
     does("known names", "there.known_name = lambda value: 'builtins:print'"),

@@ -28,21 +28,21 @@ def configure(
     secret: tuple[str, str] | None = None,
     course: Path | None = None,
 ) -> None:
-    """Set everything that nbgrader has to know about nbjudge, and leave what the course has set already.
+    """Set up nbgrader for nbjudge, without changing settings of the course.
 
-    config: what get_config() returns; call this last, so that the course's own settings are there
+    config: the result of get_config(); call this function last, after the course's own settings
     packages: packages beside nbgrader_config.py, or installed ones, that lessons and tests import
-    hidden: packages of hidden tests, which no submission may read
-    withheld: modules that answers cannot use where a test cell is tagged `from-scratch`
-    libraries: more installed distributions that can decide a score: all machines of a cluster must have the same
-    catalogue: "module:function" that returns {assignment: {exercise: it}}, where `it.mistakes` have a `sentence` each:
-        the named mistakes that `nbjudge report` counts
-    secret: (variable, file) in which hidden tests read the course's secret, and which keeps it in the course's folder;
-        it is there for tests that draw inputs nobody can know, and made on first use
-    course: the course's folder (default: that of the file that calls this)
-    Raises ValueError for a package that is not there.
+    hidden: packages of hidden tests, which submissions may not read
+    withheld: modules that answers cannot use if the test cell is tagged `from-scratch`
+    libraries: more installed distributions that can affect a score: all machines of a cluster must have the same
+    catalogue: "module:function" that returns {assignment: {exercise: entry}}, where each of `entry.mistakes` has a
+        `sentence`: the named mistakes that `nbjudge report` counts
+    secret: (environment variable in which hidden tests read the course's secret, file in the course's folder that
+        stores it); tests draw unpredictable inputs from it; it is created on first use
+    course: the course's folder (default: that of the calling file)
+    Raises ValueError for a package that does not exist.
     """
-    # This module is imported in every kernel: it stays small, and what a full disk has cut off goes before it is used.
+    # This module is imported in every kernel, so it stays small. Remove truncated bytecode before it is imported.
     from nbjudge.bytecode import remove_damaged
 
     remove_damaged(Path(__file__).parent)

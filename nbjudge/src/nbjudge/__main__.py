@@ -1,4 +1,4 @@
-"""`python -m nbjudge`, where the program `nbjudge` is not on the path."""
+"""`python -m nbjudge`, for when the program `nbjudge` is not on the path."""
 
 import sys
 

@@ -1,7 +1,7 @@
-"""Bytecode that can be loaded: a disk that was full leaves files that are cut off, at which every import would fail.
+"""Compile bytecode and remove truncated files: a full disk leaves some, at which every import would fail.
 
-Python writes a module's bytecode without looking whether all of it arrived, and later raises EOFError at what is there.
-Only the standard library is used here, so that this can be imported when little else can.
+Python does not check that a module's bytecode was written completely, and later raises EOFError when it loads the file.
+This module uses the standard library only, so that it can be imported when little else can.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ HEADER = 16  # bytes: a magic number, flags, and the source's time and size
 
 
 def compile_packages(packages: Iterable[Path]) -> None:
-    """Compile all modules of some packages that are not compiled; what cannot be loaded afterwards is removed."""
+    """Compile the uncompiled modules of packages, and remove bytecode that cannot be loaded."""
     for package in packages:
         remove_damaged(package)
         if package.is_dir():
@@ -27,10 +27,10 @@ def compile_packages(packages: Iterable[Path]) -> None:
 
 
 def remove_damaged(folder: Path) -> list[Path]:
-    """Remove the bytecode below a folder that cannot be loaded, and return its files."""
+    """Remove bytecode below a folder that cannot be loaded, and return the files."""
     damaged = [file for file in sorted(folder.rglob("__pycache__/*.pyc")) if not _loads(file)]
     for file in damaged:
-        with suppress(OSError):  # of somebody else, who has to do it
+        with suppress(OSError):  # owned by another user
             file.unlink()
     return damaged
 
@@ -38,10 +38,10 @@ def remove_damaged(folder: Path) -> list[Path]:
 def _loads(file: Path) -> bool:
     try:
         content = file.read_bytes()
-        if len(content) > HEADER:  # of less, Python itself sees that it is none
+        if len(content) > HEADER:  # Python itself detects shorter files
             marshal.loads(content[HEADER:])
     except OSError:
-        return True  # nobody can say
+        return True  # unreadable, so unknown
     except (EOFError, ValueError, TypeError):
         return False
     return True

@@ -1,4 +1,4 @@
-"""How a cell ended, and what a notebook keeps of one that has run, wherever it ran."""
+"""Status and result of an executed cell, for any kernel."""
 
 from __future__ import annotations
 
@@ -8,46 +8,49 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
-GRACE = 5  # seconds that a kernel has for coming back after an interrupt
+GRACE = 5  # seconds in which a kernel must respond after an interrupt
 
 
 @dataclass(frozen=True)
 class CellStatus:
-    """How a cell ended: "well" (an error of the cell's own is well), "timeout", "died" or "flood"; and in words."""
+    """How a cell ended: "well" (even with an error in the cell), "timeout", "died" or "flood"; with a sentence."""
 
-    how: str = "well"
-    words: str = ""
+    kind: str = "well"
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class CellResult:
-    """What a notebook keeps of a cell that has run."""
+    """Outputs and execution count of an executed cell."""
 
     outputs: list[NotebookNode] = field(default_factory=list)
     execution_count: int | None = None
 
 
-def late(seconds: float) -> CellStatus:
+def timeout_status(seconds: float) -> CellStatus:
+    """Return the status of a cell that exceeded its time limit."""
     return CellStatus("timeout", f"it was still running after {seconds:.0f} s")
 
 
-def flood(outputs: list[NotebookNode], dropped: int) -> CellStatus:
-    """Say at the end of a cell's outputs how many characters of them are left out."""
-    more = left_out(dropped)
+def flood_status(outputs: list[NotebookNode], dropped: int) -> CellStatus:
+    """Append the number of omitted characters to a cell's outputs, and return the status."""
+    more = omission_notice(dropped)
     outputs.append(new_output("stream", name="stdout", text=f"\n{more}\n"))
     return CellStatus("flood", more)
 
 
-def left_out(dropped: int) -> str:
+def omission_notice(dropped: int) -> str:
+    """Return the sentence about omitted output, for students."""
     return f"It printed {dropped / 1e6:.1f} MB more, which are left out here."
 
 
 def is_valid(output: NotebookNode) -> bool:
-    """Tell whether an output is one that a notebook may hold."""
+    """Return whether an output is valid in a notebook."""
+    # The usual case first, as validation is slow.
     if output.keys() == {"output_type", "name", "text"} and output.output_type == "stream":
-        return output.name in ("stdout", "stderr") and isinstance(output.text, str)  # most are; validating takes long
+        return output.name in ("stdout", "stderr") and isinstance(output.text, str)
     try:
         nbformat.validate(output, ref="output", version=4)
-    except Exception:  # also what validation itself does not expect
+    except Exception:  # also errors within validation itself
         return False
     return True

@@ -47,7 +47,7 @@ class Settings:
 def apply_settings(config: Any, settings: Settings) -> None:
     """Configure nbgrader, replace its autograder and start its kernels in the sandbox, in this process.
 
-    After an error nothing is graded: nbgrader logs what a file of settings raises, and would go on without a sandbox.
+    After an error nothing is graded: nbgrader only logs errors in a settings file, and would go on without a sandbox.
     """
     install_converter()
     use_sandbox()
@@ -60,7 +60,7 @@ def apply_settings(config: Any, settings: Settings) -> None:
 
 
 def refuse(reason: str) -> None:
-    """Have every autograde command of this process stop with a sentence."""
+    """Make every autograde command of this process stop with this sentence."""
     install_converter()
     Grading.refusal = reason
 
@@ -82,17 +82,17 @@ def _apply(config: Any, settings: Settings) -> None:
     set_default(config.BoxedProvisioner, "packages", [str(find_package(name, course)) for name in settings.packages])
     set_default(config.BoxedProvisioner, "hidden", list(settings.hidden))
     set_default(config.BoxedProvisioner, "required", os.environ.get(REQUIRE_ISOLATION, "0") not in ("", "0"))
-    # Feedback: a page of one file that runs and loads nothing and shows no hidden test.
+    # Feedback: a self-contained page without scripts and hidden tests.
     set_default(config.GenerateFeedback, "preprocessors", ["nbgrader.preprocessors.GetGrades"])
     set_default(config.GenerateFeedback, "exporter_class", "nbjudge.feedback.exporter.FeedbackExporter")
-    # Formgrader's pages show what submissions printed and wrote: cleaned.
+    # Formgrader's pages show sanitized outputs and text of submissions.
     set_default(config.HTMLExporter, "sanitize_html", True)
     set_default(config.TemplateExporter, "filters", {"clean_html": "nbjudge.feedback.sanitize.clean_for_formgrader"})
     take_path_literally(course)
 
 
 def require_current_names(config: Any) -> None:
-    """Raise ValueError when a setting names the package `grading`, as nbjudge was called before."""
+    """Raise ValueError if a setting names the package `grading`, the former name of nbjudge."""
     for section, values in config.items():
         for name, value in values.items():
             listed = value if isinstance(value, list | tuple) else [value]
@@ -103,30 +103,30 @@ def require_current_names(config: Any) -> None:
 def prepare_environment(course: Path) -> None:
     """Set the search paths that nbgrader and its kernels need, and one thread for linear algebra."""
     prepend("PATH", Path(sys.executable).parent)  # a new gradebook runs the program `alembic`
-    prepend("PYTHONPATH", course)  # kernels grade with the packages beside the settings, whatever is installed
-    prepend("JUPYTER_CONFIG_PATH", course)  # the assignment list reads the settings again from another folder
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # two threads on small matrices are slower than one
+    prepend("PYTHONPATH", course)  # kernels prefer packages next to the settings over installed ones
+    prepend("JUPYTER_CONFIG_PATH", course)  # the assignment list extension reads the settings from another folder
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for small matrices, two threads are slower than one
 
 
 def set_default(section: Any, name: str, value: Any) -> None:
-    """Set a setting that the course has not set."""
+    """Set a setting, unless the course has set it."""
     if name not in section:
         section[name] = value
 
 
 def find_package(name: str, course: Path) -> Path:
-    """Return the folder of a package, or the file of a module: beside the settings, else where it is installed.
+    """Return the folder of a package or the file of a module: next to the settings, else where it is installed.
 
-    Raises ValueError when it is in neither place.
+    Raises ValueError if it is in neither place.
     """
     for path in (Path(name), course / name, course / f"{name}.py"):
         if path.is_absolute() and path.exists():
             return path
-    found = importlib.util.find_spec(name) if name.isidentifier() else None
-    if found is None or not found.origin:
+    spec = importlib.util.find_spec(name) if name.isidentifier() else None
+    if spec is None or not spec.origin:
         raise ValueError(
             f"packages names {name!r}, which is neither in {course} nor installed. Name a package or module that is, "
             "or leave it out."
         )
-    origin = Path(found.origin)
+    origin = Path(spec.origin)
     return origin.parent if origin.name == "__init__.py" else origin

@@ -9,24 +9,24 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 
-# Shared with the course's hidden tests: the notebook that is graded, for tests that prepare when they are imported,
-# which is once for all submissions.
+# Shared with the course's hidden tests: name of the notebook being graded, for tests that prepare when they are
+# imported, which is once for all submissions.
 NOTEBOOK_VARIABLE = "GRADED_NOTEBOOK"
-MEMORY_VARIABLE = "JUDGE_MEMORY_MB"  # of the process that runs the tests; nobody else reads it
-EXECUTION_VARIABLE = "NBGRADER_EXECUTION"  # nbgrader's: kernels know by it that they grade, and start in the box
+MEMORY_VARIABLE = "JUDGE_MEMORY_MB"  # memory limit of the judge's process, the only reader
+EXECUTION_VARIABLE = "NBGRADER_EXECUTION"  # nbgrader's: tells kernels to start in the sandbox
 TEMPORARY_HOME = "NBJUDGE_HOME"
 
 
 def prepend(variable: str, folder: Path) -> None:
-    """Put `folder` first in a search path such as PATH; once, however often the settings are read."""
-    rest = [entry for entry in os.environ.get(variable, "").split(os.pathsep) if entry and entry != str(folder)]
-    os.environ[variable] = os.pathsep.join([str(folder), *rest])
+    """Put `folder` first in a search path such as PATH, without duplicates."""
+    entries = [entry for entry in os.environ.get(variable, "").split(os.pathsep) if entry and entry != str(folder)]
+    os.environ[variable] = os.pathsep.join([str(folder), *entries])
 
 
 def provide_home(environ: MutableMapping[str, str], substitute: Callable[[], Path]) -> None:
-    """Let this process have a home folder, which Jupyter needs; $NBJUDGE_HOME says why when its own cannot be used.
+    """Provide the home folder that Jupyter needs; if the user's own is unusable, $NBJUDGE_HOME tells why.
 
-    substitute: makes a folder to take its place
+    substitute: creates a replacement
     """
     try:
         home = Path.home()
@@ -41,10 +41,10 @@ def provide_home(environ: MutableMapping[str, str], substitute: Callable[[], Pat
 
 
 def usable_folder(folder: Path, purpose: str) -> str:
-    """Make `folder` when it is missing and return it as text.
+    """Create `folder` if it is missing, and return it as text.
 
-    A folder that cannot be written is only said, not raised: validate and autograde do well without it, and the
-    commands that need it stop by themselves.
+    If it is not writable, print a warning: validate and autograde do not need it, and the commands that do raise errors
+    of their own.
     """
     reason = ""
     try:

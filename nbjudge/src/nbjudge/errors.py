@@ -1,5 +1,5 @@
-"""What stops the grading with a sentence instead of a traceback."""
+"""Errors shown to the user as one sentence, without a traceback."""
 
 
-class CannotGrade(Exception):
-    """Grading cannot begin; the message says why, and the way out."""
+class CannotGrade(Exception):  # noqa: N818  (most are refusals, not errors of the program)
+    """Grading cannot begin; the message states the reason and what to do."""

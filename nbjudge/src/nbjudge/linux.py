@@ -1,4 +1,4 @@
-"""Calls to the Linux kernel that Python has no function for."""
+"""Linux system calls that Python does not expose."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def prctl(option: int, value: int) -> int:
 
 
 def forbid_new_privileges() -> None:
-    """From here on no program that is started gains a right; Landlock and seccomp ask for it."""
+    """Forbid programs started later to gain privileges, a precondition of Landlock and seccomp."""
     prctl(NO_NEW_PRIVS, 1)
 
 

@@ -1,4 +1,4 @@
-"""Read the nbgrader metadata of a cell, whatever a notebook file has in its place."""
+"""Read the nbgrader metadata of a cell, even if they are malformed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class CellLabel:
-    """The nbgrader metadata of a cell, by which nbgrader knows what the cell is for.
+    """The nbgrader metadata of a cell, which determine its role.
 
-    fields: as the notebook has them, {} where it has none or something that is no mapping
+    fields: as in the notebook, {} if they are missing or not a mapping
     """
 
     fields: Mapping[str, Any]
@@ -24,7 +24,7 @@ class CellLabel:
 
     @property
     def grade_id(self) -> str:
-        """Return the name under which the gradebook has the cell, "" if there is none."""
+        """Return the name of the cell in the gradebook, "" if it has none."""
         name = self.fields.get("grade_id")
         return name if isinstance(name, str) else ""
 
@@ -55,7 +55,7 @@ class CellLabel:
 
     @property
     def points(self) -> float:
-        """Return the cell's highest score, 0 if it has none."""
+        """Return the maximum score of the cell, 0 if it has none."""
         points = self.fields.get("points")
         return float(points) if isinstance(points, int | float) and math.isfinite(points) else 0.0
 

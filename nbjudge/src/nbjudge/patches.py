@@ -8,11 +8,11 @@ Two replacements are made through an entry point of their own, where their class
 
 - `autograde.converter.install_converter` replaces `Autograde` in `nbgrader.apps.autogradeapp` and `nbgrader.apps.api`:
   nbgrader has no setting for the class of a converter. Upstream: none filed. Versions: nbgrader 0.9.
-- `sandbox.provisioner.plug_in` adds to `KernelProvisionerFactory.provisioners` of jupyter_client and sets the
-  `default_provisioner_name`. Upstream: none filed. Versions: jupyter_client 8.
+- `sandbox.provisioner.use_sandbox` sets the `default_provisioner_name` of jupyter_client's
+  `KernelProvisionerFactory`. Upstream: none filed. Versions: jupyter_client 8.
 
 Another one changes NumPy, in the judge's process alone: `judge.empty_arrays.watch_comparisons` wraps `numpy.isclose`
-and `numpy.testing._private.utils.assert_array_compare`, to which an empty array is close to everything. Upstream: none
+and `numpy.testing._private.utils.assert_array_compare`, for which an empty array is close to everything. Upstream: none
 filed; NumPy documents it as broadcasting. Versions: NumPy 2.
 
 The submission's kernel and every worker import this module, some of them before anything else: only the standard
@@ -136,7 +136,7 @@ def cache_engine() -> Iterator[None]:
 
 
 class LiteralGlob:
-    """Stands in for the module glob: any part of a pattern that names an existing file or folder is taken literally."""
+    """Replacement for the module glob that takes any part of a pattern that is an existing path literally."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(glob, name)
@@ -149,11 +149,11 @@ class LiteralGlob:
 
 
 def escape_existing(pattern: str) -> str:
-    """Return the pattern with its beginning, as far as it is the path of something that exists, escaped."""
+    """Return the pattern with its longest prefix that is an existing path escaped."""
     parts = pattern.split(os.sep)
-    for place, part in enumerate(parts):
-        if part == "*" or not os.path.lexists(os.sep.join(parts[: place + 1]) or os.sep):
-            return os.sep.join([*map(glob.escape, parts[:place]), *parts[place:]])
+    for index, part in enumerate(parts):
+        if part == "*" or not os.path.lexists(os.sep.join(parts[: index + 1]) or os.sep):
+            return os.sep.join([*map(glob.escape, parts[:index]), *parts[index:]])
     return glob.escape(pattern)
 
 
@@ -171,7 +171,7 @@ def take_names_literally(modules: Iterable[str] = GRADING) -> None:
 
 
 def take_path_literally(course: Path) -> None:
-    """Do so for the exchange, which takes a while to import, if the course's path contains characters of patterns."""
+    """Take names literally in the exchange, which is slow to import, if the course's path contains such characters."""
     if glob.has_magic(str(course)):
         take_names_literally(EXCHANGE)
 

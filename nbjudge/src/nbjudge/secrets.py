@@ -1,4 +1,4 @@
-"""The course secret, from which hidden tests draw their inputs: read it, or write it once."""
+"""The course secret, from which hidden tests draw their inputs: read it, or create it once."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from nbjudge.errors import CannotGrade
 
 @dataclass(frozen=True)
 class CourseSecret:
-    """Where a course keeps its secret.
+    """Location of a course's secret.
 
     variable: the environment variable in which hidden tests read it
-    file: its name in the folder of the course
+    file: file name in the folder of the course
     """
 
     variable: str = "NBJUDGE_SECRET"
@@ -27,19 +27,19 @@ class CourseSecret:
     @classmethod
     def of(cls, settings: Config) -> CourseSecret:
         """Return the secret that a course's settings name."""
-        given = settings.Grading
-        return cls(given.get("secret_variable", cls.variable), given.get("secret_file", cls.file))
+        section = settings.Grading
+        return cls(section.get("secret_variable", cls.variable), section.get("secret_file", cls.file))
 
     @property
     def value(self) -> str:
-        """Return the secret that is in the environment, "" when there is none."""
+        """Return the secret in the environment, "" if there is none."""
         return os.environ.get(self.variable, "")
 
     def load(self, course: Path) -> str:
         """Return the secret; the first call creates it.
 
         The environment variable takes precedence. Otherwise it is stored in the file, which only its owner can read.
-        Raises CannotGrade when the file is empty.
+        Raises CannotGrade if the file is empty.
         """
         return self.value or read_or_create(course / self.file)
 
@@ -50,7 +50,7 @@ def new_secret() -> str:
 
 
 def read_or_create(file: Path) -> str:
-    """Return the secret in a file, which is created if need be. Raises CannotGrade when the file is empty."""
+    """Return the secret in a file, creating it if it is missing. Raises CannotGrade if the file is empty."""
     if not file.exists():
         _write_once(file, new_secret())
     secret = file.read_text(encoding="ascii").strip()
@@ -60,7 +60,7 @@ def read_or_create(file: Path) -> str:
 
 
 def _write_once(file: Path, text: str) -> None:
-    """Write a file that appears whole or not at all; when two processes start at once, the first one's text stays."""
+    """Write a file atomically; if two processes do so at once, the first one's text stays."""
     handle, draft = tempfile.mkstemp(dir=file.parent, prefix=file.name)  # mkstemp: mode 600 from the beginning
     try:
         with open(handle, "w", encoding="ascii") as stream:

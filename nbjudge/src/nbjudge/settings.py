@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from traitlets.config import Config, PyFileConfigLoader
+from traitlets.config import Config
+from traitlets.config.loader import PyFileConfigLoader
 
 from nbjudge.errors import CannotGrade
 
@@ -16,12 +17,13 @@ SETTINGS = "nbgrader_config.py"
 
 
 def load_settings(course: Path) -> Config:
-    """Return the settings in a course's folder. The file is a program: whatever it raises is raised."""
-    return PyFileConfigLoader(SETTINGS, path=str(course)).load_config()
+    """Return the settings in a course's folder. Any exception of the file, which is a program, propagates."""
+    settings: Config = PyFileConfigLoader(SETTINGS, path=str(course)).load_config()
+    return settings
 
 
 def read_settings(course: Path) -> Config:
-    """Return the settings in a course's folder. Raises CannotGrade when there are none, or they cannot be read."""
+    """Return the settings in a course's folder. Raises CannotGrade if they are missing or cannot be read."""
     file = course / SETTINGS
     if not file.is_file():
         raise CannotGrade(
@@ -34,7 +36,7 @@ def read_settings(course: Path) -> Config:
 
 
 def course_directory(settings: Config, assignment: str) -> CourseDirectory:
-    """Return nbgrader's CourseDirectory, which says where the files of an assignment are."""
-    from nbgrader.coursedir import CourseDirectory  # only now: nbgrader takes a while to import
+    """Return nbgrader's CourseDirectory, which knows the paths of an assignment's files."""
+    from nbgrader.coursedir import CourseDirectory  # nbgrader is slow to import
 
     return CourseDirectory(config=settings, assignment_id=assignment)

@@ -18,7 +18,7 @@ MOST_NAMED = 5  # names in one sentence; the rest are counted
 DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 # Unicode categories: controls, surrogates, separators of lines and paragraphs.
 CONTROLS = ("Cc", "Cs", "Zl", "Zp")
-# And format characters, private and unassigned code points: all that no reader can see.
+# Those and format characters, private and unassigned code points: all invisible characters.
 UNSEEN = (*CONTROLS, "Cf", "Co", "Cn")
 
 
@@ -30,7 +30,7 @@ def is_plain(text: str) -> bool:
 
 
 def quote(name: str) -> str:
-    """Return a name that a student chose in backticks, short and harmless in a terminal, in Markdown and in HTML."""
+    """Return a student's name for something in backticks, short and safe in terminals, Markdown and HTML."""
     cut = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 3] + "..."
     safe = "".join("?" if character in "`<>&" or not is_plain(character) else character for character in cut)
     return f"`{safe}`"
@@ -51,19 +51,19 @@ def terminal_safe(text: str, longest: int = LONGEST_LINE) -> str:
 
 
 def terminal_safe_lines(text: str) -> str:
-    """Return a text with its lines and tabs, other control characters replaced, cut to a length that can be read."""
+    """Return a text with line breaks and tabs but no other control characters, truncated to a readable length."""
     cut = text if len(text) <= LONGEST_RECORD else f"{text[:LONGEST_RECORD]} ..."
     return "".join(character if character in "\n\t" or is_plain(character) else "?" for character in cut)
 
 
 def single_line(text: Any, longest: int = LONGEST_SENTENCE) -> str:
-    """Return a text on one line, without characters that cannot be seen, cut to `longest` characters."""
+    """Return a text on one line without invisible characters, truncated to `longest` characters."""
     start = str(text)[: 4 * longest]  # megabytes of text are not processed
     line = re.sub(r"[ \t\r\n\f\v]+", " ", start).strip()
-    seen = "".join("?" if unicodedata.category(character) in UNSEEN else character for character in line)
-    return seen if len(seen) <= longest else f"{seen[: longest - 3].rstrip()}..."
+    visible = "".join("?" if unicodedata.category(character) in UNSEEN else character for character in line)
+    return visible if len(visible) <= longest else f"{visible[: longest - 3].rstrip()}..."
 
 
 def with_code(sentence: str) -> Markup:
-    """Return a sentence as HTML, with what it holds in backticks set as code."""
+    """Return a sentence as HTML, with text in backticks set as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(sentence))))

@@ -236,7 +236,7 @@ def check_memory(settings: Config) -> Finding:
 
 def check_forking() -> Finding:
     """Fork a process that has imported NumPy, as grading does for each kernel."""
-    from nbjudge.forkserver.client import CannotFork, Program, Zygote
+    from nbjudge.forkserver.client import ForkError, Program, Zygote
 
     name, way_out = (
         "forked kernels",
@@ -249,7 +249,7 @@ def check_forking() -> Finding:
         with tempfile.TemporaryDirectory() as folder:
             zygote = Zygote(["numpy"], {**os.environ, "OPENBLAS_NUM_THREADS": "1"})
             ended = zygote.fork(Program(["platform"], {}, folder, str(Path(folder, "said")))).wait(30)
-    except (CannotFork, OSError) as error:
+    except (ForkError, OSError) as error:
         return Finding(name, "warn", f"Kernels cannot be forked: {error}.", way_out)
     finally:
         if zygote:

@@ -1,6 +1,6 @@
 """The two kernel channels that the grader uses: shell, with a reply to each request, and iopub, with its output.
 
-Each reads messages of bounded size, in bytes and in items: a hundred bytes of JSON can be a thousand bytes of objects.
+Each reads messages of bounded size, in bytes and in items: a hundred bytes of JSON can become a thousand of objects.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from jupyter_client.session import Session
 
 from nbjudge.execution.zmtp import Connection
 
-JSON_BYTES = 6  # that a character takes at most, as in \u001b
-ENVELOPE = 1 << 20  # bytes for headers, and for what is no output, such as a list of all modules
+JSON_BYTES = 6  # at most for one character, as in \u001b
+ENVELOPE = 1 << 20  # bytes for headers and other content than output, such as a list of all modules
 
 
-class Unreadable(Exception):
-    """A message was left out that somebody waits for; a kernel that is well sends none that is too large."""
+class UnreadableMessageError(Exception):
+    """An expected message was discarded; a healthy kernel sends none that is too large."""
 
 
 def largest_message(output_bytes: int) -> int:
-    """Return the bytes of a message that may hold so many characters of output."""
+    """Return the size limit in bytes of a message that holds up to `output_bytes` characters of output."""
     return JSON_BYTES * output_bytes + ENVELOPE
 
 
 class Channel:
-    """What jupyter_client wants of a channel, for messages that may be lost: iopub.
+    """Channel for jupyter_client whose messages may be lost: iopub.
 
-    dropped: the bytes of messages that were too large, or unreadable
+    dropped: bytes of the messages that were too large or unreadable
     """
 
     def __init__(self, socket: Connection, session: Session, loop: Any = None) -> None:
@@ -45,7 +45,7 @@ class Channel:
         return self._unreadable + self.socket.dropped
 
     def start(self) -> None:
-        """Do nothing: the connection was begun when it was made."""
+        """Do nothing: the constructor has opened the connection."""
 
     def stop(self) -> None:
         self.closed = True
@@ -64,84 +64,84 @@ class Channel:
         ends = None if timeout is None else monotonic() + timeout
         while True:
             parts = await self.socket.receive(None if ends is None else max(0.0, ends - monotonic()))
-            if parts is not None and (message := self._decoded(parts)) is not None:
+            if parts is not None and (message := self._decode(parts)) is not None:
                 return message
-            self._without_one()
+            self._on_discarded()
 
-    def _decoded(self, parts: list[bytes]) -> dict[str, Any] | None:
-        """Return a message; None for what only a submission could have made up."""
+    def _decode(self, parts: list[bytes]) -> dict[str, Any] | None:
+        """Return the decoded message, or None if it is malformed, as only a submission can send it."""
         if sum(part.count(b",") for part in parts) <= self.socket.most // JSON_BYTES:
             with suppress(Exception):  # RecursionError too, for what is nested too deeply
                 return self.session.deserialize(self.session.feed_identities(parts)[1])
         self._unreadable += sum(map(len, parts))
         return None
 
-    def _without_one(self) -> None:
-        """Go on after a message that was left out."""
+    def _on_discarded(self) -> None:
+        """Handle a discarded message: by default, ignore it."""
 
 
 class ReplyChannel(Channel):
-    """The channel of replies, each of which somebody waits for: shell. Reading from it raises Unreadable, too."""
+    """Channel of replies, each of which is awaited: shell. get_msg also raises UnreadableMessageError."""
 
-    def _without_one(self) -> None:
-        raise Unreadable
+    def _on_discarded(self) -> None:
+        raise UnreadableMessageError
 
 
 @dataclass
-class Heard:
-    """What a request printed, as far as it is kept."""
+class RequestOutput:
+    """Output of one request, truncated to `most` characters."""
 
     request: str
     most: int
     pieces: list[str] = field(default_factory=list)
-    kept: int = 0
+    size: int = 0
     dropped: int = 0  # characters
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def take(self, message: Mapping[str, Any]) -> None:
+    def add(self, message: Mapping[str, Any]) -> None:
         if message["parent_header"].get("msg_id") != self.request:
             return
         if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
             self.ended.set()
         elif message["msg_type"] == "stream":
             text = str(message["content"]["text"])
-            piece = text[: self.most - self.kept]
+            piece = text[: self.most - self.size]
             self.dropped += len(text) - len(piece)
             if piece:
                 self.pieces.append(piece)
-                self.kept += len(piece)
+                self.size += len(piece)
 
 
 class Listener:
-    """Reads what a kernel shows while no cell runs, so that nothing of it piles up: a test may take minutes.
+    """Consumes a kernel's output while no cell runs, so that none of it piles up: a test may take minutes.
 
-    most: of what a request prints, the characters that are kept; of the last request only
+    most: characters of output to keep of the most recent request
     """
 
     def __init__(self, iopub: Channel, most: int) -> None:
         self._iopub, self._most = iopub, most
-        self._heard = Heard("", most)
+        self._output = RequestOutput("", most)
         self._dropped_before = iopub.dropped
         self._task: asyncio.Future[None] = asyncio.ensure_future(self._listen())
 
     def follow(self, request: str) -> None:
-        """Keep what a request prints that was sent just now."""
-        self._heard, self._dropped_before = Heard(request, self._most), self._iopub.dropped
+        """Collect the output of a request that has just been sent."""
+        self._output, self._dropped_before = RequestOutput(request, self._most), self._iopub.dropped
 
     def stop(self) -> None:
         self._task.cancel()
 
-    async def heard(self, request: str, seconds: float) -> tuple[str, int]:
-        """Return (what a request printed, characters that are left out), after its end or after some seconds."""
-        heard = self._heard
-        if heard.request != request:
+    async def collect_output(self, request: str, seconds: float) -> tuple[str, int]:
+        """Return (output, characters omitted) of a request, once it has ended or `seconds` have passed."""
+        output = self._output
+        if output.request != request:
             return "", 0
         with suppress(TimeoutError):
-            await asyncio.wait_for(heard.ended.wait(), seconds)
-        return "".join(heard.pieces), heard.dropped + self._iopub.dropped - self._dropped_before
+            await asyncio.wait_for(output.ended.wait(), seconds)
+        return "".join(output.pieces), output.dropped + self._iopub.dropped - self._dropped_before
 
     async def _listen(self) -> None:
         while True:
             message = await self._iopub.get_msg()
-            with suppress(KeyError, TypeError, AttributeError):  # in what only a submission could have made up
-                self._heard.take(message)
+            with suppress(KeyError, TypeError, AttributeError):  # malformed, as only a submission sends it
+                self._output.add(message)

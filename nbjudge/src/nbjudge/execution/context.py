@@ -1,4 +1,4 @@
-"""What preprocessors may ask for while a submission is graded: one frozen object, passed along with the notebook."""
+"""Context of a grading run for preprocessors: one frozen object, passed along with the notebook."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ CONTEXT = "grading_context"  # its key in a notebook's resources
 
 @dataclass(frozen=True)
 class GradingContext:
-    """What the preprocessors of one submission may ask for.
+    """Context in which the preprocessors handle one submission.
 
     load_plan: returns the plan of (assignment, notebook)
-    exclude_overwriting: {assignment: the given files that students may change}
+    exclude_overwriting: {assignment: the instructor's files that students may change}
     reference: the submission, if any, that is the instructor's own solution
     rehearsing: whether the submissions are the canaries
-    take_result: returns what the workers made of a notebook, by name and content; None when it is still to be run
+    take_result: returns the workers' result for a notebook, by name and content; None if it must still be run
     receive: takes a graded notebook and its name; None when the preprocessors write scores themselves
     """
 
@@ -39,12 +39,12 @@ class GradingContext:
     receive: Callable[[str, NotebookNode], None] | None = None
 
     def __deepcopy__(self, _: Any) -> GradingContext:
-        """Return the context itself: nbconvert copies the resources of a notebook, and with them all they refer to."""
+        """Return the context itself: nbconvert deep-copies the resources of a notebook."""
         return self
 
 
 def find_context(resources: Mapping[str, Any], converter: Autograde) -> GradingContext:
-    """Return the context of a notebook; where nbgrader's own converter runs, one made from its settings."""
+    """Return the context of a notebook, or one made from the settings when nbgrader's own converter runs."""
     passed: GradingContext | None = resources.get(CONTEXT)
     if passed is not None:
         return passed

@@ -1,7 +1,7 @@
 """Execute submissions on an existing dask.distributed cluster, whose workers need only the installed packages.
 
-What goes there are packed jobs, what comes back is JSON. When a worker is lost, Dask has its submissions done again by
-another. The cluster's machines are trusted: they see hidden tests and the course's secret.
+Packed jobs are sent, and JSON comes back. When a worker is lost, Dask reassigns its submissions to another. The
+cluster's machines are trusted: they see hidden tests and the course's secret.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ LIBRARIES = ("numpy", "nbgrader", "nbclient", "ipykernel", "ipython")  # may dec
 
 
 class ClusterWorkers(AbstractContextManager["ClusterWorkers"]):
-    """The workers of a cluster, each thread of which runs one submission at a time.
+    """Workers of a Dask cluster, each thread of which runs one submission at a time.
 
-    address: of its scheduler, such as tcp://10.0.0.5:8786
-    packages: the course's own, by name or folder, and libraries: installed distributions that it uses; all machines
-        must have the same
-    Raises CannotGrade when it cannot be reached, has no workers, or they have other versions installed.
+    address: address of the scheduler, such as tcp://10.0.0.5:8786
+    packages: the course's own packages, by name or folder; libraries: installed distributions that it uses; all
+        machines must have the same versions
+    Raises CannotGrade if the scheduler cannot be reached, has no workers, or they have other versions installed.
     """
 
     def __init__(self, address: str, packages: Iterable[str] = (), libraries: Iterable[str] = ()):
@@ -49,14 +49,14 @@ class ClusterWorkers(AbstractContextManager["ClusterWorkers"]):
                 "The package distributed is not installed here. Run: pip install 'nbgrader-judge[cluster]'"
             ) from error
         for name in ("distributed", "distributed.client", "asyncio"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)  # what is lost, the grader says itself, in a sentence
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # the grader reports losses itself
         try:
             _probe_scheduler(address)
             self._client: Any = Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
             raise CannotGrade(
                 f"No scheduler answers at {address} ({error or type(error).__name__}). Start one with "
-                "`dask scheduler`, which prints its address, and see to it that this machine can reach it."
+                "`dask scheduler`, which prints its address, and make sure that this machine can reach it."
             ) from error
         try:
             self.at_once = 2 * self._threads() + 1
@@ -67,23 +67,24 @@ class ClusterWorkers(AbstractContextManager["ClusterWorkers"]):
         self._executor = self._client.get_executor(pure=False)
 
     def submit(self, packed: bytes) -> Future[bytes]:
-        asked: Future[bytes] = self._executor.submit(run_packed_job, packed)
-        answer: Future[bytes] = Future()
-        asked.add_done_callback(lambda _: _chain_future(asked, answer))
-        return answer
+        remote_future: Future[bytes] = self._executor.submit(run_packed_job, packed)
+        future: Future[bytes] = Future()
+        remote_future.add_done_callback(lambda _: _chain_future(remote_future, future))
+        return future
 
     def __exit__(self, *_: object) -> None:
-        self._client.close()  # which forgets what was asked for and not done
+        self._client.close()  # cancels pending futures
 
     def _threads(self) -> int:
-        number = sum(worker["nthreads"] for worker in self._client.scheduler_info(n_workers=-1)["workers"].values())
+        workers = self._client.scheduler_info(n_workers=-1)["workers"]
+        number: int = sum(worker["nthreads"] for worker in workers.values())
         if not number:
             raise CannotGrade("The cluster has no workers. Start some with `dask worker ADDRESS`, then run this again.")
         return number
 
     def _require_same(self, packages: list[str], libraries: list[str]) -> None:
-        """Raise CannotGrade when a worker has something else installed: scores would depend on who ran what."""
-        here = installed(packages, libraries)
+        """Raise CannotGrade if a worker has other versions installed: scores would depend on the worker."""
+        local_versions = installed(packages, libraries)
         try:
             workers = self._client.run(installed, packages, libraries)
         except Exception as error:
@@ -92,16 +93,16 @@ class ClusterWorkers(AbstractContextManager["ClusterWorkers"]):
                 "is installed here: the same packages, in the same versions."
             ) from error
         for worker, versions in sorted(workers.items()):
-            for name, mine in here.items():
-                if versions.get(name) != mine:
+            for name, local_version in local_versions.items():
+                if versions.get(name) != local_version:
                     raise CannotGrade(
-                        f"The worker {worker} has {name} {versions.get(name, 'not installed')}, and here it is {mine}. "
-                        "Install the same on all machines: scores must not depend on who ran what."
+                        f"The worker {worker} has {name} {versions.get(name, 'not installed')}, and here it is "
+                        f"{local_version}. Install the same on all machines: scores must not depend on who ran what."
                     )
 
 
 def _probe_scheduler(address: str) -> None:
-    """Raise ValueError for an invalid address, OSError where nothing listens; a Client would log at length."""
+    """Raise ValueError for an invalid address, OSError if nothing listens; a Client would log at length."""
     parts = urlsplit(address)
     if parts.scheme not in SCHEMES or not (parts.hostname and parts.port):
         raise ValueError("expected an address such as tcp://10.0.0.5:8786")
@@ -109,22 +110,26 @@ def _probe_scheduler(address: str) -> None:
         socket.create_connection((parts.hostname, parts.port), SECONDS_TO_CONNECT).close()
 
 
-def _chain_future(asked: Future[bytes], answer: Future[bytes]) -> None:
-    """Copy the outcome of one future to another; Dask cancels all of them when it has lost the scheduler."""
-    if asked.cancelled():
+def _chain_future(source: Future[bytes], target: Future[bytes]) -> None:
+    """Copy the outcome of one future to another; Dask cancels all of them when it loses the scheduler."""
+    if source.cancelled():
         sentence = "The cluster's scheduler was lost. Start it and its workers, then run this again: it goes on."
-        answer.set_exception(CannotGrade(sentence))
-    elif error := asked.exception():
-        answer.set_exception(error)
+        target.set_exception(CannotGrade(sentence))
+    elif error := source.exception():
+        target.set_exception(error)
     else:
-        answer.set_result(asked.result())
+        target.set_result(source.result())
 
 
 def course_packages(settings: Config) -> list[str]:
-    """Return the packages that a course's settings name: what its lessons import, and its hidden tests."""
+    """Return the packages that a course's settings name: those its lessons import, and its hidden tests."""
     box = settings.BoxedProvisioner
-    listed = [box.get(name, []) for name in ("packages", "hidden")]
-    return [package for one in listed for package in (one.get_value([]) if isinstance(one, LazyConfigValue) else one)]
+    settings_values = [box.get(name, []) for name in ("packages", "hidden")]
+    return [
+        package
+        for names in settings_values
+        for package in (names.get_value([]) if isinstance(names, LazyConfigValue) else names)
+    ]
 
 
 def course_libraries(settings: Config) -> list[str]:
@@ -133,7 +138,7 @@ def course_libraries(settings: Config) -> list[str]:
 
 
 def installed(packages: Iterable[str], libraries: Iterable[str] = LIBRARIES) -> dict[str, str]:
-    """Return {what: version} of all that is installed here and decides a score; a package by what is in it."""
+    """Return {name: version} of everything installed that can affect a score; for packages, a hash of the content."""
     versions = {"python": ".".join(platform.python_version_tuple()[:2])}
     for name in libraries:
         with suppress(PackageNotFoundError):

@@ -1,8 +1,8 @@
 """Find the cells that need not run while a notebook is graded: demonstrations that an instructor has tagged.
 
-A demonstration is for reading and playing. It is run after all when a student has changed it, or when a cell that runs
-may use a name that it binds or an object that it changes. The canaries show at each run that the solution has full
-marks without it. Only the instructor's cells are parsed; of a student's cell it is enough which names it may read.
+A demonstration is there to be read and explored. It runs after all if a student has changed it, or if a cell that runs
+may use a name that it binds or an object that it changes. The canaries confirm in each run that the solution earns
+full marks without it. Only the instructor's cells are parsed; for a student's cell the names it may read suffice.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from nbformat import NotebookNode
 from nbjudge.execution.free_names import free_names
 from nbjudge.execution.name_analysis import Source, imported_names, statements
 
-TAG = "demonstration"  # of a cell in the instructor's notebook; a tag in a submission says nothing
+TAG = "demonstration"  # of a cell in the instructor's notebook; tags in a submission are ignored
 MOST_CHARACTERS = 1_000_000  # of code in a notebook; in a longer one every demonstration is run
 
 
-def spared(notebook: NotebookNode, sources: Iterable[Source]) -> set[int]:
-    """Return the numbers of the cells that need not run.
+def skippable_cells(notebook: NotebookNode, sources: Iterable[Source]) -> set[int]:
+    """Return the indices of the cells that need not run.
 
     sources: the code cells of the instructor's notebook
     """
@@ -42,7 +42,7 @@ def spared(notebook: NotebookNode, sources: Iterable[Source]) -> set[int]:
 
 
 def _changes(text: str, modules: frozenset[str]) -> frozenset[str]:
-    """Return the names that a cell binds, and those of objects that it changes; to call a module changes nothing."""
+    """Return the names that a cell binds and those of objects it changes; calling a module changes nothing."""
     cell = statements(text)
     binds: frozenset[str] = frozenset().union(*(statement.sets for statement in cell))
     return binds | (frozenset().union(*(statement.touches for statement in cell)) - modules)
@@ -50,10 +50,10 @@ def _changes(text: str, modules: frozenset[str]) -> frozenset[str]:
 
 @lru_cache(maxsize=1024)
 def _imported(text: str) -> frozenset[str]:
-    """Return the names under which a cell imports modules and what is in them, wherever in it."""
+    """Return the names that the imports of a cell bind, at any depth."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
-        return frozenset()  # no Python, as with magics
+        return frozenset()  # not Python, such as magics
     nodes = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
     return frozenset().union(*map(imported_names, nodes))

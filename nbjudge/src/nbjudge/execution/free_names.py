@@ -1,8 +1,8 @@
 """Find the names that a cell may read from the cells around it, without parsing what a student wrote.
 
 Python's own parser and compiler take memory, stack and time out of proportion to hostile text, and would do so in the
-grader's process. Here each token is looked at once: the time is linear in the text, and the depth has a bound. No name
-is left out that a cell can read when it runs; where the text is unclear, every word of it is returned.
+grader's process. Here each token is visited once: the time is linear in the text, and the depth is bounded. No name
+that a cell can read at run time is missed; where the text is unclear, every word of it is returned.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from functools import lru_cache
 
 from nbjudge.execution.name_analysis import AROUND_A_CELL, LOOK_AROUND
 
-DEEPEST = 100  # brackets, lambdas, blocks within one another; Python takes 200 brackets and 100 blocks
-LONGEST_NAME = 200  # characters; to compose the accents of an endless one takes quadratic time
-KEPT_CHARACTERS = 10_000  # of a cell whose names are remembered: most cells of a class are the same, and short
+DEEPEST = 100  # nested brackets, lambdas or blocks; Python allows 200 brackets and 100 blocks
+LONGEST_NAME = 200  # characters; composing the accents of a longer one takes quadratic time
+KEPT_CHARACTERS = 10_000  # of a cell whose names are cached: most cells of a class are identical and short
 
 # A cell that inspects a namespace may read any name that its text holds, in strings too.
 INSPECTS = LOOK_AROUND | {"user_ns", "f_globals", "f_locals", "currentframe", "_getframe", "__dict__", "__globals__"}
@@ -51,17 +51,17 @@ _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
 Token = tuple[str, str]  # its kind, which is "name", "keyword", "sign", "text" (words of which are read) or "other"
 
 
-class _Unclear(Exception):
+class _UnclearTextError(Exception):
     """The text cannot be followed as plain Python."""
 
 
 def free_names(text: str) -> frozenset[str]:
-    """Return the names that a cell may read, at once or in functions called later, and has not bound itself by then."""
-    return _remembered(text) if len(text) <= KEPT_CHARACTERS else _free_names(text)
+    """Return the names that a cell may read, at once or in functions called later, without having bound them before."""
+    return _cached_free_names(text) if len(text) <= KEPT_CHARACTERS else _free_names(text)
 
 
 @lru_cache(maxsize=4096)
-def _remembered(text: str) -> frozenset[str]:
+def _cached_free_names(text: str) -> frozenset[str]:
     return _free_names(text)
 
 
@@ -71,74 +71,74 @@ def _free_names(text: str) -> frozenset[str]:
         return _words(text)
     try:
         return frozenset(_Namespace().read(_statements(python)))
-    except _Unclear:
+    except _UnclearTextError:
         return _words(text)
 
 
 def _words(text: str) -> frozenset[str]:
-    return frozenset(map(_composed, _WORD.findall(text)))
+    return frozenset(map(_normalize, _WORD.findall(text)))
 
 
-def _composed(name: str) -> str:
-    """Return a name as Python knows it: with accents and letters of other widths in their usual form."""
+def _normalize(name: str) -> str:
+    """Return a name in the NFKC form in which Python compares identifiers."""
     return name if name.isascii() or len(name) > LONGEST_NAME else unicodedata.normalize("NFKC", name)
 
 
 # Statements: their indentation and their tokens
 
 
-def _statements(text: str) -> Iterator[tuple[int, list[Token]]]:
+def _statements(text: str) -> Iterator[tuple[int, list[Token]]]:  # noqa: C901  (one loop over tokens, for speed)
     """Yield (indentation, tokens) of each statement; in `if x: y = 1` there are two, the second indented by one more.
 
-    Raises _Unclear.
+    Raises _UnclearTextError.
     """
-    place, depth, lambdas, indent = 0, 0, 0, _indent(text, 0)
+    position, depth, lambdas, indent = 0, 0, 0, _indent(text, 0)
     tokens: list[Token] = []
-    while place < len(text):
-        match = _TOKEN.match(text, place)
+    while position < len(text):
+        match = _TOKEN.match(text, position)
         if not match:
-            raise _Unclear
-        start, place = place, match.end()
+            raise _UnclearTextError
+        start, position = position, match.end()
         kind, token = str(match.lastgroup), match.group()
         if kind == "string":
-            place, read = _string(text, place, match["prefix"], match["string"])
+            position, read = _string(text, position, match["prefix"], match["string"])
             tokens.append(("text", read))
         elif kind == "name":
-            name = _composed(token)
+            name = _normalize(token)
             if name in INSPECTS or (name == "query" and tokens[-1:] == [("sign", ".")]):  # pandas reads "@name"
-                raise _Unclear
+                raise _UnclearTextError
             lambdas += name == "lambda" and depth == 0
             tokens.append(("keyword" if name in _KEYWORDS else "name", name))
         elif kind == "number":
             tokens.append(("number", ""))
         elif kind == "newline" and depth == 0:
             yield indent, tokens
-            tokens, lambdas, indent = [], 0, _indent(text, place)
+            tokens, lambdas, indent = [], 0, _indent(text, position)
         elif kind == "sign" and depth == 0 and token == ";":
             yield indent, tokens
             tokens, lambdas = [], 0
         elif kind == "sign" and depth == 0 and token == ":" and not lambdas and _opens_block(tokens):
             yield indent, tokens
             tokens, indent = [], indent + 1
-        elif kind == "sign" and not tokens and token in ("%", "!"):  # a magic or a program, which may use any name
-            place = _end_of_line(text, place)
-            tokens.append(("text", text[start:place]))
+        elif kind == "sign" and not tokens and token in ("%", "!"):  # a magic or shell command
+            position = _end_of_line(text, position)
+            tokens.append(("text", text[start:position]))
         elif kind == "sign":
-            if _is_ipythons(token, tokens):
-                raise _Unclear
+            if _is_ipython_syntax(token, tokens):
+                raise _UnclearTextError
             depth += (token in _OPENING) - (token in _CLOSING)
             lambdas -= token == ":" and depth == 0 and lambdas > 0
             tokens.append(("sign", token))
     yield indent, tokens
 
 
-def _indent(text: str, place: int) -> int:
-    blanks = _INDENT.match(text, place)
-    return len(blanks.group().expandtabs()) if blanks else 0
+def _indent(text: str, position: int) -> int:
+    blank = _INDENT.match(text, position)
+    return len(blank.group().expandtabs()) if blank else 0
 
 
-def _end_of_line(text: str, place: int) -> int:
-    end = text.find("\n", place)
+def _end_of_line(text: str, position: int) -> int:
+    end = text.find("\n", position)
     return len(text) if end < 0 else end
 
 
@@ -146,21 +146,21 @@ def _opens_block(tokens: list[Token]) -> bool:
     return bool(tokens) and tokens[0][0] == "keyword" and tokens[0][1] in _OPENS_BLOCK
 
 
-def _is_ipythons(sign: str, before: list[Token]) -> bool:
-    """Return whether a sign, after those of its statement, has a meaning to IPython that is not Python's."""
+def _is_ipython_syntax(sign: str, before: list[Token]) -> bool:
+    """Return whether a sign, given the preceding tokens of its statement, is IPython syntax rather than Python."""
     if sign in ("?", "!", "$", "`"):
         return True
     return sign in (">", "/", ",") if not before else sign == "%" and before[-1] == ("sign", "=")
 
 
-def _string(text: str, place: int, prefix: str, quote: str) -> tuple[int, str]:
-    """Return where a string ends whose content begins at `place`, and what of it is code, as in f"{x}".
+def _string(text: str, position: int, prefix: str, quote: str) -> tuple[int, str]:
+    """Return where the string whose content begins at `position` ends, and the code in it, as in f"{x}".
 
-    Raises _Unclear for a string without an end, and one that may go on behind a quote within its braces.
+    Raises _UnclearTextError for an unterminated string, and one that may continue after a quote within its braces.
     """
-    for end in _STRING_END[quote].finditer(text, place):
+    for end in _STRING_END[quote].finditer(text, position):
         if end.group() == quote:
-            content = text[place : end.start()]
+            content = text[position : end.start()]
             if not {"f", "t"} & set(prefix.lower()):
                 return end.end(), ""
             if content.count("{") != content.count("}"):
@@ -168,7 +168,7 @@ def _string(text: str, place: int, prefix: str, quote: str) -> tuple[int, str]:
             return end.end(), _fields(content)
         if end.group() == "\n":
             break
-    raise _Unclear
+    raise _UnclearTextError
 
 
 def _fields(content: str) -> str:
@@ -188,7 +188,7 @@ def _fields(content: str) -> str:
 
 
 def _bindings(tokens: list[Token]) -> tuple[set[str], list[Token]]:
-    """Return the names that a statement surely binds when it runs, and the tokens that are left to be read."""
+    """Return the names that a statement is certain to bind when it runs, and its remaining tokens."""
     verb = tokens[0][1] if tokens[0][0] == "keyword" else ""
     if verb == "async":
         return _bindings(tokens[1:]) if len(tokens) > 1 else (set(), [])
@@ -208,19 +208,19 @@ def _bindings(tokens: list[Token]) -> tuple[set[str], list[Token]]:
 def _assigned(tokens: list[Token]) -> tuple[set[str], list[Token]]:
     """Return the names of `a = b, c = value`, and the tokens of the value."""
     bound: set[str] = set()
-    begins = depth = 0
-    for place, token in enumerate(tokens):
+    start = depth = 0
+    for index, token in enumerate(tokens):
         depth += (token[1] in _OPENING) - (token[1] in _CLOSING) if token[0] == "sign" else 0
         if token == ("sign", "=") and not depth:
-            targets = _targets(tokens[begins:place])
+            targets = _targets(tokens[start:index])
             if not targets:
                 break
-            bound, begins = bound | targets, place + 1
-    return bound, tokens[begins:]
+            bound, start = bound | targets, index + 1
+    return bound, tokens[start:]
 
 
 def _targets(tokens: list[Token]) -> set[str]:
-    """Return the names in `a, (b, *c)`; none where there is more than names."""
+    """Return the names in `a, (b, *c)`; none if there is anything but names."""
     before = ("sign", "")
     for token in tokens:
         plain = token[0] == "name" if token[0] != "sign" else token[1] in ",*()[]"
@@ -233,12 +233,12 @@ def _targets(tokens: list[Token]) -> set[str]:
 
 def _imported(tokens: list[Token]) -> set[str]:
     bound: set[str] = set()
-    listed = tokens[0][1] == "import"
-    for place, token in enumerate(tokens):
-        before, after = tokens[place - 1], tokens[place + 1] if place + 1 < len(tokens) else ("", "")
+    in_list = tokens[0][1] == "import"
+    for index, token in enumerate(tokens):
+        before, after = tokens[index - 1], tokens[index + 1] if index + 1 < len(tokens) else ("", "")
         if token == ("keyword", "import"):
-            listed = True
-        elif listed and token[0] == "name" and before != ("sign", ".") and after != ("keyword", "as"):
+            in_list = True
+        elif in_list and token[0] == "name" and before != ("sign", ".") and after != ("keyword", "as"):
             bound.add(token[1])
     return bound
 
@@ -247,9 +247,9 @@ def _after_as(tokens: list[Token]) -> tuple[set[str], list[Token]]:
     """Return the names that are bound as in `with value as name`, and the other tokens."""
     bound: set[str] = set()
     read: list[Token] = []
-    for place, token in enumerate(tokens):
-        after = tokens[place + 1] if place + 1 < len(tokens) else ("sign", ",")
-        if token[0] == "name" and tokens[place - 1] == ("keyword", "as") and after[1] in (",", ")"):
+    for index, token in enumerate(tokens):
+        after = tokens[index + 1] if index + 1 < len(tokens) else ("sign", ",")
+        if token[0] == "name" and tokens[index - 1] == ("keyword", "as") and after[1] in (",", ")"):
             bound.add(token[1])
         else:
             read.append(token)
@@ -265,10 +265,10 @@ def _until(tokens: Iterable[Token], end: Token) -> Iterator[Token]:
 
 @dataclass
 class _Group:
-    """A statement, or a part of it: what stands between two brackets, or a lambda.
+    """A statement or a part of it: the content of a pair of brackets, or a lambda.
 
     state: "parameters" or "targets" where names are bound, "iterable" behind the first `in` of a comprehension
-    outer: names that are read where the group stands, whatever it binds
+    outer: names that are read in the enclosing scope, whatever the group binds
     """
 
     kind: str = ""
@@ -284,21 +284,21 @@ class _Group:
 
 
 class _Reader:
-    """Reads the tokens of one statement: the names of comprehensions and lambdas are their own."""
+    """Collects the names that one statement reads; comprehensions and lambdas have scopes of their own."""
 
     def __init__(self, is_function: bool) -> None:
         self.groups = [_Group()]
-        self.awaits_parameters = is_function  # which stand in the first brackets
+        self.awaits_parameters = is_function  # in the first brackets
         self.parameters: set[str] = set()
 
     def read(self, tokens: list[Token]) -> set[str]:
-        """Return the names that are read. Raises _Unclear."""
+        """Return the names that are read. Raises _UnclearTextError."""
         following = [*tokens[1:], ("", "")]
         before = ("", "")
         for token, after in zip(tokens, following, strict=False):
             kind, text = token
             if kind == "text":
-                self.groups[-1].read(map(_composed, _FIELD_WORD.findall(text)))
+                self.groups[-1].read(map(_normalize, _FIELD_WORD.findall(text)))
             elif kind == "name" and before != ("sign", "."):
                 self._name(text, before, after)
             elif kind == "keyword":
@@ -308,7 +308,7 @@ class _Reader:
             before = token
         self._leave_lambdas()
         if len(self.groups) > 1:
-            raise _Unclear
+            raise _UnclearTextError
         return (self.groups[0].reads | self.groups[0].outer) - _KEYWORDS
 
     def _name(self, name: str, before: Token, after: Token) -> None:
@@ -351,7 +351,7 @@ class _Reader:
 
     def _enter(self, group: _Group) -> None:
         if len(self.groups) > DEEPEST:
-            raise _Unclear
+            raise _UnclearTextError
         self.groups.append(group)
 
     def _leave_lambdas(self) -> None:
@@ -360,7 +360,7 @@ class _Reader:
 
     def _leave(self) -> None:
         if len(self.groups) < 2:
-            raise _Unclear
+            raise _UnclearTextError
         group = self.groups.pop()
         if group.targets:
             self.groups[-1].bound |= group.bound
@@ -372,14 +372,14 @@ class _Reader:
             self.groups[-1].read((group.reads - group.bound) | group.outer)
 
 
-# All statements: what functions bind is their own, and so is what the cell has bound before it reads it
+# All statements: names bound in a function are local to it, and names that the cell binds before reading are not free
 
 
 @dataclass
 class _Block:
     """Statements of the same indentation: of a "def", a "class", or a "suite" outside of functions.
 
-    indent: that of the line above the first for a function or a class, and of the statements for a suite
+    indent: that of the header line for a function or a class, and that of the statements for a suite
     """
 
     kind: str
@@ -398,17 +398,17 @@ class _Block:
 
 
 class _Namespace:
-    """Follows the statements of a cell."""
+    """Collects the free names of a cell, statement by statement."""
 
     def __init__(self) -> None:
         self.free: set[str] = set()
-        self.declared: set[str] = set()  # global or nonlocal somewhere, and here taken as local nowhere
+        self.declared: set[str] = set()  # global or nonlocal anywhere, so never treated as local
         self.functions: list[_Block] = []  # and classes
         self.suites: list[_Block] = []
-        self.in_header: set[str] = set()  # bound by a `for` or `with`, for the lines below it
+        self.in_header: set[str] = set()  # bound by a `for` or `with`, for its body
 
     def read(self, statements: Iterable[tuple[int, list[Token]]]) -> set[str]:
-        """Return the names that are free. Raises _Unclear."""
+        """Return the names that are free. Raises _UnclearTextError."""
         for indent, tokens in statements:
             if tokens:
                 self._leave_functions(indent)
@@ -421,21 +421,21 @@ class _Namespace:
         if words[:1] in (["global"], ["nonlocal"]):
             self.declared.update(name for kind, name in tokens if kind == "name")
             return
-        bound, rest = _bindings(tokens)
+        bound, remaining = _bindings(tokens)
         reader = _Reader("def" in words)
-        reads = reader.read(rest)
+        reads = reader.read(remaining)
         self._enter_suite(indent)
         if self.functions:
             self.functions[-1].add(indent, words[:1], reads, bound)
         else:
             self.free |= reads.difference(*(suite.bound for suite in self.suites))
-            if words[:1] in (["for"], ["with"], ["except"]) or words == ["async", "for"] or words == ["async", "with"]:
+            if words[:1] in (["for"], ["with"], ["except"]) or words in (["async", "for"], ["async", "with"]):
                 self.in_header = bound
             else:
                 self.suites[-1].bound |= bound
         if "def" in words or words[:1] == ["class"]:
             if len(self.functions) > DEEPEST:
-                raise _Unclear
+                raise _UnclearTextError
             kind = "def" if "def" in words else "class"
             self.functions.append(_Block(kind, indent, reader.parameters))
 
@@ -446,15 +446,15 @@ class _Namespace:
             self.suites.pop()
         if not self.suites or self.suites[-1].indent < indent:
             if len(self.suites) > DEEPEST:
-                raise _Unclear
+                raise _UnclearTextError
             self.suites.append(_Block("suite", indent, self.in_header))
         self.in_header = set()
 
     def _leave_functions(self, indent: int) -> None:
         while self.functions and self.functions[-1].indent >= indent:
-            left = self.functions.pop()
-            reads = left.reads - (left.bound - self.declared) if left.kind == "def" else left.reads
+            block = self.functions.pop()
+            reads = block.reads - (block.bound - self.declared) if block.kind == "def" else block.reads
             if self.functions:
                 self.functions[-1].reads |= set() if self.functions[-1].ended else reads
             else:
-                self.free |= reads  # what the cell has bound, another may have bound anew by the time of a call
+                self.free |= reads  # another cell may rebind what this one has bound before the function is called

@@ -1,7 +1,7 @@
 """One notebook of a submission to execute, with its files and settings, as plain data.
 
-A job can be done in the grader's own process, or travel to another one as bytes; what comes back is JSON. The other
-process may be on another machine, which is trusted: it sees hidden tests and the course's secret.
+A job runs in the grader's own process, or is sent to another one as bytes and answered with JSON. The other process may
+be on another machine, which is trusted: it sees hidden tests and the course's secret.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from nbjudge.execution.name_analysis import Plan, Source
 from nbjudge.execution.session import Session
 from nbjudge.execution.settings import ExecutionSettings, ReferenceRun
 from nbjudge.execution.student_kernel import files_in
-from nbjudge.forkserver.preload import preload, preloaded
+from nbjudge.forkserver.preload import preload, preloaded_modules
 from nbjudge.judge import process
 from nbjudge.sandbox import provisioner
 from nbjudge.sandbox.scratch import scratch
@@ -40,13 +40,13 @@ PURPOSES = (process.PURPOSE, provisioner.PURPOSE, provisioner.PURPOSE_FROM_SCRAT
 
 @dataclass(frozen=True)
 class Job:
-    """One notebook to run and judge.
+    """One notebook to execute and judge.
 
-    name: the notebook's
+    name: of the notebook
     sources: the code cells of the instructor's notebook
-    files: the submission's folder; given: the instructor's; overwriting: of the given files, those that the judge has
-    salt: the course's secret; salt_variable: where tests read it
-    reference: what the instructor's own solution did; None when this is that solution
+    files: the submission's folder; instructor_files: the instructor's; overwriting: those of them that the judge gets
+    salt: the course's secret; salt_variable: the environment variable in which tests read it
+    reference: the run of the instructor's own solution; None if this is that solution
     """
 
     name: str
@@ -54,14 +54,14 @@ class Job:
     sources: tuple[Source, ...]
     rules: ExecutionSettings
     files: Path
-    given: Path
+    instructor_files: Path
     overwriting: tuple[str, ...] = ()
     salt: str = ""
     salt_variable: str = CourseSecret.variable
     reference: ReferenceRun | None = ReferenceRun()
 
     def pack(self) -> bytes:
-        """Return all of it, the files too, as bytes."""
+        """Return the job as bytes, including its files."""
         data = {
             "name": self.name,
             "notebook": self.notebook,
@@ -70,9 +70,9 @@ class Job:
             "salt": self.salt,
             "salt_variable": self.salt_variable,
             "reference": asdict(self.reference) if self.reference else None,
-            "modules": {purpose: list(preloaded(purpose)) for purpose in PURPOSES},
-            "files": _packed(self.files, files_in(self.files)),
-            "given": _packed(self.given, map(Path, self.overwriting)),
+            "modules": {purpose: list(preloaded_modules(purpose)) for purpose in PURPOSES},
+            "files": _pack_files(self.files, files_in(self.files)),
+            "given": _pack_files(self.instructor_files, map(Path, self.overwriting)),
         }
         return json.dumps(data).encode()
 
@@ -82,10 +82,10 @@ class JobResult:
     """An executed notebook with its outputs and scores.
 
     scores: {test cell: points}
-    events: what happened while it ran, as {"cell", "what", "sentence"}
-    seconds: how long it took; in_force: what held it back
-    modules: what the kernels of the reference had imported at the end: {their purpose: names}
-    reference: what the instructor's own solution did, if this was it
+    events: incidents of the run, as {"cell", "what", "sentence"}
+    seconds: duration of the run; in_force: the sandbox layers in force
+    modules: {purpose: names of the modules imported by the end}, for the reference only
+    reference: the run of the instructor's own solution, if this was it
     """
 
     notebook: NotebookNode
@@ -98,28 +98,30 @@ class JobResult:
 
 
 def cell_texts(notebook: NotebookNode) -> list[str]:
-    """Return what its cells are: two notebooks with the same are run alike."""
+    """Return the type and source of each cell; two notebooks with equal texts run alike."""
     return [f"{cell.cell_type} {cell.source}" for cell in notebook.cells]
 
 
 def run_job(job: Job) -> JobResult:
-    """Run and judge a notebook in kernels of this process. Raises CannotGrade when no submission can be run here."""
-    provisioner.use_sandbox()  # in a worker nobody has read nbgrader_config.py
-    began = time.monotonic()
-    nb = nbformat.from_dict(job.notebook)
+    """Execute and judge a notebook in kernels of this process. Raises CannotGrade if no submission can run here."""
+    provisioner.use_sandbox()  # a worker does not read nbgrader_config.py
+    start = time.monotonic()
+    notebook = nbformat.from_dict(job.notebook)
     modules: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory(prefix="submission-", dir=scratch(), ignore_cleanup_errors=True) as folder:
-        os.chmod(folder, 0o711)  # the submission's own user passes through to its copy, and sees nothing else
-        given = Path(folder, "given")
-        given.mkdir(mode=0o700)
+        os.chmod(folder, 0o711)  # the submission's own user may reach its copy, and list nothing else
+        instructor_files = Path(folder, "given")
+        instructor_files.mkdir(mode=0o700)
         for file in map(Path, job.overwriting):
-            (given / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(job.given / file, given / file)
+            (instructor_files / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(job.instructor_files / file, instructor_files / file)
         secret = {job.salt_variable: job.salt} if job.salt else {}
-        bound = {MEMORY_VARIABLE: str(job.rules.judge_memory_mb)} if job.rules.judge_memory_mb else {}
-        about = {NOTEBOOK_VARIABLE: job.name, **secret, **bound}
-        session = Session(job.rules, nb, Plan.of(job.sources), job.files, given, about, job.reference)
-        session.ends = began + job.rules.total_seconds  # what it took to prepare the notebook counts
+        memory = {MEMORY_VARIABLE: str(job.rules.judge_memory_mb)} if job.rules.judge_memory_mb else {}
+        variables = {NOTEBOOK_VARIABLE: job.name, **secret, **memory}
+        session = Session(
+            job.rules, notebook, Plan.of(job.sources), job.files, instructor_files, variables, job.reference
+        )
+        session.deadline = start + job.rules.total_seconds  # preparation counts
         reference = None
         try:
             run_sync(session.run)()
@@ -128,21 +130,21 @@ def run_job(job: Job) -> JobResult:
                 reference = session.reference_run()
         finally:
             run_sync(session.stop)()
-    seconds = time.monotonic() - began
-    return JobResult(nb, session.scores, session.events, seconds, session.in_force, modules, reference)
+    seconds = time.monotonic() - start
+    return JobResult(notebook, session.scores, session.events, seconds, session.in_force, modules, reference)
 
 
 def run_packed_job(packed: bytes) -> bytes:
-    """Do a packed job and return what came of it: as JSON, in bytes."""
+    """Run a packed job and return its result as JSON, in bytes."""
     try:
         data = json.loads(packed)
         for purpose, names in data["modules"].items():
-            if tuple(names) != preloaded(purpose):
+            if tuple(names) != preloaded_modules(purpose):
                 preload(purpose, names)
         with tempfile.TemporaryDirectory(prefix="job-", dir=scratch()) as folder:
-            files, given = Path(folder, "files"), Path(folder, "given")
+            files, instructor_files = Path(folder, "files"), Path(folder, "given")
             _unpack(data["files"], files)
-            _unpack(data["given"], given)
+            _unpack(data["given"], instructor_files)
             rules = ExecutionSettings(**{**data["rules"], "withheld": tuple(data["rules"]["withheld"])})
             rules = replace(
                 rules, box={**rules.box, "packages": [_require_package(p) for p in rules.box.get("packages", [])]}
@@ -153,7 +155,7 @@ def run_packed_job(packed: bytes) -> bytes:
                 sources=tuple(Source(**source) for source in data["sources"]),
                 rules=rules,
                 files=files,
-                given=given,
+                instructor_files=instructor_files,
                 overwriting=tuple(data["given"]),
                 salt=data["salt"],
                 salt_variable=data["salt_variable"],
@@ -162,13 +164,13 @@ def run_packed_job(packed: bytes) -> bytes:
             return json.dumps(asdict(run_job(job))).encode()
     except CannotGrade as error:
         return json.dumps({"cannot": str(error)}).encode()
-    except Exception as error:  # as data: not every exception can be sent
+    except Exception as error:  # as data: not every exception can be pickled
         number = error.errno if isinstance(error, OSError) else None
         return json.dumps({"error": traceback.format_exc(), "errno": number}).encode()
 
 
 def unpack_result(packed: bytes) -> JobResult:
-    """Return the result in what `run_packed_job` returned. Raises the CannotGrade, OSError or RuntimeError in it."""
+    """Decode the return value of `run_packed_job`. Raises the CannotGrade, OSError or RuntimeError in it."""
     data: dict[str, Any] = json.loads(packed)
     if "cannot" in data:
         raise CannotGrade(data["cannot"])
@@ -179,11 +181,11 @@ def unpack_result(packed: bytes) -> JobResult:
 
 
 def find_package(package: str) -> Path | None:
-    """Return where a package of the course is on this machine: at its own place, or where it is installed."""
+    """Return the folder of a course package on this machine: its own path if it exists, else where it is installed."""
     if Path(package).is_dir():
         return Path(package)
-    found = importlib.util.find_spec(Path(package).name)
-    return Path(found.origin).parent if found and found.origin else None
+    spec = importlib.util.find_spec(Path(package).name)
+    return Path(spec.origin).parent if spec and spec.origin else None
 
 
 def _require_package(package: str) -> str:
@@ -196,7 +198,7 @@ def _require_package(package: str) -> str:
     return str(folder)
 
 
-def _packed(folder: Path, names: Iterable[Path]) -> dict[str, str]:
+def _pack_files(folder: Path, names: Iterable[Path]) -> dict[str, str]:
     return {str(name): base64.b64encode((folder / name).read_bytes()).decode() for name in names}
 
 

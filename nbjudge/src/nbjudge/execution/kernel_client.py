@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from jupyter_client.asynchronous import AsyncKernelClient
+from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_async
 from nbclient import NotebookClient
@@ -22,40 +22,40 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 from traitlets import Integer, Type
 
-from nbjudge.cell_result import GRACE, CellStatus, flood, is_valid, late, left_out
-from nbjudge.execution.channels import Channel, Listener, ReplyChannel, Unreadable, largest_message
+from nbjudge.cell_result import GRACE, CellStatus, flood_status, is_valid, omission_notice, timeout_status
+from nbjudge.execution.channels import Channel, Listener, ReplyChannel, UnreadableMessageError, largest_message
 from nbjudge.execution.outputs import size_of
 from nbjudge.execution.zmtp import Connection
 
 TIMEOUT = "CellTimeoutError"
-ANSWER = 0.5  # seconds after which a kernel that is starting is asked again
+ANSWER = 0.5  # seconds between requests to a kernel that is starting
 
 
 class BoundedClient(NotebookClient):
-    """Runs cells and keeps of their outputs what fits."""
+    """Runs cells and keeps their outputs up to a size limit."""
 
     output_bytes = Integer(1 << 20, help="Of the outputs of one cell, what is kept.").tag(config=True)
 
-    kept = 0
+    kept_size = 0
     dropped = 0
     timed_out = False
 
     def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> NotebookNode | None:
-        """Take a message over, unless there have been too many: then only those that say where the kernel is."""
+        """Process a message; beyond the size limit, only those that report the kernel's status."""
         kind = msg["msg_type"]
         if kind.startswith("comm"):
-            return None  # widgets, which have nobody to talk to
+            return None  # widgets have no frontend to talk to
         if kind not in ("status", "execute_input"):
             size = size_of(msg["content"])
-            if self.kept + size > self.output_bytes:
+            if self.kept_size + size > self.output_bytes:
                 self.dropped += size
                 return None
-            self.kept += size
+            self.kept_size += size
         try:
             return super().process_message(msg, cell, cell_index)
         except CellControlSignal:  # the cell has ended
             raise
-        except Exception:  # a message that only a submission could have made up
+        except Exception:  # a malformed message, as only a submission sends it
             return None
 
     def create_kernel_manager(self) -> Any:
@@ -75,7 +75,7 @@ class BoundedClient(NotebookClient):
 class FastStartKernelClient(AsyncKernelClient):
     """Ready as soon as a kernel has answered on both channels; jupyter_client waits for 0.2 s of silence.
 
-    There are no others, and no ZMQ: what a kernel sends is read in bounded memory. Whether it lives, its process says.
+    There are no other channels and no ZMQ: messages are read in bounded memory. Its process shows whether it is alive.
     """
 
     shell_channel_class = Type(ReplyChannel)  # type: ignore[assignment]
@@ -99,18 +99,18 @@ class FastStartKernelClient(AsyncKernelClient):
         return Connection(self._make_url(channel), kind, largest_message(self.parent.output_bytes), identity)
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:
-        """Wait for a kernel that has been started. Raises RuntimeError when it does not answer in time."""
-        ends = time.monotonic() + (math.inf if timeout is None else timeout)
-        await self._heard()  # ipykernel says welcome to who listens
+        """Wait until a started kernel is ready. Raises RuntimeError if it does not answer in time."""
+        deadline = time.monotonic() + (math.inf if timeout is None else timeout)
+        await self._next_message()  # ipykernel greets each subscriber
         while not await self._has_answered(self.kernel_info()):
             if not await self.is_alive():
                 raise RuntimeError("The kernel ended before it was ready.")
-            if time.monotonic() > ends:
+            if time.monotonic() > deadline:
                 raise RuntimeError(f"The kernel was not ready after {timeout:.0f} s.")
 
     async def _has_answered(self, request: str) -> bool:
-        """Tell whether a request for the kernel's information was answered, and the end of it announced to all."""
-        while message := await self._heard():
+        """Return whether a kernel_info request was answered and its end announced on iopub."""
+        while message := await self._next_message():
             is_idle = message["content"].get("execution_state") == "idle"
             if is_idle and message["parent_header"].get("msg_id") == request:
                 with contextlib.suppress(queue.Empty):
@@ -118,30 +118,30 @@ class FastStartKernelClient(AsyncKernelClient):
                     return True
         return False
 
-    async def _heard(self) -> dict[str, Any] | None:
+    async def _next_message(self) -> dict[str, Any] | None:
         with contextlib.suppress(queue.Empty):
             return await self.get_iopub_msg(timeout=ANSWER)
         return None
 
 
 class FastStartKernelManager(AsyncKernelManager):
-    """Polls often whether a kernel has ended: one that is forked, or killed, ends at once."""
+    """Polls often for the end of a kernel: one that is forked or killed ends at once."""
 
     client_factory = Type(FastStartKernelClient, klass=AsyncKernelClient)
-    output_bytes = 0  # of the outputs of one cell, what is kept
+    output_bytes = 0  # size limit for the outputs of one cell
 
     def _connect_control_socket(self) -> None:
-        """Do without: a kernel is ended by signals."""
+        """Do nothing: kernels are ended by signals."""
 
     async def _async_wait(self, pollinterval: float = 0.1) -> None:
         await super()._async_wait(min(pollinterval, 0.005))
 
 
 class Kernel:
-    """A kernel with a client; `start` it, run cells, `stop` it. After its death it can be started again.
+    """A kernel with a client; `start` it, run cells, `stop` it. It can be restarted after its death.
 
-    manager: the class of its manager; `settings`: traits of BoundedClient
-    folder: its working directory; variables: what its environment has on top of this process's
+    manager: class of its manager; settings: traits of BoundedClient
+    folder: its working directory; variables: additions to the environment of this process
     """
 
     def __init__(
@@ -155,16 +155,16 @@ class Kernel:
         self.manager, self.kernel_name, self.folder, self.settings = manager, kernel_name, folder, settings
         self.variables = variables
         self.client: BoundedClient | None = None
-        self.cpu_seconds = 0.0  # that the kernels before used, as far as it was counted
+        self.cpu_seconds = 0.0  # used by the previous kernels, as far as measured
         self._listener: Listener | None = None
-        self.log = logging.Logger("cells", logging.CRITICAL)  # nbclient's own; what matters is told by `CellStatus`
+        self.log = logging.Logger("cells", logging.CRITICAL)  # nbclient's own; `CellStatus` reports what matters
 
     @property
     def provisioner(self) -> Any:
         return self.client.km.provisioner if self.client and self.client.km else None
 
     async def start(self) -> None:
-        """Start a fresh kernel and wait until it is ready. Raises what jupyter_client raises when it cannot be."""
+        """Start a new kernel and wait until it is ready. Raises the errors of jupyter_client."""
         client = self.client = BoundedClient(
             new_notebook(cells=[new_code_cell()]),
             kernel_manager_class=self.manager,
@@ -184,7 +184,7 @@ class Kernel:
         await client.async_start_new_kernel_client()
 
     async def stop(self) -> None:
-        """End the kernel, however it is."""
+        """End the kernel, whatever its state."""
         self.cpu_seconds += getattr(self.provisioner, "cpu_seconds_used", 0.0)
         client, self.client = self.client, None
         self._stop_listening()
@@ -196,97 +196,99 @@ class Kernel:
         return bool(self.client and self.client.km and await ensure_async(self.client.km.is_alive()))
 
     async def run(self, source: str, seconds: float) -> tuple[NotebookNode, CellStatus]:
-        """Run a cell and return it with its outputs, and how it ended; a kernel that hangs or dies is stopped."""
+        """Run a cell and return it with its outputs and status; a kernel that hangs or dies is stopped."""
         client = self.client
-        assert client is not None  # start() came before
+        assert client is not None  # after start()
         self._stop_listening()
         iopub = self._kc().iopub_channel
-        lost = iopub.dropped
+        dropped_before = iopub.dropped
         cell = client.nb.cells[0] = new_code_cell(source)
         client._display_id_map.clear()
-        client.timeout, client.kept, client.dropped, client.timed_out = max(1, int(seconds)), 0, 0, False
-        began = time.monotonic()
+        client.timeout, client.kept_size, client.dropped, client.timed_out = max(1, int(seconds)), 0, 0, False
+        start = time.monotonic()
         try:
             await client.async_execute_cell(cell, 0)
         except DeadKernelError:
-            words = self.exit_reason()
+            reason = self.exit_reason()
             await self.stop()
-            return cell, CellStatus("died", words)
-        except Exception:  # a reply that only a submission could have made up
+            return cell, CellStatus("died", reason)
+        except Exception:  # a malformed reply, as only a submission sends it
             await self.stop()
             return cell, CellStatus("died", "it did not reply as a kernel does")
         cell.outputs = [output for output in cell.outputs if is_valid(output)]
-        dropped = client.dropped + iopub.dropped - lost
-        if client.timed_out or time.monotonic() - began > seconds + GRACE:
+        dropped = client.dropped + iopub.dropped - dropped_before
+        if client.timed_out or time.monotonic() - start > seconds + GRACE:
             if not await self.responds():
                 await self.stop()
-            return cell, late(seconds)
+            return cell, timeout_status(seconds)
         if dropped:
-            return cell, flood(cell.outputs, dropped)
+            return cell, flood_status(cell.outputs, dropped)
         return cell, CellStatus()
 
     def _kc(self) -> Any:
-        assert self.client is not None  # start() came before
+        assert self.client is not None  # after start()
         return self.client.kc
 
     async def send(self, source: str) -> str:
-        """Have the kernel run a line silently, without waiting; return the request's id for `reply`."""
+        """Send a line for silent execution and return the id of the request, for `reply`."""
         kc = self._kc()
         if self._listener is None:
             self._listener = Listener(kc.iopub_channel, self.settings["output_bytes"])
-        request = await ensure_async(kc.execute(source, silent=True, store_history=False))
+        request: str = await ensure_async(kc.execute(source, silent=True, store_history=False))
         self._listener.follow(request)
         return request
 
     async def reply(self, request: str, seconds: float) -> dict[str, Any] | None:
-        """Return the content of a request's reply, or None when there was none in time."""
+        """Return the content of the reply to a request, or None if there was none in time."""
         kc = self._kc()
-        ends = time.monotonic() + seconds
-        while (left := ends - time.monotonic()) > 0:
+        deadline = time.monotonic() + seconds
+        while (remaining := deadline - time.monotonic()) > 0:
             try:
-                message = await ensure_async(kc.get_shell_msg(timeout=min(1.0, left)))
+                message = await ensure_async(kc.get_shell_msg(timeout=min(1.0, remaining)))
                 if message["parent_header"].get("msg_id") == request:
-                    return message["content"]
+                    content: dict[str, Any] = message["content"]
+                    return content
             except queue.Empty:  # nothing within this second
                 if not await self.alive():
                     return None
-            except Unreadable:
+            except UnreadableMessageError:
                 return None
-            except Exception:  # what only a submission could have made up
+            except Exception:  # malformed, as only a submission sends it
                 continue
         return None
 
-    async def printed(self, request: str) -> str:
-        """Return what a request that has ended printed where no cell shows it, such as from C, as far as it is kept."""
+    async def collect_output(self, request: str) -> str:
+        """Return the output of a finished request that no cell shows, such as that of C code, up to a limit."""
         if self._listener is None:
             return ""
-        text, dropped = await self._listener.heard(request, GRACE)
-        return f"{text}\n{left_out(dropped)}\n" if dropped else text
+        text, omitted = await self._listener.collect_output(request, GRACE)
+        return f"{text}\n{omission_notice(omitted)}\n" if omitted else text
 
     def _stop_listening(self) -> None:
         if self._listener:
             self._listener.stop()
         self._listener = None
 
-    async def silently(self, source: str, seconds: float) -> str:
-        """Run a line and return "" when it went well, else what went wrong."""
+    async def run_silently(self, source: str, seconds: float) -> str:
+        """Run a line and return "" on success, else the error."""
         content = await self.reply(await self.send(source), seconds)
         if content is None:
             return "there was no answer"
         return "" if content["status"] == "ok" else f"{content.get('ename')}: {content.get('evalue')}"
 
     async def modules(self) -> list[str]:
-        """Return the names of the modules that the kernel has imported; none when it does not say."""
+        """Return the names of the modules that the kernel has imported; none if it does not answer."""
         names = "__import__('json').dumps(sorted(__import__('sys').modules))"
         request = await ensure_async(self._kc().execute("", silent=True, user_expressions={"names": names}))
         content = await self.reply(request, GRACE) or {}
         text = content.get("user_expressions", {}).get("names", {}).get("data", {}).get("text/plain", "'[]'")
-        return json.loads(ast.literal_eval(text))
+        modules: list[str] = json.loads(ast.literal_eval(text))
+        return modules
 
     async def responds(self, request: str = "") -> bool:
-        """Tell whether the kernel comes back, by itself or when it is interrupted.
+        """Return whether the kernel becomes idle, by itself or after an interrupt.
 
-        request: one that is under way
+        request: id of a pending request
         """
         if not await self.alive():
             return False
@@ -304,5 +306,5 @@ class Kernel:
 
     def exit_reason(self) -> str:
         """Return why the kernel ended, as far as the provisioner can tell."""
-        say = getattr(self.provisioner, "exit_reason", None)
-        return say() if say else "the process that it runs in ended"
+        describe = getattr(self.provisioner, "exit_reason", None)
+        return describe() if describe else "the process that it runs in ended"

@@ -1,8 +1,7 @@
-"""Work out from the instructor's notebook which code the judge may run, and which names each test cell needs.
+"""Determine from the instructor's notebook which code the judge may run, and which names each test cell needs.
 
-A test cell uses names. Those that the instructor's own text defines (imports, data, helper functions) the judge
-defines for itself, from that text; those that a student defines are stand-ins. Whatever a submission holds in the place
-of the instructor's text makes no difference here.
+The judge itself runs the instructor's text that defines imports, data and helper functions; names that a student
+defines become proxies. What a submission contains in place of the instructor's text has no effect.
 """
 
 from __future__ import annotations
@@ -19,16 +18,16 @@ from functools import lru_cache
 from IPython.core.inputtransformer2 import TransformerManager
 
 ALWAYS = frozenset({*dir(builtins), "get_ipython", "display", "__name__", "__file__", "__doc__"})
-LOOK_AROUND = {"globals", "locals", "vars", "dir", "eval", "exec", "get_ipython"}  # with these, any name may be meant
-AROUND_A_CELL = re.compile(r"\s*%%(time|timeit|capture|prun)\b.*")  # magics that run the cell below them as Python
+LOOK_AROUND = {"globals", "locals", "vars", "dir", "eval", "exec", "get_ipython"}  # these can read any name
+AROUND_A_CELL = re.compile(r"\s*%%(time|timeit|capture|prun)\b.*")  # magics that run the rest of the cell as Python
 GIVEN, ANSWER, TEST = "given", "answer", "test"
 
 
 @dataclass(frozen=True)
 class Source:
-    """A code cell of the instructor's notebook: its grade id ("" for none), its kind, its text, its tags.
+    """A code cell of the instructor's notebook: its grade id ("" for none), kind, text and tags.
 
-    from_scratch: a test whose answers are run without the modules that Run.withheld lists
+    from_scratch: a test whose answers run without the modules that Run.withheld lists
     """
 
     name: str
@@ -42,7 +41,7 @@ class Source:
 class Statement:
     """One statement at the top of a cell.
 
-    needs: names it reads when it runs; later: names that functions in it read when they are called
+    needs: names it reads when it runs; later: names that functions in it read when called
     sets: names it binds; touches: names whose objects it may change
     """
 
@@ -57,21 +56,21 @@ class Statement:
 
 @dataclass(frozen=True)
 class TestDependencies:
-    """What a test cell depends on: code to run first, and names to bind.
+    """Dependencies of a test cell: code to run first, and names to bind.
 
-    statements: texts to run, in order; ours: the names that they bind or have bound before
-    names: what to fetch from the submission
-    unbound: names that no cell of the instructor's binds by name: from an import of *, or the student's own
+    statements: texts to run, in order; instructor_names: the names that they bind or have bound before
+    names: names to fetch from the submission
+    unbound: names that no instructor cell binds explicitly: from an import of *, or the student's own
     """
 
     statements: list[str] = field(default_factory=list)
-    ours: list[str] = field(default_factory=list)
+    instructor_names: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     unbound: list[str] = field(default_factory=list)
 
 
 class Plan:
-    """Says for each test cell of a notebook what it needs. Built once for a notebook; holds no submission's text.
+    """Dependencies of each test cell of a notebook. Built once for each notebook; holds no text of a submission.
 
     sources: the code cells of the instructor's notebook, in order
     """
@@ -93,67 +92,67 @@ class Plan:
         cells = zip(self.sources, self._cells, strict=True)
         return sorted({s.defines_class for source, cell in cells if source.kind == ANSWER for s in cell} - {""})
 
-    def needs(self, test: str, done: set[int]) -> TestDependencies:
-        """Return what the test cell called `test` needs.
+    def needs(self, test: str, executed: set[int]) -> TestDependencies:
+        """Return the dependencies of the test cell `test`.
 
-        done: numbers of the statements that the judge has run before; those of this answer are added
+        executed: indices of the statements that the judge has already run; the returned ones are added
         """
-        place = next(i for i, source in enumerate(self.sources) if source.kind == TEST and source.name == test)
+        position = next(i for i, source in enumerate(self.sources) if source.kind == TEST and source.name == test)
         chosen: dict[int, str] = {}
         names: dict[str, list[str]] = {"ours": [], "students": [], "unbound": []}
-        wanted = ["*", *sorted(read_first(self._cells[place]))]
-        if any(LOOK_AROUND & (statement.needs | statement.later) for statement in self._cells[place]):
-            wanted += sorted(self._answers(place))
-        known = set(wanted)
-        while wanted:
-            name = wanted.pop()
-            cell = next((c for c in range(place - 1, -1, -1) if self._sets(name, c)), None)
+        pending = ["*", *sorted(read_first(self._cells[position]))]
+        if any(LOOK_AROUND & (statement.needs | statement.later) for statement in self._cells[position]):
+            pending += sorted(self._answers(position))
+        queued = set(pending)
+        while pending:
+            name = pending.pop()
+            cell = next((c for c in range(position - 1, -1, -1) if self._sets(name, c)), None)
             if cell is None:
                 names["unbound"].append(name)
             elif self.sources[cell].kind == TEST:
-                continue  # it is there since that cell ran
+                continue  # bound since that cell ran
             elif not all(self._trusted[cell][row] for row in self._sets(name, cell)):
                 names["students"].append(name)
             else:
                 names["ours"].append(name)
-                for number, statement in self._building(name, cell, place):
+                for number, statement in self._building(name, cell, position):
                     chosen[number] = statement.text
-                    wanted += sorted(_all_reads([statement]) - known)
-                    known |= _all_reads([statement])
-        new = [number for number in sorted(chosen) if number not in done]
-        done.update(new)
-        ours, students, unbound = (sorted(set(found) - {"*"}) for found in names.values())
-        return TestDependencies([chosen[number] for number in new], ours, students, unbound)
+                    pending += sorted(_all_reads([statement]) - queued)
+                    queued |= _all_reads([statement])
+        new = [number for number in sorted(chosen) if number not in executed]
+        executed.update(new)
+        instructor_names, student_names, unbound = (sorted(set(group) - {"*"}) for group in names.values())
+        return TestDependencies([chosen[number] for number in new], instructor_names, student_names, unbound)
 
-    def _answers(self, place: int) -> set[str]:
+    def _answers(self, end: int) -> set[str]:
         """Return the names that students bind before a cell."""
-        cells = zip(self.sources[:place], self._cells, strict=False)
+        cells = zip(self.sources[:end], self._cells, strict=False)
         return {name for source, cell in cells if source.kind == ANSWER for s in cell for name in s.sets}
 
     def _sets(self, name: str, cell: int) -> list[int]:
         return [row for row, statement in enumerate(self._cells[cell]) if name in statement.sets]
 
-    def _building(self, name: str, first: int, place: int) -> Iterable[tuple[int, Statement]]:
-        """Yield (number, statement) of the trusted statements from a cell on that bind a name or touch its object."""
-        for cell in range(first, place):
+    def _building(self, name: str, start: int, end: int) -> Iterable[tuple[int, Statement]]:
+        """Yield (index, statement) of the trusted statements in some cells that bind a name or touch its object."""
+        for cell in range(start, end):
             for row, statement in enumerate(self._cells[cell]):
                 if self._trusted[cell][row] and name in statement.sets | statement.touches:
                     yield cell * 10_000 + row, statement
 
     def _find_trusted(self) -> list[list[bool]]:
-        """Tell of each statement whether it is the instructor's and reads nothing of a student's when it runs.
+        """Return for each statement whether it is the instructor's and reads nothing of the student's when it runs.
 
-        An import is, also at the top of a cell that students fill in.
+        Imports are trusted, even at the top of a cell that students fill in.
         """
-        ours: dict[str, bool] = {}
+        trust: dict[str, bool] = {}
         trusted: list[list[bool]] = []
         for source, cell in zip(self.sources, self._cells, strict=True):
             trusted.append([])
             for s in cell:
-                reads_ours = all(ours.get(name, name in s.sets) for name in s.needs - ALWAYS)
+                reads_ours = all(trust.get(name, name in s.sets) for name in s.needs - ALWAYS)
                 is_ours = s.imports or (source.kind == GIVEN and reads_ours)
                 trusted[-1].append(is_ours)
-                ours.update((name, is_ours) for name in s.sets)
+                trust.update((name, is_ours) for name in s.sets)
         return trusted
 
 
@@ -163,19 +162,19 @@ def _all_reads(cell: Iterable[Statement]) -> set[str]:
 
 def read_first(cell: Iterable[Statement]) -> set[str]:
     """Return the names that a cell reads before it binds them."""
-    found: set[str] = set()
+    names: set[str] = set()
     bound: set[str] = set()
     for statement in cell:
-        found |= _all_reads([statement]) - bound
+        names |= _all_reads([statement]) - bound
         bound |= statement.sets
-    return found
+    return names
 
 
 @lru_cache(maxsize=4096)  # most cells of a class are the same
 def statements(text: str) -> tuple[Statement, ...]:
-    """Return the statements of a cell of the instructor's; none when it is not Python, such as one for another program.
+    """Return the statements of an instructor's cell; none if it is not Python, such as a `%%bash` cell.
 
-    Not for a student's text, which can make Python's parser take any time and memory; see free_names.
+    Not for a student's text, with which Python's parser may use unbounded time and memory; see free_names.
     """
     plain = TransformerManager().transform_cell(
         AROUND_A_CELL.sub("", text, count=1) if text.lstrip()[:2] == "%%" else text
@@ -189,14 +188,14 @@ def statements(text: str) -> tuple[Statement, ...]:
 
 def imports(sources: Iterable[Source]) -> list[str]:
     """Return the modules that cells import at their top."""
-    found: list[str] = []
+    modules: list[str] = []
     for statement in (s for source in sources for s in statements(source.text) if s.imports):
         (node,) = ast.parse(statement.text).body
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
+            modules += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.append(node.module)
-    return list(dict.fromkeys(found))
+            modules.append(node.module)
+    return list(dict.fromkeys(modules))
 
 
 def _statement(node: ast.stmt, text: str, plain: str) -> Statement:
@@ -204,7 +203,7 @@ def _statement(node: ast.stmt, text: str, plain: str) -> Statement:
     needs, later = _reads(code)
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         lines = plain.splitlines()[_first_line(node) - 1 : node.end_lineno]
-        text = "\n".join(lines)  # with its decorators, which are no part of the segment
+        text = "\n".join(lines)  # with its decorators, which the source segment lacks
     else:
         needs, later = needs | later, set()
     sets, touches = _binds(node)
@@ -224,7 +223,7 @@ def _first_line(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> 
 
 
 def _reads(code: types.CodeType) -> tuple[set[str], set[str]]:
-    """Return the global names that code reads when it runs, and those that functions inside read when called."""
+    """Return the global names that code reads when it runs, and those that functions in it read when called."""
     now = {i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_NAME", "LOAD_GLOBAL")}
     later: set[str] = set()
     for inner in code.co_consts:
@@ -266,7 +265,7 @@ def imported_names(node: ast.Import | ast.ImportFrom) -> set[str]:
 
 
 def _outside_functions(node: ast.AST) -> Iterable[ast.AST]:
-    """Yield a node and all in it, but for what stands inside functions and classes: that binds names of their own."""
+    """Yield a node and its descendants, except inside functions and classes, which have scopes of their own."""
     yield node
     if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
         for child in ast.iter_child_nodes(node):
@@ -274,7 +273,7 @@ def _outside_functions(node: ast.AST) -> Iterable[ast.AST]:
 
 
 def _root(node: ast.AST) -> set[str]:
-    """Return the name at the beginning of `a.b[c].d`, in a set; an empty one where nothing follows it."""
+    """Return {"a"} for `a.b[c].d`; an empty set for a plain name."""
     inner = node
     while isinstance(inner, (ast.Attribute, ast.Subscript, ast.Call)):
         inner = inner.func if isinstance(inner, ast.Call) else inner.value

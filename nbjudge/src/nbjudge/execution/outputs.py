@@ -1,7 +1,7 @@
-"""Make outputs fit for a notebook file: text that can be encoded, data of bounded depth and size.
+"""Sanitize outputs for a notebook file: encodable text, data of bounded depth and size.
 
-A kernel may send anything that JSON can say: halves of characters, lists within lists without end, numbers that no
-JSON reader takes. What it sends goes through `Outputs` before anything else looks at it.
+A kernel may send anything that JSON can express: lone surrogates, endlessly nested lists, numbers that no JSON reader
+accepts. Its output passes through `Outputs` before anything else reads it.
 """
 
 from __future__ import annotations
@@ -13,37 +13,37 @@ from typing import Any
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
-DEEPEST = 30  # lists and objects within one another
+DEEPEST = 30  # nested lists and objects
 LARGEST_NUMBER = 1 << 64
-SHORT_ERROR = 2000  # characters; so much of an error is always kept, such as why a cell was stopped
+SHORT_ERROR = 2000  # characters; a shorter error is always kept, such as why a cell was stopped
 TOO_DEEP = "(Data nested too deeply to be kept.)"
 _HALVES = re.compile("[\ud800-\udfff]")
 
 
 class Outputs:
-    """Cleans the outputs of one notebook's cells, one cell after the other, and keeps what fits.
+    """Cleans the outputs of a notebook's cells, one cell after the other, up to a size limit.
 
-    most: characters of all outputs together
+    most: limit in characters for all outputs together
     """
 
     def __init__(self, most: int) -> None:
-        self.most = self.left = most
+        self.most = self.remaining = most
 
     def keep(self, cell: NotebookNode, is_test: bool) -> str:
-        """Clean a cell's outputs in place; return "" or a sentence about what was too much.
+        """Clean a cell's outputs in place; return "" or a sentence about the omitted part.
 
-        is_test: they are the judge's, which are few, bounded, and what a student has to read: all are kept
+        is_test: keep all of them: the judge's outputs are few and bounded, and students need them
         """
-        kept, dropped = [], 0
+        accepted, dropped = [], 0
         for output in map(clean, cell.outputs):
             size = size_of(output)
             is_short_error = output.output_type == "error" and size <= SHORT_ERROR
-            if is_test or is_short_error or size <= self.left:
-                self.left -= 0 if is_test else min(size, self.left)
-                kept.append(output)
+            if is_test or is_short_error or size <= self.remaining:
+                self.remaining -= 0 if is_test else min(size, self.remaining)
+                accepted.append(output)
             else:
                 dropped += size
-        cell.outputs = kept
+        cell.outputs = accepted
         if not dropped:
             return ""
         sentence = (
@@ -55,7 +55,7 @@ class Outputs:
 
 
 def clean(output: NotebookNode) -> NotebookNode:
-    """Return an output with nothing in it that a notebook's file cannot hold."""
+    """Return a copy of an output that a notebook file can hold."""
     cleaned = {key: _clean(value, DEEPEST) for key, value in output.items() if key not in ("data", "metadata")}
     if "data" in output:
         cleaned["data"] = {encodable(str(kind)): _mime(value) for kind, value in output.data.items()}
@@ -64,18 +64,19 @@ def clean(output: NotebookNode) -> NotebookNode:
             cleaned["metadata"] = _clean(output.metadata, DEEPEST)
         except ValueError:
             cleaned["metadata"] = {}
-    return _node(cleaned)
+    node: NotebookNode = _node(cleaned)
+    return node
 
 
 def encodable(text: str) -> str:
-    """Return a text with halves of characters replaced by \N{REPLACEMENT CHARACTER}; two that fit make a character."""
+    """Join surrogate pairs in a text and replace lone surrogates by \N{REPLACEMENT CHARACTER}."""
     if text.isascii() or not _HALVES.search(text):
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def size_of(value: Any) -> int:
-    """Return about how much memory a value made of JSON takes, in characters; however deep it is."""
+    """Return the approximate size of a JSON value of any depth, in characters."""
     total, parts = 0, [value]
     while parts:
         part = parts.pop()
@@ -97,7 +98,7 @@ def _mime(value: Any) -> Any:
 
 
 def _clean(value: Any, depth: int) -> Any:
-    """Return a value of JSON, cleaned. Raises ValueError when it is nested more than `depth` deep."""
+    """Return a cleaned JSON value. Raises ValueError if it is nested more than `depth` deep."""
     if isinstance(value, str):
         return encodable(value)
     if isinstance(value, dict | list | tuple) and depth == 0:

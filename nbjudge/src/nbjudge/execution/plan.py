@@ -20,38 +20,38 @@ FROM_SCRATCH = "from-scratch"  # the tag of a test cell in the instructor's note
 def plan_for(course: CourseDirectory, assignment: str, notebook: str) -> Plan:
     """Return the plan of a notebook.
 
-    The gradebook says which cells are tests and what they are; the cells between them are those of the instructor's
-    own notebook, or, where that is not on this machine, of the released one.
+    The gradebook defines the test cells; the other cells come from the instructor's own notebook or, if that is not on
+    this machine, from the released one.
     """
     cells = _gradebook_cells(course, assignment, notebook)
     for step in (course.source_directory, course.release_directory):
         file = Path(course.format_path(step, ".", assignment), f"{notebook}.ipynb")
         if file.is_file():
-            return Plan.of(tuple(_merged(file, cells)))
+            return Plan.of(tuple(_merge_cells(file, cells)))
     return Plan.of(tuple(cells.values()))
 
 
 def _gradebook_cells(course: CourseDirectory, assignment: str, notebook: str) -> dict[str, Source]:
     with Gradebook(course.db_url, course.course_id) as gradebook:
-        found = gradebook.find_notebook(notebook, assignment)
-        by_hand = {cell.name for cell in (*found.solution_cells, *found.task_cells)}
-        tests = {cell.name for cell in found.grade_cells} - by_hand
-        code = [cell for cell in found.source_cells if cell.cell_type == "code"]
+        entry = gradebook.find_notebook(notebook, assignment)
+        by_hand = {cell.name for cell in (*entry.solution_cells, *entry.task_cells)}
+        tests = {cell.name for cell in entry.grade_cells} - by_hand
+        code = [cell for cell in entry.source_cells if cell.cell_type == "code"]
         kinds = dict.fromkeys(by_hand, ANSWER) | dict.fromkeys(tests, TEST)
         return {cell.name: Source(cell.name, kinds.get(cell.name, GIVEN), cell.source) for cell in code}
 
 
-def _merged(file: Path, cells: dict[str, Source]) -> Iterator[Source]:
-    """Yield the code cells of a notebook file; a test's text is the gradebook's, an answer's is the solution."""
+def _merge_cells(file: Path, cells: dict[str, Source]) -> Iterator[Source]:
+    """Yield the code cells of a notebook file; tests have the gradebook's text, answers the file's solution."""
     for cell in nbformat.read(file, as_version=4).cells:
         if cell.cell_type != "code":
             continue
         name = CellLabel.of(cell).grade_id
-        known: Any = cells.get(name)
+        entry: Any = cells.get(name)
         tags = cell.metadata.get("tags", [])
-        if known is None:
+        if entry is None:
             yield Source("", GIVEN, cell.source, TAG in tags)
-        elif known.kind == TEST:
-            yield Source(name, TEST, known.text, from_scratch=FROM_SCRATCH in tags)
+        elif entry.kind == TEST:
+            yield Source(name, TEST, entry.text, from_scratch=FROM_SCRATCH in tags)
         else:
-            yield Source(name, known.kind, cell.source)
+            yield Source(name, entry.kind, cell.source)

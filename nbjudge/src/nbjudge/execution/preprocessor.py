@@ -21,10 +21,10 @@ from nbjudge.sandbox.provisioner import BoxedProvisioner
 from nbjudge.secrets import CourseSecret
 
 
-class Run(Execute):
+class Run(Execute):  # type: ignore[misc]
     """Runs the student's cells in one kernel and the test cells in another.
 
-    Listens to the settings of nbgrader's Execute too, such as c.Execute.timeout.
+    Inherits the settings of nbgrader's Execute, such as c.Execute.timeout.
     """
 
     total_seconds = Integer(1800, help="Time for one notebook, all its cells and restarts together.").tag(config=True)
@@ -44,10 +44,12 @@ class Run(Execute):
         Unicode(), help="Modules that answers cannot import where the instructor tagged the test from-scratch."
     ).tag(config=True)
 
-    references: ClassVar[dict[tuple[Source, ...], ReferenceRun]] = {}  # by the lesson's cells, while this process runs
+    references: ClassVar[
+        dict[tuple[Source, ...], ReferenceRun]
+    ] = {}  # by the lesson's cells, for the life of this process
 
     def preprocess(self, nb: NotebookNode, resources: Any, km: Any = None) -> tuple[NotebookNode, Any]:
-        """Return the notebook with outputs. `km` is not used: whose kernel runs what is decided here."""
+        """Return the notebook with outputs. `km` is ignored: this class starts its own kernels."""
         context = find_context(resources, self.parent.parent)
         result = context.take_result(resources["nbgrader"]["notebook"], nb) or run_job(self.make_job(nb, resources))
         for purpose, names in result.modules.items():
@@ -55,23 +57,23 @@ class Run(Execute):
         if result.reference:
             self.references[_sources(context, resources)] = result.reference
         nb.cells = result.notebook.cells
-        about = nb.metadata.setdefault("grading", {})
-        about["scores"] = dict(result.scores)
-        about.setdefault("events", []).extend(result.events)
-        about.update(seconds=round(result.seconds, 2), isolation=result.in_force)
+        metadata = nb.metadata.setdefault("grading", {})
+        metadata["scores"] = dict(result.scores)
+        metadata.setdefault("events", []).extend(result.events)
+        metadata.update(seconds=round(result.seconds, 2), isolation=result.in_force)
         return nb, resources
 
     def make_job(self, nb: NotebookNode, resources: Any) -> Job:
-        """Return what there is to run of a notebook."""
+        """Return the job that executes a notebook."""
         ids = resources["nbgrader"]
         context = find_context(resources, self.parent.parent)
         course = context.course
-        given = Path(course.format_path(course.source_directory, ".", ids["assignment"]))
-        students = context.exclude_overwriting.get(ids["assignment"], [])
-        names = [str(name) for name in files_in(given)]
+        instructor_files = Path(course.format_path(course.source_directory, ".", ids["assignment"]))
+        editable = context.exclude_overwriting.get(ids["assignment"], [])
+        given_files = [str(name) for name in files_in(instructor_files)]
         sources = _sources(context, resources)
         is_reference = ids["student"] == context.reference
-        if context.rehearsing:  # nothing else is known yet of what this lesson needs
+        if context.rehearsing:  # the modules that the lesson needs are not known yet
             for purpose in PURPOSES:
                 cells = [source for source in sources if purpose == process.PURPOSE or source.kind != TEST]
                 preload(purpose, [*USUAL, *imports(cells)])
@@ -82,15 +84,15 @@ class Run(Execute):
             sources=sources,
             rules=self.make_rules(str(course.root)),
             files=Path(resources["metadata"]["path"]),
-            given=given,
-            overwriting=tuple(name for name in names if name not in students),
+            instructor_files=instructor_files,
+            overwriting=tuple(name for name in given_files if name not in editable),
             salt=secret.value,
             salt_variable=secret.variable,
             reference=None if is_reference else self.references.get(sources, ReferenceRun()),
         )
 
     def make_rules(self, course: str) -> ExecutionSettings:
-        """Return what each notebook is held to."""
+        """Return the limits for each notebook."""
         box = {
             name: value.get_value([]) if isinstance(value, LazyConfigValue) else value  # of a list that was added to
             for name, value in self.config.BoxedProvisioner.items()

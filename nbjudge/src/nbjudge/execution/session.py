@@ -1,8 +1,8 @@
 """Execute one notebook and judge it from outside.
 
-The submission's kernel, in the box, runs the student's cells. The judge, another process, runs the test cells, with
-stand-ins for what the student wrote. Tests of exercises that are written from scratch ask a second kernel, which has
-run the same cells without the modules that would do the work.
+The submission's kernel, in the sandbox, runs the student's cells. The judge, another process, runs the test cells, with
+proxies for what the student wrote. Tests of exercises written from scratch query a second kernel, which has run the
+same cells without the modules that would do the work.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
 from nbjudge.cell_result import GRACE, CellStatus
-from nbjudge.execution.demonstrations import spared
+from nbjudge.execution.demonstrations import skippable_cells
 from nbjudge.execution.name_analysis import TEST, Plan
 from nbjudge.execution.outputs import Outputs
 from nbjudge.execution.settings import ExecutionSettings, ReferenceRun
-from nbjudge.execution.student_kernel import SERVICE, StudentKernel, Unavailable
+from nbjudge.execution.student_kernel import SERVICE, KernelUnavailableError, StudentKernel
 from nbjudge.judge import process
 from nbjudge.judge.process import Judge
 from nbjudge.judge.scoring import Expected, score_cell
@@ -29,15 +29,15 @@ from nbjudge.sandbox import provisioner
 from nbjudge.sandbox.withheld import WithheldFinder
 
 NOT_GRADED = "NotGraded"
-SPARED = "(A demonstration, which nothing that is graded depends on: not run while grading.)\n"
+SKIPPED = "(A demonstration, which nothing that is graded depends on: not run while grading.)\n"
 
 
 class Session:
-    """One notebook being run and judged.
+    """Execution and judging of one notebook.
 
-    files: the submission's; given: the instructor's, private to the judge; variables: of the judge's environment alone
-    reference: what the instructor's solution did; None when this is that solution, which is held to nothing
-    scores: {test cell: points}, of all test cells; a cell that is not proven to have passed has 0
+    files: the submission's; instructor_files: private to the judge; variables: of the judge's environment only
+    reference: the run of the instructor's solution; None if this is that solution, which nothing is compared with
+    scores: {test cell: points} for all test cells; 0 unless a cell is proven to have passed
     """
 
     def __init__(
@@ -46,36 +46,37 @@ class Session:
         nb: NotebookNode,
         plan: Plan,
         files: Path,
-        given: Path,
+        instructor_files: Path,
         variables: Mapping[str, str],
         reference: ReferenceRun | None = ReferenceRun(),  # noqa: B008  (it is frozen)
     ):
-        self.rules, self.nb, self.plan, self.given, self.reference = rules, nb, plan, given, reference
+        self.rules, self.nb, self.plan = rules, nb, plan
+        self.instructor_files, self.reference = instructor_files, reference
         name = nb.metadata.get("kernelspec", {}).get("name") or "python3"
         self.from_scratch = {source.name for source in plan.sources if source.from_scratch} if rules.withheld else set()
         self.tests = {source.name: source.text for source in plan.sources if source.kind == TEST}  # and no other text
-        around = (rules, name, files, given.parent, self._seconds)
-        self.without = StudentKernel(*around, withheld=rules.withheld)
-        self.student = self.without if self._needs_one_kernel() else StudentKernel(*around)
-        self.judge = Judge(str(given), variables, rules.output_bytes, rules.startup_timeout)
-        self.spared = set() if rules.demonstrations else spared(nb, plan.sources)
+        common = (rules, name, files, instructor_files.parent, self._seconds)
+        self.without = StudentKernel(*common, withheld=rules.withheld)
+        self.student = self.without if self._needs_one_kernel() else StudentKernel(*common)
+        self.judge = Judge(str(instructor_files), variables, rules.output_bytes, rules.startup_timeout)
+        self.skipped = set() if rules.demonstrations else skippable_cells(nb, plan.sources)
         self.outputs = Outputs(rules.total_output_bytes)
         self.scores = dict.fromkeys(self.tests, 0.0)
-        self.changes: dict[str, list[tuple[str, int]]] = {}  # by test cell, what calls did to its arguments
-        self.empty_arrays: list[str] = []  # the test cells in which one came back
+        self.changes: dict[str, list[tuple[str, int]]] = {}  # {test cell: the arguments that calls changed}
+        self.empty_arrays: list[str] = []  # the test cells in which a call returned one
         self.judged: set[str] = set()
         self.run_cells: list[str] = []  # the text of the student's cells so far
-        self.done: set[int] = set()  # statements that the judge has run
+        self.executed: set[int] = set()  # indices of the statements that the judge has run
         self.events: list[dict[str, str]] = []
-        self.ends = time.monotonic() + rules.total_seconds
+        self.deadline = time.monotonic() + rules.total_seconds
 
     @property
     def in_force(self) -> str:
-        """Return what the box around the submission's kernel is."""
+        """Return the sandbox layers in force for the submission's kernel."""
         return self.student.in_force
 
     async def run(self) -> None:
-        """Run all code cells in their order."""
+        """Run all code cells in order."""
         for failed in await asyncio.gather(self.student.start(), self.judge.start(), return_exceptions=True):
             if failed:
                 raise failed
@@ -85,59 +86,59 @@ class Session:
             name = CellLabel.of(cell).grade_id
             cell.outputs, cell.execution_count = [], None
             if name in self.judged:
-                self._say(cell, name, "not judged", "Another cell of this name was judged before.")
+                self._add_error(cell, name, "not judged", "Another cell of this name was judged before.")
             elif name in self.tests:
                 self.judged.add(name)
                 cell.source = self.tests[name]
                 await self._judge(cell, name)
-            elif number in self.spared:
-                cell.outputs = [new_output("stream", name="stdout", text=SPARED)]
+            elif number in self.skipped:
+                cell.outputs = [new_output("stream", name="stdout", text=SKIPPED)]
             elif cell.source.strip():
                 self.run_cells.append(cell.source)
                 await self._run(cell, name or f"cell {number + 1}")
             if words := self.outputs.keep(cell, name in self.tests):
-                self._note(name or f"cell {number + 1}", "flood", words)
+                self._add_event(name or f"cell {number + 1}", "flood", words)
 
     async def stop(self) -> None:
         await asyncio.gather(self.student.stop(), self.without.stop(), self.judge.stop())
 
     def reference_run(self) -> ReferenceRun:
-        """Return what submissions are to be judged by, after the instructor's own solution has run."""
+        """Return the reference for judging submissions, after the instructor's own solution has run."""
         return ReferenceRun(self.changes, tuple(self.empty_arrays), self.without.failed > 0 or not self.without.started)
 
     async def modules(self) -> dict[str, list[str]]:
-        """Return what each process has imported, {its purpose: names}; of a process that did not run, nothing."""
+        """Return {purpose: names of imported modules} of each process that ran."""
         imported = {}
-        if await self.judge.alive():  # after a test that takes much memory there is none
+        if await self.judge.alive():  # it has ended after a test that took much memory
             imported[process.PURPOSE] = await self.judge.modules()
         if self.student.started:
             imported[provisioner.PURPOSE] = await self.student.kernel.modules()
         if self.without.started:
-            stand_ins = WithheldFinder(self.rules.withheld)  # in whose place others would import the real ones
+            finder = WithheldFinder(self.rules.withheld)  # placeholders; other kernels would import the real modules
             names = await self.without.kernel.modules()
-            imported[provisioner.PURPOSE_FROM_SCRATCH] = [name for name in names if not stand_ins.holds(name)]
+            imported[provisioner.PURPOSE_FROM_SCRATCH] = [name for name in names if not finder.holds(name)]
         return imported
 
     def _needs_one_kernel(self) -> bool:
-        """Tell whether the whole lesson is written from scratch, and does without what is withheld."""
-        needed = self.reference is None or self.reference.needs_withheld
-        return self.from_scratch == set(self.tests) and not needed
+        """Return whether the whole lesson is written from scratch and needs no withheld module."""
+        needs_withheld = self.reference is None or self.reference.needs_withheld
+        return self.from_scratch == set(self.tests) and not needs_withheld
 
     async def _run(self, cell: NotebookNode, name: str) -> None:
         try:
-            finished, ended = await self.student.run(cell.source)
-        except Unavailable as reason:
-            return self._say(cell, name, "skipped", str(reason))
+            finished, status = await self.student.run(cell.source)
+        except KernelUnavailableError as reason:
+            return self._add_error(cell, name, "skipped", str(reason))
         cell.outputs, cell.execution_count = finished.outputs, finished.execution_count
-        if ended.how in ("died", "timeout"):
-            self._say(cell, name, ended.how, f"This cell was stopped: {ended.words}.")
-        elif ended.words:
-            self._note(name, ended.how, ended.words)
+        if status.kind in ("died", "timeout"):
+            self._add_error(cell, name, status.kind, f"This cell was stopped: {status.reason}.")
+        elif status.reason:
+            self._add_event(name, status.kind, status.reason)
 
     def _seconds(self) -> float:
-        """Return what time the next cell has."""
-        left = self.ends - time.monotonic()
-        return min(left, self.rules.timeout or left)
+        """Return the time limit of the next cell."""
+        remaining = self.deadline - time.monotonic()
+        return min(remaining, self.rules.timeout or remaining)
 
     # The judge
 
@@ -147,66 +148,68 @@ class Session:
             try:
                 if kernel is not self.student:
                     await kernel.catch_up(self.run_cells)
-                ended = await self._judge_once(cell, name, kernel)
-            except Unavailable as reason:
-                return self._say(cell, name, "not judged", str(reason))
-            if attempt or ended.how != "died" or not await kernel.was_another():
+                status = await self._judge_once(cell, name, kernel)
+            except KernelUnavailableError as reason:
+                return self._add_error(cell, name, "not judged", str(reason))
+            if attempt or status.kind != "died" or not await kernel.restart_drops_cell():
                 break
-        if ended.words:
-            self._note(name, ended.how, ended.words)
+        if status.reason:
+            self._add_event(name, status.kind, status.reason)
 
     async def _judge_once(self, cell: NotebookNode, name: str, kernel: StudentKernel) -> CellStatus:
         self.scores[name], cell.outputs, cell.execution_count = 0.0, [], None
         for _ in range(2):
             if kernel.mute:
-                raise Unavailable("Your code could not be asked for its answers: it gave none before.")
+                raise KernelUnavailableError("Your code could not be asked for its answers: it gave none before.")
             await kernel.require()
             request = await kernel.kernel.send(f"{SERVICE}.service.serve()")
-            wrong = await self._begin(name, kernel.path)
-            if not wrong:
+            problem = await self._begin(name, kernel.path)
+            if not problem:
                 break
-            await kernel.stop()  # it may do better afresh, without the cell that brought it to this
+            await kernel.stop()  # it may do better when restarted without the cell that caused this
         else:
             kernel.mute = True
-            raise Unavailable(f"Your code could not be asked for its answers: {wrong}.")
+            raise KernelUnavailableError(f"Your code could not be asked for its answers: {problem}.")
         await self._ask(cell, name)
         if await kernel.kernel.responds(request):
-            if text := await kernel.kernel.printed(request):
+            if text := await kernel.kernel.collect_output(request):
                 cell.outputs.append(new_output("stream", name="stdout", text=text))
             return CellStatus()
-        said = any(output.get("ename") == NOT_GRADED for output in cell.outputs)
+        is_explained = any(output.get("ename") == NOT_GRADED for output in cell.outputs)
         if await kernel.kernel.alive():
-            ended = CellStatus("timeout", "The code did not come back from a test, and was stopped.")
+            status = CellStatus("timeout", "The code did not come back from a test, and was stopped.")
         else:
-            ended = CellStatus("died", "" if said else f"While this was tested: {kernel.kernel.exit_reason()}.")
+            status = CellStatus(
+                "died", "" if is_explained else f"While this was tested: {kernel.kernel.exit_reason()}."
+            )
         await kernel.stop()
-        return ended
+        return status
 
     async def _begin(self, name: str, path: str) -> str:
-        """Prepare the judge for a test cell; return "" or what is wrong."""
+        """Prepare the judge for a test cell; return "" or the problem."""
         if not await self.judge.alive():
             await self.judge.stop()
             await self.judge.start()
-            self.done = set()
-        done = set(self.done)
-        needs = self.plan.needs(name, done)
-        given = {"folder": str(self.given), "statements": needs.statements}
-        if wrong := await self.judge.do("prepare", self._seconds(), **given):
-            return wrong
-        self.done = done
-        names = {"ours": needs.ours, "students": needs.names, "unbound": needs.unbound}
+            self.executed = set()
+        executed = set(self.executed)
+        needs = self.plan.needs(name, executed)
+        preparation = {"folder": str(self.instructor_files), "statements": needs.statements}
+        if problem := await self.judge.do("prepare", self._seconds(), **preparation):
+            return problem
+        self.executed = executed
+        names = {"ours": needs.instructor_names, "students": needs.names, "unbound": needs.unbound}
         return await self.judge.do(
             "begin", GRACE * 2, path=path, requested_classes=self.plan.requested_classes, **names
         )
 
     async def _ask(self, cell: NotebookNode, name: str) -> None:
-        """Run a test cell in the judge and note what it earned."""
+        """Run a test cell in the judge and record its score."""
         score = await score_cell(
             self.judge, cell.source, float(cell.metadata.nbgrader.points), self._expected(name), self._seconds
         )
         cell.outputs, cell.execution_count, self.scores[name] = score.outputs, score.execution_count, score.points
         if score.problem:
-            self._say(cell, name, *score.problem)
+            self._add_error(cell, name, *score.problem)
         self.changes[name] = list(score.changes)
         if score.empty_arrays:
             self.empty_arrays.append(name)
@@ -218,12 +221,12 @@ class Session:
             return Expected(None, empty_arrays=True)
         return Expected(self.reference.changes.get(name, ()), name in self.reference.empty_arrays)
 
-    # What is told
+    # Reporting
 
-    def _say(self, cell: NotebookNode, name: str, what: str, sentence: str) -> None:
-        """Put a sentence into the cell, as an error, so that it earns nothing; and among the events."""
+    def _add_error(self, cell: NotebookNode, name: str, what: str, sentence: str) -> None:
+        """Add a sentence to the cell as an error, so that it earns nothing, and to the events."""
         cell.outputs.append(new_output("error", ename=NOT_GRADED, evalue=sentence, traceback=[sentence]))
-        self._note(name, what, sentence)
+        self._add_event(name, what, sentence)
 
-    def _note(self, name: str, what: str, sentence: str) -> None:
+    def _add_event(self, name: str, what: str, sentence: str) -> None:
         self.events.append({"cell": name, "what": what, "sentence": sentence})

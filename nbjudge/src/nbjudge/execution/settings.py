@@ -11,9 +11,9 @@ from typing import Any
 class ExecutionSettings:
     """Limits of a notebook: seconds for all of it and for one cell, and the others as in Run's settings.
 
-    total_output_bytes: of the outputs of its cells together, what is kept; judge_memory_mb: memory of the judge
+    total_output_bytes: limit for the outputs of all cells together; judge_memory_mb: memory of the judge
     withheld: modules that code judged by a test tagged FROM_SCRATCH cannot import
-    course: the folder of the course; box: the settings of BoxedProvisioner
+    course: folder of the course; box: settings of BoxedProvisioner
     """
 
     total_seconds: int
@@ -31,11 +31,11 @@ class ExecutionSettings:
 
 @dataclass(frozen=True)
 class ReferenceRun:
-    """What the run of the instructor's own solution showed, by which submissions are judged.
+    """Result of running the instructor's own solution, by which submissions are judged.
 
-    changes: {test cell: the arguments that calls changed, as (called, place)}
-    empty_arrays: the test cells in which an array without elements came back
-    needs_withheld: whether its cells fail where what is withheld from exercises written from scratch is not there
+    changes: {test cell: the arguments that calls changed, as (called, index)}
+    empty_arrays: test cells in which a call returned an array without elements
+    needs_withheld: whether its cells fail without the modules withheld from exercises written from scratch
     """
 
     changes: Mapping[str, list[tuple[str, int]]] = field(default_factory=dict)
@@ -44,6 +44,6 @@ class ReferenceRun:
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> ReferenceRun:
-        """Return what `dataclasses.asdict` and JSON made of one."""
-        changes = {cell: [(called, place) for called, place in pairs] for cell, pairs in data["changes"].items()}
+        """Restore an instance from the result of `dataclasses.asdict` after a round trip through JSON."""
+        changes = {cell: [(called, index) for called, index in pairs] for cell, pairs in data["changes"].items()}
         return cls(changes, tuple(data["empty_arrays"]), data["needs_withheld"])

@@ -17,35 +17,35 @@ from typing import Protocol
 from nbjudge.patches import skip_rfc3987
 
 SECONDS_TO_END = 10
-AT_ONCE = 6  # submissions of one process: most of the work is done by kernels, which are processes of their own
+AT_ONCE = 6  # submissions per process: kernels, which are separate processes, do most of the work
 
 
 class Workers(Protocol):
-    """What the grader asks of them.
+    """Interface between the grader and a worker pool.
 
-    at_once: how many submissions are worth preparing before the first is done; that many are in memory
+    at_once: number of submissions to prepare before the first is done; that many are in memory
     """
 
     at_once: int
 
     def submit(self, packed: bytes) -> Future[bytes]:
-        """Have a packed job done; the future holds what `run_packed_job` returns, or the error that was in the way."""
+        """Submit a packed job; the future holds the result of `run_packed_job`, or an error."""
         ...
 
 
 class LocalWorkers(AbstractContextManager["LocalWorkers"]):
-    """Processes of this machine that run `number` submissions at once. They end with the grader, however it ends."""
+    """Local processes that run `number` submissions at once. They end with the grader, however it ends."""
 
     def __init__(self, number: int):
         self.at_once = 2 * number + 1
         processes = -(-number // AT_ONCE)
-        shares = [number // processes + (place < number % processes) for place in range(processes)]
+        shares = [number // processes + (index < number % processes) for index in range(processes)]
         self._workers = [_Worker(share) for share in shares]
 
     def submit(self, packed: bytes) -> Future[bytes]:
-        for place, worker in enumerate(self._workers):
-            if not worker.alive:  # killed, perhaps for want of memory
-                self._workers[place] = _Worker(worker.threads)
+        for index, worker in enumerate(self._workers):
+            if not worker.alive:  # killed, perhaps by the OOM killer
+                self._workers[index] = _Worker(worker.threads)
         return min(self._workers, key=lambda worker: worker.load).submit(packed)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -54,17 +54,17 @@ class LocalWorkers(AbstractContextManager["LocalWorkers"]):
 
 
 class _Worker:
-    """One process and what it was asked to do."""
+    """One process and its pending jobs."""
 
     def __init__(self, threads: int):
         self.threads = threads
         self._waiting: dict[int, Future[bytes]] = {}
         self._numbers, self._lock = count(), threading.Lock()
         self._link, far = multiprocessing.Pipe()
-        context = multiprocessing.get_context("spawn")  # a fork would take the grader's open gradebook along
+        context = multiprocessing.get_context("spawn")  # a fork would inherit the grader's open gradebook
         self._process = context.Process(target=_serve, args=(far, threads, os.getcwd()), daemon=True)
         self._process.start()
-        far.close()  # so that its end is seen
+        far.close()  # so that the end of the process is noticed
         threading.Thread(target=self._listen, daemon=True).start()
 
     @property
@@ -81,7 +81,7 @@ class _Worker:
             number = next(self._numbers)
             self._waiting[number] = future
             try:
-                if number == 0:  # it was started before the settings were read, which change the environment
+                if number == 0:  # it started before the settings, which change the environment, were read
                     self._link.send_bytes(json.dumps(dict(os.environ)).encode())
                 self._link.send_bytes(number.to_bytes(8, "big") + packed)
             except OSError:
@@ -89,11 +89,11 @@ class _Worker:
         return future
 
     def end(self, at_once: bool) -> None:
-        """End the process, with its kernels and folders. Nobody waits for what it still does."""
+        """End the process with its kernels and folders, without waiting for pending jobs."""
         if at_once:
             self._process.terminate()
         with suppress(OSError):
-            self._link.send_bytes(b"")  # closing alone is not seen while a thread listens
+            self._link.send_bytes(b"")  # a listening thread does not notice the close alone
         self._process.join(SECONDS_TO_END)
         self._process.kill()
         self._process.join()
@@ -113,40 +113,40 @@ class _Worker:
 
 
 def usable_cores() -> int:
-    """Return how many processors this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _serve(link: Connection, threads: int, folder: str) -> None:
-    """Do jobs until the grader has ended; Ctrl-C is the grader's."""
+    """Run jobs until the grader ends; only the grader handles Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     skip_rfc3987()
-    # Only here, while the grader imports what it needs itself.
+    # Imported here, while the grader does its own imports.
     from nbjudge.execution.job import run_packed_job
     from nbjudge.forkserver import client
-    from nbjudge.sandbox.scratch import remove_ours
+    from nbjudge.sandbox.scratch import remove_own_folders
 
-    gc.freeze()  # the collector need not look through what was imported
+    gc.freeze()  # the collector need not scan the imported modules
     with suppress(OSError):
         os.chdir(folder)
     sending = threading.Lock()
 
-    def do(number: bytes, packed: bytes) -> None:
+    def run(number: bytes, packed: bytes) -> None:
         answer = run_packed_job(packed)
         with sending, suppress(OSError):
             link.send_bytes(number + answer)
 
-    def end(*_: object) -> None:
+    def shut_down(*_: object) -> None:
         client.close_all()  # and the kernels with them
-        remove_ours()
+        remove_own_folders()
         os._exit(0)
 
-    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGTERM, shut_down)
     pool = ThreadPoolExecutor(threads)
     with suppress(EOFError, OSError):
         if environment := link.recv_bytes():
             os.environ.clear()
             os.environ.update(json.loads(environment))
         while environment and (packed := link.recv_bytes()):
-            pool.submit(do, packed[:8], packed[8:])
-    end()
+            pool.submit(run, packed[:8], packed[8:])
+    shut_down()

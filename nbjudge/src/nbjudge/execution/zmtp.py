@@ -1,9 +1,8 @@
 """ZMTP, the protocol of ZeroMQ, as far as a kernel's client needs it, in bounded memory.
 
-A kernel that runs a submission may send what it likes. libzmq takes in whole what arrives: it can limit the size of a
-part of a message, but not how many parts there are, so that one message fills the memory. Here the size of a message
-is limited with all its parts; what is larger is skipped as it arrives, and the connection goes on. Who sends faster
-than is read has to wait.
+A kernel that runs a submission may send anything. libzmq buffers whole messages: it can limit the size of a message
+part but not the number of parts, so one message can fill the memory. Here the total size of a message is limited; a
+larger one is skipped as it arrives, and the connection stays open. A sender that is faster than the reader has to wait.
 
 Source: https://rfc.zeromq.org/spec/23/ (version 3.0, with the mechanism NULL). Later versions understand it.
 """
@@ -20,30 +19,30 @@ from collections.abc import Iterator, Sequence
 MORE, LONG, COMMAND = 1, 2, 4  # bits of the flags of a frame
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
 SUBSCRIBE_TO_ALL = b"\x01"
-COST = 100  # bytes that an object of Python takes, so that many empty parts count too
-RETRY_S = 0.01  # until a kernel has made its socket; usual are 0.1 s
+COST = 100  # bytes of overhead per Python object, so that many empty parts count too
+RETRY_S = 0.01  # between connection attempts until the kernel has bound its socket (ZeroMQ default: 0.1 s)
 
 _LONG_SIZE = struct.Struct(">Q")
 
 
 class ProtocolError(Exception):
-    """What arrived is no ZMTP."""
+    """The received bytes are not ZMTP."""
 
 
 class Parser:
-    """Takes messages out of a stream of bytes.
+    """Parses messages from a stream of bytes.
 
-    most: of a message, the bytes of all its parts that are kept; a larger one is left out
-    dropped: the bytes that were left out so far
+    most: size limit of a message, all parts included; a larger one is discarded
+    dropped: bytes discarded so far
     """
 
     def __init__(self, most: int) -> None:
         self.most, self.dropped = most, 0
         self.greeted = self.ready = False
         self._buffer = bytearray()
-        self._skip = 0  # bytes of the frame that is being left out
+        self._skip = 0  # bytes of the current frame still to be skipped
         self._parts: list[bytes] = []
-        self._size = 0  # of the message so far, what is left out of it too
+        self._size = 0  # of the message so far, including skipped parts
         self._flags = 0
 
     def feed(self, data: bytes) -> Iterator[list[bytes]]:
@@ -53,7 +52,7 @@ class Parser:
             return
         while self._frame():
             if self._flags & COMMAND:
-                self.ready = True  # the first one is READY, others say nothing to a client
+                self.ready = True  # the first command is READY; a client ignores others
             elif not self._flags & MORE:
                 parts, fits = self._parts, self._size <= self.most
                 self._parts, self._size = [], 0
@@ -73,7 +72,7 @@ class Parser:
         return True
 
     def _frame(self) -> bool:
-        """Take one frame off the stream; return False when it has not arrived as a whole."""
+        """Consume one frame of the stream; return False if it has not arrived completely."""
         if not self._skip:
             head = 9 if self._buffer and self._buffer[0] & LONG else 2
             if len(self._buffer) < head:
@@ -88,11 +87,11 @@ class Parser:
                 self._keep(bytes(memoryview(self._buffer)[head : head + size]))
                 del self._buffer[: head + size]
                 return True
-            self._leave_out(size)
+            self._skip_frame(size)
             del self._buffer[:head]
-        gone = min(self._skip, len(self._buffer))
-        del self._buffer[:gone]
-        self._skip -= gone
+        skipped = min(self._skip, len(self._buffer))
+        del self._buffer[:skipped]
+        self._skip -= skipped
         return not self._skip
 
     def _keep(self, part: bytes) -> None:
@@ -100,20 +99,20 @@ class Parser:
             self._parts.append(part)
             self._size += len(part) + COST
 
-    def _leave_out(self, size: int) -> None:
+    def _skip_frame(self, size: int) -> None:
         self.dropped += size + sum(map(len, self._parts))
         self._parts.clear()
         self._skip = size
         if not self._flags & COMMAND:
-            self._size = self.most + 1  # so are all other parts
+            self._size = self.most + 1  # discards all other parts too
 
 
 class Connection(asyncio.Protocol):
-    """A connection with one socket of a kernel, which may not be there yet.
+    """Connection to one socket of a kernel, which may not exist yet.
 
-    kind: of socket that this is, such as "DEALER"
-    most: bytes of one message, and of those that wait to be read
-    dropped: the bytes that were too much for one message
+    kind: ZeroMQ type of this socket, such as "DEALER"
+    most: size limit in bytes of one message, and of the unread messages together
+    dropped: bytes of the messages that were too large
     """
 
     def __init__(self, address: str, kind: str, most: int, identity: bytes = b"") -> None:
@@ -122,10 +121,10 @@ class Connection(asyncio.Protocol):
         self._hello = _ready(kind, identity)
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[list[bytes]] = deque()
-        self._held = 0
+        self._buffered_size = 0
         self._outgoing: list[bytes] = [_frames([SUBSCRIBE_TO_ALL])] if kind == "SUB" else []
         self._news = asyncio.Event()
-        self._ended = False  # nothing more will come
+        self._ended = False  # no more messages will arrive
         self._connecting = asyncio.ensure_future(self._connect(address))
 
     @property
@@ -133,12 +132,12 @@ class Connection(asyncio.Protocol):
         return self._parser.dropped
 
     def send(self, parts: Sequence[bytes]) -> None:
-        """Send a message, as soon as the other side is ready; to one that has gone, nothing is sent."""
+        """Send a message as soon as the peer is ready; do nothing if it has disconnected."""
         self._outgoing.append(_frames(parts))
         self._flush()
 
     async def receive(self, timeout: float | None = None) -> list[bytes] | None:
-        """Return the next message, or None when one was left out. Raises queue.Empty when there was none in time."""
+        """Return the next message, or None if one was discarded. Raises queue.Empty if there was none in time."""
         dropped = self.dropped
         while not self._waiting:
             if self.dropped > dropped:
@@ -149,14 +148,14 @@ class Connection(asyncio.Protocol):
             except TimeoutError:
                 raise queue.Empty from None
         message = self._waiting.popleft()
-        self._hold(-_cost(message))
+        self._adjust_buffered(-_cost(message))
         return message
 
     def close(self) -> None:
         self._connecting.cancel()
         self._end()
 
-    # What asyncio calls
+    # Callbacks of asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -168,9 +167,9 @@ class Connection(asyncio.Protocol):
         try:
             for message in self._parser.feed(data):
                 self._waiting.append(message)
-                self._hold(_cost(message))
+                self._adjust_buffered(_cost(message))
         except ProtocolError:
-            self._end()  # like one that hangs up: whether the kernel is well shows elsewhere
+            self._end()  # as if it had disconnected: the kernel's health is checked elsewhere
         self._news.set()
         if self._parser.greeted and not greeted and self._transport:
             self._transport.write(self._hello)
@@ -179,17 +178,17 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._end()
 
-    # And what it does
+    # Internals
 
     async def _connect(self, address: str) -> None:
-        scheme, _, place = address.partition("://")
+        scheme, _, target = address.partition("://")
         loop = asyncio.get_running_loop()
         while not self._ended:
             with contextlib.suppress(OSError):
                 if scheme == "ipc":
-                    await loop.create_unix_connection(lambda: self, place)
+                    await loop.create_unix_connection(lambda: self, target)
                 else:
-                    host, _, port = place.rpartition(":")
+                    host, _, port = target.rpartition(":")
                     await loop.create_connection(lambda: self, host.strip("[]"), int(port))
                 return
             await asyncio.sleep(RETRY_S)
@@ -199,11 +198,11 @@ class Connection(asyncio.Protocol):
             self._transport.write(b"".join(self._outgoing))
             self._outgoing.clear()
 
-    def _hold(self, more: int) -> None:
-        """Count what waits to be read; have the other side wait while it is too much."""
-        self._held += more
+    def _adjust_buffered(self, more: int) -> None:
+        """Update the size of the unread messages; pause the peer while it is over the limit."""
+        self._buffered_size += more
         if self._transport and not self._ended:
-            if self._held > self.most:
+            if self._buffered_size > self.most:
                 self._transport.pause_reading()
             else:
                 self._transport.resume_reading()
@@ -219,8 +218,8 @@ def _cost(message: Sequence[bytes]) -> int:
 
 
 def _frames(parts: Sequence[bytes]) -> bytes:
-    """Return a message as it is sent."""
-    return b"".join(_frame(part, MORE if place < len(parts) else 0) for place, part in enumerate(parts, start=1))
+    """Encode a message."""
+    return b"".join(_frame(part, MORE if number < len(parts) else 0) for number, part in enumerate(parts, start=1))
 
 
 def _frame(body: bytes, flags: int) -> bytes:
@@ -230,7 +229,7 @@ def _frame(body: bytes, flags: int) -> bytes:
 
 
 def _ready(kind: str, identity: bytes) -> bytes:
-    """Return the command with which a socket says what it is."""
+    """Return the READY command, which announces the type of a socket."""
     body = b"\x05READY"
     for name, value in {b"Socket-Type": kind.encode(), b"Identity": identity}.items():
         body += bytes([len(name)]) + name + struct.pack(">I", len(value)) + value

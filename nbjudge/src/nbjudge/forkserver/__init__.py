@@ -1,3 +1,3 @@
-"""Processes that import modules once and fork kernels from there, which start in a tenth of a second."""
+"""Fork server: import modules once and fork kernels, which then start in a tenth of a second."""
 
-ENDS_WITH_PARENT = "--IPKernelApp.parent_handle=1"  # of forked kernels: their parent ends when the grader does
+ENDS_WITH_PARENT = "--IPKernelApp.parent_handle=1"  # for forked kernels, whose parent ends with the grader

@@ -20,11 +20,11 @@ from typing import Any, NamedTuple
 from nbjudge.forkserver.server import LARGEST_PACKET
 
 SECONDS_TO_IMPORT, SECONDS_TO_ANSWER, SECONDS_TO_END = 300, 60, 5
-NAMES_IN_A_PACKET = 500  # a packet holds some 200 kB
+NAMES_IN_A_PACKET = 500  # a packet holds about 200 kB
 
 
-class CannotFork(Exception):
-    """There is no zygote to fork from; `lasting` when another try would end the same way."""
+class ForkError(Exception):
+    """There is no zygote to fork from; `lasting` if another attempt would fail too."""
 
     def __init__(self, reason: str, lasting: bool = False) -> None:
         super().__init__(reason)
@@ -33,10 +33,10 @@ class CannotFork(Exception):
 
 @dataclass(frozen=True)
 class Program:
-    """What a child runs: `python -m ARGV` in the folder cwd; what it prints is added to the file `output`.
+    """Program of a child: `python -m ARGV` in the folder cwd; its output is appended to the file `output`.
 
-    env: what its environment has on top of its zygote's
-    talks: a socket that is its standard input and output, if any; the caller's own copy stays open
+    env: additions to the environment of its zygote
+    talks: a socket to use as standard input and output, if any; the caller's own copy stays open
     """
 
     argv: list[str]
@@ -49,10 +49,12 @@ class Program:
 class Zygote:
     """One process that has imported `modules`. It ends when it is closed, and when the grader ends."""
 
-    def __init__(self, modules: Sequence[str], environment: Mapping[str, str], own: Sequence[str] = ()) -> None:
-        """Start the process and wait until it has imported. Raises CannotFork and OSError.
+    def __init__(
+        self, modules: Sequence[str], environment: Mapping[str, str], local_packages: Sequence[str] = ()
+    ) -> None:
+        """Start the process and wait until it has imported the modules. Raises ForkError and OSError.
 
-        own: packages that are imported though they are not installed
+        local_packages: packages that are imported though they are not installed
         """
         self._lock = threading.RLock()
         self._children: set[int] = set()
@@ -65,7 +67,7 @@ class Zygote:
                 self._link.close()
                 raise
         try:
-            self.load(modules, own)
+            self.load(modules, local_packages)
         except BaseException:
             self.close()
             raise
@@ -79,7 +81,7 @@ class Zygote:
         return self._process.poll() is None
 
     def fork(self, program: Program) -> Child:
-        """Return a child that runs a program. Raises CannotFork."""
+        """Return a child that runs a program. Raises ForkError."""
         with self._lock:
             request = {"do": "fork", **asdict(program)}
             talks = request.pop("talks")
@@ -91,16 +93,17 @@ class Zygote:
         """Return the exit status of a child that has ended: minus the signal's number if a signal ended it."""
         try:
             answer, _ = self._ask({"do": "reap", "pid": pid}, SECONDS_TO_ANSWER)
-        except CannotFork:
-            return -signal.SIGKILL  # what a child dies of when its zygote does
+        except ForkError:
+            return -signal.SIGKILL  # a child is killed when its zygote ends
         finally:
             with self._lock:
                 self._children.discard(pid)
                 self._close_when_done()
-        return answer["status"]
+        status: int = answer["status"]
+        return status
 
     def retire(self) -> None:
-        """Close as soon as the last child has ended; with a process that has died, they all have."""
+        """Close as soon as the last child has ended, at once if the process has died."""
         with self._lock:
             self._retired = True
             self._close_when_done()
@@ -118,19 +121,23 @@ class Zygote:
         if self._retired and not (self._children and self.alive):
             self.close()
 
-    def load(self, modules: Sequence[str], own: Sequence[str]) -> None:
-        """Import modules, or more of them, for the children to come. Raises CannotFork."""
+    def load(self, modules: Sequence[str], local_packages: Sequence[str]) -> None:
+        """Import modules, or additional ones, for later children. Raises ForkError."""
         for start in range(0, len(modules) or 1, NAMES_IN_A_PACKET):
-            request = {"do": "import", "modules": modules[start : start + NAMES_IN_A_PACKET], "own": list(own)}
+            request = {
+                "do": "import",
+                "modules": modules[start : start + NAMES_IN_A_PACKET],
+                "own": list(local_packages),
+            }
             answer, _ = self._ask(request, SECONDS_TO_IMPORT)
             if answer["threads"] != 1:
                 culprit = f"{answer['from']} starts threads ({answer['threads']} in all, expected 1)"
-                raise CannotFork(f"{culprit}, and a process with threads cannot be copied", lasting=True)
+                raise ForkError(f"{culprit}, and a process with threads cannot be copied", lasting=True)
 
     def _ask(
         self, request: dict[str, Any], seconds: float, sockets: Sequence[int] = ()
     ) -> tuple[dict[str, Any], list[int]]:
-        """Send one packet and return its answer. Whatever goes wrong, the next answer would be to the wrong packet."""
+        """Send one packet and return its answer. Close after an error: the next answer would be to the wrong packet."""
         with self._lock:
             try:
                 self._link.settimeout(seconds)
@@ -140,18 +147,18 @@ class Zygote:
                     raise ConnectionResetError("the process with the imported modules ended")
             except OSError as error:
                 self.close()
-                raise CannotFork(f"{error} (exit status {self._process.poll()})") from error
+                raise ForkError(f"{error} (exit status {self._process.poll()})") from error
             except BaseException:
                 self.close()
                 raise
         answer = json.loads(packet)
         if "error" in answer:
-            raise CannotFork(answer["error"])
+            raise ForkError(answer["error"])
         return answer, pidfds
 
 
 class Child:
-    """A forked process, with what jupyter_client uses of a subprocess.Popen."""
+    """A forked process, with the part of subprocess.Popen's interface that jupyter_client uses."""
 
     stdin = stdout = stderr = None
 
@@ -164,18 +171,18 @@ class Child:
         return self.wait(0)
 
     def wait(self, timeout: float | None = None) -> int | None:
-        """Return the exit status, or None when the process still runs after `timeout` seconds."""
+        """Return the exit status, or None if the process still runs after `timeout` seconds."""
         with self._lock:
-            if self.returncode is None and self._ended(timeout):
+            if self.returncode is None and self._has_ended(timeout):
                 self.returncode = self._zygote.reap(self.pid)
                 os.close(self._pidfd)
         return self.returncode
 
     def send_signal(self, number: int) -> None:
-        """Send a signal to the process and to those it has started."""
+        """Send a signal to the process and its children."""
         if self.poll() is None:
             with suppress(ProcessLookupError):
-                # Until it is reaped nobody else can have its number. At its very start it has no group yet.
+                # Its pid is not reused until it is reaped. Right after the fork it has no process group yet.
                 try:
                     os.killpg(self.pid, number)
                 except ProcessLookupError:
@@ -187,7 +194,7 @@ class Child:
     def terminate(self) -> None:
         self.send_signal(signal.SIGTERM)
 
-    def _ended(self, timeout: float | None) -> bool:
+    def _has_ended(self, timeout: float | None) -> bool:
         watch = select.poll()
         watch.register(self._pidfd, select.POLLIN)
         return bool(watch.poll(None if timeout is None else timeout * 1000))
@@ -205,21 +212,25 @@ def _start(socket_number: int, environment: Mapping[str, str]) -> subprocess.Pop
 
 
 class _Key(NamedTuple):
-    """What a zygote is asked for: modules, variables of its environment, and packages of its own with their states."""
+    """Requirements for a zygote: modules, environment variables, and local packages with their states."""
 
     modules: tuple[str, ...]
     environment: frozenset[tuple[str, str]]
-    own: frozenset[tuple[str, str]]
+    local_packages: frozenset[tuple[str, str]]
 
-    def has_less_than(self, other: _Key) -> bool:
-        """Tell whether importing more makes this the other."""
-        return self.environment == other.environment and {*self.modules} <= {*other.modules} and self.own <= other.own
+    def is_subset_of(self, other: _Key) -> bool:
+        """Return whether importing more modules turns this key into the other."""
+        return (
+            self.environment == other.environment
+            and {*self.modules} <= {*other.modules}
+            and self.local_packages <= other.local_packages
+        )
 
 
 _locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)  # by purpose: two zygotes may start at once
 _current: dict[str, tuple[_Key, Zygote]] = {}  # {purpose: the zygote that new children come from}
 _retired: defaultdict[str, list[Zygote]] = defaultdict(list)
-_hopeless: dict[_Key, str] = {}
+_failures: dict[_Key, str] = {}
 
 
 def fork(
@@ -227,69 +238,70 @@ def fork(
     modules: Sequence[str],
     environment: Mapping[str, str],
     program: Program,
-    own: Mapping[str, str] | None = None,
+    local_packages: Mapping[str, str] | None = None,
 ) -> Child:
-    """Return a child that runs a program and finds `modules` imported.
+    """Return a child that runs a program with `modules` already imported.
 
-    own: {package that is imported though it is not installed: what tells its state from another}
+    local_packages: {package that is imported though it is not installed: a fingerprint of its files}
 
-    There is one zygote for each purpose. It starts when it is first needed, and imports more when more is asked for. A
-    new one takes its place when it has died, or when fewer modules, another state of them or another environment of the
-    imports are asked for.
-    Raises CannotFork.
+    There is one zygote for each purpose. It starts on first use, and imports additional modules on request. It is
+    replaced when it has died, or when fewer modules, another state of them or another environment are requested.
+    Raises ForkError.
     """
-    key = _Key(tuple(modules), frozenset(environment.items()), frozenset((own or {}).items()))
+    key = _Key(tuple(modules), frozenset(environment.items()), frozenset((local_packages or {}).items()))
     with _locks[purpose]:
         try:
             return _zygote(purpose, key).fork(program)
-        except CannotFork as error:
+        except ForkError as error:
             if error.lasting:
                 raise
             return _zygote(purpose, key).fork(program)
 
 
 def close_all() -> None:
-    """End every zygote of this process, and forget which could not be started."""
+    """End every zygote of this process, and forget failed starts."""
     for purpose in list(_locks):
         with _locks[purpose]:
             _, current = _current.pop(purpose, (None, None))
             for zygote in [*_retired.pop(purpose, []), current]:
                 if zygote:
                     zygote.close()
-    _hopeless.clear()
+    _failures.clear()
 
 
 def _zygote(purpose: str, key: _Key) -> Zygote:
-    if key in _hopeless:
-        raise CannotFork(_hopeless[key], lasting=True)
+    if key in _failures:
+        raise ForkError(_failures[key], lasting=True)
     if purpose in _current:
-        known, zygote = _current[purpose]
+        current_key, zygote = _current[purpose]
         if zygote.alive:
-            if known == key:
+            if current_key == key:
                 return zygote
-            if known.has_less_than(key):
-                return _with_more(purpose, zygote, key, set(known.modules))
+            if current_key.is_subset_of(key):
+                return _import_more(purpose, zygote, key, set(current_key.modules))
         del _current[purpose]
         zygote.retire()
         _retired[purpose] = [old for old in [*_retired[purpose], zygote] if old.alive]
     try:
-        zygote = Zygote(key.modules, dict(key.environment), sorted(name for name, _ in key.own))
-    except (CannotFork, OSError) as error:
-        _hopeless[key] = str(error)
-        raise CannotFork(str(error), lasting=True) from error
+        zygote = Zygote(key.modules, dict(key.environment), sorted(name for name, _ in key.local_packages))
+    except (ForkError, OSError) as error:
+        _failures[key] = str(error)
+        raise ForkError(str(error), lasting=True) from error
     _current[purpose] = key, zygote
     return zygote
 
 
-def _with_more(purpose: str, zygote: Zygote, key: _Key, known: Set[str]) -> Zygote:
-    """Return the zygote with more modules imported: to start another, and import all of them, takes longer."""
+def _import_more(purpose: str, zygote: Zygote, key: _Key, imported: Set[str]) -> Zygote:
+    """Import more modules in a zygote and return it, which is faster than starting another."""
     try:
-        zygote.load([name for name in key.modules if name not in known], sorted(name for name, _ in key.own))
-    except CannotFork as error:
+        zygote.load(
+            [name for name in key.modules if name not in imported], sorted(name for name, _ in key.local_packages)
+        )
+    except ForkError as error:
         del _current[purpose]
         zygote.retire()
         if error.lasting:
-            _hopeless[key] = str(error)
+            _failures[key] = str(error)
         raise
     _current[purpose] = key, zygote
     return zygote

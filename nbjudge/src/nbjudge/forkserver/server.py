@@ -7,10 +7,10 @@ socket, which has no name in the file system. Each packet is one JSON object:
     {"do": "fork", "argv": [...], "env": {}, "cwd": "", "output": ""} -> {"pid": 12}, together with a pidfd
     {"do": "reap", "pid": 12}                           -> {"status": -9}
 
-or {"error": a sentence}. own are packages of the course, of which the caller knows whether they have changed; argv is
-a module's name and its arguments, as after `python -m`; env is added to the environment of this process; output is
-the file that a child's standard streams are added to. A socket may come with the request: it is the child's standard
-input and output then. When the socket closes, this process ends and all its children with it.
+or {"error": a sentence}. own are packages of the course, whose changes the caller tracks; argv is a module's
+name and its arguments, as after `python -m`; env is added to the environment of this process; output is the file to
+which a child's standard streams are appended. A socket sent with the request becomes the child's standard input and
+output. When the link closes, this process ends and all its children with it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from nbjudge.linux import DIE_WITH_PARENT, prctl
 LARGEST_PACKET = 1 << 20
 FAILED = 70  # the exit status of a child that raised
 
-# To import these does something: opens a browser, prints, runs a program, or stands for the program itself.
+# Importing these has side effects: opens a browser, prints or runs a program. Or they are the main program itself.
 NEVER_IMPORTED = {"__main__", "__mp_main__", "antigravity", "idlelib", "lib2to3", "this", "turtledemo"}
 
 
@@ -46,7 +46,7 @@ def main() -> None:
     """Answer requests until the socket closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
     with socket.socket(fileno=int(sys.argv[1])) as link:
-        while (received := _received(link))[0]:
+        while (received := _receive(link))[0]:
             packet, sockets = received
             pidfds: list[int] = []
             try:
@@ -62,7 +62,7 @@ def main() -> None:
     os._exit(0)
 
 
-def _received(link: socket.socket) -> tuple[bytes, list[int]]:
+def _receive(link: socket.socket) -> tuple[bytes, list[int]]:
     try:
         packet, sockets, _, _ = socket.recv_fds(link, LARGEST_PACKET, 1)
     except ConnectionError:
@@ -84,12 +84,12 @@ def _answer(request: dict[str, Any], link: socket.socket, pidfds: list[int]) -> 
 # --- importing
 
 
-def _import_all(modules: list[str], own: set[str]) -> dict[str, Any]:
-    """Import what can be imported; say how many threads there are then, and where the first came from."""
+def _import_all(modules: list[str], local_packages: set[str]) -> dict[str, Any]:
+    """Import the modules that can be imported; return the number of threads afterwards and the origin of the first."""
     culprit = "the start of Python" if _threads() > 1 else None
     with _silence():
         for name in modules:
-            _import(name, own)
+            _import(name, local_packages)
             if culprit is None and _threads() > 1:
                 culprit = f"the import of {name}"
     gc.collect()
@@ -97,29 +97,29 @@ def _import_all(modules: list[str], own: set[str]) -> dict[str, Any]:
     return {"threads": _threads(), "from": culprit}
 
 
-def _import(name: str, own: set[str]) -> None:
-    """Import one module; what is not there, will not load or is somebody else's is left to the children."""
+def _import(name: str, local_packages: set[str]) -> None:
+    """Import one module; skip modules that are missing, fail to load or are not installed: children import them."""
     top = name.partition(".")[0]
     if top in NEVER_IMPORTED or name.endswith("__main__"):
         return
     with suppress(Exception, SystemExit):
-        if top in sys.modules or top in own or _installed(top):
+        if top in sys.modules or top in local_packages or _is_installed(top):
             importlib.import_module(name)
 
 
-def _installed(top: str) -> bool:
-    """Whether a package is part of Python or installed; others may change while this process lives."""
+def _is_installed(top: str) -> bool:
+    """Return whether a package is part of Python or installed; others may change while this process lives."""
     spec = importlib.util.find_spec(top)
     if spec is None:
         return False
-    places = spec.submodule_search_locations or [spec.origin or ""]
-    return spec.origin in ("built-in", "frozen") or all(map(_is_in_an_installation, places))
+    paths = spec.submodule_search_locations or [spec.origin or ""]
+    return spec.origin in ("built-in", "frozen") or all(map(_is_in_installation, paths))
 
 
-def _is_in_an_installation(place: str) -> bool:
+def _is_in_installation(path: str) -> bool:
     names = ("stdlib", "platstdlib", "purelib", "platlib")
     folders = [sysconfig.get_path(name) for name in names] + site.getsitepackages() + [site.getusersitepackages()]
-    return any(Path(place).resolve().is_relative_to(Path(folder).resolve()) for folder in folders)
+    return any(Path(path).resolve().is_relative_to(Path(folder).resolve()) for folder in folders)
 
 
 def _threads() -> int:
@@ -128,20 +128,20 @@ def _threads() -> int:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Keep what modules print at their import off the terminal of the grader."""
-    kept = os.dup(1), os.dup(2)
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 1)
-    os.dup2(nothing, 2)
+    """Discard what modules print when they are imported."""
+    saved = os.dup(1), os.dup(2)
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 1)
+    os.dup2(devnull, 2)
     try:
         yield
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        for stream, copy in enumerate(kept, start=1):
+        for stream, copy in enumerate(saved, start=1):
             os.dup2(copy, stream)
             os.close(copy)
-        os.close(nothing)
+        os.close(devnull)
 
 
 # --- forking
@@ -149,7 +149,7 @@ def _silence() -> Iterator[None]:
 
 def _fork(request: dict[str, Any], link: socket.socket, pidfds: list[int]) -> dict[str, Any]:
     if (threads := _threads()) != 1:
-        # The child has the one thread that forked; a lock that another held stays locked for ever.
+        # The child has only the forking thread; a lock held by another thread would stay locked for ever.
         return {"error": f"there are {threads} threads; expected 1"}
     parent = os.getpid()
     pid = os.fork()
@@ -168,8 +168,8 @@ def _fork(request: dict[str, Any], link: socket.socket, pidfds: list[int]) -> di
 def _run_child(request: dict[str, Any], parent: int) -> None:
     """Run the program of a child, and exit the process afterwards.
 
-    What libraries registered to run at the exit is left out: it belongs to a process that goes on living, and a
-    kernel's own may wait for a thread that has ended.
+    Exit handlers are skipped: they belong to the parent, which lives on, and a kernel's own may wait for a thread that
+    has ended.
     """
     status: Any = FAILED
     try:
@@ -190,7 +190,7 @@ def _run_child(request: dict[str, Any], parent: int) -> None:
 
 
 def _reset_process_state(request: dict[str, Any], parent: int) -> None:
-    """Reset what a child inherited: session, signals, streams, environment, working directory, random state."""
+    """Reset inherited state of a child: session, signals, streams, environment, working directory, random state."""
     os.setsid()
     prctl(DIE_WITH_PARENT, signal.SIGKILL)
     if os.getppid() != parent:

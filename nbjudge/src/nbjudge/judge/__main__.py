@@ -1,11 +1,11 @@
-"""The judge's process: `python -P -m nbjudge.judge` answers, line by line, who talks to it over its input and output.
+"""The judge's process: `python -P -m nbjudge.judge` answers requests on its standard input, line by line.
 
-Each line is one JSON object, and so is its answer. What cannot be done is answered with {"wrong": a sentence}.
+Each request and each answer is one JSON object. A request that fails is answered with {"wrong": a sentence}.
 
     {"do": "run", "source": "", "output_bytes": 9, "empty_arrays": false}
         -> {"outputs": [...], "execution_count": 1, "dropped": 0, "complete": true, "credit": {"points": 1.5},
             "effects": {"changes": [["sort", 0]], "empty_arrays": false}}
-    {"do": "verify", ..., "changes": []}               -> the same, of a run in which calls change only these arguments
+    {"do": "verify", ..., "changes": []}               -> the same, for a run in which calls change only these arguments
     {"do": "prepare", "folder": "", "statements": []}  -> {}
     {"do": "begin", "path": "", "requested_classes": [], "ours": [], "students": [], "unbound": []} -> {}
     {"do": "end"}                                      -> {}
@@ -26,32 +26,32 @@ from nbjudge.judge.shell import SHELL, capture_streams
 
 
 def main() -> None:
-    """Answer until the other side hangs up."""
-    requests, answers = _apart(0, "rb"), _apart(1, "wb")
+    """Answer requests until the peer closes the connection."""
+    requests, answers = _claim_stream(0, "rb"), _claim_stream(1, "wb")
     capture_streams()
     watch_comparisons(namespace.on_empty_comparison)
     for line in requests:
         answers.write(json.dumps(answer := _answer(json.loads(line)), default=str).encode() + b"\n")
         answers.flush()
         if _is_spent(answer):
-            break  # another process is started for the next test
-    os._exit(0)  # threads that a test left behind are not waited for
+            break  # a new process is started for the next test
+    os._exit(0)  # without waiting for threads that a test left behind
 
 
-def _apart(number: int, mode: str) -> Any:
-    """Take a standard stream for the conversation; whoever else reads from it finds nothing, or prints to stderr."""
-    own: BinaryIO = os.fdopen(os.dup(number), mode)  # type: ignore[assignment]
+def _claim_stream(number: int, mode: str) -> Any:
+    """Reserve a standard stream for requests or answers; other code reads nothing from it, or writes to stderr."""
+    stream: BinaryIO = os.fdopen(os.dup(number), mode)  # type: ignore[assignment]
     if number == 0:
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(nothing, 0)
-        os.close(nothing)
+        devnull = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(devnull, 0)
+        os.close(devnull)
     else:
         os.dup2(2, number)
-    return own
+    return stream
 
 
 def _is_spent(answer: dict[str, Any]) -> bool:
-    """Tell whether a cell has used up the memory, or keeps much of it."""
+    """Return whether a cell has used up the memory, or still occupies much of it."""
     if "outputs" not in answer:
         return False
     return any(output.get("ename") == "MemoryError" for output in answer["outputs"]) or namespace.is_crowded()
@@ -74,7 +74,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     except BaseException as error:
         return {"wrong": f"{type(error).__name__}: {error}"}
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for what a request started
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # interrupts are meant for the code that a request runs
     return {}
 
 

@@ -1,11 +1,11 @@
 """Wire format between the judge and a submission's process: JSON and the raw bytes of arrays, no pickle.
 
 A message is one tree of plain values. Numbers, texts, True, False and None stand for themselves; everything else is
-{tag: content}. Arrays leave the tree: their bytes follow it, and their place in the tree says dtype and shape.
+{tag: content}. The bytes of arrays follow the tree, which holds their dtypes and shapes.
 
     frame = length of the tree (u32), number of buffers (u32), lengths of the buffers (u64 each), tree, buffers
 
-All lengths come first, so that what is too large is refused before any memory is set aside for it.
+All lengths come first, so that oversized messages are refused before any memory is allocated for them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -31,7 +31,8 @@ BUFFERS = 10_000
 TOTAL_BYTES = 256 << 20
 DEPTH = 40
 
-Tree = Any  # what json.loads gives
+_T = TypeVar("_T")
+Tree = Any  # the result of json.loads
 
 _HEAD = struct.Struct("<II")
 _LENGTH = struct.Struct("<Q")
@@ -41,24 +42,24 @@ _GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 
 
 class WireError(Exception):
-    """What arrived is no message: too large, malformed, or of a kind that may not cross."""
+    """The received bytes are not a valid message: too large, malformed, or of a type that is not allowed."""
 
 
-class NotSerializable(TypeError):
-    """A value cannot be serialized; the message says which one and why, for the student."""
+class NotSerializable(TypeError):  # noqa: N818  (students see the name)
+    """A value cannot be serialized; the message tells the student which one and why."""
 
 
 class Encoder:
-    """Turns values into a tree and buffers.
+    """Encodes values as a tree and buffers.
 
-    refer: gives the tree of an object that stays where it is, or raises NotSerializable
+    refer: returns the tree of an object that is passed by reference, or raises NotSerializable
     """
 
     def __init__(self, refer: Callable[[Any], Tree]):
         self.refer = refer
         self.buffers: list[bytes] = []
 
-    def tree(self, value: Any, depth: int = 0) -> Tree:
+    def tree(self, value: Any, depth: int = 0) -> Tree:  # noqa: PLR0911  (one type after the other, for speed)
         """Return the tree of `value`. Raises NotSerializable."""
         if depth > DEPTH:
             raise NotSerializable(f"it is nested more than {DEPTH} deep")
@@ -74,22 +75,22 @@ class Encoder:
         if kind in _ENCODE:
             return _ENCODE[kind](self, value, depth + 1)
         if issubclass(kind, np.ma.MaskedArray) and np.ma.is_masked(value):
-            return self.refer(value)  # without its mask it would be other data
-        if issubclass(kind, np.ndarray):  # not isinstance, which believes what an object says of itself
+            return self.refer(value)  # without its mask it would be different data
+        if issubclass(kind, np.ndarray):  # not isinstance, which trusts the object's __class__
             return self.array(value)
         if issubclass(kind, np.generic):
             return {"scalar": self.array(np.asarray(value))}
         if issubclass(kind, np.dtype):
             return {"dtype": _describe(value)}
         if issubclass(kind, tuple) and _is_namedtuple(kind):
-            fields = list(value._fields)  # type: ignore[attr-defined]
+            fields = list(value._fields)
             return {"namedtuple": [kind.__name__, fields, [self.tree(item, depth + 1) for item in value]]}
         if kind.__module__.startswith("tensorflow."):
             return self._tensorflow(kind, value)
         return self.refer(value)
 
     def array(self, array: np.ndarray) -> Tree:
-        """Return the tree of an array of any dtype without Python objects; the order of its memory is kept."""
+        """Return the tree of an array of any dtype without Python objects, in its memory order."""
         if array.dtype.kind == "T":  # texts of any length
             array = np.array(array.tolist(), dtype=str)
         plain = np.asarray(array)
@@ -99,11 +100,11 @@ class Encoder:
             self._too_large(f"an array of shape {plain.shape} with {plain.nbytes / 1e9:.1f} GB")
         order: Literal["F", "C"] = "F" if plain.flags.f_contiguous and not plain.flags.c_contiguous else "C"
         self.buffers.append(plain.tobytes(order))
-        place = len(self.buffers) - 1
-        return {"array": [_describe(plain.dtype), list(plain.shape), order, bool(plain.flags.writeable), place]}
+        index = len(self.buffers) - 1
+        return {"array": [_describe(plain.dtype), list(plain.shape), order, bool(plain.flags.writeable), index]}
 
     def _tensorflow(self, kind: type, value: Any) -> Tree:
-        """Return the tree of a tensor with numbers in it, a shape or a dtype; TensorFlow is there, or none would be."""
+        """Return the tree of an eager tensor, a shape or a dtype; their existence implies that TensorFlow is loaded."""
         tf = sys.modules["tensorflow"]
         if issubclass(kind, tf.Tensor) and hasattr(kind, "numpy"):
             return {"tensor": self.array(np.asarray(value))}
@@ -165,24 +166,24 @@ _ENCODE: dict[type, Callable[[Encoder, Any, int], Tree]] = {
 
 
 def _is_namedtuple(kind: type) -> bool:
-    """Tell whether a class is what collections.namedtuple makes, and not a subclass of it with methods of its own."""
+    """Return whether collections.namedtuple made a class, rather than a subclass with methods of its own."""
     fields = getattr(kind, "_fields", None)
     return kind.__bases__ == (tuple,) and isinstance(fields, tuple) and all(isinstance(f, str) for f in fields)
 
 
 def _describe(dtype: np.dtype) -> Tree:
-    """Return a dtype as NumPy's own file format writes it, or the name of one that ml_dtypes adds."""
+    """Return the descriptor of a dtype in NumPy's file format, or the name of an ml_dtypes type."""
     if dtype.kind == "V" and dtype.names is None and dtype.type.__module__.startswith("ml_dtypes"):
         return {"ml_dtypes": dtype.name}
     return np.lib.format.dtype_to_descr(dtype)
 
 
 class Decoder:
-    """Turns trees and buffers back into values.
+    """Decodes trees and buffers.
 
-    referred: gives the value of a tag that is not data, from this decoder, the tag and its content, or raises
-        WireError; without it there are no such tags
-    empty_array: what an array without elements becomes
+    referred: returns the value of a tag that is not data, from this decoder, the tag and its content, or raises
+        WireError; without it such tags are refused
+    empty_array: converts an array without elements
     """
 
     empty_array: Callable[[np.ndarray], np.ndarray] = staticmethod(lambda array: array)
@@ -192,12 +193,12 @@ class Decoder:
         self.referred = referred
 
     def value(self, tree: Tree) -> Any:
-        """Return the value. Raises WireError for anything that is not exactly as Encoder writes it."""
+        """Return the value. Raises WireError for anything that Encoder would not write."""
         try:
             return self._value(tree)
         except WireError:
             raise
-        except Exception as error:  # a malformed tree fails somewhere; nothing it made is kept
+        except Exception as error:  # a malformed tree fails somewhere; partial results are discarded
             raise WireError(f"{type(error).__name__}: {str(error)[:200]}") from None
 
     def _value(self, tree: Tree) -> Any:
@@ -218,12 +219,12 @@ class Decoder:
         return [(self._value(key), self._value(value)) for key, value in _require_type(content, list)]
 
     def _array(self, content: Tree) -> np.ndarray:
-        described, shape, order, writeable, place = content
-        dtype = _dtype(described)
+        description, shape, order, writeable, index = content
+        dtype = _dtype(description)
         if order not in ("C", "F") or len(_require_type(shape, list)) > 32:
             raise WireError("not an array of plain numbers")
         count = math.prod(_as_uint(size) for size in shape)
-        buffer = self.buffers[_as_uint(place)]
+        buffer = self.buffers[_as_uint(index)]
         if count * dtype.itemsize != len(buffer):
             raise WireError(f"{len(buffer)} bytes for {count} numbers of {dtype.itemsize} bytes")
         array = np.frombuffer(buffer, dtype, count) if buffer else np.empty(count, dtype)
@@ -253,14 +254,14 @@ class Decoder:
         names = [_require_type(text, str) for text in (name, *fields)]
         if len(names) > 100 or any(not text.isidentifier() or keyword.iskeyword(text) for text in names):
             raise WireError("not the fields of a named tuple")
-        return collections.namedtuple(name, fields)(*values)  # type: ignore[misc]
+        return collections.namedtuple(name, fields)(*values)
 
     def _generator(self, content: Tree) -> np.random.Generator:
         name, state = content
         if name not in _GENERATORS:
             raise WireError("not a random generator")
         bits = getattr(np.random, name)(0)
-        bits.state = _sane_state(name, self._value(state))
+        bits.state = _check_state(name, self._value(state))
         return np.random.Generator(bits)
 
 
@@ -303,42 +304,44 @@ def _sizes(content: Tree) -> list[int | None]:
 
 
 def _as_number_text(text: Tree) -> str:
-    """Return the text of a number. Raises WireError for other text, and for exponents as in 1e999999999."""
-    if not NUMBER.fullmatch(_require_type(text, str)):
+    """Return the text if it is a number. Raises WireError otherwise, and for exponents as in 1e999999999."""
+    number = _require_type(text, str)
+    if not NUMBER.fullmatch(number):
         raise WireError("not a number")
-    return text
+    return number
 
 
-def _require_type(value: Any, kind: type) -> Any:
-    """Return the value. Raises WireError when it has another type."""
+def _require_type(value: Any, kind: type[_T]) -> _T:
+    """Return the value. Raises WireError if it has another type."""
     if not isinstance(value, kind):
         raise WireError(f"expected {kind.__name__}, got {type(value).__name__}")
     return value
 
 
 def _as_uint(value: Any) -> int:
-    """Return the value. Raises WireError when it is no size or index."""
+    """Return the value. Raises WireError if it is not a size or index."""
     if type(value) is not int or not 0 <= value < 1 << 62:
         raise WireError(f"expected a size, got {str(value)[:40]}")
     return value
 
 
-def _dtype(described: Tree) -> np.dtype:
-    if isinstance(described, dict):
+def _dtype(description: Tree) -> np.dtype:
+    if isinstance(description, dict):
         import ml_dtypes  # comes with TensorFlow
 
-        return np.dtype(getattr(ml_dtypes, _require_type(described["ml_dtypes"], str)))
-    dtype = np.lib.format.descr_to_dtype(_as_tuples(described))
+        extension: np.dtype = np.dtype(getattr(ml_dtypes, _require_type(description["ml_dtypes"], str)))
+        return extension
+    dtype: np.dtype = np.lib.format.descr_to_dtype(_as_tuples(description))
     if dtype.hasobject:
         raise WireError("not a dtype of plain numbers")
     return dtype
 
 
-def _as_tuples(described: Tree) -> Any:
-    """Give a structured dtype's fields back as the tuples they were; JSON knows lists only."""
-    if isinstance(described, list):
-        return [tuple(_as_shape_or_dtype(part) for part in field) for field in described]
-    return _require_type(described, str)
+def _as_tuples(description: Tree) -> Any:
+    """Convert the fields of a structured dtype back to tuples, which JSON turned into lists."""
+    if isinstance(description, list):
+        return [tuple(_as_shape_or_dtype(part) for part in field) for field in description]
+    return _require_type(description, str)
 
 
 def _as_shape_or_dtype(part: Tree) -> Any:
@@ -347,8 +350,8 @@ def _as_shape_or_dtype(part: Tree) -> Any:
     return part
 
 
-def _sane_state(name: str, state: Any) -> Any:
-    """Check the positions in a generator's state: NumPy believes them, and reads memory at them."""
+def _check_state(name: str, state: Any) -> Any:
+    """Return a generator's state. Raises WireError for positions out of bounds, which NumPy would trust and read at."""
     if name == "MT19937" and not (
         0 <= _as_uint(state["state"]["pos"]) <= 624 and np.shape(state["state"]["key"]) == (624,)
     ):
@@ -359,7 +362,7 @@ def _sane_state(name: str, state: Any) -> Any:
 
 
 def pack(tree: Tree, buffers: list[bytes]) -> bytes:
-    """Return the frame. Raises NotSerializable when it would be refused on the other side."""
+    """Return the frame. Raises NotSerializable if the receiver would refuse it."""
     text = json.dumps(tree, separators=(",", ":")).encode("ascii")
     if len(text) > TREE_BYTES or len(buffers) > BUFFERS or sum(map(len, buffers)) > TOTAL_BYTES:
         raise NotSerializable(
@@ -370,27 +373,27 @@ def pack(tree: Tree, buffers: list[bytes]) -> bytes:
 
 
 def receive(connection: socket.socket) -> tuple[Tree, list[bytearray]]:
-    """Return the tree and the buffers of the next frame. Raises EOFError when the other side is gone, or WireError."""
-    length, count = _HEAD.unpack(_exactly(connection, _HEAD.size))
+    """Return the tree and the buffers of the next frame. Raises EOFError if the peer has disconnected, or WireError."""
+    length, count = _HEAD.unpack(_receive_exactly(connection, _HEAD.size))
     if length > TREE_BYTES or count > BUFFERS:
         raise WireError(f"a tree of {length} bytes and {count} buffers is too large")
-    lengths = [size for (size,) in _LENGTH.iter_unpack(_exactly(connection, count * _LENGTH.size))]
+    lengths = [size for (size,) in _LENGTH.iter_unpack(_receive_exactly(connection, count * _LENGTH.size))]
     if sum(lengths) > TOTAL_BYTES:
         raise WireError(f"{sum(lengths)} bytes of numbers are too many")
-    text = _exactly(connection, length)
+    text = _receive_exactly(connection, length)
     try:
         tree = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise WireError(f"not JSON: {str(error)[:200]}") from None
-    return tree, [_exactly(connection, size) for size in lengths]
+    return tree, [_receive_exactly(connection, size) for size in lengths]
 
 
-def _exactly(connection: socket.socket, size: int) -> bytearray:
-    """Read `size` bytes; memory grows with what arrives, not with what was announced."""
-    read = bytearray()
-    while len(read) < size:
-        piece = connection.recv(min(size - len(read), 1 << 20))
-        if not piece:
+def _receive_exactly(connection: socket.socket, size: int) -> bytearray:
+    """Read `size` bytes; memory grows with the bytes received, not with the announced size."""
+    data = bytearray()
+    while len(data) < size:
+        chunk = connection.recv(min(size - len(data), 1 << 20))
+        if not chunk:
             raise EOFError("the other side is gone")
-        read += piece
-    return read
+        data += chunk
+    return data

@@ -1,6 +1,6 @@
-"""Arrays without elements, which to NumPy are equal to, close to and smaller than whatever they can be broadcast with.
+"""Empty arrays, which to NumPy are equal to, close to and smaller than any array they can be broadcast with.
 
-In a test that is how nothing at all passes for an answer. The judge hears of each such comparison.
+In a test, an empty answer would pass that way. The judge is notified of each such comparison.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from numpy.testing._private import utils as testing
 
 
 class EmptyArray(np.ndarray):
-    """An array without elements that came from a submission.
+    """An array without elements from a submission.
 
-    on_comparison: called when it meets something that has elements
+    on_comparison: called when it is combined with something that has elements
     """
 
     on_comparison: Callable[[], None] | None = None
@@ -36,22 +36,22 @@ def _as_plain(value: Any) -> Any:
 
 
 def watch_comparisons(on_comparison: Callable[[], None]) -> None:
-    """Have NumPy's own comparisons, which assert_allclose and its kin rest on, tell of what is empty on one side only.
+    """Have NumPy's comparisons, which assert_allclose and the like use, report operands empty on one side only.
 
-    Lists and tuples are nothing but themselves, and become arrays only there.
+    Lists and tuples, which become arrays only there, are covered too.
     """
-    numeric.isclose = np.isclose = _watched(numeric.isclose, 0, on_comparison)
-    testing.assert_array_compare = _watched(testing.assert_array_compare, 1, on_comparison)
+    numeric.isclose = np.isclose = _wrap_comparison(numeric.isclose, 0, on_comparison)
+    testing.assert_array_compare = _wrap_comparison(testing.assert_array_compare, 1, on_comparison)
 
 
-def _watched(compare: Callable, first: int, on_comparison: Callable[[], None]) -> Callable:
+def _wrap_comparison(compare: Callable[..., Any], first: int, on_comparison: Callable[[], None]) -> Callable[..., Any]:
     @wraps(compare)
-    def watched(*args: Any, **kwargs: Any) -> Any:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
         if len(args) > first + 1 and _is_empty(args[first]) != _is_empty(args[first + 1]):
             on_comparison()
         return compare(*args, **kwargs)
 
-    return watched
+    return wrapper
 
 
 def _is_empty(value: Any) -> bool:
@@ -59,5 +59,5 @@ def _is_empty(value: Any) -> bool:
         return False
     try:
         return np.size(value) == 0
-    except Exception:  # a ragged list, or an object that is no array: the comparison says so itself
+    except Exception:  # a ragged list, or an object that is not an array: the comparison itself raises
         return False

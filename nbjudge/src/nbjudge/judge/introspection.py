@@ -15,19 +15,19 @@ MESSAGE = 4_000  # characters
 FRAMES = 6  # of a traceback, the last ones
 
 
-def imported(place: str, main: dict[str, Any]) -> Any:
-    """Return what "module:name" names; `main` holds the names of __main__."""
-    module, _, name = place.partition(":")
+def resolve_name(path: str, main: dict[str, Any]) -> Any:
+    """Return the object that "module:name" refers to; `main` is the namespace of __main__."""
+    module, _, name = path.partition(":")
     if module == "__main__":
         return main[name]
-    found: Any = importlib.import_module(module)
+    target: Any = importlib.import_module(module)
     for part in filter(None, name.split(".")):
-        found = getattr(found, part)
-    return found
+        target = getattr(target, part)
+    return target
 
 
 def known_name(value: Any) -> str:
-    """Return "module:name" for a type of Python or NumPy or a ufunc, which both sides have; "" for anything else."""
+    """Return "module:name" for a built-in or NumPy type or a ufunc, which exist on both sides; "" for anything else."""
     numpy: Any = sys.modules["numpy"]
     if type(value) is numpy.ufunc:
         return f"numpy:{value.__name__}" if vars(numpy).get(value.__name__) is value else ""
@@ -40,19 +40,19 @@ def known_name(value: Any) -> str:
 def describe_object(value: Any) -> Tree:
     """Describe an object for the judge: its classes, whether it is an array, and its parameters."""
     return {
-        "classes": [_place(kind) for kind in type(value).__mro__],
+        "classes": [_qualified_name(kind) for kind in type(value).__mro__],
         "array": hasattr(type(value), "__array__"),
         "callable": callable(value),
         "parameters": _parameters(value) if callable(value) else None,
     }
 
 
-def _place(kind: type) -> str:
+def _qualified_name(kind: type) -> str:
     return f"{kind.__module__}:{kind.__qualname__}"
 
 
 def _parameters(value: Any) -> Tree:
-    """Return [name, kind, default as text or None] of each parameter; None where there is no signature."""
+    """Return [name, kind, default as text or None] of each parameter; None if there is no signature."""
     try:
         parameters = inspect.signature(value).parameters.values()
     except (TypeError, ValueError):
@@ -62,13 +62,13 @@ def _parameters(value: Any) -> Tree:
 
 def describe_error(error: BaseException) -> Tree:
     """Describe an error for the judge: its classes, message, line and traceback."""
-    own = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_submitted(frame.filename)]
-    line = f"{own[-1].name}, line {own[-1].lineno}: `{own[-1].line}`" if own and own[-1].line else ""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_submitted(frame.filename)]
+    line = f"{frames[-1].name}, line {frames[-1].lineno}: `{frames[-1].line}`" if frames and frames[-1].line else ""
     return {
-        "classes": [_place(kind) for kind in type(error).__mro__],
+        "classes": [_qualified_name(kind) for kind in type(error).__mro__],
         "message": _message(error),
         "line": line,
-        "trace": "".join(traceback.format_list(own[-FRAMES:]))[-MESSAGE:],
+        "trace": "".join(traceback.format_list(frames[-FRAMES:]))[-MESSAGE:],
     }
 
 
@@ -80,7 +80,7 @@ def _message(error: BaseException) -> str:
 
 
 def _is_submitted(file: str) -> bool:
-    """Tell whether a file is a cell, or lies in the working directory."""
+    """Return whether a file is a cell, or lies in the working directory."""
     folder = os.path.basename(os.path.dirname(file))
     return (
         file.startswith("<")

@@ -1,6 +1,6 @@
 """Start, query and stop the judge, the trusted process outside the sandbox that runs the tests of one notebook.
 
-It is forked from a process that has imported what it needs, where that can be.
+Where possible, it is forked from a process that has already imported its modules.
 """
 
 from __future__ import annotations
@@ -23,37 +23,37 @@ from typing import Any
 import nbformat
 import traitlets.log
 
-from nbjudge.cell_result import GRACE, CellResult, CellStatus, flood, is_valid, late
+from nbjudge.cell_result import GRACE, CellResult, CellStatus, flood_status, is_valid, timeout_status
 from nbjudge.environment import EXECUTION_VARIABLE
 from nbjudge.forkserver.client import Program
 from nbjudge.forkserver.preload import fork_kernel
 from nbjudge.sandbox.scratch import scratch
 
 PURPOSE = "judge"
-OUTPUT = "output"  # in its folder: what it prints where no cell shows it
+OUTPUT = "output"  # in its folder: its output outside of cells
 MODULES = ["nbjudge.judge.shell", "nbjudge.judge.namespace", "stack_data", "pygments.formatters.terminal256"]
 
-KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has one signal that ends a process
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # the only one on Windows that ends a process
 
 _VARIABLES = {
     EXECUTION_VARIABLE: "autograde",
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     "OPENBLAS_NUM_THREADS": "1",  # threads on small matrices are slower than none, and forbid the fork
 }
-_STARTED_IN = os.getcwd()  # nbgrader changes its folder; what is relative in the environment is relative to this one
+_STARTED_IN = os.getcwd()  # relative paths in the environment refer to it; nbgrader changes the working directory
 
 
-Change = tuple[str, int]  # an argument that a call changed: what was called, the place among its arguments
+Change = tuple[str, int]  # an argument that a call changed: the called function, the index of the argument
 
 
 @dataclass(frozen=True)
 class JudgedResult(CellResult):
     """The result of a test cell.
 
-    complete: every statement ran to its end
-    credit: {} where the last line has no value, {"points": number}, or {"kind": the type of what is no number}
+    complete: every statement ran to completion
+    credit: {} if the last line has no value, {"points": number}, or {"kind": type of a value that is not a number}
     changes: the arguments that calls of the submission's code changed
-    empty_arrays: whether an array without elements came back
+    empty_arrays: whether a call returned an array without elements
     """
 
     complete: bool = False
@@ -62,50 +62,50 @@ class JudgedResult(CellResult):
     empty_arrays: bool = False
 
 
-class JudgeEnded(RuntimeError):
-    """The judge's process ended, or was ended, while it was asked for something; `ended` says how."""
+class JudgeEndedError(RuntimeError):
+    """The judge's process ended or was killed during a request, as `status` describes."""
 
-    def __init__(self, ended: CellStatus) -> None:
-        super().__init__(ended.words)
-        self.ended = ended
+    def __init__(self, status: CellStatus) -> None:
+        super().__init__(status.reason)
+        self.status = status
 
 
 class Judge:
-    """One process that answers what nbjudge.judge.__main__ lists. After its end it can be started again.
+    """A process that answers the requests of nbjudge.judge.__main__. It can be restarted after its end.
 
-    folder: its working directory, or "" for one of its own; nothing is imported from it
-    variables: what its environment has on top of this process's
-    output_bytes: of the outputs of one cell, what is kept
+    folder: its working directory, or "" for a temporary one; nothing is imported from it
+    variables: additions to the environment of this process
+    output_bytes: size limit for the outputs of one cell
     """
 
     def __init__(self, folder: str, variables: Mapping[str, str], output_bytes: int, startup_timeout: float):
         self.cwd, self.variables = folder, variables
         self.output_bytes, self.startup_timeout = output_bytes, startup_timeout
-        self.process: Any = None  # a Popen, or the Child that stands for one
-        self._line: list[Any] = []  # to write to it, to read from it, and the socket under both
+        self.process: Any = None  # a Popen or a forkserver's Child
+        self._line: list[Any] = []  # its input, its output, and the socket under both
         self._folder: Path | None = None
 
     async def start(self) -> None:
-        """Start a fresh process. Raises JudgeEnded when it does not answer."""
+        """Start a new process. Raises JudgeEndedError if it does not answer."""
         self._folder = Path(tempfile.mkdtemp(prefix="judge-", dir=scratch()))
         (self._folder / "tmp").mkdir()
-        environment = _judges_environment({**os.environ, **self.variables})
-        own = {"TMPDIR": str(self._folder / "tmp")}  # goes with the folder, whatever the tests left behind
-        program = Program(["nbjudge.judge"], own, self.cwd or str(self._folder), str(self._folder / OUTPUT))
-        # In a thread: the first one has to wait until everything is imported.
+        environment = _judge_environment({**os.environ, **self.variables})
+        tmpdir = {"TMPDIR": str(self._folder / "tmp")}  # removed with the folder, with all files that tests leave
+        program = Program(["nbjudge.judge"], tmpdir, self.cwd or str(self._folder), str(self._folder / OUTPUT))
+        # In a thread: the first start waits for all imports.
         await asyncio.to_thread(self._launch, program, environment)
-        await self._ask("end", self.startup_timeout)  # the least that can be asked
+        await self._ask("end", self.startup_timeout)  # a request without effect
 
     def _launch(self, program: Program, environment: dict[str, str]) -> None:
         near, far = socket.socketpair()
         self._line = [*[near.makefile("rwb")] * 2, near]
         with far:
             program = replace(program, talks=far.fileno())
-            self.process = fork_kernel(PURPOSE, MODULES, environment, program, with_own=True)
+            self.process = fork_kernel(PURPOSE, MODULES, environment, program, with_local_packages=True)
             self.process = self.process or self._start_alone(program, environment)
 
     def _start_alone(self, program: Program, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-        talks = program.talks if os.name == "posix" else subprocess.PIPE  # a socket is no file on Windows
+        talks = program.talks if os.name == "posix" else subprocess.PIPE  # a socket is not a file on Windows
         with open(program.output, "ab") as output:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", *program.argv],
@@ -121,14 +121,14 @@ class Judge:
         return process
 
     async def stop(self) -> None:
-        """End the process and what it started, however it is, and remove its folder."""
+        """End the process and its children, whatever their state, and remove its folder."""
         if self.process:
             self._end()
             await asyncio.to_thread(self.process.wait)
-            self._report_a_crash(self.process.returncode)
+            self._log_crash(self.process.returncode)
             self.process = None
         for stream in self._line:
-            with suppress(OSError):  # of what was not sent any more
+            with suppress(OSError):  # unsent data
                 stream.close()
         self._line = []
         if self._folder:
@@ -139,24 +139,24 @@ class Judge:
         return self.process is not None and self.process.poll() is None
 
     async def run(self, source: str, seconds: float, empty_arrays: bool = False) -> tuple[JudgedResult, CellStatus]:
-        """Run a cell and return what came of it, and how it ended; a process that does not come back is stopped.
+        """Run a cell and return its result and status; a process that does not return is stopped.
 
-        empty_arrays: whether the submission may answer with arrays without elements
+        empty_arrays: whether the submission may return arrays without elements
         """
         return await self._run("run", source, seconds, empty_arrays=empty_arrays)
 
     async def verify(
         self, source: str, seconds: float, changes: Sequence[Change], empty_arrays: bool = False
     ) -> tuple[JudgedResult, CellStatus]:
-        """Run the cell that ran last once more, with all as it was before, and no arguments changed but those given."""
+        """Run the last cell once more in its initial namespace; calls may change only the given arguments."""
         return await self._run("verify", source, seconds, changes=list(changes), empty_arrays=empty_arrays)
 
     async def _run(self, what: str, source: str, seconds: float, **how: Any) -> tuple[JudgedResult, CellStatus]:
         seconds = max(1, int(seconds))
         try:
             answer, in_time = await self._ask(what, seconds, source=source, output_bytes=self.output_bytes, **how)
-        except JudgeEnded as error:
-            return JudgedResult(), error.ended
+        except JudgeEndedError as error:
+            return JudgedResult(), error.status
         outputs = [output for output in map(nbformat.from_dict, answer.get("outputs", [])) if is_valid(output)]
         effects = answer.get("effects", {})
         judged = JudgedResult(
@@ -164,60 +164,64 @@ class Judge:
             answer.get("execution_count"),
             complete=in_time and answer.get("complete") is True,
             credit=answer.get("credit", {}),
-            changes=[(called, place) for called, place in effects.get("changes", [])],
+            changes=[(called, index) for called, index in effects.get("changes", [])],
             empty_arrays=effects.get("empty_arrays", False),
         )
         if not in_time:
-            return judged, late(seconds)
+            return judged, timeout_status(seconds)
         if answer.get("dropped"):
-            return judged, flood(outputs, answer["dropped"])
+            return judged, flood_status(outputs, answer["dropped"])
         return judged, CellStatus()
 
     async def do(self, what: str, seconds: float, **arguments: Any) -> str:
-        """Have something done, as `nbjudge.judge.__main__` says; return "" when it went well, else what went wrong."""
+        """Send a request of `nbjudge.judge.__main__`; return "" on success, else the error."""
         try:
             answer, in_time = await self._ask(what, seconds, **arguments)
-        except JudgeEnded as error:
+        except JudgeEndedError as error:
             return str(error)
         return answer.get("wrong", "") if in_time else "there was no answer"
 
     async def modules(self) -> list[str]:
-        """Return the names of the modules that the process has imported. Raises JudgeEnded."""
+        """Return the names of the modules that the process has imported. Raises JudgeEndedError."""
         answer, _ = await self._ask("modules", GRACE)
-        return answer["names"]
+        names: list[str] = answer["names"]
+        return names
 
     async def _ask(self, what: str, seconds: float, **arguments: Any) -> tuple[dict[str, Any], bool]:
-        """Return the answer, and whether it was there before an interrupt. Raises JudgeEnded."""
-        asked = asyncio.ensure_future(asyncio.to_thread(self._answered, {"do": what, **arguments}))
-        in_time, _ = await asyncio.wait([asked], timeout=seconds)
+        """Return the answer, and whether it came before an interrupt. Raises JudgeEndedError."""
+        pending = asyncio.ensure_future(asyncio.to_thread(self._exchange, {"do": what, **arguments}))
+        in_time, _ = await asyncio.wait([pending], timeout=seconds)
         if not in_time:
             _signal(self.process, signal.SIGINT)
-            await asyncio.wait([asked], timeout=GRACE)
-        if not asked.done():
+            await asyncio.wait([pending], timeout=GRACE)
+        if not pending.done():
             self._end()
-        if (answer := await asked) is not None:
+        if (answer := await pending) is not None:
             return answer, bool(in_time)
         await self.stop()
-        raise JudgeEnded(CellStatus("died", "the process that it runs in ended") if in_time else late(seconds))
+        raise JudgeEndedError(
+            CellStatus("died", "the process that it runs in ended") if in_time else timeout_status(seconds)
+        )
 
-    def _answered(self, request: dict[str, Any]) -> dict[str, Any] | None:
-        """Send a request and wait for its answer; None when the process ended."""
+    def _exchange(self, request: dict[str, Any]) -> dict[str, Any] | None:
+        """Send a request and return its answer; None if the process has ended."""
         try:
             requests, answers, _ = self._line
             requests.write(json.dumps(request).encode() + b"\n")
             requests.flush()
-            return json.loads(answers.readline())
+            answer: dict[str, Any] = json.loads(answers.readline())
+            return answer
         except (OSError, ValueError):
             return None
 
     def _end(self) -> None:
-        """Kill the process, with those that it started, and hang up: they may have kept its end of the line."""
+        """Kill the process and its children, and close the connection, whose other end they may still hold."""
         _signal(self.process, KILL)
         with suppress(OSError):
             self._line[-1].shutdown(socket.SHUT_RDWR)
 
-    def _report_a_crash(self, status: int | None) -> None:
-        """Log what a judge that ended by itself, and badly, printed where no cell shows it."""
+    def _log_crash(self, status: int | None) -> None:
+        """Log the output of a judge that ended by itself with an error."""
         if status is not None and status > 0 and self._folder:
             printed = (self._folder / OUTPUT).read_bytes()[-2000:].decode(errors="replace").strip()
             traitlets.log.get_logger().warning(
@@ -226,18 +230,18 @@ class Judge:
 
 
 def _signal(process: Any, number: int) -> None:
-    """Send a signal to a process, and to those that it started."""
-    with suppress(OSError, ValueError):  # it has ended, or the system knows no such signal
+    """Send a signal to a process and its children."""
+    with suppress(OSError, ValueError):  # it has ended, or the system has no such signal
         if isinstance(process, subprocess.Popen) and os.name == "posix":
-            os.killpg(process.pid, number)  # the group is its own
+            os.killpg(process.pid, number)  # it leads its own process group
         else:
             process.send_signal(number)
 
 
-def _judges_environment(graders: Mapping[str, str]) -> dict[str, str]:
-    """Return the grader's environment without what belongs to one process; its paths do not depend on the folder."""
-    dropped = ("JPY_", "PYTHONSTARTUP", "PYTHONOPTIMIZE")  # which leaves out the assertions of tests
-    child = {name: text for name, text in graders.items() if not name.startswith(dropped)}
+def _judge_environment(grader_env: Mapping[str, str]) -> dict[str, str]:
+    """Return the grader's environment without variables of a single process, and with absolute paths."""
+    dropped = ("JPY_", "PYTHONSTARTUP", "PYTHONOPTIMIZE")  # PYTHONOPTIMIZE would drop the assertions of tests
+    child = {name: text for name, text in grader_env.items() if not name.startswith(dropped)}
     entries = [entry for entry in child.get("PYTHONPATH", "").split(os.pathsep) if entry]  # an empty one means "here"
     entries = [os.path.join(_STARTED_IN, entry) for entry in entries]
     this_package = str(Path(__file__).resolve().parents[2])

@@ -1,7 +1,7 @@
-"""Proxies (stand-ins) for a submission's functions, classes and objects, in the judge's process.
+"""Proxies for a submission's functions, classes and objects, in the judge's process.
 
-A stand-in passes on whatever is done to it. What comes back as data is data here, and all comparing is done here: an
-object that says it equals everything equals nothing.
+A proxy forwards each operation. Results that are data are copied and compared here: an object that claims to equal
+everything equals nothing.
 """
 
 from __future__ import annotations
@@ -9,39 +9,41 @@ from __future__ import annotations
 import inspect
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from nbjudge.judge.rpc_client import RpcClient, SubmissionError, known_class
 
-# Names that libraries look up to find out what an object can do. A stand-in answers by being called, not by these.
+# Names by which libraries probe what an object can do. A proxy does not forward them.
 UNASKED = ("_repr_", "_ipython_", "__array_", "__wrapped__", "__html__", "__await__", "__reduce", "__getstate__")
 
 
+_T = TypeVar("_T")
+
 ARRAY_ATTRIBUTES = frozenset(name for name in dir(np.ndarray) if not name.startswith("_"))
-NUMBERS = (int, float, complex)  # of a class of their own: what they say of themselves is not to be believed
+NUMBERS = (int, float, complex)  # their subclasses may define equality, so they are not compared here
 
 
-class RemoteProxy:
-    # An object in a submission's process. `_there` holds the link, its number, and what it is said to be; `_asked_for`
-    # whether it is a class that an exercise asks for ("class"), or was made by a test from such a class ("made").
-    __slots__ = ("_asked_for", "_there")
-    __doc__ = property(lambda self: self.__getattr__("__doc__"))  # type: ignore[assignment]
+class RemoteProxy:  # noqa: D101  (__doc__ is the remote object's)
+    # An object in a submission's process. `_remote` holds the link, its number and its description; `_trust` is "class"
+    # for a class that an exercise asks for, and "made" for an instance that a test made from such a class.
+    __slots__ = ("_trust", "_remote")
+    __doc__ = property(lambda self: self.__getattr__("__doc__"))
 
-    def __init__(self, link: RpcClient, number: int, told: dict):
-        object.__setattr__(self, "_there", (link, number, told))
-        object.__setattr__(self, "_asked_for", "")
+    def __init__(self, link: RpcClient, number: int, description: dict[str, Any]):
+        object.__setattr__(self, "_remote", (link, number, description))
+        object.__setattr__(self, "_trust", "")
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:  # isinstance(model, keras.Model) asks for this
-        classes = list(self._there[2].get("classes") or [])[:50]
-        known = next((kind for kind in map(known_class, classes) if kind not in (None, object)), None)
-        return known or type(_name(self), (), {})
+        classes = list(self._remote[2].get("classes") or [])[:50]
+        local_class = next((kind for kind in map(known_class, classes) if kind not in (None, object)), None)
+        return local_class or type(_name(self), (), {})
 
     @property
     def __signature__(self) -> inspect.Signature:
-        parameters = self._there[2].get("parameters")
+        parameters = self._remote[2].get("parameters")
         if not isinstance(parameters, list):
             raise AttributeError("__signature__")
         return inspect.Signature([_parameter(*map(_simple, parameter)) for parameter in parameters])
@@ -53,8 +55,8 @@ class RemoteProxy:
             return getattr(self.__array__(), name)
         value = _ask(self, "builtins:getattr", name)
         if _is_proxy(value):
-            link, number, _ = self._there
-            link.owners[value._there[1]] = number
+            link, number, _ = self._remote
+            link.owners[value._remote[1]] = number
         return value
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -75,22 +77,23 @@ class RemoteProxy:
     def __bool__(self) -> bool:
         return bool(self.__array__()) if _is_array(self) else _data(_ask(self, "builtins:bool"), bool)
 
-    def __getitem__(self, place: Any) -> Any:
-        return self.__array__()[place] if _is_array(self) else _ask(self, "operator:getitem", place)
+    def __getitem__(self, key: Any) -> Any:
+        return self.__array__()[key] if _is_array(self) else _ask(self, "operator:getitem", key)
 
     def __contains__(self, value: Any) -> bool:
-        if self._asked_for == "made":
+        if self._trust == "made":
             return _data(_ask(self, "operator:contains", value), bool)
         return any(value == item for item in self)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        link, number, _ = self._there
+        link, number, _ = self._remote
         array = link.as_array(number, _is_of_a_library(self), self._read_array)
-        return array.astype(dtype or array.dtype)  # a copy, whatever a test does to it
+        copied: np.ndarray = array.astype(dtype or array.dtype)  # which a test may modify
+        return copied
 
     def _read_array(self) -> np.ndarray:
         array = _data(_ask(self, "numpy:asanyarray"), np.ndarray)
-        if not array.size and not self._there[0].policy.empty_arrays:  # of an object that has no length, such as a mock
+        if not array.size and not self._remote[0].policy.empty_arrays:  # such as of a mock, which has no length
             raise NotData(f"expected an array, got an object of type {_name(self)} without elements")
         return array
 
@@ -107,7 +110,7 @@ class RemoteProxy:
         return _data(_ask_about(self, "builtins:issubclass", value), bool)
 
     def __hash__(self) -> int:
-        return hash(("stand-in", self._there[1]))
+        return hash(("stand-in", self._remote[1]))
 
     def __repr__(self) -> str:
         return _data(_ask(self, "builtins:repr"), str)
@@ -121,105 +124,106 @@ class RemoteProxy:
     def __copy__(self) -> Any:
         return _ask(self, "copy:copy")
 
-    def __deepcopy__(self, _memo: dict) -> Any:
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Any:
         return _ask(self, "copy:deepcopy")
 
     def __reduce_ex__(self, _protocol: Any) -> Any:
         raise TypeError("an object of a submission's cannot be pickled")
 
-    def _beside(self, place: str) -> Callable:
-        """Return "module:name" as a function that runs where this object is."""
-        link = self._there[0]
-        return lambda *args, **kwargs: link.call(place, *args, **kwargs)
+    def _call_colocated(self, function: str) -> Callable[..., Any]:
+        """Return a function that calls "module:name" in this object's process."""
+        link = self._remote[0]
+        return lambda *args, **kwargs: link.call(function, *args, **kwargs)
 
 
-class CallableProxy(RemoteProxy):
-    # One that can be called.
+class CallableProxy(RemoteProxy):  # noqa: D101  (__doc__ is the remote object's)
+    # A proxy for a callable object.
     __slots__ = ()
     __doc__ = RemoteProxy.__doc__
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        link, number, _ = self._there
+        link, number, _ = self._remote
         result = link.call(number, *args, **kwargs)
-        if self._asked_for == "class" and _is_proxy(result):
-            object.__setattr__(result, "_asked_for", "made")
+        if self._trust == "class" and _is_proxy(result):
+            object.__setattr__(result, "_trust", "made")
         return result
 
 
-def make_proxy(link: RpcClient, number: int, told: dict) -> RemoteProxy:
+def make_proxy(link: RpcClient, number: int, description: dict[str, Any]) -> RemoteProxy:
     """Return a proxy for the object with this number, callable if the object is."""
-    return (CallableProxy if told.get("callable") is True else RemoteProxy)(link, number, told)
+    return (CallableProxy if description.get("callable") is True else RemoteProxy)(link, number, description)
 
 
-class NotData(SubmissionError, TypeError):
+class NotData(SubmissionError, TypeError):  # noqa: N818  (students see the name)
     """An object where a test asks for data."""
 
 
 class Iterator:
-    """Goes through an iterator in a submission's process; what is not one ends at once with its own error."""
+    """Iterates over an iterator in a submission's process; for any other object, next() raises that object's error."""
 
-    def __init__(self, there: Any):
-        self.there = there
+    def __init__(self, remote: Any):
+        self.remote = remote
 
     def __iter__(self) -> Iterator:
         return self
 
     def __next__(self) -> Any:
         try:
-            return next(self.there)
+            return next(self.remote)
         except StopIteration as end:  # a SubmissionError of that class
             raise StopIteration from end
 
 
-def number_of(value: Any) -> int | None:
-    """Return the number of a stand-in, None for anything else."""
-    return value._there[1] if _is_proxy(value) else None
+def proxy_number(value: Any) -> int | None:
+    """Return the number of a proxy, None for anything else."""
+    return value._remote[1] if _is_proxy(value) else None
 
 
 def _is_proxy(value: Any) -> bool:
-    return issubclass(type(value), RemoteProxy)  # isinstance would ask the other process
+    return issubclass(type(value), RemoteProxy)  # isinstance would query the other process
 
 
 def _is_array(value: RemoteProxy) -> bool:
-    """Tell whether an object of a class of the submission's own says that it is an array: then it is one, for good."""
-    told = value._there[2]
-    return told.get("array") is True and not value._asked_for and not _is_of_a_library(value)
+    """Return whether an object of the submission's own class claims to be an array; it is then treated as one."""
+    description = value._remote[2]
+    return description.get("array") is True and not value._trust and not _is_of_a_library(value)
 
 
 def _is_of_a_library(value: RemoteProxy) -> bool:
-    classes = list(value._there[2].get("classes") or [])[:1]
-    return any(known_class(place) for place in classes)
+    classes = list(value._remote[2].get("classes") or [])[:1]
+    return any(known_class(path) for path in classes)
 
 
 def trust_class(value: Any) -> None:
     """Trust a class that an exercise asks for: its instances, made by a test, may define their own equality."""
     if _is_proxy(value):
-        object.__setattr__(value, "_asked_for", "class")
+        object.__setattr__(value, "_trust", "class")
 
 
 def _ask(value: RemoteProxy, function: str, *args: Any) -> Any:
-    return value._there[0].call(function, value, *args)
+    return value._remote[0].call(function, value, *args)
 
 
 def _ask_about(value: RemoteProxy, function: str, subject: Any) -> Any:
-    return value._there[0].call(function, subject, value)
+    return value._remote[0].call(function, subject, value)
 
 
-def _data(value: Any, kind: type) -> Any:
-    """Return what came back, if it is data of the kind that Python asks for here."""
+def _data(value: Any, kind: type[_T]) -> _T:
+    """Return the value. Raises NotData if it is not of the required type."""
     if type(value) is not kind:
         raise NotData(f"expected {kind.__name__}, got an object of type {_name(value)}")
-    return value
+    data: _T = value
+    return data
 
 
 def _name(value: Any) -> str:
-    classes = value._there[2].get("classes") if _is_proxy(value) else None
+    classes = value._remote[2].get("classes") if _is_proxy(value) else None
     return str((classes or [type(value).__name__])[0]).rpartition(":")[2].rpartition(".")[2][:80]
 
 
 def _parameter(name: Any, kind: Any, default: Any) -> inspect.Parameter:
-    given = inspect.Parameter.empty if default is None else _Default(default)
-    return inspect.Parameter(name, inspect._ParameterKind(kind), default=given)
+    shown_default = inspect.Parameter.empty if default is None else _Default(default)
+    return inspect.Parameter(name, inspect._ParameterKind(kind), default=shown_default)
 
 
 def _simple(part: Any) -> Any:
@@ -227,43 +231,43 @@ def _simple(part: Any) -> Any:
 
 
 class _Default(str):
-    """A default as the submission's process shows it."""
+    """A default value, as its repr in the submission's process."""
 
     def __repr__(self) -> str:
         return str(self)
 
 
-def _operator(name: str, swapped: bool = False) -> Callable:
-    """Return what an operator does: there, between objects of the submission's; here, with a value of the test's.
+def _operator(name: str, reflected: bool = False) -> Callable[..., Any]:
+    """Return the method for an operator: remote between the submission's objects, local with a value of the test.
 
-    What a test expects is never sent, or an answer could ask for it by being subtracted.
+    Expected values are never sent: an answer could learn them from its operators, such as __sub__.
     """
 
     def apply(self: RemoteProxy, other: Any) -> Any:
-        if _is_proxy(other) or self._asked_for == "made":
-            pair = (other, self) if swapped else (self, other)
-            return self._there[0].call(f"operator:{name}", *pair)
+        if _is_proxy(other) or self._trust == "made":
+            pair = (other, self) if reflected else (self, other)
+            return self._remote[0].call(f"operator:{name}", *pair)
         try:
             if isinstance(other, (list, tuple, dict, set, str)) or issubclass(self.__class__, NUMBERS):
                 raise NotData
-            own = self.__array__()[()]
+            array = self.__array__()[()]
         except NotData:
             raise NotData(f"expected {type(other).__name__}, got an object of type {_name(self)}") from None
-        return getattr(operator, name)(*((other, own) if swapped else (own, other)))
+        return getattr(operator, name)(*((other, array) if reflected else (array, other)))
 
     return apply
 
 
-def _unary(function: str) -> Callable:
+def _unary(function: str) -> Callable[..., Any]:
     return lambda self, *args: _ask(self, function, *args)
 
 
 for _name_of in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "lshift", "rshift", "xor"):
     setattr(RemoteProxy, f"__{_name_of}__", _operator(_name_of))
-    setattr(RemoteProxy, f"__r{_name_of}__", _operator(_name_of, swapped=True))
+    setattr(RemoteProxy, f"__r{_name_of}__", _operator(_name_of, reflected=True))
 for _name_of in ("and", "or"):
     setattr(RemoteProxy, f"__{_name_of}__", _operator(f"{_name_of}_"))
-    setattr(RemoteProxy, f"__r{_name_of}__", _operator(f"{_name_of}_", swapped=True))
+    setattr(RemoteProxy, f"__r{_name_of}__", _operator(f"{_name_of}_", reflected=True))
 for _name_of in ("eq", "ne", "lt", "le", "gt", "ge"):
     setattr(RemoteProxy, f"__{_name_of}__", _operator(_name_of))
 for _name_of in ("setitem", "delitem", "neg", "pos", "invert"):

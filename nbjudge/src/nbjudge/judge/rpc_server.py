@@ -1,8 +1,8 @@
 """RPC server in the submission's kernel: answers the judge's calls.
 
-Nothing here is trusted by anyone. The judge's only request is a call: of something importable, such as
-operator:getitem, or of an object that it was shown before, with arguments that are copied. The answer is data, or the
-number of an object that stays here. A function among the arguments may be the judge's own: calling it asks back.
+Nothing here is trusted. The judge's only request is a call: of something importable, such as operator:getitem, or of an
+object that it received before, with copied arguments. The answer is data, or the number of an object that stays here. A
+function among the arguments may be the judge's own: calling it sends a request back.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Callable
 from typing import Any
 
 from nbjudge.judge.codec import Decoder, Encoder, NotSerializable, Tree, WireError, pack, receive
-from nbjudge.judge.introspection import describe_error, describe_object, imported, known_name
+from nbjudge.judge.introspection import describe_error, describe_object, known_name, resolve_name
 from nbjudge.transport import listen
 
-PRINTED = 20_000  # characters of what a call prints that travel back
+PRINTED = 20_000  # characters of a call's output to send back
 NAMESPACE = 0  # the number of the object that holds the submission's names
 
 
@@ -25,25 +25,25 @@ class RpcServer:
 
     def __init__(self, path: str, namespace: dict[str, Any]):
         self.waiting = listen(path)
-        self.objects: list[Any] = [namespace]  # NAMESPACE is the first; kept, so that tests can use them later on
-        self.lent: dict[int, Any] = {}  # by id: instances of the judge's, rebuilt here
+        self.objects: list[Any] = [namespace]  # NAMESPACE is the first; kept alive for later tests
+        self.lent: dict[int, Any] = {}  # {id: copy of an instance of the judge}
         self.connection = self.waiting
 
     def serve(self) -> None:
-        """Answer one test cell: until the judge hangs up."""
+        """Answer the calls of one test cell, until the judge disconnects."""
         self.connection, _ = self.waiting.accept()
         with self.connection, contextlib.suppress(EOFError, OSError):
             while True:
                 self.answer(*receive(self.connection))
 
     def answer(self, request: Tree, buffers: list[bytearray]) -> None:
-        """Do one call and send its result, what it changed among its arguments, and what it printed."""
+        """Execute one call and send its result, its changes to arguments, and its output."""
         printed, complained = io.StringIO(), io.StringIO()
         encoder = Encoder(self._refer)
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(complained):
             try:
-                reply = self._called(request, buffers, encoder)
-            except BaseException as error:  # whatever the submission raises is an answer, quit() too
+                reply = self._call(request, buffers, encoder)
+            except BaseException as error:  # any exception of the submission is an answer, even SystemExit
                 encoder.buffers.clear()
                 reply = {"error": describe_error(error)}
         texts = {"printed": printed.getvalue()[:PRINTED], "complained": complained.getvalue()[:PRINTED]}
@@ -53,57 +53,57 @@ class RpcServer:
             frame = pack({"error": describe_error(error)} | texts, [])
         self.connection.sendall(frame)
 
-    def _called(self, request: Tree, buffers: list[bytearray], encoder: Encoder) -> Tree:
-        args, kwargs = Decoder(buffers, self._referred).value(request["arguments"])
-        given = [*args, *kwargs.values()]
-        before = [self._seen(value) for value in given]
+    def _call(self, request: Tree, buffers: list[bytearray], encoder: Encoder) -> Tree:
+        args, kwargs = Decoder(buffers, self._decode_reference).value(request["arguments"])
+        values = [*args, *kwargs.values()]
+        before = [self._snapshot(value) for value in values]
         target = request["call"]
-        function = self.objects[target] if isinstance(target, int) else imported(target, self.objects[NAMESPACE])
+        function = self.objects[target] if isinstance(target, int) else resolve_name(target, self.objects[NAMESPACE])
         value = encoder.tree(function(*args, **kwargs))
-        changed = [place for place, value in enumerate(given) if self._seen(value) != before[place]]
-        return {"value": value, "changed": [[place, self._changed(given[place], encoder)] for place in changed]}
+        changed = [index for index, value in enumerate(values) if self._snapshot(value) != before[index]]
+        return {"value": value, "changed": [[index, self._encode_change(values[index], encoder)] for index in changed]}
 
-    def _seen(self, value: Any) -> tuple[Tree, list[bytes]]:
-        """Return what tells whether an argument was changed; nothing for what is only named."""
-        encoder = Encoder(lambda inner: self._lent_tree(inner, encoder))
+    def _snapshot(self, value: Any) -> tuple[Tree, list[bytes]]:
+        """Return a snapshot that shows whether an argument was changed; an empty one for references."""
+        encoder = Encoder(lambda inner: self._encode_lent(inner, encoder))
         try:
             return encoder.tree(value), encoder.buffers
         except NotSerializable:
             return None, []
 
-    def _changed(self, value: Any, encoder: Encoder) -> Tree:
-        inside = Encoder(lambda inner: self._lent_tree(inner, inside) or self._refer(inner))
+    def _encode_change(self, value: Any, encoder: Encoder) -> Tree:
+        inside = Encoder(lambda inner: self._encode_lent(inner, inside) or self._refer(inner))
         inside.buffers = encoder.buffers
         return inside.tree(value)
 
-    def _lent_tree(self, value: Any, encoder: Encoder) -> Tree:
+    def _encode_lent(self, value: Any, encoder: Encoder) -> Tree:
         return {"instance": encoder.tree(vars(value))} if id(value) in self.lent else None
 
     def _refer(self, value: Any) -> Tree:
-        """Keep an object here and return what the judge is told about it."""
+        """Keep an object here and return its description for the judge."""
         name = known_name(value)
         if name:
             return {"known": name}
         self.objects.append(value)
         return {"object": [len(self.objects) - 1, describe_object(value)]}
 
-    def _referred(self, decoder: Decoder, tag: str, content: Tree) -> Any:
+    def _decode_reference(self, decoder: Decoder, tag: str, content: Tree) -> Any:
         if tag == "object":
             return self.objects[content]
         if tag == "known":
-            return imported(content, self.objects[NAMESPACE])
+            return resolve_name(content, self.objects[NAMESPACE])
         if tag == "function":
-            return self._asking_back(content)
+            return self._callback(content)
         if tag == "instance":
-            place, attributes = content
-            instance = object.__new__(imported(place, self.objects[NAMESPACE]))
+            path, attributes = content
+            instance = object.__new__(resolve_name(path, self.objects[NAMESPACE]))
             vars(instance).update(decoder.value(attributes))
             self.lent[id(instance)] = instance
             return instance
         raise WireError(f"unknown tag {tag!r}")
 
-    def _asking_back(self, number: int) -> Callable:
-        """Return a function that calls one of the judge's."""
+    def _callback(self, number: int) -> Callable[..., Any]:
+        """Return a function that calls a function of the judge."""
 
         def ask(*args: Any, **kwargs: Any) -> Any:
             encoder = Encoder(self._refer)
@@ -116,6 +116,6 @@ class RpcServer:
                 self.answer(reply, buffers)  # the judge's function calls one of ours
             if "error" in reply:
                 raise RuntimeError(reply["error"])
-            return Decoder(buffers, self._referred).value(reply["value"])
+            return Decoder(buffers, self._decode_reference).value(reply["value"])
 
         return ask

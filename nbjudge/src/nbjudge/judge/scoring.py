@@ -1,7 +1,7 @@
 """Score one test cell: points for a proven success, and for nothing else.
 
-A cell has passed when the judge's own record says that every statement ran to its end. What it shows, what it was
-answered and how it looks in the notebook make no difference.
+A cell has passed when the judge's own record says that every statement ran to completion. Its output, the answers of
+the submission and its appearance in the notebook do not matter.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ DEPENDS_ON_CHANGES = (
 
 @dataclass(frozen=True)
 class Expected:
-    """What a test cell may do, since the instructor's own solution does it.
+    """Effects that a test cell may have because the instructor's own solution has them.
 
-    changes: the arguments that calls change; None for the solution itself, of which nothing is known yet
-    empty_arrays: whether arrays without elements come back
+    changes: the arguments that calls change; None for the solution itself, whose effects are not known yet
+    empty_arrays: whether calls return arrays without elements
     """
 
     changes: Sequence[Change] | None = ()
@@ -34,10 +34,10 @@ class Expected:
 
 @dataclass
 class CellScore:
-    """What a test cell earned, and what there is to say about it.
+    """Score of a test cell, with its outputs.
 
-    problem: (kind, sentence for the student) of what kept it from its points, where its outputs do not say so
-    changes, empty_arrays: what calls did, as in JudgedResult
+    problem: (kind, sentence for the student) of the reason for lost points, if the outputs do not state it
+    changes, empty_arrays: effects of calls, as in JudgedResult
     """
 
     points: float = 0.0
@@ -51,16 +51,16 @@ class CellScore:
 async def score_cell(
     judge: Judge, source: str, possible: float, expected: Expected, seconds: Callable[[], float]
 ) -> CellScore:
-    """Run a test cell, for which the judge has begun, and return what it earned.
+    """Run a test cell, for which the judge is prepared, and return its score.
 
-    possible: the points of the cell; seconds: tells what time there is left
+    possible: the points of the cell; seconds: returns the remaining time
     """
-    judged, ended = await judge.run(source, seconds(), expected.empty_arrays)
+    judged, status = await judge.run(source, seconds(), expected.empty_arrays)
     score = CellScore(0.0, None, judged.outputs, judged.execution_count, judged.changes, judged.empty_arrays)
-    if ended.how == "timeout":
+    if status.kind == "timeout":
         score.outputs = [output for output in judged.outputs if output.get("ename") != "KeyboardInterrupt"]
-        score.problem = "timeout", f"The tests of this exercise were stopped: {ended.words}."
-    elif ended.how == "died":
+        score.problem = "timeout", f"The tests of this exercise were stopped: {status.reason}."
+    elif status.kind == "died":
         score.problem = "died", "The tests of this exercise could not be finished."
     elif judged.complete:
         score.points, score.problem = credit(judged, possible)
@@ -72,7 +72,7 @@ async def score_cell(
 
 
 def credit(judged: JudgedResult, possible: float) -> tuple[float, tuple[str, str] | None]:
-    """Return what a cell that ran to its end earns: all of its points, or as many as its last line says."""
+    """Return the points of a cell that ran to completion, all or as many as its last line says, and any problem."""
     if not judged.credit:
         return possible, None
     points = judged.credit.get("points")
@@ -85,16 +85,16 @@ def credit(judged: JudgedResult, possible: float) -> tuple[float, tuple[str, str
 async def _verify(
     judge: Judge, source: str, possible: float, expected: Expected, seconds: Callable[[], float], score: CellScore
 ) -> None:
-    """Run a cell again, with arguments left as they were, if calls changed any that the solution does not change.
+    """Run a cell again with unchanged arguments, if calls changed any that the solution does not change.
 
-    A test that works out what is right from an argument, after the call, would otherwise compare with what the answer
+    Otherwise a test that computes the expected value from an argument after the call would compare with what the answer
     has made of it.
     """
     unexpected = set() if expected.changes is None else set(score.changes) - set(expected.changes)
     if not unexpected:
         return
-    again, ended = await judge.verify(source, seconds(), expected.changes or (), expected.empty_arrays)
-    points = credit(again, possible)[0] if again.complete and ended.how in ("well", "flood") else 0.0
+    verified, status = await judge.verify(source, seconds(), expected.changes or (), expected.empty_arrays)
+    points = credit(verified, possible)[0] if verified.complete and status.kind in ("well", "flood") else 0.0
     if points < score.points:
-        names = [f"argument {place + 1} of {called}" for called, place in sorted(unexpected)[:3]]
+        names = [f"argument {index + 1} of {function}" for function, index in sorted(unexpected)[:3]]
         score.points, score.problem = points, ("no credit", DEPENDS_ON_CHANGES.format(" and ".join(names)))

@@ -1,9 +1,9 @@
 """The judge's IPython shell: runs a test cell, records whether it was completed, and captures its output.
 
-What a cell earns is decided by the record alone (`CellRecord`), never by what the cell shows: outputs are bounded,
-dropped and formatted, and IPython swallows some errors without showing anything.
+The score of a cell depends on the record (`CellRecord`) alone, never on its output: outputs are bounded, dropped and
+formatted, and IPython swallows some errors without showing anything.
 
-To import this module makes the shell. A process that forks imports it once, and each of its children finds it made.
+Importing this module creates the shell. A fork server imports it once, and its children inherit the shell.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ LONGEST_MESSAGE = 20_000  # characters of an error's message that are kept, and 
 
 @dataclass
 class CellRecord:
-    """What happened while a cell ran.
+    """Record of the execution of a cell.
 
-    statements: how many the cell has, None while it could not be compiled; completed: how many ran to their end
-    errors: how many errors were reported, those that a magic reported and went on after too
-    value: that of the cell's last line, if it is an expression
+    statements: number of statements in the cell, None until it is compiled; completed: number that ran to completion
+    errors: number of reported errors, including those that a magic reports without raising
+    value: of the cell's last line, if it is an expression
     """
 
     statements: int | None = None
@@ -43,11 +43,11 @@ class CellRecord:
 
     @property
     def is_complete(self) -> bool:
-        """Tell whether every statement ran to its end."""
+        """Return whether every statement ran to completion."""
         return self.statements == self.completed and not self.errors
 
     def credit(self) -> dict[str, Any]:
-        """Return {} for a last line without a value, {"points": number}, or {"kind": the type of what is no number}."""
+        """Return {} if the last line has no value, {"points": number}, or {"kind": type of a non-number}."""
         kind = type(self.value)
         if self.value is None:
             return {}
@@ -76,13 +76,13 @@ class BoundedOutputs:
                 self._outputs.append({"output_type": "stream", "name": stream, "text": [text]})
 
     def add_error(self, name: str, message: str, traceback: Sequence[str]) -> None:
-        """Keep an error, cut to a length that is worth reading, however full the cell is."""
+        """Add an error, truncated to a readable length, even if the limit is reached."""
         lines = "\n".join(traceback)[-LONGEST_MESSAGE:].split("\n")
         error = {"ename": name, "evalue": message[:LONGEST_MESSAGE], "traceback": lines}
         self._outputs.append({"output_type": "error", **error})
 
     def add(self, output: dict[str, Any], name: str = "") -> None:
-        """Keep an output; with a name, such as that of a display, it can be replaced."""
+        """Add an output; if it has a name, such as a display id, it can be replaced later."""
         if self._fits(len(json.dumps(output, default=str))):
             self._outputs.append(output)
             if name:
@@ -96,7 +96,7 @@ class BoundedOutputs:
         self._outputs.clear()
 
     def outputs(self) -> list[dict[str, Any]]:
-        return [{**one, "text": "".join(one["text"])} if "text" in one else one for one in self._outputs]
+        return [{**output, "text": "".join(output["text"])} if "text" in output else output for output in self._outputs]
 
     def _fits(self, size: int) -> bool:
         if self.size + size > self.most:
@@ -107,7 +107,7 @@ class BoundedOutputs:
 
 
 class CapturingStream(io.TextIOBase):
-    """Captures what is written to sys.stdout or sys.stderr."""
+    """Captures the text written to sys.stdout or sys.stderr."""
 
     encoding = "utf-8"
 
@@ -115,7 +115,7 @@ class CapturingStream(io.TextIOBase):
         self.name, self.number = name, number
 
     def write(self, text: str) -> int:
-        SHELL.kept.print(self.name, text)
+        SHELL.captured.print(self.name, text)
         return len(text)
 
     def writable(self) -> bool:
@@ -126,7 +126,7 @@ class CapturingStream(io.TextIOBase):
 
 
 class CapturingDisplayPublisher(DisplayPublisher):
-    """Captures what is displayed."""
+    """Captures displayed objects."""
 
     def publish(
         self,
@@ -141,12 +141,12 @@ class CapturingDisplayPublisher(DisplayPublisher):
         output = {"output_type": "display_data", "data": data, "metadata": metadata or {}}
         name = (transient or {}).get("display_id", "")
         if update:
-            SHELL.kept.replace(name, output)
+            SHELL.captured.replace(name, output)
         else:
-            SHELL.kept.add(output, name)
+            SHELL.captured.add(output, name)
 
     def clear_output(self, wait: bool = False) -> None:
-        SHELL.kept.clear()
+        SHELL.captured.clear()
 
 
 class CapturingDisplayHook(DisplayHook):
@@ -154,7 +154,7 @@ class CapturingDisplayHook(DisplayHook):
 
     def __call__(self, result: Any = None) -> None:
         if result is not None and not self.quiet():
-            SHELL.record.value = result  # before it is shown, which may fail
+            SHELL.record.value = result  # before it is displayed, which may fail
         super().__call__(result)
 
     def write_output_prompt(self) -> None:
@@ -162,25 +162,25 @@ class CapturingDisplayHook(DisplayHook):
 
     def write_format_data(self, format_dict: dict[str, Any], md_dict: dict[str, Any] | None = None) -> None:
         value = {"execution_count": self.prompt_count, "data": format_dict, "metadata": md_dict or {}}
-        SHELL.kept.add({"output_type": "execute_result", **value})
+        SHELL.captured.add({"output_type": "execute_result", **value})
 
 
 class Shell(InteractiveShell):
-    """IPython without a terminal, a history, settings and start-up files of anybody's."""
+    """IPython without a terminal, history, user settings and start-up files."""
 
     displayhook_class = Type(CapturingDisplayHook)
     display_pub_class = Type(CapturingDisplayPublisher)
-    kept = BoundedOutputs(0)
+    captured = BoundedOutputs(0)
     record = CellRecord()
 
     def run(self, source: str, output_bytes: int) -> dict[str, Any]:
-        """Run a cell; return what a notebook keeps of it, how many characters did not fit, and what is on record."""
-        self.kept, self.record = kept, record = BoundedOutputs(output_bytes), CellRecord()
+        """Run a cell; return its outputs, the number of characters dropped, and its record."""
+        self.captured, self.record = captured, record = BoundedOutputs(output_bytes), CellRecord()
         result = self.run_cell(source, store_history=True)
         return {
-            "outputs": kept.outputs(),
+            "outputs": captured.outputs(),
             "execution_count": result.execution_count,
-            "dropped": kept.dropped,
+            "dropped": captured.dropped,
             "complete": record.is_complete and result.success,
             "credit": record.credit(),
         }
@@ -195,16 +195,16 @@ class Shell(InteractiveShell):
         return failed
 
     def enable_gui(self, gui: Any = None) -> None:
-        """Do without windows."""
+        """Do nothing: there are no windows."""
 
     def _showtraceback(self, etype: type[BaseException], evalue: BaseException, stb: list[str]) -> None:
         self.record.errors += 1
-        self.kept.add_error(etype.__name__, str(evalue), stb)
+        self.captured.add_error(etype.__name__, str(evalue), stb)
 
 
 def _shell() -> Shell:
     config = Config({"HistoryManager": {"enabled": False}})
-    with tempfile.TemporaryDirectory() as folder:  # for a profile, in which nothing is looked for later on
+    with tempfile.TemporaryDirectory() as folder:  # for a profile, which is not used later
         return Shell.instance(config=config, ipython_dir=folder)
 
 

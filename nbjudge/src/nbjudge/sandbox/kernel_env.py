@@ -16,12 +16,12 @@ from nbjudge.sandbox.scratch import PrivateFolder, copy_font_lists
 
 LAUNCHER = ["-m", "ipykernel_launcher"]
 
-# Programs look here for what they keep between runs.
+# Programs store files between runs in these folders.
 HOME_VARIABLES: tuple[str, ...] = ("HOME", "TMPDIR", "IPYTHONDIR", "MPLCONFIGDIR", "KERAS_HOME", "XDG_CACHE_HOME")
 HOME_VARIABLES += ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
-# Asked before the list of users, which has no name for one that comes and goes.
+# Read before the user database, which has no name for a dynamic user.
 USER_VARIABLES = ("USER", "LOGNAME")
-# By name, never by prefix: Terraform keeps passwords in TF_TOKEN_... and TF_VAR_..., and anybody may invent a name.
+# By name, never by prefix: Terraform stores passwords in TF_TOKEN_... and TF_VAR_..., and any program may invent names.
 LOCALE: tuple[str, ...] = ("LANG", "LANGUAGE", "TZ") + tuple(
     f"LC_{name}"
     for name in ("ALL", "ADDRESS", "COLLATE", "CTYPE", "IDENTIFICATION", "MEASUREMENT", "MESSAGES", "MONETARY")
@@ -67,15 +67,17 @@ TENSORFLOW += ("TF_XLA_FLAGS", "XLA_FLAGS", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE
 USUAL_VARIABLES: tuple[str, ...] = (*LOCALE, *PYTHON, *OPENBLAS, *OPENMP, *MKL, *TENSORFLOW)
 
 
-def small_environment(whole: Mapping[str, str], more: Iterable[str], home: Path, packages: Path) -> dict[str, str]:
-    """Return what is left of the grader's environment: no paths of the gradebook, no secrets but those named.
+def kernel_environment(
+    environment: Mapping[str, str], kept_patterns: Iterable[str], home: Path, packages: Path
+) -> dict[str, str]:
+    """Return the environment of a kernel: without paths of the gradebook, and without secrets except those named.
 
-    more: names, or patterns of names, that the course keeps
+    kept_patterns: names or patterns of more variables to keep
     """
-    patterns = [*more]
+    patterns = [*kept_patterns]
     child = {
         name: text
-        for name, text in whole.items()
+        for name, text in environment.items()
         if name in USUAL_VARIABLES or any(fnmatch(name, pattern) for pattern in patterns)
     }
     child.update(dict.fromkeys(HOME_VARIABLES, str(home)))
@@ -83,16 +85,16 @@ def small_environment(whole: Mapping[str, str], more: Iterable[str], home: Path,
     return {**child, "PYTHONPATH": str(packages), "PYTHONUSERBASE": site.getuserbase()}
 
 
-def zygotes_environment(kernels: Mapping[str, str], packages: list[Path]) -> dict[str, str]:
-    """Return the environment of the process that kernels are forked from: a kernel's, less its private folder."""
-    one_thread = {"OPENBLAS_NUM_THREADS": "1"}  # or NumPy starts more, and a process with threads cannot be copied
-    return {**one_thread, **kernels, **dict.fromkeys(HOME_VARIABLES, str(shared_folder(packages).home))}
+def zygote_environment(kernel_env: Mapping[str, str], packages: list[Path]) -> dict[str, str]:
+    """Return the environment of the process that kernels are forked from: a kernel's without its private folder."""
+    one_thread = {"OPENBLAS_NUM_THREADS": "1"}  # otherwise NumPy starts threads, and a process with threads cannot fork
+    return {**one_thread, **kernel_env, **dict.fromkeys(HOME_VARIABLES, str(shared_folder(packages).home))}
 
 
 def shared_folder(packages: list[Path]) -> PrivateFolder:
-    """Return a folder that goes with this process, with links to the packages: kernels need not list the course.
+    """Return a folder of this process with links to the packages, so that kernels need not list the course folder.
 
-    The first of two packages with the same name wins. They are compiled, because inside the box nothing can be.
+    The first of two packages with the same name wins. They are compiled here, because kernels cannot write there.
     """
     with _one_at_a_time:
         return _shared_folder(tuple(packages))
@@ -112,20 +114,21 @@ def _shared_folder(packages: tuple[Path, ...]) -> PrivateFolder:
 
 
 def find_exposed_package(names: list[str]) -> str:
-    """Return the first of these packages that is installed where every kernel can read it, "" if there is none."""
-    for place in map(Path, {*site.getsitepackages(), site.getusersitepackages(), sysconfig.get_path("purelib")}):
+    """Return the path of the first of these packages that every kernel can read, "" if there is none."""
+    for folder in map(Path, {*site.getsitepackages(), site.getusersitepackages(), sysconfig.get_path("purelib")}):
         for name in names:
-            if (place / name).exists():
-                return str(place / name)
+            if (folder / name).exists():
+                return str(folder / name)
     return ""
 
 
 def user_packages() -> list[str]:
+    """Return the user's site-packages folder, if Python uses it."""
     return [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
 
 
-def boxed_command(command: list[str], box: Path) -> list[str]:
-    """Return the command of a kernel with ours in the place of ipykernel's launcher."""
+def sandboxed_command(command: list[str], box: Path) -> list[str]:
+    """Return the command of a kernel with the sandbox's launcher in place of ipykernel's."""
     for start in range(len(command) - 1):
         if command[start : start + 2] == LAUNCHER:
             return [*command[:start], "-P", "-m", "nbjudge.sandbox.kernel_launcher", str(box), *command[start + 2 :]]

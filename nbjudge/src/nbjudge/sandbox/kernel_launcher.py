@@ -2,8 +2,8 @@
 
 It is started as `python -P -m nbjudge.sandbox.kernel_launcher BOX -f CONNECTION`.
 
--P keeps the submission's folder off the path while this starts: a file of a student's named json.py would otherwise
-run before the box is closed. Afterwards the folder is put where IPython puts it, unless there is a -P.
+-P keeps the submission's folder off the path during the start: otherwise a student's file named json.py would run
+before the sandbox is in force. Afterwards the folder is inserted where IPython has it without -P.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from nbjudge.sandbox.sandbox import Box, enter, seal
 from nbjudge.sandbox.withheld import withhold
 from nbjudge.transport import reserve
 
-RESERVED = "reserved"  # in the private home: the socket on which the kernel will wait for the judge
+RESERVED = "reserved"  # in the private home: the socket on which the kernel will listen for the judge
 
 
 def main() -> None:
-    """Enter the box, start ipykernel in it, and seal the box before any cell is asked for."""
+    """Enter the sandbox, start ipykernel in it, and seal it before the first cell."""
     box, parent = Box.load(Path(sys.argv.pop(1))), os.getppid()
     enter(box)
     if ENDS_WITH_PARENT in sys.argv:
-        prctl(DIE_WITH_PARENT, signal.SIGKILL)  # which is forgotten when a process becomes another user's
-        if os.getppid() != parent:  # it ended in between
+        prctl(DIE_WITH_PARENT, signal.SIGKILL)  # after the change of user, which resets it
+        if os.getppid() != parent:  # the parent has ended in the meantime
             return
     withhold(box.withheld)
     from ipykernel.kernelapp import IPKernelApp  # only now: its libraries start threads
@@ -40,13 +40,13 @@ def main() -> None:
     terminal = {_identity(stream) for stream in (1, 2)}
     app = IPKernelApp.instance()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Couldn't bind IOPub Pipe")  # what subprocesses print; there are none
+        warnings.filterwarnings("ignore", "Couldn't bind IOPub Pipe")  # for subprocesses, of which there are none
         app.initialize()
     disable_system_commands(app.shell)
     reserve(os.path.join(box.home, RESERVED))
     seal(box)
     _close_inherited(terminal)
-    sys.path.insert(_place_of_the_submission(sys.path), "")
+    sys.path.insert(_submission_path_index(sys.path), "")
     ignore_subprocesses(app.kernel)
     app.start()
 
@@ -58,18 +58,18 @@ def _identity(stream: int) -> tuple[int, int]:
 
 def _close_inherited(terminal: set[tuple[int, int]]) -> None:
     """Close all inherited copies of the grader's standard streams; ipykernel keeps copies of both."""
-    nothing = os.open(os.devnull, os.O_WRONLY)
+    devnull = os.open(os.devnull, os.O_WRONLY)
     for stream in range(resource.getrlimit(resource.RLIMIT_NOFILE)[0]):
         with suppress(OSError):
             if _identity(stream) in terminal:
-                os.dup2(nothing, stream)
-    os.close(nothing)
+                os.dup2(devnull, stream)
+    os.close(devnull)
 
 
-def _place_of_the_submission(path: list[str]) -> int:
-    """Return where IPython looks for modules in the working directory: after the standard library, before packages."""
-    packages = (place for place, folder in enumerate(path) if Path(folder).name in ("site-packages", "dist-packages"))
-    return next(packages, len(path))
+def _submission_path_index(path: list[str]) -> int:
+    """Return the index in sys.path of the working directory: after the standard library, before packages."""
+    indices = (index for index, folder in enumerate(path) if Path(folder).name in ("site-packages", "dist-packages"))
+    return next(indices, len(path))
 
 
 if __name__ == "__main__":

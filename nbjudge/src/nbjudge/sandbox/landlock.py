@@ -1,7 +1,7 @@
-"""Landlock: restrict a process and its children to the files that it names.
+"""Landlock: restrict a process and its children to listed files.
 
-What it does not cover: looking whether a file is there and how large it is, and changing permissions, owners and
-times of a file; seccomp.py sees to the latter.
+It does not cover testing for the existence and size of a file, nor changing permissions, owners and times of a file;
+seccomp.py covers the latter.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ TCP_BIND_AND_CONNECT = 0b11
 ABSTRACT_SOCKETS_AND_SIGNALS = 0b11
 PROCESSES = "/proc/"
 
-_held: list[int] = []  # what Linux would otherwise forget
+_open_handles: list[int] = []  # kept open: otherwise the rules for them are lost
 
 
 def version() -> int:
-    """Return the version of Landlock that is running; 0 where there is none."""
+    """Return the Landlock ABI version of the running kernel; 0 if there is none."""
     try:
         return call(CREATE_RULESET, None, 0, 1)
     except OSError:
@@ -38,10 +38,10 @@ def version() -> int:
 
 
 def restrict(rights: Iterable[tuple[str, int]]) -> None:
-    """Leave the calling thread, and the threads it starts later, these rights beneath these paths.
+    """Restrict the calling thread, and threads that it starts later, to these rights beneath these paths.
 
-    rights: (path, READ or WRITE or other rights); a path that is not there is left out
-    Raises OSError where Landlock is missing.
+    rights: (path, READ or WRITE or other rights); nonexistent paths are skipped
+    Raises OSError if Landlock is missing.
     """
     running = version()
     handled = _file_rights(running)
@@ -56,13 +56,13 @@ def restrict(rights: Iterable[tuple[str, int]]) -> None:
 
 
 def _file_rights(running: int) -> int:
-    """Return all rights on files that this version of Landlock can take away."""
+    """Return all file rights that this version of Landlock can restrict."""
     last_right = {0: 0, 1: 12, 2: 13, 3: 14, 4: 14}.get(running, 15)
     return (1 << (last_right + 1)) - 1
 
 
 def _ruleset(running: int, handled: int) -> tuple[bytes, int]:
-    """Return the structure that describes a ruleset and its size: longer with every version that added to it."""
+    """Return the ruleset attribute structure for this version, and its size."""
     fields = [handled]
     if running >= 4:
         fields.append(TCP_BIND_AND_CONNECT)
@@ -82,8 +82,8 @@ def _allow(ruleset: int, path: str, allowed: int) -> None:
             allowed &= ON_A_FILE
         call(ADD_RULE, ruleset, BENEATH_A_PATH, struct.pack("=Qi", allowed, handle), 0)
     finally:
-        # A rule is about an inode. When memory runs short /proc drops those that nobody holds, and later makes others.
+        # A rule refers to an inode. Under memory pressure, /proc drops inodes that are not open, and makes new ones.
         if path.startswith(PROCESSES):
-            _held.append(handle)
+            _open_handles.append(handle)
         else:
             os.close(handle)

@@ -1,8 +1,8 @@
-"""Start every kernel that grades a submission inside the box; any other kernel starts as ever.
+"""Start every kernel that grades a submission inside the sandbox; any other kernel starts as usual.
 
 jupyter_client lets a provisioner decide how a kernel is started. nbgrader_config.py names this one, for nbgrader's
-own commands and for formgrader inside JupyterLab's server, where students' notebooks run too. What tells them apart
-is the variable that nbgrader sets while it grades.
+own commands and for formgrader inside JupyterLab's server, where students' notebooks run too. The variable that
+nbgrader sets while it grades distinguishes them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import Any
 
 import traitlets.log
 from jupyter_client.connect import KernelConnectionInfo
-from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
+from jupyter_client.provisioning.factory import KernelProvisionerFactory
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from traitlets import Bool, Integer, List, Unicode
 
 from nbjudge.environment import EXECUTION_VARIABLE
@@ -28,12 +29,12 @@ from nbjudge.forkserver.client import Program
 from nbjudge.forkserver.preload import KERNEL_MODULES, fork_kernel
 from nbjudge.sandbox import uid_pool
 from nbjudge.sandbox.kernel_env import (
-    boxed_command,
     find_exposed_package,
+    kernel_environment,
+    sandboxed_command,
     shared_folder,
-    small_environment,
     user_packages,
-    zygotes_environment,
+    zygote_environment,
 )
 from nbjudge.sandbox.resource_monitor import ResourceLimits, Watcher, describe_exit
 from nbjudge.sandbox.rlimits import LIMITS
@@ -43,9 +44,9 @@ from nbjudge.sandbox.withheld import readable_without, withheld_files
 
 NAME = "nbjudge"  # as in pyproject.toml
 PURPOSE, PURPOSE_FROM_SCRATCH = "submission", "submission from scratch"
-OUTPUT = "output"  # in a kernel's folder: what it prints before the box is closed
+OUTPUT = "output"  # in a kernel's folder: its output until the sandbox is in force
 LAYERS = ("user", "limits", "landlock", "seccomp")
-PROCESSES_OF_THE_GRADER = 4096  # Linux counts those of a user: a desktop has many before any kernel starts
+PROCESSES_OF_THE_GRADER = 4096  # Linux counts per user, and a desktop session has many of its own
 
 
 def use_sandbox() -> None:
@@ -54,7 +55,7 @@ def use_sandbox() -> None:
 
 
 class BoxedProvisioner(LocalProvisioner):
-    """Starts a kernel in a box while nbgrader grades; nbgrader_config.py sets what is in the box."""
+    """Starts a kernel in a sandbox while nbgrader grades; nbgrader_config.py configures the sandbox."""
 
     required = Bool(False, help="Refuse to grade where a layer of the box is missing.").tag(config=True)
     packages = List(Unicode(), help="Folders of the packages that tests import.").tag(config=True)
@@ -71,7 +72,7 @@ class BoxedProvisioner(LocalProvisioner):
     disk_mb = Integer(500, help="Size of all that a kernel may leave in its folders at once.").tag(config=True)
     files = Integer(10_000, help="Files and folders that a kernel may leave at once.").tag(config=True)
 
-    in_force = ""  # what the box is, in one line, once it was asked for
+    in_force = ""  # summary of the sandbox layers, in one line, after pre_launch
     _folder: PrivateFolder | None = None
     _work: Path | None = None
     _user = 0
@@ -82,21 +83,21 @@ class BoxedProvisioner(LocalProvisioner):
 
     @property
     def reason(self) -> str:
-        """Why the grader ended the kernel for what it did, to be read after "The kernel"; empty if it did not."""
+        """Return why the watcher ended the kernel, to be read after "The kernel"; empty if it did not."""
         return self._watcher.reason if self._watcher else ""
 
     @property
     def cpu_seconds_used(self) -> float:
-        """The processor time so far, restarts included; up to half a second less than was used."""
+        """Return the processor time so far, restarts included; up to half a second too low."""
         return self._cpu_seconds_before + (self._watcher.cpu_seconds if self._watcher else 0.0)
 
     @property
     def home(self) -> Path | None:
-        """The folder in which the kernel may make sockets; None while there is no box."""
+        """Return the folder in which the kernel may create sockets; None without a sandbox."""
         return self._folder.home if self._folder else None
 
     def exit_reason(self) -> str:
-        """Return how the kernel ended, to be read after "The kernel"; empty while it runs. Ask before a restart."""
+        """Return how the kernel ended, to be read after "The kernel"; empty while it runs. Call before a restart."""
         if self.reason:
             return self.reason
         code = self.process.poll() if self.process else self._exit_code
@@ -107,15 +108,15 @@ class BoxedProvisioner(LocalProvisioner):
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
         if kwargs.get("env", os.environ).get(EXECUTION_VARIABLE) != "autograde":
             return await super().pre_launch(**kwargs)
-        shown = {Path(package).name for package in self.packages}
-        if place := find_exposed_package([name for name in self.hidden if name not in shown]):
+        visible = {Path(package).name for package in self.packages}
+        if exposed := find_exposed_package([name for name in self.hidden if name not in visible]):
             raise CannotGrade(
-                f"Every submission may read {place}, which holds hidden tests. Install the course so that its packages "
-                "stay in its own folder: pip install -e FOLDER_OF_THE_COURSE"
+                f"Every submission may read {exposed}, which holds hidden tests. Install the course so that its "
+                "packages stay in its own folder: pip install -e FOLDER_OF_THE_COURSE"
             )
         missing = self._missing(kwargs.get("cwd"))
         self.in_force = announcement(self._limits(), missing)
-        _say(self.in_force, bool(missing))
+        _log_once(self.in_force, bool(missing))
         if missing and self.required:
             raise CannotGrade(_refusal(missing))
         if not sys.platform.startswith("linux"):
@@ -123,30 +124,30 @@ class BoxedProvisioner(LocalProvisioner):
         try:
             return await self._pre_launch_boxed(missing, kwargs)
         except BaseException:
-            await self.cleanup()  # nobody else does, for a kernel that never started
+            await self.cleanup()  # jupyter_client does not, for a kernel that never started
             raise
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         if not (self._folder and self.forked and await self._fork(cmd, kwargs)):
             await super().launch_kernel(cmd, **kwargs)
         if self._folder and self._work:
-            assert self.process is not None  # started a moment ago
+            assert self.process is not None  # just started
             self._folder.belongs_to(self.process.pid)
             allowed = ResourceLimits(self.memory_mb, self.file_mb, self.disk_mb, self.files, self.processes)
             self._watcher = Watcher(self.process, sorted({self._folder.home, self._work}), allowed)
         return self.connection_info
 
     async def _fork(self, cmd: list[str], kwargs: dict[str, Any]) -> bool:
-        """Fork the kernel from a process that was started as kernels are, less all that is a submission's."""
-        assert self._folder is not None  # the box is made before
+        """Fork the kernel from a process with a kernel's environment and nothing of a submission."""
+        assert self._folder is not None  # set by pre_launch
         argv = [*cmd[cmd.index("-m") + 1 :], ENDS_WITH_PARENT]
         program = Program(argv, env=kwargs["env"], cwd=kwargs["cwd"], output=str(self._folder.path / OUTPUT))
-        around = zygotes_environment(kwargs["env"], self._packages())
-        # In a thread: the first one has to wait until everything is imported.
+        environment = zygote_environment(kwargs["env"], self._packages())
+        # In a thread: the first fork waits for all imports.
         purpose = PURPOSE_FROM_SCRATCH if self.withheld else PURPOSE
-        child: Any = await asyncio.to_thread(fork_kernel, purpose, KERNEL_MODULES, around, program)
+        child: Any = await asyncio.to_thread(fork_kernel, purpose, KERNEL_MODULES, environment, program)
         if child:
-            self.process, self.pid, self.pgid = child, child.pid, None  # a Child sees to its own group
+            self.process, self.pid, self.pgid = child, child.pid, None  # a Child signals its own process group
         return child is not None
 
     async def poll(self) -> int | None:
@@ -167,10 +168,10 @@ class BoxedProvisioner(LocalProvisioner):
         if self._folder and not restart:
             self._folder.remove()
             self._folder = None
-            self._give_back()
+            self._return_resources()
 
     async def _pre_launch_boxed(self, missing: dict[str, str], kwargs: dict[str, Any]) -> dict[str, Any]:
-        self._forget_the_kernel_before()
+        self._reset_kernel_state()
         if self._folder is None:
             self._folder = PrivateFolder.make()
             copy_font_lists(self._folder.home)
@@ -178,15 +179,15 @@ class BoxedProvisioner(LocalProvisioner):
         self._use_ipc_transport(folder.home)
         kwargs = await super().pre_launch(**kwargs)
         self._work = Path(kwargs.get("cwd") or folder.home).resolve()
-        around = (str(self._work.parent),)
+        parents = (str(self._work.parent),)
         packages = [str(shared.packages), *(str(package.resolve()) for package in self._packages())]
         readable = [*packages, *user_packages(), *self.readable]
-        if not self._user and uid_pool.wanted() and "user" not in missing:
+        if not self._user and uid_pool.runs_as_root() and "user" not in missing:
             self._user = uid_pool.take_user()
-            for place in (folder.home, self._work):
-                chown_tree(place, self._user)
+            for path in (folder.home, self._work):
+                chown_tree(path, self._user)
         folders = (*SYSTEM, *python_folders(), *readable)
-        withheld = withheld_files(self.withheld, [*python_folders(), *user_packages(), *self._places_of_packages()])
+        withheld = withheld_files(self.withheld, [*python_folders(), *user_packages(), *self._package_parents()])
         allowed, listed = readable_without(folders, tuple(withheld)) if withheld else (list(folders), [])
         box = Box(
             home=str(folder.home),
@@ -195,38 +196,40 @@ class BoxedProvisioner(LocalProvisioner):
             readable=allowed,
             listed=listed,
             withheld=list(self.withheld),
-            limits=self._limits_of_linux(),
+            limits=self._rlimits(),
             user=self._user,
-            read_anything=bool(self._user and uid_pool.first_private_ancestor([*python_folders(), *readable, *around])),
+            read_anything=bool(
+                self._user and uid_pool.first_private_ancestor([*python_folders(), *readable, *parents])
+            ),
         )
         box.save(folder.path / "box.json")
-        environment = small_environment(kwargs["env"], self.variables, folder.home, shared.packages)
-        command = boxed_command(kwargs["cmd"], folder.path / "box.json")
+        environment = kernel_environment(kwargs["env"], self.variables, folder.home, shared.packages)
+        command = sandboxed_command(kwargs["cmd"], folder.path / "box.json")
         return {**kwargs, "cmd": command, "cwd": box.work, "env": environment}
 
-    def _forget_the_kernel_before(self) -> None:
-        """Leave nothing of it but the processor time that it used, which its successor has less."""
+    def _reset_kernel_state(self) -> None:
+        """Reset the state of the previous kernel; its processor time counts towards the limit."""
         self._cpu_seconds_before = self.cpu_seconds_used
         self._watcher, self._exit_code, self._stopped = None, None, False
 
-    def _give_back(self) -> None:
-        """Give the working folder back to the grader, in a state that it can work with, and the user too."""
+    def _return_resources(self) -> None:
+        """Return the working folder to the grader with usable permissions, and the user to the pool."""
         if self._work and self._work.is_dir():
             chown_tree(self._work, 0 if self._user else None)
         uid_pool.return_user(self._user)
         self._user = 0
 
     def _missing(self, work: str | None = None) -> dict[str, str]:
-        """Return {layer: why it is not in force}, here and for this course."""
+        """Return {layer: why it is not in force} for this machine and this course."""
         missing = missing_layers()
         course = str(self.parent.config.CourseDirectory.get("root", "")) if self.parent else ""
         for folder in [*SYSTEM, *python_folders(), *self.readable]:
             if course and Path(course).resolve().is_relative_to(Path(folder).resolve()):
                 missing["landlock"] = f"the course is inside {folder}, which kernels must read; move the course"
         if "user" not in missing:
-            around = [str(Path(work).parent)] if work else []
+            parents = [str(Path(work).parent)] if work else []
             readable = [*map(str, self._packages()), *user_packages(), *self.readable]
-            if reason := uid_pool.missing([*python_folders(), *readable, *around], caged=not missing):
+            if reason := uid_pool.missing([*python_folders(), *readable, *parents], caged=not missing):
                 missing["user"] = f"kernels stay root, without capabilities: {reason}"
         return missing
 
@@ -234,11 +237,11 @@ class BoxedProvisioner(LocalProvisioner):
         names = ("memory_mb", "cpu_seconds", "file_mb", "open_files", "processes", "disk_mb", "files")
         return {**{name: getattr(self, name) for name in names}, "core_mb": 0}
 
-    def _limits_of_linux(self) -> dict[str, int]:
-        """Return the limits that the kernel sets itself; those that it does not know the watcher looks after."""
+    def _rlimits(self) -> dict[str, int]:
+        """Return the limits that Linux enforces; the watcher enforces the others."""
         limits = {name: value for name, value in self._limits().items() if name in LIMITS}
         limits["cpu_seconds"] = max(1, round(self.cpu_seconds - self._cpu_seconds_before))
-        limits["signals"] = self.processes  # one for each thread
+        limits["signals"] = self.processes  # one per thread
         if not self._user:
             limits["processes"] = max(self.processes, PROCESSES_OF_THE_GRADER)
         return limits
@@ -246,20 +249,20 @@ class BoxedProvisioner(LocalProvisioner):
     def _packages(self) -> list[Path]:
         return [*map(Path, self.packages), Path(__file__).parents[1]]  # the kernel itself imports nbjudge
 
-    def _places_of_packages(self) -> list[str]:
+    def _package_parents(self) -> list[str]:
         return sorted({str(package.resolve().parent) for package in self._packages()})
 
     def _use_ipc_transport(self, home: Path) -> None:
         """Connect the grader and the kernel through Unix sockets in the private folder, without a network."""
         manager = self.parent
-        assert manager is not None  # jupyter_client's managers name themselves
+        assert manager is not None  # jupyter_client sets it
         manager.transport, manager.cache_ports = "ipc", False
         manager.connection_file, manager.ip = str(home / "kernel.json"), str(home / "socket")
 
 
 @cache
-def _say(line: str, alarming: bool) -> None:
-    """Log what is in force once in each run, not once for each submission."""
+def _log_once(line: str, alarming: bool) -> None:
+    """Log the layers in force once per run, not once per submission."""
     log = traitlets.log.get_logger()
     log.log(logging.WARNING if alarming else logging.INFO, line)
 

@@ -1,6 +1,6 @@
-"""What Linux sets no limit to: the watcher counts it from outside, and ends the kernel that takes too much.
+"""Watcher that enforces limits that Linux does not: it measures a kernel from outside, and kills it above a limit.
 
-It is a thread, not a task: nbclient's event loop stands still between cells, while a kernel's own threads do not.
+It is a thread, not a task: nbclient's event loop pauses between cells, while a kernel's own threads run on.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Protocol
 
 from nbjudge.sandbox.rlimits import MEGABYTE
-from nbjudge.sandbox.scratch import TooDeep, measure
+from nbjudge.sandbox.scratch import TooDeepError, measure
 
 EVERY_S = 0.5
 
 
 class Process(Protocol):
-    """What the watcher asks of a subprocess.Popen."""
+    """Interface of subprocess.Popen that the watcher uses."""
 
     pid: int
     returncode: int | None
@@ -31,7 +31,7 @@ class Process(Protocol):
 
 @dataclass(frozen=True)
 class ResourceLimits:
-    """How much a kernel may take, in the words of the provisioner's settings."""
+    """Limits of a kernel, named like the provisioner's settings."""
 
     memory_mb: int
     file_mb: int
@@ -41,29 +41,29 @@ class ResourceLimits:
 
 
 class Watcher:
-    """Looks at a kernel and its folders twice a second until it ends or `stop` is called.
+    """Measures a kernel and its folders twice a second until it ends or `stop` is called.
 
-    reason: why the kernel was ended, to be read after "The kernel"; empty when it was not
-    cpu_seconds: the processor time at the last look
+    reason: why the kernel was killed, to be read after "The kernel"; empty if it was not
+    cpu_seconds: the processor time at the last measurement
     """
 
     def __init__(self, process: Process, folders: list[Path], allowed: ResourceLimits) -> None:
         self.reason = ""
         self.cpu_seconds = 0.0
         self._process, self._folders, self._allowed = process, folders, allowed
-        self._enough = threading.Event()
+        self._stop_event = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watcher of a kernel", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        self._enough.set()
+        self._stop_event.set()
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._enough.wait(EVERY_S) and self._process.returncode is None:
+        while not self._stop_event.wait(EVERY_S) and self._process.returncode is None:
             try:
                 self.cpu_seconds = processor_time(self._process.pid)
-                reason = self._look()
+                reason = self._violation()
             except (FileNotFoundError, ProcessLookupError, PermissionError):
                 continue  # the kernel is ending: seccomp keeps it from hiding itself
             if reason:
@@ -71,17 +71,18 @@ class Watcher:
                 self._process.kill()
                 return
 
-    def _look(self) -> str:
+    def _violation(self) -> str:  # noqa: PLR0911  (one return for each limit)
+        """Return which limit the kernel exceeds, "" if none."""
         allowed, pid = self._allowed, self._process.pid
         try:
-            held, number = measure(self._folders, allowed.files + 1)
-        except TooDeep:
+            size, number = measure(self._folders, allowed.files + 1)
+        except TooDeepError:
             return "made folders inside of folders, too deep to look into"
         except PermissionError:
             return "made folders that the grader cannot look into"
-        held += without_a_name(pid, self._folders, allowed.file_mb * MEGABYTE)
+        size += deleted_file_bytes(pid, self._folders, allowed.file_mb * MEGABYTE)
         memory, threads = memory_and_threads(pid)
-        if held > allowed.disk_mb * MEGABYTE:
+        if size > allowed.disk_mb * MEGABYTE:
             return f"wrote more than {allowed.disk_mb} MB"
         if number > allowed.files:
             return f"made more than {allowed.files} files"
@@ -92,30 +93,30 @@ class Watcher:
         return ""
 
 
-def without_a_name(pid: int, folders: list[Path], charge: int) -> int:
-    """Return the bytes on the disk in files that were removed while they are open or mapped.
+def deleted_file_bytes(pid: int, folders: list[Path], charge: int) -> int:
+    """Return the bytes on disk of deleted files that are still open or mapped.
 
-    charge: the bytes to count for a file that is only mapped, as its size cannot be seen
+    charge: the bytes to count for a file that is only mapped, whose size is unknown
     """
-    held: dict[tuple[int, int], int] = {}
+    sizes: dict[tuple[int, int], int] = {}
     for line in Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="replace").splitlines():
         if line.endswith(" (deleted)") and any(f" {folder}/" in line for folder in folders):
             _, _, _, device, inode, _ = line.split(maxsplit=5)
             major, minor = (int(part, 16) for part in device.split(":"))
-            held[os.makedev(major, minor), int(inode)] = charge
+            sizes[os.makedev(major, minor), int(inode)] = charge
     with os.scandir(f"/proc/{pid}/fd") as handles:
         for handle in handles:
             with suppress(FileNotFoundError):
                 status = os.stat(handle.path)
                 if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
-                    held[status.st_dev, status.st_ino] = status.st_blocks * 512
-    return sum(held.values())
+                    sizes[status.st_dev, status.st_ino] = status.st_blocks * 512
+    return sum(sizes.values())
 
 
 def memory_and_threads(pid: int) -> tuple[int, int]:
-    """Return the bytes of memory that are a process's own or shared with others, not files', and its threads.
+    """Return the bytes of anonymous and shared memory of a process, not of files, and its number of threads.
 
-    Among them are its page tables: who looks at one page of each 2 MB, and writes to none, has nothing else.
+    Page tables count: a process that reads one page of each 2 MB, and writes to none, has nothing else.
     """
     counted = {"RssAnon": 0, "RssShmem": 0, "VmPTE": 0, "VmSwap": 0, "Threads": 0}
     for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines():
@@ -133,9 +134,9 @@ def processor_time(pid: int) -> float:
 
 
 def describe_exit(code: int, cpu_seconds: int) -> str:
-    """Return what an exit code means, to be read after "The kernel".
+    """Return the meaning of an exit code, to be read after "The kernel".
 
-    code: as subprocess gives it, the negative number of a signal; cpu_seconds: the processor time it was allowed
+    code: as in subprocess, negative for a signal; cpu_seconds: the limit on processor time
     """
     if code >= 0:
         return f"ended itself with exit code {code}"

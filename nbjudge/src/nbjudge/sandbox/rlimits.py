@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 MEGABYTE = 1 << 20
-LAST_SECONDS = 5  # for a program that does not listen when it is told that its processor time is over
+LAST_SECONDS = 5  # between SIGXCPU, which a program may ignore, and SIGKILL
 
-# The limit of the resource module that each name stands for, and the unit it is counted in. RLIMIT_DATA counts what
-# is written to; RLIMIT_AS would count the address space too, of which TensorFlow takes far more than it uses.
+# {name: (constant of the resource module, unit)}. RLIMIT_DATA counts writable memory; RLIMIT_AS would count all address
+# space, of which TensorFlow reserves far more than it uses.
 LIMITS = {
     "memory_mb": ("RLIMIT_DATA", MEGABYTE),
     "cpu_seconds": ("RLIMIT_CPU", 1),
@@ -16,21 +16,21 @@ LIMITS = {
     "open_files": ("RLIMIT_NOFILE", 1),
     "processes": ("RLIMIT_NPROC", 1),
     "core_mb": ("RLIMIT_CORE", MEGABYTE),
-    "signals": ("RLIMIT_SIGPENDING", 1),  # that wait, timers too: counted for each user
+    "signals": ("RLIMIT_SIGPENDING", 1),  # pending ones, timers included: counted per user
 }
 
 
 def apply_limits(limits: Mapping[str, int]) -> None:
-    """Set the limits of the calling process; no limit rises above what the process was started with."""
+    """Set the limits of the calling process; no limit exceeds the process's initial hard limit."""
     import resource  # Windows has none
 
     for name, value in limits.items():
         constant, unit = LIMITS[name]
         kind = getattr(resource, constant)
         ceiling = resource.getrlimit(kind)[1]
-        wanted = value * unit
-        allowed = wanted if ceiling == resource.RLIM_INFINITY else min(wanted, ceiling)
-        # At the lower limit of processor time comes SIGXCPU, which says what happened; at the upper only SIGKILL.
+        requested = value * unit
+        allowed = requested if ceiling == resource.RLIM_INFINITY else min(requested, ceiling)
+        # The soft limit of processor time sends SIGXCPU, which identifies the cause; the hard one sends SIGKILL.
         upper = allowed + LAST_SECONDS if name == "cpu_seconds" and allowed != ceiling else allowed
         resource.setrlimit(kind, (allowed, upper))
 

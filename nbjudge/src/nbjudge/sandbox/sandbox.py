@@ -1,7 +1,7 @@
 """The sandbox of a submission's kernel: user, limits, Landlock and seccomp, each in a module of its own.
 
-The grader asks `missing_layers` what the machine cannot do and writes a Box; the kernel reads it, enters it before
-it imports anything of weight, and seals it before it runs the first cell.
+The grader calls `missing_layers` for what the machine cannot enforce, and writes a Box; the kernel loads it, enters it
+before it imports any large library, and seals it before the first cell.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ from pathlib import Path
 from nbjudge.sandbox import landlock, seccomp, uid_pool
 from nbjudge.sandbox.rlimits import apply_limits, raise_oom_score
 
-# What libraries read at their start: the loader, fonts, time zones, and how many processors there are.
+# Read by libraries when they start: loader, fonts, time zones, number of processors.
 SYSTEM: tuple[str, ...] = ("/usr", "/lib", "/lib64", "/bin", "/nix/store")
 SYSTEM += tuple(f"/etc/{name}" for name in ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "ssl"))
 SYSTEM += tuple(f"/etc/{name}" for name in ("localtime", "timezone", "fonts", "mime.types", "nsswitch.conf"))
 SYSTEM += tuple(f"/proc/{name}" for name in ("cpuinfo", "meminfo", "stat", "filesystems", "loadavg", "version"))
 SYSTEM += ("/proc/sys/vm/overcommit_memory", "/proc/sys/kernel/osrelease", "/proc/sys/kernel/pid_max")
 SYSTEM += ("/sys/devices/system/cpu", "/sys/devices/system/node")
-# The limits of a container, which joblib and the like count processors by. Beside them lie the names of all services.
+# The limits of a container, by which joblib and others count processors. The rest of the folder lists all services.
 SYSTEM += ("/sys/fs/cgroup/cpu.max", "/sys/fs/cgroup/cpuset.cpus.effective", "/sys/fs/cgroup/memory.max")
 SYSTEM += ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us")
 SYSTEM += ("/sys/fs/cgroup/memory/memory.limit_in_bytes",)
-# Of /proc/self what tells of the process; the rest tells of the machine: its network, mounts, control groups.
+# The files of /proc/self about the process; the others are about the machine: its network, mounts, control groups.
 OWN_PROCESS = tuple(f"/proc/self/{name}" for name in ("stat", "statm", "status", "cmdline", "comm", "environ", "auxv"))
 OWN_PROCESS += tuple(f"/proc/self/{name}" for name in ("maps", "smaps", "smaps_rollup", "limits", "io", "fd", "fdinfo"))
-OWN_THREADS = "/proc/self/task"  # to be counted; in the folder of a thread lies all that lies in that of the process
+OWN_THREADS = "/proc/self/task"  # listed to count threads; the folder of a thread has all files of the process's
 # Not /dev/zero: mapped as shared it is memory that no limit counts.
 DEVICES = ("/dev/null", "/dev/full", "/dev/random", "/dev/urandom")
 
 
 @dataclass(frozen=True)
 class Box:
-    """What one kernel may read, write and use up.
+    """Configuration of the sandbox of one kernel.
 
-    home: its private folder, for all that programs keep in a home; `work`: its working directory
-    layers: those that must be in force before the first cell
-    readable: files and folders that it may read; listed: folders of which it may only read the names in them
-    withheld: modules that it cannot import, of which it can read no file either
-    user: who the kernel becomes, if the grader is root; 0 for no change
-    read_anything: that user may read what Landlock lets it read, whatever the permissions are
+    home: its private home folder; work: its working directory
+    layers: layers that must be in force before the first cell
+    readable: files and folders that it may read; listed: folders that it may only list
+    withheld: modules that it can neither import nor read
+    user: uid that the kernel switches to, if the grader is root; 0 for no change
+    read_anything: the user may read whatever Landlock allows, regardless of permissions
     """
 
     home: str
@@ -67,9 +67,9 @@ class Box:
 
 
 def missing_layers() -> dict[str, str]:
-    """Return {layer: why this machine cannot enforce it}; the layers that are in force are not in it.
+    """Return {layer: why this machine cannot enforce it} for the missing layers.
 
-    Whether a kernel can have a user of its own depends on the course: uid_pool.missing answers that.
+    Whether a kernel can have a user of its own depends on the course; see uid_pool.missing.
     """
     if not sys.platform.startswith("linux"):
         return dict.fromkeys(("user", "limits", "landlock", "seccomp"), f"{sys.platform} has none")
@@ -82,7 +82,7 @@ def missing_layers() -> dict[str, str]:
 
 
 def announcement(limits: Mapping[str, int], missing: Mapping[str, str]) -> str:
-    """Return one line: what holds a submission back on this machine, and what does not."""
+    """Return one line that lists the layers in force on this machine, and the missing ones."""
     details = {
         "user": "a user of its own" if _is_root() else "the grader's user",
         "limits": f"limits ({', '.join(f'{name} {value}' for name, value in limits.items())})",
@@ -91,16 +91,16 @@ def announcement(limits: Mapping[str, int], missing: Mapping[str, str]) -> str:
     }
     in_force = [text for layer, text in details.items() if layer not in missing]
     gaps = [f"{layer} ({reason})" for layer, reason in missing.items()]
-    open_doors = (
+    warning = (
         ""
         if {"limits", "landlock", "seccomp"} - missing.keys()
         else ". A SUBMISSION CAN READ AND CHANGE WHATEVER YOU CAN."
     )
-    return f"box: {', '.join(in_force) or 'NONE'}; not in force: {', '.join(gaps) or 'nothing'}{open_doors}"
+    return f"box: {', '.join(in_force) or 'NONE'}; not in force: {', '.join(gaps) or 'nothing'}{warning}"
 
 
 def enter(box: Box) -> None:
-    """Put the calling process in the box, all but the seal. It must have one thread: Landlock holds for one only."""
+    """Put the calling process in the sandbox, except for the seal. It must have one thread: Landlock is per thread."""
     if "limits" in box.layers:
         raise_oom_score()
         apply_limits(box.limits)
@@ -129,6 +129,6 @@ def _rights(box: Box) -> list[tuple[str, int]]:
 
 
 def python_folders() -> list[str]:
-    """Return the folders of the running Python: its library, its packages, its programs' data."""
+    """Return the folders of the running Python: its standard library, packages and data."""
     names = ("stdlib", "platstdlib", "purelib", "platlib")
     return sorted({sys.prefix, sys.base_prefix, *(sysconfig.get_path(name) for name in names)})

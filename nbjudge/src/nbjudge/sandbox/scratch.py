@@ -1,10 +1,10 @@
 """Temporary folders of a grading process: a private one for each kernel, and one for its own files.
 
-They are made, handed over, measured and removed, with anything a submission left in them. They go with the process;
-what one leaves that is killed, the next one removes.
+They are created, chowned, measured and removed with anything a submission left in them. The process removes them at its
+end; the next process removes those of a killed one.
 
-What a submission leaves is looked at through open folders, never by a path and never through a link, so that nothing
-in it leads elsewhere.
+Files of a submission are accessed relative to open folders, never by path and never through links, so that nothing in
+them leads elsewhere.
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ from itertools import islice
 from pathlib import Path
 
 PREFIX = "box-"
-OWNER = "owner"  # a file that the grader keeps locked: a folder where it is not locked belongs to nobody any more
+OWNER = "owner"  # a file that the grader keeps locked: without the lock, the folder is abandoned
 LONGEST_SOCKET_FOLDER = 70  # Linux allows 107 characters for the path of a socket, macOS 103
 DEEPEST = 64
-ATTEMPTS = 10  # at removing a folder in which others are at work
+ATTEMPTS = 10  # at removing a folder that other threads or processes still use
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # Windows has neither
 FOLDER_ITSELF = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | NO_LINK
 
-_ours: dict[Path, int] = {}  # {folder of this process: the lock that says so}
-_scratch: dict[str, Path] = {}  # {temporary folder: ours in it}
+_own_folders: dict[Path, int] = {}  # {folder of this process: file descriptor of its lock}
+_scratch: dict[str, Path] = {}  # {temporary folder: this process's folder in it}
 _one_at_a_time = threading.Lock()
 _ending = threading.Event()
 
 
-class TooDeep(Exception):
-    """Folders inside of folders, further than anybody needs."""
+class TooDeepError(Exception):
+    """Folders are nested too deeply."""
 
 
-def place_for_sockets() -> str:
-    """Return the temporary folder, or one with a shorter name where that is too long for sockets."""
+def socket_folder() -> str:
+    """Return the temporary folder, or /tmp if its path is too long for sockets."""
     anywhere = tempfile.gettempdir()
     return anywhere if len(anywhere) <= LONGEST_SOCKET_FOLDER else "/tmp"
 
 
 @dataclass
 class PrivateFolder:
-    """The folder of one kernel: `home` is its own, `packages` it may read."""
+    """The folder of one kernel: it owns `home`, and may read `packages`."""
 
     path: Path
 
@@ -64,50 +64,50 @@ class PrivateFolder:
 
     @classmethod
     def make(cls) -> PrivateFolder:
-        """Make one in the temporary folder."""
-        path = _make(place_for_sockets())
+        """Create one in the temporary folder."""
+        path = _make(socket_folder())
         (path / "packages").mkdir()
         (path / "packages").chmod(0o755)
         (path / "home").mkdir(mode=0o700)
         return cls(path)
 
     def belongs_to(self, pid: int) -> None:
-        """Write down which process is the kernel, for the next grader if this one is killed."""
-        os.ftruncate(_ours[self.path], 0)
-        os.pwrite(_ours[self.path], identity(pid).encode(), 0)
+        """Record the kernel's process, for the next grader if this one is killed."""
+        os.ftruncate(_own_folders[self.path], 0)
+        os.pwrite(_own_folders[self.path], identity(pid).encode(), 0)
 
     def remove(self) -> None:
         remove(self.path)
-        os.close(_ours.pop(self.path))
+        os.close(_own_folders.pop(self.path))
 
 
 def scratch() -> Path:
-    """Return the folder in which this process makes its temporary ones; others pass through it, and see nothing."""
+    """Return the folder for this process's temporary folders; other users may traverse it, but not list it."""
     parent = tempfile.gettempdir()
     with _one_at_a_time:
-        if parent not in _scratch or not _scratch[parent].is_dir():  # of a process that runs for weeks, some tidy up
+        if parent not in _scratch or not _scratch[parent].is_dir():  # in a long run, a cleaner may delete it
             _scratch[parent] = _make(parent)
         return _scratch[parent]
 
 
 def _make(parent: str) -> Path:
-    """Make a folder of this process; the first call removes what graders left in `parent` that were killed."""
+    """Create a folder of this process; the first call removes folders of killed graders in `parent`."""
     if _ending.is_set():
         raise RuntimeError("This process ends, so it makes no folder any more.")
     if os.name == "posix":
         remove_abandoned(parent)
     path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent)).resolve()
-    _ours[path] = -1  # from now on it is removed at the end
-    _ours[path] = _lock_new(path)
-    path.chmod(0o711)  # another user must come through
+    _own_folders[path] = -1  # from now on removed at exit
+    _own_folders[path] = _lock_new(path)
+    path.chmod(0o711)  # other users must traverse it
     return path
 
 
 @atexit.register
-def remove_ours() -> None:
-    """Remove the folders of this process for good, even while its threads are at work in them."""
+def remove_own_folders() -> None:
+    """Remove the folders of this process, even while its threads use them, and create no more."""
     _ending.set()
-    for path in list(_ours):
+    for path in list(_own_folders):
         for attempt in range(ATTEMPTS):
             remove(path)
             if not path.exists():
@@ -116,18 +116,18 @@ def remove_ours() -> None:
 
 
 def identity(pid: int) -> str:
-    """Return what tells a process from a later one of the same number: its number and when it began, or nothing."""
+    """Return the pid and start time of a process, which identify it even if the pid is reused; "" if there is none."""
     with suppress(OSError):
-        began = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
-        return f"{pid} {began}"
+        start = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
+        return f"{pid} {start}"
     return ""
 
 
 @cache
 def remove_abandoned(parent: str) -> None:
-    """Remove the private folders of graders of this user that are no longer running; once in each process."""
+    """Remove the folders of this user's graders that are no longer running; once per process."""
     for path in Path(parent).glob(f"{PREFIX}*"):
-        with suppress(OSError):  # not to be locked: somebody is using it, or it is none of ours
+        with suppress(OSError):  # cannot be locked: it is in use, or not a folder of a grader
             status = path.lstat()
             if stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid():
                 _remove_if_abandoned(path)
@@ -148,12 +148,12 @@ def _remove_if_abandoned(path: Path) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder, however deep it is and whatever permissions its folders have.
+    """Remove a folder of any depth and with any permissions.
 
-    Folders found in it are first moved up, so that neither the depth nor the length of a path grows. What cannot be
-    removed stays, as in shutil.rmtree with ignore_errors.
+    Its subfolders are first moved up, so that neither the depth nor the length of a path grows. Entries that cannot be
+    removed stay, as in shutil.rmtree with ignore_errors.
     """
-    if os.name != "posix":  # no box, and no folders to be opened
+    if os.name != "posix":  # no sandbox, and folders cannot be opened
         return shutil.rmtree(folder, ignore_errors=True)
     with suppress(OSError):
         folder.chmod(0o700)
@@ -168,10 +168,10 @@ def remove(folder: Path) -> None:
 def chown_tree(folder: Path, user: int | None) -> None:
     """Recursively change the owner, restore the owner's permissions, and delete entries nested too deeply.
 
-    user: also the number of the group; None for no change
+    user: uid and gid; None for no change
     No kernel may be running in the folder.
     """
-    for inside, name, _ in walk(folder, in_order=True):
+    for inside, name, _ in walk(folder, repair=True):
         if user is not None:
             os.chown(name, user, user, dir_fd=inside, follow_symlinks=False)
     if user is not None:
@@ -179,32 +179,32 @@ def chown_tree(folder: Path, user: int | None) -> None:
 
 
 def measure(folders: list[Path], most: int) -> tuple[int, int]:
-    """Return the bytes on the disk and the number of files and folders in these folders, of which it counts `most`.
+    """Return the bytes on disk and the number of the entries in these folders, counting at most `most`.
 
-    Raises TooDeep, and PermissionError for a folder that is closed to the grader.
+    Raises TooDeepError, and PermissionError for a folder that the grader cannot open.
     """
-    found = (status.st_blocks * 512 for folder in folders for _, _, status in walk(folder))
-    sizes = list(islice(found, most))
+    blocks = (status.st_blocks * 512 for folder in folders for _, _, status in walk(folder))
+    sizes = list(islice(blocks, most))
     return sum(sizes), len(sizes)
 
 
-def walk(folder: Path, in_order: bool = False) -> Iterator[tuple[int, str, os.stat_result]]:
+def walk(folder: Path, repair: bool = False) -> Iterator[tuple[int, str, os.stat_result]]:
     """Yield (directory fd, name, stat) of every entry, skipping entries that disappear.
 
-    in_order: first put right what keeps from going on
-    Raises, unless it is put right, TooDeep and PermissionError.
+    repair: restore missing permissions, and empty folders that are too deep
+    Raises TooDeepError and PermissionError, unless repaired.
     """
     top = os.open(folder, FOLDER_ITSELF)
     try:
-        yield from _walk(top, 0, in_order)
+        yield from _walk(top, 0, repair)
     finally:
         os.close(top)
 
 
-def _walk(folder: int, depth: int, in_order: bool) -> Iterator[tuple[int, str, os.stat_result]]:
+def _walk(folder: int, depth: int, repair: bool) -> Iterator[tuple[int, str, os.stat_result]]:
     if depth > DEEPEST:
-        raise TooDeep
-    if depth == DEEPEST and in_order:
+        raise TooDeepError
+    if depth == DEEPEST and repair:
         _empty(folder)
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -212,23 +212,23 @@ def _walk(folder: int, depth: int, in_order: bool) -> Iterator[tuple[int, str, o
                 status = entry.stat(follow_symlinks=False)
                 yield folder, entry.name, status
                 if stat.S_ISDIR(status.st_mode):
-                    if in_order and stat.S_IMODE(status.st_mode) & 0o700 != 0o700:
+                    if repair and stat.S_IMODE(status.st_mode) & 0o700 != 0o700:
                         os.chmod(entry.name, 0o700, dir_fd=folder)
                     inner = os.open(entry.name, FOLDER_ITSELF, dir_fd=folder)
                     try:
-                        yield from _walk(inner, depth + 1, in_order)
+                        yield from _walk(inner, depth + 1, repair)
                     finally:
                         os.close(inner)
 
 
 def _empty(top: int) -> None:
-    """Remove all that is in an open folder, the file that names its owner last: whoever is killed leaves it there."""
-    waiting = _clear(top, top, last=OWNER)
-    while waiting:
-        name = waiting.pop()
+    """Remove the content of an open folder, the owner file last, so that it survives if the process is killed."""
+    pending = _clear(top, top, last=OWNER)
+    while pending:
+        name = pending.pop()
         inner = os.open(name, FOLDER_ITSELF, dir_fd=top)
         try:
-            waiting += _clear(inner, top)
+            pending += _clear(inner, top)
         finally:
             os.close(inner)
         os.rmdir(name, dir_fd=top)
@@ -237,7 +237,7 @@ def _empty(top: int) -> None:
 
 
 def _clear(folder: int, top: int, last: str = "") -> list[str]:
-    """Remove the files in an open folder, but for `last`; move its folders up to the top and return their new names."""
+    """Remove the files in an open folder, except `last`; move its folders up to `top` and return their new names."""
     moved = []
     for entry in list(os.scandir(folder)):
         if entry.is_dir(follow_symlinks=False):
@@ -250,10 +250,10 @@ def _clear(folder: int, top: int, last: str = "") -> list[str]:
 
 
 def _lock_new(path: Path) -> int:
-    """Lock the file that says that somebody uses the folder, before it has the name that others look for."""
+    """Lock the owner file of a folder before giving it the name that other graders look for."""
     try:
         import fcntl
-    except ImportError:  # Windows, where nobody looks either
+    except ImportError:  # Windows, where graders do not look for it
         return os.open(os.devnull, os.O_RDWR)
     lock = os.open(path / f"{OWNER}.new", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -262,7 +262,7 @@ def _lock_new(path: Path) -> int:
 
 
 def copy_font_lists(home: Path) -> None:
-    """Copy matplotlib's lists of the fonts there are, or each kernel would make its own."""
+    """Copy matplotlib's font lists; otherwise each kernel would build its own."""
     cached = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "matplotlib")
     for fonts in sorted(Path(os.environ.get("MPLCONFIGDIR") or cached).glob("fontlist-*.json")):
         shutil.copy(fonts, home)

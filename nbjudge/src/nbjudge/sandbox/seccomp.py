@@ -1,7 +1,7 @@
 """seccomp: deny system calls to a process, for all its threads and irrevocably.
 
-What is forbidden answers "Operation not permitted", so that a student reads an ordinary PermissionError; a few calls
-that honest libraries make in passing answer that all went well, and do nothing.
+Forbidden calls fail with "Operation not permitted", so that a student sees an ordinary PermissionError; a few calls
+that honest libraries make in passing pretend to succeed, and do nothing.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ FORBIDDEN = {
     "fremovexattr": (199, 16),
     "removexattrat": (466, 466),
     "file_setattr": (469, 469),
-    # the machine itself, and doors in the kernel that nobody here needs
+    # the machine itself, and kernel interfaces that are not needed here
     "mount": (165, 40),
     "umount2": (166, 39),
     "pivot_root": (155, 41),
@@ -115,7 +115,7 @@ FORBIDDEN = {
     "io_uring_register": (427, 427),
     "bpf": (321, 280),
     "perf_event_open": (298, 241),
-    "io_setup": (206, 0),  # of these contexts there is one number for the whole machine
+    "io_setup": (206, 0),  # the number of contexts is limited for the whole machine
     "userfaultfd": (323, 282),
     "keyctl": (250, 219),
     "add_key": (248, 217),
@@ -142,7 +142,7 @@ FORBIDDEN = {
     "iopl": (172, NEVER),
     "ioperm": (173, NEVER),
 }
-# Nothing happens, and the answer is that it did. Honest code makes these calls in passing and has no use for them.
+# Pretend to succeed. Honest code makes these calls in passing, without needing their effect.
 PRETENDED = {
     # permissions and times of files, which Landlock leaves open: shutil.copy, zipfile, tarfile
     "chmod": (90, NEVER),
@@ -184,9 +184,9 @@ FILE_COMMANDS |= {"F_ADD_SEALS": 1033, "F_GET_SEALS": 1034}
 # name who gets a signal or change attributes of files, the answer is that the file does not know them.
 DEVICE_COMMANDS = {"TCGETS": 0x5401, "TCGETS2": 0x802C542A, "TIOCGPGRP": 0x540F, "TIOCGWINSZ": 0x5413}
 DEVICE_COMMANDS |= {"FIONREAD": 0x541B, "FIONBIO": 0x5421, "FIONCLEX": 0x5450, "FIOCLEX": 0x5451}
-# Sizes of the buffers of sockets: of Linux's own memory, which nobody counts.
+# Sizes of socket buffers: kernel memory, which no limit counts.
 BUFFERS = {"SO_SNDBUF": 7, "SO_RCVBUF": 8, "SO_SNDBUFFORCE": 32, "SO_RCVBUFFORCE": 33}
-# Advice that is kept to oneself: pages of files are shared, and what is put out others read from the disk again.
+# Ignored advice: file pages are shared, and other processes would read evicted ones from the disk again.
 ADVICE = {"MADV_MERGEABLE": 12, "MADV_COLD": 20, "MADV_PAGEOUT": 21}
 
 # The machine that runs a filter: each instruction is (code, steps to skip if true, if false, value).
@@ -202,7 +202,7 @@ UNKNOWN_TO_THE_FILE: Instruction = (RETURN, 0, 0, 0x00050000 | errno.ENOTTY)
 
 
 def missing() -> str:
-    """Return why this machine cannot filter system calls; empty when it can."""
+    """Return why this machine cannot filter system calls; empty if it can."""
     if not sys.platform.startswith("linux"):
         return f"{sys.platform} has none"
     if platform.machine() not in MACHINES or sys.maxsize < 2**32:
@@ -211,10 +211,10 @@ def missing() -> str:
 
 
 def seal() -> None:
-    """Forbid, for all threads of the calling process, all that a submission has no need of.
+    """Forbid, for all threads of the calling process, all system calls that a submission does not need.
 
-    No socket gets a name afterwards, so this comes after ipykernel has bound its own.
-    Raises OSError when the kernel refuses.
+    Sockets cannot be bound afterwards, so ipykernel must have bound its own.
+    Raises OSError if the kernel refuses.
     """
     machine, column, seccomp = MACHINES[platform.machine()]
     program = _filter(machine, column, os.getpid())
@@ -237,7 +237,7 @@ def _filter(machine: int, column: int, own_pid: int) -> list[Instruction]:
 
 
 def _conditions(own_pid: int) -> list[tuple[tuple[int, int], list[Instruction]]]:
-    """Return (system call, what decides on it); each of them ends with an answer."""
+    """Return (system call, instructions that decide on it); each sequence ends with an answer."""
     return [
         (SOCKET, _only_if_equal(0, UNIX_SOCKETS)),
         (CLONE, _only_with_all_bits(0, CLONE_THREAD, CLONE_FILES)),  # a thread with files of its own could hide them
@@ -266,7 +266,7 @@ def _only_if_equal(argument: int, value: int) -> list[Instruction]:
 
 
 def _by_value(argument: int, answers: Mapping[Instruction, Iterable[int]], otherwise: Instruction) -> list[Instruction]:
-    """Return what answers by the lower half of an argument, which is all that Linux looks at of a command."""
+    """Return instructions that decide by the lower half of an argument; Linux ignores the upper half of a command."""
     decisions = [
         step for answer, values in answers.items() for value in values for step in ((IF_EQUAL, 0, 1, value), answer)
     ]

@@ -1,6 +1,6 @@
 """Withhold modules from a kernel: their files cannot be read, and an import raises ImportError with a reason.
 
-An unused `import keras` costs nobody anything; what counts is that no answer can be worked out with it.
+An unused `import keras` does no harm; no answer can be computed with it.
 """
 
 from __future__ import annotations
@@ -16,46 +16,46 @@ from types import ModuleType
 from typing import Any
 
 
-def withheld_files(modules: Iterable[str], places: Iterable[str]) -> list[str]:
+def withheld_files(modules: Iterable[str], roots: Iterable[str]) -> list[str]:
     """Return the files and folders of modules such as "keras" or "rnn_helpers.cells", in folders of packages."""
-    found = []
-    for place in map(Path, places):
+    files = []
+    for root in map(Path, roots):
         for module in modules:
-            file = place.joinpath(*module.split("."))
-            found += [file] if file.is_dir() else [file.with_suffix(".py"), *file.parent.glob(f"{file.name}.*.so")]
-            found += (file.parent / "__pycache__").glob(f"{file.name}.*.pyc")
-    return sorted({os.path.realpath(file) for file in found if file.exists()})
+            file = root.joinpath(*module.split("."))
+            files += [file] if file.is_dir() else [file.with_suffix(".py"), *file.parent.glob(f"{file.name}.*.so")]
+            files += (file.parent / "__pycache__").glob(f"{file.name}.*.pyc")
+    return sorted({os.path.realpath(file) for file in files if file.exists()})
 
 
 @lru_cache(maxsize=64)
 def readable_without(folders: Sequence[str], withheld: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the paths below `folders` that may be read, and the folders that may only be listed.
 
-    Landlock allows, and cannot forbid: a folder that holds something withheld is replaced by all else that is in it.
+    Landlock can allow but not forbid: a folder with withheld content is replaced by the rest of its content.
     """
     readable: list[str] = []
     listed: list[str] = []
     for folder in folders:
         if _holds_any(os.path.realpath(folder), withheld):
-            _divide(os.path.realpath(folder), withheld, readable, listed)
+            _split_folder(os.path.realpath(folder), withheld, readable, listed)
         else:
-            readable.append(folder)  # as it is: /proc/self is another folder for each process
+            readable.append(folder)  # unresolved: /proc/self differs for each process
     return readable, listed
 
 
-def _divide(folder: str, withheld: Sequence[str], readable: list[str], listed: list[str]) -> None:
+def _split_folder(folder: str, withheld: Sequence[str], readable: list[str], listed: list[str]) -> None:
     if folder in listed:
         return
     listed.append(folder)
     for path in (os.path.realpath(os.path.join(folder, name)) for name in _names(folder)):
         if _holds_any(path, withheld):
-            _divide(path, withheld, readable, listed)
-        elif not any(path == one or path.startswith(one + os.sep) for one in withheld):
+            _split_folder(path, withheld, readable, listed)
+        elif not any(path == hidden or path.startswith(hidden + os.sep) for hidden in withheld):
             readable.append(path)
 
 
 def _holds_any(folder: str, withheld: Sequence[str]) -> bool:
-    return any(one.startswith(folder.rstrip(os.sep) + os.sep) for one in withheld)
+    return any(hidden.startswith(folder.rstrip(os.sep) + os.sep) for hidden in withheld)
 
 
 def _names(folder: str) -> list[str]:
@@ -66,7 +66,7 @@ def _names(folder: str) -> list[str]:
 
 
 class Withheld(ModuleType):
-    """Stands for a module that is kept from this kernel: it can be imported, and nothing can be done with it."""
+    """Placeholder for a withheld module: it can be imported, but not used."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -78,7 +78,7 @@ class Withheld(ModuleType):
 
 
 class WithheldFinder(MetaPathFinder, Loader):
-    """Finds a Withheld in the place of each of these modules and of all that is in them."""
+    """Finds a Withheld placeholder for each of these modules and their submodules."""
 
     def __init__(self, modules: Iterable[str]) -> None:
         self.modules = tuple(modules)
@@ -97,11 +97,11 @@ class WithheldFinder(MetaPathFinder, Loader):
 
 
 def withhold(modules: Iterable[str]) -> None:
-    """Keep modules from what this process imports from now on; those that it has imported are forgotten."""
+    """Withhold modules from this process; those already imported are removed."""
     finder = WithheldFinder(modules)
     for name in filter(finder.holds, list(sys.modules)):
-        parent, _, own = name.rpartition(".")
+        parent, _, child = name.rpartition(".")
         module = sys.modules.pop(name)
-        if parent in sys.modules and vars(sys.modules[parent]).get(own) is module:
-            delattr(sys.modules[parent], own)
+        if parent in sys.modules and vars(sys.modules[parent]).get(child) is module:
+            delattr(sys.modules[parent], child)
     sys.meta_path.insert(0, finder)

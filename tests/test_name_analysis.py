@@ -17,7 +17,12 @@ def test_imports_are_the_judges_and_answers_are_stand_ins():
     found = needs(
         (GIVEN, "import numpy as np\nimport os"), (ANSWER, "def f(x): return x"), (TEST, "assert np.all(f(1))")
     )
-    assert (found.statements, found.ours, found.names, found.unbound) == (["import numpy as np"], ["np"], ["f"], [])
+    assert (found.statements, found.instructor_names, found.names, found.unbound) == (
+        ["import numpy as np"],
+        ["np"],
+        ["f"],
+        [],
+    )
 
 
 def test_an_import_at_the_top_of_an_answer_is_the_judges_too():
@@ -48,14 +53,14 @@ def test_a_given_class_may_use_its_own_names_and_decorators():
     given = f"import functools\n@functools.total_ordering\nclass A:\n{body}"
     found = needs((GIVEN, given), (ANSWER, "def f(a): return a"), (TEST, "A()"))
     assert found.statements[1].startswith("@functools")
-    assert (found.ours, found.names) == (["A", "functools"], ["f"])
+    assert (found.instructor_names, found.names) == (["A", "functools"], ["f"])
 
 
 def test_the_last_binding_before_the_test_decides():
     cells = [(GIVEN, "x = 1"), (ANSWER, "x = 2"), (TEST, "assert x == 2")]
     assert needs(*cells).names == ["x"]
     assert needs(*cells[:2], (GIVEN, "x = 3"), cells[2]).statements == ["x = 3"]
-    assert needs(cells[0], (TEST, "x = 5"), (TEST, "assert x == 5")).ours == []
+    assert needs(cells[0], (TEST, "x = 5"), (TEST, "assert x == 5")).instructor_names == []
 
 
 def test_what_depends_on_a_students_name_further_back_is_a_students():

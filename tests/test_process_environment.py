@@ -10,7 +10,7 @@ import pytest
 
 from nbjudge import patches
 from nbjudge.environment import TEMPORARY_HOME, provide_home
-from nbjudge.judge.process import _judges_environment
+from nbjudge.judge.process import _judge_environment
 from rnn_helpers import environment
 from rnn_helpers.checks.progress import progress, record
 from tools import lab, surroundings
@@ -114,7 +114,7 @@ def test_what_changes_how_python_starts_is_left_out(tmp_path: Path, name: str) -
 
 @pytest.mark.parametrize("name", ["PYTHONOPTIMIZE", "PYTHONSTARTUP", "JPY_PARENT_PID"])
 def test_a_judge_starts_without_what_leaves_out_assertions_or_runs_somebodys_file(name: str) -> None:
-    environ = _judges_environment({name: "1", "PATH": "/bin"})
+    environ = _judge_environment({name: "1", "PATH": "/bin"})
     assert (name in environ, environ["PATH"]) == (False, "/bin")
 
 

@@ -133,7 +133,7 @@ def test_the_memory_that_a_kernel_takes_here_is_bounded_in_a_cell_and_while_a_te
     grown = highest_mb() - before
     assert grown < 120, f"the grader grew by {grown} MB"
     assert len(text) < 2 << 20
-    assert ended.how in ("well", "flood")
+    assert ended.kind in ("well", "flood")
     assert [output.text for output in cell.outputs] == ["42\n"]
     assert after == CellStatus()
 
