@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from autograde_tests.drawing import Rng, numbers
 from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
+from autograde_tests.sampling import Rng, numbers
 
 
 def leaky_memory_oracle(xs, decay):

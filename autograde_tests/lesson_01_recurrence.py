@@ -9,9 +9,9 @@ import math
 
 import numpy as np
 
-from autograde_tests.drawing import Rng, numbers, sizes
 from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
 from autograde_tests.loops import REST_IS_ZERO, TOO_FEW, cut, with_zeros
+from autograde_tests.sampling import Rng, numbers, sizes
 from rnn_helpers.checks.fixtures import relu
 
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from autograde_tests.drawing import Rng, numbers, sizes
 from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
 from autograde_tests.lesson_01_recurrence import forward_inputs, rnn_step_oracle
 from autograde_tests.loops import REST_IS_ZERO, TOO_FEW, counted, cut, with_zeros
+from autograde_tests.sampling import Rng, numbers, sizes
 
 # --------------------------------------------------------------------------------------------- unroll
 

@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
-from autograde_tests.drawing import Rng, numbers, sizes
 from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
+from autograde_tests.sampling import Rng, numbers, sizes
 
 HUGE = 1000.0  # e to this power is beyond float64
 

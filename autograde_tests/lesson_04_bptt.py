@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from autograde_tests.drawing import Rng, numbers, sizes
 from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
 from autograde_tests.lesson_01_recurrence import step_inputs
 from autograde_tests.loops import TOO_FEW, counted
+from autograde_tests.sampling import Rng, numbers, sizes
 
 EPS = 1e-30  # the smaller the better: nothing cancels
 EXACT = Tolerance(1e-10, "float64; the complex step is exact to rounding, the sums are short")

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from autograde_tests.drawing import Rng, numbers, sizes
 from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
+from autograde_tests.sampling import Rng, numbers, sizes
 from rnn_helpers import bugs
 from rnn_helpers.checks.fixtures import products, sum_of_cubes, sum_of_squares
 

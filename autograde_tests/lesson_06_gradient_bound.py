@@ -10,9 +10,9 @@ import math
 
 import numpy as np
 
-from autograde_tests.drawing import Rng, numbers
 from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
 from autograde_tests.lesson_04_bptt import EPS, EXACT
+from autograde_tests.sampling import Rng, numbers
 
 # --------------------------------------------------------------------------------------------- jacobian
 

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from autograde_tests.drawing import Rng, sizes
 from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
 from autograde_tests.lesson_04_bptt import EXACT, Gradients, _sequence_bias, _sequence_inputs, _walk
 from autograde_tests.loops import TOO_FEW, counted
+from autograde_tests.sampling import Rng, sizes
 
 PROPERTY = Tolerance(0.0, "properties hold or they do not; the probe compares floats to 1e-9")
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from autograde_tests.drawing import Rng, numbers, sizes
 from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
 from autograde_tests.loops import TOO_FEW, counted
+from autograde_tests.sampling import Rng, numbers, sizes
 from rnn_helpers.checks.claims import (
     ADAM,
     BETWEEN_0_AND_1,

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from autograde_tests.drawing import Rng, numbers
 from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
+from autograde_tests.sampling import Rng, numbers
 from rnn_helpers.checks.claims import (
     BEATS_PERSISTENCE,
     BIASES_MOVED,

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from autograde_tests.drawing import Rng
 from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
+from autograde_tests.sampling import Rng
 from rnn_helpers.checks.claims import (
     BATCH_INDEPENDENT_WEIGHTS,
     BEATS_BIGRAMS,

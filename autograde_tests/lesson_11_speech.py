@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from autograde_tests.drawing import Rng, numbers
 from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
 from autograde_tests.lesson_01_recurrence import rnn_step_oracle
 from autograde_tests.loops import REST_IS_ZERO, TOO_FEW, cut, with_zeros
+from autograde_tests.sampling import Rng, numbers
 from rnn_helpers.checks.claims import (
     BEATS_FRAMEWISE,
     COMPILED,

@@ -10,9 +10,9 @@ import math
 
 import numpy as np
 
-from autograde_tests.drawing import Rng, numbers, sizes
 from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
 from autograde_tests.lesson_04_bptt import EXACT, Gradients, complex_step
+from autograde_tests.sampling import Rng, numbers, sizes
 
 SHORT = Tolerance(1e-10, "float64, sums of fewer than twenty products near 1")
 

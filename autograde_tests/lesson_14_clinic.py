@@ -8,8 +8,8 @@ from functools import cache
 
 import numpy as np
 
-from autograde_tests.drawing import Rng, numbers, sizes
 from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
+from autograde_tests.sampling import Rng, numbers, sizes
 from rnn_helpers import clinic
 
 SHORT = Tolerance(1e-10, "float64, sums of fewer than a hundred products near 1")

@@ -8,8 +8,8 @@ import pytest
 
 from tools.build import course_fixture, lesson_names
 from tools.check import course_points, course_problems, stale_files
-from tools.masters import MasterError
 from tools.release import ReleaseError
+from tools.sources import MasterError
 
 BUILT = ["solutions/01_tiny/01_tiny.ipynb", "lessons/01_tiny/01_tiny.ipynb", "rnn_helpers/fixtures/01_tiny.json"]
 

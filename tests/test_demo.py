@@ -17,7 +17,7 @@ from lesson_code import LESSONS, ROOT
 from nbgrader_students import loads_keras
 
 from autograde_tests import exercises
-from autograde_tests.grading import report_on
+from autograde_tests.grade_answer import report_on
 from nbjudge.errors import CannotGrade
 from tools.demo import command, cycle
 from tools.demo.answers import Answer, Lesson, read_lesson

@@ -18,7 +18,7 @@ from lesson_code import definitions, notebook
 
 from autograde_tests import exercises, find, grade
 from autograde_tests.exercise import ClaimsExercise, Mistake, shown
-from autograde_tests.grading import SALT, report_on
+from autograde_tests.grade_answer import SALT, report_on
 from autograde_tests.registry import AnyExercise
 from rnn_helpers.checks.comparison import find_problem, same_output
 from rnn_helpers.checks.evaluator import Task, judge
@@ -258,7 +258,7 @@ def test_a_lesson_adds_up_to_its_points() -> None:
 
 def test_the_salt_decides_the_hidden_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
     def first_input(salt: str) -> np.ndarray:
-        from autograde_tests.grading import generator
+        from autograde_tests.grade_answer import generator
 
         monkeypatch.setenv(SALT, salt)
         return find("rnn_step").task(generator("rnn_step"), hidden=True).cases[0].args[0]

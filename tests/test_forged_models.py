@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from autograde_tests.grading import SALT, report_on
+from autograde_tests.grade_answer import SALT, report_on
 from rnn_helpers import speech
 from rnn_helpers.checks.evaluator import Report
 from rnn_helpers.checks.keras_probes import forecasters, language_models

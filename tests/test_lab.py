@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tools import lab
-from tools.work import UnknownLesson, copy_missing, fresh_copy
+from tools.workspace import UnknownLesson, copy_missing, fresh_copy
 
 LESSON = "01_recurrence"
 NOTEBOOK = f"{LESSON}/{LESSON}.ipynb"

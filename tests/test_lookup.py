@@ -10,7 +10,7 @@ from lookup_answers import lookup_answers, trivial_answers, visible_task
 
 from autograde_tests import exercises
 from autograde_tests.exercise import ClaimsExercise, Exercise
-from autograde_tests.grading import DRAWS, SALT, grade
+from autograde_tests.grade_answer import DRAWS, SALT, grade
 from autograde_tests.registry import AnyExercise
 from rnn_helpers.checks.comparison import same_output
 from rnn_helpers.checks.evaluator import judge

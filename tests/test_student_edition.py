@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from tools import student_edition
-from tools.rules import read_lessons
+from tools.lint import read_lessons
 from tools.student_edition import AnswerInside, require_no_answers, student_files, write_archive
 
 LESSON = "01_recurrence"
@@ -83,7 +83,7 @@ def test_a_student_installs_it_in_an_empty_folder_and_solves_lesson_01(tmp_path,
     answers = "import importlib.util as u; print([u.find_spec(n) for n in ('autograde_tests', 'nbjudge')])"
     assert run(python, "-c", answers).strip() == "[None, None]"
 
-    run(python, "-c", "from pathlib import Path; from tools.work import copy_missing; copy_missing(Path.cwd())")
+    run(python, "-c", "from pathlib import Path; from tools.workspace import copy_missing; copy_missing(Path.cwd())")
     notebook = course / "work" / LESSON / f"{LESSON}.ipynb"
     solve(notebook, root / "solutions" / LESSON / f"{LESSON}.ipynb")
     run(python, "-m", "jupyter", "nbconvert", "--to", "notebook", "--inplace", "--execute", str(notebook))

@@ -5,7 +5,7 @@ from pathlib import Path
 from rnn_helpers import equations, progress
 from rnn_helpers.checks import fixtures, syllabus
 from rnn_helpers.checks.equations import PAGE
-from tools.rules import syllabus_is_one
+from tools.lint import syllabus_is_one
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tools.masters import MasterError, notebook_bytes, read_master
 from tools.release import ReleaseError, release_files, release_settings
+from tools.sources import MasterError, notebook_bytes, read_master
 
 ROOT = Path(__file__).resolve().parent.parent
 # Left behind by a notebook server or by Python in a folder of data, never part of a lesson.
@@ -71,7 +71,7 @@ def lesson_names(root: Path) -> list[str]:
 def course_fixture(lesson: str) -> str:
     """Return the fixture of a lesson of this course; "" when it has no exercises."""
     from autograde_tests import exercises
-    from autograde_tests.fixtures import lesson_fixture
+    from autograde_tests.build_fixtures import lesson_fixture
 
     return lesson_fixture(lesson) if lesson in exercises() else ""
 

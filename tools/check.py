@@ -5,10 +5,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools import rules
+from tools import lint
 from tools.build import Fixture, course_fixture, lesson_names, render
-from tools.masters import MasterError
 from tools.release import ReleaseError
+from tools.sources import MasterError
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = [
@@ -22,7 +22,7 @@ BUILT = ["solutions", "lessons", "rnn_helpers/fixtures"]
 
 def main() -> int:
     failed = [" ".join(command) for command in COMMANDS if not _runs(command)]
-    problems = [*course_problems(ROOT, course_fixture, course_points()), *rules.syllabus_is_one(ROOT)]
+    problems = [*course_problems(ROOT, course_fixture, course_points()), *lint.syllabus_is_one(ROOT)]
     print("\n".join(problems))
     for command in failed:
         print(f"{command}: failed, see above. `ruff check --fix .` and `ruff format .` repair much by themselves.")
@@ -32,16 +32,16 @@ def main() -> int:
     return 0
 
 
-def course_problems(root: Path, fixture: Fixture, exercises: rules.Exercises) -> Iterator[str]:
+def course_problems(root: Path, fixture: Fixture, exercises: lint.Exercises) -> Iterator[str]:
     """Yield a sentence for each thing that is wrong with the notebooks below root."""
     yield from stale_files(root, fixture)
-    yield from rules.no_outputs(root)
-    lessons = rules.read_lessons(root)
-    yield from rules.grade_ids_are_unique(lessons)
+    yield from lint.no_outputs(root)
+    lessons = lint.read_lessons(root)
+    yield from lint.grade_ids_are_unique(lessons)
     for lesson in lessons:
-        yield from rules.no_solutions(lesson)
-        yield from rules.tests_belong(lesson, exercises)
-        yield from rules.points_add_up(lesson)
+        yield from lint.no_solutions(lesson)
+        yield from lint.tests_belong(lesson, exercises)
+        yield from lint.points_add_up(lesson)
 
 
 def stale_files(root: Path, fixture: Fixture) -> Iterator[str]:

@@ -4,7 +4,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from tools.work import UnknownLesson, fresh_copy, lesson_names
+from tools.workspace import UnknownLesson, fresh_copy, lesson_names
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from tools import environment
-from tools.surroundings import drop_interpreter_settings, provide_folders, put_first
-from tools.work import UnknownLesson, copy_missing, require_lesson
+from tools.process_environment import drop_interpreter_settings, provide_folders, put_first
+from tools.workspace import UnknownLesson, copy_missing, require_lesson
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp

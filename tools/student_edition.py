@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from tools.rules import Lesson, answers, read_lessons
+from tools.lint import Lesson, answers, read_lessons
 
 ROOT = Path(__file__).resolve().parent.parent
 ARCHIVE = "dist/rnn-course-student.zip"
@@ -32,8 +32,8 @@ CONTENTS = {
     "tools/installation.py": "tools/installation.py",
     "tools/jupyterlab": "tools/jupyterlab",
     "tools/lab.py": "tools/lab.py",
-    "tools/surroundings.py": "tools/surroundings.py",
-    "tools/work.py": "tools/work.py",
+    "tools/process_environment.py": "tools/process_environment.py",
+    "tools/workspace.py": "tools/workspace.py",
     "lessons": "lessons",
     "rnn_helpers": "rnn_helpers",
 }

@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 from types import CodeType
 from typing import Any
 
-from autograde_tests.grading import SALT, report_on
+from autograde_tests.grade_answer import SALT, report_on
 from nbjudge.environment import temporary_env
 from tools.demo.answers import Lesson
 from tools.demo.simulated import SimulatedClass, Student
