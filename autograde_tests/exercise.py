@@ -126,20 +126,21 @@ class Exercise:
         visible = _visible_cases(self)
         cases: list[Case] = []
         for challenge in chosen:
-            own: list[Case] = []
-            while len(own) < draws:
-                own.append(self._unseen_case(challenge, rng, visible, own if len(own) == draws - 1 else []))
-            cases += own
+            drawn: list[Case] = []
+            while len(drawn) < draws:
+                drawn.append(self._unseen_case(challenge, rng, visible, drawn if len(drawn) == draws - 1 else []))
+            cases += drawn
         return cases
 
     def _unseen_case(
-        self, challenge: Challenge, rng: np.random.Generator, visible: tuple[Case, ...], own: list[Case]
+        self, challenge: Challenge, rng: np.random.Generator, visible: tuple[Case, ...], siblings: list[Case]
     ) -> Case:
-        """Draw until the output is no visible one, and not the same as in all of the challenge's `own` cases."""
+        """Draw until the output is no visible one, and not the same as in all of its siblings."""
         draw = challenge.fresh or challenge.draw
         for _ in range(REDRAWS):
             case = self._case(challenge, draw(rng))
-            if challenge.edge or not any(self._gives_away(one, case) for one in visible) | self._constant(case, own):
+            given_away = any(self._gives_away(shown_case, case) for shown_case in visible)
+            if challenge.edge or not (given_away or self._constant(case, siblings)):
                 return case
         raise RuntimeError(
             f"{self.name}, {challenge.title!r}: none of {REDRAWS} draws has an output that the visible checks do not "
@@ -152,9 +153,11 @@ class Exercise:
             return same_output(visible.args, case.args, COPIED)
         return same_output(visible.expected, case.expected, COPIED)
 
-    def _constant(self, case: Case, own: list[Case]) -> bool:
+    def _constant(self, case: Case, siblings: list[Case]) -> bool:
         """Tell whether `case` and the others of its challenge have one output, so that a constant would pass."""
-        return bool(own) and self.least == 1 and all(same_output(case.expected, o.expected, COPIED) for o in own)
+        if not siblings or self.least > 1:
+            return False
+        return all(same_output(case.expected, sibling.expected, COPIED) for sibling in siblings)
 
     def _case(self, challenge: Challenge, args: tuple) -> Case:
         expected: Any = execute(self.oracle, args, self.probe)
@@ -162,9 +165,9 @@ class Exercise:
             raise RuntimeError(
                 f"the oracle of {self.name} failed on {challenge.title!r}: {expected.error}: {expected.message}"
             )
-        return Case(challenge.title, args, expected.value, self._known(args))
+        return Case(challenge.title, args, expected.value, self._mistake_outcomes(args))
 
-    def _known(self, args: tuple) -> LazyOutcomes:
+    def _mistake_outcomes(self, args: tuple) -> LazyOutcomes:
         """Return what each known mistake does with these inputs; nobody asks when the answer is right."""
         return LazyOutcomes([partial(execute, mistake.solve, args, self.probe) for mistake in self.mistakes])
 
@@ -229,8 +232,8 @@ class ClaimsExercise:
         )
 
     def _case(self, challenge: Claims, args: tuple) -> Case:
-        known = [Outcome({claim: claim not in m.fails for claim in challenge.claims}) for m in self.mistakes]
-        return Case(challenge.title, args, dict.fromkeys(challenge.claims, True), known)
+        outcomes = [Outcome({claim: claim not in m.fails for claim in challenge.claims}) for m in self.mistakes]
+        return Case(challenge.title, args, dict.fromkeys(challenge.claims, True), outcomes)
 
 
 @cache
@@ -239,10 +242,10 @@ def _visible_cases(exercise: Exercise) -> tuple[Case, ...]:
 
 
 def _parameters(function: Callable) -> list[str]:
-    return [shown(parameter) for parameter in inspect.signature(function).parameters.values()]
+    return [format_parameter(parameter) for parameter in inspect.signature(function).parameters.values()]
 
 
-def shown(parameter: inspect.Parameter) -> str:
+def format_parameter(parameter: inspect.Parameter) -> str:
     """Return a parameter as a signature shows it, `activation=np.tanh` for example."""
     default = parameter.default
     if default is parameter.empty:

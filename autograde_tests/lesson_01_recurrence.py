@@ -446,12 +446,12 @@ def _network_inputs(rng: Rng, calls: str, *, start: bool = False) -> tuple:
     _, h, W_xh, W_hh, b_h = step_inputs(rng, batch, features, units)
     W_hy, b_y = numbers(rng, units, classes), numbers(rng, classes)
     weights = {"W_xh": W_xh, "W_hh": W_hh, "b_h": b_h, "W_hy": W_hy, "b_y": b_y}
-    made: dict[str, tuple] = {}
+    plan: dict[str, tuple] = {}
     for name in calls.split("+"):
         xs = numbers(rng, batch, steps, features)
-        label = f"{name}, second call" if name in made else name
-        made[label] = ("step", xs[:, 0], h) if name == "step" else ("forward", xs, h) if start else ("forward", xs)
-    return (features, units, classes), weights, made
+        label = f"{name}, second call" if name in plan else name
+        plan[label] = ("step", xs[:, 0], h) if name == "step" else ("forward", xs, h) if start else ("forward", xs)
+    return (features, units, classes), weights, plan
 
 
 SimpleRNN = Exercise(

@@ -25,8 +25,8 @@ def unroll_oracle(xs, h_0, cells):
 
 def _unroll_inputs(rng: Rng, batch: int, steps: int, features: int, units: int, *, shared: bool = False) -> tuple:
     xs, h_0, *first = forward_inputs(rng, batch, steps, features, units)
-    others = [tuple(forward_inputs(rng, batch, steps, features, units)[2:]) for _ in range(steps - 1)]
-    cells = [tuple(first)] * steps if shared else [tuple(first), *others]
+    other_cells = [tuple(forward_inputs(rng, batch, steps, features, units)[2:]) for _ in range(steps - 1)]
+    cells = [tuple(first)] * steps if shared else [tuple(first), *other_cells]
     return xs, h_0, [tuple(array.copy() for array in cell) for cell in cells]
 
 
@@ -240,9 +240,9 @@ def _masked_inputs(
 ) -> tuple:
     """Draw (xs, mask, h_0, W_xh, W_hh, b_h); a row of the mask is a text such as "1101"; the padding holds `fill`."""
     mask = np.array([[mark == "1" for mark in row] for row in rows])
-    xs, *rest = forward_inputs(rng, len(rows), len(rows[0]), features, units, zero_start=zero_start)
+    xs, *inputs = forward_inputs(rng, len(rows), len(rows[0]), features, units, zero_start=zero_start)
     xs[~mask] = fill
-    return (xs, mask, *rest)
+    return (xs, mask, *inputs)
 
 
 def _masked_walk(xs, mask, h, U, W, b, *, keep=None, show=None):
@@ -285,8 +285,8 @@ def _masked_by_rows(xs, mask, h_0, W_xh, W_hh, b_h):
 
 def _masked_one_sequence_at_a_time(xs, mask, h_0, W_xh, W_hh, b_h):
     rows = []
-    for x, m, h in zip(xs, mask, h_0, strict=True):
-        row = []
+    for x, m, start in zip(xs, mask, h_0, strict=True):
+        h, row = start, []
         for x_t, m_t in zip(x, m, strict=True):
             h = np.tanh(x_t @ W_xh + h @ W_hh + b_h) if m_t else h
             row.append(h)

@@ -289,9 +289,9 @@ def _binary_huge(rng: Rng) -> tuple:
 def _binary_huge_drawn(rng: Rng) -> tuple:
     """Draw a right and a wrong forecast of each extreme, and a few moderate ones."""
     logits, targets = np.array([HUGE, -HUGE, HUGE, -HUGE]), np.array([1.0, 0.0, 0.0, 1.0])
-    more, theirs = _binary_inputs(rng, int(rng.integers(1, 5)))
+    more, more_targets = _binary_inputs(rng, int(rng.integers(1, 5)))
     order = rng.permutation(4 + len(more))
-    return np.append(logits, more)[order], np.append(targets, theirs)[order]
+    return np.append(logits, more)[order], np.append(targets, more_targets)[order]
 
 
 def _sigmoid(z):

@@ -88,11 +88,11 @@ def _walk_and_matrix(rng: Rng, steps: int, units: int, k: int, t: int) -> tuple:
     return np.round(np.tanh(0.7 * numbers(rng, steps, units)), 2), k, t, numbers(rng, units, units)
 
 
-def _product(hs, k, t, W, *, first=1, last=0, left=True, J=lambda h, W: np.diag(_slope(h)) @ W.T):
+def _product(hs, k, t, W, *, first=1, last=0, on_left=True, J=lambda h, W: np.diag(_slope(h)) @ W.T):
     product = np.eye(len(W))
     for step in range(k + first, t + 1 + last):
         factor = J(hs[step - 1], W)
-        product = factor @ product if left else product @ factor
+        product = factor @ product if on_left else product @ factor
     return product
 
 
@@ -105,7 +105,8 @@ def _product_reduce(hs, k, t, W_hh):
 
 def _product_columns(hs, k, t, W_hh):
     columns = []
-    for v in np.eye(len(W_hh)):
+    for unit in np.eye(len(W_hh)):
+        v = unit
         for h in hs[k:t]:
             v = _slope(h) * (v @ W_hh)
         columns.append(v)
@@ -125,7 +126,7 @@ jacobian_product = Exercise(
     tolerance=Tolerance(1e-9, "float64, up to ten matrix products of numbers near 1, compared relatively"),
     mistakes=(
         Mistake(
-            "the factors stand in the wrong order: later steps go to the left", lambda *a: _product(*a, left=False)
+            "the factors stand in the wrong order: later steps go to the left", lambda *a: _product(*a, on_left=False)
         ),
         Mistake("step t is left out; the last factor belongs to step t", lambda *a: _product(*a, last=-1)),
         Mistake("the product begins one step too late, at k + 2", lambda *a: _product(*a, first=2)),

@@ -23,7 +23,8 @@ def _haar(units, rng):
 
 def _gram_schmidt(units, rng):
     rows: list[np.ndarray] = []
-    for v in rng.normal(size=(units, units)):
+    for drawn in rng.normal(size=(units, units)):
+        v = drawn
         for _ in range(2):  # twice, or rounding leaves the last rows a little askew
             for row in rows:
                 v = v - (v @ row) * row
@@ -87,10 +88,10 @@ def truncated_bptt_oracle(dhs, cache, K):
     """Return the gradients of each piece's loss with the state before the piece held fixed, by the complex step."""
     xs, h_0, hs, W_xh, W_hh = cache
     real = np.ones(xs.shape[:2], dtype=bool)
-    given = {"dW_xh": W_xh, "dW_hh": W_hh, "db_h": _sequence_bias(xs, real, h_0, hs, W_xh, W_hh)}
+    point = {"dW_xh": W_xh, "dW_hh": W_hh, "db_h": _sequence_bias(xs, real, h_0, hs, W_xh, W_hh)}
 
     def loss(name, array):
-        weights = {**given, name: array}.values()
+        weights = {**point, name: array}.values()
         total = 0.0
         for start in range(0, xs.shape[1], K):
             piece = slice(start, start + K)
@@ -99,7 +100,7 @@ def truncated_bptt_oracle(dhs, cache, K):
             total += sum(np.sum(dhs[:, start + i] * h) for i, h in enumerate(states))
         return total
 
-    return Gradients(loss, given)
+    return Gradients(loss, point)
 
 
 def _pieces(key: str, steps: int, K: int, batch: int = 2):
@@ -111,7 +112,7 @@ def _pieces(key: str, steps: int, K: int, batch: int = 2):
 
 
 def _truncated(
-    dhs, cache, K, *, cut=lambda t, K, T: t % K == 0, forget=False, last=False, share=1.0, again=False, steps=None
+    dhs, cache, K, *, cut=lambda t, K, T: t % K == 0, forget=False, last=False, share=1.0, restart=False, steps=None
 ):
     """Walk backwards; after step t the carried error is dropped where cut(t, K, T)."""
     xs, h_0, hs, W_xh, W_hh = cache
@@ -121,7 +122,7 @@ def _truncated(
         if last and t < (T - 1) // K * K:
             break
         da = (dhs[:, t] + carried) * (1 - hs[:, t] ** 2)
-        before = h_0 if t == 0 or (again and t % K == 0) else hs[:, t - 1]
+        before = h_0 if t == 0 or (restart and t % K == 0) else hs[:, t - 1]
         dW_xh += share * xs[:, t].T @ da
         dW_hh += share * (0.0 if forget and t % K == 0 else 1.0) * before.T @ da
         db_h += share * da.sum(axis=0)
@@ -193,7 +194,7 @@ truncated_bptt = Exercise(
         ),
         Mistake(
             "every piece begins from h_0; forwards the state crosses the cut, so it is the last state of the piece before",
-            lambda *a: _truncated(*a, again=True),
+            lambda *a: _truncated(*a, restart=True),
         ),
         Mistake(
             "the pieces are counted from the end; they begin at step 0",

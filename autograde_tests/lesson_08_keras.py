@@ -81,7 +81,7 @@ class LayerExercise(Exercise):
     def _case(self, challenge: Challenge, args: tuple) -> Case:
         if self.in_numpy is None:
             return super()._case(challenge, args)
-        return Case(challenge.title, args, self.in_numpy(*args), self._known(args))
+        return Case(challenge.title, args, self.in_numpy(*args), self._mistake_outcomes(args))
 
 
 SCALAR: dict[str, Callable[[float], float]] = {
@@ -223,7 +223,7 @@ def _walk(
     curve=None,
     turn="no",
     zero=False,
-    whole=None,
+    return_all=None,
     state=True,
     turned=True,
     steps=lambda xs: xs.shape[1],
@@ -242,7 +242,7 @@ def _walk(
     hs = np.stack(states, axis=1)
     if turn == "back" and layer.go_backwards:
         hs = hs[:, ::-1]
-    out = hs if (layer.return_sequences if whole is None else whole) else hs[:, -1]
+    out = hs if (layer.return_sequences if return_all is None else return_all) else hs[:, -1]
     return (out, h) if layer.return_state and state else out
 
 
@@ -277,10 +277,10 @@ def _row_by_row(layer, xs, mask=None, initial_state=None):
         order = list(range(steps))
         if layer.go_backwards:
             order.reverse()
-        for place, t in enumerate(order):
+        for column, t in enumerate(order):
             if mask[row, t]:
                 h = CURVES[layer.get_config()["activation"]](xs[row, t] @ kernel + h @ recurrent_kernel + bias)
-            hs[row, place] = h
+            hs[row, column] = h
         last[row] = h
     result = hs if layer.return_sequences else last
     return (result, last) if layer.return_state else result
@@ -354,8 +354,10 @@ numpy_from_keras = LayerExercise(
             "with go_backwards the states are turned back around; Keras leaves them in the order in which it read",
             lambda *a: _walk(*a, turn="back"),
         ),
-        Mistake("all states come back, whatever return_sequences says", lambda *a: _walk(*a, whole=True)),
-        Mistake("only the last state comes back, whatever return_sequences says", lambda *a: _walk(*a, whole=False)),
+        Mistake("all states come back, whatever return_sequences says", lambda *a: _walk(*a, return_all=True)),
+        Mistake(
+            "only the last state comes back, whatever return_sequences says", lambda *a: _walk(*a, return_all=False)
+        ),
         Mistake(
             "return_state is ignored: with it Keras gives a pair, outputs and last state",
             lambda *a: _walk(*a, state=False),
@@ -562,7 +564,7 @@ def _tutorial():
 
 
 def _registered():
-    """A class with a name of its own in Keras' registry, no **kwargs and no help from the parent's configuration."""
+    """Return a class that is registered under its own name, takes no **kwargs and builds its whole configuration."""
     keras = _keras()
     parent: Any = keras.Model
 
@@ -593,7 +595,7 @@ def _registered():
     return RecurrentNetwork
 
 
-def _made(factory, **options):
+def _factory_of(factory, **options):
     """Return a function that is called as the class is, and makes an instance of a class that needs Keras."""
     return lambda *sizes, **named: factory(**options)(*sizes, **named)
 
@@ -622,33 +624,33 @@ recurrent_network = NetworkExercise(
     mistakes=(
         Mistake(
             "Keras cannot build the class again: it inherits from Sequential, or does not take what get_config gives",
-            _made(_tutorial),
+            _factory_of(_tutorial),
             (CONFIG_HAS_SIZES, SURVIVES_SAVING, CUSTOM_SIZES_SURVIVE_SAVING),
         ),
         Mistake(
             "get_config is missing, or leaves out units and classes",
-            _made(_network, names=False),
+            _factory_of(_network, names=False),
             (CONFIG_HAS_SIZES, CUSTOM_SIZES_SURVIVE_SAVING),
         ),
-        Mistake("the softmax is missing", _made(_network, on_top=None), (ROWS_SUM_TO_1, RELU_SOFTMAX_EQUATIONS)),
+        Mistake("the softmax is missing", _factory_of(_network, on_top=None), (ROWS_SUM_TO_1, RELU_SOFTMAX_EQUATIONS)),
         Mistake(
             "the recurrent layer uses tanh; ReLU is asked for",
-            _made(_network, inside="tanh"),
+            _factory_of(_network, inside="tanh"),
             (RELU_SOFTMAX_EQUATIONS,),
         ),
         Mistake(
             "__init__ takes units and classes, but the layers always have 50 and 10",
-            _made(_network, fixed=True),
+            _factory_of(_network, fixed=True),
             (CUSTOM_SIZES,),
         ),
         Mistake(
             "every step gives an output; one answer a sequence is asked for",
-            _made(_network, sequences=True),
+            _factory_of(_network, sequences=True),
             (OUTPUT_SHAPE, RELU_SOFTMAX_EQUATIONS, LOSS_FALLS),
         ),
         Mistake(
             "the layers are made inside call: each call makes new ones, and nothing is ever learnt",
-            _made(_network, late=True),
+            _factory_of(_network, late=True),
             (
                 NETWORK_PARAMETERS,
                 RELU_SOFTMAX_EQUATIONS,
@@ -659,7 +661,7 @@ recurrent_network = NetworkExercise(
             ),
         ),
     ),
-    styles=(_made(_network), _made(_registered), _made(_network, keep=False)),
+    styles=(_factory_of(_network), _factory_of(_registered), _factory_of(_network, keep=False)),
     hints=(
         "Which two layers does it own, and what must Keras be told to build the same object again?",
         "Make the layers in __init__, use them in call, and let get_config return what __init__ takes.",
@@ -701,10 +703,10 @@ def _into_a_buffer(layer, chunks):
     lengths = [chunk.shape[1] for chunk in chunks]
     hs = np.empty((len(chunks[0]), sum(lengths), layer.units))
     layer.reset_state()
-    place = 0
+    start = 0
     for chunk, length in zip(chunks, lengths, strict=True):
-        hs[:, place : place + length] = layer(chunk)
-        place += length
+        hs[:, start : start + length] = layer(chunk)
+        start += length
     return hs
 
 

@@ -38,8 +38,8 @@ def _windows(series, length, horizon=1, *, ahead=0, short=0, stride=1, inside=Fa
 def _windows_oracle(series, length, horizon=1):
     """Walk over the series with a queue, and take each value's window from `horizon` values before it."""
     xs, ys = [], []
-    for place, value in enumerate(series):
-        end = place - horizon
+    for target, value in enumerate(series):
+        end = target - horizon
         if end >= length - 1:
             xs.append([[series[k]] for k in range(end - length + 1, end + 1)])
             ys.append(value)
@@ -349,19 +349,19 @@ def _ahead(
     late=False,
     once=False,
     overwrite=False,
-    again=False,
+    restart=False,
 ):
-    seen = [float(value) for value in window]
-    length, forecasts = len(seen), []
+    history = [float(value) for value in window]
+    length, forecasts = len(history), []
     for _ in range(steps):
-        value = float(predict(np.array(seen if grows else (seen[:length] if front else seen[-length:]))))
+        value = float(predict(np.array(history if grows else (history[:length] if front else history[-length:]))))
         forecasts.append(value)
         if overwrite:
-            seen = [*seen[:-1], value]
-        elif again:
-            seen = [*[float(value) for value in window], value]
+            history = [*history[:-1], value]
+        elif restart:
+            history = [*[float(value) for value in window], value]
         elif not frozen:
-            seen = [value, *seen] if front else [*seen, value]
+            history = [value, *history] if front else [*history, value]
     if late:
         return np.array([window[-1], *forecasts[:-1]])
     return np.array(forecasts[-1:] * steps if once else forecasts)
@@ -380,8 +380,8 @@ def _ahead_oracle(predict, window, steps):
     """Keep one long array and look at its last `length` values."""
     length = len(window)
     values = np.concatenate([window, np.full(steps, np.nan)])
-    for place in range(length, length + steps):
-        values[place] = predict(values[place - length : place].copy())
+    for index in range(length, length + steps):
+        values[index] = predict(values[index - length : index].copy())
     return values[length:]
 
 
@@ -436,7 +436,7 @@ forecast_ahead = Exercise(
         ),
         Mistake(
             "every new window is made from the first one; it must be made from the one before",
-            lambda predict, window, steps: _ahead(predict, window, steps, again=True),
+            lambda predict, window, steps: _ahead(predict, window, steps, restart=True),
         ),
         Mistake("the forecast for the last step stands at all steps", lambda *a: _ahead(*a, once=True)),
         Mistake("the caller's window is changed in place; work on a copy", _changing_the_window),

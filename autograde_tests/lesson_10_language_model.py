@@ -45,8 +45,8 @@ def _encode_oracle(text, alphabet):
 
 
 def _by_table(text, alphabet):
-    place = {char: number for number, char in enumerate(alphabet)}
-    return np.array([place[char] for char in text])
+    index_of = {char: number for number, char in enumerate(alphabet)}
+    return np.array([index_of[char] for char in text])
 
 
 def _by_bytes(text, alphabet):
@@ -165,10 +165,10 @@ def _batches_oracle(ids, batch, steps):
     pieces = (len(ids) - 1) // batch // steps
     xs, ys = np.zeros((2, pieces, batch, steps), dtype=int)
     for row in range(batch):
-        for place in range(pieces * steps):
-            piece, step = divmod(place, steps)
-            xs[piece, row, step] = ids[row * pieces * steps + place]
-            ys[piece, row, step] = ids[row * pieces * steps + place + 1]
+        for position in range(pieces * steps):
+            piece, step = divmod(position, steps)
+            xs[piece, row, step] = ids[row * pieces * steps + position]
+            ys[piece, row, step] = ids[row * pieces * steps + position + 1]
     return xs, ys
 
 
@@ -194,8 +194,8 @@ def _wrapping(ids, batch, steps):
 def _rolled(ids, batch, steps):
     pieces = len(ids) // (batch * steps)
     count = batch * pieces * steps
-    both = (ids[:count], np.roll(ids, -1)[:count])
-    return tuple(part.reshape(batch, pieces, steps).swapaxes(0, 1) for part in both)
+    pairs = (ids[:count], np.roll(ids, -1)[:count])
+    return tuple(part.reshape(batch, pieces, steps).swapaxes(0, 1) for part in pairs)
 
 
 def _by_slices(ids, batch, steps):

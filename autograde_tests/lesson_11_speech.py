@@ -49,7 +49,8 @@ def _alone(xs: np.ndarray, W_xh, W_hh, b_h) -> np.ndarray:
 def stack_forward_oracle(xs, layers):
     """Return the states of the last layer, one sequence after the other."""
     rows = []
-    for row in xs:
+    for sequence in xs:
+        row = sequence
         for weights in layers:
             row = _alone(row, *weights)
         rows.append(row)
@@ -106,7 +107,7 @@ def _last_state_only(xs, layers):
 
 
 def _handed_up(xs, layers):
-    """The next layer begins with the last state of the one below."""
+    """Start each layer from the last state of the layer below."""
     h = None
     for weights in layers:
         xs = _walk(xs, weights, h if h is not None and h.shape[1] == len(weights[2]) else None)
@@ -208,11 +209,11 @@ def _side_by_side(a, b):
     return np.concatenate([a, b], axis=2)
 
 
-def _both(xs, mask, forward, backward):
+def _bidirectional(xs, mask, forward, backward):
     return _side_by_side(_masked(xs, mask, forward), _masked(xs, mask, backward, reverse=True))
 
 
-def _both_turned(xs, mask, forward, backward):
+def _bidirectional_turned(xs, mask, forward, backward):
     """Turn the batch around, padding and all; the mask keeps the state at zero until the sequence begins."""
     back = _masked(xs[:, ::-1], mask[:, ::-1], backward)[:, ::-1]
     return np.dstack([_masked(xs, mask, forward), back])
@@ -245,10 +246,10 @@ def _whole_output_turned(xs, mask, forward, backward):
 
 
 def _goes_on(xs, mask, forward, backward):
-    """The way back begins with the state in which the way there ended."""
+    """Start the backward direction from the final state of the forward direction."""
     ahead = _masked(xs, mask, forward)
     if ahead.shape[2] != len(backward[2]):
-        return _both(xs, mask, forward, backward)
+        return _bidirectional(xs, mask, forward, backward)
     (W_xh, W_hh, b_h), h, hs = backward, ahead[:, -1], np.zeros_like(ahead)
     for t in reversed(range(xs.shape[1])):
         h = hs[:, t] = np.where(mask[:, t, None], np.tanh(xs[:, t] @ W_xh + h @ W_hh + b_h), h)
@@ -256,9 +257,9 @@ def _goes_on(xs, mask, forward, backward):
 
 
 def _summed(xs, mask, forward, backward):
-    both, units = _both(xs, mask, forward, backward), len(forward[2])
-    least = min(units, both.shape[2] - units)
-    return both[..., :least] + both[..., units : units + least]
+    states, units = _bidirectional(xs, mask, forward, backward), len(forward[2])
+    least = min(units, states.shape[2] - units)
+    return states[..., :least] + states[..., units : units + least]
 
 
 bidirectional_forward = Exercise(
@@ -286,30 +287,32 @@ bidirectional_forward = Exercise(
             "you turned each sequence around within its own length, but its states back over all steps, padding included",
             _whole_output_turned,
         ),
-        Mistake("the mask is ignored in both directions", lambda xs, m, f, b: _both(xs, np.ones_like(m), f, b)),
+        Mistake(
+            "the mask is ignored in both directions", lambda xs, m, f, b: _bidirectional(xs, np.ones_like(m), f, b)
+        ),
         Mistake(
             "both read forwards; the way back must begin at the last real step",
             lambda xs, m, f, b: _side_by_side(_masked(xs, m, f), _masked(xs, m, b)),
         ),
-        Mistake(TOO_FEW, lambda xs, m, f, b: _both(cut(xs), cut(m), f, b)),
-        Mistake(REST_IS_ZERO, lambda xs, m, f, b: with_zeros(_both(cut(xs), cut(m), f, b), xs.shape[1])),
-        Mistake("both directions use the weights of the first", lambda xs, m, f, b: _both(xs, m, f, f)),
+        Mistake(TOO_FEW, lambda xs, m, f, b: _bidirectional(cut(xs), cut(m), f, b)),
+        Mistake(REST_IS_ZERO, lambda xs, m, f, b: with_zeros(_bidirectional(cut(xs), cut(m), f, b), xs.shape[1])),
+        Mistake("both directions use the weights of the first", lambda xs, m, f, b: _bidirectional(xs, m, f, f)),
         Mistake(
             "the way forward uses the weights of `backward`, and the way back those of `forward`",
-            lambda xs, m, f, b: _both(xs, m, b, f),
+            lambda xs, m, f, b: _bidirectional(xs, m, b, f),
         ),
         Mistake(
             "the way back stands in front; it comes after the way forward",
-            lambda xs, m, f, b: np.roll(_both(xs, m, f, b), len(b[2]), axis=2),
+            lambda xs, m, f, b: np.roll(_bidirectional(xs, m, f, b), len(b[2]), axis=2),
         ),
         Mistake("the way back begins with the last state of the way forward; it begins with zeros", _goes_on),
         Mistake("the two are added up; they stand side by side", _summed),
         Mistake(
             "the way forward shows zeros in the padding; it should show the state that it keeps",
-            lambda xs, m, f, b: _both(xs, m, f, b) * m[..., None],
+            lambda xs, m, f, b: _bidirectional(xs, m, f, b) * m[..., None],
         ),
     ),
-    styles=(_both, _both_turned, _both_by_places),
+    styles=(_bidirectional, _bidirectional_turned, _both_by_places),
     hints=(
         "In which order does the way back meet the steps of a sequence of length 3 in a batch of 5 steps? What happens at the two that are padding?",
         "Walk over the steps from the last to the first, and keep the state (zeros) where the mask is False. Store each state at its own step.",
@@ -415,7 +418,7 @@ frame_error_rate = Exercise(
 
 def ctc_collapse_oracle(path, blank):
     """Take a frame's label when it is no blank and not what the frame before said."""
-    return [int(here) for before, here in zip([blank, *path], path, strict=False) if here != blank and here != before]
+    return [int(label) for before, label in zip([blank, *path], path, strict=False) if label not in (blank, before)]
 
 
 def _grouped(path, blank):
@@ -429,12 +432,12 @@ def _by_difference(path, blank):
 
 
 def _by_loop(path, blank):
-    said, last = [], None
+    collapsed, last = [], None
     for label in path:
-        if label != last and label != blank:
-            said.append(int(label))
+        if label not in (last, blank):
+            collapsed.append(int(label))
         last = label
-    return said
+    return collapsed
 
 
 def _blanks_first(path, blank):
@@ -456,8 +459,8 @@ def _path(rng: Rng, digits: list[int], blank: int, *, between: bool = True) -> t
 
 def _digits(rng: Rng, count: int, blank: int) -> list[int]:
     """Draw digits of which the first two are the same, a third comes back, and none is the blank."""
-    first, second, *others = rng.permutation([digit for digit in range(10) if digit != blank]).tolist()
-    return [first, first, second, first, *others[: count - 4]]
+    first, second, *more = rng.permutation([digit for digit in range(10) if digit != blank]).tolist()
+    return [first, first, second, first, *more[: count - 4]]
 
 
 ctc_collapse = Exercise(

@@ -33,7 +33,7 @@ PAD, START, END = 0, 1, 2
 
 def shift_right_oracle(targets, start):
     """Fill number by number: at each place what stands one place before."""
-    return np.array([[row[place - 1] if place else start for place in range(len(row))] for row in targets])
+    return np.array([[row[step - 1] if step else start for step in range(len(row))] for row in targets])
 
 
 def _targets(rng: Rng, lengths: list[int]) -> np.ndarray:
@@ -48,21 +48,21 @@ def _shifted(targets, start):
 
 
 def _shifted_by_roll(targets, start):
-    given = np.roll(targets, 1, axis=1)
-    given[:, 0] = start
-    return given
+    shifted = np.roll(targets, 1, axis=1)
+    shifted[:, 0] = start
+    return shifted
 
 
 def _shifted_in_place(targets, start):
-    given = np.full_like(targets, start)
-    given[:, 1:] = targets[:, :-1]
-    return given
+    shifted = np.full_like(targets, start)
+    shifted[:, 1:] = targets[:, :-1]
+    return shifted
 
 
 def _zero_start(targets, start):
-    given = np.zeros_like(targets)
-    given[:, 1:] = targets[:, :-1]
-    return given
+    shifted = np.zeros_like(targets)
+    shifted[:, 1:] = targets[:, :-1]
+    return shifted
 
 
 def _moves_in_place(targets, start):
@@ -287,8 +287,8 @@ def _write(
     table, W_xh, W_hh, b_h, W_hy, b_y = weights
     written, symbol, h_0 = [], start if first is None else first, h
     for _ in range(most + late):
-        given = start if feed == "start" else symbol
-        h = np.tanh(table[given] @ W_xh + (h if carry else h_0) @ W_hh + b_h)
+        fed = start if feed == "start" else symbol
+        h = np.tanh(table[fed] @ W_xh + (h if carry else h_0) @ W_hh + b_h)
         symbol = int(pick(h @ W_hy + b_y))
         if stop and symbol == end:
             if keep_end:
@@ -374,34 +374,34 @@ greedy_decode = Exercise(
 
 def exact_match_oracle(written, wanted):
     """Count the texts that have the right length and the right symbol at every place."""
-    right = 0
-    for one, other in zip(written, wanted, strict=True):
-        same = len(one) == len(other)
-        for a, b in zip(one, other, strict=False):
+    correct = 0
+    for text, target in zip(written, wanted, strict=True):
+        same = len(text) == len(target)
+        for a, b in zip(text, target, strict=False):
             same = same and a == b
-        right += same
-    return right / len(wanted)
+        correct += same
+    return correct / len(wanted)
 
 
 def _text(rng: Rng, length: int) -> list[int]:
     return rng.integers(3, 9, size=length).tolist()
 
 
-def _pairs(rng: Rng, right: int, *, longer: int = 0, shorter: int = 0, swapped: int = 0, other: int = 0) -> tuple:
+def _pairs(rng: Rng, equal: int, *, longer: int = 0, shorter: int = 0, swapped: int = 0, other: int = 0) -> tuple:
     """Draw (written, wanted): so many pairs that are equal, and others that are wrong in one way each."""
-    wanted = [_text(rng, int(rng.integers(3, 6))) for _ in range(right + longer + shorter + other)]
-    wanted += [[3, 5, 4, 8] for _ in range(swapped)]
-    written = [list(text) for text in wanted]
-    for place in range(right, right + longer):
-        written[place] = [*written[place], 7]
-    for place in range(right + longer, right + longer + shorter):
-        written[place] = written[place][:-1]
-    for place in range(right + longer + shorter, right + longer + shorter + other):
-        written[place][-1] = 3 + (written[place][-1] - 2) % 6
-    for place in range(right + longer + shorter + other, len(wanted)):
-        written[place] = [5, 3, 4, 8]
-    order = rng.permutation(len(wanted)).tolist()
-    return [written[place] for place in order], [wanted[place] for place in order]
+    targets = [_text(rng, int(rng.integers(3, 6))) for _ in range(equal + longer + shorter + other)]
+    targets += [[3, 5, 4, 8] for _ in range(swapped)]
+    written = [list(text) for text in targets]
+    for index in range(equal, equal + longer):
+        written[index] = [*written[index], 7]
+    for index in range(equal + longer, equal + longer + shorter):
+        written[index] = written[index][:-1]
+    for index in range(equal + longer + shorter, equal + longer + shorter + other):
+        written[index][-1] = 3 + (written[index][-1] - 2) % 6
+    for index in range(equal + longer + shorter + other, len(targets)):
+        written[index] = [5, 3, 4, 8]
+    order = rng.permutation(len(targets)).tolist()
+    return [written[index] for index in order], [targets[index] for index in order]
 
 
 def _some(*kinds: str):
@@ -410,7 +410,7 @@ def _some(*kinds: str):
 
 
 def _by_symbol(written, wanted):
-    pairs = [(a, b) for one, other in zip(written, wanted, strict=True) for a, b in zip(one, other, strict=False)]
+    pairs = [(a, b) for text, target in zip(written, wanted, strict=True) for a, b in zip(text, target, strict=False)]
     return sum(a == b for a, b in pairs) / max(len(pairs), 1)
 
 
@@ -454,7 +454,7 @@ exact_match = Exercise(
         ),
     ),
     styles=(
-        lambda written, wanted: np.mean([one == other for one, other in zip(written, wanted, strict=True)]),
+        lambda written, wanted: np.mean([text == target for text, target in zip(written, wanted, strict=True)]),
         lambda written, wanted: sum(map(lambda a, b: tuple(a) == tuple(b), written, wanted)) / len(wanted),
         lambda written, wanted: float(np.average([np.array_equal(a, b) for a, b in zip(written, wanted, strict=True)])),
     ),
@@ -499,9 +499,9 @@ def _translator(
 
     layers = keras.layers
     Cell = getattr(layers, cell)
-    source, given = keras.Input((None,), dtype="int32"), keras.Input((None,), dtype="int32")
+    source, decoder_input = keras.Input((None,), dtype="int32"), keras.Input((None,), dtype="int32")
     table = layers.Embedding(symbols, 24)
-    read, written = table(source), (table if shared else layers.Embedding(symbols, 24))(given)
+    read, written = table(source), (table if shared else layers.Embedding(symbols, 24))(decoder_input)
     if encoder == "recurrent":
         state = Cell(units)(read)
     else:
@@ -510,12 +510,12 @@ def _translator(
     if decoder == "recurrent":
         states = Cell(units, return_sequences=sequences)(written, initial_state=start)
     elif decoder == "both ways":
-        both = layers.Bidirectional(Cell(units, return_sequences=True))
-        states = both(written, initial_state=[state, state])
+        layer = layers.Bidirectional(Cell(units, return_sequences=True))
+        states = layer(written, initial_state=[state, state])
     else:
         mixed = layers.Add()([layers.Dense(units)(written), layers.Reshape((1, units))(state)])
         states = layers.Activation("tanh")(mixed)
-    model = keras.Model([source, given], layers.Dense(out or symbols, activation=top)(states))
+    model = keras.Model([source, decoder_input], layers.Dense(out or symbols, activation=top)(states))
     if compiled:
         entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=loss == "logits")
         model.compile(optimizer=keras.optimizers.Adam(0.004, global_clipnorm=1.0), loss=entropy)

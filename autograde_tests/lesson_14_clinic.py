@@ -44,7 +44,7 @@ def _from_ward(fault: str):
     """Draw a patient of the ward: the same on every machine, so that the file of visible checks is the same, too."""
 
     def draw(rng: Rng) -> tuple:
-        alike = [seen for name, seen in _ward() if name == fault]
+        alike = [symptoms for name, symptoms in _ward() if name == fault]
         return (alike[int(rng.integers(len(alike)))],)
 
     return draw
@@ -91,7 +91,7 @@ def diagnose_oracle(symptoms):
 
 def _instead(**names):
     """Return a diagnose that says one thing where it should say another; names: words joined by _ -> what is said."""
-    other = {key.replace("_", " "): said for key, said in names.items()}
+    other = {key.replace("_", " "): label for key, label in names.items()}
     return lambda symptoms: other.get(diagnose_oracle(symptoms), diagnose_oracle(symptoms))
 
 
@@ -106,7 +106,7 @@ def _map_late(symptoms):
 
 def _questions_in_order(symptoms):
     base, lag = symptoms["baseline"], symptoms["by_lag"][0, -1] / max(symptoms["by_lag"][0, 0], 1e-300)
-    train, held, alone = (symptoms[name][-8:].mean() for name in ("train", "held", "alone"))
+    train, validation, alone = (symptoms[name][-8:].mean() for name in ("train", "held", "alone"))
     if not symptoms["norms"].any():
         return "dead units"
     if lag > 30 or lag < 1e-4:
@@ -116,7 +116,7 @@ def _questions_in_order(symptoms):
         return "wrong sign" if b > 1.3 * a and c > 1.3 * b else "learning rate too large"
     if symptoms["updates"].max() < 1e-4:
         return "learning rate too small"
-    for name, loss in (("wrong answers", train), ("overfitting", held), ("leak", alone)):
+    for name, loss in (("wrong answers", train), ("overfitting", validation), ("leak", alone)):
         if loss > base / 2:
             return name
     return "healthy"
@@ -308,17 +308,17 @@ def repair_scaling_oracle(train, test):
 
 
 def _series(rng: Rng, n: int, m: int, steps: int, features: int) -> tuple:
-    scale, place = rng.uniform(0.5, 3, size=features).round(2), numbers(rng, features, scale=3)
-    return numbers(rng, n, steps, features) * scale + place, numbers(rng, m, steps, features) * scale + place + 2
+    scale, shift = rng.uniform(0.5, 3, size=features).round(2), numbers(rng, features, scale=3)
+    return numbers(rng, n, steps, features) * scale + shift, numbers(rng, m, steps, features) * scale + shift + 2
 
 
 def _scaled(train, test, *, axis=(0, 1), of=None, of_test=None, divide=True, centre=True):
-    def one(data, source):
+    def standardize(data, source):
         mean, std = source.mean(axis=axis, keepdims=True), source.std(axis=axis, keepdims=True)
         return (data - mean * centre) / (std if divide else 1)
 
     source = train if of is None else of(train, test)
-    return one(train, source), one(test, source if of_test is None else of_test(train, test))
+    return standardize(train, source), standardize(test, source if of_test is None else of_test(train, test))
 
 
 repair_scaling = Exercise(

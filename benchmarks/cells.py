@@ -223,18 +223,18 @@ def ratio(numerator: Array, denominator: Array) -> str:
 
 def row(name: str, size: Size, times: dict[str, Array]) -> list[str]:
     """Return one line of the table."""
-    products, ours = times["products"], times["cells"]
+    products, cell_times = times["products"], times["cells"]
     return [
         name,
         str(size[:4]),
         f"{np.median(products) * 1e6:.0f}",
-        f"{np.median(ours) * 1e6:.0f}",
-        ratio(ours, products),
+        f"{np.median(cell_times) * 1e6:.0f}",
+        ratio(cell_times, products),
         f"<= {size.at_most}" if size.at_most else "-",
         ratio(times["fresh"], products),
-        ratio(times["Keras"], ours),
+        ratio(times["Keras"], cell_times),
         f">= {size.keras_at_least}" if size.keras_at_least else "-",
-        ratio(times["PyTorch"], ours) if "PyTorch" in times else "-",
+        ratio(times["PyTorch"], cell_times) if "PyTorch" in times else "-",
     ]
 
 

@@ -58,9 +58,9 @@ def _row(name: str, times_s: list[float]) -> str:
 def main() -> None:
     """Print the table."""
     pairs = [(import_time_s("numpy"), import_time_s("rnn_helpers")) for _ in range(IMPORT_ROUNDS)]
-    ratio = statistics.median(ours / numpys for numpys, ours in pairs)
+    ratio = statistics.median(course / numpys for numpys, course in pairs)
     print(_row("import numpy", [numpys for numpys, _ in pairs]))
-    print(_row("import rnn_helpers", [ours for _, ours in pairs]))
+    print(_row("import rnn_helpers", [course for _, course in pairs]))
     print(f"{'ratio (goal: <= 1.3)':<28}{ratio:9.2f}")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["RNN_COURSE_PROGRESS"] = os.path.join(folder, "progress.txt")

@@ -31,8 +31,8 @@ class Card:
         report = self.report
         if report.unsolved:
             return report.name, "not solved yet"
-        right, every = report.score
-        return report.name, "all right" if report.passed else f"{right} of {every} checks are right"
+        passed, total = report.score
+        return report.name, "all right" if report.passed else f"{passed} of {total} checks are right"
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Return (title, key of MARKS, problem) for each check; only the first failure is explained."""
@@ -42,10 +42,10 @@ class Card:
         first = report.first_wrong
         if first == BEFORE:
             return [(first, "wrong", report.problems[first].sentence)]
-        return [(title, self._word(title), self._explained(title, first)) for title in report.right]
+        return [(title, self._word(title), self._explained(title, first)) for title in report.results]
 
     def _word(self, title: str) -> str:
-        if self.report.right[title]:
+        if self.report.results[title]:
             return "right"
         return "later" if self.report.problems[title].kind == LATER.kind else "wrong"
 

@@ -88,25 +88,25 @@ def patient(fault: str, seed: int, steps: int = 7) -> dict[str, Any]:
     habits, rng = FAULTS[fault], np.random.default_rng([seed, sorted(FAULTS).index(fault)])
     exam = replace(habits, whispered=False, answers_belong=True)
     network = _Network(habits, rng)
-    own = None if habits.sequences is None else draw(habits, habits.sequences, steps, rng)
+    training_set = None if habits.sequences is None else draw(habits, habits.sequences, steps, rng)
     curves: dict[str, list[float]] = {name: [] for name in ("train", "held", "alone", "norms", "updates")}
     lags = []
     for point in range(POINTS):
-        batches = [own or draw(habits, BATCH, steps, rng) for _ in range(ROUNDS_A_POINT)]
+        batches = [training_set or draw(habits, BATCH, steps, rng) for _ in range(ROUNDS_A_POINT)]
         if point % (POINTS // SNAPSHOTS) == 0:
             lags.append(network.errors_by_lag(batches[0]))
         rounds = [network.learn(batch) for batch in batches]
         for name in Round._fields:
-            curves[name].append(float(np.mean([getattr(one, name) for one in rounds])))
+            curves[name].append(float(np.mean([getattr(step, name) for step in rounds])))
         curves["held"].append(network.loss(draw(habits, TESTED, steps, rng)))
         curves["alone"].append(network.loss(draw(exam, TESTED, steps, rng)))
-    asked = draw(exam, SAMPLES, steps, rng)
+    exam_batch = draw(exam, SAMPLES, steps, rng)
     return {
         "baseline": float(np.log(KINDS)),
         **{name: np.array(curve) for name, curve in curves.items()},
         "by_lag": np.array(lags),
-        "said": network.answers(asked),
-        "right": asked.answers,
+        "said": network.answers(exam_batch),
+        "right": exam_batch.answers,
     }
 
 
@@ -120,20 +120,20 @@ def ward() -> list[tuple[str, dict[str, Any]]]:
         for key in file.files:
             number, name = key.split(":")
             patients.setdefault(number, {})[name] = file[key]
-    found = []
-    for _, seen in sorted(patients.items()):
-        seen["baseline"] = float(seen["baseline"])
-        found.append((str(seen.pop("fault")), seen))
-    return found
+    labelled = []
+    for _, symptoms in sorted(patients.items()):
+        symptoms["baseline"] = float(symptoms["baseline"])
+        labelled.append((str(symptoms.pop("fault")), symptoms))
+    return labelled
 
 
 def save_ward() -> None:
     """Retrain the ward's patients: `python -m rnn_helpers.clinic`."""
-    kept: dict[str, Any] = {}
+    arrays: dict[str, Any] = {}
     for number, (seed, fault) in enumerate((seed, fault) for seed in (0, 1) for fault in FAULTS):
-        kept |= {f"{number:02}:{name}": value for name, value in patient(fault, seed, steps=7 - seed).items()}
-        kept[f"{number:02}:fault"] = np.array(fault)
-    np.savez_compressed(WARD, **kept)
+        arrays |= {f"{number:02}:{name}": value for name, value in patient(fault, seed, steps=7 - seed).items()}
+        arrays[f"{number:02}:fault"] = np.array(fault)
+    np.savez_compressed(WARD, **arrays)
 
 
 def draw(habits: Habits, number: int, steps: int, rng: np.random.Generator) -> Batch:
@@ -205,12 +205,12 @@ class _Network:
         """Return the norm of the gradient propagated back by k steps, for k = 0 ... steps - 1."""
         hs, _ = self._states(batch)
         _, dlogits = self._surprises(hs[:, -1], batch.answers)
-        dh, found = dlogits @ self.params["W_hy"].T, []
+        dh, norms = dlogits @ self.params["W_hy"].T, []
         for t in range(hs.shape[1] - 1, -1, -1):
-            found.append(norm([dh]))
+            norms.append(norm([dh]))
             slope = 1 - hs[:, t] ** 2 if self.habits.activation == "tanh" else hs[:, t] > 0
             dh = (dh * slope) @ self.params["W_hh"].T
-        return np.array(found)
+        return np.array(norms)
 
     def _step(self, grads: dict[str, Array]) -> dict[str, Array]:
         """Return Adam's update without applying it."""

@@ -20,7 +20,7 @@ FRAMEWORKS = ("KERAS_", "TF_", "TF2_", "XLA_")
 HARDWARE = ("KERAS_HOME", "TF_CPP_", "TF_NUM_", "TF_FORCE_GPU_", "TF_GPU_", "XLA_PYTHON_CLIENT_")
 
 
-class WrongBackend(ImportError):
+class WrongBackendError(ImportError):
     """Raised when Keras was already imported with another backend; the message says what to do."""
 
 
@@ -46,9 +46,9 @@ def without_settings_file(environ: MutableMapping[str, str]) -> Iterator[None]:
 
 
 def apply_settings(keras: ModuleType) -> None:
-    """Apply the settings the course was tested with to an imported Keras. Raises WrongBackend."""
+    """Apply the settings the course was tested with to an imported Keras. Raises WrongBackendError."""
     if (backend := keras.config.backend()) != BACKEND:
-        raise WrongBackend(
+        raise WrongBackendError(
             f"Keras was imported before, with the backend {backend!r}; expected {BACKEND!r}. Restart the kernel, and "
             "run the lesson's first cell before any other `import keras`."
         )

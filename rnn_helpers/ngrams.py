@@ -19,12 +19,14 @@ def ngram_perplexity(train: np.ndarray, held_out: np.ndarray, letters: int, orde
     """
     if order < 1:
         raise ValueError(f"order is {order}; expected 1 or more: 1 counts letters, 2 pairs of letters.")
-    chances = np.full(len(held_out) - order + 1, 1.0 / letters)
+    probabilities = np.full(len(held_out) - order + 1, 1.0 / letters)
     for length in range(1, order + 1):
         contexts, pairs = _keys(train, length, letters)
         seen_contexts, seen_pairs = _keys(held_out[order - length :], length, letters)
-        chances = (_count(pairs, seen_pairs) + SMOOTHING * chances) / (_count(contexts, seen_contexts) + SMOOTHING)
-    return float(np.exp(-np.mean(np.log(chances))))
+        probabilities = (_count(pairs, seen_pairs) + SMOOTHING * probabilities) / (
+            _count(contexts, seen_contexts) + SMOOTHING
+        )
+    return float(np.exp(-np.mean(np.log(probabilities))))
 
 
 def _keys(text: np.ndarray, length: int, letters: int) -> tuple[np.ndarray, np.ndarray]:
@@ -36,8 +38,8 @@ def _keys(text: np.ndarray, length: int, letters: int) -> tuple[np.ndarray, np.n
     return contexts, contexts * letters + text[length - 1 : length - 1 + places]
 
 
-def _count(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def _count(keys: np.ndarray, queries: np.ndarray) -> np.ndarray:
     """Return how often each of `wanted` occurs in `keys`."""
     values, counts = np.unique(keys, return_counts=True)
-    place = np.minimum(np.searchsorted(values, wanted), len(values) - 1)
-    return np.where(values[place] == wanted, counts[place], 0)
+    indices = np.minimum(np.searchsorted(values, queries), len(values) - 1)
+    return np.where(values[indices] == queries, counts[indices], 0)

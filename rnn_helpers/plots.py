@@ -164,9 +164,9 @@ def text_strip(
     grid.flat[: len(text)] = values
     image = ax.imshow(grid, cmap="cividis_r", vmin=0, aspect="auto")
     middle = np.nanmax(grid) / 2
-    for place, char in enumerate(text):
-        row, column = divmod(place, width)
-        colour = "white" if values[place] > middle else "black"
+    for index, char in enumerate(text):
+        row, column = divmod(index, width)
+        colour = "white" if values[index] > middle else "black"
         ax.text(column, row, "␣" if char == " " else char, ha="center", va="center", color=colour, family="monospace")
     ax.figure.colorbar(image, ax=ax, label=label, fraction=0.03, pad=0.01)
     ax.set_title(title)
@@ -238,11 +238,11 @@ def spectrogram(
 
 def _runs(words: Sequence[str]) -> list[tuple[int, int, str]]:
     """Return (first, end, word) for each run of equal words."""
-    starts = [place for place, word in enumerate(words) if place == 0 or words[place - 1] != word]
+    starts = [index for index, word in enumerate(words) if index == 0 or words[index - 1] != word]
     return [(first, end, words[first]) for first, end in zip(starts, [*starts[1:], len(words)], strict=True)]
 
 
 def _has_room(words: Sequence[str], first: int, end: int) -> bool:
     """Return whether a word fits into its box, or may overlap the edges because the neighbours are empty."""
-    beside = [*words[max(0, first - 3) : first], *words[end : end + 3]]
-    return end - first > len(words) / 25 or not any(beside)
+    neighbours = [*words[max(0, first - 3) : first], *words[end : end + 3]]
+    return end - first > len(words) / 25 or not any(neighbours)

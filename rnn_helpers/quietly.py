@@ -26,19 +26,19 @@ def _quiet_descriptor() -> Iterator[None]:
     with contextlib.suppress(AttributeError, OSError, ValueError):
         sys.stderr.flush()
     try:
-        kept = tempfile.TemporaryFile()  # noqa: SIM115  (closed below)
+        captured = tempfile.TemporaryFile()  # noqa: SIM115  (closed below)
         before = os.dup(STDERR)
     except OSError:  # without a stderr there is no noise; without room for a file it is heard
         yield
         return
-    with kept:
-        os.dup2(kept.fileno(), STDERR)
+    with captured:
+        os.dup2(captured.fileno(), STDERR)
         try:
             yield
         except BaseException:
             os.dup2(before, STDERR)
-            kept.seek(0)
-            sys.stderr.write(kept.read().decode(errors="replace"))
+            captured.seek(0)
+            sys.stderr.write(captured.read().decode(errors="replace"))
             raise
         finally:
             os.dup2(before, STDERR)

@@ -144,11 +144,11 @@ def utterances(
     voices: who may speak; digits: the least and the most in one utterance
     """
     rng = np.random.default_rng(seed)
-    found = []
+    results = []
     for _ in range(number):
-        said = rng.integers(0, 10, size=rng.integers(digits[0], digits[1] + 1)).tolist()
-        found.append(say(said, int(rng.choice(voices)), rng, noise, stretch=rng.uniform(0.9, 1.12)))
-    return found
+        spoken_digits = rng.integers(0, 10, size=rng.integers(digits[0], digits[1] + 1)).tolist()
+        results.append(say(spoken_digits, int(rng.choice(voices)), rng, noise, stretch=rng.uniform(0.9, 1.12)))
+    return results
 
 
 def batch(spoken: list[Utterance]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -156,10 +156,10 @@ def batch(spoken: list[Utterance]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     xs: (batch, steps, BANDS) float32; mask: (batch, steps), True where there is sound; labels: (batch, steps)
     """
-    steps = max(len(one.labels) for one in spoken)
+    steps = max(len(utterance.labels) for utterance in spoken)
     xs = np.zeros((len(spoken), steps, BANDS), np.float32)
     labels, mask = np.full((len(spoken), steps), SILENCE), np.zeros((len(spoken), steps), bool)
-    for row, one in enumerate(spoken):
-        xs[row, : len(one.labels)], labels[row, : len(one.labels)] = one.frames, one.labels
-        mask[row, : len(one.labels)] = True
+    for row, utterance in enumerate(spoken):
+        xs[row, : len(utterance.labels)], labels[row, : len(utterance.labels)] = utterance.frames, utterance.labels
+        mask[row, : len(utterance.labels)] = True
     return xs, mask, labels

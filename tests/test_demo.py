@@ -23,7 +23,7 @@ from tools.demo import command, cycle
 from tools.demo.answers import Answer, Lesson, read_lesson
 from tools.demo.expected_scores import due
 from tools.demo.simulated import SimulatedClass, draw, simulate
-from tools.demo.source_extraction import Entangled, self_contained
+from tools.demo.source_extraction import NotSelfContainedError, self_contained
 from tools.demo.variations import own_names, renamed, varied
 
 SALT = "the salt of these tests"
@@ -139,7 +139,7 @@ def test_what_an_expression_makes_is_called_as_the_exercise(tasks: list[ast.expr
 
 
 def test_what_cannot_be_taken_along_is_named(tasks: list[ast.expr]) -> None:
-    with pytest.raises(Entangled, match="binds missing"):
+    with pytest.raises(NotSelfContainedError, match="binds missing"):
         self_contained("own_package.tasks_02", tasks[3], "f")
 
 

@@ -26,7 +26,7 @@ def _same_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def earned(report: Report) -> set[str]:
     """Return the titles of the checks that passed."""
-    return {title for title, right in report.right.items() if right}
+    return {title for title, passed in report.results.items() if passed}
 
 
 def cross_entropy(y, y_pred):

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tools import lab
-from tools.workspace import UnknownLesson, copy_missing, fresh_copy
+from tools.workspace import UnknownLessonError, copy_missing, fresh_copy
 
 LESSON = "01_recurrence"
 NOTEBOOK = f"{LESSON}/{LESSON}.ipynb"
@@ -92,7 +92,7 @@ def test_a_fresh_copy_of_a_lesson_never_opened_keeps_nothing(course):
 
 
 def test_an_unknown_lesson_is_answered_with_the_names(course):
-    with pytest.raises(UnknownLesson, match=f"No lesson is called 'recurence'. The lessons are: {LESSON}"):
+    with pytest.raises(UnknownLessonError, match=f"No lesson is called 'recurence'. The lessons are: {LESSON}"):
         fresh_copy(course, "recurence", NOON)
 
 

@@ -91,7 +91,7 @@ def test_a_class_that_waits_for_its_get_config_keeps_what_it_has() -> None:
 
     report = report_on(RecurrentNetwork, "RecurrentNetwork")
     assert not report.unsolved
-    assert report.right["its outputs"]
+    assert report.results["its outputs"]
     assert "`raise NotImplementedError()` still stands in it" in report.problems["its configuration"].sentence
 
 

@@ -119,7 +119,7 @@ def test_this_python_is_preferred_when_it_fits():
 def test_no_fitting_python_names_the_version_found_and_the_way_out(monkeypatch):
     monkeypatch.setattr(environment, "version_of", lambda command: None)
     monkeypatch.setattr(environment.sys, "version_info", (3, 9, 18))
-    with pytest.raises(environment.EnvironmentProblem) as problem:
+    with pytest.raises(environment.EnvironmentSetupError) as problem:
         environment.find_python()
     assert "Python 3.9.18" in str(problem.value)
     assert "needs Python 3.11, 3.12 or 3.13" in str(problem.value)
@@ -130,7 +130,7 @@ def test_a_python_without_venv_is_told_apart_from_an_old_one(monkeypatch):
     monkeypatch.setattr(environment, "version_of", lambda command: None)
     monkeypatch.setattr(environment.sys, "version_info", (3, 12, 1))
     with pytest.raises(
-        environment.EnvironmentProblem, match="comes without venv or ensurepip.*apt install python3-venv"
+        environment.EnvironmentSetupError, match="comes without venv or ensurepip.*apt install python3-venv"
     ):
         environment.find_python()
 

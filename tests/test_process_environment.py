@@ -120,7 +120,7 @@ def test_a_judge_starts_without_what_leaves_out_assertions_or_runs_somebodys_fil
 
 @pytest.mark.parametrize("text", ["abc", "-1", "8888.5", "70000"])
 def test_a_port_that_is_none_is_said_with_what_is_expected(text: str) -> None:
-    with pytest.raises(lab.InvalidPort, match="expected a number up to 65535"):
+    with pytest.raises(lab.InvalidPortError, match="expected a number up to 65535"):
         lab.port_of({"JUPYTER_PORT": text})
 
 

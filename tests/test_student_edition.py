@@ -12,7 +12,7 @@ import pytest
 
 from tools import student_edition
 from tools.lint import read_lessons
-from tools.student_edition import AnswerInside, require_no_answers, student_files, write_archive
+from tools.student_edition import AnswerLeakError, require_no_answers, student_files, write_archive
 
 LESSON = "01_recurrence"
 FORBIDDEN_FOLDERS = {"solutions", "autograde_tests", "nbjudge", "source", "tests", "benchmarks", ".git"}
@@ -40,7 +40,7 @@ def test_an_answer_inside_is_found_however_it_is_written(root, files):
     notebook = (root / "solutions" / LESSON / f"{LESSON}.ipynb").read_bytes()
     source = "\n".join(cell.source for cell in lesson.solution.cells).encode()
     for leak in (notebook, source, source.replace(b"    ", b"\t")):
-        with pytest.raises(AnswerInside, match="rnn_helpers/leak holds the solution of"):
+        with pytest.raises(AnswerLeakError, match="rnn_helpers/leak holds the solution of"):
             require_no_answers(root, {"rnn_helpers/leak": leak})
 
 

@@ -41,7 +41,7 @@ PIPS_OWN += ["progress_bar", "no_color", "no_input", "quiet", "verbose", "log", 
 PYTHONS_OWN = ["PYTHONUTF8", "PYTHONIOENCODING", "PYTHONWARNINGS"]
 
 
-class EnvironmentProblem(Exception):
+class EnvironmentSetupError(Exception):
     """The environment cannot be made; the message says why and what to do."""
 
 
@@ -51,7 +51,7 @@ def main(arguments: List[str]) -> int:
         return 2
     try:
         set_up("dev" in arguments)
-    except EnvironmentProblem as problem:
+    except EnvironmentSetupError as problem:
         print(problem, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -63,7 +63,7 @@ def main(arguments: List[str]) -> int:
 def set_up(dev: bool) -> None:
     """Make .venv what the course needs, in the fewest steps that lead there; none where all is well.
 
-    Raises EnvironmentProblem.
+    Raises EnvironmentSetupError.
     """
     if is_ready(dev):
         return
@@ -101,7 +101,7 @@ def version_of(command: List[str]) -> Optional[str]:
 def find_python() -> List[str]:
     """Return the command of a fitting Python: the one that runs this, else the newest on the PATH.
 
-    Raises EnvironmentProblem when there is none, naming the version found and the way out.
+    Raises EnvironmentSetupError when there is none, naming the version found and the way out.
     """
     for command in _candidates():
         # Asked for its version rather than looked up: a pyenv shim can be on the PATH and still not run.
@@ -109,11 +109,11 @@ def find_python() -> List[str]:
             return command
     found = "%d.%d.%d" % sys.version_info[:3]
     if found.rsplit(".", 1)[0] in FITTING:
-        raise EnvironmentProblem(
+        raise EnvironmentSetupError(
             f"Python {found} ({sys.executable}) comes without venv or ensurepip, so it cannot make an environment. "
             "Install them (Debian and Ubuntu: apt install python3-venv) and run the same command again."
         )
-    raise EnvironmentProblem(
+    raise EnvironmentSetupError(
         f"Python {found} ({sys.executable}) does not fit: this course needs Python 3.11, 3.12 or 3.13, "
         "and found none of them on the PATH. Install one from python.org and run the same command again, "
         "or name it: make lab PYTHON=/path/to/python3.12"
@@ -211,7 +211,7 @@ def _editable(course: str) -> List[str]:
 def _require_write_permission() -> None:
     for folder in (ROOT, VENV):
         if folder.exists() and not os.access(str(folder), os.W_OK):
-            raise EnvironmentProblem(
+            raise EnvironmentSetupError(
                 f"No permission to write in {folder}, where the course keeps its environment and your work. "
                 "Copy the course to a folder of your own, or ask for write permission there."
             )
@@ -219,12 +219,12 @@ def _require_write_permission() -> None:
 
 def _require_folder() -> None:
     if VENV.is_symlink() and not VENV.exists():
-        raise EnvironmentProblem(
+        raise EnvironmentSetupError(
             f"{VENV} is a link to {os.readlink(str(VENV))}, which is not there. Remove the link, or make the folder "
             "that it leads to, and run the same command again."
         )
     if VENV.exists() and not VENV.is_dir():
-        raise EnvironmentProblem(
+        raise EnvironmentSetupError(
             f"{VENV} is a file; the course keeps its environment in a folder of that name. "
             "Move the file away and run the same command again."
         )
@@ -246,7 +246,7 @@ def _finish(dev: bool, pins_changed: bool) -> None:
         if attempt == "repair":
             print("The environment is still damaged.", flush=True)
             _create()
-    raise EnvironmentProblem(
+    raise EnvironmentSetupError(
         f"The course was installed and is damaged all the same: {_damage(report)}. "
         "Look at the space on the disk, then run the same command again."
     )
@@ -297,7 +297,9 @@ def _clean(report: Dict[str, Any]) -> None:
 def _relocate() -> None:
     """Let the environment's programs and its activate scripts name the folder in which it is now."""
     if _call([*_script(), "relocate"]) != 0:
-        raise EnvironmentProblem(f"The programs in {venv_python().parent} cannot be changed; the lines above say why.")
+        raise EnvironmentSetupError(
+            f"The programs in {venv_python().parent} cannot be changed; the lines above say why."
+        )
     activate = VENV / "bin" / "activate"
     if activate.is_file() and str(VENV) not in activate.read_text(encoding="utf-8", errors="replace"):
         base = _said_by([str(venv_python()), "-I", "-c", "import sys; print(sys._base_executable)"]) or ""
@@ -318,7 +320,7 @@ def _create() -> None:
         print("The environment in .venv does not run or has an unfitting Python; making it anew.", flush=True)
     print(f"Making the environment .venv with Python {version_of(python)}.", flush=True)
     if _call([*python, "-m", "venv", "--clear", str(VENV)]) != 0:
-        raise EnvironmentProblem("The environment .venv could not be made; the lines above say why.")
+        raise EnvironmentSetupError("The environment .venv could not be made; the lines above say why.")
 
 
 def _install(dev: bool, report: Dict[str, Any], pins_changed: bool) -> None:
@@ -330,7 +332,7 @@ def _install(dev: bool, report: Dict[str, Any], pins_changed: bool) -> None:
     print("Installing the course; the first time this loads about 1 GB and takes some minutes.", flush=True)
     # Compiled now, whatever pip's settings say: without .pyc files each import of TensorFlow costs seconds more.
     if _pip(["--compile", "-c", "constraints.txt", *_editable(".[dev]" if dev else ".")]) != 0:
-        raise EnvironmentProblem(
+        raise EnvironmentSetupError(
             "The installation did not finish; pip's lines above say why. "
             "Check the network and the space on the disk, then run the same command again: what is done is kept."
         )
@@ -389,7 +391,7 @@ def _write_stamps(which: List[bool]) -> None:
     """Write down how things are, now that the installation is complete."""
     said = _said_by([*_script(), "landmarks"])
     if not said:
-        raise EnvironmentProblem("The environment in .venv changed while it was set up. Run the same command again.")
+        raise EnvironmentSetupError("The environment in .venv changed while it was set up. Run the same command again.")
     stamp = {"root": str(ROOT), "inputs": _inputs(), "landmarks": json.loads(said)}
     for dev in which:
         _stamp_file(dev).write_text(json.dumps(stamp), encoding="utf-8")

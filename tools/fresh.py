@@ -4,7 +4,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from tools.workspace import UnknownLesson, fresh_copy, lesson_names
+from tools.workspace import UnknownLessonError, fresh_copy, lesson_names
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -15,7 +15,7 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         kept = fresh_copy(ROOT, arguments[0], datetime.now())
-    except UnknownLesson as error:
+    except UnknownLessonError as error:
         print(error, file=sys.stderr)
         return 1
     if kept:

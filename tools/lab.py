@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from tools import environment
 from tools.process_environment import drop_interpreter_settings, provide_folders, put_first
-from tools.workspace import UnknownLesson, copy_missing, require_lesson
+from tools.workspace import UnknownLessonError, copy_missing, require_lesson
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
@@ -28,7 +28,7 @@ PORT = 8888
 REPAIRED = "RNN_COURSE_REPAIRED"  # set for a second start, which is the last
 
 
-class InvalidPort(ValueError):
+class InvalidPortError(ValueError):
     """JUPYTER_PORT is no port; the message says what is expected."""
 
 
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
         for lesson in arguments:
             require_lesson(ROOT, lesson)
         changed = copy_missing(ROOT)
-    except (UnknownLesson, InvalidPort, OSError) as error:
+    except (UnknownLessonError, InvalidPortError, OSError) as error:
         print(_explained(error), file=sys.stderr)
         return 1
     for lesson in changed:
@@ -177,10 +177,10 @@ def _announce(app: "ServerApp", url: str) -> None:
 
 
 def port_of(environ: Mapping[str, str]) -> int:
-    """Return the port that is asked for. Raises InvalidPort."""
+    """Return the port that is asked for. Raises InvalidPortError."""
     text = environ.get("JUPYTER_PORT") or str(PORT)
     if not text.isdecimal() or int(text) > 65535:
-        raise InvalidPort(f"JUPYTER_PORT is {text!r}; expected a number up to 65535. Set another one, or none.")
+        raise InvalidPortError(f"JUPYTER_PORT is {text!r}; expected a number up to 65535. Set another one, or none.")
     return int(text)
 
 

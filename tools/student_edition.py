@@ -40,7 +40,7 @@ CONTENTS = {
 LEFT_BEHIND = {".ipynb_checkpoints", "__pycache__"}
 
 
-class AnswerInside(Exception):
+class AnswerLeakError(Exception):
     """A file for students holds the text of a solution; the message names both."""
 
 
@@ -48,7 +48,7 @@ def main() -> int:
     try:
         files = student_files(ROOT)
         require_no_answers(ROOT, files)
-    except (FileNotFoundError, AnswerInside) as error:
+    except (FileNotFoundError, AnswerLeakError) as error:
         print(f"No student edition was made. {error}", file=sys.stderr)
         return 1
     write_archive(ROOT / ARCHIVE, files)
@@ -65,7 +65,7 @@ def student_files(root: Path) -> dict[str, bytes]:
 
 
 def require_no_answers(root: Path, files: dict[str, bytes]) -> None:
-    """Raise AnswerInside when a file holds the answer to an exercise or a hidden test, however indented or quoted.
+    """Raise AnswerLeakError when a file holds the answer to an exercise or a hidden test, however indented or quoted.
 
     A faded example has no points and no test; a later lesson may use its line.
     """
@@ -75,7 +75,7 @@ def require_no_answers(root: Path, files: dict[str, bytes]) -> None:
             for answer in answers(cell):
                 for name, text in texts.items():
                     if _squeezed(answer) in text:
-                        raise AnswerInside(f"{name} holds the solution of {cell.id} ({lesson.name}). Take it out.")
+                        raise AnswerLeakError(f"{name} holds the solution of {cell.id} ({lesson.name}). Take it out.")
 
 
 def _graded(lesson: Lesson) -> list[NotebookNode]:

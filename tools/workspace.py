@@ -12,7 +12,7 @@ from pathlib import Path
 ORIGINS = ".origins.json"
 
 
-class UnknownLesson(Exception):
+class UnknownLessonError(Exception):
     """No lesson has this name; the message lists those there are."""
 
 
@@ -22,10 +22,10 @@ def lesson_names(root: Path) -> list[str]:
 
 
 def require_lesson(root: Path, lesson: str) -> None:
-    """Raise UnknownLesson when the course has no lesson of that name."""
+    """Raise UnknownLessonError when the course has no lesson of that name."""
     names = lesson_names(root)
     if lesson not in names:
-        raise UnknownLesson(f"No lesson is called {lesson!r}. The lessons are: {', '.join(names)}.")
+        raise UnknownLessonError(f"No lesson is called {lesson!r}. The lessons are: {', '.join(names)}.")
 
 
 def copy_missing(root: Path) -> list[str]:

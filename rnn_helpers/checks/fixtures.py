@@ -79,7 +79,7 @@ class FixtureError(RuntimeError):
     """A fixture file is missing or damaged; the message names it and says how to restore it."""
 
 
-def encode(value: Any) -> Any:
+def encode(value: Any) -> Any:  # noqa: PLR0911 (one return for each kind of value)
     """Return `value` (arrays, tuples, dicts, numbers, text, FUNCTIONS) as JSON data, rounded to DIGITS decimals."""
     if isinstance(value, np.ndarray):
         return {"array": encode(value.tolist()), "dtype": value.dtype.name, "shape": list(value.shape)}
@@ -98,7 +98,7 @@ def encode(value: Any) -> Any:
     return value
 
 
-def decode(data: Any) -> Any:
+def decode(data: Any) -> Any:  # noqa: PLR0911 (one return for each kind of value)
     """Return the value that `encode` turned into `data`."""
     if isinstance(data, list):
         return [decode(item) for item in data]
@@ -212,15 +212,15 @@ def find(name: str) -> tuple[str, dict]:
         # To search a text is much faster than to decode it.
         if f'"{name}"' in _read_text(path, modified) and name in _read_exercises(path, modified):
             return path.stem, _read_exercises(path, modified)[name]
-    known = [exercise for exercises in lessons().values() for exercise in exercises]
-    raise KeyError(_unknown_exercise(name, known))
+    names = [exercise for exercises in lessons().values() for exercise in exercises]
+    raise KeyError(_unknown_exercise(name, names))
 
 
-def _unknown_exercise(name: str, known: list[str]) -> str:
+def _unknown_exercise(name: str, names: list[str]) -> str:
     from difflib import get_close_matches
 
-    near = get_close_matches(name, known, n=2, cutoff=0.5)
+    near = get_close_matches(name, names, n=2, cutoff=0.5)
     if not near:
-        return f"There is no exercise called {name!r}. The exercises are: {', '.join(known)}."
+        return f"There is no exercise called {name!r}. The exercises are: {', '.join(names)}."
     other = f'If {name} is your own name for it: check({name}, "{near[0]}").'
     return f"There is no exercise called {name!r}. Did you mean {' or '.join(near)}? {other}"

@@ -14,7 +14,7 @@ import nbformat
 from autograde_tests import exercises
 from nbjudge.errors import CannotGrade
 from nbjudge.text import join_names, quote
-from tools.demo.source_extraction import Entangled, bound_names, self_contained, statements
+from tools.demo.source_extraction import NotSelfContainedError, bound_names, self_contained, statements
 
 SOLUTION, MISTAKE, STYLE, BLANK = "solution", "mistake", "style", "blank"
 MARKS = re.compile(r"^\s*### (BEGIN|END) (SOLUTION|HIDDEN TESTS|MARK SCHEME)\s*$\n?", re.MULTILINE)
@@ -105,23 +105,23 @@ def _add_known_answers(lesson: Lesson, cell: Cell, exercise: Any, taken: frozens
         for number, sentence in enumerate(known):
             try:
                 if len(nodes) != len(known):
-                    raise Entangled(f"{kind}s is not a plain list")
+                    raise NotSelfContainedError(f"{kind}s is not a plain list")
                 source = self_contained(module, nodes[number], cell.name, taken)
                 _require_that_it_runs(source, cell.name)
                 into.append(Answer(kind, source, number, sentence))
-            except Entangled as error:
+            except NotSelfContainedError as error:
                 lesson.left_out.setdefault(cell.name, []).append(f"{kind} {number}: {error}")
 
 
 def _require_that_it_runs(source: str, name: str) -> None:
-    """Raise Entangled unless the text alone defines something that can be called."""
+    """Raise NotSelfContainedError unless the text alone defines something that can be called."""
     names: dict[str, Any] = {"__name__": "answer"}
     try:
         exec(compile(source, "answer", "exec"), names)
     except Exception as error:
-        raise Entangled(f"it does not run alone: {type(error).__name__}: {error}") from error
+        raise NotSelfContainedError(f"it does not run alone: {type(error).__name__}: {error}") from error
     if "autograde_tests" in source or not callable(names.get(name)):
-        raise Entangled("it needs the tests, or is nothing that can be called")
+        raise NotSelfContainedError("it needs the tests, or is nothing that can be called")
 
 
 def _definition(module: str, name: str) -> ast.Call | None:

@@ -20,7 +20,7 @@ Definition = ast.FunctionDef | ast.ClassDef
 BUILTINS = frozenset(dir(builtins)) | {"__name__"}
 
 
-class Entangled(Exception):
+class NotSelfContainedError(Exception):
     """The text needs something that cannot be taken along; the message names it."""
 
 
@@ -49,7 +49,7 @@ def self_contained(module: str, node: ast.expr, target: str, taken: Iterable[str
     module: where the expression stands
     taken: names that helpers may not have, because the notebook has another use for them
     own: the package whose text is taken along; what comes from elsewhere is imported
-    Raises Entangled when that is not possible.
+    Raises NotSelfContainedError when that is not possible.
     """
     return _Bundle(module, target, frozenset(taken) | {target}, own or module.split(".")[0]).text(node)
 
@@ -96,7 +96,7 @@ class _Bundle:
             return self.called[module, name]
         statement = statements(module).get(name)
         if statement is None:
-            raise Entangled(f"{module} has no statement that binds {name}")
+            raise NotSelfContainedError(f"{module} has no statement that binds {name}")
         if isinstance(statement, ast.ImportFrom) and self._is_own(statement.module):
             return self._need(str(statement.module), _imported(statement, name))
         if isinstance(statement, ast.Import | ast.ImportFrom):
@@ -171,12 +171,15 @@ def _global_names(table: symtable.SymbolTable) -> Iterator[str]:
 
 
 def _renamed(statement: ast.stmt, names: dict[str, str]) -> ast.stmt:
-    """Rename what is bound outside. Raises Entangled when a function in the statement binds such a name itself."""
+    """Rename global names in the statement.
+
+    Raises NotSelfContainedError when a function in the statement binds such a name itself.
+    """
     if isinstance(statement, Definition):
         statement.name = names.get(statement.name, statement.name)
     for node in ast.walk(statement):
         if node is not statement and _bound_inside(node, isinstance(statement, ast.Assign)) in names:
-            raise Entangled(f"{_bound_inside(node, False)} is bound inside of what uses it")
+            raise NotSelfContainedError(f"{_bound_inside(node, False)} is bound inside of what uses it")
         if isinstance(node, ast.Name):
             node.id = names.get(node.id, node.id)
     return statement

@@ -124,8 +124,8 @@ def _training_step_claims(model: Any, arrays: list[np.ndarray], results: dict[st
         return {}
     rng = np.random.default_rng(seed)
     xs, labels = 3 * rng.normal(size=(BATCH, STEPS, 1)).astype(np.float32), np.arange(BATCH)[:, None] % 2
-    known = not results.get(TANH_SIGMOID_EQUATIONS, "no")
-    if known:  # so that the loss can be told by its gradient
+    equations_hold = not results.get(TANH_SIGMOID_EQUATIONS, "no")
+    if equations_hold:  # so that the loss can be told by its gradient
         arrays = training_step.with_confident_outputs(arrays, xs)
         model.set_weights(arrays)
     model.run_eagerly = True
@@ -135,20 +135,22 @@ def _training_step_claims(model: Any, arrays: list[np.ndarray], results: dict[st
         return {REPORTS_ACCURACY: _first_line(error)}
     instead = f"it reports {', '.join(sorted(map(str, reported)))}"
     reported_claims = {REPORTS_ACCURACY: failure_text("accuracy" in reported, instead)}
-    return reported_claims | (_update_claims(arrays, inspection.weights(model), xs, labels, results) if known else {})
+    return reported_claims | (
+        _update_claims(arrays, inspection.weights(model), xs, labels, results) if equations_hold else {}
+    )
 
 
 def _update_claims(
     before: list[np.ndarray], after: list[np.ndarray], xs: np.ndarray, labels: np.ndarray, results: dict[str, str]
 ) -> dict[str, str]:
     """Check the model's statements about its optimizer and loss against the weight update of one training step."""
-    right, other = (
+    expected, alternative = (
         training_step.gradient(before, xs, labels, of_logits)
         for of_logits in (training_step.gradient_from_probabilities, training_step.gradient_as_if_logits)
     )
-    down, down_other = (training_step.descends(before, after, slopes) for slopes in (right, other))
+    down, down_other = (training_step.descends(before, after, slopes) for slopes in (expected, alternative))
     borne_out = {
-        ADAM: training_step.has_uniform_step(before, after, right),
+        ADAM: training_step.has_uniform_step(before, after, expected),
         CROSS_ENTROPY: down or down_other,
         LOSS_TAKES_PROBABILITIES: down,
     }
@@ -159,8 +161,8 @@ def _update_claims(
 
 
 def _cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    chances = np.where(labels == 1, probabilities, 1 - probabilities)
-    return float(-np.mean(np.log(np.clip(chances, 1e-7, 1))))
+    likelihoods = np.where(labels == 1, probabilities, 1 - probabilities)
+    return float(-np.mean(np.log(np.clip(likelihoods, 1e-7, 1))))
 
 
 def _new_model_claims(arrays: list[np.ndarray], answer: Callable) -> dict[str, str]:
@@ -223,9 +225,9 @@ def _config_failure(small: Any) -> str:
     if not isinstance(config, dict):
         return f"it returns {describe(config)}; expected a dict"
     sizes = {name: config.get(name, "nothing") for name in ("units", "classes")}
-    right = sizes == {"units": 7, "classes": 3}
+    matches = sizes == {"units": 7, "classes": 3}
     reported_claims = f"for units=7, classes=3 it gives {sizes['units']} for units and {sizes['classes']} for classes"
-    return failure_text(right, reported_claims)
+    return failure_text(matches, reported_claims)
 
 
 def _saving_failure(model: Any, outputs: np.ndarray, xs: np.ndarray) -> str:
@@ -233,16 +235,16 @@ def _saving_failure(model: Any, outputs: np.ndarray, xs: np.ndarray) -> str:
 
     In between, the model's weights are all set to zero: a copy that is the model itself gives itself away.
     """
-    kept = [inspection.as_numpy(array) for array in model.get_weights()]
+    weights = [inspection.as_numpy(array) for array in model.get_weights()]
     try:
         file = run_colocated(model, f"{__name__}:save_to_bytes", model)
-        model.set_weights([0 * array for array in kept])
-        again = inspection.outputs(run_colocated(model, f"{__name__}:load_from_bytes", file, model), xs)
+        model.set_weights([0 * array for array in weights])
+        reloaded_outputs = inspection.outputs(run_colocated(model, f"{__name__}:load_from_bytes", file, model), xs)
     except Exception as error:  # Keras and the student's own methods may raise anything: it is told, as it came
         return _last_line(error)
     finally:
-        model.set_weights(kept)
-    return failure_text(inspection.allclose(again, outputs), "the copy's outputs are others")
+        model.set_weights(weights)
+    return failure_text(inspection.allclose(reloaded_outputs, outputs), "the copy's outputs are others")
 
 
 def save_to_bytes(model: Any) -> np.ndarray:
@@ -284,8 +286,9 @@ def _clipped_cross_entropy(outputs: np.ndarray, labels: np.ndarray) -> float:
 
 
 def rule_data(seed: int, sequences: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return (xs, labels) of a learnable rule: is the sum of the first k steps larger than that of the last k?
+    """Return (xs, labels) of a learnable rule.
 
+    A label says whether the sum of the first k steps is larger than that of the last k.
     xs: (sequences, 10, 1), between -3 and 3: in a wider range Adam learns it in fewer steps; labels: (sequences,) of
         0 and 1; the seed decides k, 3 to 5
     """

@@ -148,9 +148,13 @@ def _trained_claims(answer: Callable, model: Any, seed: int) -> dict[str, str]:
         for x, y in zip(xs, ys, strict=True):
             model.train_on_batch(x, y)
     reader = answer(LETTERS, CONTEXTS)
-    own, other = [w.shape for w in reader.get_weights()], [w.shape for w in model.get_weights()]
-    sizes = {BATCH_INDEPENDENT_WEIGHTS: failure_text(own == other, f"{other}, and with a batch of {CONTEXTS} {own}")}
-    if own != other:
+    reader_shapes, model_shapes = [w.shape for w in reader.get_weights()], [w.shape for w in model.get_weights()]
+    sizes = {
+        BATCH_INDEPENDENT_WEIGHTS: failure_text(
+            reader_shapes == model_shapes, f"{model_shapes}, and with a batch of {CONTEXTS} {reader_shapes}"
+        )
+    }
+    if reader_shapes != model_shapes:
         return sizes
     reader.set_weights(model.get_weights())
     held_out = text[learnt + 1 :]

@@ -11,7 +11,7 @@ import numpy as np
 
 from rnn_helpers.checks.colocate import run_colocated
 from rnn_helpers.checks.keras_probes.inspection import as_numpy
-from rnn_helpers.checks.properties import UngradableAnswer
+from rnn_helpers.checks.properties import UngradableAnswerError
 
 VARIABLES = ("kernel", "recurrent_kernel", "bias")
 ZERO_INITIALIZERS = {
@@ -76,7 +76,7 @@ def into_layer(answer: Callable, look: str, spec: dict, W_xh: np.ndarray, W_hh: 
     layer = _layer_for(answer, spec)
     answer(layer, W_xh, W_hh, b_h)
     if not layer.built:
-        raise UngradableAnswer("the layer still has no weights: layer.build((None, None, features)) makes them")
+        raise UngradableAnswerError("the layer still has no weights: layer.build((None, None, features)) makes them")
     if look != "states":
         return as_numpy(getattr(layer.cell, look))
     return as_numpy(layer(fixed_inputs(len(W_xh))))
