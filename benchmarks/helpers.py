@@ -1,4 +1,4 @@
-"""Measure what a student waits for: `import rnn_helpers` against `import numpy`, and one `check`.
+"""Measure the time of `import rnn_helpers`, compared with `import numpy`, and of one `check`.
 
     python -m benchmarks.helpers
 
@@ -23,7 +23,7 @@ TIMED_IMPORT = "import time; t = time.perf_counter(); import {module}; print(tim
 
 
 def import_time_s(module: str) -> float:
-    """Return what `import module` costs in a new process, in seconds."""
+    """Return the time of `import module` in a new process, in seconds."""
     command = [sys.executable, "-c", TIMED_IMPORT.format(module=module)]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
