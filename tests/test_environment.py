@@ -86,7 +86,7 @@ def test_packages_that_were_changed_by_hand_stay_until_the_pins_change(copy: Pat
     (copy / "constraints.txt").write_text("tinypack==0.9\n")
     ended = set_up(copy, wheels)
     assert ended.returncode == 1
-    assert "The installation did not finish; pip's lines above say why." in ended.stderr
+    assert "The installation did not finish; see pip's messages above." in ended.stderr
     assert not (copy / STAMP).exists()
 
 

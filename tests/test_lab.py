@@ -102,7 +102,7 @@ def test_a_damaged_list_of_origins_is_made_anew_and_said(course, capsys, text):
     (course / "work/.origins.json").write_text(text, encoding="utf-8")
     work(course).write_text("my answers", encoding="utf-8")
     assert copy_missing(course) == []
-    assert "is damaged and is made anew; your notebooks are untouched" in capsys.readouterr().err
+    assert "is damaged and will be created again; your notebooks are untouched" in capsys.readouterr().err
     assert work(course).read_text(encoding="utf-8") == "my answers"
     new_version(course)
     assert copy_missing(course) == [LESSON]
@@ -220,7 +220,7 @@ def test_a_port_in_use_is_said_and_the_next_one_taken(course, clean_environ):
         port = taken.getsockname()[1]
         with served(course, clean_environ, port) as (_, lines):
             other = int(re.search(r":(\d+)/", lines[-1])[1])
-            assert f"Port {port} is in use; taking {other}." in lines
+            assert f"Port {port} is in use; using {other}." in lines
             assert fetched(lines[-1])
 
 

@@ -147,7 +147,7 @@ def test_an_installation_leaves_the_stamps_that_make_looks_for(monkeypatch, tmp_
     monkeypatch.setattr(environment, "VENV", tmp_path)
     monkeypatch.setattr(environment, "_runs", lambda: True)
     monkeypatch.setattr(environment, "_finish", lambda dev, pins_changed: None)
-    monkeypatch.setattr(environment, "_said_by", lambda command: "{}")
+    monkeypatch.setattr(environment, "_output_of", lambda command: "{}")
     assert environment.main(extra) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == stamps
     makefile = (root / "tools/student.mk").read_text(encoding="utf-8")

@@ -121,12 +121,12 @@ def test_a_judge_starts_without_what_leaves_out_assertions_or_runs_somebodys_fil
 @pytest.mark.parametrize("text", ["abc", "-1", "8888.5", "70000"])
 def test_a_port_that_is_none_is_said_with_what_is_expected(text: str) -> None:
     with pytest.raises(lab.InvalidPortError, match="expected a number up to 65535"):
-        lab.port_of({"JUPYTER_PORT": text})
+        lab.requested_port({"JUPYTER_PORT": text})
 
 
 @pytest.mark.parametrize(("environ", "port"), [({}, 8888), ({"JUPYTER_PORT": ""}, 8888), ({"JUPYTER_PORT": "0"}, 0)])
 def test_a_port_is_what_is_set_or_the_usual_one(environ: dict[str, str], port: int) -> None:
-    assert lab.port_of(environ) == port
+    assert lab.requested_port(environ) == port
 
 
 # --- the installation
