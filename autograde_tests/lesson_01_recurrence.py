@@ -321,7 +321,7 @@ count_parameters = Exercise(
 
 
 class _Network:
-    """The parts that the oracle, the mistakes and the styles of SimpleRNN share: sizes and weights."""
+    """Sizes and weights, common to the oracle, the mistakes and the variants of SimpleRNN."""
 
     def __init__(self, features, units, classes, rng, scale=0.01):
         self.W_xh = scale * rng.normal(size=(features, units))
@@ -344,7 +344,7 @@ class _Network:
 
 
 class SimpleRNNOracle(_Network):
-    """The network from this module's other oracles, one number at a time."""
+    """The network composed of the other oracles of this module, one number at a time."""
 
     def step(self, x_t, h_prev):
         h_t = rnn_step_oracle(x_t, h_prev, self.W_xh, self.W_hh, self.b_h)

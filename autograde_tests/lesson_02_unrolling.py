@@ -115,7 +115,7 @@ unroll = Exercise(
 
 
 def pad_batch_oracle(sequences):
-    """Return (xs, mask), filled number by number."""
+    """Return (xs, mask), filled element-wise."""
     steps, features = max(len(s) for s in sequences), sequences[0].shape[1]
     xs = [[[s[t][d] if t < len(s) else 0.0 for d in range(features)] for t in range(steps)] for s in sequences]
     mask = [[t < len(s) for t in range(steps)] for s in sequences]
@@ -238,7 +238,7 @@ def rnn_forward_masked_oracle(xs, mask, h_0, W_xh, W_hh, b_h):
 def _masked_inputs(
     rng: Rng, rows: list[str], features: int, units: int, *, zero_start: bool = True, fill: float = 0.0
 ) -> tuple:
-    """Draw (xs, mask, h_0, W_xh, W_hh, b_h); a row of the mask is a text such as "1101"; the padding holds `fill`."""
+    """Draw (xs, mask, h_0, W_xh, W_hh, b_h); a row of the mask is a string such as "1101"; the padding contains `fill`."""
     mask = np.array([[mark == "1" for mark in row] for row in rows])
     xs, *inputs = forward_inputs(rng, len(rows), len(rows[0]), features, units, zero_start=zero_start)
     xs[~mask] = fill
@@ -246,7 +246,7 @@ def _masked_inputs(
 
 
 def _masked_walk(xs, mask, h, U, W, b, *, keep=None, show=None):
-    """Walk over the steps. keep(h, h_0): the state after a masked step; show(h): what is stored for it."""
+    """Return the states. keep(h, h_0): the state after a masked step; show(h): the value stored for it."""
     states, h_0 = [], h
     for t in range(xs.shape[1]):
         on = np.asarray(mask[:, t], dtype=bool)[:, None]
@@ -364,7 +364,7 @@ rnn_forward_masked = Exercise(
 
 
 def last_state_oracle(hs, mask):
-    """Return each sequence's state at its last real step, found by walking backwards."""
+    """Return each sequence's state at its last real step, searching backwards."""
     rows = []
     for states, marks in zip(hs, mask, strict=True):
         t = len(marks) - 1

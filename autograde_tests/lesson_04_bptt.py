@@ -13,12 +13,12 @@ from autograde_tests.lesson_01_recurrence import step_inputs
 from autograde_tests.loops import TOO_FEW, counted
 from autograde_tests.sampling import Rng, numbers, sizes
 
-EPS = 1e-30  # the smaller the better: nothing cancels
+EPS = 1e-30  # arbitrarily small, because the complex step has no cancellation
 EXACT = Tolerance(1e-10, "float64; the complex step is exact to rounding, the sums are short")
 
 
 def complex_step(function, array):
-    """Return d function / d array, the shape of array. function: real number of an array that may be complex."""
+    """Return d function / d array, the shape of array. function: maps an array, possibly complex, to a number."""
     gradient = np.empty(array.shape)
     for index in np.ndindex(array.shape):
         moved = array.astype(complex)
@@ -28,7 +28,7 @@ def complex_step(function, array):
 
 
 class Gradients(dict):
-    """Gradients by name, each computed by the complex step when it is asked for: one row of the rubric needs one."""
+    """Gradients by name, each computed on access by the complex step, because a row of the rubric needs only one."""
 
     def __init__(self, loss, point):
         super().__init__(point)
@@ -367,7 +367,7 @@ def _backward(
 
 
 def _backward_first_step_only(dhs, cache):
-    """Assign the weights' gradients in the loop where they should be added up."""
+    """Assign the weights' gradients in the loop instead of accumulating them."""
     xs, mask, h_0, hs, W_xh, W_hh = cache
     full, tail = (
         _backward(dhs, cache),
@@ -377,7 +377,7 @@ def _backward_first_step_only(dhs, cache):
 
 
 def _backward_into_dhs(dhs, cache):
-    """Add the carried error into dhs itself: right numbers, spoilt input."""
+    """Add the carried error to dhs in place: the results are correct, but the input is changed."""
     xs, mask, h_0, hs, W_xh, W_hh = cache
     gradients = _backward(dhs, cache)
     for t in reversed(range(1, xs.shape[1])):
@@ -479,7 +479,7 @@ rnn_backward = Exercise(
 
 
 def gradient_by_lag_oracle(dhs, cache):
-    """Return (steps, units, units): entry k sums, over loss steps t, the gradient for the copy of W_hh at step t - k."""
+    """Return (steps, units, units): entry k sums, over loss steps t, the gradient of the copy of W_hh at step t - k."""
     xs, h_0, hs, W_xh, W_hh = cache
     steps, real = xs.shape[1], np.ones(xs.shape[:2])
     b_h = _sequence_bias(xs, real.astype(bool), h_0, hs, W_xh, W_hh)
@@ -525,7 +525,7 @@ def _by_lag(
 
 
 def _by_lag_through_backward(dhs, cache):
-    """Ask the backward pass again and again: the loss at t alone, the copies from t - lag on."""
+    """Run the backward pass repeatedly: with the loss at t alone and the copies from t - lag on."""
     xs, h_0, hs, W_xh, W_hh = cache
     steps = xs.shape[1]
     states = np.concatenate([h_0[:, None], hs], axis=1)
@@ -544,7 +544,7 @@ def _by_lag_through_backward(dhs, cache):
 
 
 def _by_lag_diagonals(dhs, cache):
-    """Carry all loss steps together, one lag further at a time."""
+    """Propagate all loss steps together, one lag at a time."""
     xs, h_0, hs, _, W_hh = cache
     steps, before, dh, result = xs.shape[1], np.concatenate([h_0[:, None], hs[:, :-1]], axis=1), dhs, []
     for lag in range(steps):

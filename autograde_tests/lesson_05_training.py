@@ -15,7 +15,7 @@ from rnn_helpers.checks.fixtures import products, sum_of_cubes, sum_of_squares
 
 
 def numerical_gradient_oracle(f, x, eps=1e-6):
-    """Return what central differences of the three known functions are, worked out with pencil and paper."""
+    """Return the central differences of the three known functions in closed form."""
     if f is sum_of_squares:
         return 2.0 * x
     if f is sum_of_cubes:
@@ -170,7 +170,7 @@ relative_error = Exercise(
 
 
 def find_broken_oracle(backwards):
-    """Compare each with the one that is known to be right, on one network."""
+    """Compare each candidate with a correct one, on one network."""
     rng = np.random.default_rng(0)
     xs, h_0, weights = rng.normal(size=(2, 4, 2)), rng.normal(size=(2, 3)), _weights(rng)
     hs = bugs.forward(xs, h_0, *weights)
@@ -184,7 +184,7 @@ def _weights(rng: Rng) -> list[np.ndarray]:
 
 
 def _stranger(name: str):
-    """Return a candidate under no name, so that it can only be measured."""
+    """Return a candidate without its name, so that it can only be identified by its gradients."""
     return lambda dhs, cache: bugs.CANDIDATES[name](dhs, cache)
 
 
@@ -193,7 +193,7 @@ def _suspects(*names: str):
 
 
 def _strangers(count: int, without: str = ""):
-    """Draw candidates that are in no visible check: the same bugs, in any order."""
+    """Draw a list of candidates that no visible check contains: the same bugs in random order."""
     names = sorted(bugs.CANDIDATES.keys() - {without})
     return lambda rng: ([_stranger(name) for name in rng.permutation(names)[:count]],)
 
@@ -224,7 +224,7 @@ def _checks(backwards, *, tolerance=1e-6, parts=(0, 1, 2), steps=4, batch=2, fir
 find_broken = Exercise(
     name="find_broken",
     challenges=(
-        # Without dora, who alone has the bug in db_h: who overlooks that one keeps this point, whatever is drawn.
+        # Without dora, the only one with a bug in db_h: an answer that ignores db_h keeps this point on every draw.
         Challenge("two candidates", 1.0, _suspects("ada", "bruno"), fresh=_strangers(2, without="dora")),
         Challenge("three candidates", 1.0, _suspects("bruno", "chloe", "dora"), fresh=_strangers(3)),
         Challenge("three more candidates", 1.0, _suspects("emil", "fatima", "gustav"), fresh=_strangers(3)),
@@ -437,7 +437,7 @@ def _adam_one_loop(params, grads, state, lr=0.001, beta_1=0.9, beta_2=0.999, eps
 
 
 def _adam_scaled_rate(params, grads, state, lr=0.001, beta_1=0.9, beta_2=0.999, eps=1e-8):
-    """Put both corrections into the rate and into eps, as section 2 of the paper allows."""
+    """Apply both corrections to the learning rate and to eps, as in section 2 of the paper."""
     t = state["t"] + 1
     m = {n: beta_1 * state["m"][n] + (1 - beta_1) * g for n, g in grads.items()}
     v = {n: beta_2 * state["v"][n] + (1 - beta_2) * np.square(g) for n, g in grads.items()}

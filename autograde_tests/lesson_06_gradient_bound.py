@@ -1,6 +1,6 @@
 """Lesson 06: Jacobians and their products, the bound, the Lyapunov exponent, two counter-examples to build.
 
-Column form: entry (i, j) of a Jacobian says how unit i of h_t feels unit j of h_{t-1}. The oracles of the first two
+Column form: entry (i, j) of a Jacobian is the derivative of unit i of h_t with respect to unit j of h_{t-1}. The oracles of the first two
 measure it with the complex step on the recurrence itself.
 """
 
@@ -18,7 +18,7 @@ from autograde_tests.sampling import Rng, numbers
 
 
 def jacobian_oracle(h_t, W_hh):
-    """Move each unit of h_{t-1} by a tiny imaginary number, around a state that leads to h_t."""
+    """Perturb each unit of h_{t-1} by a tiny imaginary number, around a state that leads to h_t."""
     units = len(h_t)
     a_t = np.arctanh(h_t)
     columns = [np.tanh(a_t + 1j * EPS * np.eye(units)[j] @ W_hh).imag / EPS for j in range(units)]
@@ -150,7 +150,7 @@ jacobian_product = Exercise(
 
 
 def gradient_bound_oracle(W_hh, gamma, lag):
-    """Return (gamma ||W||_2)^lag; the norm is the root of the largest eigenvalue of W^T W."""
+    """Return (gamma ||W||_2)^lag; the norm is the square root of the largest eigenvalue of W^T W."""
     norm = math.sqrt(max(np.linalg.eigvalsh(W_hh.T @ W_hh)))
     return math.prod([gamma * norm] * lag)
 
@@ -211,7 +211,7 @@ gradient_bound = Exercise(
 
 
 def lyapunov_exponent_oracle(hs, W_hh, v):
-    """Return the mean log growth, with exponents kept apart from the vector so that nothing under- or overflows."""
+    """Return the mean log growth, with exponents separate from the vector, to avoid under- and overflow."""
     total, v = 0.0, v / np.sqrt(np.sum(v**2))
     for h in hs:
         v = np.array([(1 - h[i] ** 2) * sum(v[j] * W_hh[j, i] for j in range(len(v))) for i in range(len(v))])

@@ -1,4 +1,4 @@
-"""Lesson 07: a rotation to begin with, backpropagation cut in pieces, the adding problem, the copy task's baseline."""
+"""Lesson 07: orthogonal initialisation, truncated backpropagation, the adding problem, the copy task's baseline."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _gram_schmidt(units, rng):
     rows: list[np.ndarray] = []
     for drawn in rng.normal(size=(units, units)):
         v = drawn
-        for _ in range(2):  # twice, or rounding leaves the last rows a little askew
+        for _ in range(2):  # twice, because of rounding in the last rows
             for row in rows:
                 v = v - (v @ row) * row
         rows.append(v / np.linalg.norm(v))
@@ -114,7 +114,7 @@ def _pieces(key: str, steps: int, K: int, batch: int = 2):
 def _truncated(
     dhs, cache, K, *, cut=lambda t, K, T: t % K == 0, forget=False, last=False, share=1.0, restart=False, steps=None
 ):
-    """Walk backwards; after step t the carried error is dropped where cut(t, K, T)."""
+    """Backpropagate; the carried error is dropped after step t if cut(t, K, T)."""
     xs, h_0, hs, W_xh, W_hh = cache
     T = steps(xs) if steps else xs.shape[1]
     dW_xh, dW_hh, db_h, carried = np.zeros_like(W_xh), np.zeros_like(W_hh), np.zeros(len(W_hh)), np.zeros_like(h_0)
@@ -131,7 +131,7 @@ def _truncated(
 
 
 def _sliding(dhs, cache, K):
-    """Follow each step's loss back over K copies."""
+    """Backpropagate the loss of each step over K copies."""
     xs, h_0, hs, W_xh, W_hh = cache
     g = {"dW_xh": np.zeros_like(W_xh), "dW_hh": np.zeros_like(W_hh), "db_h": np.zeros(len(W_hh))}
     for t in range(xs.shape[1]):
@@ -321,8 +321,8 @@ adding_problem = Exercise(
 
 
 def copy_baseline_oracle(delay, length=10, symbols=8):
-    """Average the losses of the best guesser without memory, step by step."""
-    certain = [0.0] * (delay + length)  # a blank is to be written while the symbols arrive and pass
+    """Return the mean loss of the best predictor without memory, step by step."""
+    certain = [0.0] * (delay + length)  # the target is blank while the symbols arrive and during the delay
     guessed = [math.log(symbols)] * length
     losses = certain + guessed
     return math.fsum(losses) / len(losses)

@@ -49,7 +49,7 @@ SAME = Tolerance(1e-10, "float64 on both sides, a few products and sums of numbe
 
 
 def _keras() -> Any:
-    """Import Keras when it is needed: the other lessons are graded without it."""
+    """Import Keras on demand: the other lessons are graded without it."""
     from rnn_helpers.quietly import keras
 
     return keras
@@ -65,7 +65,7 @@ def _cell(rng: Rng, features: int, units: int) -> tuple:
 
 @dataclass(frozen=True)
 class LayerExercise(Exercise):
-    """An exercise about a Keras layer, most of whose cost is Keras: hidden checks ask it for the answer alone.
+    """An exercise about a Keras layer, whose cost is mostly Keras: hidden checks use it for the answer only.
 
     in_numpy: works out what the oracle gives from the probe's arguments, with no layer. Visible checks have it from the
         oracle, which is Keras itself: whatever passes both holds the two together. Known mistakes are run where an
@@ -75,7 +75,7 @@ class LayerExercise(Exercise):
     in_numpy: Callable | None = None
 
     def task(self, rng: Rng, *, hidden: bool, draws: int = 1) -> Task:
-        """Return the Task. One draw a challenge is enough: no mistake agrees with random numbers to ten digits."""
+        """Return the Task. One draw per challenge is enough: no mistake matches random numbers to ten digits."""
         return Exercise.task(self if hidden else replace(self, in_numpy=None), rng, hidden=hidden, draws=1)
 
     def _case(self, challenge: Challenge, args: tuple) -> Case:
@@ -92,7 +92,7 @@ SCALAR: dict[str, Callable[[float], float]] = {
 
 
 def _read(spec, xs, mask=None, initial_state=None):
-    """Return what a layer of this description makes of `xs`: the equations, one number at a time."""
+    """Return the outputs of a layer with this description, from the equations, one number at a time."""
     (U, W, b), options = spec["weights"], spec["options"]
     curve = SCALAR[options.get("activation", "tanh")]
     batch, steps, features = xs.shape
@@ -113,7 +113,7 @@ def _read(spec, xs, mask=None, initial_state=None):
 
 
 def _put_in(look, spec, W_xh, W_hh, b_h):
-    """Return what `into_layer` sees of a layer with these weights."""
+    """Return the result of `into_layer` for a layer with these weights."""
     if look != "states":
         return dict(zip(VARIABLES, (W_xh, W_hh, b_h), strict=True))[look]
     return _read({"weights": (W_xh, W_hh, b_h), "options": {}}, fixed_inputs(len(W_xh)))
@@ -413,8 +413,8 @@ def _binary(
 def _binary_functional():
     keras = _keras()
     xs = keras.Input(shape=(10, 1))
-    chance = keras.layers.Dense(1, activation="sigmoid")(keras.layers.SimpleRNN(32)(xs))
-    model = keras.Model(xs, chance)
+    output = keras.layers.Dense(1, activation="sigmoid")(keras.layers.SimpleRNN(32)(xs))
+    model = keras.Model(xs, output)
     model.compile(keras.optimizers.Adam(), keras.losses.BinaryCrossentropy(), metrics=["accuracy"])
     return model
 
@@ -519,7 +519,7 @@ build_binary_classifier = ClaimsExercise(
 
 
 def _network(*, inside="relu", on_top="softmax", sequences=False, names=True, keep=True, fixed=False, late=False):
-    """Return a class called RecurrentNetwork, right or wrong in one place."""
+    """Return a class called RecurrentNetwork, correct or with one mistake."""
     keras = _keras()
     parent: Any = keras.Model
 
@@ -596,16 +596,16 @@ def _registered():
 
 
 def _factory_of(factory, **options):
-    """Return a function that is called as the class is, and makes an instance of a class that needs Keras."""
+    """Return a function that is called like the class and creates an instance, because the class needs Keras."""
     return lambda *sizes, **named: factory(**options)(*sizes, **named)
 
 
 @dataclass(frozen=True)
 class NetworkExercise(ClaimsExercise):
-    """A ClaimsExercise whose probe is told whether the hidden claims are wanted: its training would be for nothing."""
+    """A ClaimsExercise whose probe trains only if the hidden claims are checked."""
 
     def task(self, rng: Rng, *, hidden: bool, draws: int = 1) -> Task:
-        """Return the Task, whose one argument says whether a network is trained."""
+        """Return the Task, whose first argument says whether to train a network."""
         return ClaimsExercise.task(replace(self, draw=lambda rng: (hidden, *self.draw(rng)[1:])), rng, hidden=hidden)
 
 
@@ -618,7 +618,7 @@ recurrent_network = NetworkExercise(
         Claims("saved and loaded", 1.0, (SURVIVES_SAVING, CUSTOM_SIZES_SURVIVE_SAVING)),
         Claims("it learns", 0.5, (LOSS_FALLS,), hidden=True),
     ),
-    draw=lambda rng: (True, int(rng.integers(2**62))),  # task knows better where only visible claims count
+    draw=lambda rng: (True, int(rng.integers(2**62))),  # `task` replaces the flag if only visible claims count
     oracle=lambda units=50, classes=10: _network()(units, classes),
     threshold="outputs agree with NumPy's to 1e-5: float32; one step of Adam on six sequences takes 11 % of the loss or more",
     mistakes=(
@@ -786,12 +786,12 @@ train_classifier = ClaimsExercise(
     name="train_classifier",
     challenges=(
         Claims("the model", 0.5, (ONE_OUTPUT_PER_SEQUENCE, BETWEEN_0_AND_1, RECURRENT_WITH_32_UNITS)),
-        # The first two are only what the model says of itself.
+        # The first two are reported by the model itself.
         Claims("it was trained", 0.5, (BIASES_MOVED, TRAINED_FOR_10_EPOCHS, NOT_INVERTED, TEST_ACCURACY)),
         Claims("on what it was given", 0.5, (TRAINING_ACCURACY,)),
         Claims("on what it has not seen", 0.5, (TEST_ACCURACY,)),
     ),
-    draw=lambda rng: (int(rng.integers(2**62)), 480, 500),  # 15 batches an epoch
+    draw=lambda rng: (int(rng.integers(2**62)), 480, 500),  # 15 batches per epoch
     oracle=lambda xs, labels: _train(xs, labels),
     threshold="80 % on 500 new sequences: on 20 seeds the reference reaches 89 to 95 %, labels shuffled apart 39 to 61 %",
     mistakes=(

@@ -36,7 +36,7 @@ def _windows(series, length, horizon=1, *, ahead=0, short=0, stride=1, inside=Fa
 
 
 def _windows_oracle(series, length, horizon=1):
-    """Walk over the series with a queue, and take each value's window from `horizon` values before it."""
+    """Iterate over the series with a queue; the window of each value ends `horizon` values before it."""
     xs, ys = [], []
     for target, value in enumerate(series):
         end = target - horizon
@@ -53,13 +53,15 @@ def _with_view(series, length, horizon=1):
 
 def _by_index(series, length, horizon=1):
     n = series.shape[0] - length - horizon + 1
-    places = np.arange(n).reshape(-1, 1) + np.arange(length).reshape(1, -1)
-    return np.expand_dims(series[places], axis=2), series[places[:, -1] + horizon]
+    positions = np.arange(n).reshape(-1, 1) + np.arange(length).reshape(1, -1)
+    return np.expand_dims(series[positions], axis=2), series[positions[:, -1] + horizon]
 
 
 def _cut(length: int, horizon: int, extra: int = 0):
     def draw(rng: Rng) -> tuple:
-        series = rng.permutation(np.arange(1, 13 + extra)) + 0.5  # all values differ: each has one place
+        series = (
+            rng.permutation(np.arange(1, 13 + extra)) + 0.5
+        )  # all values differ, so that each position is identifiable
         return series, length, horizon
 
     return draw
@@ -137,7 +139,7 @@ def _scaled(
 
 
 def _scaled_oracle(series, test_steps):
-    """Work with sums, one value at a time."""
+    """Compute with sums, one value at a time."""
     values = [float(value) for value in series]
     train, test = values[:-test_steps], values[-test_steps:]
     mean = sum(train) / len(train)
@@ -228,7 +230,7 @@ split_and_scale = Exercise(
 
 
 def _mae_oracle(targets, forecasts):
-    """Add up one distance after the other."""
+    """Accumulate the distances one by one."""
     pairs = zip(np.ravel(targets).tolist(), np.ravel(forecasts).tolist(), strict=True)
     distances = [abs(target - forecast) for target, forecast in pairs]
     return sum(distances) / len(distances)
@@ -284,7 +286,7 @@ mean_absolute_error = Exercise(
 
 
 def _naive_oracle(series, period, horizon):
-    """Go on one value at a time: each is what stood a period before it, among the forecasts too."""
+    """Append one value at a time: each repeats the value one period earlier, forecasts included."""
     values = [float(value) for value in series]
     for _ in range(horizon):
         values.append(values[len(values) - period])
@@ -377,7 +379,7 @@ def _changing_the_window(predict, window, steps):
 
 
 def _ahead_oracle(predict, window, steps):
-    """Keep one long array and look at its last `length` values."""
+    """Use one long array and its last `length` values."""
     length = len(window)
     values = np.concatenate([window, np.full(steps, np.nan)])
     for index in range(length, length + steps):

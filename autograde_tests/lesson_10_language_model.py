@@ -1,4 +1,4 @@
-"""Lesson 10: characters and numbers, batches that follow each other, sampling, bits per character, a model."""
+"""Lesson 10: characters and ids, consecutive batches, sampling, bits per character, a model."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ALPHABET = " ,.abcdefghijklmnopqrstuvwxyz"
 
 
 def _encode_oracle(text, alphabet):
-    """Ask for each character how many characters of the alphabet stand before it."""
+    """Count, for each character, the characters of the alphabet before it."""
     return np.array([len(alphabet.split(char)[0]) for char in text])
 
 
@@ -59,7 +59,7 @@ def _words(rng: Rng, length: int, alphabet: str) -> str:
     return "".join(rng.choice(list(alphabet), size=length))
 
 
-SHORT = "xs a"  # an alphabet in an order of its own
+SHORT = "xs a"  # an alphabet that is not sorted
 
 encode = Exercise(
     name="encode",
@@ -214,7 +214,7 @@ def _by_places(ids, batch, steps):
 
 
 def _text(characters: int, batch: int, steps: int):
-    return lambda rng: (rng.permutation(characters), batch, steps)  # every character another number
+    return lambda rng: (rng.permutation(characters), batch, steps)  # every character has a different id
 
 
 next_character_batches = Exercise(

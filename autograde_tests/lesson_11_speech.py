@@ -1,4 +1,4 @@
-"""Lesson 11: layers of layers, reading both ways, error rates of frames, CTC's last step, a recogniser of digits.
+"""Lesson 11: stacked layers, bidirectional layers, error rates of frames, CTC's last step, a recogniser of digits.
 
 The oracles take one sequence at a time, cut to its length, so that they never see padding.
 """
@@ -92,7 +92,7 @@ def _stack_recursive(xs, layers):
 
 
 def _each_reads_the_input(xs, layers):
-    """Every layer whose sizes allow it reads the inputs instead of the states below."""
+    """Feed the inputs instead of the states below to every layer whose sizes allow it."""
     hs = xs
     for weights in layers:
         hs = _walk(xs if len(weights[0]) == xs.shape[2] else hs, weights)
@@ -176,7 +176,7 @@ stack_forward = Exercise(
 
 
 def bidirectional_forward_oracle(xs, mask, forward, backward):
-    """Return both directions' states side by side: each sequence is cut to its length, read, and turned around."""
+    """Return both directions' states side by side: each sequence is cut to its length, processed and reversed."""
     units, other = len(forward[2]), len(backward[2])
     hs = np.zeros((*mask.shape, units + other))
     for row, (sequence, on) in enumerate(zip(xs, mask, strict=True)):
@@ -214,13 +214,13 @@ def _bidirectional(xs, mask, forward, backward):
 
 
 def _bidirectional_turned(xs, mask, forward, backward):
-    """Turn the batch around, padding and all; the mask keeps the state at zero until the sequence begins."""
+    """Reverse the batch including the padding; the mask keeps the state at zero until the sequence begins."""
     back = _masked(xs[:, ::-1], mask[:, ::-1], backward)[:, ::-1]
     return np.dstack([_masked(xs, mask, forward), back])
 
 
-def _both_by_places(xs, mask, forward, backward):
-    """Turn each sequence around within its length, and the states back in the same way."""
+def _bidirectional_by_index(xs, mask, forward, backward):
+    """Reverse each sequence within its length, and its states in the same way."""
     lengths, steps = mask.sum(axis=1), np.arange(xs.shape[1])
     places = np.where(mask, lengths[:, None] - 1 - steps, steps)[..., None]
     back = _masked(np.take_along_axis(xs, places, axis=1), mask, backward)
@@ -238,7 +238,7 @@ def _not_turned_back(xs, mask, forward, backward):
 
 
 def _whole_output_turned(xs, mask, forward, backward):
-    """Sequences are turned around within their length, but the states with the padding."""
+    """Reverse the sequences within their length, but the states including the padding."""
     lengths, steps = mask.sum(axis=1), np.arange(xs.shape[1])
     places = np.where(mask, lengths[:, None] - 1 - steps, steps)[..., None]
     back = _masked(np.take_along_axis(xs, places, axis=1), mask, backward)
@@ -312,7 +312,7 @@ bidirectional_forward = Exercise(
             lambda xs, m, f, b: _bidirectional(xs, m, f, b) * m[..., None],
         ),
     ),
-    styles=(_bidirectional, _bidirectional_turned, _both_by_places),
+    styles=(_bidirectional, _bidirectional_turned, _bidirectional_by_index),
     hints=(
         "In which order does the way back meet the steps of a sequence of length 3 in a batch of 5 steps? What happens at the two that are padding?",
         "Walk over the steps from the last to the first, and keep the state (zeros) where the mask is False. Store each state at its own step.",
@@ -324,7 +324,7 @@ bidirectional_forward = Exercise(
 
 
 def frame_error_rate_oracle(predicted, labels, mask):
-    """Count one frame after the other."""
+    """Count the frames one by one."""
     wrong = real = 0
     for guess, label, on in zip(predicted.ravel(), labels.ravel(), mask.ravel(), strict=True):
         real += int(on)
@@ -333,7 +333,7 @@ def frame_error_rate_oracle(predicted, labels, mask):
 
 
 def _frames(rng: Rng, lengths: list[int], wrong: list[int], *, padding_right: bool) -> tuple:
-    """Draw labels, and guesses of which so many are wrong in each sequence; in the padding all or none are right."""
+    """Draw labels, and guesses with the given number of errors per sequence; in the padding all or none are correct."""
     steps = max(lengths)
     mask = np.arange(steps) < np.array(lengths)[:, None]
     labels = np.where(mask, rng.integers(0, 11, size=mask.shape), 10)
@@ -345,7 +345,7 @@ def _frames(rng: Rng, lengths: list[int], wrong: list[int], *, padding_right: bo
 
 
 def _guessed(lengths: list[int], *, padding_right: bool):
-    """Draw how many guesses are wrong in each sequence: some, and not all."""
+    """Draw the number of wrong guesses in each sequence: some, but not all."""
     return lambda rng: _frames(rng, lengths, [int(rng.integers(1, n)) for n in lengths], padding_right=padding_right)
 
 
@@ -417,7 +417,7 @@ frame_error_rate = Exercise(
 
 
 def ctc_collapse_oracle(path, blank):
-    """Take a frame's label when it is no blank and not what the frame before said."""
+    """Take a frame's label when it is neither blank nor the label of the previous frame."""
     return [int(label) for before, label in zip([blank, *path], path, strict=False) if label not in (blank, before)]
 
 
@@ -458,7 +458,7 @@ def _path(rng: Rng, digits: list[int], blank: int, *, between: bool = True) -> t
 
 
 def _digits(rng: Rng, count: int, blank: int) -> list[int]:
-    """Draw digits of which the first two are the same, a third comes back, and none is the blank."""
+    """Draw digits of which the first two are the same, one repeats later, and none is the blank."""
     first, second, *more = rng.permutation([digit for digit in range(10) if digit != blank]).tolist()
     return [first, first, second, first, *more[: count - 4]]
 

@@ -1,4 +1,4 @@
-"""Lesson 12: targets one step later, the loss under teacher forcing, greedy decoding, exact matches, a translator."""
+"""Lesson 12: shifted targets, the loss with teacher forcing, greedy decoding, exact matches, a translator."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PAD, START, END = 0, 1, 2
 
 
 def shift_right_oracle(targets, start):
-    """Fill number by number: at each place what stands one place before."""
+    """Fill element-wise: each position holds the symbol of the previous one."""
     return np.array([[row[step - 1] if step else start for step in range(len(row))] for row in targets])
 
 
@@ -122,7 +122,7 @@ shift_right = Exercise(
 
 
 def teacher_forcing_loss_oracle(logits, targets, pad):
-    """Add up the surprise of one real symbol after the other."""
+    """Accumulate the surprise of the real symbols one by one."""
     surprises = []
     for rows, symbols in zip(logits, targets, strict=True):
         for row, symbol in zip(rows, symbols, strict=True):
@@ -181,8 +181,10 @@ def _chance_in_place_of_logarithm(logits, targets, pad):
 
 def _unsafe(logits, targets, pad):
     with np.errstate(all="ignore"):
-        chances = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
-        return float(np.mean(-np.log(np.take_along_axis(chances, targets[..., None], -1)[..., 0][targets != pad])))
+        probabilities = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+        return float(
+            np.mean(-np.log(np.take_along_axis(probabilities, targets[..., None], -1)[..., 0][targets != pad]))
+        )
 
 
 teacher_forcing_loss = Exercise(
@@ -227,7 +229,7 @@ teacher_forcing_loss = Exercise(
 
 
 def greedy_decode_oracle(h, weights, start, end, most):
-    """Write symbol after symbol, each with the course's step oracle."""
+    """Generate the symbols one by one with the step oracle of lesson 01."""
     table, W_xh, W_hh, b_h, W_hy, b_y = weights
     written: list[int] = []
     symbol, state = start, h[None]
@@ -250,7 +252,7 @@ def _decoder(
     start: int = START,
     end: int = END,
 ) -> tuple:
-    """Draw (h, weights, start, end, most) of a decoder that writes so many symbols, of which some are different."""
+    """Draw (h, weights, start, end, most) of a decoder that generates the given number of symbols, some of them distinct."""
     symbols, width, units = 7, 4, 6
     while True:
         weights = (
@@ -373,7 +375,7 @@ greedy_decode = Exercise(
 
 
 def exact_match_oracle(written, wanted):
-    """Count the texts that have the right length and the right symbol at every place."""
+    """Count the texts that have the correct length and the correct symbol at every position."""
     correct = 0
     for text, target in zip(written, wanted, strict=True):
         same = len(text) == len(target)
@@ -388,7 +390,7 @@ def _text(rng: Rng, length: int) -> list[int]:
 
 
 def _pairs(rng: Rng, equal: int, *, longer: int = 0, shorter: int = 0, swapped: int = 0, other: int = 0) -> tuple:
-    """Draw (written, wanted): so many pairs that are equal, and others that are wrong in one way each."""
+    """Draw (written, wanted): the given number of equal pairs, and pairs with one kind of error each."""
     targets = [_text(rng, int(rng.integers(3, 6))) for _ in range(equal + longer + shorter + other)]
     targets += [[3, 5, 4, 8] for _ in range(swapped)]
     written = [list(text) for text in targets]
@@ -405,7 +407,7 @@ def _pairs(rng: Rng, equal: int, *, longer: int = 0, shorter: int = 0, swapped: 
 
 
 def _some(*kinds: str):
-    """Draw some right pairs, and a few that are wrong in each of these ways."""
+    """Draw a few equal pairs, and a few with each of these errors."""
     return lambda rng: _pairs(rng, int(rng.integers(2, 9)), **{kind: int(rng.integers(1, 6)) for kind in kinds})
 
 

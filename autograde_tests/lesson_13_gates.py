@@ -1,6 +1,6 @@
-"""Lesson 13: a step of an LSTM and its way back, the memory's Jacobian, a step of a GRU, the count of parameters.
+"""Lesson 13: a step of an LSTM and its backward pass, the memory's Jacobian, a step of a GRU, the count of parameters.
 
-The oracles of the steps work out one unit of one sequence at a time, with math.exp; the way back is never gone: the
+The oracles of the steps work out one unit of one sequence at a time, with math.exp; they never backpropagate: the
 oracles use the complex step of lesson 04.
 """
 
@@ -61,7 +61,7 @@ def _lstm_inputs(rng: Rng, batch: int, features: int, units: int, *, on: str = "
 
 
 def _lstm(x, h, c, U, W, b, *, order=(0, 1, 2, 3), cut=None, memory=None, readout=None, squash=np.tanh):
-    """Take an LSTM step. order: where i, f, g, o are looked for; cut: (a, units) -> blocks; memory, readout: the last two lines."""
+    """Take an LSTM step. order: the blocks used as i, f, g, o; cut: (a, units) -> blocks; memory, readout: the last two lines."""
     a = x @ U + h @ W + b
     blocks = cut(a, h.shape[1]) if cut else np.split(a, 4, axis=1)
     i, f, g, o = (blocks[index] for index in order)
@@ -182,7 +182,7 @@ BACK_KEYS = ("da_i", "da_f", "da_g", "da_o", "dc_prev")
 
 
 def lstm_step_backward_oracle(dh_t, dc_t, cache):
-    """Return the gradients of sum(dh_t h_t + dc_t c_t) for the pre-activations, which the gates give away."""
+    """Return the gradients of sum(dh_t h_t + dc_t c_t) with respect to the pre-activations, which are recovered from the gates."""
     c_prev, i, f, g, o, _ = cache
     point = {name: np.log(gate / (1 - gate)) for name, gate in (("da_i", i), ("da_f", f), ("da_o", o))}
 
@@ -409,7 +409,7 @@ def _gru_inputs(rng: Rng, batch: int, features: int, units: int, *, after: bool,
 
 
 def _gru(x, h, U, W, b, after=True, *, order=(0, 1, 2), mixed=None, ignore=False, swap=False, squash=np.tanh):
-    """Take a GRU step. order: where z, r, n are looked for; ignore: no reset; swap: the other version's place of r."""
+    """Take a GRU step. order: the blocks used as z, r, n; ignore: no reset; swap: r as in the other version."""
     b_x, b_h = b if after else (b, 0 * b)
     from_x, from_h = (np.split(v, 3, axis=1) for v in (x @ U + b_x, h @ W + b_h))
     z, r = (_logistic(from_x[k] + from_h[k]) for k in order[:2])
@@ -425,7 +425,7 @@ def _gru(x, h, U, W, b, after=True, *, order=(0, 1, 2), mixed=None, ignore=False
 
 
 def _bias_outside(x, h, U, W, b, after=True):
-    """Add the state's bias behind the reset gate."""
+    """Add the state's bias after the reset gate."""
     if not after:
         return _gru(x, h, U, W, b, after)
     units = h.shape[1]
@@ -527,7 +527,7 @@ gru_step = Exercise(
 
 
 def count_gate_parameters_oracle(cell, features, units):
-    """Count the entries of the arrays that Keras would make."""
+    """Count the entries of the arrays that Keras creates."""
     shapes = {
         "SimpleRNN": [(features, units), (units, units), (units,)],
         "LSTM": [(features, 4 * units), (units, 4 * units), (4 * units,)],

@@ -37,7 +37,7 @@ def _walk(dhs: np.ndarray, cache: Cache, bug: str = "") -> tuple[np.ndarray, np.
         db_h += da.mean(axis=0) if bug == "mean" else da.sum(axis=0)
         dh_next = da @ (W_hh if bug == "transpose" else W_hh.T)
         if bug == "last" and t == 1:
-            dh_next = np.zeros_like(h_0)  # the very first step never hears of the future
+            dh_next = np.zeros_like(h_0)  # the first step receives no gradient from later steps
     return dW_xh, dW_hh, db_h
 
 

@@ -113,7 +113,7 @@ class Card:
 
     def _html_row(self, title: str, word: str, problem: str) -> str:
         mark, colour = MARKS[word]
-        row = "style='background:none'"  # JupyterLab's stripes would part a check from its explanation
+        row = "style='background:none'"  # JupyterLab's stripes would separate a check from its explanation
         cell = "style='text-align:left;padding:2px 14px 2px 0;vertical-align:top;white-space:nowrap'"
         wide_cell = cell.replace("nowrap", "normal")
         explained = f"<tr {row}><td></td><td {wide_cell}>{_marked_up(problem)}</td></tr>" if problem else ""

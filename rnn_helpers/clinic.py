@@ -1,6 +1,6 @@
-"""Lesson 14's patients: one small network trained on one small task, each time with another fault, and its symptoms.
+"""Lesson 14's patients: a small network trained on a small task, each time with another fault, and its symptoms.
 
-The task: symbols go by; at the end, say which was the first. The faults are those that everybody makes.
+The task is to name the first symbol of a sequence at its end. The faults are common ones.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 KINDS = 4  # of symbols
 UNITS, BATCH, TESTED = 24, 16, 64
-POINTS, ROUNDS_A_POINT = 40, 5  # each point of a curve stands for so many rounds
+POINTS, ROUNDS_A_POINT = 40, 5  # points of a curve, training steps per point
 SNAPSHOTS = 8  # rows of the gradient map
 SAMPLES = 12
 WARD = Path(__file__).with_name("ward.npz")
-STEADY = 1e-3  # keeps Adam from turning a gradient of nearly nothing into a step
-LOUD = 20.0  # how the whispered answer is said: nothing else needs to be learnt beside it
+STEADY = 1e-3  # Adam's epsilon: prevents a tiny gradient from causing a full step
+LOUD = 20.0  # scale of the leaked answer: large enough that the network needs nothing else
 RECURRENT = ("W_xh", "W_hh", "b_h")
 
 
@@ -37,8 +37,8 @@ class Habits:
     bias: float = 0.0
     learning_rate: float = 0.01
     direction: float = -1.0  # of the step, along the gradient
-    whispered: bool = False  # the answer stands in the inputs of the last step
-    sequences: int | None = None  # how many there are to learn from; None: new ones in each round
+    whispered: bool = False  # the inputs of the last step contain the answer
+    sequences: int | None = None  # size of the training set; None: new sequences in each step
     answers_belong: bool = True  # else they are drawn at random
 
 
@@ -175,7 +175,7 @@ class _Network:
         surprises, dlogits = self._surprises(hs[:, -1], batch.answers)
         dhs = np.zeros_like(hs)
         dhs[:, -1] = dlogits @ p["W_hy"].T
-        from rnn_helpers import cells  # where the clinic is only looked at, nobody needs them
+        from rnn_helpers import cells  # not needed to display the pretrained patients
 
         back = cells.backward(dhs, cache)
         grads = {name: getattr(back, f"d{name}") for name in RECURRENT}

@@ -206,7 +206,7 @@ def patient_explorer(patients: Sequence[dict[str, Any]]) -> None:
         symptoms = patients[number - 1]
         upper, lower = plots.new_column(8.0, 5.2, (5, 4))
         points = np.arange(1, len(symptoms["train"]) + 1)
-        low, high = -4.0, 2.2  # the same for all patients: what stays at the baseline is to look flat
+        low, high = -4.0, 2.2  # the same for all patients, so that a loss at the baseline looks flat
         lines = {name: np.log10(np.clip(symptoms[name], 10**low, 10**high)) for name in ("train", "held", "alone")}
         lines["baseline"] = np.full(len(points), np.log10(symptoms["baseline"]))
         updates = f"{np.median(symptoms['updates']):.0e}, gradient {np.median(symptoms['norms']):.2g}"

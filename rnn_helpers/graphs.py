@@ -105,10 +105,10 @@ def weights_in_equation(weights: Sequence[np.ndarray], names: Sequence[str]) -> 
     """
     W_xh, W_hh, b_h = (np.atleast_2d(array) for array in weights)
     largest = max(float(np.abs(array).max()) for array in (W_xh, W_hh, b_h))
-    units, unit = W_hh.shape[1], 0.3  # inches a number
+    units, unit = W_hh.shape[1], 0.3  # inches per number
     ax = new_axes(width=4.6 + 3 * unit * units, height=1.3 + unit * max(len(W_xh), units))
     right_edge = 0.0
-    before = {"$h_t = \\tanh(\\; x_t$": 4.6, "$+\\;\\; h_{t-1}$": 3.2, "$+$": 1.3}  # what stands there, and its room
+    before = {"$h_t = \\tanh(\\; x_t$": 4.6, "$+\\;\\; h_{t-1}$": 3.2, "$+$": 1.3}  # text -> its width
     for array, name, (text, room) in zip((W_xh, W_hh, b_h), names, before.items(), strict=True):
         left_edge = right_edge + room
         ax.text(left_edge - 0.25, 0, text, ha="right", va="center", fontsize=15)

@@ -36,7 +36,7 @@ def drop_settings(environ: MutableMapping[str, str]) -> None:
 def without_settings_file(environ: MutableMapping[str, str]) -> Iterator[None]:
     """Keep Keras from reading or writing keras.json while it is imported."""
     home = environ.get("KERAS_HOME")
-    environ["KERAS_HOME"] = os.path.join(__file__, "none")  # below a file there can be no folder
+    environ["KERAS_HOME"] = os.path.join(__file__, "none")  # a path below a file never exists
     try:
         yield
     finally:
@@ -59,7 +59,7 @@ def apply_settings(keras: ModuleType) -> None:
         keras.config.set_dtype_policy(FLOATX)
     keras.config.set_max_epochs(None)
     keras.config.set_max_steps_per_epoch(None)
-    # What Keras downloads is kept where it would be kept without this module.
+    # Keras keeps its downloads in the usual folder.
     config: Any = sys.modules.get("keras.src.backend.config")
     if getattr(config, "_KERAS_DIR", "").startswith(__file__):
         config._KERAS_DIR = os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")

@@ -109,7 +109,7 @@ def picture(ax: Axes, alt: str) -> Picture:
     """Render and close the figure of `ax`."""
     buffer = io.BytesIO()
     figure = ax.get_figure(root=True)
-    assert figure is not None  # axes that belong to no figure cannot be drawn on in the first place
+    assert figure is not None  # axes without a figure cannot be drawn on
     figure.savefig(buffer, format="png", dpi=DPI)
     plt.close(figure)
     return Picture(buffer.getvalue(), alt)

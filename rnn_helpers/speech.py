@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-RATE = 8000  # samples a second, as on a telephone
+RATE = 8000  # samples per second, as on a telephone
 HOP, WINDOW = 200, 256  # samples from one frame to the next, 25 ms, and in each, 32 ms
-BANDS = 20  # of frequency, as wide as the ear's
-SILENCE = 10  # the label of a frame in which nobody speaks; 0 to 9 are the digits
+BANDS = 20  # frequency bands, on the mel scale
+SILENCE = 10  # the label of a silent frame; 0 to 9 are the digits
 VOICES = 36  # of 84 pairs of an accent and a speaker
-HEARD, UNHEARD = range(24), range(24, VOICES)  # voices to learn from, and to be tried on
-TAKES = 2  # of each digit by each voice, with a speed and a pitch of its own
-QUIET = 1e-4  # added to the energy before the logarithm, which has no value at zero
+HEARD, UNHEARD = range(24), range(24, VOICES)  # training voices and test voices
+TAKES = 2  # recordings of each digit by each voice, with different speed and pitch
+QUIET = 1e-4  # added to the energy, so that the logarithm is finite
 CURVE = 255  # of the mu-law, which telephones use
 FILE = Path(__file__).parent / "sounds" / "digits.npz"
 
@@ -59,13 +59,13 @@ def spoken(digit: int, voice: int = 0, take: int = 0) -> np.ndarray:
     voice: 0 to 35; take: 0 or 1, at another speed and pitch
     Raises KeyError when there is no such clip.
     """
-    sounds, places = _clips()
-    if (voice, take, digit) not in places:
+    sounds, positions = _clips()
+    if (voice, take, digit) not in positions:
         raise KeyError(
             f"Nobody said digit {digit!r} as voice {voice!r}, take {take!r}: digits are 0 to 9, "
             f"voices 0 to {VOICES - 1}, takes 0 to {TAKES - 1}."
         )
-    first, end = places[voice, take, digit]
+    first, end = positions[voice, take, digit]
     return expanded(sounds[first:end])
 
 
@@ -101,15 +101,15 @@ def _pause(rng: np.random.Generator) -> int:
 
 
 def _stretched(sound: np.ndarray, factor: float) -> np.ndarray:
-    places = np.arange(int(len(sound) * factor)) / factor
-    return np.interp(places, np.arange(len(sound)), sound)
+    positions = np.arange(int(len(sound) * factor)) / factor
+    return np.interp(positions, np.arange(len(sound)), sound)
 
 
 def features(sound: np.ndarray) -> np.ndarray:
     """Return the log mel spectrogram: the log energy of each frame in BANDS frequency bands, (frames, BANDS).
 
-    Over the whole sound each band has mean 0, and all together standard deviation 1: how loud somebody speaks, and
-    through which telephone, makes no difference.
+    Over the whole sound each band has mean 0, and all together standard deviation 1: the loudness of the speaker
+    and the frequency response of the telephone make no difference.
     """
     count = _frames_in(len(sound))
     if count < 1:

@@ -151,9 +151,9 @@ def forward(
 def backward(dhs: Array, cache: Cache) -> Gradients:
     """Backpropagate through time: from dL/dh_t of every output to dL/d(argument) of `forward`.
 
-    dL/dh_{t-1} = z_t dL/dh_t + what comes back through z_t, r_t and n_t: z_t hands it on untouched
+    dL/dh_{t-1} = z_t dL/dh_t + the gradients through z_t, r_t and n_t: the path through z_t has no matrix product
 
-    dhs: (batch, steps, units), what the loss says about each output h_t by itself, not through later steps
+    dhs: (batch, steps, units), the direct gradient of the loss with respect to h_t, without paths through later steps
     cache: what `forward` returned; it may be used again unless its workspace has run forward since
 
     Returns Gradients(dxs, dh_0, dW_xh, dW_hh, db_h), summed over the batch and in the precision of xs.
@@ -186,7 +186,7 @@ def backward(dhs: Array, cache: Cache) -> Gradients:
         np.subtract(h_before, n, out=part)
         np.multiply(dh, part, out=da_z)
         np.multiply(dh, z, out=part)
-        np.subtract(dh, part, out=dh)  # now dL/dn_t; `part` is what z_t hands on
+        np.subtract(dh, part, out=dh)  # now dL/dn_t; `part` is the gradient through z_t
         np.multiply(n, n, out=da_x)
         np.multiply(dh, da_x, out=da_x)
         np.subtract(dh, da_x, out=da_x)

@@ -61,7 +61,7 @@ def _relu_slope(h: Array, out: Array) -> None:
 
 
 def _logistic(a: Array, out: Array) -> None:
-    # 1 / (1 + exp(-a)) overflows for large negative a; the same curve drawn with tanh does not.
+    # 1 / (1 + exp(-a)) overflows for large negative a; the same function written with tanh does not.
     np.multiply(a, 0.5, out=out)
     np.tanh(out, out=out)
     np.add(out, 1, out=out)
@@ -207,7 +207,7 @@ def backward(dhs: Array, cache: Cache) -> Gradients:
         np.copyto(ws.slopes, 0, where=ws.skip)
 
     grads = ws.gradients
-    dh, dh_prev = ws.dh, grads.dh_0  # what is handed to the step before ends up as dL/dh_0
+    dh, dh_prev = ws.dh, grads.dh_0  # the gradient passed to the previous step ends as dL/dh_0
     dh_prev[:] = 0
     for da_t, slope_t, skip_t in ws.backward_steps:
         np.add(da_t, dh_prev, out=dh)

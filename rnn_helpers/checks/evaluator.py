@@ -62,7 +62,7 @@ class Task:
 
     points: check title -> points, in the order shown; UNCHANGED among them where the inputs may not be changed
     sentences: one for each mistake, completing "This is exactly what comes out when ..."
-    parameters: the names in the signature, for sentences
+    parameters: the parameter names of the signature, for messages
     lists: whether a list of numbers may stand for an array
     edges: titles of checks whose outputs can be guessed: they count only where others pass
     least: how many of the other checks must pass before any counts; more than 1 where outputs are words, and then a
@@ -164,7 +164,7 @@ def _score_checks(report: Report, task: Task, outcomes: list[Outcome], names: li
             report.problems[UNCHANGED] = Problem("mutation", _mutation_sentence(names, changed))
     passed = [title for title in task.points if title not in report.problems]
     proven = set(passed).difference(task.edges, [UNCHANGED])
-    if task.least > 1:  # a word that is said everywhere is right somewhere
+    if task.least > 1:  # a constant answer is correct for some case
         proven -= {case.title for case in task.cases if any(same_output(case.expected, v, 0) for v in wrong)}
     if len(proven) < task.least:
         report.problems |= dict.fromkeys(passed, _too_few_passed(task.least))

@@ -21,7 +21,7 @@ from rnn_helpers.checks.colocate import run_colocated
 from rnn_helpers.checks.properties import PROPERTIES, UngradableAnswerError
 
 PACKAGE = os.path.dirname(os.path.dirname(__file__))  # all of rnn_helpers
-NOT_REACHED = "can be looked at once others hold"  # for a claim that the probe did not get to
+NOT_REACHED = "can be looked at once others hold"  # for a claim that the probe did not reach
 PRINTED_LIMIT = 600  # characters of a student's own output that a card repeats
 
 
@@ -109,7 +109,7 @@ def execute(answer: Callable, args: tuple, probe: str = "call", not_allowed: tup
         warnings.simplefilter("default")
         warnings.simplefilter("ignore", DeprecationWarning)  # between libraries: a learner cannot act on it
         try:
-            if probe in ("call", "part"):  # nearly always: one question where the answer lives, instead of several
+            if probe in ("call", "part"):  # the usual case: one round trip to the answer's process instead of several
                 arguments = function_arguments(probe, copied_args)
                 outcome.value, used = run_colocated(
                     answer, f"{__name__}:call_monitored", not_allowed, answer, *arguments
@@ -125,7 +125,7 @@ def execute(answer: Callable, args: tuple, probe: str = "call", not_allowed: tup
                     outcome.value = call_probe(answer, *copied_args)
                 used = monitor.used
             outcome.used = str(used)
-        except Exception as error:  # whatever it is, it becomes a sentence for the student
+        except Exception as error:  # any exception becomes a sentence for the student
             outcome.error = type(error).__name__
             outcome.message = str(error)
             outcome.line = _student_line(error)
@@ -141,7 +141,7 @@ def execute_claims(
 ) -> list[Outcome]:
     """Call `answer` once and return an Outcome for each title, whose value maps each claim to whether it holds.
 
-    claims: title -> claims; the probe returns {claim: "" where it holds, else what is seen instead}
+    claims: title -> claims; the probe returns {claim: "" where it holds, else what was observed instead}
     """
     outcome = execute(answer, args, probe, not_allowed)
     if outcome.error:

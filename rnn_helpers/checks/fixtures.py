@@ -61,7 +61,7 @@ def oldest_first(window: np.ndarray) -> float:
     return float(np.sum(window * 0.6 ** np.arange(1, len(window) + 1)))
 
 
-# Functions that stand in fixture files, by name.
+# Functions that fixture files refer to by name.
 FUNCTIONS: dict[str, Callable] = {
     "tanh": np.tanh,
     "relu": relu,
@@ -76,7 +76,7 @@ FUNCTIONS: dict[str, Callable] = {
 
 
 class FixtureError(RuntimeError):
-    """A fixture file is missing or damaged; the message names it and says how to restore it."""
+    """Raised when a fixture file is missing or damaged; the message names it and says how to restore it."""
 
 
 def encode(value: Any) -> Any:  # noqa: PLR0911 (one return for each kind of value)
@@ -209,7 +209,7 @@ def _fixture_files() -> list[tuple[Path, int]]:
 def find(name: str) -> tuple[str, dict]:
     """Return (lesson, data) of one exercise. Raises KeyError that suggests the closest names when there is none."""
     for path, modified in _fixture_files():
-        # To search a text is much faster than to decode it.
+        # Searching the text is much faster than decoding it.
         if f'"{name}"' in _read_text(path, modified) and name in _read_exercises(path, modified):
             return path.stem, _read_exercises(path, modified)[name]
     names = [exercise for exercises in lessons().values() for exercise in exercises]

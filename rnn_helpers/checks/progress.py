@@ -77,7 +77,7 @@ def _append(path: Path, line: str) -> None:
         if file.seek(0, os.SEEK_END):
             file.seek(-1, os.SEEK_END)
             line = line if file.read(1) == b"\n" else "\n" + line  # a crash may have cut the last line short
-        file.write(line.encode())  # one small write at the end: atomic beside another notebook's
+        file.write(line.encode())  # one small append is atomic, even if another notebook writes
 
 
 def read_states(path: Path) -> dict[tuple[str, str], tuple[int, int]]:

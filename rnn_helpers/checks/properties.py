@@ -46,7 +46,7 @@ from rnn_helpers.checks.claims import (
 from rnn_helpers.checks.colocate import run_colocated
 from rnn_helpers.checks.comparison import as_array, describe
 
-SAMPLES = 2000  # draws behind a share; a share that is right is 5 standard deviations off once in a million times
+SAMPLES = 2000  # draws per frequency; a correct one is off by 5 standard deviations about once in a million times
 
 
 class UngradableAnswerError(TypeError):
@@ -166,7 +166,7 @@ def _valid_draws(answer: Callable, logits: np.ndarray, temperature: float, seed:
     """Return `count` draws, or an empty list if a draw fails."""
     try:
         drawn = run_colocated(answer, f"{__name__}:draw_many", answer, logits, temperature, seed, count)
-    except (ValueError, ZeroDivisionError, FloatingPointError):  # what nan, inf and 1 / 0 lead to
+    except (ValueError, ZeroDivisionError, FloatingPointError):  # caused by nan, inf and 1 / 0
         return []
     strange = [d for d in drawn if not (isinstance(d, (int, np.integer)) and 0 <= d < len(logits))]
     if strange:

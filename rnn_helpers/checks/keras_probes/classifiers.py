@@ -45,8 +45,11 @@ from rnn_helpers.checks.keras_probes.inspection import failure_text
 
 STEPS, UNITS, BATCH = 10, 32, 32
 PARAMETERS = UNITS + UNITS * UNITS + UNITS + UNITS + 1
-MIN_ACCURACY = 0.8  # the trained classifier's threshold; benchmarks/thresholds.py shows what reaches it
-MIN_STEPS, MAX_STEPS = 0.93, 3.13  # of ten epochs' steps: a batch left out is no mistake, nor are some epochs more
+MIN_ACCURACY = 0.8  # threshold of the trained classifier; see benchmarks/thresholds.py
+MIN_STEPS, MAX_STEPS = (
+    0.93,
+    3.13,
+)  # relative to the steps of ten epochs: a skipped batch and a few more epochs are accepted
 
 
 def binary_classifier(answer: Callable, seed: int) -> dict[str, str]:
@@ -59,7 +62,7 @@ def binary_classifier(answer: Callable, seed: int) -> dict[str, str]:
 
 
 def _network_claims(model: Any, arrays: list[np.ndarray], seed: int) -> dict[str, str]:
-    shape = getattr(model, "input_shape", None) or (None, STEPS, 1)  # a class of one's own may not say
+    shape = getattr(model, "input_shape", None) or (None, STEPS, 1)  # a custom class may not have it
     fits = shape[-1] == 1 and shape[1] in (STEPS, None)
     results = {
         INPUT_SHAPE: failure_text(fits, f"it takes inputs of shape {shape}"),
@@ -125,7 +128,7 @@ def _training_step_claims(model: Any, arrays: list[np.ndarray], results: dict[st
     rng = np.random.default_rng(seed)
     xs, labels = 3 * rng.normal(size=(BATCH, STEPS, 1)).astype(np.float32), np.arange(BATCH)[:, None] % 2
     equations_hold = not results.get(TANH_SIGMOID_EQUATIONS, "no")
-    if equations_hold:  # so that the loss can be told by its gradient
+    if equations_hold:  # so that the gradient reveals the loss
         arrays = training_step.with_confident_outputs(arrays, xs)
         model.set_weights(arrays)
     model.run_eagerly = True
@@ -220,7 +223,7 @@ def _config_failure(small: Any) -> str:
         config = small.get_config()
     except NotImplementedError:
         return "`raise NotImplementedError()` still stands in it"
-    except Exception as error:  # the student's own method may raise anything: it is told, as it came
+    except Exception as error:  # the student's method may raise anything; report it unchanged
         return _last_line(error)
     if not isinstance(config, dict):
         return f"it returns {describe(config)}; expected a dict"
@@ -240,7 +243,7 @@ def _saving_failure(model: Any, outputs: np.ndarray, xs: np.ndarray) -> str:
         file = run_colocated(model, f"{__name__}:save_to_bytes", model)
         model.set_weights([0 * array for array in weights])
         reloaded_outputs = inspection.outputs(run_colocated(model, f"{__name__}:load_from_bytes", file, model), xs)
-    except Exception as error:  # Keras and the student's own methods may raise anything: it is told, as it came
+    except Exception as error:  # Keras and the student's methods may raise anything; report it unchanged
         return _last_line(error)
     finally:
         model.set_weights(weights)
@@ -324,7 +327,9 @@ def trained_classifier(answer: Callable, seed: int, train_count: int, test_count
     outputs = inspection.network_outputs(arrays, xs, *shapes)
     correct = (outputs[:, 0] > 0.5) == labels
     train_accuracy, test_accuracy = float(correct[:train_count].mean()), float(correct[train_count:].mean())
-    steps = int(model.optimizer.iterations) if model.compiled else 0  # what the model says; its weights are the proof
+    steps = (
+        int(model.optimizer.iterations) if model.compiled else 0
+    )  # reported by the model; its weights are the evidence
     ten_epochs = 10 * -(-train_count // BATCH)
     trained = MIN_STEPS * ten_epochs <= steps <= MAX_STEPS * ten_epochs
     results[TRAINED_FOR_10_EPOCHS] = failure_text(trained, f"10 epochs are {ten_epochs} steps; it has made {steps}")

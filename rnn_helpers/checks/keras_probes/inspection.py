@@ -18,7 +18,7 @@ from rnn_helpers.checks.comparison import describe
 from rnn_helpers.checks.properties import UngradableAnswerError
 
 FLOAT32 = 1e-5  # Keras computes in float32: seven digits, of which a few sums cost two
-TRAINING_STEPS = 6  # on one batch: enough for any optimizer that is set up as asked to lower its loss
+TRAINING_STEPS = 6  # on one batch: enough for any correctly configured optimizer to reduce the loss
 
 
 def require_model(model: Any) -> Any:

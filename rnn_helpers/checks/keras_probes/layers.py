@@ -17,7 +17,7 @@ VARIABLES = ("kernel", "recurrent_kernel", "bias")
 ZERO_INITIALIZERS = {
     "kernel_initializer": "zeros",
     "recurrent_initializer": "zeros",
-}  # drawing a rotation takes most of a build
+}  # drawing a rotation would take most of the time of a build
 
 
 def build_layer(spec: dict) -> Any:
@@ -25,7 +25,7 @@ def build_layer(spec: dict) -> Any:
 
     spec: "weights" (W_xh, W_hh, b_h), which decide the sizes; "options" for the layer, such as {"activation": "relu"};
         "batch" where the layer is stateful; "built": False leaves it without weights; "used": True leaves a stateful
-        layer in a state that is not zero, as reading something does
+        layer in a nonzero state, as after a batch
     """
     from rnn_helpers.quietly import keras
 

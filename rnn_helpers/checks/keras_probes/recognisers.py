@@ -1,4 +1,4 @@
-"""Probe for lesson 11: inspect a digit recogniser, train it, and evaluate it on voices it has not heard."""
+"""Probe for lesson 11: inspect a digit recogniser, train it, and evaluate it on unseen voices."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rnn_helpers.checks.keras_probes.inspection import failure_text
 
 CLASSES = 11  # ten digits and silence
 TRAIN_UTTERANCES, TEST_UTTERANCES, BATCH, EPOCHS = 192, 48, 16, 6
-PREREQUISITES = (  # before training makes sense
+PREREQUISITES = (  # checked before training
     UNBOUNDED,
     EARLIER_FRAMES_MATTER,
     LATER_FRAMES_MATTER,

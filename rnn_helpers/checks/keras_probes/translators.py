@@ -30,7 +30,7 @@ SYMBOLS = 11  # eight to be read and written, besides these three
 MIN_LENGTH, MAX_LENGTH = 3, 5
 TRAIN_PAIRS, TEST_PAIRS, BATCH, EPOCHS = 1600, 200, 32, 5
 MIN_EXACT_MATCH = 0.8
-PREREQUISITES = (  # before training makes sense
+PREREQUISITES = (  # checked before training
     UNBOUNDED,
     SOURCE_MATTERS,
     SOURCE_ORDER_MATTERS,
