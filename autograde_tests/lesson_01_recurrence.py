@@ -1,6 +1,6 @@
 """Lesson 01: one step, a whole sequence, the readout, the count of parameters, and the class that holds them.
 
-The oracles add up one number at a time, so that they share no matrix product with the answers they judge.
+The oracles sum one number at a time, so that they share no matrix product with the answers.
 """
 
 from __future__ import annotations

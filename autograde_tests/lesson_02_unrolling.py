@@ -1,6 +1,6 @@
 """Lesson 02: copies of one cell, padding with a mask, a masked forward pass, the last real state.
 
-The oracles walk over one sequence at a time and never see padding.
+The oracles process one sequence at a time and never see padding.
 """
 
 from __future__ import annotations

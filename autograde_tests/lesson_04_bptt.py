@@ -1,7 +1,7 @@
 """Lesson 04: backpropagation through time, by hand, for a step, for a sequence, and sorted by lag.
 
-The oracles never go backwards. They use the complex step: for a function f made of +, * and tanh, the imaginary
-part of f(w + i eps) / eps is the derivative to the last digit, for there is no difference of near numbers in it.
+The oracles never backpropagate. They use the complex step: for a function f composed of +, * and tanh, the imaginary
+part of f(w + i eps) / eps is the derivative to machine precision, because no nearly equal numbers are subtracted.
 """
 
 from __future__ import annotations

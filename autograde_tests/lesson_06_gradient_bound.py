@@ -1,7 +1,7 @@
 """Lesson 06: Jacobians and their products, the bound, the Lyapunov exponent, two counter-examples to build.
 
-Column form: entry (i, j) of a Jacobian is the derivative of unit i of h_t with respect to unit j of h_{t-1}. The oracles of the first two
-measure it with the complex step on the recurrence itself.
+Column form: entry (i, j) of a Jacobian is the derivative of unit i of h_t with respect to unit j of h_{t-1}. The oracles
+of the first two measure it with the complex step on the recurrence itself.
 """
 
 from __future__ import annotations

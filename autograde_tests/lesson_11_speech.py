@@ -1,6 +1,6 @@
 """Lesson 11: stacked layers, bidirectional layers, error rates of frames, CTC's last step, a recogniser of digits.
 
-The oracles take one sequence at a time, cut to its length, so that they never see padding.
+The oracles process one sequence at a time, cut to its length, so that they never see padding.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Lesson 13: a step of an LSTM and its backward pass, the memory's Jacobian, a step of a GRU, the count of parameters.
 
-The oracles of the steps work out one unit of one sequence at a time, with math.exp; they never backpropagate: the
-oracles use the complex step of lesson 04.
+The oracles of the steps compute one unit of one sequence at a time with math.exp; those of the gradients use the complex
+step of lesson 04 in place of a backward pass.
 """
 
 from __future__ import annotations

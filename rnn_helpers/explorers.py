@@ -141,7 +141,7 @@ def guess_explorer(guess: Callable, alphabet: str, start: str = "the fun") -> No
     """Show a language model's next-character probabilities after a typed text, with a slider for the temperature.
 
     guess: (text, temperature) -> (chances, continuation): (len(alphabet),) for the next character, and a text
-    alphabet: what the model knows; other characters are left out, and the picture says so
+    alphabet: the characters of the model; others are skipped, as the figure states
     """
 
     def draw(typed: str, temperature: float) -> Picture:

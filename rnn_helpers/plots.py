@@ -24,7 +24,7 @@ COLOURS = ("#006BA4", "#C85200", "#595959", "#5F9ED1")  # of that style, the fou
 LINES = ("-", "--", ":", "-.")
 LABEL_GAP = 0.09  # of the height of the axes, between two names
 DPI = 100
-PADDING = 0.08  # inches around a figure, so that it does not touch what stands beside it
+PADDING = 0.08  # inches around a figure
 
 
 def new_axes(width: float = 7.0, height: float = 2.8) -> Axes:

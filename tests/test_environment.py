@@ -121,7 +121,7 @@ def test_pip_comes_back(copy: Path, wheels: Path, damage) -> None:
 def test_an_empty_environment_without_pip_is_filled(tmp_path: Path, wheels: Path) -> None:
     course = make_course(tmp_path / "course")
     subprocess.run([BASE_PYTHON, "-m", "venv", "--without-pip", course / ".venv"], check=True)
-    assert "no pip that runs; putting it there" in repaired(course, wheels)
+    assert "no working pip; installing it" in repaired(course, wheels)
 
 
 # --- damaged
@@ -198,7 +198,7 @@ def _dangle(venv: Path) -> None:
 )
 def test_an_environment_that_is_none_is_made_anew(copy: Path, wheels: Path, damage) -> None:
     damage(copy / ".venv")
-    assert "Making the environment .venv with Python" in repaired(copy, wheels)
+    assert "Creating the environment .venv with Python" in repaired(copy, wheels)
 
 
 @pytest.mark.parametrize("kind", ["file", "link"])

@@ -17,7 +17,7 @@ import pytest
 from lesson_code import definitions, notebook
 
 from autograde_tests import exercises, find, grade
-from autograde_tests.exercise import ClaimsExercise, Mistake, shown
+from autograde_tests.exercise import ClaimsExercise, Mistake, format_parameter
 from autograde_tests.grade_answer import SALT, report_on
 from autograde_tests.registry import AnyExercise
 from rnn_helpers.checks.comparison import find_problem, same_output
@@ -131,7 +131,11 @@ def test_the_blank_stub_earns_nothing_and_is_not_scolded(lesson: str, exercise: 
 @pytest.mark.parametrize(("lesson", "exercise"), WITH_LESSON)
 def test_the_stub_takes_what_the_exercise_says(lesson: str, exercise: AnyExercise) -> None:
     signature = inspect.signature(definitions("lessons", lesson)[exercise.name])
-    own = [shown(parameter) for parameter in signature.parameters.values() if parameter.kind != parameter.VAR_KEYWORD]
+    own = [
+        format_parameter(parameter)
+        for parameter in signature.parameters.values()
+        if parameter.kind != parameter.VAR_KEYWORD
+    ]
     assert exercise.task(np.random.default_rng(0), hidden=False).parameters == own
 
 

@@ -180,7 +180,7 @@ def backward(dhs: Array, cache: Cache) -> Gradients:
 
     dL/dc_t = dL/dh_t o_t (1 - tanh(c_t)^2) + dL/dc_{t+1} f_{t+1}: a memory is handed back through its forget gate alone
 
-    dhs: (batch, steps, units), what the loss says about each output h_t by itself, not through later steps
+    dhs: (batch, steps, units), the direct gradient of the loss with respect to h_t, without paths through later steps
     cache: what `forward` returned; it may be used again unless its workspace has run forward since
 
     Returns Gradients(dxs, dh_0, dc_0, dW_xh, dW_hh, db_h), summed over the batch and in the precision of xs.

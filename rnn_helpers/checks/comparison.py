@@ -1,7 +1,7 @@
 """Compare an answer with the expected output and describe the first difference.
 
-The order is always the same: type, shape, dtype, finite, value. A student whose shape is wrong is
-not told about digits.
+The order is always the same: type, shape, dtype, finite, value. A message about a wrong
+shape does not mention digits.
 """
 
 from __future__ import annotations

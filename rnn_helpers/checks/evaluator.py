@@ -58,16 +58,16 @@ class Case:
 
 @dataclass
 class Task:
-    """The specification of an exercise as plain data: all of it that a student's machine needs.
+    """The specification of an exercise as plain data, as far as a student's machine needs it.
 
     points: check title -> points, in the order shown; UNCHANGED among them where the inputs may not be changed
     sentences: one for each mistake, completing "This is exactly what comes out when ..."
     parameters: the parameter names of the signature, for messages
     lists: whether a list of numbers may stand for an array
-    edges: titles of checks whose outputs can be guessed: they count only where others pass
-    least: how many of the other checks must pass before any counts; more than 1 where outputs are words, and then a
-        check does not add to them if its word is also the answer where it is wrong
-    together: one call of the answer is judged by all cases, which hold claims: {claim: True}
+    edges: titles of checks whose outputs can be guessed: they count only if others pass
+    least: how many of the other checks must pass before any counts; more than 1 if outputs are words, and then a check
+        whose word is also a wrong answer elsewhere does not count towards them
+    together: whether all cases, with claims as {claim: True}, evaluate one call of the answer
     """
 
     name: str

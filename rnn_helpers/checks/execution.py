@@ -35,7 +35,7 @@ class Outcome:
     message, line: the exception's text and the student's line that raised it
     printed: what it wrote to stdout and stderr, warnings included
     used: the first function it used that the exercise does not allow
-    observed: claim -> what was observed instead, where one call is judged by many claims
+    observed: claim -> what was observed instead, if many claims evaluate one call
     """
 
     value: Any = None
@@ -158,7 +158,7 @@ def execute_claims(
 class CallMonitor:
     """Context manager that records in `used` the first function of a `not_allowed` module that is called.
 
-    This is a diagnosis for honest answers and no proof: code that runs here can turn it off. Exercises that are written
+    This helps honest students and proves nothing: the monitored code can turn it off. Exercises that are written
     from scratch are graded where these modules cannot be imported.
     """
 

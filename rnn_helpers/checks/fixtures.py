@@ -1,8 +1,8 @@
 """Read and write the fixture files behind `check`: inputs, expected outputs and the outputs of known mistakes.
 
-One JSON file a lesson, written by the build from `autograde_tests`, so that a student's machine can name a
-mistake without holding a line of solution. Numbers are rounded to DIGITS decimals: the files are the same on
-every machine and can be read by a person.
+The build writes one JSON file per lesson from `autograde_tests`, so that a student's machine can recognise a mistake
+without containing the solution. Numbers are rounded to DIGITS decimals, so that the files are identical on every
+machine and readable.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Probes for answers that are judged by their properties: a matrix, a random rotation, a random task, a sampler.
+"""Probes for answers that are evaluated by their properties: a matrix, a random rotation, a random task, a sampler.
 
-Each function calls the answer and returns {claim: whether it holds}; for a right answer every claim holds.
+Each function calls the answer and returns {claim: whether it holds}; for a correct answer every claim holds.
 """
 
 from __future__ import annotations

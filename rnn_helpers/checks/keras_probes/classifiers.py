@@ -134,7 +134,7 @@ def _training_step_claims(model: Any, arrays: list[np.ndarray], results: dict[st
     model.run_eagerly = True
     try:
         reported = list(model.train_on_batch(xs, labels, return_dict=True))
-    except Exception as error:  # a wrong input shape ends in an error of TensorFlow's own
+    except Exception as error:  # a wrong input shape raises one of TensorFlow's own errors
         return {REPORTS_ACCURACY: _first_line(error)}
     instead = f"it reports {', '.join(sorted(map(str, reported)))}"
     reported_claims = {REPORTS_ACCURACY: failure_text("accuracy" in reported, instead)}

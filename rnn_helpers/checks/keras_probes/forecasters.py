@@ -43,7 +43,7 @@ def oscillating_series(seed: int, steps: int) -> np.ndarray:
 def windows(series: np.ndarray, first: int, count: int, stride: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Return `count` windows, starting at `first`, and the value after each: (count, 22, 1), (count,).
 
-    stride: from one window to the next; WINDOW + 1 or more, and no value that follows stands in another window
+    stride: from one window to the next; WINDOW + 1 or more, so that no target is part of another window
     """
     rows = first + stride * np.arange(count)[:, None] + np.arange(WINDOW)
     return series[rows][..., None].astype(np.float32), series[rows[:, -1] + 1].astype(np.float32)

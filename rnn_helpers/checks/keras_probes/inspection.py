@@ -178,7 +178,7 @@ def loss_claims(model: Any, classes: int, seed: int) -> dict[str, str]:
 def learning_claim(model: Any, xs: Any, targets: np.ndarray, ask: Callable[[], np.ndarray]) -> dict[str, str]:
     """Train eagerly for a few steps on one batch and check that the loss decreases.
 
-    ask: returns the model's outputs for `xs`; the loss is worked out here
+    ask: returns the model's outputs for `xs`; the loss is computed here
     """
     model.run_eagerly = True  # a graph would take longer to make than the steps
     before = mean_cross_entropy(ask(), targets)

@@ -26,7 +26,7 @@ from rnn_helpers.checks.keras_probes import inspection
 from rnn_helpers.checks.keras_probes.inspection import failure_text
 
 PAD, START, END = 0, 1, 2
-SYMBOLS = 11  # eight to be read and written, besides these three
+SYMBOLS = 11  # eight ordinary symbols and these three
 MIN_LENGTH, MAX_LENGTH = 3, 5
 TRAIN_PAIRS, TEST_PAIRS, BATCH, EPOCHS = 1600, 200, 32, 5
 MIN_EXACT_MATCH = 0.8
