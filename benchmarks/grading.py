@@ -89,12 +89,12 @@ def side_by_side(folder: Path, lesson: str, args: argparse.Namespace) -> None:
         course = new_class(folder / f"{lesson}-{number}", lesson, each, seed=number)
         without = shutil.copytree(course, folder / f"{lesson}-{number}-stock")
         (without / "nbgrader_config.py").write_text(STOCK)
-        stock_runs.append(timed(without, lesson, "-m", "nbgrader", "autograde", lesson))
+        stock_runs.append(measure_run(without, lesson, "-m", "nbgrader", "autograde", lesson))
         if args.plain:
             plain = shutil.copytree(course, folder / f"{lesson}-{number}-plain")
-            plain_runs.append(timed(plain, lesson, "-m", "nbgrader", "autograde", lesson))
+            plain_runs.append(measure_run(plain, lesson, "-m", "nbgrader", "autograde", lesson))
             wrong += differences(stock_runs[-1].scores, plain_runs[-1].scores)
-        nbjudge_runs.append(timed(course, lesson, "-m", "nbjudge", "grade", lesson, "--jobs", str(args.jobs)))
+        nbjudge_runs.append(measure_run(course, lesson, "-m", "nbjudge", "grade", lesson, "--jobs", str(args.jobs)))
         wrong += differences(stock_runs[-1].scores, nbjudge_runs[-1].scores)
     floors = [floor(folder / f"{lesson}-0", lesson, demonstrations) for demonstrations in (True, False)]
     print(f"\n{lesson}: {args.rounds} rounds of {each} submissions, {args.jobs} at once, canaries included")
@@ -134,7 +134,7 @@ def command(course: Path, *arguments: str) -> None:
         )
 
 
-def timed(course: Path, lesson: str, *arguments: str) -> Run:
+def measure_run(course: Path, lesson: str, *arguments: str) -> Run:
     """Run a command and return its times, including those of its workers and kernels."""
     command(course, "-c", "import rnn_helpers.plots, autograde_tests.registry as r; r.exercises()")  # .pyc files
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
@@ -260,7 +260,7 @@ def grade_on_cluster(folder: Path, lesson: str, students: int, share: float) -> 
             with Client(scheduler_file=str(scheduler_file), timeout=60, set_as_default=False) as client:
                 client.wait_for_workers(workers)
                 address = client.scheduler.address
-            walls.append(timed(course, lesson, "-m", "nbjudge", "grade", lesson, "--scheduler", address).wall_s)
+            walls.append(measure_run(course, lesson, "-m", "nbjudge", "grade", lesson, "--scheduler", address).wall_s)
         finally:
             for process in started:
                 process.terminate()

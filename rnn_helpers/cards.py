@@ -42,14 +42,14 @@ class Card:
         first = report.first_wrong
         if first == BEFORE:
             return [(first, "wrong", report.problems[first].sentence)]
-        return [(title, self._word(title), self._explained(title, first)) for title in report.results]
+        return [(title, self._word(title), self._explanation(title, first)) for title in report.results]
 
     def _word(self, title: str) -> str:
         if self.report.results[title]:
             return "right"
         return "later" if self.report.problems[title].kind == LATER.kind else "wrong"
 
-    def _explained(self, title: str, first: str) -> str:
+    def _explanation(self, title: str, first: str) -> str:
         problem = self.report.problems.get(title)
         return problem.sentence if problem and (title == first or problem.kind == LATER.kind) else ""
 

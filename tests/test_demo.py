@@ -24,7 +24,7 @@ from tools.demo.answers import Answer, Lesson, read_lesson
 from tools.demo.expected_scores import expected_scores
 from tools.demo.simulated import SimulatedClass, draw, simulate
 from tools.demo.source_extraction import NotSelfContainedError, self_contained
-from tools.demo.variations import own_names, renamed, varied
+from tools.demo.variations import own_names, rename_variable, vary_source
 
 SALT = "the salt of these tests"
 TRAINING = ("14_clinic",)  # its exercises ask about networks that are trained for each task
@@ -162,14 +162,14 @@ def test_only_a_name_that_nothing_else_uses_is_changed() -> None:
 
 
 def test_another_name_leaves_everything_else_as_it_stands() -> None:
-    assert renamed("é = summe ; summe", "summe", "s") == "é = s ; s"
-    assert renamed(SUM, "summe", "my_summe").replace("my_summe", "summe") == SUM
+    assert rename_variable("é = summe ; summe", "summe", "s") == "é = s ; s"
+    assert rename_variable(SUM, "summe", "my_summe").replace("my_summe", "summe") == SUM
 
 
 def test_a_changed_solution_is_worth_as_much(third: Lesson, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RNN_COURSE_SALT", SALT)
     style = third.cells["log_softmax"].styles[1].source
-    changed = {varied(style, choice) for choice in range(100)}
+    changed = {vary_source(style, choice) for choice in range(100)}
     assert len(changed) > 10
     for text in changed:
         assert report_on(run_alone(text, "log_softmax"), "log_softmax").points == 4.0, text
@@ -209,7 +209,7 @@ def test_a_notebook_is_the_released_one_with_answers_in_its_cells(third: Lesson,
 
 def test_it_looks_like_a_class(third: Lesson) -> None:
     drawn = draw(third, 120, 1)
-    assert min(drawn.drawn()[kind] for kind in ("solution", "mistake", "style", "blank")) > 30
+    assert min(drawn.count_kinds()[kind] for kind in ("solution", "mistake", "style", "blank")) > 30
     scores = {name: sum(points.values()) for name, points in expected_scores(drawn, SALT).items()}
     assert np.std(list(scores.values())) > 2
     assert np.corrcoef([student.ability for student in drawn.students], list(scores.values()))[0, 1] > 0.5

@@ -248,7 +248,7 @@ def test_a_course_that_may_only_be_read_is_used_when_it_is_whole(installed: Path
     ],
 )
 def test_each_form_of_a_programs_first_lines_is_changed(head: bytes) -> None:
-    assert installation.relocated(head + b"rest\n", "/new/.venv") == b"#!/new/.venv/bin/python3\nrest\n"
+    assert installation.relocate_program(head + b"rest\n", "/new/.venv") == b"#!/new/.venv/bin/python3\nrest\n"
 
 
 @pytest.mark.parametrize(
@@ -264,14 +264,16 @@ def test_each_form_of_a_programs_first_lines_is_changed(head: bytes) -> None:
     ],
 )
 def test_other_programs_are_left_alone(content: bytes) -> None:
-    assert installation.relocated(content, "/new/.venv") == content
+    assert installation.relocate_program(content, "/new/.venv") == content
 
 
 def test_a_launcher_for_windows_starts_the_other_python_and_keeps_its_program(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "program.zip", "w") as archive:
         archive.writestr("__main__.py", "print(1)")
     archived = (tmp_path / "program.zip").read_bytes()
-    changed = installation.relocated(b'MZ launcher #!"C:\\old\\.venv\\Scripts\\python.exe"\r\n' + archived, "D:\\new")
+    changed = installation.relocate_program(
+        b'MZ launcher #!"C:\\old\\.venv\\Scripts\\python.exe"\r\n' + archived, "D:\\new"
+    )
     (tmp_path / "changed.exe").write_bytes(changed)
     assert changed.startswith(b'MZ launcher #!"D:\\new\\Scripts\\python.exe"\r\nPK')
     with zipfile.ZipFile(tmp_path / "changed.exe") as archive:

@@ -74,10 +74,10 @@ def report(root: Path, site: Path, extras: Iterable[str] = ()) -> dict[str, obje
     damaged: {package: reason}; leftovers: files of an interrupted pip; unmet: unsatisfied requirements; unpinned:
     versions other than those of constraints.txt; course: "" or why the installed course is not this one.
     """
-    unmet, unpinned = unsatisfied(root, extras)
+    unmet, unpinned = unmet_requirements(root, extras)
     return {
-        "damaged": dict(damaged(site)),
-        "leftovers": [path.name for path in leftovers(site)],
+        "damaged": dict(find_damaged(site)),
+        "leftovers": [path.name for path in find_leftovers(site)],
         "unmet": unmet,
         "unpinned": unpinned,
         "course": misplaced_course(root),
@@ -87,7 +87,7 @@ def report(root: Path, site: Path, extras: Iterable[str] = ()) -> dict[str, obje
 # --- compare packages with their RECORD
 
 
-def damaged(site: Path) -> Iterator[tuple[str, str]]:
+def find_damaged(site: Path) -> Iterator[tuple[str, str]]:
     """Yield (package, reason) for each package whose files differ from its RECORD."""
     for info in sorted(site.glob("*.dist-info")):
         if reason := _damage(info):
@@ -140,7 +140,7 @@ def _is_of_the_course(path: Path) -> bool:
     return path.name.startswith("__editable__") or path.parent.name.startswith(DISTRIBUTIONS)
 
 
-def leftovers(site: Path) -> Iterator[Path]:
+def find_leftovers(site: Path) -> Iterator[Path]:
     """Yield the leftovers of an interrupted pip: packages it renamed (~umpy) and truncated compiled files."""
     yield from sorted(site.glob("~*"))
     for folder, _, names in os.walk(site):
@@ -189,9 +189,9 @@ def _below_environment(path: Path) -> str:
 
 def clean(site: Path) -> None:
     """Remove damaged packages and leftovers."""
-    for name, _ in list(damaged(site)):
+    for name, _ in list(find_damaged(site)):
         remove(site, name)
-    for path in list(leftovers(site)):
+    for path in list(find_leftovers(site)):
         _remove_file_or_folder(path)
 
 
@@ -226,7 +226,7 @@ def _remove_file_or_folder(path: Path) -> None:
 # --- requirements of the course
 
 
-def unsatisfied(root: Path, extras: Iterable[str] = ()) -> tuple[list[str], list[str]]:
+def unmet_requirements(root: Path, extras: Iterable[str] = ()) -> tuple[list[str], list[str]]:
     """Return the unmet requirements of the course and its dependencies, and the packages that differ from the pins."""
     try:
         from packaging.requirements import Requirement
@@ -283,7 +283,7 @@ def misplaced_course(root: Path) -> str:
             return f"{package} is installed from {location}, which does not exist"
         if not os.path.samefile(location, root / folder):
             return f"{package} is installed from {location}"
-    return next(filter(None, map(_outdated, _projects(root))), "")
+    return next(filter(None, map(_outdated_reason, _projects(root))), "")
 
 
 def _projects(root: Path) -> list[dict[str, Any]]:
@@ -291,7 +291,7 @@ def _projects(root: Path) -> list[dict[str, Any]]:
     return [tomllib.loads(file.read_text(encoding="utf-8"))["project"] for file in files]
 
 
-def _outdated(project: dict[str, Any]) -> str:
+def _outdated_reason(project: dict[str, Any]) -> str:
     """Return "" when a project is installed as its pyproject.toml describes it, else the difference."""
     try:
         installed = distribution(project["name"])
@@ -315,21 +315,21 @@ def relocate(programs: Path, prefix: str) -> None:
     for path in sorted(programs.iterdir()):
         if path.is_file() and not path.is_symlink():
             content = path.read_bytes()
-            changed = relocated(content, prefix)
+            changed = relocate_program(content, prefix)
             if changed != content:
                 _replace(path, changed)
 
 
-def relocated(content: bytes, prefix: str) -> bytes:
+def relocate_program(content: bytes, prefix: str) -> bytes:
     """Return the program, changed to start the Python of `prefix`; leave other files unchanged."""
     if content.startswith(b"MZ"):
-        return _relocated_launcher(content, prefix)
+        return _relocate_launcher(content, prefix)
     head, program = _split_shebang(content)
     python = _python_of(head, os.path.basename(prefix))
     return _shebang(prefix, python) + program if python else content
 
 
-def _relocated_launcher(content: bytes, prefix: str) -> bytes:
+def _relocate_launcher(content: bytes, prefix: str) -> bytes:
     """Relocate a program of Windows: a launcher, a line with the path of Python and a zip archive."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:

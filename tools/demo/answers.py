@@ -87,7 +87,7 @@ def read_lesson(course: Path, name: str) -> Lesson:
                 grade_id, Answer(BLANK, blank[grade_id]), Answer(SOLUTION, text), grade_id in catalogue[name], by_hand
             )
     lesson = Lesson(name, released, cells, {})
-    bound = frozenset(name for cell in solution.cells if cell.cell_type == "code" for name in _bound(cell.source))
+    bound = frozenset(name for cell in solution.cells if cell.cell_type == "code" for name in _cell_names(cell.source))
     for cell in cells.values():
         if cell.exercise:
             _add_known_answers(lesson, cell, catalogue[name][cell.name], bound)
@@ -167,7 +167,7 @@ def _label(cell: nbformat.NotebookNode) -> dict[str, Any]:
     return dict(cell.metadata.get("nbgrader", {}))
 
 
-def _bound(source: str) -> Iterator[str]:
+def _cell_names(source: str) -> Iterator[str]:
     for statement in ast.parse(source).body:
         # Imports may be repeated: an answer can import NumPy again.
         if not isinstance(statement, ast.Import | ast.ImportFrom | ast.Try):

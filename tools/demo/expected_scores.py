@@ -55,7 +55,7 @@ class _Judge:
             word = ahead.pop()
             needed.add(word)
             cell = self.lesson.cells.get(word)
-            used = _used(student.answers[word].source) if cell else self._released_definitions[word]
+            used = _names_read(student.answers[word].source) if cell else self._released_definitions[word]
             ahead |= used & (self.lesson.cells.keys() | self._released_definitions.keys()) - needed
         return [cell for cell in self.lesson.cells if cell in needed]
 
@@ -93,7 +93,7 @@ def _compiled(source: str) -> CodeType:
 
 
 @lru_cache(maxsize=10_000)
-def _used(source: str) -> set[str]:
+def _names_read(source: str) -> set[str]:
     return _names(ast.parse(source))
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from nbjudge.errors import CannotGrade
 from nbjudge.nbgrader_cells import CellLabel
 from tools.demo.answers import Answer, Cell, Lesson, read_lesson
-from tools.demo.variations import EXTRA_CELLS, unsure_sentence, varied
+from tools.demo.variations import EXTRA_CELLS, unsure_sentence, vary_source
 
 MOST = 100_000  # students
 DEADLINE = datetime(2026, 3, 2, 18, 0)  # arbitrary, but constant, so that the files are reproducible
@@ -54,7 +54,7 @@ class SimulatedClass:
         """Return the number of known answers that cannot be written into a notebook; the solution replaces them."""
         return sum(map(len, self.lesson.left_out.values()))
 
-    def drawn(self) -> Counter[str]:
+    def count_kinds(self) -> Counter[str]:
         """Return {kind: number of answers of that kind}."""
         return Counter(answer.kind for student in self.students for answer in student.answers.values())
 
@@ -90,7 +90,7 @@ def require_sensible(students: int, seed: int) -> None:
 def draw(lesson: Lesson, students: int, seed: int) -> SimulatedClass:
     """Draw a class without writing anything."""
     rng = np.random.default_rng([seed, 0])
-    habits = {name: _ClassProfile.drawn(rng, len(cell.mistakes)) for name, cell in lesson.cells.items()}
+    habits = {name: _ClassProfile.draw(rng, len(cell.mistakes)) for name, cell in lesson.cells.items()}
     digits = max(3, len(str(students)))
     people = [
         _student(f"s{number:0{digits}}", lesson, habits, np.random.default_rng([seed, number]))
@@ -107,7 +107,7 @@ class _ClassProfile:
     shares: tuple[float, ...]
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, mistakes: int) -> _ClassProfile:
+    def draw(cls, rng: np.random.Generator, mistakes: int) -> _ClassProfile:
         weights = 1.0 / np.arange(1, mistakes + 1)
         shares = rng.permutation(weights / weights.sum()) if mistakes else weights
         return cls(float(rng.normal(-0.8, 0.7)), tuple(float(share) for share in shares))
@@ -119,7 +119,7 @@ def _student(name: str, lesson: Lesson, habits: dict[str, _ClassProfile], rng: n
         answer = _answer(cell, habits[cell.name], student.ability, rng)
         student.answers[cell.name] = answer
         as_usual = cell.by_hand or answer is cell.blank or rng.random() > HABITS
-        student.texts[cell.name] = answer.source if as_usual else _varied(answer.source, int(rng.integers(1000)))
+        student.texts[cell.name] = answer.source if as_usual else _vary_cached(answer.source, int(rng.integers(1000)))
     if rng.random() < HABITS:
         behind = int(rng.integers(1, len(lesson.released.cells)))
         student.extra = behind, int(rng.integers(len(EXTRA_CELLS)))
@@ -128,7 +128,7 @@ def _student(name: str, lesson: Lesson, habits: dict[str, _ClassProfile], rng: n
     return student
 
 
-_varied = lru_cache(maxsize=100_000)(varied)
+_vary_cached = lru_cache(maxsize=100_000)(vary_source)
 
 
 def _answer(cell: Cell, habit: _ClassProfile, ability: float, rng: np.random.Generator) -> Answer:
@@ -143,7 +143,7 @@ def _answer(cell: Cell, habit: _ClassProfile, ability: float, rng: np.random.Gen
     if cell.by_hand:
         return Answer("unsure", unsure_sentence(int(rng.integers(1000))))
     if cell.mistakes:
-        return cell.mistakes[_chosen(habit.shares[: len(cell.mistakes)], rng.random())]
+        return cell.mistakes[_pick_share(habit.shares[: len(cell.mistakes)], rng.random())]
     return cell.solution if cell.exercise else cell.blank
 
 
@@ -151,7 +151,7 @@ def _share(x: float) -> float:
     return float(1 / (1 + np.exp(-x)))
 
 
-def _chosen(shares: tuple[float, ...], number: float) -> int:
+def _pick_share(shares: tuple[float, ...], number: float) -> int:
     """Return the index of the share whose cumulative interval contains `number`, from 0 to 1."""
     sums = np.cumsum(shares)
     return min(int(np.searchsorted(sums, number * sums[-1], side="right")), len(shares) - 1)

@@ -84,7 +84,7 @@ class _Bundle:
         """Resolve a name through the imports within the package to (module, function or class)."""
         statement = statements(module).get(name)
         if isinstance(statement, ast.ImportFrom) and self._is_own(statement.module):
-            return self._definition(str(statement.module), _imported(statement, name))
+            return self._definition(str(statement.module), _original_name(statement, name))
         return (module, statement) if isinstance(statement, Definition) else None
 
     def _is_own(self, module: str | None) -> bool:
@@ -98,7 +98,7 @@ class _Bundle:
         if statement is None:
             raise NotSelfContainedError(f"{module} has no statement that binds {name}")
         if isinstance(statement, ast.ImportFrom) and self._is_own(statement.module):
-            return self._need(str(statement.module), _imported(statement, name))
+            return self._need(str(statement.module), _original_name(statement, name))
         if isinstance(statement, ast.Import | ast.ImportFrom):
             return self._import(statement, name)
         for bound in bound_names(statement):
@@ -127,10 +127,10 @@ class _Bundle:
         free = _free_names(bare) - own_names
         new_names = {name: self._need(module, name) for name in sorted(free - BUILTINS)}
         new_names |= {name: self.called[module, name] for name in own_names}
-        self.parts.append(_renamed(bare, {old: new for old, new in new_names.items() if old != new}))
+        self.parts.append(_rename_globals(bare, {old: new for old, new in new_names.items() if old != new}))
 
 
-def _imported(statement: ast.ImportFrom, name: str) -> str:
+def _original_name(statement: ast.ImportFrom, name: str) -> str:
     return next(alias.name for alias in statement.names if name == (alias.asname or alias.name))
 
 
@@ -170,7 +170,7 @@ def _global_names(table: symtable.SymbolTable) -> Iterator[str]:
         yield from _global_names(child)
 
 
-def _renamed(statement: ast.stmt, names: dict[str, str]) -> ast.stmt:
+def _rename_globals(statement: ast.stmt, names: dict[str, str]) -> ast.stmt:
     """Rename global names in the statement.
 
     Raises NotSelfContainedError when a function in the statement binds such a name itself.

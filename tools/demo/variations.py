@@ -45,14 +45,14 @@ def unsure_sentence(choice: int) -> str:
     return UNSURE[choice % len(UNSURE)]
 
 
-def varied(source: str, choice: int) -> str:
+def vary_source(source: str, choice: int) -> str:
     """Return equivalent code with a comment, a renamed variable or both."""
     comment, choice = COMMENTS[choice % len(COMMENTS)], choice // len(COMMENTS)
     prefix, choice = PREFIXES[choice % len(PREFIXES)], choice // len(PREFIXES)
     names = sorted(own_names(source))
     if choice % 3 and names:
         name = names[choice // 3 % len(names)]
-        source = renamed(source, name, prefix + name.lstrip("_"))
+        source = rename_variable(source, name, prefix + name.lstrip("_"))
     return source if choice % 3 == 2 and names else f"{comment}\n{source}"
 
 
@@ -91,7 +91,7 @@ def _fixed_names(tree: ast.Module) -> set[str]:
     return fixed
 
 
-def renamed(source: str, old: str, new: str) -> str:
+def rename_variable(source: str, old: str, new: str) -> str:
     """Return the source with one variable renamed."""
     lines = [line.encode() for line in source.split("\n")]
     positions = [
