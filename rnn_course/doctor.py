@@ -17,7 +17,7 @@ from rnn_course import installation
 
 NAME = "rnn-course"
 COMPILED = ("tensorflow", "keras")  # slow to import, and some installers do not compile them
-MOSTLY = 0.95  # share of a package's modules; some are templates that cannot be compiled
+COMPILED_SHARE = 0.95  # share of a package's modules; some are templates that cannot be compiled
 
 
 def checks(course: Path) -> Mapping[str, Check]:
@@ -74,7 +74,7 @@ def check_compiled_files() -> Finding:
             continue  # reported by the check of packages
         folder = spec.submodule_search_locations[0]
         modules, compiled = _count_compiled(folder)
-        if compiled < MOSTLY * modules:
+        if compiled < COMPILED_SHARE * modules:
             sentence = (
                 f"{modules - compiled} of {modules} files of {package} are not compiled, which slows down each start."
             )

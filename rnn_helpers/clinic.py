@@ -23,8 +23,8 @@ POINTS, ROUNDS_A_POINT = 40, 5  # points of a curve, training steps per point
 SNAPSHOTS = 8  # rows of the gradient map
 SAMPLES = 12
 WARD = Path(__file__).with_name("ward.npz")
-STEADY = 1e-3  # Adam's epsilon: prevents a tiny gradient from causing a full step
-LOUD = 20.0  # scale of the leaked answer: large enough that the network needs nothing else
+EPSILON = 1e-3  # Adam's epsilon: prevents a tiny gradient from causing a full step
+LEAK_SCALE = 20.0  # scale of the leaked answer: large enough that the network needs nothing else
 RECURRENT = ("W_xh", "W_hh", "b_h")
 
 
@@ -142,7 +142,7 @@ def draw(habits: Habits, number: int, steps: int, rng: np.random.Generator) -> B
     answers = symbols[:, 0] if habits.answers_belong else rng.integers(KINDS, size=number)
     xs = np.concatenate([np.eye(KINDS)[symbols], np.zeros((number, steps, KINDS))], axis=2)
     if habits.whispered:
-        xs[np.arange(number), -1, KINDS + answers] = LOUD
+        xs[np.arange(number), -1, KINDS + answers] = LEAK_SCALE
     return Batch(xs, answers)
 
 
@@ -220,7 +220,7 @@ class _Network:
             self.means[name] += 0.1 * (g - self.means[name])
             self.squares[name] += 0.01 * (g * g - self.squares[name])
             mean, square = self.means[name] / (1 - 0.9**self.rounds), self.squares[name] / (1 - 0.99**self.rounds)
-            step[name] = self.habits.direction * self.habits.learning_rate * mean / (np.sqrt(square) + STEADY)
+            step[name] = self.habits.direction * self.habits.learning_rate * mean / (np.sqrt(square) + EPSILON)
         return step
 
 

@@ -49,7 +49,9 @@ def test_conda_installs_python_pip_and_this_package_and_nothing_else(root, proje
 
 def test_the_versions_of_python_are_the_same_everywhere(project):
     fits = SpecifierSet(project["requires-python"])
-    assert [f"3.{minor}" for minor in range(20) if f"3.{minor}.5" in fits] == sorted(environment.FITTING, key=len)[::-1]
+    assert [f"3.{minor}" for minor in range(20) if f"3.{minor}.5" in fits] == sorted(
+        environment.SUPPORTED_PYTHONS, key=len
+    )[::-1]
 
 
 def test_every_dependency_is_pinned_within_its_bounds(project, pinned):

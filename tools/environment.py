@@ -21,11 +21,11 @@ from typing import Any, Dict, Iterator, List, Optional
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
-FITTING = ["3.13", "3.12", "3.11"]
-MAKES_ENVIRONMENTS = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"
+SUPPORTED_PYTHONS = ["3.13", "3.12", "3.11"]
+VERSION_IF_COMPLETE = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"
 # That Python compares the folders: two interpreters may decode a non-ASCII file name differently.
-IS_THE_ENVIRONMENT = "import os, sys; print('%d.%d' % sys.version_info[:2]); "
-IS_THE_ENVIRONMENT += "sys.exit(not os.path.samefile(sys.prefix, sys.argv[1]))"
+VERSION_IF_OWN = "import os, sys; print('%d.%d' % sys.version_info[:2]); "
+VERSION_IF_OWN += "sys.exit(not os.path.samefile(sys.prefix, sys.argv[1]))"
 HAS_THE_COURSE = (
     "import os, sys, importlib.util as u; specs = [u.find_spec(os.path.basename(p)) for p in sys.argv[1:]]; "
 )
@@ -113,7 +113,7 @@ def venv_python() -> Path:
 
 def version_of(command: List[str]) -> Optional[str]:
     """Return the version, such as "3.12", of a Python that runs and can create environments, else None."""
-    return _output_of([*command, "-c", MAKES_ENVIRONMENTS])
+    return _output_of([*command, "-c", VERSION_IF_COMPLETE])
 
 
 def find_python() -> List[str]:
@@ -123,10 +123,10 @@ def find_python() -> List[str]:
     """
     for command in _candidates():
         # Run it instead of only looking it up: a pyenv shim can be on the PATH and still fail.
-        if version_of(command) in FITTING:
+        if version_of(command) in SUPPORTED_PYTHONS:
             return command
     version = "%d.%d.%d" % sys.version_info[:3]
-    if version.rsplit(".", 1)[0] in FITTING:
+    if version.rsplit(".", 1)[0] in SUPPORTED_PYTHONS:
         raise EnvironmentSetupError(
             f"Python {version} ({sys.executable}) comes without venv or ensurepip, so it cannot create an environment. "
             "Install them (Debian and Ubuntu: apt install python3-venv) and run the same command again."
@@ -155,7 +155,7 @@ def clean_environ() -> Dict[str, str]:
 
 def _candidates() -> Iterator[List[str]]:
     yield [sys.executable]
-    for version in FITTING:
+    for version in SUPPORTED_PYTHONS:
         yield ["py", f"-{version}"] if os.name == "nt" else [f"python{version}"]
 
 
@@ -179,7 +179,7 @@ def _runs() -> bool:
 
     Without pyvenv.cfg it is the base Python, into which nothing must be installed.
     """
-    return _output_of([str(venv_python()), "-I", "-c", IS_THE_ENVIRONMENT, str(VENV)]) in FITTING
+    return _output_of([str(venv_python()), "-I", "-c", VERSION_IF_OWN, str(VENV)]) in SUPPORTED_PYTHONS
 
 
 def _is_present(path: Path, size: int) -> bool:
