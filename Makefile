@@ -3,10 +3,10 @@ include tools/student.mk
 
 .PHONY: test test-fast build check pins student-edition benchmarks clean
 
-# One file stays on one worker: what a file sets up once for its tests is then made once.
+# Run each test file on one worker, so that its fixtures are created only once.
 PYTEST := OPENBLAS_NUM_THREADS=1 $(VENV) -m pytest -n 2 --dist loadfile
 
-# Any expression replaces the one in pyproject.toml; this one holds for all, and Windows' shells pass it on (not "").
+# An expression replaces the one in pyproject.toml; this one selects all tests, and works in Windows' shells ("" does not).
 test: $(DEV)  ## run every test
 	$(PYTEST) -m "slow or not slow"
 
@@ -16,10 +16,10 @@ test-fast: $(DEV)  ## run the fast tests, three of four, in about two minutes
 build: $(DEV)  ## write solutions/, lessons/ and the fixtures from source/
 	$(VENV) -m tools.build
 
-check: $(DEV)  ## lint, types, and "what is committed is what the build gives"
+check: $(DEV)  ## check style, types and that the built files are up to date
 	$(VENV) -m tools.check
 
-pins: $(DEV)  ## put the newest releases that fit into constraints.txt; then run `make test`
+pins: $(DEV)  ## update constraints.txt to the newest releases; then run `make test`
 	$(VENV) -m tools.pins
 
 student-edition: $(DEV)  ## write dist/rnn-course-student.zip: the course without its answers

@@ -1,4 +1,4 @@
-"""What an exercise is held to: challenges drawn from a generator, an independent oracle, known mistakes, honest styles.
+"""The specification of an exercise: random challenges, an independent oracle, known mistakes and accepted variants.
 
 One definition serves `check` (through the fixture file), the hidden `grade`, the reports and pytest.
 """
@@ -18,9 +18,9 @@ from rnn_helpers.checks.evaluator import UNCHANGED, Case, LazyOutcomes, Task
 from rnn_helpers.checks.execution import Outcome, execute
 from rnn_helpers.checks.properties import PROPERTIES
 
-VISIBLE_SEED = 2  # any; the visible inputs are the same for everybody
-REDRAWS = 1000  # of hidden inputs that the visible ones give away; a draw has far more possible outputs than that
-COPIED = 1e-6  # outputs that are closer than this are one output: the fixture files round to 1e-9
+VISIBLE_SEED = 2  # arbitrary; the visible inputs are the same for all students
+REDRAWS = 1000  # attempts to draw hidden inputs with outputs that differ from the visible ones
+COPIED = 1e-6  # outputs closer than this count as equal: the fixture files round to 1e-9
 
 Draw = Callable[[np.random.Generator], tuple]
 FROM_SCRATCH = ("keras", "tensorflow", "torch", "rnn_helpers.cells")
@@ -28,11 +28,11 @@ FROM_SCRATCH = ("keras", "tensorflow", "torch", "rnn_helpers.cells")
 
 @dataclass(frozen=True)
 class Challenge:
-    """One check of the rubric: its title for the student, its points, how its inputs are drawn.
+    """One check of the rubric: its title for the student, its points and the generator of its inputs.
 
     hidden: only the hidden tests use it
-    fresh: how the hidden tests draw its inputs, where the visible ones are chosen for a reader
-    edge: its output can be guessed (a zero, the input itself), so it earns points only where other checks pass
+    fresh: the generator for the hidden tests, if the visible inputs were chosen for readability
+    edge: its output can be guessed (a zero, the input itself), so it earns points only if other checks pass
     """
 
     title: str
@@ -45,7 +45,7 @@ class Challenge:
 
 @dataclass(frozen=True)
 class Tolerance:
-    """The largest accepted |got - expected| / (1 + |expected|), and why it is that large."""
+    """The largest accepted |got - expected| / (1 + |expected|), and the reason for it."""
 
     value: float
     reason: str
@@ -53,9 +53,9 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A known wrong version. sentence completes: This is exactly what comes out when ...
+    """A known wrong version and the sentence that describes it.
 
-    fails: in a ClaimsExercise, the claims that do not hold for it, by which it is recognised
+    fails: in a ClaimsExercise, the claims that it violates, which identify it
     """
 
     sentence: str
@@ -65,16 +65,16 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Exercise:
-    """One exercise: what it is called, what it is worth and how an answer is judged.
+    """One exercise: its name, its points and the evaluation of an answer.
 
     challenges: the rubric; their points and `unchanged` sum to `points`
-    oracle: the right answer worked out another way, never with rnn_helpers; its parameters are the exercise's signature
+    oracle: an independent solution, never with rnn_helpers; its parameters are the signature of the exercise
     mistakes: known wrong versions, each with its sentence
-    styles: honest solutions of other kinds, all of which must pass
+    styles: accepted variants of the solution, all of which must pass
     hints: a question, the idea, the line in words
-    unchanged: points for leaving the inputs as they were (0: not asked)
-    least: how many checks must pass before any earns points: more than one where all outputs are among a few words
-    lists: whether a list may stand for an array, because nothing in the lesson breaks on it
+    unchanged: points for leaving the inputs unchanged (0: not checked)
+    least: how many checks must pass before any earns points: more than one if all outputs are among a few words
+    lists: whether a list is accepted in place of an array
     probe: how the answer is called, a name in rnn_helpers.checks.execution.PROBES
     """
 
@@ -93,13 +93,13 @@ class Exercise:
 
     @property
     def points(self) -> float:
-        """Return what the exercise is worth."""
+        """Return the points of the exercise."""
         return sum(challenge.points for challenge in self.challenges) + self.unchanged
 
     def task(self, rng: np.random.Generator, *, hidden: bool, draws: int = 1) -> Task:
-        """Return the Task with inputs drawn from `rng`: the visible challenges, and with `hidden` all of them.
+        """Return the Task with inputs drawn from `rng`: the visible challenges, or all of them with `hidden`.
 
-        draws: how many cases each challenge gets
+        draws: the number of cases of each challenge
         """
         chosen = [challenge for challenge in self.challenges if hidden or not challenge.hidden]
         points = {challenge.title: challenge.points for challenge in chosen}
@@ -116,30 +116,31 @@ class Exercise:
             not_allowed=self.not_allowed,
             lists=self.lists,
             edges=tuple(challenge.title for challenge in chosen if challenge.edge),
-            least=self.least if hidden else 1,  # `check` gives no points and shows what is right
+            least=self.least if hidden else 1,  # `check` gives no points and shows which checks pass
         )
 
     def _hidden_cases(self, chosen: list[Challenge], rng: np.random.Generator, draws: int) -> list[Case]:
-        """Return cases that cannot be looked up: no output is one that the fixture file shows."""
-        if self.probe in PROPERTIES:  # which show no output, only what must hold for any
+        """Return cases whose outputs do not occur in the fixture file."""
+        if self.probe in PROPERTIES:  # their cases contain claims and no output
             return [self._case(challenge, challenge.draw(rng)) for challenge in chosen for _ in range(draws)]
         visible = _visible_cases(self)
         cases: list[Case] = []
         for challenge in chosen:
-            own: list[Case] = []
-            while len(own) < draws:
-                own.append(self._unseen_case(challenge, rng, visible, own if len(own) == draws - 1 else []))
-            cases += own
+            drawn: list[Case] = []
+            while len(drawn) < draws:
+                drawn.append(self._unseen_case(challenge, rng, visible, drawn if len(drawn) == draws - 1 else []))
+            cases += drawn
         return cases
 
     def _unseen_case(
-        self, challenge: Challenge, rng: np.random.Generator, visible: tuple[Case, ...], own: list[Case]
+        self, challenge: Challenge, rng: np.random.Generator, visible: tuple[Case, ...], siblings: list[Case]
     ) -> Case:
-        """Draw until the output is no visible one, and not the same as in all of the challenge's `own` cases."""
+        """Draw a case whose output is not visible and not equal to those of all its siblings."""
         draw = challenge.fresh or challenge.draw
         for _ in range(REDRAWS):
             case = self._case(challenge, draw(rng))
-            if challenge.edge or not any(self._gives_away(one, case) for one in visible) | self._constant(case, own):
+            given_away = any(self._gives_away(shown_case, case) for shown_case in visible)
+            if challenge.edge or not (given_away or self._constant(case, siblings)):
                 return case
         raise RuntimeError(
             f"{self.name}, {challenge.title!r}: none of {REDRAWS} draws has an output that the visible checks do not "
@@ -147,14 +148,16 @@ class Exercise:
         )
 
     def _gives_away(self, visible: Case, case: Case) -> bool:
-        """Tell whether a visible case shows the output of `case`; where outputs are a few words, whether it is one."""
+        """Return whether a visible case has the output of `case`, or its inputs if outputs are a few words."""
         if self.least > 1:
             return same_output(visible.args, case.args, COPIED)
         return same_output(visible.expected, case.expected, COPIED)
 
-    def _constant(self, case: Case, own: list[Case]) -> bool:
-        """Tell whether `case` and the others of its challenge have one output, so that a constant would pass."""
-        return bool(own) and self.least == 1 and all(same_output(case.expected, o.expected, COPIED) for o in own)
+    def _constant(self, case: Case, siblings: list[Case]) -> bool:
+        """Return whether `case` and its siblings have the same output, so that a constant would pass."""
+        if not siblings or self.least > 1:
+            return False
+        return all(same_output(case.expected, sibling.expected, COPIED) for sibling in siblings)
 
     def _case(self, challenge: Challenge, args: tuple) -> Case:
         expected: Any = execute(self.oracle, args, self.probe)
@@ -162,18 +165,18 @@ class Exercise:
             raise RuntimeError(
                 f"the oracle of {self.name} failed on {challenge.title!r}: {expected.error}: {expected.message}"
             )
-        return Case(challenge.title, args, expected.value, self._known(args))
+        return Case(challenge.title, args, expected.value, self._mistake_outcomes(args))
 
-    def _known(self, args: tuple) -> LazyOutcomes:
-        """Return what each known mistake does with these inputs; nobody asks when the answer is right."""
+    def _mistake_outcomes(self, args: tuple) -> LazyOutcomes:
+        """Return the outcomes of the known mistakes on these inputs; a correct answer never computes them."""
         return LazyOutcomes([partial(execute, mistake.solve, args, self.probe) for mistake in self.mistakes])
 
 
 @dataclass(frozen=True)
 class Claims:
-    """One check of a ClaimsExercise: its title, its points and what must hold for a right answer.
+    """One check of a ClaimsExercise: its title, its points and the claims about a correct answer.
 
-    hidden: only the hidden tests look at it
+    hidden: only the hidden tests use it
     """
 
     title: str
@@ -184,15 +187,15 @@ class Claims:
 
 @dataclass(frozen=True)
 class ClaimsExercise:
-    """An exercise with many right answers, such as a trained model: called once, and held to many claims.
+    """An exercise with many correct answers, such as a trained model: one call is evaluated by many claims.
 
     challenges: the rubric; their points sum to `points`
     draw: the inputs of that one call
-    oracle: a right answer; its parameters are the exercise's signature
-    threshold: the numbers in the claims, and how they were set
-    mistakes: each says which claims it fails; that must be the same on every draw, and another set for each
-    probe: how the answer is called and what is seen, a name in rnn_helpers.checks.keras_probes.MODEL_PROBES
-    trains: whether one call takes seconds, so that tests call it seldom
+    oracle: a correct answer; its parameters are the signature of the exercise
+    threshold: the numbers in the claims, and how they were chosen
+    mistakes: each names the claims that it violates: the same on every draw, and a different set for each mistake
+    probe: how the answer is called and inspected, a name in rnn_helpers.checks.keras_probes.MODEL_PROBES
+    trains: whether one call takes seconds, so that tests rarely call it
     """
 
     name: str
@@ -209,11 +212,11 @@ class ClaimsExercise:
 
     @property
     def points(self) -> float:
-        """Return what the exercise is worth."""
+        """Return the points of the exercise."""
         return sum(challenge.points for challenge in self.challenges)
 
     def task(self, rng: np.random.Generator, *, hidden: bool, draws: int = 1) -> Task:
-        """Return the Task with inputs drawn from `rng`: one draw, since every check looks at the same call."""
+        """Return the Task with inputs drawn from `rng`: one draw, since every check uses the same call."""
         chosen = [challenge for challenge in self.challenges if hidden or not challenge.hidden]
         args = self.draw(rng)
         return Task(
@@ -229,8 +232,8 @@ class ClaimsExercise:
         )
 
     def _case(self, challenge: Claims, args: tuple) -> Case:
-        known = [Outcome({claim: claim not in m.fails for claim in challenge.claims}) for m in self.mistakes]
-        return Case(challenge.title, args, dict.fromkeys(challenge.claims, True), known)
+        outcomes = [Outcome({claim: claim not in m.fails for claim in challenge.claims}) for m in self.mistakes]
+        return Case(challenge.title, args, dict.fromkeys(challenge.claims, True), outcomes)
 
 
 @cache
@@ -239,11 +242,11 @@ def _visible_cases(exercise: Exercise) -> tuple[Case, ...]:
 
 
 def _parameters(function: Callable) -> list[str]:
-    return [shown(parameter) for parameter in inspect.signature(function).parameters.values()]
+    return [format_parameter(parameter) for parameter in inspect.signature(function).parameters.values()]
 
 
-def shown(parameter: inspect.Parameter) -> str:
-    """Return a parameter as a signature shows it, `activation=np.tanh` for example."""
+def format_parameter(parameter: inspect.Parameter) -> str:
+    """Format a parameter as in a signature, `activation=np.tanh` for example."""
     default = parameter.default
     if default is parameter.empty:
         return parameter.name

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from autograde_tests.drawing import Rng, numbers
 from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
+from autograde_tests.sampling import Rng, numbers
 
 
 def leaky_memory_oracle(xs, decay):
-    """Write each state out as a sum over everything before it: h_t = sum_k decay^(t-k) x_k."""
+    """Return each state as a sum over all inputs so far: h_t = sum_k decay^(t-k) x_k."""
     return np.array([sum(decay ** (t - k) * xs[k] for k in range(t + 1)) for t in range(len(xs))])
 
 

@@ -1,6 +1,6 @@
 """Lesson 01: one step, a whole sequence, the readout, the count of parameters, and the class that holds them.
 
-The oracles add up one number at a time, so that they share no matrix product with the answers they judge.
+The oracles sum one number at a time, so that they share no matrix product with the answers.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import math
 
 import numpy as np
 
-from autograde_tests.drawing import Rng, numbers, sizes
 from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
 from autograde_tests.loops import REST_IS_ZERO, TOO_FEW, cut, with_zeros
+from autograde_tests.sampling import Rng, numbers, sizes
 from rnn_helpers.checks.fixtures import relu
 
 
@@ -321,7 +321,7 @@ count_parameters = Exercise(
 
 
 class _Network:
-    """The parts that the oracle, the mistakes and the styles of SimpleRNN share: sizes and weights."""
+    """Sizes and weights, common to the oracle, the mistakes and the variants of SimpleRNN."""
 
     def __init__(self, features, units, classes, rng, scale=0.01):
         self.W_xh = scale * rng.normal(size=(features, units))
@@ -344,7 +344,7 @@ class _Network:
 
 
 class SimpleRNNOracle(_Network):
-    """The network from this module's other oracles, one number at a time."""
+    """The network composed of the other oracles of this module, one number at a time."""
 
     def step(self, x_t, h_prev):
         h_t = rnn_step_oracle(x_t, h_prev, self.W_xh, self.W_hh, self.b_h)
@@ -446,12 +446,12 @@ def _network_inputs(rng: Rng, calls: str, *, start: bool = False) -> tuple:
     _, h, W_xh, W_hh, b_h = step_inputs(rng, batch, features, units)
     W_hy, b_y = numbers(rng, units, classes), numbers(rng, classes)
     weights = {"W_xh": W_xh, "W_hh": W_hh, "b_h": b_h, "W_hy": W_hy, "b_y": b_y}
-    made: dict[str, tuple] = {}
+    plan: dict[str, tuple] = {}
     for name in calls.split("+"):
         xs = numbers(rng, batch, steps, features)
-        label = f"{name}, second call" if name in made else name
-        made[label] = ("step", xs[:, 0], h) if name == "step" else ("forward", xs, h) if start else ("forward", xs)
-    return (features, units, classes), weights, made
+        label = f"{name}, second call" if name in plan else name
+        plan[label] = ("step", xs[:, 0], h) if name == "step" else ("forward", xs, h) if start else ("forward", xs)
+    return (features, units, classes), weights, plan
 
 
 SimpleRNN = Exercise(

@@ -1,16 +1,16 @@
 """Lesson 02: copies of one cell, padding with a mask, a masked forward pass, the last real state.
 
-The oracles walk over one sequence at a time and never see padding.
+The oracles process one sequence at a time and never see padding.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from autograde_tests.drawing import Rng, numbers, sizes
 from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
 from autograde_tests.lesson_01_recurrence import forward_inputs, rnn_step_oracle
 from autograde_tests.loops import REST_IS_ZERO, TOO_FEW, counted, cut, with_zeros
+from autograde_tests.sampling import Rng, numbers, sizes
 
 # --------------------------------------------------------------------------------------------- unroll
 
@@ -25,8 +25,8 @@ def unroll_oracle(xs, h_0, cells):
 
 def _unroll_inputs(rng: Rng, batch: int, steps: int, features: int, units: int, *, shared: bool = False) -> tuple:
     xs, h_0, *first = forward_inputs(rng, batch, steps, features, units)
-    others = [tuple(forward_inputs(rng, batch, steps, features, units)[2:]) for _ in range(steps - 1)]
-    cells = [tuple(first)] * steps if shared else [tuple(first), *others]
+    other_cells = [tuple(forward_inputs(rng, batch, steps, features, units)[2:]) for _ in range(steps - 1)]
+    cells = [tuple(first)] * steps if shared else [tuple(first), *other_cells]
     return xs, h_0, [tuple(array.copy() for array in cell) for cell in cells]
 
 
@@ -115,7 +115,7 @@ unroll = Exercise(
 
 
 def pad_batch_oracle(sequences):
-    """Return (xs, mask), filled number by number."""
+    """Return (xs, mask), filled element-wise."""
     steps, features = max(len(s) for s in sequences), sequences[0].shape[1]
     xs = [[[s[t][d] if t < len(s) else 0.0 for d in range(features)] for t in range(steps)] for s in sequences]
     mask = [[t < len(s) for t in range(steps)] for s in sequences]
@@ -238,15 +238,15 @@ def rnn_forward_masked_oracle(xs, mask, h_0, W_xh, W_hh, b_h):
 def _masked_inputs(
     rng: Rng, rows: list[str], features: int, units: int, *, zero_start: bool = True, fill: float = 0.0
 ) -> tuple:
-    """Draw (xs, mask, h_0, W_xh, W_hh, b_h); a row of the mask is a text such as "1101"; the padding holds `fill`."""
+    """Draw (xs, mask, h_0, W_xh, W_hh, b_h); a row of the mask is a string such as "1101"; the padding contains `fill`."""
     mask = np.array([[mark == "1" for mark in row] for row in rows])
-    xs, *rest = forward_inputs(rng, len(rows), len(rows[0]), features, units, zero_start=zero_start)
+    xs, *inputs = forward_inputs(rng, len(rows), len(rows[0]), features, units, zero_start=zero_start)
     xs[~mask] = fill
-    return (xs, mask, *rest)
+    return (xs, mask, *inputs)
 
 
 def _masked_walk(xs, mask, h, U, W, b, *, keep=None, show=None):
-    """Walk over the steps. keep(h, h_0): the state after a masked step; show(h): what is stored for it."""
+    """Return the states. keep(h, h_0): the state after a masked step; show(h): the value stored for it."""
     states, h_0 = [], h
     for t in range(xs.shape[1]):
         on = np.asarray(mask[:, t], dtype=bool)[:, None]
@@ -285,8 +285,8 @@ def _masked_by_rows(xs, mask, h_0, W_xh, W_hh, b_h):
 
 def _masked_one_sequence_at_a_time(xs, mask, h_0, W_xh, W_hh, b_h):
     rows = []
-    for x, m, h in zip(xs, mask, h_0, strict=True):
-        row = []
+    for x, m, start in zip(xs, mask, h_0, strict=True):
+        h, row = start, []
         for x_t, m_t in zip(x, m, strict=True):
             h = np.tanh(x_t @ W_xh + h @ W_hh + b_h) if m_t else h
             row.append(h)
@@ -364,7 +364,7 @@ rnn_forward_masked = Exercise(
 
 
 def last_state_oracle(hs, mask):
-    """Return each sequence's state at its last real step, found by walking backwards."""
+    """Return each sequence's state at its last real step, searching backwards."""
     rows = []
     for states, marks in zip(hs, mask, strict=True):
         t = len(marks) - 1

@@ -9,10 +9,10 @@ import math
 
 import numpy as np
 
-from autograde_tests.drawing import Rng, numbers, sizes
 from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
+from autograde_tests.sampling import Rng, numbers, sizes
 
-HUGE = 1000.0  # e to this power is beyond float64
+HUGE = 1000.0  # exp(HUGE) overflows float64
 
 # ---------------------------------------------------------------------------------------- log_softmax
 
@@ -269,7 +269,7 @@ cross_entropy_gradient = Exercise(
 
 
 def binary_cross_entropy_oracle(logits, targets):
-    """Return the mean of log(1 + e^z) - y z, from the side on which the exponential is small."""
+    """Return the mean of log(1 + e^z) - y z, written so that the exponential never overflows."""
     losses = []
     for z, y in zip(logits.ravel(), targets.ravel(), strict=True):
         losses.append(math.log1p(math.exp(-abs(z))) + max(z, 0.0) - y * z)
@@ -287,11 +287,11 @@ def _binary_huge(rng: Rng) -> tuple:
 
 
 def _binary_huge_drawn(rng: Rng) -> tuple:
-    """Draw a right and a wrong forecast of each extreme, and a few moderate ones."""
+    """Draw a correct and a wrong extreme forecast of each class, and a few moderate ones."""
     logits, targets = np.array([HUGE, -HUGE, HUGE, -HUGE]), np.array([1.0, 0.0, 0.0, 1.0])
-    more, theirs = _binary_inputs(rng, int(rng.integers(1, 5)))
+    more, more_targets = _binary_inputs(rng, int(rng.integers(1, 5)))
     order = rng.permutation(4 + len(more))
-    return np.append(logits, more)[order], np.append(targets, theirs)[order]
+    return np.append(logits, more)[order], np.append(targets, more_targets)[order]
 
 
 def _sigmoid(z):

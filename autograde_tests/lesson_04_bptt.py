@@ -1,37 +1,37 @@
 """Lesson 04: backpropagation through time, by hand, for a step, for a sequence, and sorted by lag.
 
-The oracles never go backwards. They use the complex step: for a function f made of +, * and tanh, the imaginary
-part of f(w + i eps) / eps is the derivative to the last digit, for there is no difference of near numbers in it.
+The oracles never backpropagate. They use the complex step: for a function f composed of +, * and tanh, the imaginary
+part of f(w + i eps) / eps is the derivative to machine precision, because no nearly equal numbers are subtracted.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from autograde_tests.drawing import Rng, numbers, sizes
 from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
 from autograde_tests.lesson_01_recurrence import step_inputs
 from autograde_tests.loops import TOO_FEW, counted
+from autograde_tests.sampling import Rng, numbers, sizes
 
-EPS = 1e-30  # the smaller the better: nothing cancels
+EPS = 1e-30  # arbitrarily small, because the complex step has no cancellation
 EXACT = Tolerance(1e-10, "float64; the complex step is exact to rounding, the sums are short")
 
 
 def complex_step(function, array):
-    """Return d function / d array, the shape of array. function: real number of an array that may be complex."""
+    """Return d function / d array, the shape of array. function: maps an array, possibly complex, to a number."""
     gradient = np.empty(array.shape)
-    for place in np.ndindex(array.shape):
+    for index in np.ndindex(array.shape):
         moved = array.astype(complex)
-        moved[place] += 1j * EPS
-        gradient[place] = function(moved).imag / EPS
+        moved[index] += 1j * EPS
+        gradient[index] = function(moved).imag / EPS
     return gradient
 
 
 class Gradients(dict):
-    """Gradients by name, each computed by the complex step when it is asked for: one row of the rubric needs one."""
+    """Gradients by name, each computed on access by the complex step, because a row of the rubric needs only one."""
 
-    def __init__(self, loss, given):
-        super().__init__(given)
+    def __init__(self, loss, point):
+        super().__init__(point)
         self.loss = loss
 
     def __getitem__(self, name):
@@ -154,12 +154,12 @@ def _bias(x_t, h_prev, h_t, W_xh, W_hh):
 def step_backward_oracle(dh_t, cache):
     """Return all five gradients of sum(dh_t * h_t) by the complex step."""
     x_t, h_prev, h_t, W_xh, W_hh = cache
-    given = {"dx_t": x_t, "dh_prev": h_prev, "dW_xh": W_xh, "dW_hh": W_hh, "db_h": _bias(*cache)}
+    point = {"dx_t": x_t, "dh_prev": h_prev, "dW_xh": W_xh, "dW_hh": W_hh, "db_h": _bias(*cache)}
 
     def loss(name, array):
-        return np.sum(dh_t * _step(*{**given, name: array}.values()))
+        return np.sum(dh_t * _step(*{**point, name: array}.values()))
 
-    return Gradients(loss, given)
+    return Gradients(loss, point)
 
 
 def _step_case(key: str, *, alike: bool = False):
@@ -309,14 +309,14 @@ def _sequence_bias(xs, mask, h_0, hs, W_xh, W_hh):
 def rnn_backward_oracle(dhs, cache):
     """Return all five gradients of sum(dhs * hs) by the complex step."""
     xs, mask, h_0, _, W_xh, W_hh = cache
-    given = {"dxs": xs, "dh_0": h_0, "dW_xh": W_xh, "dW_hh": W_hh, "db_h": _sequence_bias(*cache)}
+    point = {"dxs": xs, "dh_0": h_0, "dW_xh": W_xh, "dW_hh": W_hh, "db_h": _sequence_bias(*cache)}
 
     def loss(name, array):
-        xs, h_0, W_xh, W_hh, b_h = {**given, name: array}.values()
+        xs, h_0, W_xh, W_hh, b_h = {**point, name: array}.values()
         states = _walk(xs, mask, h_0, W_xh, W_hh, b_h)
         return sum(np.sum(dhs[:, t] * states[t]) for t in range(len(states)))
 
-    return Gradients(loss, given)
+    return Gradients(loss, point)
 
 
 def _sequence_inputs(rng: Rng, rows: list[str], features: int, units: int) -> tuple:
@@ -367,19 +367,17 @@ def _backward(
 
 
 def _backward_first_step_only(dhs, cache):
-    """Assign the weights' gradients in the loop where they should be added up."""
+    """Assign the weights' gradients in the loop instead of accumulating them."""
     xs, mask, h_0, hs, W_xh, W_hh = cache
-    whole, rest = (
+    full, tail = (
         _backward(dhs, cache),
         _backward(dhs[:, 1:], (xs[:, 1:], mask[:, 1:], hs[:, 0], hs[:, 1:], W_xh, W_hh)),
     )
-    return (
-        {**whole, **{key: whole[key] - rest[key] for key in ("dW_xh", "dW_hh", "db_h")}} if xs.shape[1] > 1 else whole
-    )
+    return {**full, **{key: full[key] - tail[key] for key in ("dW_xh", "dW_hh", "db_h")}} if xs.shape[1] > 1 else full
 
 
 def _backward_into_dhs(dhs, cache):
-    """Add the carried error into dhs itself: right numbers, spoilt input."""
+    """Add the carried error to dhs in place: the results are correct, but the input is changed."""
     xs, mask, h_0, hs, W_xh, W_hh = cache
     gradients = _backward(dhs, cache)
     for t in reversed(range(1, xs.shape[1])):
@@ -413,10 +411,10 @@ def _backward_recursive(dhs, cache):
     for t in range(len(states) - 1, 0, -1):
         dh = dh + dhs[:, t - 1]
         on = mask[:, t - 1, None].astype(float)
-        one = _step_backward(on * dh, (xs[:, t - 1], states[t - 1], states[t], W_xh, W_hh))
-        total = {key: total[key] + one[key] for key in total}
-        dxs.insert(0, one["dx_t"])
-        dh = one["dh_prev"] + (1 - on) * dh
+        step_grads = _step_backward(on * dh, (xs[:, t - 1], states[t - 1], states[t], W_xh, W_hh))
+        total = {key: total[key] + step_grads[key] for key in total}
+        dxs.insert(0, step_grads["dx_t"])
+        dh = step_grads["dh_prev"] + (1 - on) * dh
     return {**total, "dxs": np.stack(dxs, axis=1), "dh_0": dh}
 
 
@@ -481,7 +479,7 @@ rnn_backward = Exercise(
 
 
 def gradient_by_lag_oracle(dhs, cache):
-    """Return (steps, units, units): entry k sums, over loss steps t, the gradient for the copy of W_hh at step t - k."""
+    """Return (steps, units, units): entry k sums, over loss steps t, the gradient of the copy of W_hh at step t - k."""
     xs, h_0, hs, W_xh, W_hh = cache
     steps, real = xs.shape[1], np.ones(xs.shape[:2])
     b_h = _sequence_bias(xs, real.astype(bool), h_0, hs, W_xh, W_hh)
@@ -527,7 +525,7 @@ def _by_lag(
 
 
 def _by_lag_through_backward(dhs, cache):
-    """Ask the backward pass again and again: the loss at t alone, the copies from t - lag on."""
+    """Run the backward pass repeatedly: with the loss at t alone and the copies from t - lag on."""
     xs, h_0, hs, W_xh, W_hh = cache
     steps = xs.shape[1]
     states = np.concatenate([h_0[:, None], hs], axis=1)
@@ -546,7 +544,7 @@ def _by_lag_through_backward(dhs, cache):
 
 
 def _by_lag_diagonals(dhs, cache):
-    """Carry all loss steps together, one lag further at a time."""
+    """Propagate all loss steps together, one lag at a time."""
     xs, h_0, hs, _, W_hh = cache
     steps, before, dh, result = xs.shape[1], np.concatenate([h_0[:, None], hs[:, :-1]], axis=1), dhs, []
     for lag in range(steps):

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from autograde_tests.drawing import Rng, numbers, sizes
 from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
+from autograde_tests.sampling import Rng, numbers, sizes
 from rnn_helpers import bugs
 from rnn_helpers.checks.fixtures import products, sum_of_cubes, sum_of_squares
 
@@ -15,7 +15,7 @@ from rnn_helpers.checks.fixtures import products, sum_of_cubes, sum_of_squares
 
 
 def numerical_gradient_oracle(f, x, eps=1e-6):
-    """Return what central differences of the three known functions are, worked out with pencil and paper."""
+    """Return the central differences of the three known functions in closed form."""
     if f is sum_of_squares:
         return 2.0 * x
     if f is sum_of_cubes:
@@ -27,21 +27,21 @@ def numerical_gradient_oracle(f, x, eps=1e-6):
 
 def _differences(f, x, eps=1e-6, *, up=1.0, down=1.0, over=2.0):
     gradient = np.zeros(x.shape)
-    for place in np.ndindex(x.shape):
+    for index in np.ndindex(x.shape):
         high, low = x.copy(), x.copy()
-        high[place] += up * eps
-        low[place] -= down * eps
-        gradient[place] = (f(high) - f(low)) / (over * eps)
+        high[index] += up * eps
+        low[index] -= down * eps
+        gradient[index] = (f(high) - f(low)) / (over * eps)
     return gradient
 
 
 def _leaves_x_moved(f, x, eps=1e-6):
     gradient = np.zeros(x.shape)
-    for place in np.ndindex(x.shape):
-        x[place] += eps
+    for index in np.ndindex(x.shape):
+        x[index] += eps
         high = f(x)
-        x[place] -= 2 * eps
-        gradient[place] = (high - f(x)) / (2 * eps)
+        x[index] -= 2 * eps
+        gradient[index] = (high - f(x)) / (2 * eps)
     return gradient
 
 
@@ -51,13 +51,13 @@ def _all_entries_at_once(f, x, eps=1e-6):
 
 def _moving_x_and_back(f, x, eps=1e-6):
     x, gradient = np.array(x), np.empty(x.shape)
-    for place in np.ndindex(x.shape):
-        old = x[place]
-        x[place] = old + eps
+    for index in np.ndindex(x.shape):
+        old = x[index]
+        x[index] = old + eps
         high = f(x)
-        x[place] = old - eps
-        gradient[place] = (high - f(x)) / (2 * eps)
-        x[place] = old
+        x[index] = old - eps
+        gradient[index] = (high - f(x)) / (2 * eps)
+        x[index] = old
     return gradient
 
 
@@ -170,13 +170,13 @@ relative_error = Exercise(
 
 
 def find_broken_oracle(backwards):
-    """Compare each with the one that is known to be right, on one network."""
+    """Compare each candidate with a correct one, on one network."""
     rng = np.random.default_rng(0)
     xs, h_0, weights = rng.normal(size=(2, 4, 2)), rng.normal(size=(2, 3)), _weights(rng)
     hs = bugs.forward(xs, h_0, *weights)
     dhs, cache = rng.normal(size=hs.shape), (xs, h_0, hs, weights[0], weights[1])
-    right = bugs.bruno(dhs, cache)
-    return np.array([not all(map(np.allclose, backward(dhs, cache), right)) for backward in backwards])
+    reference = bugs.bruno(dhs, cache)
+    return np.array([not all(map(np.allclose, backward(dhs, cache), reference)) for backward in backwards])
 
 
 def _weights(rng: Rng) -> list[np.ndarray]:
@@ -184,7 +184,7 @@ def _weights(rng: Rng) -> list[np.ndarray]:
 
 
 def _stranger(name: str):
-    """Return a candidate under no name, so that it can only be measured."""
+    """Return a candidate without its name, so that it can only be identified by its gradients."""
     return lambda dhs, cache: bugs.CANDIDATES[name](dhs, cache)
 
 
@@ -193,7 +193,7 @@ def _suspects(*names: str):
 
 
 def _strangers(count: int, without: str = ""):
-    """Draw candidates that are in no visible check: the same bugs, in any order."""
+    """Draw a list of candidates that no visible check contains: the same bugs in random order."""
     names = sorted(bugs.CANDIDATES.keys() - {without})
     return lambda rng: ([_stranger(name) for name in rng.permutation(names)[:count]],)
 
@@ -224,7 +224,7 @@ def _checks(backwards, *, tolerance=1e-6, parts=(0, 1, 2), steps=4, batch=2, fir
 find_broken = Exercise(
     name="find_broken",
     challenges=(
-        # Without dora, who alone has the bug in db_h: who overlooks that one keeps this point, whatever is drawn.
+        # Without dora, the only one with a bug in db_h: an answer that ignores db_h keeps this point on every draw.
         Challenge("two candidates", 1.0, _suspects("ada", "bruno"), fresh=_strangers(2, without="dora")),
         Challenge("three candidates", 1.0, _suspects("bruno", "chloe", "dora"), fresh=_strangers(3)),
         Challenge("three more candidates", 1.0, _suspects("emil", "fatima", "gustav"), fresh=_strangers(3)),
@@ -293,7 +293,7 @@ def _clip_each(grads, max_norm):
 def _clip_in_place(grads, max_norm):
     norm = _norm_of(grads)
     for g in grads.values():
-        g *= min(1.0, max_norm / norm)
+        g *= min(1.0, max_norm / norm)  # noqa: PLW2901 (changing the caller's arrays is the point)
     return grads, norm
 
 
@@ -367,12 +367,12 @@ def adam_step_oracle(params, grads, state, lr=0.001, beta_1=0.9, beta_2=0.999, e
     for name, param in params.items():
         m = np.empty(param.shape)
         v, p = np.empty(param.shape), np.empty(param.shape)
-        for place in np.ndindex(param.shape):
-            g = float(grads[name][place])
-            m[place] = beta_1 * float(state["m"][name][place]) + (1 - beta_1) * g
-            v[place] = beta_2 * float(state["v"][name][place]) + (1 - beta_2) * g * g
-            m_hat, v_hat = m[place] / (1 - beta_1**t), v[place] / (1 - beta_2**t)
-            p[place] = float(param[place]) - lr * m_hat / (math.sqrt(v_hat) + eps)
+        for index in np.ndindex(param.shape):
+            g = float(grads[name][index])
+            m[index] = beta_1 * float(state["m"][name][index]) + (1 - beta_1) * g
+            v[index] = beta_2 * float(state["v"][name][index]) + (1 - beta_2) * g * g
+            m_hat, v_hat = m[index] / (1 - beta_1**t), v[index] / (1 - beta_2**t)
+            p[index] = float(param[index]) - lr * m_hat / (math.sqrt(v_hat) + eps)
         new["m"][name], new["v"][name], moved[name] = m, v, p  # type: ignore[index]
     return moved, new
 
@@ -414,15 +414,15 @@ def _adam(
     return {n: params[n] + sign * lr * (m[n] / k1) / bottom[n] for n in params}, {"t": t, "m": m, "v": v}
 
 
-def _adam_in_place(params, grads, state, *rest):
-    moved, new = _adam(params, grads, state, *rest)
+def _adam_in_place(params, grads, state, *settings):
+    moved, new = _adam(params, grads, state, *settings)
     for name in params:
         params[name][...] = moved[name]
     return params, new
 
 
-def _adam_counts_in_place(params, grads, state, *rest):
-    result = _adam(params, grads, state, *rest)
+def _adam_counts_in_place(params, grads, state, *settings):
+    result = _adam(params, grads, state, *settings)
     state["t"] += 1
     return result
 
@@ -437,7 +437,7 @@ def _adam_one_loop(params, grads, state, lr=0.001, beta_1=0.9, beta_2=0.999, eps
 
 
 def _adam_scaled_rate(params, grads, state, lr=0.001, beta_1=0.9, beta_2=0.999, eps=1e-8):
-    """Put both corrections into the rate and into eps, as section 2 of the paper allows."""
+    """Apply both corrections to the learning rate and to eps, as in section 2 of the paper."""
     t = state["t"] + 1
     m = {n: beta_1 * state["m"][n] + (1 - beta_1) * g for n, g in grads.items()}
     v = {n: beta_2 * state["v"][n] + (1 - beta_2) * np.square(g) for n, g in grads.items()}

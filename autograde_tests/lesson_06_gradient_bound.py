@@ -1,7 +1,7 @@
 """Lesson 06: Jacobians and their products, the bound, the Lyapunov exponent, two counter-examples to build.
 
-Column form: entry (i, j) of a Jacobian says how unit i of h_t feels unit j of h_{t-1}. The oracles of the first two
-measure it with the complex step on the recurrence itself.
+Column form: entry (i, j) of a Jacobian is the derivative of unit i of h_t with respect to unit j of h_{t-1}. The oracles
+of the first two measure it with the complex step on the recurrence itself.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import math
 
 import numpy as np
 
-from autograde_tests.drawing import Rng, numbers
 from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
 from autograde_tests.lesson_04_bptt import EPS, EXACT
+from autograde_tests.sampling import Rng, numbers
 
 # --------------------------------------------------------------------------------------------- jacobian
 
 
 def jacobian_oracle(h_t, W_hh):
-    """Move each unit of h_{t-1} by a tiny imaginary number, around a state that leads to h_t."""
+    """Perturb each unit of h_{t-1} by a tiny imaginary number, around a state that leads to h_t."""
     units = len(h_t)
     a_t = np.arctanh(h_t)
     columns = [np.tanh(a_t + 1j * EPS * np.eye(units)[j] @ W_hh).imag / EPS for j in range(units)]
@@ -88,11 +88,11 @@ def _walk_and_matrix(rng: Rng, steps: int, units: int, k: int, t: int) -> tuple:
     return np.round(np.tanh(0.7 * numbers(rng, steps, units)), 2), k, t, numbers(rng, units, units)
 
 
-def _product(hs, k, t, W, *, first=1, last=0, left=True, J=lambda h, W: np.diag(_slope(h)) @ W.T):
+def _product(hs, k, t, W, *, first=1, last=0, on_left=True, J=lambda h, W: np.diag(_slope(h)) @ W.T):
     product = np.eye(len(W))
     for step in range(k + first, t + 1 + last):
         factor = J(hs[step - 1], W)
-        product = factor @ product if left else product @ factor
+        product = factor @ product if on_left else product @ factor
     return product
 
 
@@ -105,7 +105,8 @@ def _product_reduce(hs, k, t, W_hh):
 
 def _product_columns(hs, k, t, W_hh):
     columns = []
-    for v in np.eye(len(W_hh)):
+    for unit in np.eye(len(W_hh)):
+        v = unit
         for h in hs[k:t]:
             v = _slope(h) * (v @ W_hh)
         columns.append(v)
@@ -125,7 +126,7 @@ jacobian_product = Exercise(
     tolerance=Tolerance(1e-9, "float64, up to ten matrix products of numbers near 1, compared relatively"),
     mistakes=(
         Mistake(
-            "the factors stand in the wrong order: later steps go to the left", lambda *a: _product(*a, left=False)
+            "the factors stand in the wrong order: later steps go to the left", lambda *a: _product(*a, on_left=False)
         ),
         Mistake("step t is left out; the last factor belongs to step t", lambda *a: _product(*a, last=-1)),
         Mistake("the product begins one step too late, at k + 2", lambda *a: _product(*a, first=2)),
@@ -149,7 +150,7 @@ jacobian_product = Exercise(
 
 
 def gradient_bound_oracle(W_hh, gamma, lag):
-    """Return (gamma ||W||_2)^lag; the norm is the root of the largest eigenvalue of W^T W."""
+    """Return (gamma ||W||_2)^lag; the norm is the square root of the largest eigenvalue of W^T W."""
     norm = math.sqrt(max(np.linalg.eigvalsh(W_hh.T @ W_hh)))
     return math.prod([gamma * norm] * lag)
 
@@ -210,7 +211,7 @@ gradient_bound = Exercise(
 
 
 def lyapunov_exponent_oracle(hs, W_hh, v):
-    """Return the mean log growth, with exponents kept apart from the vector so that nothing under- or overflows."""
+    """Return the mean log growth, with exponents separate from the vector, to avoid under- and overflow."""
     total, v = 0.0, v / np.sqrt(np.sum(v**2))
     for h in hs:
         v = np.array([(1 - h[i] ** 2) * sum(v[j] * W_hh[j, i] for j in range(len(v))) for i in range(len(v))])

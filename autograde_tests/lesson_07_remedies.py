@@ -1,4 +1,4 @@
-"""Lesson 07: a rotation to begin with, backpropagation cut in pieces, the adding problem, the copy task's baseline."""
+"""Lesson 07: orthogonal initialisation, truncated backpropagation, the adding problem, the copy task's baseline."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from autograde_tests.drawing import Rng, sizes
 from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
 from autograde_tests.lesson_04_bptt import EXACT, Gradients, _sequence_bias, _sequence_inputs, _walk
 from autograde_tests.loops import TOO_FEW, counted
+from autograde_tests.sampling import Rng, sizes
 
 PROPERTY = Tolerance(0.0, "properties hold or they do not; the probe compares floats to 1e-9")
 
@@ -23,8 +23,9 @@ def _haar(units, rng):
 
 def _gram_schmidt(units, rng):
     rows: list[np.ndarray] = []
-    for v in rng.normal(size=(units, units)):
-        for _ in range(2):  # twice, or rounding leaves the last rows a little askew
+    for drawn in rng.normal(size=(units, units)):
+        v = drawn
+        for _ in range(2):  # twice, because of rounding in the last rows
             for row in rows:
                 v = v - (v @ row) * row
         rows.append(v / np.linalg.norm(v))
@@ -87,10 +88,10 @@ def truncated_bptt_oracle(dhs, cache, K):
     """Return the gradients of each piece's loss with the state before the piece held fixed, by the complex step."""
     xs, h_0, hs, W_xh, W_hh = cache
     real = np.ones(xs.shape[:2], dtype=bool)
-    given = {"dW_xh": W_xh, "dW_hh": W_hh, "db_h": _sequence_bias(xs, real, h_0, hs, W_xh, W_hh)}
+    point = {"dW_xh": W_xh, "dW_hh": W_hh, "db_h": _sequence_bias(xs, real, h_0, hs, W_xh, W_hh)}
 
     def loss(name, array):
-        weights = {**given, name: array}.values()
+        weights = {**point, name: array}.values()
         total = 0.0
         for start in range(0, xs.shape[1], K):
             piece = slice(start, start + K)
@@ -99,7 +100,7 @@ def truncated_bptt_oracle(dhs, cache, K):
             total += sum(np.sum(dhs[:, start + i] * h) for i, h in enumerate(states))
         return total
 
-    return Gradients(loss, given)
+    return Gradients(loss, point)
 
 
 def _pieces(key: str, steps: int, K: int, batch: int = 2):
@@ -111,9 +112,9 @@ def _pieces(key: str, steps: int, K: int, batch: int = 2):
 
 
 def _truncated(
-    dhs, cache, K, *, cut=lambda t, K, T: t % K == 0, forget=False, last=False, share=1.0, again=False, steps=None
+    dhs, cache, K, *, cut=lambda t, K, T: t % K == 0, forget=False, last=False, share=1.0, restart=False, steps=None
 ):
-    """Walk backwards; after step t the carried error is dropped where cut(t, K, T)."""
+    """Backpropagate; the carried error is dropped after step t if cut(t, K, T)."""
     xs, h_0, hs, W_xh, W_hh = cache
     T = steps(xs) if steps else xs.shape[1]
     dW_xh, dW_hh, db_h, carried = np.zeros_like(W_xh), np.zeros_like(W_hh), np.zeros(len(W_hh)), np.zeros_like(h_0)
@@ -121,7 +122,7 @@ def _truncated(
         if last and t < (T - 1) // K * K:
             break
         da = (dhs[:, t] + carried) * (1 - hs[:, t] ** 2)
-        before = h_0 if t == 0 or (again and t % K == 0) else hs[:, t - 1]
+        before = h_0 if t == 0 or (restart and t % K == 0) else hs[:, t - 1]
         dW_xh += share * xs[:, t].T @ da
         dW_hh += share * (0.0 if forget and t % K == 0 else 1.0) * before.T @ da
         db_h += share * da.sum(axis=0)
@@ -130,7 +131,7 @@ def _truncated(
 
 
 def _sliding(dhs, cache, K):
-    """Follow each step's loss back over K copies."""
+    """Backpropagate the loss of each step over K copies."""
     xs, h_0, hs, W_xh, W_hh = cache
     g = {"dW_xh": np.zeros_like(W_xh), "dW_hh": np.zeros_like(W_hh), "db_h": np.zeros(len(W_hh))}
     for t in range(xs.shape[1]):
@@ -193,7 +194,7 @@ truncated_bptt = Exercise(
         ),
         Mistake(
             "every piece begins from h_0; forwards the state crosses the cut, so it is the last state of the piece before",
-            lambda *a: _truncated(*a, again=True),
+            lambda *a: _truncated(*a, restart=True),
         ),
         Mistake(
             "the pieces are counted from the end; they begin at step 0",
@@ -320,8 +321,8 @@ adding_problem = Exercise(
 
 
 def copy_baseline_oracle(delay, length=10, symbols=8):
-    """Average the losses of the best guesser without memory, step by step."""
-    certain = [0.0] * (delay + length)  # a blank is to be written while the symbols arrive and pass
+    """Return the mean loss of the best predictor without memory, step by step."""
+    certain = [0.0] * (delay + length)  # the target is blank while the symbols arrive and during the delay
     guessed = [math.log(symbols)] * length
     losses = certain + guessed
     return math.fsum(losses) / len(losses)

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from autograde_tests.drawing import Rng, numbers, sizes
 from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
 from autograde_tests.loops import TOO_FEW, counted
+from autograde_tests.sampling import Rng, numbers, sizes
 from rnn_helpers.checks.claims import (
     ADAM,
     BETWEEN_0_AND_1,
@@ -49,7 +49,7 @@ SAME = Tolerance(1e-10, "float64 on both sides, a few products and sums of numbe
 
 
 def _keras() -> Any:
-    """Import Keras when it is needed: the other lessons are graded without it."""
+    """Import Keras on demand: the other lessons are graded without it."""
     from rnn_helpers.quietly import keras
 
     return keras
@@ -65,7 +65,7 @@ def _cell(rng: Rng, features: int, units: int) -> tuple:
 
 @dataclass(frozen=True)
 class LayerExercise(Exercise):
-    """An exercise about a Keras layer, most of whose cost is Keras: hidden checks ask it for the answer alone.
+    """An exercise about a Keras layer, whose cost is mostly Keras: hidden checks use it for the answer only.
 
     in_numpy: works out what the oracle gives from the probe's arguments, with no layer. Visible checks have it from the
         oracle, which is Keras itself: whatever passes both holds the two together. Known mistakes are run where an
@@ -75,13 +75,13 @@ class LayerExercise(Exercise):
     in_numpy: Callable | None = None
 
     def task(self, rng: Rng, *, hidden: bool, draws: int = 1) -> Task:
-        """Return the Task. One draw a challenge is enough: no mistake agrees with random numbers to ten digits."""
+        """Return the Task. One draw per challenge is enough: no mistake matches random numbers to ten digits."""
         return Exercise.task(self if hidden else replace(self, in_numpy=None), rng, hidden=hidden, draws=1)
 
     def _case(self, challenge: Challenge, args: tuple) -> Case:
         if self.in_numpy is None:
             return super()._case(challenge, args)
-        return Case(challenge.title, args, self.in_numpy(*args), self._known(args))
+        return Case(challenge.title, args, self.in_numpy(*args), self._mistake_outcomes(args))
 
 
 SCALAR: dict[str, Callable[[float], float]] = {
@@ -92,7 +92,7 @@ SCALAR: dict[str, Callable[[float], float]] = {
 
 
 def _read(spec, xs, mask=None, initial_state=None):
-    """Return what a layer of this description makes of `xs`: the equations, one number at a time."""
+    """Return the outputs of a layer with this description, from the equations, one number at a time."""
     (U, W, b), options = spec["weights"], spec["options"]
     curve = SCALAR[options.get("activation", "tanh")]
     batch, steps, features = xs.shape
@@ -113,7 +113,7 @@ def _read(spec, xs, mask=None, initial_state=None):
 
 
 def _put_in(look, spec, W_xh, W_hh, b_h):
-    """Return what `into_layer` sees of a layer with these weights."""
+    """Return the result of `into_layer` for a layer with these weights."""
     if look != "states":
         return dict(zip(VARIABLES, (W_xh, W_hh, b_h), strict=True))[look]
     return _read({"weights": (W_xh, W_hh, b_h), "options": {}}, fixed_inputs(len(W_xh)))
@@ -223,7 +223,7 @@ def _walk(
     curve=None,
     turn="no",
     zero=False,
-    whole=None,
+    return_all=None,
     state=True,
     turned=True,
     steps=lambda xs: xs.shape[1],
@@ -242,7 +242,7 @@ def _walk(
     hs = np.stack(states, axis=1)
     if turn == "back" and layer.go_backwards:
         hs = hs[:, ::-1]
-    out = hs if (layer.return_sequences if whole is None else whole) else hs[:, -1]
+    out = hs if (layer.return_sequences if return_all is None else return_all) else hs[:, -1]
     return (out, h) if layer.return_state and state else out
 
 
@@ -277,10 +277,10 @@ def _row_by_row(layer, xs, mask=None, initial_state=None):
         order = list(range(steps))
         if layer.go_backwards:
             order.reverse()
-        for place, t in enumerate(order):
+        for column, t in enumerate(order):
             if mask[row, t]:
                 h = CURVES[layer.get_config()["activation"]](xs[row, t] @ kernel + h @ recurrent_kernel + bias)
-            hs[row, place] = h
+            hs[row, column] = h
         last[row] = h
     result = hs if layer.return_sequences else last
     return (result, last) if layer.return_state else result
@@ -354,8 +354,10 @@ numpy_from_keras = LayerExercise(
             "with go_backwards the states are turned back around; Keras leaves them in the order in which it read",
             lambda *a: _walk(*a, turn="back"),
         ),
-        Mistake("all states come back, whatever return_sequences says", lambda *a: _walk(*a, whole=True)),
-        Mistake("only the last state comes back, whatever return_sequences says", lambda *a: _walk(*a, whole=False)),
+        Mistake("all states come back, whatever return_sequences says", lambda *a: _walk(*a, return_all=True)),
+        Mistake(
+            "only the last state comes back, whatever return_sequences says", lambda *a: _walk(*a, return_all=False)
+        ),
         Mistake(
             "return_state is ignored: with it Keras gives a pair, outputs and last state",
             lambda *a: _walk(*a, state=False),
@@ -411,8 +413,8 @@ def _binary(
 def _binary_functional():
     keras = _keras()
     xs = keras.Input(shape=(10, 1))
-    chance = keras.layers.Dense(1, activation="sigmoid")(keras.layers.SimpleRNN(32)(xs))
-    model = keras.Model(xs, chance)
+    output = keras.layers.Dense(1, activation="sigmoid")(keras.layers.SimpleRNN(32)(xs))
+    model = keras.Model(xs, output)
     model.compile(keras.optimizers.Adam(), keras.losses.BinaryCrossentropy(), metrics=["accuracy"])
     return model
 
@@ -517,7 +519,7 @@ build_binary_classifier = ClaimsExercise(
 
 
 def _network(*, inside="relu", on_top="softmax", sequences=False, names=True, keep=True, fixed=False, late=False):
-    """Return a class called RecurrentNetwork, right or wrong in one place."""
+    """Return a class called RecurrentNetwork, correct or with one mistake."""
     keras = _keras()
     parent: Any = keras.Model
 
@@ -562,7 +564,7 @@ def _tutorial():
 
 
 def _registered():
-    """A class with a name of its own in Keras' registry, no **kwargs and no help from the parent's configuration."""
+    """Return a class that is registered under its own name, takes no **kwargs and builds its whole configuration."""
     keras = _keras()
     parent: Any = keras.Model
 
@@ -593,17 +595,17 @@ def _registered():
     return RecurrentNetwork
 
 
-def _made(factory, **options):
-    """Return a function that is called as the class is, and makes an instance of a class that needs Keras."""
+def _factory_of(factory, **options):
+    """Return a function that is called like the class and creates an instance, because the class needs Keras."""
     return lambda *sizes, **named: factory(**options)(*sizes, **named)
 
 
 @dataclass(frozen=True)
 class NetworkExercise(ClaimsExercise):
-    """A ClaimsExercise whose probe is told whether the hidden claims are wanted: its training would be for nothing."""
+    """A ClaimsExercise whose probe trains only if the hidden claims are checked."""
 
     def task(self, rng: Rng, *, hidden: bool, draws: int = 1) -> Task:
-        """Return the Task, whose one argument says whether a network is trained."""
+        """Return the Task, whose first argument says whether to train a network."""
         return ClaimsExercise.task(replace(self, draw=lambda rng: (hidden, *self.draw(rng)[1:])), rng, hidden=hidden)
 
 
@@ -616,39 +618,39 @@ recurrent_network = NetworkExercise(
         Claims("saved and loaded", 1.0, (SURVIVES_SAVING, CUSTOM_SIZES_SURVIVE_SAVING)),
         Claims("it learns", 0.5, (LOSS_FALLS,), hidden=True),
     ),
-    draw=lambda rng: (True, int(rng.integers(2**62))),  # task knows better where only visible claims count
+    draw=lambda rng: (True, int(rng.integers(2**62))),  # `task` replaces the flag if only visible claims count
     oracle=lambda units=50, classes=10: _network()(units, classes),
     threshold="outputs agree with NumPy's to 1e-5: float32; one step of Adam on six sequences takes 11 % of the loss or more",
     mistakes=(
         Mistake(
             "Keras cannot build the class again: it inherits from Sequential, or does not take what get_config gives",
-            _made(_tutorial),
+            _factory_of(_tutorial),
             (CONFIG_HAS_SIZES, SURVIVES_SAVING, CUSTOM_SIZES_SURVIVE_SAVING),
         ),
         Mistake(
             "get_config is missing, or leaves out units and classes",
-            _made(_network, names=False),
+            _factory_of(_network, names=False),
             (CONFIG_HAS_SIZES, CUSTOM_SIZES_SURVIVE_SAVING),
         ),
-        Mistake("the softmax is missing", _made(_network, on_top=None), (ROWS_SUM_TO_1, RELU_SOFTMAX_EQUATIONS)),
+        Mistake("the softmax is missing", _factory_of(_network, on_top=None), (ROWS_SUM_TO_1, RELU_SOFTMAX_EQUATIONS)),
         Mistake(
             "the recurrent layer uses tanh; ReLU is asked for",
-            _made(_network, inside="tanh"),
+            _factory_of(_network, inside="tanh"),
             (RELU_SOFTMAX_EQUATIONS,),
         ),
         Mistake(
             "__init__ takes units and classes, but the layers always have 50 and 10",
-            _made(_network, fixed=True),
+            _factory_of(_network, fixed=True),
             (CUSTOM_SIZES,),
         ),
         Mistake(
             "every step gives an output; one answer a sequence is asked for",
-            _made(_network, sequences=True),
+            _factory_of(_network, sequences=True),
             (OUTPUT_SHAPE, RELU_SOFTMAX_EQUATIONS, LOSS_FALLS),
         ),
         Mistake(
             "the layers are made inside call: each call makes new ones, and nothing is ever learnt",
-            _made(_network, late=True),
+            _factory_of(_network, late=True),
             (
                 NETWORK_PARAMETERS,
                 RELU_SOFTMAX_EQUATIONS,
@@ -659,7 +661,7 @@ recurrent_network = NetworkExercise(
             ),
         ),
     ),
-    styles=(_made(_network), _made(_registered), _made(_network, keep=False)),
+    styles=(_factory_of(_network), _factory_of(_registered), _factory_of(_network, keep=False)),
     hints=(
         "Which two layers does it own, and what must Keras be told to build the same object again?",
         "Make the layers in __init__, use them in call, and let get_config return what __init__ takes.",
@@ -701,10 +703,10 @@ def _into_a_buffer(layer, chunks):
     lengths = [chunk.shape[1] for chunk in chunks]
     hs = np.empty((len(chunks[0]), sum(lengths), layer.units))
     layer.reset_state()
-    place = 0
+    start = 0
     for chunk, length in zip(chunks, lengths, strict=True):
-        hs[:, place : place + length] = layer(chunk)
-        place += length
+        hs[:, start : start + length] = layer(chunk)
+        start += length
     return hs
 
 
@@ -784,12 +786,12 @@ train_classifier = ClaimsExercise(
     name="train_classifier",
     challenges=(
         Claims("the model", 0.5, (ONE_OUTPUT_PER_SEQUENCE, BETWEEN_0_AND_1, RECURRENT_WITH_32_UNITS)),
-        # The first two are only what the model says of itself.
+        # The first two are reported by the model itself.
         Claims("it was trained", 0.5, (BIASES_MOVED, TRAINED_FOR_10_EPOCHS, NOT_INVERTED, TEST_ACCURACY)),
         Claims("on what it was given", 0.5, (TRAINING_ACCURACY,)),
         Claims("on what it has not seen", 0.5, (TEST_ACCURACY,)),
     ),
-    draw=lambda rng: (int(rng.integers(2**62)), 480, 500),  # 15 batches an epoch
+    draw=lambda rng: (int(rng.integers(2**62)), 480, 500),  # 15 batches per epoch
     oracle=lambda xs, labels: _train(xs, labels),
     threshold="80 % on 500 new sequences: on 20 seeds the reference reaches 89 to 95 %, labels shuffled apart 39 to 61 %",
     mistakes=(

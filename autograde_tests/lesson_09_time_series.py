@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from autograde_tests.drawing import Rng, numbers
 from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
+from autograde_tests.sampling import Rng, numbers
 from rnn_helpers.checks.claims import (
     BEATS_PERSISTENCE,
     BIASES_MOVED,
@@ -36,10 +36,10 @@ def _windows(series, length, horizon=1, *, ahead=0, short=0, stride=1, inside=Fa
 
 
 def _windows_oracle(series, length, horizon=1):
-    """Walk over the series with a queue, and take each value's window from `horizon` values before it."""
+    """Iterate over the series with a queue; the window of each value ends `horizon` values before it."""
     xs, ys = [], []
-    for place, value in enumerate(series):
-        end = place - horizon
+    for target, value in enumerate(series):
+        end = target - horizon
         if end >= length - 1:
             xs.append([[series[k]] for k in range(end - length + 1, end + 1)])
             ys.append(value)
@@ -53,13 +53,15 @@ def _with_view(series, length, horizon=1):
 
 def _by_index(series, length, horizon=1):
     n = series.shape[0] - length - horizon + 1
-    places = np.arange(n).reshape(-1, 1) + np.arange(length).reshape(1, -1)
-    return np.expand_dims(series[places], axis=2), series[places[:, -1] + horizon]
+    positions = np.arange(n).reshape(-1, 1) + np.arange(length).reshape(1, -1)
+    return np.expand_dims(series[positions], axis=2), series[positions[:, -1] + horizon]
 
 
 def _cut(length: int, horizon: int, extra: int = 0):
     def draw(rng: Rng) -> tuple:
-        series = rng.permutation(np.arange(1, 13 + extra)) + 0.5  # all values differ: each has one place
+        series = (
+            rng.permutation(np.arange(1, 13 + extra)) + 0.5
+        )  # all values differ, so that each position is identifiable
         return series, length, horizon
 
     return draw
@@ -137,7 +139,7 @@ def _scaled(
 
 
 def _scaled_oracle(series, test_steps):
-    """Work with sums, one value at a time."""
+    """Compute with sums, one value at a time."""
     values = [float(value) for value in series]
     train, test = values[:-test_steps], values[-test_steps:]
     mean = sum(train) / len(train)
@@ -228,7 +230,7 @@ split_and_scale = Exercise(
 
 
 def _mae_oracle(targets, forecasts):
-    """Add up one distance after the other."""
+    """Accumulate the distances one by one."""
     pairs = zip(np.ravel(targets).tolist(), np.ravel(forecasts).tolist(), strict=True)
     distances = [abs(target - forecast) for target, forecast in pairs]
     return sum(distances) / len(distances)
@@ -284,7 +286,7 @@ mean_absolute_error = Exercise(
 
 
 def _naive_oracle(series, period, horizon):
-    """Go on one value at a time: each is what stood a period before it, among the forecasts too."""
+    """Append one value at a time: each repeats the value one period earlier, forecasts included."""
     values = [float(value) for value in series]
     for _ in range(horizon):
         values.append(values[len(values) - period])
@@ -349,19 +351,19 @@ def _ahead(
     late=False,
     once=False,
     overwrite=False,
-    again=False,
+    restart=False,
 ):
-    seen = [float(value) for value in window]
-    length, forecasts = len(seen), []
+    history = [float(value) for value in window]
+    length, forecasts = len(history), []
     for _ in range(steps):
-        value = float(predict(np.array(seen if grows else (seen[:length] if front else seen[-length:]))))
+        value = float(predict(np.array(history if grows else (history[:length] if front else history[-length:]))))
         forecasts.append(value)
         if overwrite:
-            seen = [*seen[:-1], value]
-        elif again:
-            seen = [*[float(value) for value in window], value]
+            history = [*history[:-1], value]
+        elif restart:
+            history = [*[float(value) for value in window], value]
         elif not frozen:
-            seen = [value, *seen] if front else [*seen, value]
+            history = [value, *history] if front else [*history, value]
     if late:
         return np.array([window[-1], *forecasts[:-1]])
     return np.array(forecasts[-1:] * steps if once else forecasts)
@@ -377,11 +379,11 @@ def _changing_the_window(predict, window, steps):
 
 
 def _ahead_oracle(predict, window, steps):
-    """Keep one long array and look at its last `length` values."""
+    """Use one long array and its last `length` values."""
     length = len(window)
     values = np.concatenate([window, np.full(steps, np.nan)])
-    for place in range(length, length + steps):
-        values[place] = predict(values[place - length : place].copy())
+    for index in range(length, length + steps):
+        values[index] = predict(values[index - length : index].copy())
     return values[length:]
 
 
@@ -436,7 +438,7 @@ forecast_ahead = Exercise(
         ),
         Mistake(
             "every new window is made from the first one; it must be made from the one before",
-            lambda predict, window, steps: _ahead(predict, window, steps, again=True),
+            lambda predict, window, steps: _ahead(predict, window, steps, restart=True),
         ),
         Mistake("the forecast for the last step stands at all steps", lambda *a: _ahead(*a, once=True)),
         Mistake("the caller's window is changed in place; work on a copy", _changing_the_window),

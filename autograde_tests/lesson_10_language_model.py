@@ -1,4 +1,4 @@
-"""Lesson 10: characters and numbers, batches that follow each other, sampling, bits per character, a model."""
+"""Lesson 10: characters and ids, consecutive batches, sampling, bits per character, a model."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from autograde_tests.drawing import Rng
 from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
+from autograde_tests.sampling import Rng
 from rnn_helpers.checks.claims import (
     BATCH_INDEPENDENT_WEIGHTS,
     BEATS_BIGRAMS,
@@ -40,13 +40,13 @@ ALPHABET = " ,.abcdefghijklmnopqrstuvwxyz"
 
 
 def _encode_oracle(text, alphabet):
-    """Ask for each character how many characters of the alphabet stand before it."""
+    """Count, for each character, the characters of the alphabet before it."""
     return np.array([len(alphabet.split(char)[0]) for char in text])
 
 
 def _by_table(text, alphabet):
-    place = {char: number for number, char in enumerate(alphabet)}
-    return np.array([place[char] for char in text])
+    index_of = {char: number for number, char in enumerate(alphabet)}
+    return np.array([index_of[char] for char in text])
 
 
 def _by_bytes(text, alphabet):
@@ -59,7 +59,7 @@ def _words(rng: Rng, length: int, alphabet: str) -> str:
     return "".join(rng.choice(list(alphabet), size=length))
 
 
-SHORT = "xs a"  # an alphabet in an order of its own
+SHORT = "xs a"  # an alphabet that is not sorted
 
 encode = Exercise(
     name="encode",
@@ -165,10 +165,10 @@ def _batches_oracle(ids, batch, steps):
     pieces = (len(ids) - 1) // batch // steps
     xs, ys = np.zeros((2, pieces, batch, steps), dtype=int)
     for row in range(batch):
-        for place in range(pieces * steps):
-            piece, step = divmod(place, steps)
-            xs[piece, row, step] = ids[row * pieces * steps + place]
-            ys[piece, row, step] = ids[row * pieces * steps + place + 1]
+        for position in range(pieces * steps):
+            piece, step = divmod(position, steps)
+            xs[piece, row, step] = ids[row * pieces * steps + position]
+            ys[piece, row, step] = ids[row * pieces * steps + position + 1]
     return xs, ys
 
 
@@ -194,8 +194,8 @@ def _wrapping(ids, batch, steps):
 def _rolled(ids, batch, steps):
     pieces = len(ids) // (batch * steps)
     count = batch * pieces * steps
-    both = (ids[:count], np.roll(ids, -1)[:count])
-    return tuple(part.reshape(batch, pieces, steps).swapaxes(0, 1) for part in both)
+    pairs = (ids[:count], np.roll(ids, -1)[:count])
+    return tuple(part.reshape(batch, pieces, steps).swapaxes(0, 1) for part in pairs)
 
 
 def _by_slices(ids, batch, steps):
@@ -214,7 +214,7 @@ def _by_places(ids, batch, steps):
 
 
 def _text(characters: int, batch: int, steps: int):
-    return lambda rng: (rng.permutation(characters), batch, steps)  # every character another number
+    return lambda rng: (rng.permutation(characters), batch, steps)  # every character has a different id
 
 
 next_character_batches = Exercise(

@@ -1,6 +1,6 @@
-"""Lesson 11: layers of layers, reading both ways, error rates of frames, CTC's last step, a recogniser of digits.
+"""Lesson 11: stacked layers, bidirectional layers, error rates of frames, CTC's last step, a recogniser of digits.
 
-The oracles take one sequence at a time, cut to its length, so that they never see padding.
+The oracles process one sequence at a time, cut to its length, so that they never see padding.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from autograde_tests.drawing import Rng, numbers
 from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
 from autograde_tests.lesson_01_recurrence import rnn_step_oracle
 from autograde_tests.loops import REST_IS_ZERO, TOO_FEW, cut, with_zeros
+from autograde_tests.sampling import Rng, numbers
 from rnn_helpers.checks.claims import (
     BEATS_FRAMEWISE,
     COMPILED,
@@ -49,7 +49,8 @@ def _alone(xs: np.ndarray, W_xh, W_hh, b_h) -> np.ndarray:
 def stack_forward_oracle(xs, layers):
     """Return the states of the last layer, one sequence after the other."""
     rows = []
-    for row in xs:
+    for sequence in xs:
+        row = sequence
         for weights in layers:
             row = _alone(row, *weights)
         rows.append(row)
@@ -91,7 +92,7 @@ def _stack_recursive(xs, layers):
 
 
 def _each_reads_the_input(xs, layers):
-    """Every layer whose sizes allow it reads the inputs instead of the states below."""
+    """Feed the inputs instead of the states below to every layer whose sizes allow it."""
     hs = xs
     for weights in layers:
         hs = _walk(xs if len(weights[0]) == xs.shape[2] else hs, weights)
@@ -106,7 +107,7 @@ def _last_state_only(xs, layers):
 
 
 def _handed_up(xs, layers):
-    """The next layer begins with the last state of the one below."""
+    """Start each layer from the last state of the layer below."""
     h = None
     for weights in layers:
         xs = _walk(xs, weights, h if h is not None and h.shape[1] == len(weights[2]) else None)
@@ -175,7 +176,7 @@ stack_forward = Exercise(
 
 
 def bidirectional_forward_oracle(xs, mask, forward, backward):
-    """Return both directions' states side by side: each sequence is cut to its length, read, and turned around."""
+    """Return both directions' states side by side: each sequence is cut to its length, processed and reversed."""
     units, other = len(forward[2]), len(backward[2])
     hs = np.zeros((*mask.shape, units + other))
     for row, (sequence, on) in enumerate(zip(xs, mask, strict=True)):
@@ -208,18 +209,18 @@ def _side_by_side(a, b):
     return np.concatenate([a, b], axis=2)
 
 
-def _both(xs, mask, forward, backward):
+def _bidirectional(xs, mask, forward, backward):
     return _side_by_side(_masked(xs, mask, forward), _masked(xs, mask, backward, reverse=True))
 
 
-def _both_turned(xs, mask, forward, backward):
-    """Turn the batch around, padding and all; the mask keeps the state at zero until the sequence begins."""
+def _bidirectional_turned(xs, mask, forward, backward):
+    """Reverse the batch including the padding; the mask keeps the state at zero until the sequence begins."""
     back = _masked(xs[:, ::-1], mask[:, ::-1], backward)[:, ::-1]
     return np.dstack([_masked(xs, mask, forward), back])
 
 
-def _both_by_places(xs, mask, forward, backward):
-    """Turn each sequence around within its length, and the states back in the same way."""
+def _bidirectional_by_index(xs, mask, forward, backward):
+    """Reverse each sequence within its length, and its states in the same way."""
     lengths, steps = mask.sum(axis=1), np.arange(xs.shape[1])
     places = np.where(mask, lengths[:, None] - 1 - steps, steps)[..., None]
     back = _masked(np.take_along_axis(xs, places, axis=1), mask, backward)
@@ -237,7 +238,7 @@ def _not_turned_back(xs, mask, forward, backward):
 
 
 def _whole_output_turned(xs, mask, forward, backward):
-    """Sequences are turned around within their length, but the states with the padding."""
+    """Reverse the sequences within their length, but the states including the padding."""
     lengths, steps = mask.sum(axis=1), np.arange(xs.shape[1])
     places = np.where(mask, lengths[:, None] - 1 - steps, steps)[..., None]
     back = _masked(np.take_along_axis(xs, places, axis=1), mask, backward)
@@ -245,10 +246,10 @@ def _whole_output_turned(xs, mask, forward, backward):
 
 
 def _goes_on(xs, mask, forward, backward):
-    """The way back begins with the state in which the way there ended."""
+    """Start the backward direction from the final state of the forward direction."""
     ahead = _masked(xs, mask, forward)
     if ahead.shape[2] != len(backward[2]):
-        return _both(xs, mask, forward, backward)
+        return _bidirectional(xs, mask, forward, backward)
     (W_xh, W_hh, b_h), h, hs = backward, ahead[:, -1], np.zeros_like(ahead)
     for t in reversed(range(xs.shape[1])):
         h = hs[:, t] = np.where(mask[:, t, None], np.tanh(xs[:, t] @ W_xh + h @ W_hh + b_h), h)
@@ -256,9 +257,9 @@ def _goes_on(xs, mask, forward, backward):
 
 
 def _summed(xs, mask, forward, backward):
-    both, units = _both(xs, mask, forward, backward), len(forward[2])
-    least = min(units, both.shape[2] - units)
-    return both[..., :least] + both[..., units : units + least]
+    states, units = _bidirectional(xs, mask, forward, backward), len(forward[2])
+    least = min(units, states.shape[2] - units)
+    return states[..., :least] + states[..., units : units + least]
 
 
 bidirectional_forward = Exercise(
@@ -286,30 +287,32 @@ bidirectional_forward = Exercise(
             "you turned each sequence around within its own length, but its states back over all steps, padding included",
             _whole_output_turned,
         ),
-        Mistake("the mask is ignored in both directions", lambda xs, m, f, b: _both(xs, np.ones_like(m), f, b)),
+        Mistake(
+            "the mask is ignored in both directions", lambda xs, m, f, b: _bidirectional(xs, np.ones_like(m), f, b)
+        ),
         Mistake(
             "both read forwards; the way back must begin at the last real step",
             lambda xs, m, f, b: _side_by_side(_masked(xs, m, f), _masked(xs, m, b)),
         ),
-        Mistake(TOO_FEW, lambda xs, m, f, b: _both(cut(xs), cut(m), f, b)),
-        Mistake(REST_IS_ZERO, lambda xs, m, f, b: with_zeros(_both(cut(xs), cut(m), f, b), xs.shape[1])),
-        Mistake("both directions use the weights of the first", lambda xs, m, f, b: _both(xs, m, f, f)),
+        Mistake(TOO_FEW, lambda xs, m, f, b: _bidirectional(cut(xs), cut(m), f, b)),
+        Mistake(REST_IS_ZERO, lambda xs, m, f, b: with_zeros(_bidirectional(cut(xs), cut(m), f, b), xs.shape[1])),
+        Mistake("both directions use the weights of the first", lambda xs, m, f, b: _bidirectional(xs, m, f, f)),
         Mistake(
             "the way forward uses the weights of `backward`, and the way back those of `forward`",
-            lambda xs, m, f, b: _both(xs, m, b, f),
+            lambda xs, m, f, b: _bidirectional(xs, m, b, f),
         ),
         Mistake(
             "the way back stands in front; it comes after the way forward",
-            lambda xs, m, f, b: np.roll(_both(xs, m, f, b), len(b[2]), axis=2),
+            lambda xs, m, f, b: np.roll(_bidirectional(xs, m, f, b), len(b[2]), axis=2),
         ),
         Mistake("the way back begins with the last state of the way forward; it begins with zeros", _goes_on),
         Mistake("the two are added up; they stand side by side", _summed),
         Mistake(
             "the way forward shows zeros in the padding; it should show the state that it keeps",
-            lambda xs, m, f, b: _both(xs, m, f, b) * m[..., None],
+            lambda xs, m, f, b: _bidirectional(xs, m, f, b) * m[..., None],
         ),
     ),
-    styles=(_both, _both_turned, _both_by_places),
+    styles=(_bidirectional, _bidirectional_turned, _bidirectional_by_index),
     hints=(
         "In which order does the way back meet the steps of a sequence of length 3 in a batch of 5 steps? What happens at the two that are padding?",
         "Walk over the steps from the last to the first, and keep the state (zeros) where the mask is False. Store each state at its own step.",
@@ -321,7 +324,7 @@ bidirectional_forward = Exercise(
 
 
 def frame_error_rate_oracle(predicted, labels, mask):
-    """Count one frame after the other."""
+    """Count the frames one by one."""
     wrong = real = 0
     for guess, label, on in zip(predicted.ravel(), labels.ravel(), mask.ravel(), strict=True):
         real += int(on)
@@ -330,7 +333,7 @@ def frame_error_rate_oracle(predicted, labels, mask):
 
 
 def _frames(rng: Rng, lengths: list[int], wrong: list[int], *, padding_right: bool) -> tuple:
-    """Draw labels, and guesses of which so many are wrong in each sequence; in the padding all or none are right."""
+    """Draw labels, and guesses with the given number of errors per sequence; in the padding all or none are correct."""
     steps = max(lengths)
     mask = np.arange(steps) < np.array(lengths)[:, None]
     labels = np.where(mask, rng.integers(0, 11, size=mask.shape), 10)
@@ -342,7 +345,7 @@ def _frames(rng: Rng, lengths: list[int], wrong: list[int], *, padding_right: bo
 
 
 def _guessed(lengths: list[int], *, padding_right: bool):
-    """Draw how many guesses are wrong in each sequence: some, and not all."""
+    """Draw the number of wrong guesses in each sequence: some, but not all."""
     return lambda rng: _frames(rng, lengths, [int(rng.integers(1, n)) for n in lengths], padding_right=padding_right)
 
 
@@ -414,8 +417,8 @@ frame_error_rate = Exercise(
 
 
 def ctc_collapse_oracle(path, blank):
-    """Take a frame's label when it is no blank and not what the frame before said."""
-    return [int(here) for before, here in zip([blank, *path], path, strict=False) if here != blank and here != before]
+    """Take a frame's label when it is neither blank nor the label of the previous frame."""
+    return [int(label) for before, label in zip([blank, *path], path, strict=False) if label not in (blank, before)]
 
 
 def _grouped(path, blank):
@@ -429,12 +432,12 @@ def _by_difference(path, blank):
 
 
 def _by_loop(path, blank):
-    said, last = [], None
+    collapsed, last = [], None
     for label in path:
-        if label != last and label != blank:
-            said.append(int(label))
+        if label not in (last, blank):
+            collapsed.append(int(label))
         last = label
-    return said
+    return collapsed
 
 
 def _blanks_first(path, blank):
@@ -455,9 +458,9 @@ def _path(rng: Rng, digits: list[int], blank: int, *, between: bool = True) -> t
 
 
 def _digits(rng: Rng, count: int, blank: int) -> list[int]:
-    """Draw digits of which the first two are the same, a third comes back, and none is the blank."""
-    first, second, *others = rng.permutation([digit for digit in range(10) if digit != blank]).tolist()
-    return [first, first, second, first, *others[: count - 4]]
+    """Draw digits of which the first two are the same, one repeats later, and none is the blank."""
+    first, second, *more = rng.permutation([digit for digit in range(10) if digit != blank]).tolist()
+    return [first, first, second, first, *more[: count - 4]]
 
 
 ctc_collapse = Exercise(

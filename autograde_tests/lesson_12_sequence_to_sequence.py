@@ -1,4 +1,4 @@
-"""Lesson 12: targets one step later, the loss under teacher forcing, greedy decoding, exact matches, a translator."""
+"""Lesson 12: shifted targets, the loss with teacher forcing, greedy decoding, exact matches, a translator."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from autograde_tests.drawing import Rng, numbers
 from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
 from autograde_tests.lesson_01_recurrence import rnn_step_oracle
+from autograde_tests.sampling import Rng, numbers
 from rnn_helpers.checks.claims import (
     CAUSAL,
     COMPILED,
@@ -32,8 +32,8 @@ PAD, START, END = 0, 1, 2
 
 
 def shift_right_oracle(targets, start):
-    """Fill number by number: at each place what stands one place before."""
-    return np.array([[row[place - 1] if place else start for place in range(len(row))] for row in targets])
+    """Fill element-wise: each position holds the symbol of the previous one."""
+    return np.array([[row[step - 1] if step else start for step in range(len(row))] for row in targets])
 
 
 def _targets(rng: Rng, lengths: list[int]) -> np.ndarray:
@@ -48,21 +48,21 @@ def _shifted(targets, start):
 
 
 def _shifted_by_roll(targets, start):
-    given = np.roll(targets, 1, axis=1)
-    given[:, 0] = start
-    return given
+    shifted = np.roll(targets, 1, axis=1)
+    shifted[:, 0] = start
+    return shifted
 
 
 def _shifted_in_place(targets, start):
-    given = np.full_like(targets, start)
-    given[:, 1:] = targets[:, :-1]
-    return given
+    shifted = np.full_like(targets, start)
+    shifted[:, 1:] = targets[:, :-1]
+    return shifted
 
 
 def _zero_start(targets, start):
-    given = np.zeros_like(targets)
-    given[:, 1:] = targets[:, :-1]
-    return given
+    shifted = np.zeros_like(targets)
+    shifted[:, 1:] = targets[:, :-1]
+    return shifted
 
 
 def _moves_in_place(targets, start):
@@ -122,7 +122,7 @@ shift_right = Exercise(
 
 
 def teacher_forcing_loss_oracle(logits, targets, pad):
-    """Add up the surprise of one real symbol after the other."""
+    """Accumulate the surprise of the real symbols one by one."""
     surprises = []
     for rows, symbols in zip(logits, targets, strict=True):
         for row, symbol in zip(rows, symbols, strict=True):
@@ -181,8 +181,10 @@ def _chance_in_place_of_logarithm(logits, targets, pad):
 
 def _unsafe(logits, targets, pad):
     with np.errstate(all="ignore"):
-        chances = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
-        return float(np.mean(-np.log(np.take_along_axis(chances, targets[..., None], -1)[..., 0][targets != pad])))
+        probabilities = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+        return float(
+            np.mean(-np.log(np.take_along_axis(probabilities, targets[..., None], -1)[..., 0][targets != pad]))
+        )
 
 
 teacher_forcing_loss = Exercise(
@@ -227,7 +229,7 @@ teacher_forcing_loss = Exercise(
 
 
 def greedy_decode_oracle(h, weights, start, end, most):
-    """Write symbol after symbol, each with the course's step oracle."""
+    """Generate the symbols one by one with the step oracle of lesson 01."""
     table, W_xh, W_hh, b_h, W_hy, b_y = weights
     written: list[int] = []
     symbol, state = start, h[None]
@@ -250,7 +252,7 @@ def _decoder(
     start: int = START,
     end: int = END,
 ) -> tuple:
-    """Draw (h, weights, start, end, most) of a decoder that writes so many symbols, of which some are different."""
+    """Draw (h, weights, start, end, most) of a decoder that generates the given number of symbols, some of them distinct."""
     symbols, width, units = 7, 4, 6
     while True:
         weights = (
@@ -287,8 +289,8 @@ def _write(
     table, W_xh, W_hh, b_h, W_hy, b_y = weights
     written, symbol, h_0 = [], start if first is None else first, h
     for _ in range(most + late):
-        given = start if feed == "start" else symbol
-        h = np.tanh(table[given] @ W_xh + (h if carry else h_0) @ W_hh + b_h)
+        fed = start if feed == "start" else symbol
+        h = np.tanh(table[fed] @ W_xh + (h if carry else h_0) @ W_hh + b_h)
         symbol = int(pick(h @ W_hy + b_y))
         if stop and symbol == end:
             if keep_end:
@@ -373,44 +375,44 @@ greedy_decode = Exercise(
 
 
 def exact_match_oracle(written, wanted):
-    """Count the texts that have the right length and the right symbol at every place."""
-    right = 0
-    for one, other in zip(written, wanted, strict=True):
-        same = len(one) == len(other)
-        for a, b in zip(one, other, strict=False):
+    """Count the texts that have the correct length and the correct symbol at every position."""
+    correct = 0
+    for text, target in zip(written, wanted, strict=True):
+        same = len(text) == len(target)
+        for a, b in zip(text, target, strict=False):
             same = same and a == b
-        right += same
-    return right / len(wanted)
+        correct += same
+    return correct / len(wanted)
 
 
 def _text(rng: Rng, length: int) -> list[int]:
     return rng.integers(3, 9, size=length).tolist()
 
 
-def _pairs(rng: Rng, right: int, *, longer: int = 0, shorter: int = 0, swapped: int = 0, other: int = 0) -> tuple:
-    """Draw (written, wanted): so many pairs that are equal, and others that are wrong in one way each."""
-    wanted = [_text(rng, int(rng.integers(3, 6))) for _ in range(right + longer + shorter + other)]
-    wanted += [[3, 5, 4, 8] for _ in range(swapped)]
-    written = [list(text) for text in wanted]
-    for place in range(right, right + longer):
-        written[place] = [*written[place], 7]
-    for place in range(right + longer, right + longer + shorter):
-        written[place] = written[place][:-1]
-    for place in range(right + longer + shorter, right + longer + shorter + other):
-        written[place][-1] = 3 + (written[place][-1] - 2) % 6
-    for place in range(right + longer + shorter + other, len(wanted)):
-        written[place] = [5, 3, 4, 8]
-    order = rng.permutation(len(wanted)).tolist()
-    return [written[place] for place in order], [wanted[place] for place in order]
+def _pairs(rng: Rng, equal: int, *, longer: int = 0, shorter: int = 0, swapped: int = 0, other: int = 0) -> tuple:
+    """Draw (written, wanted): the given number of equal pairs, and pairs with one kind of error each."""
+    targets = [_text(rng, int(rng.integers(3, 6))) for _ in range(equal + longer + shorter + other)]
+    targets += [[3, 5, 4, 8] for _ in range(swapped)]
+    written = [list(text) for text in targets]
+    for index in range(equal, equal + longer):
+        written[index] = [*written[index], 7]
+    for index in range(equal + longer, equal + longer + shorter):
+        written[index] = written[index][:-1]
+    for index in range(equal + longer + shorter, equal + longer + shorter + other):
+        written[index][-1] = 3 + (written[index][-1] - 2) % 6
+    for index in range(equal + longer + shorter + other, len(targets)):
+        written[index] = [5, 3, 4, 8]
+    order = rng.permutation(len(targets)).tolist()
+    return [written[index] for index in order], [targets[index] for index in order]
 
 
 def _some(*kinds: str):
-    """Draw some right pairs, and a few that are wrong in each of these ways."""
+    """Draw a few equal pairs, and a few with each of these errors."""
     return lambda rng: _pairs(rng, int(rng.integers(2, 9)), **{kind: int(rng.integers(1, 6)) for kind in kinds})
 
 
 def _by_symbol(written, wanted):
-    pairs = [(a, b) for one, other in zip(written, wanted, strict=True) for a, b in zip(one, other, strict=False)]
+    pairs = [(a, b) for text, target in zip(written, wanted, strict=True) for a, b in zip(text, target, strict=False)]
     return sum(a == b for a, b in pairs) / max(len(pairs), 1)
 
 
@@ -454,7 +456,7 @@ exact_match = Exercise(
         ),
     ),
     styles=(
-        lambda written, wanted: np.mean([one == other for one, other in zip(written, wanted, strict=True)]),
+        lambda written, wanted: np.mean([text == target for text, target in zip(written, wanted, strict=True)]),
         lambda written, wanted: sum(map(lambda a, b: tuple(a) == tuple(b), written, wanted)) / len(wanted),
         lambda written, wanted: float(np.average([np.array_equal(a, b) for a, b in zip(written, wanted, strict=True)])),
     ),
@@ -499,9 +501,9 @@ def _translator(
 
     layers = keras.layers
     Cell = getattr(layers, cell)
-    source, given = keras.Input((None,), dtype="int32"), keras.Input((None,), dtype="int32")
+    source, decoder_input = keras.Input((None,), dtype="int32"), keras.Input((None,), dtype="int32")
     table = layers.Embedding(symbols, 24)
-    read, written = table(source), (table if shared else layers.Embedding(symbols, 24))(given)
+    read, written = table(source), (table if shared else layers.Embedding(symbols, 24))(decoder_input)
     if encoder == "recurrent":
         state = Cell(units)(read)
     else:
@@ -510,12 +512,12 @@ def _translator(
     if decoder == "recurrent":
         states = Cell(units, return_sequences=sequences)(written, initial_state=start)
     elif decoder == "both ways":
-        both = layers.Bidirectional(Cell(units, return_sequences=True))
-        states = both(written, initial_state=[state, state])
+        layer = layers.Bidirectional(Cell(units, return_sequences=True))
+        states = layer(written, initial_state=[state, state])
     else:
         mixed = layers.Add()([layers.Dense(units)(written), layers.Reshape((1, units))(state)])
         states = layers.Activation("tanh")(mixed)
-    model = keras.Model([source, given], layers.Dense(out or symbols, activation=top)(states))
+    model = keras.Model([source, decoder_input], layers.Dense(out or symbols, activation=top)(states))
     if compiled:
         entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=loss == "logits")
         model.compile(optimizer=keras.optimizers.Adam(0.004, global_clipnorm=1.0), loss=entropy)

@@ -1,7 +1,7 @@
-"""Lesson 13: a step of an LSTM and its way back, the memory's Jacobian, a step of a GRU, the count of parameters.
+"""Lesson 13: a step of an LSTM and its backward pass, the memory's Jacobian, a step of a GRU, the count of parameters.
 
-The oracles of the steps work out one unit of one sequence at a time, with math.exp; the way back is never gone: the
-oracles use the complex step of lesson 04.
+The oracles of the steps compute one unit of one sequence at a time with math.exp; those of the gradients use the complex
+step of lesson 04 in place of a backward pass.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import math
 
 import numpy as np
 
-from autograde_tests.drawing import Rng, numbers, sizes
 from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
 from autograde_tests.lesson_04_bptt import EXACT, Gradients, complex_step
+from autograde_tests.sampling import Rng, numbers, sizes
 
 SHORT = Tolerance(1e-10, "float64, sums of fewer than twenty products near 1")
 
@@ -60,14 +60,14 @@ def _lstm_inputs(rng: Rng, batch: int, features: int, units: int, *, on: str = "
     )
 
 
-def _lstm(x, h, c, U, W, b, *, order=(0, 1, 2, 3), cut=None, memory=None, shown=None, squash=np.tanh):
-    """Take an LSTM step. order: where i, f, g, o are looked for; cut: (a, units) -> blocks; memory, shown: the last two lines."""
+def _lstm(x, h, c, U, W, b, *, order=(0, 1, 2, 3), cut=None, memory=None, readout=None, squash=np.tanh):
+    """Take an LSTM step. order: the blocks used as i, f, g, o; cut: (a, units) -> blocks; memory, readout: the last two lines."""
     a = x @ U + h @ W + b
     blocks = cut(a, h.shape[1]) if cut else np.split(a, 4, axis=1)
-    i, f, g, o = (blocks[place] for place in order)
+    i, f, g, o = (blocks[index] for index in order)
     i, f, g, o = _logistic(i), _logistic(f), squash(g), _logistic(o)
     c_t = memory(i, f, g, c) if memory else f * c + i * g
-    return (shown(o, c_t) if shown else o * np.tanh(c_t)), c_t
+    return (readout(o, c_t) if readout else o * np.tanh(c_t)), c_t
 
 
 def _blockwise_transposed(W):
@@ -150,11 +150,11 @@ lstm_step = Exercise(
             lambda x, h, c, U, W, b: _lstm(x, h, h, U, W, b),
         ),
         Mistake(
-            "the output gate is missing: h_t is tanh(c_t)", lambda *a: _lstm(*a, shown=lambda o, c_t: np.tanh(c_t))
+            "the output gate is missing: h_t is tanh(c_t)", lambda *a: _lstm(*a, readout=lambda o, c_t: np.tanh(c_t))
         ),
         Mistake(
             "h_t is o times c_t; the memory goes through tanh before it is shown",
-            lambda *a: _lstm(*a, shown=lambda o, c_t: o * c_t),
+            lambda *a: _lstm(*a, readout=lambda o, c_t: o * c_t),
         ),
         Mistake("the bias b_h is left out", lambda x, h, c, U, W, b: _lstm(x, h, c, U, W, 0 * b)),
         Mistake(
@@ -182,17 +182,17 @@ BACK_KEYS = ("da_i", "da_f", "da_g", "da_o", "dc_prev")
 
 
 def lstm_step_backward_oracle(dh_t, dc_t, cache):
-    """Return the gradients of sum(dh_t h_t + dc_t c_t) for the pre-activations, which the gates give away."""
+    """Return the gradients of sum(dh_t h_t + dc_t c_t) with respect to the pre-activations, which are recovered from the gates."""
     c_prev, i, f, g, o, _ = cache
-    given = {name: np.log(gate / (1 - gate)) for name, gate in (("da_i", i), ("da_f", f), ("da_o", o))}
+    point = {name: np.log(gate / (1 - gate)) for name, gate in (("da_i", i), ("da_f", f), ("da_o", o))}
 
     def loss(name, moved):
-        at = {**given, name: moved}
+        at = {**point, name: moved}
         c = _logistic(at["da_f"]) * at["dc_prev"] + _logistic(at["da_i"]) * np.tanh(at["da_g"])
         return np.sum(dh_t * _logistic(at["da_o"]) * np.tanh(c) + dc_t * c)
 
-    given |= {"da_g": np.arctanh(g), "dc_prev": c_prev}
-    return Gradients(loss, given)
+    point |= {"da_g": np.arctanh(g), "dc_prev": c_prev}
+    return Gradients(loss, point)
 
 
 def _back_case(key: str, *, on: str = "hc", batch: int = 0):
@@ -208,16 +208,16 @@ def _back_case(key: str, *, on: str = "hc", batch: int = 0):
 
 
 def _back(dh, dc_t, cache, *, through=1.0, later=1.0, seen_slope=True, gate=lambda s: s * (1 - s), inner=lambda g: 1 - g**2,
-          partner=False, old=True, kept=True):  # fmt: skip
+          partner=False, old=True, forgets=True):  # fmt: skip
     c_prev, i, f, g, o, c_t = cache
-    seen = np.tanh(c_t)
-    dc = later * dc_t + through * dh * o * ((1 - seen**2) if seen_slope else 1)
+    squashed = np.tanh(c_t)
+    dc = later * dc_t + through * dh * o * ((1 - squashed**2) if seen_slope else 1)
     return {
         "da_i": dc * (i if partner else g) * gate(i),
         "da_f": dc * (c_prev if old else c_t) * gate(f),
         "da_g": dc * (g if partner else i) * inner(g),
-        "da_o": dh * seen * gate(o),
-        "dc_prev": dc * f if kept else dc,
+        "da_o": dh * squashed * gate(o),
+        "dc_prev": dc * f if forgets else dc,
     }
 
 
@@ -283,7 +283,7 @@ lstm_step_backward = Exercise(
             "the forget gate is given the new memory c_t; it has multiplied the old one",
             lambda *a: _back(*a, old=False),
         ),
-        Mistake("what goes to the old memory has not passed the forget gate", lambda *a: _back(*a, kept=False)),
+        Mistake("what goes to the old memory has not passed the forget gate", lambda *a: _back(*a, forgets=False)),
     ),
     styles=(_back, _back_in_order, _back_by_rows),
     hints=(
@@ -409,7 +409,7 @@ def _gru_inputs(rng: Rng, batch: int, features: int, units: int, *, after: bool,
 
 
 def _gru(x, h, U, W, b, after=True, *, order=(0, 1, 2), mixed=None, ignore=False, swap=False, squash=np.tanh):
-    """Take a GRU step. order: where z, r, n are looked for; ignore: no reset; swap: the other version's place of r."""
+    """Take a GRU step. order: the blocks used as z, r, n; ignore: no reset; swap: r as in the other version."""
     b_x, b_h = b if after else (b, 0 * b)
     from_x, from_h = (np.split(v, 3, axis=1) for v in (x @ U + b_x, h @ W + b_h))
     z, r = (_logistic(from_x[k] + from_h[k]) for k in order[:2])
@@ -425,7 +425,7 @@ def _gru(x, h, U, W, b, after=True, *, order=(0, 1, 2), mixed=None, ignore=False
 
 
 def _bias_outside(x, h, U, W, b, after=True):
-    """Add the state's bias behind the reset gate."""
+    """Add the state's bias after the reset gate."""
     if not after:
         return _gru(x, h, U, W, b, after)
     units = h.shape[1]
@@ -527,7 +527,7 @@ gru_step = Exercise(
 
 
 def count_gate_parameters_oracle(cell, features, units):
-    """Count the entries of the arrays that Keras would make."""
+    """Count the entries of the arrays that Keras creates."""
     shapes = {
         "SimpleRNN": [(features, units), (units, units), (units,)],
         "LSTM": [(features, 4 * units), (units, 4 * units), (4 * units,)],
@@ -536,9 +536,9 @@ def count_gate_parameters_oracle(cell, features, units):
     return sum(int(np.prod(shape)) for shape in shapes)
 
 
-def _count(cell, D, H, *, blocks=(1, 4, 3), biases=(1, 1, 2), back=True, given=True):
-    place = ("SimpleRNN", "LSTM", "GRU").index(cell)
-    return blocks[place] * H * (D * given + H * back + biases[place])
+def _count(cell, D, H, *, blocks=(1, 4, 3), biases=(1, 1, 2), back=True, inputs=True):
+    index = ("SimpleRNN", "LSTM", "GRU").index(cell)
+    return blocks[index] * H * (D * inputs + H * back + biases[index])
 
 
 def _any_size(cell: str, low: int, high: int):
@@ -563,7 +563,7 @@ count_gate_parameters = Exercise(
             lambda *a: _count(*a, biases=(1, 1, 1)),
         ),
         Mistake("the recurrent weights are left out", lambda *a: _count(*a, back=False)),
-        Mistake("the weights of the inputs are left out", lambda *a: _count(*a, given=False)),
+        Mistake("the weights of the inputs are left out", lambda *a: _count(*a, inputs=False)),
         Mistake(
             "the LSTM is given three blocks; the candidate has weights as well as its three gates",
             lambda *a: _count(*a, blocks=(1, 3, 3)),

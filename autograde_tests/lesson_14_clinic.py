@@ -1,4 +1,4 @@
-"""Lesson 14: name what is wrong with a training run, five repairs, and attention as pooling over the states."""
+"""Lesson 14: diagnosis of training runs, five repairs, and attention as pooling over the states."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from functools import cache
 
 import numpy as np
 
-from autograde_tests.drawing import Rng, numbers, sizes
 from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
+from autograde_tests.sampling import Rng, numbers, sizes
 from rnn_helpers import clinic
 
 SHORT = Tolerance(1e-10, "float64, sums of fewer than a hundred products near 1")
@@ -41,10 +41,10 @@ def _trained(fault: str, seed: int, steps: int) -> dict:
 
 
 def _from_ward(fault: str):
-    """Draw a patient of the ward: the same on every machine, so that the file of visible checks is the same, too."""
+    """Draw a patient of the ward: the same on every machine, so that the fixture file is the same, too."""
 
     def draw(rng: Rng) -> tuple:
-        alike = [seen for name, seen in _ward() if name == fault]
+        alike = [symptoms for name, symptoms in _ward() if name == fault]
         return (alike[int(rng.integers(len(alike)))],)
 
     return draw
@@ -53,7 +53,7 @@ def _from_ward(fault: str):
 def _unseen(fault: str):
     def draw(rng: Rng) -> tuple:
         patient = _trained(fault, int(rng.choice(SEEDS)), int(rng.integers(6, 8)))
-        unit = 10 ** rng.uniform(-3, 3)  # of the gradients: every question asks for a ratio, or for an exact zero
+        unit = 10 ** rng.uniform(-3, 3)  # scale of the gradients: every rule uses a ratio or an exact zero
         return ({**patient, "norms": unit * patient["norms"], "by_lag": unit * patient["by_lag"]},)
 
     return draw
@@ -70,7 +70,7 @@ def _rises(symptoms):
 
 
 def diagnose_oracle(symptoms):
-    """Ask all ten questions and take the first that is answered yes."""
+    """Return the first of ten diagnoses whose condition holds."""
     first = list(symptoms["by_lag"][0])
     half = symptoms["baseline"] / 2
     worse = _end(symptoms, "train") > 1.2 * symptoms["baseline"]
@@ -90,8 +90,8 @@ def diagnose_oracle(symptoms):
 
 
 def _instead(**names):
-    """Return a diagnose that says one thing where it should say another; names: words joined by _ -> what is said."""
-    other = {key.replace("_", " "): said for key, said in names.items()}
+    """Return a `diagnose` that replaces diagnoses; names: the words joined by _ -> the replacement."""
+    other = {key.replace("_", " "): label for key, label in names.items()}
     return lambda symptoms: other.get(diagnose_oracle(symptoms), diagnose_oracle(symptoms))
 
 
@@ -100,13 +100,13 @@ def _map_backwards(symptoms):
 
 
 def _map_late(symptoms):
-    """Look at the last row of the map."""
+    """Use the last row of the map instead of the first."""
     return diagnose_oracle({**symptoms, "by_lag": np.asarray(symptoms["by_lag"])[::-1]})
 
 
 def _questions_in_order(symptoms):
     base, lag = symptoms["baseline"], symptoms["by_lag"][0, -1] / max(symptoms["by_lag"][0, 0], 1e-300)
-    train, held, alone = (symptoms[name][-8:].mean() for name in ("train", "held", "alone"))
+    train, validation, alone = (symptoms[name][-8:].mean() for name in ("train", "held", "alone"))
     if not symptoms["norms"].any():
         return "dead units"
     if lag > 30 or lag < 1e-4:
@@ -116,7 +116,7 @@ def _questions_in_order(symptoms):
         return "wrong sign" if b > 1.3 * a and c > 1.3 * b else "learning rate too large"
     if symptoms["updates"].max() < 1e-4:
         return "learning rate too small"
-    for name, loss in (("wrong answers", train), ("overfitting", held), ("leak", alone)):
+    for name, loss in (("wrong answers", train), ("overfitting", validation), ("leak", alone)):
         if loss > base / 2:
             return name
     return "healthy"
@@ -185,7 +185,7 @@ diagnose = Exercise(
         ),
     ),
     styles=(diagnose_oracle, _questions_in_order, _first_of_a_table),
-    least=5,  # of 20: one diagnosis, whatever the symptoms are, is right twice
+    least=5,  # of 20: a constant diagnosis is correct twice
     hints=(
         "Which patients can you tell before the training has begun? Which need the exam?",
         "Ten questions in the order of the round; the first that is answered yes decides. Only two of them need more than one comparison.",
@@ -308,17 +308,17 @@ def repair_scaling_oracle(train, test):
 
 
 def _series(rng: Rng, n: int, m: int, steps: int, features: int) -> tuple:
-    scale, place = rng.uniform(0.5, 3, size=features).round(2), numbers(rng, features, scale=3)
-    return numbers(rng, n, steps, features) * scale + place, numbers(rng, m, steps, features) * scale + place + 2
+    scale, shift = rng.uniform(0.5, 3, size=features).round(2), numbers(rng, features, scale=3)
+    return numbers(rng, n, steps, features) * scale + shift, numbers(rng, m, steps, features) * scale + shift + 2
 
 
 def _scaled(train, test, *, axis=(0, 1), of=None, of_test=None, divide=True, centre=True):
-    def one(data, source):
+    def standardize(data, source):
         mean, std = source.mean(axis=axis, keepdims=True), source.std(axis=axis, keepdims=True)
         return (data - mean * centre) / (std if divide else 1)
 
     source = train if of is None else of(train, test)
-    return one(train, source), one(test, source if of_test is None else of_test(train, test))
+    return standardize(train, source), standardize(test, source if of_test is None else of_test(train, test))
 
 
 repair_scaling = Exercise(
@@ -369,7 +369,7 @@ repair_scaling = Exercise(
 
 
 def repair_state_oracle(h, begins):
-    """Go through the rows one by one."""
+    """Process the rows one by one."""
     return np.array([[0.0] * len(row) if new else list(row) for row, new in zip(h, begins, strict=True)])
 
 
@@ -434,7 +434,7 @@ def _radius(W):
 
 
 def repair_start_oracle(W_hh):
-    """Find the radius by Gelfand's formula, ||W^n||^(1/n), with the root's error squared away: n is a power of two."""
+    """Return the radius by Gelfand's formula, ||W^n||^(1/n), with n a power of two by repeated squaring."""
     scaled, log_radius, power = np.array(W_hh, dtype=float), 0.0, 1.0
     for _ in range(60):
         norm = np.linalg.norm(scaled)
@@ -445,7 +445,7 @@ def repair_start_oracle(W_hh):
 
 
 def _turning(rng: Rng) -> tuple:
-    """Draw a matrix whose largest eigenvalues are a complex pair: a turn by some angle, and a smaller one."""
+    """Draw a matrix whose largest eigenvalues are a complex pair: a rotation by a random angle, and a smaller one."""
     angle, size = rng.uniform(0.5, 2.5), rng.uniform(0.3, 3)
     W = np.diag([0.0, 0.0, 0.4 * size])
     W[:2, :2] = size * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])

@@ -1,6 +1,6 @@
-"""The commonest slip in a loop over time: `range(xs.shape[0])`, which counts the sequences, in place of the steps.
+"""The most common error in a loop over time: `range(xs.shape[0])`, the number of sequences instead of steps.
 
-Where there are more sequences than steps it ends in an IndexError; elsewhere it reads too few steps.
+It raises an IndexError when there are more sequences than steps, and reads too few steps otherwise.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ REST_IS_ZERO = (
 
 
 def counted(xs: np.ndarray) -> int:
-    """Return how many steps the wrong loop takes: one for each sequence. Raises IndexError where there are fewer."""
+    """Return the number of steps of the wrong loop, one per sequence. Raises IndexError when there are fewer steps."""
     batch, steps = xs.shape[:2]
     if batch > steps:
         raise IndexError(f"index {steps} is out of bounds for axis 1 with size {steps}")
@@ -28,6 +28,6 @@ def cut(xs: np.ndarray) -> np.ndarray:
 
 
 def with_zeros(states: np.ndarray, steps: int) -> np.ndarray:
-    """Return the states with zeros for the steps that the wrong loop did not come to."""
+    """Return the states, padded with zeros for the steps that the wrong loop does not reach."""
     missing = np.zeros((len(states), steps - states.shape[1], states.shape[2]))
     return np.concatenate([states, missing], axis=1)

@@ -25,8 +25,8 @@ def _of_module(module: str) -> dict[str, AnyExercise]:
 
 
 def find(name: str) -> AnyExercise:
-    """Return the exercise called `name`. Raises KeyError listing all names when there is none."""
-    known = {exercise.name: exercise for lesson in exercises().values() for exercise in lesson.values()}
-    if name not in known:
-        raise KeyError(f"There is no exercise called {name!r}. The exercises are: {', '.join(known)}.")
-    return known[name]
+    """Return the exercise called `name`. Raises KeyError, which lists all names, when there is none."""
+    by_name = {exercise.name: exercise for lesson in exercises().values() for exercise in lesson.values()}
+    if name not in by_name:
+        raise KeyError(f"There is no exercise called {name!r}. The exercises are: {', '.join(by_name)}.")
+    return by_name[name]

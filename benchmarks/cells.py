@@ -67,7 +67,7 @@ KINDS = {
 
 
 class Problem(NamedTuple):
-    """Hold what every contender is given; `dhs` is dL/dh_t of a loss that is linear in the states."""
+    """The inputs of every contender; `dhs` is dL/dh_t of a loss that is linear in the states."""
 
     xs: Array
     W_xh: Array
@@ -77,7 +77,7 @@ class Problem(NamedTuple):
 
 
 def make_problem(kind: Kind, size: Size, rng: np.random.Generator) -> Problem:
-    """Draw inputs and weights that keep the states lively: neither dying out nor saturated."""
+    """Draw inputs and weights with which the states neither vanish nor saturate."""
     batch, steps, features, units = size[:4]
     width = kind.blocks * units
 
@@ -94,7 +94,7 @@ def make_problem(kind: Kind, size: Size, rng: np.random.Generator) -> Problem:
 
 
 def bare_products(problem: Problem) -> Contender:
-    """Return the matrix products that the algorithm cannot do without, into arrays made beforehand."""
+    """Return the matrix products that the algorithm needs, into preallocated arrays."""
     batch, steps, features = problem.xs.shape
     units, width = problem.W_hh.shape
     W_xh, W_hh = problem.W_xh, problem.W_hh
@@ -135,7 +135,7 @@ def our_cells(kind: Kind, problem: Problem, workspace: Any) -> Contender:
 
 
 def keras_layer(kind: Kind, problem: Problem) -> Contender:
-    """Return Keras' layer and its gradients in one compiled function, inputs ready as tensors."""
+    """Return Keras' layer and its gradients in one compiled function, with inputs as tensors."""
     import keras
     import tensorflow as tf
 
@@ -200,7 +200,7 @@ def contenders(kind: Kind, size: Size) -> dict[str, Contender]:
 
 
 def seconds_per_run(run: Contender, repeats: int) -> float:
-    """Return the mean time of one run among `repeats` in a row, after one that warms up."""
+    """Return the mean time of `repeats` runs after one warm-up run."""
     run()
     start = time.perf_counter()
     for _ in range(repeats):
@@ -223,18 +223,18 @@ def ratio(numerator: Array, denominator: Array) -> str:
 
 def row(name: str, size: Size, times: dict[str, Array]) -> list[str]:
     """Return one line of the table."""
-    products, ours = times["products"], times["cells"]
+    products, cell_times = times["products"], times["cells"]
     return [
         name,
         str(size[:4]),
         f"{np.median(products) * 1e6:.0f}",
-        f"{np.median(ours) * 1e6:.0f}",
-        ratio(ours, products),
+        f"{np.median(cell_times) * 1e6:.0f}",
+        ratio(cell_times, products),
         f"<= {size.at_most}" if size.at_most else "-",
         ratio(times["fresh"], products),
-        ratio(times["Keras"], ours),
+        ratio(times["Keras"], cell_times),
         f">= {size.keras_at_least}" if size.keras_at_least else "-",
-        ratio(times["PyTorch"], ours) if "PyTorch" in times else "-",
+        ratio(times["PyTorch"], cell_times) if "PyTorch" in times else "-",
     ]
 
 

@@ -1,7 +1,7 @@
-"""How fast a class is graded, side by side with stock nbgrader: `python -m benchmarks.grading`.
+"""Compare the speed of grading with that of stock nbgrader: `python -m benchmarks.grading`.
 
-The same simulated submissions are graded by stock `nbgrader autograde` and by `rnn-course grade`, in turns, and the
-scores are compared cell by cell. What is printed are medians over the rounds, with the least and the most.
+The same simulated submissions are graded alternately by stock `nbgrader autograde` and by `rnn-course grade`, and the
+scores are compared cell by cell. The output is the median over the rounds, with the minimum and the maximum.
 
 floor: processor time of the same notebooks' cells, each in a fork of a process that has imported everything
 """
@@ -44,7 +44,7 @@ c.Execute.timeout = 600
 
 @dataclass
 class Run:
-    """One class graded: seconds by the clock and of the processors, and {student: {cell: score}}."""
+    """One graded class: wall time and processor time in seconds, and {student: {cell: score}}."""
 
     wall_s: float
     cpu_s: float
@@ -52,20 +52,23 @@ class Run:
 
 
 def main() -> None:
+    """Run the benchmarks that the command line selects."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--submissions", type=int, default=60, help="of each lesson, over all rounds; 0: none")
+    parser.add_argument(
+        "--submissions", type=int, default=60, help="Submissions of each lesson over all rounds; 0: none"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=4)
     parser.add_argument("--lesson", action="append", choices=LESSONS)
     parser.add_argument(
-        "--plain", action="store_true", help="also grade with `nbgrader autograde` as the course sets it up"
+        "--plain", action="store_true", help="Also grade with `nbgrader autograde` and the course's settings"
     )
-    parser.add_argument("--many", type=int, default=0, help="also grade a class of this many, and watch the memory")
+    parser.add_argument("--many", type=int, default=0, help="Also grade a class of this size, and measure the memory")
     parser.add_argument(
-        "--share", type=float, default=0.0, help="of a processor that each Dask worker has; 0: no limit"
+        "--share", type=float, default=0.0, help="Share of a processor for each Dask worker; 0: no limit"
     )
     parser.add_argument(
-        "--cluster", type=int, default=0, help="also grade this many with one and with two Dask workers"
+        "--cluster", type=int, default=0, help="Also grade a class of this size with one and with two Dask workers"
     )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
@@ -73,44 +76,46 @@ def main() -> None:
             if args.submissions:
                 side_by_side(Path(folder), lesson, args)
         if args.many:
-            many(Path(folder), (args.lesson or LESSONS)[0], args.many, args.jobs)
+            grade_large_class(Path(folder), (args.lesson or LESSONS)[0], args.many, args.jobs)
         if args.cluster:
-            cluster(Path(folder), (args.lesson or LESSONS)[0], args.cluster, args.share)
+            grade_on_cluster(Path(folder), (args.lesson or LESSONS)[0], args.cluster, args.share)
 
 
 def side_by_side(folder: Path, lesson: str, args: argparse.Namespace) -> None:
-    """Grade the same classes with both, and print the ratios."""
+    """Grade the same classes with both programs, and print the ratios."""
     each = args.submissions // args.rounds
-    stock, ours, plainly, wrong = [], [], [], 0
+    stock_runs, nbjudge_runs, plain_runs, wrong = [], [], [], 0
     for number in range(args.rounds):
         course = new_class(folder / f"{lesson}-{number}", lesson, each, seed=number)
         without = shutil.copytree(course, folder / f"{lesson}-{number}-stock")
         (without / "nbgrader_config.py").write_text(STOCK)
-        stock.append(timed(without, lesson, "-m", "nbgrader", "autograde", lesson))
+        stock_runs.append(measure_run(without, lesson, "-m", "nbgrader", "autograde", lesson))
         if args.plain:
             plain = shutil.copytree(course, folder / f"{lesson}-{number}-plain")
-            plainly.append(timed(plain, lesson, "-m", "nbgrader", "autograde", lesson))
-            wrong += differences(stock[-1].scores, plainly[-1].scores)
-        ours.append(timed(course, lesson, "-m", "nbjudge", "grade", lesson, "--jobs", str(args.jobs)))
-        wrong += differences(stock[-1].scores, ours[-1].scores)
+            plain_runs.append(measure_run(plain, lesson, "-m", "nbgrader", "autograde", lesson))
+            wrong += differences(stock_runs[-1].scores, plain_runs[-1].scores)
+        nbjudge_runs.append(measure_run(course, lesson, "-m", "nbjudge", "grade", lesson, "--jobs", str(args.jobs)))
+        wrong += differences(stock_runs[-1].scores, nbjudge_runs[-1].scores)
     floors = [floor(folder / f"{lesson}-0", lesson, demonstrations) for demonstrations in (True, False)]
     print(f"\n{lesson}: {args.rounds} rounds of {each} submissions, {args.jobs} at once, canaries included")
-    say("stock, s a submission", (run.wall_s / each for run in stock))
-    say("ours, s a submission", (run.wall_s / each for run in ours))
-    say("throughput over stock", (a.wall_s / b.wall_s for a, b in zip(stock, ours, strict=True)))
-    say("stock, CPU s a submission", (run.cpu_s / each for run in stock))
-    say("ours, CPU s a submission", (run.cpu_s / each for run in ours))
-    if plainly:
-        say("nbgrader autograde, ours, s", (run.wall_s / each for run in plainly))
-        say("nbgrader autograde, ours, CPU s", (run.cpu_s / each for run in plainly))
-        say("its CPU s over stock's", ((a.cpu_s - b.cpu_s) / each for a, b in zip(plainly, stock, strict=True)))
+    print_row("stock, s a submission", (run.wall_s / each for run in stock_runs))
+    print_row("ours, s a submission", (run.wall_s / each for run in nbjudge_runs))
+    print_row("throughput over stock", (a.wall_s / b.wall_s for a, b in zip(stock_runs, nbjudge_runs, strict=True)))
+    print_row("stock, CPU s a submission", (run.cpu_s / each for run in stock_runs))
+    print_row("ours, CPU s a submission", (run.cpu_s / each for run in nbjudge_runs))
+    if plain_runs:
+        print_row("nbgrader autograde, ours, s", (run.wall_s / each for run in plain_runs))
+        print_row("nbgrader autograde, ours, CPU s", (run.cpu_s / each for run in plain_runs))
+        print_row(
+            "its CPU s over stock's", ((a.cpu_s - b.cpu_s) / each for a, b in zip(plain_runs, stock_runs, strict=True))
+        )
     print(f"  {'floor, CPU s a submission':<40} {floors[0]:8.2f}   without demonstrations {floors[1]:.2f}")
-    say("ours over the floor", (run.cpu_s / each / floors[0] for run in ours))
+    print_row("ours over the floor", (run.cpu_s / each / floors[0] for run in nbjudge_runs))
     print(f"  {'scores that differ':<40} {wrong:8}")
 
 
 def new_class(course: Path, lesson: str, students: int, seed: int) -> Path:
-    """Copy what is needed of the course, release the lesson and let simulated students hand in."""
+    """Copy the course, release the lesson and write the submissions of simulated students."""
     copy_course(ROOT, course, lesson)
     command(course, "-m", "nbgrader", "generate_assignment", lesson)
     simulate(course, lesson, students, seed)
@@ -118,14 +123,19 @@ def new_class(course: Path, lesson: str, students: int, seed: int) -> Path:
 
 
 def command(course: Path, *arguments: str) -> None:
+    """Run Python in the course. Raises SystemExit with the output when it fails."""
     environment = {**os.environ, "PYTHONPATH": str(course), "RNN_COURSE_SALT": SALT, "PYTHONDONTWRITEBYTECODE": ""}
-    ended = subprocess.run([sys.executable, *arguments], cwd=course, env=environment, capture_output=True, text=True)
-    if ended.returncode:
-        raise SystemExit(f"{' '.join(arguments)} ended with {ended.returncode}:\n{ended.stdout}\n{ended.stderr}")
+    completed = subprocess.run(
+        [sys.executable, *arguments], cwd=course, env=environment, capture_output=True, text=True, check=False
+    )
+    if completed.returncode:
+        raise SystemExit(
+            f"{' '.join(arguments)} ended with {completed.returncode}:\n{completed.stdout}\n{completed.stderr}"
+        )
 
 
-def timed(course: Path, lesson: str, *arguments: str) -> Run:
-    """Run a command and return what it took; its workers and kernels, which it waits for, are counted."""
+def measure_run(course: Path, lesson: str, *arguments: str) -> Run:
+    """Run a command and return its times, including those of its workers and kernels."""
     command(course, "-c", "import rnn_helpers.plots, autograde_tests.registry as r; r.exercises()")  # .pyc files
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     command(course, *arguments)
@@ -135,6 +145,7 @@ def timed(course: Path, lesson: str, *arguments: str) -> Run:
 
 
 def scores(course: Path, lesson: str) -> dict[str, dict[str, float]]:
+    """Return {student: {cell: score}} from the gradebook."""
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
         return {
             submission.student.id: {g.name: g.auto_score for notebook in submission.notebooks for g in notebook.grades}
@@ -143,15 +154,15 @@ def scores(course: Path, lesson: str) -> dict[str, dict[str, float]]:
 
 
 def differences(first: dict[str, dict[str, float]], second: dict[str, dict[str, float]]) -> int:
-    """Return how many cells have another score, and say which."""
-    found = 0
+    """Print the cells with different scores and return their number."""
+    count = 0
     for student in sorted(first.keys() | second.keys()):
-        one, two = first.get(student, {}), second.get(student, {})
-        for name in sorted(one.keys() | two.keys()):
-            if one.get(name) != two.get(name):
-                print(f"  differs: {student} {name}: stock {one.get(name)}, ours {two.get(name)}")
-                found += 1
-    return found
+        first_cells, second_cells = first.get(student, {}), second.get(student, {})
+        for name in sorted(first_cells.keys() | second_cells.keys()):
+            if first_cells.get(name) != second_cells.get(name):
+                print(f"  differs: {student} {name}: stock {first_cells.get(name)}, ours {second_cells.get(name)}")
+                count += 1
+    return count
 
 
 def floor(course: Path, lesson: str, demonstrations: bool) -> float:
@@ -159,13 +170,15 @@ def floor(course: Path, lesson: str, demonstrations: bool) -> float:
     code = f"import benchmarks.grading as b; b.run_cells({str(course)!r}, {lesson!r}, {demonstrations})"
     environment = {**os.environ, "PYTHONPATH": f"{course}{os.pathsep}{ROOT}", "RNN_COURSE_SALT": SALT}
     environment |= {"NBGRADER_EXECUTION": "autograde", "MPLBACKEND": "agg"}
-    environment["TMPDIR"] = str(course)  # a fork's end removes no temporary folder
-    ended = subprocess.run([sys.executable, "-c", code], cwd=course, env=environment, capture_output=True, text=True)
-    return json.loads(ended.stdout.splitlines()[-1])
+    environment["TMPDIR"] = str(course)  # a fork that ends does not remove its temporary folder
+    completed = subprocess.run(
+        [sys.executable, "-c", code], cwd=course, env=environment, capture_output=True, text=True, check=False
+    )
+    return json.loads(completed.stdout.splitlines()[-1])
 
 
 def run_cells(course: str, lesson: str, demonstrations: bool) -> None:
-    """Run each submission's cells in a fork and print the mean processor time; runs in a process of its own."""
+    """Run each submission's cells in a fork and print the mean processor time; needs a separate process."""
     import ipykernel.zmqshell  # noqa: F401
     import matplotlib.pyplot  # noqa: F401
     from IPython.core.interactiveshell import InteractiveShell
@@ -200,8 +213,8 @@ def _cells(folder: Path) -> list[nbformat.NotebookNode]:
     return [cell for cell in nbformat.read(file, as_version=4).cells if cell.cell_type == "code"]
 
 
-def many(folder: Path, lesson: str, students: int, jobs: int) -> None:
-    """Grade a large class; print whether time grows with it and the grader's memory does not."""
+def grade_large_class(folder: Path, lesson: str, students: int, jobs: int) -> None:
+    """Grade a large class; print the time of each tenth and the grader's memory."""
     course = new_class(folder / "many", lesson, students, seed=7)
     environment = {**os.environ, "PYTHONPATH": str(course), "RNN_COURSE_SALT": SALT}
     arguments = ["-m", "nbjudge", "grade", lesson, "--jobs", str(jobs), "--json"]
@@ -217,51 +230,51 @@ def many(folder: Path, lesson: str, students: int, jobs: int) -> None:
     parts = [marks[i + tenth][0] - marks[i][0] for i in range(tenth, students - tenth, tenth)]
     memory = [mark[1] for mark in marks[tenth:students]]
     print(f"\n{lesson}: {students} submissions, {jobs} at once")
-    say(f"s for each {tenth} of them", parts)
+    print_row(f"s for each {tenth} of them", parts)
     print(f"  {'last tenth over first':<40} {parts[-1] / parts[0]:8.2f}")
     print(f"  {'memory of the grader, MB':<40} {memory[0]:8.0f}   most {max(memory):.0f}, last {memory[-1]:.0f}")
 
 
-def cluster(folder: Path, lesson: str, students: int, share: float) -> None:
+def grade_on_cluster(folder: Path, lesson: str, students: int, share: float) -> None:
     """Grade the same class with one and with two Dask workers of one thread each.
 
-    share: of a processor, that each worker has with all that it starts; where they and the grader share two processors,
-        a whole one for each would show how full this machine is, not how grading spreads over several
+    share: of a processor, for each worker and its children; with only two processors, a whole one for each worker would
+        measure the load of the machine and not the scaling
     """
     walls = []
     for workers in (1, 2):
         course = new_class(folder / f"cluster-{workers}", lesson, students, seed=8)
-        place = folder / f"scheduler-{workers}.json"
+        scheduler_file = folder / f"scheduler-{workers}.json"
         environment = {**os.environ, "PYTHONPATH": str(course), "RNN_COURSE_SALT": SALT}
         quiet = {"env": environment, "cwd": course, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        dask, told = [sys.executable, "-m", "dask"], ["--no-dashboard", "--scheduler-file", place]
-        groups = [held_to(share, f"worker-{number}") for number in range(workers)] if share else []
-        started = [subprocess.Popen([*dask, "scheduler", "--port", "0", *told], **quiet)]
+        dask, options = [sys.executable, "-m", "dask"], ["--no-dashboard", "--scheduler-file", scheduler_file]
+        groups = [create_cgroup(share, f"worker-{number}") for number in range(workers)] if share else []
+        started = [subprocess.Popen([*dask, "scheduler", "--port", "0", *options], **quiet)]
         for number in range(workers):
-            started.append(subprocess.Popen([*dask, "worker", "--nthreads", "1", "--no-nanny", *told], **quiet))
+            started.append(subprocess.Popen([*dask, "worker", "--nthreads", "1", "--no-nanny", *options], **quiet))
             if share:
                 (groups[number] / "cgroup.procs").write_text(str(started[-1].pid))
         try:
             from distributed import Client
 
-            with Client(scheduler_file=str(place), timeout=60, set_as_default=False) as client:
+            with Client(scheduler_file=str(scheduler_file), timeout=60, set_as_default=False) as client:
                 client.wait_for_workers(workers)
                 address = client.scheduler.address
-            walls.append(timed(course, lesson, "-m", "nbjudge", "grade", lesson, "--scheduler", address).wall_s)
+            walls.append(measure_run(course, lesson, "-m", "nbjudge", "grade", lesson, "--scheduler", address).wall_s)
         finally:
             for process in started:
                 process.terminate()
                 process.wait()
             for group in groups:
-                until_it_is_empty(group)
+                remove_cgroup(group)
     print(f"\n{lesson}: {students} submissions on a Dask cluster, {share or 'as much as there is'} of a processor each")
     print(f"  {'s with one worker':<40} {walls[0]:8.1f}")
     print(f"  {'s with two workers':<40} {walls[1]:8.1f}")
     print(f"  {'two workers over one':<40} {walls[0] / walls[1]:8.2f}")
 
 
-def held_to(share: float, name: str) -> Path:
-    """Return a new control group of Linux, whose processes have a share of one processor between them."""
+def create_cgroup(share: float, name: str) -> Path:
+    """Return a new control group of Linux, whose processes together have a share of one processor."""
     period = 100_000  # microseconds
     first = Path("/sys/fs/cgroup/cpu")
     group = (first if first.is_dir() else first.parent) / f"benchmark-{os.getpid()}-{name}"
@@ -279,16 +292,17 @@ def held_to(share: float, name: str) -> Path:
     return group
 
 
-def until_it_is_empty(group: Path) -> None:
-    """Remove a control group when its last process has ended."""
+def remove_cgroup(group: Path) -> None:
+    """Wait until the last process of a control group has ended, and remove the group."""
     while (group / "cgroup.procs").read_text():
         time.sleep(0.1)
     group.rmdir()
 
 
-def say(what: str, numbers: Iterable[float]) -> None:
+def print_row(label: str, numbers: Iterable[float]) -> None:
+    """Print the median, minimum and maximum of a measurement."""
     values = sorted(numbers)
-    print(f"  {what:<40} {statistics.median(values):8.2f}   {values[0]:.2f} to {values[-1]:.2f}")
+    print(f"  {label:<40} {statistics.median(values):8.2f}   {values[0]:.2f} to {values[-1]:.2f}")
 
 
 if __name__ == "__main__":

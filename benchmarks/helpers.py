@@ -1,4 +1,4 @@
-"""Measure what a student waits for: `import rnn_helpers` against `import numpy`, and one `check`.
+"""Measure the time of `import rnn_helpers`, compared with `import numpy`, and of one `check`.
 
     python -m benchmarks.helpers
 
@@ -23,7 +23,7 @@ TIMED_IMPORT = "import time; t = time.perf_counter(); import {module}; print(tim
 
 
 def import_time_s(module: str) -> float:
-    """Return what `import module` costs in a new process, in seconds."""
+    """Return the time of `import module` in a new process, in seconds."""
     command = [sys.executable, "-c", TIMED_IMPORT.format(module=module)]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
@@ -58,9 +58,9 @@ def _row(name: str, times_s: list[float]) -> str:
 def main() -> None:
     """Print the table."""
     pairs = [(import_time_s("numpy"), import_time_s("rnn_helpers")) for _ in range(IMPORT_ROUNDS)]
-    ratio = statistics.median(ours / numpys for numpys, ours in pairs)
+    ratio = statistics.median(course / numpys for numpys, course in pairs)
     print(_row("import numpy", [numpys for numpys, _ in pairs]))
-    print(_row("import rnn_helpers", [ours for _, ours in pairs]))
+    print(_row("import rnn_helpers", [course for _, course in pairs]))
     print(f"{'ratio (goal: <= 1.3)':<28}{ratio:9.2f}")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["RNN_COURSE_PROGRESS"] = os.path.join(folder, "progress.txt")

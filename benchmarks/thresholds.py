@@ -1,8 +1,8 @@
 """Show how the thresholds of trained answers were set: `python -m benchmarks.thresholds [exercise ...]`.
 
-Each such exercise trains its reference, its honest styles and its known wrong versions on 20 seeds, as the judge does.
-A row tells on how many seeds an answer is judged as it should be, and what the number behind the threshold was.
-It takes some ten to thirty minutes.
+Each such exercise trains its reference, its accepted variants and its known mistakes on 20 seeds, as in grading. A row
+shows the number of seeds with the expected result, and the range of the number that the threshold limits.
+This takes about ten to thirty minutes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from rnn_helpers.checks.keras_probes import (
 )
 
 SEEDS = 20
-NUMBERS = {  # exercise -> where the number behind its threshold stands in what the judge sees
+NUMBERS = {  # exercise -> the number behind its threshold, in the text of a claim
     "train_classifier": r"it is right on (\d+) %",
     "train_forecaster": r"it is off by ([\d.]+), persistence by ([\d.]+)",
     "build_language_model": r"its perplexity is ([\d.]+), that of the table ([\d.]+)",
@@ -37,13 +37,13 @@ NUMBERS = {  # exercise -> where the number behind its threshold stands in what 
 
 
 def rows(exercise: ClaimsExercise) -> list[tuple[str, object, set[str]]]:
-    """Return (what it is, the answer, the claims that must fail) for every version of an answer."""
+    """Return (label, answer, claims that must fail) for every version of an answer."""
     honest = [("reference", exercise.oracle, set()), *((f"style {i}", s, set()) for i, s in enumerate(exercise.styles))]
     return [*honest, *((mistake.sentence[:60], mistake.solve, set(mistake.fails)) for mistake in exercise.mistakes)]
 
 
 def trial(exercise: ClaimsExercise, answer: object, args: tuple) -> tuple[set[str], float]:
-    """Judge one answer once; return the claims that failed and the number behind the threshold (nan: not reached)."""
+    """Evaluate one answer once; return the failed claims and the number behind the threshold (nan: not reached)."""
     texts: list[str] = []
 
     def record_text(holds: bool, instead: str) -> str:
@@ -53,30 +53,30 @@ def trial(exercise: ClaimsExercise, answer: object, args: tuple) -> tuple[set[st
     with ExitStack() as stack:
         for module in (classifiers, forecasters, language_models, recognisers, translators):
             stack.enter_context(patch.object(module, "failure_text", record_text))
-        seen = execute(answer, args, exercise.probe).value  # type: ignore[arg-type]
+        observed = execute(answer, args, exercise.probe).value  # type: ignore[arg-type]
     claims = [claim for challenge in exercise.challenges for claim in challenge.claims]
-    found = re.search(NUMBERS[exercise.name], "\n".join(texts))
-    values = [float(value) for value in found.groups()] if found else [float("nan")]
+    match = re.search(NUMBERS[exercise.name], "\n".join(texts))
+    values = [float(value) for value in match.groups()] if match else [float("nan")]
     number = values[0] / values[1] if len(values) == 2 else values[0] / 100
-    return {claim for claim in claims if seen.get(claim, "not looked at")}, number
+    return {claim for claim in claims if observed.get(claim, "not looked at")}, number
 
 
 def main(names: list[str]) -> None:
     """Print a table for each exercise."""
-    for found in exercises().values():
-        for exercise in found.values():
+    for lesson_exercises in exercises().values():
+        for exercise in lesson_exercises.values():
             if isinstance(exercise, ClaimsExercise) and exercise.trains and (not names or exercise.name in names):
                 print(f"\n{exercise.name}: {exercise.threshold}")
                 print(f"{'':<62}as it should   lowest  highest")
                 for name, answer, expected in rows(exercise):
-                    results = [trial(exercise, answer, (seed, *_rest(exercise))) for seed in range(SEEDS)]
-                    right = sum(failed == expected for failed, _ in results)
+                    results = [trial(exercise, answer, (seed, *_later_arguments(exercise))) for seed in range(SEEDS)]
+                    as_expected = sum(failed == expected for failed, _ in results)
                     numbers = [number for _, number in results if number == number]
                     span = f"{min(numbers):>8.3f} {max(numbers):>8.3f}" if numbers else "   not reached"
-                    print(f"{name:<62}{right:>5} of {SEEDS}  {span}", flush=True)
+                    print(f"{name:<62}{as_expected:>5} of {SEEDS}  {span}", flush=True)
 
 
-def _rest(exercise: ClaimsExercise) -> tuple:
+def _later_arguments(exercise: ClaimsExercise) -> tuple:
     """Return the arguments after the seed; they do not depend on the draw."""
     return exercise.draw(np.random.default_rng(0))[1:]
 

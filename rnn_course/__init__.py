@@ -1,16 +1,16 @@
-"""`rnn-course`: nbjudge's commands under the course's own name, and `demo`, a class with simulated students."""
+"""`rnn-course`: the commands of nbjudge, and `demo`, which runs a class with simulated students."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-DEMO = "Run a class with simulated students, from release to feedback, in a folder of its own"
+DEMO = "Run a class with simulated students, from release to feedback, in a separate folder"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code."""
     sys.path.append(str(Path(__file__).parents[1]))  # tools/ belongs to the course and is not installed
-    from nbjudge import cli  # only now: the settings import this package, too
+    from nbjudge import cli  # late, because the settings import this package, too
 
     return cli.main(arguments, program="rnn-course", course_commands={"demo": (DEMO, "tools.demo.command")})

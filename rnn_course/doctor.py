@@ -1,4 +1,4 @@
-"""Health checks of this course, which `nbjudge doctor` finds through the entry point `nbjudge.doctor`."""
+"""Health checks of this course, which `nbjudge doctor` loads through the entry point `nbjudge.doctor`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from nbjudge.errors import CannotGrade
 from rnn_course import installation
 
 NAME = "rnn-course"
-COMPILED = ("tensorflow", "keras")  # they take seconds to import, and some installers do not compile them
-MOSTLY = 0.95  # of a package's modules: some are templates that no Python can compile
+COMPILED = ("tensorflow", "keras")  # slow to import, and some installers do not compile them
+COMPILED_SHARE = 0.95  # share of a package's modules; some are templates that cannot be compiled
 
 
 def checks(course: Path) -> Mapping[str, Check]:
-    """Return the checks of a folder that holds this course, none for the folder of another one."""
+    """Return the checks if the folder contains this course, else none."""
     if read_project(course).get("name") != NAME and not (course / "rnn_helpers").is_dir():
         return {}
     return {
@@ -39,7 +39,7 @@ def read_project(course: Path) -> dict[str, Any]:
 
 
 def require_project(course: Path) -> dict[str, Any]:
-    """Return the same. Raises CannotGrade when there is no such file."""
+    """Return the table `project`. Raises CannotGrade when there is no pyproject.toml."""
     project = read_project(course)
     if not project:
         raise CannotGrade(f"{course / 'pyproject.toml'} is missing; restore it from the course's repository.")
@@ -48,12 +48,12 @@ def require_project(course: Path) -> dict[str, Any]:
 
 def check_course_python(course: Path) -> Finding:
     """Compare this Python with the versions that the course supports."""
-    way_out = "Make the environment with a Python that fits: python3.12 -m tools.environment dev"
+    way_out = "Create the environment with a supported Python: python3.12 -m tools.environment dev"
     return check_python(str(require_project(course)["requires-python"]), way_out)
 
 
 def check_installation(course: Path) -> Finding:
-    """Check that lessons and programs use this course and this Python, also after the folder was moved or copied."""
+    """Check that lessons and programs use this course and this Python, even after the folder was moved or copied."""
     mark, sentence = installation.state(course)
     way_out = "" if mark == "ok" else f"Repair it, in {course}: {installation.repair_command(course)}"
     return Finding("installation", mark, sentence, way_out)
@@ -61,7 +61,7 @@ def check_installation(course: Path) -> Finding:
 
 def check_packages(course: Path) -> Finding:
     """Compare the installed packages with the course's list."""
-    way_out = "Install what fits: python3 -m tools.environment dev"
+    way_out = "Install the right versions: python3 -m tools.environment dev"
     return check_requirements(require_project(course)["dependencies"], way_out)
 
 
@@ -71,22 +71,22 @@ def check_compiled_files() -> Finding:
     for package in COMPILED:
         spec = importlib.util.find_spec(package)
         if spec is None or not spec.submodule_search_locations:
-            continue  # the check of packages reports it
+            continue  # reported by the check of packages
         folder = spec.submodule_search_locations[0]
         modules, compiled = _count_compiled(folder)
-        if compiled < MOSTLY * modules:
+        if compiled < COMPILED_SHARE * modules:
             sentence = (
-                f"{modules - compiled} of {modules} files of {package} are not compiled; each start takes seconds more."
+                f"{modules - compiled} of {modules} files of {package} are not compiled, which slows down each start."
             )
             return Finding(name, "warn", sentence, f"Compile them once: {sys.executable} -m compileall -q {folder}")
     return Finding(name, "ok", f"{' and '.join(COMPILED)} are compiled.")
 
 
 def _count_compiled(folder: str) -> tuple[int, int]:
-    """Return the number of modules in a folder, and the number of those that have a .pyc file."""
+    """Return (number of modules, number of those with a .pyc file) of a folder."""
     total = compiled = 0
-    for place, _, files in os.walk(folder):
+    for path, _, files in os.walk(folder):
         modules = [file for file in files if file.endswith(".py")]
         total += len(modules)
-        compiled += sum(os.path.exists(importlib.util.cache_from_source(os.path.join(place, file))) for file in modules)
+        compiled += sum(os.path.exists(importlib.util.cache_from_source(os.path.join(path, file))) for file in modules)
     return total, compiled

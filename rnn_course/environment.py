@@ -13,9 +13,9 @@ HARDWARE = ("KERAS_HOME", "TF_CPP_", "TF_NUM_", "TF_FORCE_GPU_", "TF_GPU_", "XLA
 
 
 def use_tensorflow(environ: MutableMapping[str, str]) -> None:
-    """Let Keras compute with TensorFlow, and drop what this machine has set for other programs.
+    """Select the TensorFlow backend, and remove variables that were set for other programs.
 
-    A judge may import Keras before it imports the course, so this cannot be left to rnn_helpers.keras_settings.
+    A judge may import Keras before the course, so rnn_helpers.keras_settings would be too late.
     """
     for name in list(environ):
         if name.startswith(FRAMEWORKS) and not name.startswith(HARDWARE):

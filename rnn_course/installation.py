@@ -1,4 +1,4 @@
-"""Whether what is installed in this Python is the course that a command is about."""
+"""Compare the course installed in this Python with the course in a folder."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ PROGRAMS = ("rnn-course", "nbgrader", "jupyter", "jupyter-lab")
 
 
 def state(course: Path) -> tuple[Literal["ok", "warn", "fail"], str]:
-    """Return how well the installation serves the course, and a sentence about it."""
+    """Return (ok, warn or fail, a sentence) about the installation."""
     for package in COURSE_PACKAGES:
         if not (course / package / "__init__.py").is_file():
             continue
-        place = _installed_from(package)
-        if place is None or not place.is_dir():
-            return "fail", f"Lessons do not find {package}" + (f", which is no longer in {place}." if place else ".")
-        if not _is_same(place, course / package):
-            # Grading takes the packages beside the settings; lessons take what is installed.
-            return "fail" if _is_own(course) else "warn", f"Lessons use the {package} of {place.parent}."
+        location = _installed_from(package)
+        if location is None or not location.is_dir():
+            reason = f", which is no longer in {location}." if location else "."
+            return "fail", f"Lessons cannot import {package}{reason}"
+        if not _is_same(location, course / package):
+            # Grading uses the packages next to the settings; lessons use the installed ones.
+            return "fail" if _is_own(course) else "warn", f"Lessons use the {package} of {location.parent}."
     if strangers := [program for program in PROGRAMS if _starts_another_python(program)]:
         return "fail", f"{', '.join(strangers)} in {_programs()} would start a Python of another folder."
     if _is_own(course) and not (course / ".venv" / "installed").is_file():
-        return "warn", "The last set-up of .venv did not finish, or something in it is damaged."
+        return "warn", "The last set-up of .venv did not finish, or a file in it is damaged."
     return "ok", "Lessons and programs use this course and this Python."
 
 
 def repair_command(course: Path) -> str:
-    """Return what to run in the course's folder to install the course anew."""
+    """Return the command that installs the course again, to be run in its folder."""
     if _is_own(course):
         return "python3 -m tools.environment dev"
     return f"{sys.executable} -m pip install -c constraints.txt -e ."
@@ -44,16 +45,16 @@ def _is_own(course: Path) -> bool:
     return _is_same(course / ".venv", Path(sys.prefix))
 
 
-def _is_same(one: Path, other: Path) -> bool:
-    return one.exists() and other.exists() and one.samefile(other)
+def _is_same(first: Path, second: Path) -> bool:
+    return first.exists() and second.exists() and first.samefile(second)
 
 
 def _installed_from(package: str) -> Path | None:
-    """Return the folder from which a Python that starts elsewhere imports a package; None when it finds none."""
+    """Return the folder from which a Python started elsewhere imports a package, or None."""
     code = f"import importlib.util as u; spec = u.find_spec({package!r}); print(spec.origin if spec else '')"
     command = [sys.executable, "-I", "-X", "utf8", "-c", code]
-    place = subprocess.run(command, capture_output=True, encoding="utf-8", check=False).stdout.strip()
-    return Path(place).parent if place else None
+    output = subprocess.run(command, capture_output=True, encoding="utf-8", check=False).stdout.strip()
+    return Path(output).parent if output else None
 
 
 def _programs() -> Path:
@@ -61,7 +62,7 @@ def _programs() -> Path:
 
 
 def _starts_another_python(program: str) -> bool:
-    """Return whether a program names a Python that is not there, or lies in another environment."""
+    """Return whether a program starts a Python that does not exist or belongs to another environment."""
     file = _programs() / program
     if os.name != "posix" or not file.is_file():
         return False

@@ -37,7 +37,7 @@ def _walk(dhs: np.ndarray, cache: Cache, bug: str = "") -> tuple[np.ndarray, np.
         db_h += da.mean(axis=0) if bug == "mean" else da.sum(axis=0)
         dh_next = da @ (W_hh if bug == "transpose" else W_hh.T)
         if bug == "last" and t == 1:
-            dh_next = np.zeros_like(h_0)  # the very first step never hears of the future
+            dh_next = np.zeros_like(h_0)  # the first step receives no gradient from later steps
     return dW_xh, dW_hh, db_h
 
 
@@ -51,7 +51,7 @@ def _all_at_once(dhs: np.ndarray, cache: Cache) -> tuple[np.ndarray, np.ndarray,
     return np.einsum("btd,bth->dh", xs, das), np.einsum("bti,btj->ij", before, das), das.sum(axis=(0, 1))
 
 
-def _named(name: str, bug: str) -> Backward:
+def _with_name(name: str, bug: str) -> Backward:
     def backward(dhs: np.ndarray, cache: Cache) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return _walk(dhs, cache, bug)
 
@@ -59,8 +59,13 @@ def _named(name: str, bug: str) -> Backward:
     return backward
 
 
-ada, bruno, chloe = _named("ada", "transpose"), _named("bruno", ""), _named("chloe", "slope")
-dora, emil, fatima, gustav = _named("dora", "mean"), _named("emil", "shift"), _all_at_once, _named("gustav", "last")
+ada, bruno, chloe = _with_name("ada", "transpose"), _with_name("bruno", ""), _with_name("chloe", "slope")
+dora, emil, fatima, gustav = (
+    _with_name("dora", "mean"),
+    _with_name("emil", "shift"),
+    _all_at_once,
+    _with_name("gustav", "last"),
+)
 CANDIDATES: dict[str, Backward] = {
     "ada": ada, "bruno": bruno, "chloe": chloe, "dora": dora, "emil": emil, "fatima": fatima, "gustav": gustav
 }  # fmt: skip

@@ -31,8 +31,8 @@ class Card:
         report = self.report
         if report.unsolved:
             return report.name, "not solved yet"
-        right, every = report.score
-        return report.name, "all right" if report.passed else f"{right} of {every} checks are right"
+        passed, total = report.score
+        return report.name, "all right" if report.passed else f"{passed} of {total} checks are right"
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Return (title, key of MARKS, problem) for each check; only the first failure is explained."""
@@ -42,14 +42,14 @@ class Card:
         first = report.first_wrong
         if first == BEFORE:
             return [(first, "wrong", report.problems[first].sentence)]
-        return [(title, self._word(title), self._explained(title, first)) for title in report.right]
+        return [(title, self._word(title), self._explanation(title, first)) for title in report.results]
 
     def _word(self, title: str) -> str:
-        if self.report.right[title]:
+        if self.report.results[title]:
             return "right"
         return "later" if self.report.problems[title].kind == LATER.kind else "wrong"
 
-    def _explained(self, title: str, first: str) -> str:
+    def _explanation(self, title: str, first: str) -> str:
         problem = self.report.problems.get(title)
         return problem.sentence if problem and (title == first or problem.kind == LATER.kind) else ""
 
@@ -113,7 +113,7 @@ class Card:
 
     def _html_row(self, title: str, word: str, problem: str) -> str:
         mark, colour = MARKS[word]
-        row = "style='background:none'"  # JupyterLab's stripes would part a check from its explanation
+        row = "style='background:none'"  # JupyterLab's stripes would separate a check from its explanation
         cell = "style='text-align:left;padding:2px 14px 2px 0;vertical-align:top;white-space:nowrap'"
         wide_cell = cell.replace("nowrap", "normal")
         explained = f"<tr {row}><td></td><td {wide_cell}>{_marked_up(problem)}</td></tr>" if problem else ""

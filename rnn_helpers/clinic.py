@@ -1,6 +1,6 @@
-"""Lesson 14's patients: one small network trained on one small task, each time with another fault, and its symptoms.
+"""Lesson 14's patients: a small network trained on a small task, each time with another fault, and its symptoms.
 
-The task: symbols go by; at the end, say which was the first. The faults are those that everybody makes.
+The task is to name the first symbol of a sequence at its end. The faults are common ones.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 KINDS = 4  # of symbols
 UNITS, BATCH, TESTED = 24, 16, 64
-POINTS, ROUNDS_A_POINT = 40, 5  # each point of a curve stands for so many rounds
+POINTS, ROUNDS_A_POINT = 40, 5  # points of a curve, training steps per point
 SNAPSHOTS = 8  # rows of the gradient map
 SAMPLES = 12
 WARD = Path(__file__).with_name("ward.npz")
-STEADY = 1e-3  # keeps Adam from turning a gradient of nearly nothing into a step
-LOUD = 20.0  # how the whispered answer is said: nothing else needs to be learnt beside it
+EPSILON = 1e-3  # Adam's epsilon: prevents a tiny gradient from causing a full step
+LEAK_SCALE = 20.0  # scale of the leaked answer: large enough that the network needs nothing else
 RECURRENT = ("W_xh", "W_hh", "b_h")
 
 
@@ -37,8 +37,8 @@ class Habits:
     bias: float = 0.0
     learning_rate: float = 0.01
     direction: float = -1.0  # of the step, along the gradient
-    whispered: bool = False  # the answer stands in the inputs of the last step
-    sequences: int | None = None  # how many there are to learn from; None: new ones in each round
+    whispered: bool = False  # the inputs of the last step contain the answer
+    sequences: int | None = None  # size of the training set; None: new sequences in each step
     answers_belong: bool = True  # else they are drawn at random
 
 
@@ -88,25 +88,25 @@ def patient(fault: str, seed: int, steps: int = 7) -> dict[str, Any]:
     habits, rng = FAULTS[fault], np.random.default_rng([seed, sorted(FAULTS).index(fault)])
     exam = replace(habits, whispered=False, answers_belong=True)
     network = _Network(habits, rng)
-    own = None if habits.sequences is None else draw(habits, habits.sequences, steps, rng)
+    training_set = None if habits.sequences is None else draw(habits, habits.sequences, steps, rng)
     curves: dict[str, list[float]] = {name: [] for name in ("train", "held", "alone", "norms", "updates")}
     lags = []
     for point in range(POINTS):
-        batches = [own or draw(habits, BATCH, steps, rng) for _ in range(ROUNDS_A_POINT)]
+        batches = [training_set or draw(habits, BATCH, steps, rng) for _ in range(ROUNDS_A_POINT)]
         if point % (POINTS // SNAPSHOTS) == 0:
             lags.append(network.errors_by_lag(batches[0]))
         rounds = [network.learn(batch) for batch in batches]
         for name in Round._fields:
-            curves[name].append(float(np.mean([getattr(one, name) for one in rounds])))
+            curves[name].append(float(np.mean([getattr(step, name) for step in rounds])))
         curves["held"].append(network.loss(draw(habits, TESTED, steps, rng)))
         curves["alone"].append(network.loss(draw(exam, TESTED, steps, rng)))
-    asked = draw(exam, SAMPLES, steps, rng)
+    exam_batch = draw(exam, SAMPLES, steps, rng)
     return {
         "baseline": float(np.log(KINDS)),
         **{name: np.array(curve) for name, curve in curves.items()},
         "by_lag": np.array(lags),
-        "said": network.answers(asked),
-        "right": asked.answers,
+        "said": network.answers(exam_batch),
+        "right": exam_batch.answers,
     }
 
 
@@ -120,20 +120,20 @@ def ward() -> list[tuple[str, dict[str, Any]]]:
         for key in file.files:
             number, name = key.split(":")
             patients.setdefault(number, {})[name] = file[key]
-    found = []
-    for _, seen in sorted(patients.items()):
-        seen["baseline"] = float(seen["baseline"])
-        found.append((str(seen.pop("fault")), seen))
-    return found
+    labelled = []
+    for _, symptoms in sorted(patients.items()):
+        symptoms["baseline"] = float(symptoms["baseline"])
+        labelled.append((str(symptoms.pop("fault")), symptoms))
+    return labelled
 
 
 def save_ward() -> None:
     """Retrain the ward's patients: `python -m rnn_helpers.clinic`."""
-    kept: dict[str, Any] = {}
+    arrays: dict[str, Any] = {}
     for number, (seed, fault) in enumerate((seed, fault) for seed in (0, 1) for fault in FAULTS):
-        kept |= {f"{number:02}:{name}": value for name, value in patient(fault, seed, steps=7 - seed).items()}
-        kept[f"{number:02}:fault"] = np.array(fault)
-    np.savez_compressed(WARD, **kept)
+        arrays |= {f"{number:02}:{name}": value for name, value in patient(fault, seed, steps=7 - seed).items()}
+        arrays[f"{number:02}:fault"] = np.array(fault)
+    np.savez_compressed(WARD, **arrays)
 
 
 def draw(habits: Habits, number: int, steps: int, rng: np.random.Generator) -> Batch:
@@ -142,7 +142,7 @@ def draw(habits: Habits, number: int, steps: int, rng: np.random.Generator) -> B
     answers = symbols[:, 0] if habits.answers_belong else rng.integers(KINDS, size=number)
     xs = np.concatenate([np.eye(KINDS)[symbols], np.zeros((number, steps, KINDS))], axis=2)
     if habits.whispered:
-        xs[np.arange(number), -1, KINDS + answers] = LOUD
+        xs[np.arange(number), -1, KINDS + answers] = LEAK_SCALE
     return Batch(xs, answers)
 
 
@@ -175,7 +175,7 @@ class _Network:
         surprises, dlogits = self._surprises(hs[:, -1], batch.answers)
         dhs = np.zeros_like(hs)
         dhs[:, -1] = dlogits @ p["W_hy"].T
-        from rnn_helpers import cells  # where the clinic is only looked at, nobody needs them
+        from rnn_helpers import cells  # not needed to display the pretrained patients
 
         back = cells.backward(dhs, cache)
         grads = {name: getattr(back, f"d{name}") for name in RECURRENT}
@@ -205,12 +205,12 @@ class _Network:
         """Return the norm of the gradient propagated back by k steps, for k = 0 ... steps - 1."""
         hs, _ = self._states(batch)
         _, dlogits = self._surprises(hs[:, -1], batch.answers)
-        dh, found = dlogits @ self.params["W_hy"].T, []
+        dh, norms = dlogits @ self.params["W_hy"].T, []
         for t in range(hs.shape[1] - 1, -1, -1):
-            found.append(norm([dh]))
+            norms.append(norm([dh]))
             slope = 1 - hs[:, t] ** 2 if self.habits.activation == "tanh" else hs[:, t] > 0
             dh = (dh * slope) @ self.params["W_hh"].T
-        return np.array(found)
+        return np.array(norms)
 
     def _step(self, grads: dict[str, Array]) -> dict[str, Array]:
         """Return Adam's update without applying it."""
@@ -220,7 +220,7 @@ class _Network:
             self.means[name] += 0.1 * (g - self.means[name])
             self.squares[name] += 0.01 * (g * g - self.squares[name])
             mean, square = self.means[name] / (1 - 0.9**self.rounds), self.squares[name] / (1 - 0.99**self.rounds)
-            step[name] = self.habits.direction * self.habits.learning_rate * mean / (np.sqrt(square) + STEADY)
+            step[name] = self.habits.direction * self.habits.learning_rate * mean / (np.sqrt(square) + EPSILON)
         return step
 
 

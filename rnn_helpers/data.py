@@ -45,10 +45,10 @@ def zen_lines() -> list[str]:
 def python_manual(characters: int) -> str:
     """Return the first characters of English prose from Python's own help texts: a-z, space, comma and full stop.
 
-    Capitals become small, everything else a space, and runs of spaces one space. A paragraph that stands under
-    several topics is read once: a text kept aside must not be one that was learnt. The text belongs to the Python
-    installation (module `pydoc_data.topics`, PSF licence) and changes a little from release to release; it has some
-    300 000 characters.
+    Capitals become lower case, everything else a space, and runs of spaces one space. A paragraph that occurs under
+    several topics is used once: held-out text must not be part of the training text. The text is part of the Python
+    installation (module `pydoc_data.topics`, PSF licence) and changes slightly with each release; it has about 300 000
+    characters.
     """
     from pydoc_data.topics import topics
 

@@ -14,11 +14,11 @@ PYTHON_RANGE = ((3, 11), (3, 13))
 
 def check_environment() -> bool:
     """Print the versions of Python and the packages, and what to do if one is missing. Return whether all fit."""
-    found = sys.version_info[:2]
+    version = sys.version_info[:2]
     lowest, highest = PYTHON_RANGE
-    well = lowest <= found <= highest
+    well = lowest <= version <= highest
     span = f"{lowest[0]}.{lowest[1]} to {highest[0]}.{highest[1]}"
-    print(f"{'Python':<12}{found[0]}.{found[1]}{'' if well else f'   the course needs {span}'}")
+    print(f"{'Python':<12}{version[0]}.{version[1]}{'' if well else f'   the course needs {span}'}")
     for package in REQUIRED:
         installed = _installed_version(package)
         well = well and bool(installed)

@@ -36,14 +36,14 @@ class Explorer:
     def __init__(self, draw: Callable[..., Picture], sliders: dict[str, Range | TextInput]):
         self.draw, self.sliders = draw, sliders
 
-    def still(self) -> Picture:
+    def initial_figure(self) -> Picture:
         """Return the figure for the initial values of the sliders."""
         return self.draw(*(slider.start for slider in self.sliders.values()))
 
     def _repr_mimebundle_(self, **_options: Any) -> dict[str, Any]:
-        still = self.still()
-        bundle = {"text/plain": repr(still), "text/html": still._repr_html_()}
-        widget = self.widget(still)
+        figure = self.initial_figure()
+        bundle = {"text/plain": repr(figure), "text/html": figure._repr_html_()}
+        widget = self.widget(figure)
         return bundle if widget is None else {**widget._repr_mimebundle_(), **bundle}
 
     def widget(self, first: Picture) -> Any:
@@ -141,23 +141,23 @@ def guess_explorer(guess: Callable, alphabet: str, start: str = "the fun") -> No
     """Show a language model's next-character probabilities after a typed text, with a slider for the temperature.
 
     guess: (text, temperature) -> (chances, continuation): (len(alphabet),) for the next character, and a text
-    alphabet: what the model knows; other characters are left out, and the picture says so
+    alphabet: the characters of the model; others are skipped, as the figure states
     """
 
     def draw(typed: str, temperature: float) -> Picture:
         text = "".join(char for char in typed.lower() if char in alphabet)
         unknown = sorted({char for char in typed.lower() if char not in alphabet})
         text = text or " "
-        chances, continuation = guess(text, temperature)
+        probabilities, continuation = guess(text, temperature)
         end = text if len(text) <= 30 else "…" + text[-30:]
-        likely = [int(place) for place in np.argsort(chances)[::-1][:3]]
+        likely = [int(index) for index in np.argsort(probabilities)[::-1][:3]]
         ax = plots.new_axes(width=8.0, height=2.6)
-        ax.bar(np.arange(len(alphabet)), chances, color=plots.COLOURS[0])
+        ax.bar(np.arange(len(alphabet)), probabilities, color=plots.COLOURS[0])
         ax.set_xticks(np.arange(len(alphabet)), labels=["␣" if char == " " else char for char in alphabet])
         without = f"\nleft out, unknown here: {' '.join(unknown[:12])}" if unknown else ""
         ax.set(title=f"What comes after “{end}”?", ylabel="chance", ylim=(0, 1))
         ax.set_xlabel(f"it goes on: {end}|{continuation}{without}", family="monospace", fontsize=9)
-        words = ", ".join(f"{alphabet[place]!r} {100 * chances[place]:.0f} %" for place in likely)
+        words = ", ".join(f"{alphabet[index]!r} {100 * probabilities[index]:.0f} %" for index in likely)
         return picture(ax, f"After {text!r} at temperature {temperature:g}: {words}. It goes on: {continuation!r}.")
 
     cards.show(Explorer(draw, {"type a word": TextInput(start), "temperature": Range(0.0, 2.0, 0.5, 0.1)}))
@@ -170,27 +170,27 @@ def gate_explorer(xs: np.ndarray, gates: dict[str, np.ndarray], start: int = 1) 
     start: the unit at which the slider begins, counted from 1
     """
     steps, units = gates["memory"].shape
-    doors = [name for name in gates if name != "memory"]
+    gate_names = [name for name in gates if name != "memory"]
     marked = np.flatnonzero(xs[:, 1]).tolist()
 
     def draw(unit: int) -> Picture:
-        rows = np.array([xs[:, 0], xs[:, 1], *(gates[name][:, unit - 1] for name in doors)])
+        rows = np.array([xs[:, 0], xs[:, 1], *(gates[name][:, unit - 1] for name in gate_names)])
         memory = gates["memory"][:, unit - 1]
         ax, below = plots.new_column(9.0, 4.4, (3, 2))
         ax.imshow(rows, aspect="auto", cmap="cividis", vmin=0, vmax=1, extent=(0.5, steps + 0.5, len(rows) - 0.5, -0.5))
-        ax.set_yticks(range(len(rows)), ["value", "mark", *doors])
+        ax.set_yticks(range(len(rows)), ["value", "mark", *gate_names])
         ax.set_xticks([])
         ax.set_title(f"Unit {unit}: what its gates do, and what its memory holds")
         below.plot(np.arange(1, steps + 1), memory, color=plots.COLOURS[0])
-        for place in marked:
-            below.axvline(place + 1, color="grey", linestyle=":", linewidth=1)
+        for index in marked:
+            below.axvline(index + 1, color="grey", linestyle=":", linewidth=1)
         below.set(xlim=(0.5, steps + 0.5), xlabel="step", ylabel="memory")
         at_marks = "; ".join(
-            f"at step {place + 1} (value {xs[place, 0]:.2f}) the memory goes from {memory[place - 1]:.2f} to "
-            f"{memory[place]:.2f}, input gate {rows[2, place]:.2f}"
-            for place in marked
+            f"at step {index + 1} (value {xs[index, 0]:.2f}) the memory goes from {memory[index - 1]:.2f} to "
+            f"{memory[index]:.2f}, input gate {rows[2, index]:.2f}"
+            for index in marked
         )
-        mean = ", ".join(f"{name} {gates[name][:, unit - 1].mean():.2f}" for name in doors)
+        mean = ", ".join(f"{name} {gates[name][:, unit - 1].mean():.2f}" for name in gate_names)
         return picture(ax, f"Unit {unit}. Mean over the sequence: {mean}. {at_marks}.")
 
     cards.show(Explorer(draw, {"unit": Range(1, units, start)}))
@@ -203,23 +203,25 @@ def patient_explorer(patients: Sequence[dict[str, Any]]) -> None:
     """
 
     def draw(number: int) -> Picture:
-        seen = patients[number - 1]
+        symptoms = patients[number - 1]
         upper, lower = plots.new_column(8.0, 5.2, (5, 4))
-        points = np.arange(1, len(seen["train"]) + 1)
-        low, high = -4.0, 2.2  # the same for all patients: what stays at the baseline is to look flat
-        lines = {name: np.log10(np.clip(seen[name], 10**low, 10**high)) for name in ("train", "held", "alone")}
-        lines["baseline"] = np.full(len(points), np.log10(seen["baseline"]))
-        updates = f"{np.median(seen['updates']):.0e}, gradient {np.median(seen['norms']):.2g}"
+        points = np.arange(1, len(symptoms["train"]) + 1)
+        low, high = -4.0, 2.2  # the same for all patients, so that a loss at the baseline looks flat
+        lines = {name: np.log10(np.clip(symptoms[name], 10**low, 10**high)) for name in ("train", "held", "alone")}
+        lines["baseline"] = np.full(len(points), np.log10(symptoms["baseline"]))
+        updates = f"{np.median(symptoms['updates']):.0e}, gradient {np.median(symptoms['norms']):.2g}"
         title = f"Patient {number}.  Middle values: step/weights {updates}"
         plots.curves(points, lines, title=title, xlabel="", ylabel="log10 of the loss", ylim=(low, high), ax=upper)
-        size = np.log10(np.maximum(seen["by_lag"], 1e-12))
+        size = np.log10(np.maximum(symptoms["by_lag"], 1e-12))
         plots.grid_map(
             size, title="", xlabel="lag: steps back from the end", ylabel="time", label="log10 |dL/dh|", ax=lower
         )
-        answers = ["".join(map(str, seen[name])) for name in ("said", "right")]
+        answers = ["".join(map(str, symptoms[name])) for name in ("said", "right")]
         lower.set_title(f"at the exam it says {answers[0]}, right is {answers[1]}", fontsize=9, family="monospace")
-        ends = ", ".join(f"{name} {seen[name][-1]:.2g}" for name in ("train", "held", "alone"))
-        words = f"{title}. Losses at the end: {ends}; baseline {seen['baseline']:.2f}. First row of the map, log10: "
+        ends = ", ".join(f"{name} {symptoms[name][-1]:.2g}" for name in ("train", "held", "alone"))
+        words = (
+            f"{title}. Losses at the end: {ends}; baseline {symptoms['baseline']:.2f}. First row of the map, log10: "
+        )
         return picture(upper, f"{words}{np.round(size[0], 1).tolist()}. Says {answers[0]}, right is {answers[1]}.")
 
     cards.show(Explorer(draw, {"patient": Range(1, len(patients), 1)}))

@@ -29,14 +29,14 @@ def unrolled(
     room = max(steps, room or 0)
     ax = ax or new_axes(width=float(np.clip(1.6 + 1.05 * room, 4.5, 9.3)), height=2.6)
     for t in range(steps):
-        left = t * (BOX + GAP)
-        _copy(ax, left, states[t], t + 1)
-        _arrow(ax, (left - GAP, 0.5), (left, 0.5), "$W_{hh}$")
-        _arrow(ax, (left + BOX / 2, -0.75), (left + BOX / 2, 0), "$W_{xh}$", beside=True)
-        ax.text(left + BOX / 2, -0.95, f"$x_{{{t + 1}}}$", ha="center", va="top")
+        left_edge = t * (BOX + GAP)
+        _copy(ax, left_edge, states[t], t + 1)
+        _arrow(ax, (left_edge - GAP, 0.5), (left_edge, 0.5), "$W_{hh}$")
+        _arrow(ax, (left_edge + BOX / 2, -0.75), (left_edge + BOX / 2, 0), "$W_{xh}$", label_beside=True)
+        ax.text(left_edge + BOX / 2, -0.95, f"$x_{{{t + 1}}}$", ha="center", va="top")
         if outputs == "all" or (outputs == "last" and t == steps - 1):
-            _arrow(ax, (left + BOX / 2, 1.0), (left + BOX / 2, 1.7), "$W_{hy}$", beside=True)
-            ax.text(left + BOX / 2, 1.8, f"$y_{{{t + 1}}}$", ha="center", va="bottom")
+            _arrow(ax, (left_edge + BOX / 2, 1.0), (left_edge + BOX / 2, 1.7), "$W_{hy}$", label_beside=True)
+            ax.text(left_edge + BOX / 2, 1.8, f"$y_{{{t + 1}}}$", ha="center", va="bottom")
     ax.text(-GAP - 0.1, 0.5, "$h_0$", ha="right", va="center")
     copies = "copy" if steps == 1 else "copies"
     ax.set_title(f"{steps} {copies} of one cell, one set of weights", loc="left")
@@ -46,28 +46,35 @@ def unrolled(
     return ax
 
 
-def _copy(ax: Axes, left: float, state: np.ndarray, t: int) -> None:
-    ax.add_patch(_box(left))
-    ax.text(left + BOX / 2, 0.72, f"$h_{{{t}}}$", ha="center", va="center")
+def _copy(ax: Axes, left_edge: float, state: np.ndarray, t: int) -> None:
+    ax.add_patch(_box(left_edge))
+    ax.text(left_edge + BOX / 2, 0.72, f"$h_{{{t}}}$", ha="center", va="center")
     width = 0.84 * BOX / len(state)
     for unit, value in enumerate(state):
         colour = colormaps[STATES]((float(value) + 1) / 2)
         ax.add_patch(
             Rectangle(
-                (left + 0.08 * BOX + unit * width, 0.14), width, 0.3, facecolor=colour, edgecolor="0.4", linewidth=0.4
+                (left_edge + 0.08 * BOX + unit * width, 0.14),
+                width,
+                0.3,
+                facecolor=colour,
+                edgecolor="0.4",
+                linewidth=0.4,
             )
         )
 
 
-def _box(left: float) -> FancyBboxPatch:
+def _box(left_edge: float) -> FancyBboxPatch:
     style = "round,pad=0,rounding_size=0.12"
-    return FancyBboxPatch((left, 0), BOX, 1.0, boxstyle=style, facecolor="0.96", edgecolor="0.25")
+    return FancyBboxPatch((left_edge, 0), BOX, 1.0, boxstyle=style, facecolor="0.96", edgecolor="0.25")
 
 
-def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], label: str, *, beside: bool = False) -> None:
+def _arrow(
+    ax: Axes, start: tuple[float, float], end: tuple[float, float], label: str, *, label_beside: bool = False
+) -> None:
     ax.annotate("", xy=end, xytext=start, arrowprops=ARROW)
     middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
-    if beside:
+    if label_beside:
         ax.text(middle[0] + 0.08, middle[1], label, ha="left", va="center", fontsize=9)
     else:
         ax.text(middle[0], middle[1] + 0.12, label, ha="center", va="bottom", fontsize=9)
@@ -78,9 +85,9 @@ def looped(*, ax: Axes | None = None) -> Axes:
     ax = ax or new_axes(width=4.2, height=2.6)
     ax.add_patch(_box(0.0))
     ax.text(BOX / 2, 0.5, "$h_t$", ha="center", va="center")
-    _arrow(ax, (BOX / 2, -0.75), (BOX / 2, 0), "$W_{xh}$", beside=True)
+    _arrow(ax, (BOX / 2, -0.75), (BOX / 2, 0), "$W_{xh}$", label_beside=True)
     ax.text(BOX / 2, -0.95, "$x_t$", ha="center", va="top")
-    _arrow(ax, (BOX / 2, 1.0), (BOX / 2, 1.7), "$W_{hy}$", beside=True)
+    _arrow(ax, (BOX / 2, 1.0), (BOX / 2, 1.7), "$W_{hy}$", label_beside=True)
     ax.text(BOX / 2, 1.8, "$y_t$", ha="center", va="bottom")
     loop = {**ARROW, "connectionstyle": "arc,angleA=0,armA=30,rad=9,angleB=0,armB=30"}
     ax.annotate("", xy=(BOX, 0.25), xytext=(BOX, 0.75), arrowprops=loop)
@@ -98,24 +105,24 @@ def weights_in_equation(weights: Sequence[np.ndarray], names: Sequence[str]) -> 
     """
     W_xh, W_hh, b_h = (np.atleast_2d(array) for array in weights)
     largest = max(float(np.abs(array).max()) for array in (W_xh, W_hh, b_h))
-    units, unit = W_hh.shape[1], 0.3  # inches a number
+    units, unit = W_hh.shape[1], 0.3  # inches per number
     ax = new_axes(width=4.6 + 3 * unit * units, height=1.3 + unit * max(len(W_xh), units))
-    right = 0.0
-    before = {"$h_t = \\tanh(\\; x_t$": 4.6, "$+\\;\\; h_{t-1}$": 3.2, "$+$": 1.3}  # what stands there, and its room
+    right_edge = 0.0
+    before = {"$h_t = \\tanh(\\; x_t$": 4.6, "$+\\;\\; h_{t-1}$": 3.2, "$+$": 1.3}  # text -> its width
     for array, name, (text, room) in zip((W_xh, W_hh, b_h), names, before.items(), strict=True):
-        left = right + room
-        ax.text(left - 0.25, 0, text, ha="right", va="center", fontsize=15)
+        left_edge = right_edge + room
+        ax.text(left_edge - 0.25, 0, text, ha="right", va="center", fontsize=15)
         rows, columns = array.shape
-        extent = (left, left + columns, -rows / 2, rows / 2)
+        extent = (left_edge, left_edge + columns, -rows / 2, rows / 2)
         image = ax.imshow(array, cmap=STATES, vmin=-largest, vmax=largest, extent=extent)
-        ax.add_patch(Rectangle((left, -rows / 2), columns, rows, fill=False, edgecolor="0.3"))
+        ax.add_patch(Rectangle((left_edge, -rows / 2), columns, rows, fill=False, edgecolor="0.3"))
         shape = f"({rows}, {columns})" if name != names[-1] else f"({columns},)"
-        ax.text(left + columns / 2, -rows / 2 - 0.3, f"{name}\n{shape}", ha="center", va="top", fontsize=9)
-        right = left + columns
-    ax.text(right + 0.25, 0, "$)$", ha="left", va="center", fontsize=15)
+        ax.text(left_edge + columns / 2, -rows / 2 - 0.3, f"{name}\n{shape}", ha="center", va="top", fontsize=9)
+        right_edge = left_edge + columns
+    ax.text(right_edge + 0.25, 0, "$)$", ha="left", va="center", fontsize=15)
     ax.figure.colorbar(image, ax=ax, label="weight", fraction=0.02, pad=0.01)
     high = max(len(W_xh), units) / 2
-    ax.set(xlim=(0, right + 0.8), ylim=(-high - 1.6, high + 0.3))
+    ax.set(xlim=(0, right_edge + 0.8), ylim=(-high - 1.6, high + 0.3))
     ax.axis("off")
     return ax
 
@@ -128,14 +135,16 @@ def reading_plan(xs: Sequence[Sequence[str]], *, ax: Axes | None = None) -> Axes
     pieces, batch, steps = len(xs), len(xs[0]), len(xs[0][0])
     ax = ax or new_axes(width=1.4 + 0.17 * pieces * steps, height=1.0 + 0.34 * batch)
     for piece in range(pieces):
-        left = piece * steps
+        left_edge = piece * steps
         colour = "#E8EEF4" if piece % 2 == 0 else "#FBE3CF"
-        ax.add_patch(Rectangle((left, 0), steps, batch, facecolor=colour, edgecolor="0.6"))
-        ax.text(left + steps / 2, -0.25, f"piece {piece}", ha="center", va="bottom", fontsize=9)
+        ax.add_patch(Rectangle((left_edge, 0), steps, batch, facecolor=colour, edgecolor="0.6"))
+        ax.text(left_edge + steps / 2, -0.25, f"piece {piece}", ha="center", va="bottom", fontsize=9)
         for row in range(batch):
             for step, char in enumerate(xs[piece][row]):
-                shown = "␣" if char == " " else char
-                ax.text(left + step + 0.5, row + 0.5, shown, ha="center", va="center", family="monospace", fontsize=9)
+                glyph = "␣" if char == " " else char
+                ax.text(
+                    left_edge + step + 0.5, row + 0.5, glyph, ha="center", va="center", family="monospace", fontsize=9
+                )
     for row in range(batch):
         ax.text(-0.4, row + 0.5, f"row {row}", ha="right", va="center", fontsize=9)
     ax.set(xlim=(-5, pieces * steps + 0.2), ylim=(batch + 0.1, -1.1))

@@ -20,7 +20,7 @@ FRAMEWORKS = ("KERAS_", "TF_", "TF2_", "XLA_")
 HARDWARE = ("KERAS_HOME", "TF_CPP_", "TF_NUM_", "TF_FORCE_GPU_", "TF_GPU_", "XLA_PYTHON_CLIENT_")
 
 
-class WrongBackend(ImportError):
+class WrongBackendError(ImportError):
     """Raised when Keras was already imported with another backend; the message says what to do."""
 
 
@@ -36,7 +36,7 @@ def drop_settings(environ: MutableMapping[str, str]) -> None:
 def without_settings_file(environ: MutableMapping[str, str]) -> Iterator[None]:
     """Keep Keras from reading or writing keras.json while it is imported."""
     home = environ.get("KERAS_HOME")
-    environ["KERAS_HOME"] = os.path.join(__file__, "none")  # below a file there can be no folder
+    environ["KERAS_HOME"] = os.path.join(__file__, "none")  # a path below a file never exists
     try:
         yield
     finally:
@@ -46,9 +46,9 @@ def without_settings_file(environ: MutableMapping[str, str]) -> Iterator[None]:
 
 
 def apply_settings(keras: ModuleType) -> None:
-    """Apply the settings the course was tested with to an imported Keras. Raises WrongBackend."""
+    """Apply the settings the course was tested with to an imported Keras. Raises WrongBackendError."""
     if (backend := keras.config.backend()) != BACKEND:
-        raise WrongBackend(
+        raise WrongBackendError(
             f"Keras was imported before, with the backend {backend!r}; expected {BACKEND!r}. Restart the kernel, and "
             "run the lesson's first cell before any other `import keras`."
         )
@@ -59,7 +59,7 @@ def apply_settings(keras: ModuleType) -> None:
         keras.config.set_dtype_policy(FLOATX)
     keras.config.set_max_epochs(None)
     keras.config.set_max_steps_per_epoch(None)
-    # What Keras downloads is kept where it would be kept without this module.
+    # Keras keeps its downloads in the usual folder.
     config: Any = sys.modules.get("keras.src.backend.config")
     if getattr(config, "_KERAS_DIR", "").startswith(__file__):
         config._KERAS_DIR = os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")

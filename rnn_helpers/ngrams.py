@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-SMOOTHING = 5.0  # how many letters' worth of evidence the shorter table brings along
+SMOOTHING = 5.0  # pseudocounts from the shorter context
 
 
 def ngram_perplexity(train: np.ndarray, held_out: np.ndarray, letters: int, order: int) -> float:
@@ -19,25 +19,27 @@ def ngram_perplexity(train: np.ndarray, held_out: np.ndarray, letters: int, orde
     """
     if order < 1:
         raise ValueError(f"order is {order}; expected 1 or more: 1 counts letters, 2 pairs of letters.")
-    chances = np.full(len(held_out) - order + 1, 1.0 / letters)
+    probabilities = np.full(len(held_out) - order + 1, 1.0 / letters)
     for length in range(1, order + 1):
         contexts, pairs = _keys(train, length, letters)
         seen_contexts, seen_pairs = _keys(held_out[order - length :], length, letters)
-        chances = (_count(pairs, seen_pairs) + SMOOTHING * chances) / (_count(contexts, seen_contexts) + SMOOTHING)
-    return float(np.exp(-np.mean(np.log(chances))))
+        probabilities = (_count(pairs, seen_pairs) + SMOOTHING * probabilities) / (
+            _count(contexts, seen_contexts) + SMOOTHING
+        )
+    return float(np.exp(-np.mean(np.log(probabilities))))
 
 
 def _keys(text: np.ndarray, length: int, letters: int) -> tuple[np.ndarray, np.ndarray]:
     """Return integer ids of the contexts, and of the contexts with their next character, at each position."""
-    places = len(text) - length + 1
-    contexts = np.zeros(places, dtype=np.int64)
+    positions = len(text) - length + 1
+    contexts = np.zeros(positions, dtype=np.int64)
     for offset in range(length - 1):
-        contexts = contexts * letters + text[offset : offset + places]
-    return contexts, contexts * letters + text[length - 1 : length - 1 + places]
+        contexts = contexts * letters + text[offset : offset + positions]
+    return contexts, contexts * letters + text[length - 1 : length - 1 + positions]
 
 
-def _count(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Return how often each of `wanted` occurs in `keys`."""
+def _count(keys: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """Return how often each of `queries` occurs in `keys`."""
     values, counts = np.unique(keys, return_counts=True)
-    place = np.minimum(np.searchsorted(values, wanted), len(values) - 1)
-    return np.where(values[place] == wanted, counts[place], 0)
+    indices = np.minimum(np.searchsorted(values, queries), len(values) - 1)
+    return np.where(values[indices] == queries, counts[indices], 0)

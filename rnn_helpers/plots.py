@@ -24,7 +24,7 @@ COLOURS = ("#006BA4", "#C85200", "#595959", "#5F9ED1")  # of that style, the fou
 LINES = ("-", "--", ":", "-.")
 LABEL_GAP = 0.09  # of the height of the axes, between two names
 DPI = 100
-PADDING = 0.08  # inches around a figure, so that it does not touch what stands beside it
+PADDING = 0.08  # inches around a figure
 
 
 def new_axes(width: float = 7.0, height: float = 2.8) -> Axes:
@@ -109,7 +109,7 @@ def picture(ax: Axes, alt: str) -> Picture:
     """Render and close the figure of `ax`."""
     buffer = io.BytesIO()
     figure = ax.get_figure(root=True)
-    assert figure is not None  # axes that belong to no figure cannot be drawn on in the first place
+    assert figure is not None  # axes without a figure cannot be drawn on
     figure.savefig(buffer, format="png", dpi=DPI)
     plt.close(figure)
     return Picture(buffer.getvalue(), alt)
@@ -164,9 +164,9 @@ def text_strip(
     grid.flat[: len(text)] = values
     image = ax.imshow(grid, cmap="cividis_r", vmin=0, aspect="auto")
     middle = np.nanmax(grid) / 2
-    for place, char in enumerate(text):
-        row, column = divmod(place, width)
-        colour = "white" if values[place] > middle else "black"
+    for index, char in enumerate(text):
+        row, column = divmod(index, width)
+        colour = "white" if values[index] > middle else "black"
         ax.text(column, row, "␣" if char == " " else char, ha="center", va="center", color=colour, family="monospace")
     ax.figure.colorbar(image, ax=ax, label=label, fraction=0.03, pad=0.01)
     ax.set_title(title)
@@ -238,11 +238,11 @@ def spectrogram(
 
 def _runs(words: Sequence[str]) -> list[tuple[int, int, str]]:
     """Return (first, end, word) for each run of equal words."""
-    starts = [place for place, word in enumerate(words) if place == 0 or words[place - 1] != word]
+    starts = [index for index, word in enumerate(words) if index == 0 or words[index - 1] != word]
     return [(first, end, words[first]) for first, end in zip(starts, [*starts[1:], len(words)], strict=True)]
 
 
 def _has_room(words: Sequence[str], first: int, end: int) -> bool:
     """Return whether a word fits into its box, or may overlap the edges because the neighbours are empty."""
-    beside = [*words[max(0, first - 3) : first], *words[end : end + 3]]
-    return end - first > len(words) / 25 or not any(beside)
+    neighbours = [*words[max(0, first - 3) : first], *words[end : end + 3]]
+    return end - first > len(words) / 25 or not any(neighbours)

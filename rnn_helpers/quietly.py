@@ -26,19 +26,19 @@ def _quiet_descriptor() -> Iterator[None]:
     with contextlib.suppress(AttributeError, OSError, ValueError):
         sys.stderr.flush()
     try:
-        kept = tempfile.TemporaryFile()  # noqa: SIM115  (closed below)
+        captured = tempfile.TemporaryFile()  # noqa: SIM115  (closed below)
         before = os.dup(STDERR)
-    except OSError:  # without a stderr there is no noise; without room for a file it is heard
+    except OSError:  # no stderr, or no space for a file: import without capturing
         yield
         return
-    with kept:
-        os.dup2(kept.fileno(), STDERR)
+    with captured:
+        os.dup2(captured.fileno(), STDERR)
         try:
             yield
         except BaseException:
             os.dup2(before, STDERR)
-            kept.seek(0)
-            sys.stderr.write(kept.read().decode(errors="replace"))
+            captured.seek(0)
+            sys.stderr.write(captured.read().decode(errors="replace"))
             raise
         finally:
             os.dup2(before, STDERR)
@@ -52,7 +52,7 @@ with recheck_installation_on_error(), _quiet_descriptor(), without_settings_file
     import tensorflow  # noqa: E402
 
 apply_settings(keras)
-tensorflow.get_logger().setLevel("ERROR")  # retracing is nothing that a learner could act on
+tensorflow.get_logger().setLevel("ERROR")  # a learner cannot act on warnings about retracing
 
 set_random_seed = keras.utils.set_random_seed
 

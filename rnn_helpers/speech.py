@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-RATE = 8000  # samples a second, as on a telephone
+RATE = 8000  # samples per second, as on a telephone
 HOP, WINDOW = 200, 256  # samples from one frame to the next, 25 ms, and in each, 32 ms
-BANDS = 20  # of frequency, as wide as the ear's
-SILENCE = 10  # the label of a frame in which nobody speaks; 0 to 9 are the digits
+BANDS = 20  # frequency bands, on the mel scale
+SILENCE = 10  # the label of a silent frame; 0 to 9 are the digits
 VOICES = 36  # of 84 pairs of an accent and a speaker
-HEARD, UNHEARD = range(24), range(24, VOICES)  # voices to learn from, and to be tried on
-TAKES = 2  # of each digit by each voice, with a speed and a pitch of its own
-QUIET = 1e-4  # added to the energy before the logarithm, which has no value at zero
+HEARD, UNHEARD = range(24), range(24, VOICES)  # training voices and test voices
+TAKES = 2  # recordings of each digit by each voice, with different speed and pitch
+QUIET = 1e-4  # added to the energy, so that the logarithm is finite
 CURVE = 255  # of the mu-law, which telephones use
 FILE = Path(__file__).parent / "sounds" / "digits.npz"
 
@@ -59,13 +59,13 @@ def spoken(digit: int, voice: int = 0, take: int = 0) -> np.ndarray:
     voice: 0 to 35; take: 0 or 1, at another speed and pitch
     Raises KeyError when there is no such clip.
     """
-    sounds, places = _clips()
-    if (voice, take, digit) not in places:
+    sounds, positions = _clips()
+    if (voice, take, digit) not in positions:
         raise KeyError(
             f"Nobody said digit {digit!r} as voice {voice!r}, take {take!r}: digits are 0 to 9, "
             f"voices 0 to {VOICES - 1}, takes 0 to {TAKES - 1}."
         )
-    first, end = places[voice, take, digit]
+    first, end = positions[voice, take, digit]
     return expanded(sounds[first:end])
 
 
@@ -101,15 +101,15 @@ def _pause(rng: np.random.Generator) -> int:
 
 
 def _stretched(sound: np.ndarray, factor: float) -> np.ndarray:
-    places = np.arange(int(len(sound) * factor)) / factor
-    return np.interp(places, np.arange(len(sound)), sound)
+    positions = np.arange(int(len(sound) * factor)) / factor
+    return np.interp(positions, np.arange(len(sound)), sound)
 
 
 def features(sound: np.ndarray) -> np.ndarray:
     """Return the log mel spectrogram: the log energy of each frame in BANDS frequency bands, (frames, BANDS).
 
-    Over the whole sound each band has mean 0, and all together standard deviation 1: how loud somebody speaks, and
-    through which telephone, makes no difference.
+    Over the whole sound each band has mean 0, and all together standard deviation 1: the loudness of the speaker
+    and the frequency response of the telephone make no difference.
     """
     count = _frames_in(len(sound))
     if count < 1:
@@ -144,11 +144,11 @@ def utterances(
     voices: who may speak; digits: the least and the most in one utterance
     """
     rng = np.random.default_rng(seed)
-    found = []
+    results = []
     for _ in range(number):
-        said = rng.integers(0, 10, size=rng.integers(digits[0], digits[1] + 1)).tolist()
-        found.append(say(said, int(rng.choice(voices)), rng, noise, stretch=rng.uniform(0.9, 1.12)))
-    return found
+        spoken_digits = rng.integers(0, 10, size=rng.integers(digits[0], digits[1] + 1)).tolist()
+        results.append(say(spoken_digits, int(rng.choice(voices)), rng, noise, stretch=rng.uniform(0.9, 1.12)))
+    return results
 
 
 def batch(spoken: list[Utterance]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -156,10 +156,10 @@ def batch(spoken: list[Utterance]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     xs: (batch, steps, BANDS) float32; mask: (batch, steps), True where there is sound; labels: (batch, steps)
     """
-    steps = max(len(one.labels) for one in spoken)
+    steps = max(len(utterance.labels) for utterance in spoken)
     xs = np.zeros((len(spoken), steps, BANDS), np.float32)
     labels, mask = np.full((len(spoken), steps), SILENCE), np.zeros((len(spoken), steps), bool)
-    for row, one in enumerate(spoken):
-        xs[row, : len(one.labels)], labels[row, : len(one.labels)] = one.frames, one.labels
-        mask[row, : len(one.labels)] = True
+    for row, utterance in enumerate(spoken):
+        xs[row, : len(utterance.labels)], labels[row, : len(utterance.labels)] = utterance.frames, utterance.labels
+        mask[row, : len(utterance.labels)] = True
     return xs, mask, labels

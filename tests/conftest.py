@@ -55,9 +55,9 @@ class TinyCourse:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.write_master(TINY_LESSON)
+        self.write_source(TINY_LESSON)
 
-    def write_master(self, text: str, lesson: str = "01_tiny") -> None:
+    def write_source(self, text: str, lesson: str = "01_tiny") -> None:
         (self.root / "source").mkdir(exist_ok=True)
         (self.root / "source" / f"{lesson}.py").write_text(text, encoding="utf-8")
 

@@ -13,7 +13,7 @@ from nbgrader.api import Gradebook
 from nbgrader_course import ROOT, copy_course
 
 from autograde_tests import exercises
-from autograde_tests.grading import report_on
+from autograde_tests.grade_answer import report_on
 
 LESSONS = sorted(folder.name for folder in (ROOT / "solutions").glob("*") if folder.is_dir())
 SALT = "the salt of these tests"  # the same here and in nbgrader's kernels, so that both draw the same inputs

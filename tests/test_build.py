@@ -8,8 +8,8 @@ import pytest
 
 from tools.build import course_fixture, lesson_names
 from tools.check import course_points, course_problems, stale_files
-from tools.masters import MasterError
 from tools.release import ReleaseError
+from tools.sources import SourceError
 
 BUILT = ["solutions/01_tiny/01_tiny.ipynb", "lessons/01_tiny/01_tiny.ipynb", "rnn_helpers/fixtures/01_tiny.json"]
 
@@ -29,7 +29,7 @@ def source(tiny, folder, cell):
 # What is built
 
 
-def test_a_master_becomes_a_solution_a_lesson_and_a_fixture(tiny):
+def test_a_source_becomes_a_solution_a_lesson_and_a_fixture(tiny):
     assert tiny.build() == BUILT
 
 
@@ -48,9 +48,9 @@ def test_two_builds_from_nothing_are_the_same_bytes(tiny):
 
 
 def test_a_change_rebuilds_only_its_own_lesson(tiny):
-    tiny.write_master(TINY_OTHER, "02_other")
+    tiny.write_source(TINY_OTHER, "02_other")
     tiny.build()
-    tiny.write_master(TINY_OTHER.replace("Another", "A different"), "02_other")
+    tiny.write_source(TINY_OTHER.replace("Another", "A different"), "02_other")
     assert tiny.build() == ["solutions/02_other/02_other.ipynb", "lessons/02_other/02_other.ipynb"]
 
 
@@ -87,19 +87,19 @@ def test_short_metadata_is_completed(tiny):
 def test_a_cell_keeps_its_id_when_another_one_is_added(tiny):
     tiny.build()
     before = list(cells(tiny, "solutions"))
-    tiny.write_master("# %%\nx = 1\n\n" + (tiny.root / "source/01_tiny.py").read_text(encoding="utf-8"))
+    tiny.write_source("# %%\nx = 1\n\n" + (tiny.root / "source/01_tiny.py").read_text(encoding="utf-8"))
     tiny.build()
     assert list(cells(tiny, "solutions"))[1:] == before
 
 
 def test_equal_cells_get_different_ids(tiny):
-    tiny.write_master("# %%\nx = 1\n\n# %%\nx = 1\n")
+    tiny.write_source("# %%\nx = 1\n\n# %%\nx = 1\n")
     tiny.build()
     first, second = cells(tiny, "solutions")
     assert second == f"{first}-2"
 
 
-def test_data_beside_the_master_goes_beside_the_notebooks(tiny):
+def test_data_beside_the_source_goes_beside_the_notebooks(tiny):
     (tiny.root / "source/01_tiny").mkdir()
     (tiny.root / "source/01_tiny/table.csv").write_bytes(b"1,2\r\n")
     tiny.build()
@@ -117,7 +117,7 @@ def test_a_build_never_touches_work(tiny):
 
 
 def test_a_task_cell_marked_by_hand_is_built(tiny):
-    tiny.write_master(
+    tiny.write_source(
         '# %% [markdown] nbgrader={"grade_id": "essay", "task": true, "locked": true, "points": 20}\n# Why?\n'
     )
     tiny.build()
@@ -136,28 +136,28 @@ TINY_OTHER = "# %% [markdown]\n# Another lesson, without exercises.\n"
         ('# %% nbgrader={"grade_id": "a", solution}', "as valid JSON"),
         ('# %% nbgrader={"solution": true}', "has no grade_id"),
         ('# %% nbgrader={"grade_id": "a", "point": 3}', "holds ['point']"),
-        ('# %% nbgrader={"grade_id": "a", "grade": true, "locked": true}', "has points exactly when it is graded"),
-        ('# %% nbgrader={"grade_id": "a", "solution": true, "points": 3}', "has points exactly when it is graded"),
+        ('# %% nbgrader={"grade_id": "a", "grade": true, "locked": true}', "has points if and only if it is graded"),
+        ('# %% nbgrader={"grade_id": "a", "solution": true, "points": 3}', "has points if and only if it is graded"),
         ('# %% nbgrader={"grade_id": "a", "task": true, "points": 3}', "a task is a markdown cell"),
-        ('# %% [markdown] nbgrader={"grade_id": "a", "solution": true}', "a written answer is graded and a solution"),
+        ('# %% [markdown] nbgrader={"grade_id": "a", "solution": true}', "is both graded and a solution"),
     ],
 )
-def test_a_master_that_is_wrong_is_named_with_its_cell(tiny, line, sentence):
-    tiny.write_master(f"# %%\nx = 1\n\n{line}\n# text\n")
-    with pytest.raises(MasterError) as error:
+def test_a_source_that_is_wrong_is_named_with_its_cell(tiny, line, sentence):
+    tiny.write_source(f"# %%\nx = 1\n\n{line}\n# text\n")
+    with pytest.raises(SourceError) as error:
         tiny.build()
     assert "01_tiny.py, cell 2" in str(error.value)
     assert sentence in str(error.value)
 
 
 def test_a_grade_id_used_twice_in_a_lesson_is_named(tiny):
-    tiny.write_master(('# %% nbgrader={"grade_id": "a", "solution": true}\nx = 1\n\n') * 2)
-    with pytest.raises(MasterError, match="'a' is used twice"):
+    tiny.write_source(('# %% nbgrader={"grade_id": "a", "solution": true}\nx = 1\n\n') * 2)
+    with pytest.raises(SourceError, match="'a' is used twice"):
         tiny.build()
 
 
 def test_what_nbgrader_refuses_is_told_in_its_words(tiny):
-    tiny.write_master("# %%\n### BEGIN SOLUTION\nx = 1\n### END SOLUTION\n")
+    tiny.write_source("# %%\n### BEGIN SOLUTION\nx = 1\n### END SOLUTION\n")
     with pytest.raises(ReleaseError, match="nbgrader refuses 01_tiny: .*non-solution cell"):
         tiny.build()
 
@@ -185,9 +185,7 @@ def test_an_edited_file_is_not_what_the_build_gives(tiny, name):
     tiny.build()
     with (tiny.root / name).open("ab") as file:
         file.write(b"\n")
-    assert f"{name}: is not what the build gives. Edit source/ or autograde_tests/, then run `make build`." in problems(
-        tiny
-    )
+    assert f"{name}: differs from the build. Edit source/ or autograde_tests/, then run `make build`." in problems(tiny)
 
 
 @pytest.mark.parametrize("name", BUILT)
@@ -197,15 +195,15 @@ def test_a_missing_file_is_named(tiny, name):
     assert f"{name}: is missing. Run `make build`." in problems(tiny)
 
 
-def test_a_notebook_without_a_master_is_named(tiny):
+def test_a_notebook_without_a_source_is_named(tiny):
     tiny.build()
     (tiny.root / "lessons/01_tiny/extra.ipynb").write_bytes(tiny.file("lessons").read_bytes())
-    assert "lessons/01_tiny/extra.ipynb: comes from no master in source/. Delete it." in problems(tiny)
+    assert "lessons/01_tiny/extra.ipynb: has no source in source/. Delete it." in problems(tiny)
 
 
-def test_a_broken_master_is_a_problem_and_not_a_traceback(tiny):
+def test_a_broken_source_is_a_problem_and_not_a_traceback(tiny):
     tiny.build()
-    tiny.write_master('# %% nbgrader={"solution": true}\nx = 1\n')
+    tiny.write_source('# %% nbgrader={"solution": true}\nx = 1\n')
     assert "has no grade_id" in problems(tiny)[0]
 
 
@@ -240,11 +238,11 @@ def test_a_line_of_a_solution_left_in_its_cell_is_named(tiny):
 
 
 def test_a_whole_solution_shown_in_another_cell_is_named(tiny):
-    master = (tiny.root / "source/01_tiny.py").read_text(encoding="utf-8")
-    tiny.write_master(master + "\n# %% [markdown]\n#     twice = 2 * x\n#     return twice\n")
+    text = (tiny.root / "source/01_tiny.py").read_text(encoding="utf-8")
+    tiny.write_source(text + "\n# %% [markdown]\n#     twice = 2 * x\n#     return twice\n")
     tiny.build()
     assert problems(tiny) == [
-        "lessons/01_tiny/01_tiny.ipynb: shows the whole solution of double. Change the cell that gives it away."
+        "lessons/01_tiny/01_tiny.ipynb: shows the whole solution of double. Change the cell that reveals it."
     ]
 
 
@@ -255,18 +253,17 @@ def test_a_written_answer_left_in_a_lesson_is_named(tiny):
 
 
 def test_a_grade_id_used_in_two_lessons_is_named(tiny):
-    tiny.write_master((tiny.root / "source/01_tiny.py").read_text(encoding="utf-8"), "02_other")
+    tiny.write_source((tiny.root / "source/01_tiny.py").read_text(encoding="utf-8"), "02_other")
     tiny.build()
     assert "source/02_other.py: the grade_id 'double' is taken by source/01_tiny.py. Rename one." in problems(tiny)
 
 
 def test_a_test_without_its_solution_cell_is_named(tiny):
-    master = (tiny.root / "source/01_tiny.py").read_text(encoding="utf-8")
-    tiny.write_master(master.replace('"double_test"', '"doubling_test"'))
+    text = (tiny.root / "source/01_tiny.py").read_text(encoding="utf-8")
+    tiny.write_source(text.replace('"double_test"', '"doubling_test"'))
     tiny.build()
-    assert (
-        "source/01_tiny.py, cell doubling_test: no solution cell goes with it. Call the pair X and X_test."
-        in problems(tiny)
+    assert "source/01_tiny.py, cell doubling_test: it has no solution cell. Name the pair X and X_test." in problems(
+        tiny
     )
 
 
@@ -274,7 +271,7 @@ def test_a_test_without_its_solution_cell_is_named(tiny):
     ("exercises", "sentence"),
     [
         ({}, "cell double_test: autograde_tests has no Exercise 'double' in lesson 01_tiny. Add it."),
-        ({"double": 14.5}, "cell double_test: gives 15 points, the Exercise 14.5. Make them equal."),
+        ({"double": 14.5}, "cell double_test: has 15 points, the Exercise 14.5. Make them equal."),
         ({"double": 15.0, "halve": 3.0}, "the Exercise 'halve' has no cell halve_test."),
     ],
 )
@@ -285,10 +282,10 @@ def test_notebook_and_exercises_must_agree(tiny, exercises, sentence):
 
 
 def test_points_that_do_not_add_up_are_named(tiny):
-    master = (tiny.root / "source/01_tiny.py").read_text(encoding="utf-8")
-    tiny.write_master(master.replace('"points": 5', '"points": 4'))
+    text = (tiny.root / "source/01_tiny.py").read_text(encoding="utf-8")
+    tiny.write_source(text.replace('"points": 5', '"points": 4'))
     tiny.build()
-    assert problems(tiny) == ["source/01_tiny.py: its points sum to 19; expected 20. Change some cell's points."]
+    assert problems(tiny) == ["source/01_tiny.py: its points sum to 19; expected 20. Change the points of a cell."]
 
 
 # The real course

@@ -318,7 +318,7 @@ def test_two_notebooks_may_write_progress_at_once(tmp_path: Path) -> None:
     code = (
         "from rnn_helpers.checks.evaluator import Report\nfrom rnn_helpers.checks.progress import record\nimport sys\n"
         "for i in range(200):\n"
-        "    record('01_recurrence', sys.argv[1], Report('x', right={str(k): k < i // 20 for k in range(9)}))\n"
+        "    record('01_recurrence', sys.argv[1], Report('x', results={str(k): k < i // 20 for k in range(9)}))\n"
     )
     both = [subprocess.Popen([sys.executable, "-c", code, name]) for name in ("rnn_step", "readout")]
     assert [process.wait() for process in both] == [0, 0]

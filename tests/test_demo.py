@@ -17,14 +17,14 @@ from lesson_code import LESSONS, ROOT
 from nbgrader_students import loads_keras
 
 from autograde_tests import exercises
-from autograde_tests.grading import report_on
+from autograde_tests.grade_answer import report_on
 from nbjudge.errors import CannotGrade
 from tools.demo import command, cycle
 from tools.demo.answers import Answer, Lesson, read_lesson
-from tools.demo.expected_scores import due
+from tools.demo.expected_scores import expected_scores
 from tools.demo.simulated import SimulatedClass, draw, simulate
-from tools.demo.source_extraction import Entangled, self_contained
-from tools.demo.variations import own_names, renamed, varied
+from tools.demo.source_extraction import NotSelfContainedError, self_contained
+from tools.demo.variations import own_names, rename_variable, vary_source
 
 SALT = "the salt of these tests"
 TRAINING = ("14_clinic",)  # its exercises ask about networks that are trained for each task
@@ -125,7 +125,7 @@ def test_a_function_that_calls_itself_gets_its_new_name_everywhere(tasks: list[a
 
 
 def test_a_lambda_becomes_a_function_and_takes_its_helpers_along(tasks: list[ast.expr]) -> None:
-    text = self_contained("own_package.tasks_02", tasks[1], "triple", taken={"FACTOR_helpers"})
+    text = self_contained("own_package.tasks_02", tasks[1], "triple", reserved={"FACTOR_helpers"})
     assert "own_package" not in text
     assert "What is wrong" not in text
     assert "FACTOR_helpers_," in text  # another module's, and the notebook has that name already
@@ -139,7 +139,7 @@ def test_what_an_expression_makes_is_called_as_the_exercise(tasks: list[ast.expr
 
 
 def test_what_cannot_be_taken_along_is_named(tasks: list[ast.expr]) -> None:
-    with pytest.raises(Entangled, match="binds missing"):
+    with pytest.raises(NotSelfContainedError, match="binds missing"):
         self_contained("own_package.tasks_02", tasks[3], "f")
 
 
@@ -162,14 +162,14 @@ def test_only_a_name_that_nothing_else_uses_is_changed() -> None:
 
 
 def test_another_name_leaves_everything_else_as_it_stands() -> None:
-    assert renamed("é = summe ; summe", "summe", "s") == "é = s ; s"
-    assert renamed(SUM, "summe", "my_summe").replace("my_summe", "summe") == SUM
+    assert rename_variable("é = summe ; summe", "summe", "s") == "é = s ; s"
+    assert rename_variable(SUM, "summe", "my_summe").replace("my_summe", "summe") == SUM
 
 
 def test_a_changed_solution_is_worth_as_much(third: Lesson, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RNN_COURSE_SALT", SALT)
     style = third.cells["log_softmax"].styles[1].source
-    changed = {varied(style, choice) for choice in range(100)}
+    changed = {vary_source(style, choice) for choice in range(100)}
     assert len(changed) > 10
     for text in changed:
         assert report_on(run_alone(text, "log_softmax"), "log_softmax").points == 4.0, text
@@ -209,8 +209,8 @@ def test_a_notebook_is_the_released_one_with_answers_in_its_cells(third: Lesson,
 
 def test_it_looks_like_a_class(third: Lesson) -> None:
     drawn = draw(third, 120, 1)
-    assert min(drawn.drawn()[kind] for kind in ("solution", "mistake", "style", "blank")) > 30
-    scores = {name: sum(points.values()) for name, points in due(drawn, SALT).items()}
+    assert min(drawn.count_kinds()[kind] for kind in ("solution", "mistake", "style", "blank")) > 30
+    scores = {name: sum(points.values()) for name, points in expected_scores(drawn, SALT).items()}
     assert np.std(list(scores.values())) > 2
     assert np.corrcoef([student.ability for student in drawn.students], list(scores.values()))[0, 1] > 0.5
 
@@ -231,7 +231,7 @@ def test_an_answer_is_due_what_it_earns_with_the_answers_that_it_calls(third: Le
     blanks = ((), ("log_softmax",), ("sequence_cross_entropy",), tuple(third.cells))
     for student, blank in zip(drawn.students, blanks, strict=True):
         student.answers = {name: cell.blank if name in blank else cell.solution for name, cell in third.cells.items()}
-    assert due(drawn, SALT) == {
+    assert expected_scores(drawn, SALT) == {
         "s001": full,
         "s002": full | called,
         "s003": full | {"sequence_cross_entropy": 0.0},
@@ -244,7 +244,7 @@ def test_of_what_is_given_only_definitions_are_run(name: str, capsys) -> None:
     lesson = read_lesson(ROOT, name)
     drawn = draw(lesson, 1, 1)
     drawn.students[0].answers = {name: cell.blank for name, cell in lesson.cells.items()}
-    assert set(due(drawn, SALT)["s001"].values()) == {0.0}
+    assert set(expected_scores(drawn, SALT)["s001"].values()) == {0.0}
     assert capsys.readouterr().out == ""  # experiments print, definitions do not
 
 
@@ -253,15 +253,15 @@ def test_an_answer_that_calls_several_depends_on_each() -> None:
     drawn = draw(lesson, 3, 1)
     for student, blank in zip(drawn.students, ("", "readout", "rnn_step"), strict=True):
         student.answers = {name: cell.blank if name == blank else cell.solution for name, cell in lesson.cells.items()}
-    earned = [list(points.values()) for points in due(drawn, SALT).values()]
+    earned = [list(points.values()) for points in expected_scores(drawn, SALT).values()]
     assert earned == [[4, 5, 3, 3, 5], [4, 5, 0, 3, 1], [0, 0, 3, 3, 0]]  # its step does without readout
 
 
 def test_a_class_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
     for arguments, sentence in (
         (("03_los", 3, 1), "There is no lesson `03_los`"),
-        (("03_loss", 0, 1), "A class of 0 students"),
-        (("03_loss", 3, -1), "The seed is -1"),
+        (("03_loss", 0, 1), "invalid number of students 0"),
+        (("03_loss", 3, -1), "invalid seed -1"),
     ):
         with pytest.raises(CannotGrade, match=sentence):
             simulate(ROOT, *arguments, tmp_path)
@@ -272,7 +272,7 @@ def test_nobodys_submission_is_written_over(tmp_path: Path) -> None:
     real = tmp_path / "s002" / "03_loss" / "03_loss.ipynb"
     real.parent.mkdir(parents=True)
     real.write_text("mine")
-    with pytest.raises(CannotGrade, match="s002.03_loss is there already"):
+    with pytest.raises(CannotGrade, match="s002.03_loss exists already"):
         simulate(ROOT, "03_loss", 3, 1, tmp_path)
     assert files(tmp_path) == {"s002/03_loss/03_loss.ipynb": b"mine"}
 
@@ -280,18 +280,16 @@ def test_nobodys_submission_is_written_over(tmp_path: Path) -> None:
 # --- the whole cycle
 
 
-def held(scores: dict[str, float], third: Lesson) -> cycle.Held:
+def demo_result(scores: dict[str, float], third: Lesson) -> cycle.DemoResult:
     worth = {"s001": 12.5, "s002": 20.0}
-    return cycle.Held(Path("class"), "03_loss", SimulatedClass(third, draw(third, 2, 1).students), scores, worth)
+    return cycle.DemoResult(Path("class"), "03_loss", SimulatedClass(third, draw(third, 2, 1).students), scores, worth)
 
 
 def test_a_wrong_or_missing_score_is_told(third: Lesson) -> None:
-    assert held({"s001": 12.5, "s002": 20.0}, third).wrong == []
-    wrong = held({"s001": 13.0}, third)
+    assert demo_result({"s001": 12.5, "s002": 20.0}, third).wrong == []
+    wrong = demo_result({"s001": 13.0}, third)
     assert wrong.wrong == ["s001", "s002"]
-    assert "2 of 2 scores are not what the answers are worth: s001 13.0, due 12.5; " in "\n".join(
-        command.summary(wrong)
-    )
+    assert "2 of 2 scores do not match the answers: s001 13.0, expected 12.5; " in "\n".join(command.summary(wrong))
 
 
 def arguments(folder: Path, *given: str) -> argparse.Namespace:
@@ -312,7 +310,7 @@ def test_a_folder_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
 def test_an_unknown_lesson_and_an_incomplete_course_are_named(tmp_path: Path) -> None:
     with pytest.raises(CannotGrade, match=r"There is no lesson `01_recurence` .*; there is `00_start_here`"):
         command.run(arguments(tmp_path / "new", "01_recurence"))
-    with pytest.raises(CannotGrade, match="A class of 0 students"):
+    with pytest.raises(CannotGrade, match="invalid number of students 0"):
         command.run(arguments(tmp_path / "new", "--students", "0"))
     (tmp_path / "course" / "solutions" / "01_x").mkdir(parents=True)
     with pytest.raises(CannotGrade, match=r"has no `nbgrader_config.py`, `autograde_tests`"):
@@ -338,7 +336,7 @@ def test_ctrl_c_leaves_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(cycle, "nbgrader", interrupted)
     assert command.run(arguments(tmp_path / "class")) == command.STOPPED
-    assert f"Stopped. What there is of the class is in {tmp_path / 'class'}" in capsys.readouterr().out
+    assert f"Stopped. The unfinished class is in {tmp_path / 'class'}" in capsys.readouterr().out
 
 
 @pytest.mark.nbgrader
@@ -347,7 +345,7 @@ def test_the_whole_class_scores_what_is_due(lesson: str, tmp_path: Path, capsys)
     folder = tmp_path / "class"
     assert command.run(arguments(folder, lesson, "--students", "5", "--seed", "7")) == 0, capsys.readouterr().out
     said = capsys.readouterr().out
-    assert "All 5 scores are what the answers are worth." in said
+    assert "All 5 scores match the answers." in said
     assert f"rnn-course grade {lesson}" in said
     scores = cycle.scores(folder)
     assert len(set(scores.values())) > 1  # not five times the same, such as 0

@@ -112,7 +112,7 @@ def test_a_course_that_was_moved_is_told(course: Path, monkeypatch: pytest.Monke
     make_package(course / "rnn_helpers")
     monkeypatch.setattr(installation, "_installed_from", lambda package: place)
     finding = course_doctor.check_installation(course)
-    assert (finding.mark, finding.sentence[:31]) == ("fail", "Lessons do not find rnn_helpers")
+    assert (finding.mark, finding.sentence[:33]) == ("fail", "Lessons cannot import rnn_helpers")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="programs of another kind")

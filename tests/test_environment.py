@@ -86,7 +86,7 @@ def test_packages_that_were_changed_by_hand_stay_until_the_pins_change(copy: Pat
     (copy / "constraints.txt").write_text("tinypack==0.9\n")
     ended = set_up(copy, wheels)
     assert ended.returncode == 1
-    assert "The installation did not finish; pip's lines above say why." in ended.stderr
+    assert "The installation did not finish; see pip's messages above." in ended.stderr
     assert not (copy / STAMP).exists()
 
 
@@ -121,7 +121,7 @@ def test_pip_comes_back(copy: Path, wheels: Path, damage) -> None:
 def test_an_empty_environment_without_pip_is_filled(tmp_path: Path, wheels: Path) -> None:
     course = make_course(tmp_path / "course")
     subprocess.run([BASE_PYTHON, "-m", "venv", "--without-pip", course / ".venv"], check=True)
-    assert "no pip that runs; putting it there" in repaired(course, wheels)
+    assert "no working pip; installing it" in repaired(course, wheels)
 
 
 # --- damaged
@@ -198,7 +198,7 @@ def _dangle(venv: Path) -> None:
 )
 def test_an_environment_that_is_none_is_made_anew(copy: Path, wheels: Path, damage) -> None:
     damage(copy / ".venv")
-    assert "Making the environment .venv with Python" in repaired(copy, wheels)
+    assert "Creating the environment .venv with Python" in repaired(copy, wheels)
 
 
 @pytest.mark.parametrize("kind", ["file", "link"])
@@ -248,7 +248,7 @@ def test_a_course_that_may_only_be_read_is_used_when_it_is_whole(installed: Path
     ],
 )
 def test_each_form_of_a_programs_first_lines_is_changed(head: bytes) -> None:
-    assert installation.relocated(head + b"rest\n", "/new/.venv") == b"#!/new/.venv/bin/python3\nrest\n"
+    assert installation.relocate_program(head + b"rest\n", "/new/.venv") == b"#!/new/.venv/bin/python3\nrest\n"
 
 
 @pytest.mark.parametrize(
@@ -264,14 +264,16 @@ def test_each_form_of_a_programs_first_lines_is_changed(head: bytes) -> None:
     ],
 )
 def test_other_programs_are_left_alone(content: bytes) -> None:
-    assert installation.relocated(content, "/new/.venv") == content
+    assert installation.relocate_program(content, "/new/.venv") == content
 
 
 def test_a_launcher_for_windows_starts_the_other_python_and_keeps_its_program(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "program.zip", "w") as archive:
         archive.writestr("__main__.py", "print(1)")
     archived = (tmp_path / "program.zip").read_bytes()
-    changed = installation.relocated(b'MZ launcher #!"C:\\old\\.venv\\Scripts\\python.exe"\r\n' + archived, "D:\\new")
+    changed = installation.relocate_program(
+        b'MZ launcher #!"C:\\old\\.venv\\Scripts\\python.exe"\r\n' + archived, "D:\\new"
+    )
     (tmp_path / "changed.exe").write_bytes(changed)
     assert changed.startswith(b'MZ launcher #!"D:\\new\\Scripts\\python.exe"\r\nPK')
     with zipfile.ZipFile(tmp_path / "changed.exe") as archive:

@@ -17,8 +17,8 @@ import pytest
 from lesson_code import definitions, notebook
 
 from autograde_tests import exercises, find, grade
-from autograde_tests.exercise import ClaimsExercise, Mistake, shown
-from autograde_tests.grading import SALT, report_on
+from autograde_tests.exercise import ClaimsExercise, Mistake, format_parameter
+from autograde_tests.grade_answer import SALT, report_on
 from autograde_tests.registry import AnyExercise
 from rnn_helpers.checks.comparison import find_problem, same_output
 from rnn_helpers.checks.evaluator import Task, judge
@@ -131,7 +131,11 @@ def test_the_blank_stub_earns_nothing_and_is_not_scolded(lesson: str, exercise: 
 @pytest.mark.parametrize(("lesson", "exercise"), WITH_LESSON)
 def test_the_stub_takes_what_the_exercise_says(lesson: str, exercise: AnyExercise) -> None:
     signature = inspect.signature(definitions("lessons", lesson)[exercise.name])
-    own = [shown(parameter) for parameter in signature.parameters.values() if parameter.kind != parameter.VAR_KEYWORD]
+    own = [
+        format_parameter(parameter)
+        for parameter in signature.parameters.values()
+        if parameter.kind != parameter.VAR_KEYWORD
+    ]
     assert exercise.task(np.random.default_rng(0), hidden=False).parameters == own
 
 
@@ -258,7 +262,7 @@ def test_a_lesson_adds_up_to_its_points() -> None:
 
 def test_the_salt_decides_the_hidden_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
     def first_input(salt: str) -> np.ndarray:
-        from autograde_tests.grading import generator
+        from autograde_tests.grade_answer import generator
 
         monkeypatch.setenv(SALT, salt)
         return find("rnn_step").task(generator("rnn_step"), hidden=True).cases[0].args[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from autograde_tests.grading import SALT, report_on
+from autograde_tests.grade_answer import SALT, report_on
 from rnn_helpers import speech
 from rnn_helpers.checks.evaluator import Report
 from rnn_helpers.checks.keras_probes import forecasters, language_models
@@ -26,7 +26,7 @@ def _same_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def earned(report: Report) -> set[str]:
     """Return the titles of the checks that passed."""
-    return {title for title, right in report.right.items() if right}
+    return {title for title, passed in report.results.items() if passed}
 
 
 def cross_entropy(y, y_pred):

@@ -12,7 +12,7 @@ from lesson_code import ROOT, notebook
 
 from autograde_tests import exercises, find
 from autograde_tests.exercise import FROM_SCRATCH
-from autograde_tests.grading import SALT, report_on
+from autograde_tests.grade_answer import SALT, report_on
 from rnn_helpers.checks.evaluator import judge
 from rnn_helpers.checks.keras_probes import MODEL_PROBES
 
@@ -25,7 +25,7 @@ TAGGED = {
 RUN = """
 import contextlib, io, sys
 import rnn_helpers
-from autograde_tests.grading import prepare, report_on
+from autograde_tests.grade_answer import prepare, report_on
 from lesson_code import notebook
 
 lesson, names = sys.argv[1], sys.argv[2:]

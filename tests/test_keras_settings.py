@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rnn_course.environment import use_tensorflow
-from rnn_helpers.keras_settings import WrongBackend, apply_settings, drop_settings
+from rnn_helpers.keras_settings import WrongBackendError, apply_settings, drop_settings
 
 LESSON = """
 from rnn_helpers.quietly import keras
@@ -90,5 +90,5 @@ def test_another_backend_that_was_imported_before_is_named() -> None:
     class Keras:
         config = Config
 
-    with pytest.raises(WrongBackend, match="with the backend 'jax'; expected 'tensorflow'. Restart the kernel"):
+    with pytest.raises(WrongBackendError, match="with the backend 'jax'; expected 'tensorflow'. Restart the kernel"):
         apply_settings(Keras)  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tools import lab
-from tools.work import UnknownLesson, copy_missing, fresh_copy
+from tools.workspace import UnknownLessonError, copy_missing, fresh_copy
 
 LESSON = "01_recurrence"
 NOTEBOOK = f"{LESSON}/{LESSON}.ipynb"
@@ -92,7 +92,7 @@ def test_a_fresh_copy_of_a_lesson_never_opened_keeps_nothing(course):
 
 
 def test_an_unknown_lesson_is_answered_with_the_names(course):
-    with pytest.raises(UnknownLesson, match=f"No lesson is called 'recurence'. The lessons are: {LESSON}"):
+    with pytest.raises(UnknownLessonError, match=f"No lesson is called 'recurence'. The lessons are: {LESSON}"):
         fresh_copy(course, "recurence", NOON)
 
 
@@ -102,7 +102,7 @@ def test_a_damaged_list_of_origins_is_made_anew_and_said(course, capsys, text):
     (course / "work/.origins.json").write_text(text, encoding="utf-8")
     work(course).write_text("my answers", encoding="utf-8")
     assert copy_missing(course) == []
-    assert "is damaged and is made anew; your notebooks are untouched" in capsys.readouterr().err
+    assert "is damaged and will be created again; your notebooks are untouched" in capsys.readouterr().err
     assert work(course).read_text(encoding="utf-8") == "my answers"
     new_version(course)
     assert copy_missing(course) == [LESSON]
@@ -220,7 +220,7 @@ def test_a_port_in_use_is_said_and_the_next_one_taken(course, clean_environ):
         port = taken.getsockname()[1]
         with served(course, clean_environ, port) as (_, lines):
             other = int(re.search(r":(\d+)/", lines[-1])[1])
-            assert f"Port {port} is in use; taking {other}." in lines
+            assert f"Port {port} is in use; using {other}." in lines
             assert fetched(lines[-1])
 
 

@@ -10,7 +10,7 @@ from lookup_answers import lookup_answers, trivial_answers, visible_task
 
 from autograde_tests import exercises
 from autograde_tests.exercise import ClaimsExercise, Exercise
-from autograde_tests.grading import DRAWS, SALT, grade
+from autograde_tests.grade_answer import DRAWS, SALT, grade
 from autograde_tests.registry import AnyExercise
 from rnn_helpers.checks.comparison import same_output
 from rnn_helpers.checks.evaluator import judge
@@ -43,7 +43,7 @@ def test_an_answer_that_looks_its_inputs_up_earns_nothing(exercise: AnyExercise)
     for task in hidden_tasks(exercise):
         for what, answer in lookup_answers(visible_task(exercise.name)):
             report = judge(answer, task)
-            assert report.points == 0, (what, report.right)
+            assert report.points == 0, (what, report.results)
 
 
 @pytest.mark.parametrize("exercise", FUNCTIONS)
@@ -52,7 +52,7 @@ def test_a_constant_and_an_argument_as_it_came_earn_nothing(exercise: AnyExercis
     for what, answer in trivial_answers(task):
         answer.__signature__ = inspect.Signature([inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL)])
         report = judge(answer, task)
-        assert report.points == 0, (what, report.right)
+        assert report.points == 0, (what, report.results)
 
 
 @pytest.mark.parametrize("exercise", COMPARED)

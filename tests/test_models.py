@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from autograde_tests.grading import report_on
+from autograde_tests.grade_answer import report_on
 
 
 def keras_module():
@@ -91,7 +91,7 @@ def test_a_class_that_waits_for_its_get_config_keeps_what_it_has() -> None:
 
     report = report_on(RecurrentNetwork, "RecurrentNetwork")
     assert not report.unsolved
-    assert report.right["its outputs"]
+    assert report.results["its outputs"]
     assert "`raise NotImplementedError()` still stands in it" in report.problems["its configuration"].sentence
 
 
@@ -142,7 +142,7 @@ def test_what_is_written_before_a_failing_import_is_shown() -> None:
 def test_the_numpy_lessons_never_import_tensorflow() -> None:
     ended = in_new_process(
         "import sys\n"
-        "from autograde_tests.grading import report_on\n"
+        "from autograde_tests.grade_answer import report_on\n"
         "from autograde_tests import find\n"
         "assert report_on(find('rnn_step').oracle, 'rnn_step').passed\n"
         "print([name for name in ('keras', 'tensorflow') if name in sys.modules])"

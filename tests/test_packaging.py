@@ -49,7 +49,9 @@ def test_conda_installs_python_pip_and_this_package_and_nothing_else(root, proje
 
 def test_the_versions_of_python_are_the_same_everywhere(project):
     fits = SpecifierSet(project["requires-python"])
-    assert [f"3.{minor}" for minor in range(20) if f"3.{minor}.5" in fits] == sorted(environment.FITTING, key=len)[::-1]
+    assert [f"3.{minor}" for minor in range(20) if f"3.{minor}.5" in fits] == sorted(
+        environment.SUPPORTED_PYTHONS, key=len
+    )[::-1]
 
 
 def test_every_dependency_is_pinned_within_its_bounds(project, pinned):
@@ -119,7 +121,7 @@ def test_this_python_is_preferred_when_it_fits():
 def test_no_fitting_python_names_the_version_found_and_the_way_out(monkeypatch):
     monkeypatch.setattr(environment, "version_of", lambda command: None)
     monkeypatch.setattr(environment.sys, "version_info", (3, 9, 18))
-    with pytest.raises(environment.EnvironmentProblem) as problem:
+    with pytest.raises(environment.EnvironmentSetupError) as problem:
         environment.find_python()
     assert "Python 3.9.18" in str(problem.value)
     assert "needs Python 3.11, 3.12 or 3.13" in str(problem.value)
@@ -130,7 +132,7 @@ def test_a_python_without_venv_is_told_apart_from_an_old_one(monkeypatch):
     monkeypatch.setattr(environment, "version_of", lambda command: None)
     monkeypatch.setattr(environment.sys, "version_info", (3, 12, 1))
     with pytest.raises(
-        environment.EnvironmentProblem, match="comes without venv or ensurepip.*apt install python3-venv"
+        environment.EnvironmentSetupError, match="comes without venv or ensurepip.*apt install python3-venv"
     ):
         environment.find_python()
 
@@ -147,7 +149,7 @@ def test_an_installation_leaves_the_stamps_that_make_looks_for(monkeypatch, tmp_
     monkeypatch.setattr(environment, "VENV", tmp_path)
     monkeypatch.setattr(environment, "_runs", lambda: True)
     monkeypatch.setattr(environment, "_finish", lambda dev, pins_changed: None)
-    monkeypatch.setattr(environment, "_said_by", lambda command: "{}")
+    monkeypatch.setattr(environment, "_output_of", lambda command: "{}")
     assert environment.main(extra) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == stamps
     makefile = (root / "tools/student.mk").read_text(encoding="utf-8")

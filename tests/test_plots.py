@@ -131,8 +131,8 @@ def test_typing_a_word_redraws_and_unknown_characters_are_named(monkeypatch: pyt
 
     explorers.guess_explorer(guess, "ab ", start="a")
     (explorer,) = shown
-    assert "After 'a' at temperature 0.5: 'a' 70 %" in explorer.still().alt
-    line, slider, screen = explorer.widget(explorer.still()).children
+    assert "After 'a' at temperature 0.5: 'a' 70 %" in explorer.initial_figure().alt
+    line, slider, screen = explorer.widget(explorer.initial_figure()).children
     line.value = "B!a"
     slider.value = 1.5
     assert asked[-2:] == [("ba", 0.5), ("ba", 1.5)]
@@ -163,7 +163,7 @@ def test_the_gate_explorer_says_what_the_memory_does_at_the_marks(monkeypatch: p
     explorers.gate_explorer(xs, gates, start=1)
     (explorer,) = shown
     assert explorer.sliders == {"unit": explorers.Range(1, 2, 1)}
-    assert "at step 2 (value 0.75) the memory goes from 0.00 to 0.70, input gate 0.90" in explorer.still().alt
+    assert "at step 2 (value 0.75) the memory goes from 0.00 to 0.70, input gate 0.90" in explorer.initial_figure().alt
     assert "from 1.00 to 1.00, input gate 0.50" in explorer.draw(2).alt
 
 

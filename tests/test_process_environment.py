@@ -13,7 +13,7 @@ from nbjudge.environment import TEMPORARY_HOME, provide_home
 from nbjudge.judge.process import _judge_environment
 from rnn_helpers import environment
 from rnn_helpers.checks.progress import progress, record
-from tools import lab, surroundings
+from tools import lab, process_environment
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def closed_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def test_without_a_home_the_lab_keeps_everything_in_work(tmp_path: Path, no_home: None) -> None:
     environ: dict[str, str] = {}
-    (sentence,) = surroundings.provide_folders(environ, tmp_path / "work/.home")
+    (sentence,) = process_environment.provide_folders(environ, tmp_path / "work/.home")
     assert sentence.startswith("There is no home folder")
     assert environ["HOME"] == str(tmp_path / "work/.home")
     assert (tmp_path / "work/.home").is_dir()
@@ -47,14 +47,14 @@ def test_without_a_home_the_lab_keeps_everything_in_work(tmp_path: Path, no_home
 
 def test_a_closed_home_is_named_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = closed_home(monkeypatch, tmp_path)
-    (sentence,) = surroundings.provide_folders({}, tmp_path / "work/.home")
+    (sentence,) = process_environment.provide_folders({}, tmp_path / "work/.home")
     assert f"{home} cannot be used (Not a directory)" in sentence
 
 
 def test_a_home_is_left_alone_and_folders_that_cannot_be_used_are_not(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
     environ = {"JUPYTER_DATA_DIR": "/proc/none", "IPYTHONDIR": str(tmp_path / "ipython"), "TMPDIR": "/proc/none"}
-    sentences = list(surroundings.provide_folders(environ, tmp_path / "other"))
+    sentences = list(process_environment.provide_folders(environ, tmp_path / "other"))
     assert [sentence.split()[0] for sentence in sentences] == ["$JUPYTER_DATA_DIR", "$TMPDIR"]
     assert environ == {"IPYTHONDIR": str(tmp_path / "ipython")}
 
@@ -93,7 +93,7 @@ def test_a_grader_with_a_home_keeps_it(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_search_path_that_replaces_modules_is_left_out_and_said(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
     environ = {"PYTHONPATH": str(tmp_path)}
-    again, (sentence,) = surroundings.drop_interpreter_settings(environ, tmp_path / "course")
+    again, (sentence,) = process_environment.drop_interpreter_settings(environ, tmp_path / "course")
     assert (again, environ) == (True, {})
     assert name.removesuffix(".py") in sentence
 
@@ -101,14 +101,14 @@ def test_a_search_path_that_replaces_modules_is_left_out_and_said(tmp_path: Path
 def test_a_search_path_that_replaces_nothing_stays(tmp_path: Path) -> None:
     (tmp_path / "my_own_module.py").touch()
     environ = {"PYTHONPATH": os.pathsep.join([str(tmp_path), "/no/such/folder", ""])}
-    assert surroundings.drop_interpreter_settings(environ, tmp_path / "course") == (False, [])
+    assert process_environment.drop_interpreter_settings(environ, tmp_path / "course") == (False, [])
     assert "PYTHONPATH" in environ
 
 
-@pytest.mark.parametrize("name", surroundings.INTERPRETER)
+@pytest.mark.parametrize("name", process_environment.INTERPRETER)
 def test_what_changes_how_python_starts_is_left_out(tmp_path: Path, name: str) -> None:
     environ = {name: "1", "PATH": "/bin"}
-    assert surroundings.drop_interpreter_settings(environ, tmp_path)[0]
+    assert process_environment.drop_interpreter_settings(environ, tmp_path)[0]
     assert environ == {"PATH": "/bin"}
 
 
@@ -120,13 +120,13 @@ def test_a_judge_starts_without_what_leaves_out_assertions_or_runs_somebodys_fil
 
 @pytest.mark.parametrize("text", ["abc", "-1", "8888.5", "70000"])
 def test_a_port_that_is_none_is_said_with_what_is_expected(text: str) -> None:
-    with pytest.raises(lab.InvalidPort, match="expected a number up to 65535"):
-        lab.port_of({"JUPYTER_PORT": text})
+    with pytest.raises(lab.InvalidPortError, match="expected a number up to 65535"):
+        lab.requested_port({"JUPYTER_PORT": text})
 
 
 @pytest.mark.parametrize(("environ", "port"), [({}, 8888), ({"JUPYTER_PORT": ""}, 8888), ({"JUPYTER_PORT": "0"}, 0)])
 def test_a_port_is_what_is_set_or_the_usual_one(environ: dict[str, str], port: int) -> None:
-    assert lab.port_of(environ) == port
+    assert lab.requested_port(environ) == port
 
 
 # --- the installation

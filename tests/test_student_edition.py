@@ -11,8 +11,8 @@ import nbformat
 import pytest
 
 from tools import student_edition
-from tools.rules import read_lessons
-from tools.student_edition import AnswerInside, require_no_answers, student_files, write_archive
+from tools.lint import read_lessons
+from tools.student_edition import AnswerLeakError, require_no_answers, student_files, write_archive
 
 LESSON = "01_recurrence"
 FORBIDDEN_FOLDERS = {"solutions", "autograde_tests", "nbjudge", "source", "tests", "benchmarks", ".git"}
@@ -40,7 +40,7 @@ def test_an_answer_inside_is_found_however_it_is_written(root, files):
     notebook = (root / "solutions" / LESSON / f"{LESSON}.ipynb").read_bytes()
     source = "\n".join(cell.source for cell in lesson.solution.cells).encode()
     for leak in (notebook, source, source.replace(b"    ", b"\t")):
-        with pytest.raises(AnswerInside, match="rnn_helpers/leak holds the solution of"):
+        with pytest.raises(AnswerLeakError, match="rnn_helpers/leak holds the solution of"):
             require_no_answers(root, {"rnn_helpers/leak": leak})
 
 
@@ -83,7 +83,7 @@ def test_a_student_installs_it_in_an_empty_folder_and_solves_lesson_01(tmp_path,
     answers = "import importlib.util as u; print([u.find_spec(n) for n in ('autograde_tests', 'nbjudge')])"
     assert run(python, "-c", answers).strip() == "[None, None]"
 
-    run(python, "-c", "from pathlib import Path; from tools.work import copy_missing; copy_missing(Path.cwd())")
+    run(python, "-c", "from pathlib import Path; from tools.workspace import copy_missing; copy_missing(Path.cwd())")
     notebook = course / "work" / LESSON / f"{LESSON}.ipynb"
     solve(notebook, root / "solutions" / LESSON / f"{LESSON}.ipynb")
     run(python, "-m", "jupyter", "nbconvert", "--to", "notebook", "--inplace", "--execute", str(notebook))

@@ -5,7 +5,7 @@ from pathlib import Path
 from rnn_helpers import equations, progress
 from rnn_helpers.checks import fixtures, syllabus
 from rnn_helpers.checks.equations import PAGE
-from tools.rules import syllabus_is_one
+from tools.lint import syllabus_is_one
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -14,15 +14,15 @@ def test_the_index_has_every_lesson_in_order():
     assert list(syllabus.LESSONS) == list(fixtures.lessons()) == sorted(syllabus.LESSONS)
 
 
-def test_readme_and_masters_that_say_something_else_are_named(tmp_path):
+def test_readme_and_sources_that_say_something_else_are_named(tmp_path):
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "03_loss.py").write_text("# **Time** about 7 minutes.")
     (tmp_path / "source" / "99_more.py").write_text("# **Time** about 7 minutes.")
     (tmp_path / "README.md").write_text("\n".join(syllabus.table()[1:]))
     first, *others = syllabus_is_one(tmp_path)
-    assert "README.md: has not the row '| 00 start here |" in first
+    assert "README.md: lacks the row '| 00 start here |" in first
     assert others == [
-        "source/03_loss.py: names another time than rnn_helpers/checks/syllabus.py. Change either.",
+        "source/03_loss.py: states another time than rnn_helpers/checks/syllabus.py. Change one of them.",
         "rnn_helpers/checks/syllabus.py: has no '99_more'. Add what it builds and its minutes.",
     ]
 

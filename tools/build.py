@@ -3,24 +3,25 @@
     python -m tools.build                  every lesson
     python -m tools.build 01_recurrence    one lesson
 
-Everything is made anew in memory and only what differs is written, so nothing stale is ever kept.
+Everything is rendered in memory and only files that differ are written, so no stale file survives.
 """
 
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tools.masters import MasterError, notebook_bytes, read_master
 from tools.release import ReleaseError, release_files, release_settings
+from tools.sources import SourceError, notebook_bytes, read_source
 
 ROOT = Path(__file__).resolve().parent.parent
-# Left behind by a notebook server or by Python in a folder of data, never part of a lesson.
+# Files of a notebook server or of Python, never part of a lesson.
 NOT_DATA = {".ipynb_checkpoints", "__pycache__"}
 
 Fixture = Callable[[str], str]
 
 
 def main(arguments: list[str]) -> int:
+    """Build the lessons and return the exit code."""
     lessons = lesson_names(ROOT)
     if unknown := sorted(set(arguments) - set(lessons)):
         print(f"No lesson is called {', '.join(unknown)}; source/ has {', '.join(lessons)}.", file=sys.stderr)
@@ -29,14 +30,14 @@ def main(arguments: list[str]) -> int:
         for lesson in arguments or lessons:
             changed = build(ROOT, lesson, course_fixture)
             print("\n".join(f"wrote      {path}" for path in changed) or f"unchanged  {lesson}")
-    except (MasterError, ReleaseError) as error:
+    except (SourceError, ReleaseError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
 def build(root: Path, lesson: str, fixture: Fixture) -> list[str]:
-    """Write the lesson's files that differ from what is there; return their paths, relative to root."""
+    """Write the files of a lesson that have changed; return their paths relative to root."""
     changed = []
     for name, content in render(root, lesson, fixture).items():
         path = root / name
@@ -48,12 +49,12 @@ def build(root: Path, lesson: str, fixture: Fixture) -> list[str]:
 
 
 def render(root: Path, lesson: str, fixture: Fixture) -> dict[str, bytes]:
-    """Return every file built from one lesson's master: path relative to root -> bytes.
+    """Return every file built from the source of one lesson: path relative to root -> bytes.
 
     fixture: returns the JSON text of a lesson's visible checks; "" for a lesson without exercises
-    Raises MasterError or ReleaseError, with one sentence that names the file and the cell.
+    Raises SourceError or ReleaseError, with one sentence that names the file and the cell.
     """
-    solution = {f"{lesson}.ipynb": notebook_bytes(read_master(root / "source" / f"{lesson}.py"))}
+    solution = {f"{lesson}.ipynb": notebook_bytes(read_source(root / "source" / f"{lesson}.py"))}
     solution |= dict(_data(root / "source" / lesson))
     released = release_files(lesson, solution, release_settings(root))
     files = {f"solutions/{lesson}/{name}": content for name, content in solution.items()}
@@ -64,20 +65,20 @@ def render(root: Path, lesson: str, fixture: Fixture) -> dict[str, bytes]:
 
 
 def lesson_names(root: Path) -> list[str]:
-    """Return the names of all lessons with a master, in course order."""
+    """Return the names of all lessons in source/, in course order."""
     return sorted(path.stem for path in (root / "source").glob("[0-9][0-9]_*.py"))
 
 
 def course_fixture(lesson: str) -> str:
     """Return the fixture of a lesson of this course; "" when it has no exercises."""
     from autograde_tests import exercises
-    from autograde_tests.fixtures import lesson_fixture
+    from autograde_tests.build_fixtures import lesson_fixture
 
     return lesson_fixture(lesson) if lesson in exercises() else ""
 
 
 def _data(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the files that go beside the notebook, such as a picture or a small table."""
+    """Yield the data files of a lesson, such as a picture or a small table."""
     for path in sorted(folder.rglob("*")):
         if path.is_file() and NOT_DATA.isdisjoint(path.relative_to(folder).parts):
             yield path.relative_to(folder).as_posix(), path.read_bytes()

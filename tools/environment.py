@@ -1,13 +1,13 @@
-"""Make the environment .venv, install the course into it, and repair both.
+"""Create the environment .venv, install the course into it, and repair both.
 
     python3 -m tools.environment        what a student needs
     python3 -m tools.environment dev    what a maintainer or an instructor needs on top
 
-`make` runs it before each target: where all is well, it looks and does nothing. It leaves a stamp only after it has
-finished, so what was interrupted, moved or damaged is noticed and put right the next time.
+`make` runs it before each target. When the environment is up to date it changes nothing. It writes a stamp only after
+it has finished, so an environment that was interrupted, moved or damaged is detected and repaired on the next run.
 
-This file runs before anything is installed, on whatever Python 3 there is, to say kindly that it is the
-wrong one: so it imports the standard library only, and its syntax is that of Python 3.6.
+This file runs before anything is installed, on any Python 3, to explain which version is needed. It therefore imports
+only the standard library and uses the syntax of Python 3.6.
 """
 
 import ast
@@ -21,60 +21,78 @@ from typing import Any, Dict, Iterator, List, Optional
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
-FITTING = ["3.13", "3.12", "3.11"]
-MAKES_ENVIRONMENTS = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"
-# Folders are compared by that Python: two of them need not agree on how to read a name that is not ASCII.
-IS_THE_ENVIRONMENT = "import os, sys; print('%d.%d' % sys.version_info[:2]); "
-IS_THE_ENVIRONMENT += "sys.exit(not os.path.samefile(sys.prefix, sys.argv[1]))"
+SUPPORTED_PYTHONS = ["3.13", "3.12", "3.11"]
+VERSION_IF_COMPLETE = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"
+# That Python compares the folders: two interpreters may decode a non-ASCII file name differently.
+VERSION_IF_OWN = "import os, sys; print('%d.%d' % sys.version_info[:2]); "
+VERSION_IF_OWN += "sys.exit(not os.path.samefile(sys.prefix, sys.argv[1]))"
 HAS_THE_COURSE = (
     "import os, sys, importlib.util as u; specs = [u.find_spec(os.path.basename(p)) for p in sys.argv[1:]]; "
 )
 HAS_THE_COURSE += "folders = [os.path.dirname(spec.origin) if spec else '' for spec in specs]; "
 HAS_THE_COURSE += "sys.exit(not all(folders) or not all(map(os.path.samefile, folders, sys.argv[1:])))"
 INPUTS = ["pyproject.toml", "constraints.txt", "nbjudge/pyproject.toml"]
-ENGINE = "nbjudge"  # a package of its own, which the student edition comes without
-# pip's settings say where packages come from and how they are fetched, which is the machine's to say, and what is
-# installed where, which is ours.
-PIPS_OWN = ["index_url", "extra_index_url", "find_links", "no_index", "proxy", "cert", "client_cert", "trusted_host"]
-PIPS_OWN += ["cache_dir", "no_cache_dir", "timeout", "default_timeout", "retries", "resume_retries", "keyring_provider"]
-PIPS_OWN += ["progress_bar", "no_color", "no_input", "quiet", "verbose", "log", "use_feature", "use_deprecated"]
-PYTHONS_OWN = ["PYTHONUTF8", "PYTHONIOENCODING", "PYTHONWARNINGS"]
+ENGINE = "nbjudge"  # a separate package that the student edition does not include
+# The machine's pip settings decide where packages come from and how they are downloaded; this program decides what is
+# installed and where.
+KEPT_PIP_OPTIONS = [
+    "index_url",
+    "extra_index_url",
+    "find_links",
+    "no_index",
+    "proxy",
+    "cert",
+    "client_cert",
+    "trusted_host",
+]
+KEPT_PIP_OPTIONS += [
+    "cache_dir",
+    "no_cache_dir",
+    "timeout",
+    "default_timeout",
+    "retries",
+    "resume_retries",
+    "keyring_provider",
+]
+KEPT_PIP_OPTIONS += ["progress_bar", "no_color", "no_input", "quiet", "verbose", "log", "use_feature", "use_deprecated"]
+KEPT_PYTHON_VARIABLES = ["PYTHONUTF8", "PYTHONIOENCODING", "PYTHONWARNINGS"]
 
 
-class EnvironmentProblem(Exception):
-    """The environment cannot be made; the message says why and what to do."""
+class EnvironmentSetupError(Exception):
+    """Raised when the environment cannot be created; the message states the reason and what to do."""
 
 
 def main(arguments: List[str]) -> int:
+    """Run the command line and return the exit code."""
     if arguments not in ([], ["dev"]):
         print("usage: python3 -m tools.environment [dev]", file=sys.stderr)
         return 2
     try:
         set_up("dev" in arguments)
-    except EnvironmentProblem as problem:
+    except EnvironmentSetupError as problem:
         print(problem, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nStopped by Ctrl-C. Run the same command again: what is done is kept.", file=sys.stderr)
+        print("\nStopped by Ctrl-C. Run the same command again to continue.", file=sys.stderr)
         return 130
     return 0
 
 
 def set_up(dev: bool) -> None:
-    """Make .venv what the course needs, in the fewest steps that lead there; none where all is well.
+    """Bring .venv up to date in as few steps as possible; do nothing when it already is.
 
-    Raises EnvironmentProblem.
+    Raises EnvironmentSetupError.
     """
     if is_ready(dev):
         return
     _require_write_permission()
     _require_folder()
     stamp = _stamp(dev)
-    pins_changed = stamp.get("inputs") != _inputs()  # if not, packages that were changed by hand since may stay
-    whole = [each for each in (False, True) if _is_whole(_stamp(each))]
+    pins_changed = stamp.get("inputs") != _inputs()  # if not, packages that were changed by hand since then may stay
+    complete_stamps = [each for each in (False, True) if _is_intact(_stamp(each))]
     forget_stamps()
-    if dev in whole and _move_in():
-        _write_stamps(whole)
+    if dev in complete_stamps and _move_in():
+        _write_stamps(complete_stamps)
         return
     if not _runs():
         _create()
@@ -83,84 +101,88 @@ def set_up(dev: bool) -> None:
 
 
 def is_ready(dev: bool = False) -> bool:
-    """Return whether the environment is as the last installation left it; a look that takes a moment."""
+    """Return whether the environment is unchanged since the last installation; a quick check."""
     stamp = _stamp(dev)
-    return stamp.get("root") == str(ROOT) and _is_whole(stamp) and _has_the_course()
+    return stamp.get("root") == str(ROOT) and _is_intact(stamp) and _has_the_course()
 
 
 def venv_python() -> Path:
-    """Return where the environment's interpreter is, on this system."""
+    """Return the path of the environment's interpreter on this system."""
     return VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
 def version_of(command: List[str]) -> Optional[str]:
-    """Return the version, such as "3.12", of a Python that runs and can make environments; None otherwise."""
-    return _said_by([*command, "-c", MAKES_ENVIRONMENTS])
+    """Return the version, such as "3.12", of a Python that runs and can create environments, else None."""
+    return _output_of([*command, "-c", VERSION_IF_COMPLETE])
 
 
 def find_python() -> List[str]:
-    """Return the command of a fitting Python: the one that runs this, else the newest on the PATH.
+    """Return the command of a supported Python: the current interpreter, else the newest on the PATH.
 
-    Raises EnvironmentProblem when there is none, naming the version found and the way out.
+    Raises EnvironmentSetupError when there is none; the message names the current version and the remedy.
     """
     for command in _candidates():
-        # Asked for its version rather than looked up: a pyenv shim can be on the PATH and still not run.
-        if version_of(command) in FITTING:
+        # Run it instead of only looking it up: a pyenv shim can be on the PATH and still fail.
+        if version_of(command) in SUPPORTED_PYTHONS:
             return command
-    found = "%d.%d.%d" % sys.version_info[:3]
-    if found.rsplit(".", 1)[0] in FITTING:
-        raise EnvironmentProblem(
-            f"Python {found} ({sys.executable}) comes without venv or ensurepip, so it cannot make an environment. "
+    version = "%d.%d.%d" % sys.version_info[:3]
+    if version.rsplit(".", 1)[0] in SUPPORTED_PYTHONS:
+        raise EnvironmentSetupError(
+            f"Python {version} ({sys.executable}) comes without venv or ensurepip, so it cannot create an environment. "
             "Install them (Debian and Ubuntu: apt install python3-venv) and run the same command again."
         )
-    raise EnvironmentProblem(
-        f"Python {found} ({sys.executable}) does not fit: this course needs Python 3.11, 3.12 or 3.13, "
-        "and found none of them on the PATH. Install one from python.org and run the same command again, "
+    raise EnvironmentSetupError(
+        f"Python {version} ({sys.executable}) is not supported: this course needs Python 3.11, 3.12 or 3.13, "
+        "and none of them is on the PATH. Install one from python.org and run the same command again, "
         "or name it: make lab PYTHON=/path/to/python3.12"
     )
 
 
 def clean_environ() -> Dict[str, str]:
-    """Return this process's variables, without those that make a Python or pip work on another environment."""
-    kept = {}
+    """Return the environment variables, without those that make Python or pip use another environment."""
+    environ = {}
     for name, text in os.environ.items():
         if name.startswith("PIP_"):
-            keep = name[4:].lower() in PIPS_OWN
+            keep = name[4:].lower() in KEPT_PIP_OPTIONS
         else:
-            keep = name in PYTHONS_OWN or not name.startswith(("PYTHON", "__PYVENV", "VIRTUAL_ENV", "CONDA_PREFIX"))
+            keep = name in KEPT_PYTHON_VARIABLES or not name.startswith(
+                ("PYTHON", "__PYVENV", "VIRTUAL_ENV", "CONDA_PREFIX")
+            )
         if keep:
-            kept[name] = text
-    return kept
+            environ[name] = text
+    return environ
 
 
 def _candidates() -> Iterator[List[str]]:
     yield [sys.executable]
-    for version in FITTING:
+    for version in SUPPORTED_PYTHONS:
         yield ["py", f"-{version}"] if os.name == "nt" else [f"python{version}"]
 
 
-def _said_by(command: List[str]) -> Optional[str]:
-    """Return what a command prints; None when it does not run or fails."""
+def _output_of(command: List[str]) -> Optional[str]:
+    """Return the output of a command, or None when it does not run or fails."""
     environ = clean_environ()
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environ, cwd=str(ROOT))
+        completed = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environ, cwd=str(ROOT), check=False
+        )
     except OSError:
         return None
-    return done.stdout.decode(errors="surrogateescape").strip() if done.returncode == 0 else None
+    return completed.stdout.decode(errors="surrogateescape").strip() if completed.returncode == 0 else None
 
 
-# --- what there is
+# --- inspect the environment
 
 
 def _runs() -> bool:
-    """Return whether the environment's Python runs, fits, and is this environment's.
+    """Return whether the environment's Python runs, is supported and belongs to this environment.
 
-    Without its pyvenv.cfg it is the Python that it was made from, into which nothing must be installed.
+    Without pyvenv.cfg it is the base Python, into which nothing must be installed.
     """
-    return _said_by([str(venv_python()), "-I", "-c", IS_THE_ENVIRONMENT, str(VENV)]) in FITTING
+    return _output_of([str(venv_python()), "-I", "-c", VERSION_IF_OWN, str(VENV)]) in SUPPORTED_PYTHONS
 
 
-def _is_there(path: Path, size: int) -> bool:
+def _is_present(path: Path, size: int) -> bool:
     try:
         return size in (-1, path.stat().st_size)
     except OSError:
@@ -172,7 +194,7 @@ def _stamp_file(dev: bool) -> Path:
 
 
 def _stamp(dev: bool) -> Dict[str, Any]:
-    """Return what the last installation wrote down when it had finished; nothing when it had not."""
+    """Return the record that the last installation wrote when it finished; {} when it did not finish."""
     try:
         stamp = json.loads(_stamp_file(dev).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -181,22 +203,22 @@ def _stamp(dev: bool) -> Dict[str, Any]:
 
 
 def _inputs() -> str:
-    """Return what tells one state of the list of requirements from another."""
+    """Return a hash of the files that list the requirements."""
     files = [ROOT / name for name in INPUTS if (ROOT / name).is_file()]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
-def _is_whole(stamp: Dict[str, Any]) -> bool:
-    """Return whether all is there that this stamp was left for, be it in another folder."""
+def _is_intact(stamp: Dict[str, Any]) -> bool:
+    """Return whether everything recorded in the stamp is present, even if the folder was moved."""
     if stamp.get("inputs") != _inputs():
         return False
-    return all(_is_there(VENV / name, size) for name, size in stamp["landmarks"].items()) and _runs()
+    return all(_is_present(VENV / name, size) for name, size in stamp["landmarks"].items()) and _runs()
 
 
 def _has_the_course() -> bool:
     """Return whether the environment imports this course, not one in another folder."""
     packages = [ROOT / "rnn_helpers", *([ROOT / ENGINE / "src" / ENGINE] if _has_engine() else [])]
-    return _said_by([str(venv_python()), "-I", "-c", HAS_THE_COURSE, *map(str, packages)]) is not None
+    return _output_of([str(venv_python()), "-I", "-c", HAS_THE_COURSE, *map(str, packages)]) is not None
 
 
 def _has_engine() -> bool:
@@ -204,14 +226,14 @@ def _has_engine() -> bool:
 
 
 def _editable(course: str) -> List[str]:
-    """Return pip's options for the course, "." or ".[dev]", and for its engine where that is beside it."""
+    """Return pip's options for the course, "." or ".[dev]", and for its engine if that is included."""
     return ["-e", course, *(["-e", "./" + ENGINE] if _has_engine() else [])]
 
 
 def _require_write_permission() -> None:
     for folder in (ROOT, VENV):
         if folder.exists() and not os.access(str(folder), os.W_OK):
-            raise EnvironmentProblem(
+            raise EnvironmentSetupError(
                 f"No permission to write in {folder}, where the course keeps its environment and your work. "
                 "Copy the course to a folder of your own, or ask for write permission there."
             )
@@ -219,23 +241,23 @@ def _require_write_permission() -> None:
 
 def _require_folder() -> None:
     if VENV.is_symlink() and not VENV.exists():
-        raise EnvironmentProblem(
-            f"{VENV} is a link to {os.readlink(str(VENV))}, which is not there. Remove the link, or make the folder "
-            "that it leads to, and run the same command again."
+        raise EnvironmentSetupError(
+            f"{VENV} is a link to {os.readlink(str(VENV))}, which does not exist. Remove the link, or create that "
+            "folder, and run the same command again."
         )
     if VENV.exists() and not VENV.is_dir():
-        raise EnvironmentProblem(
+        raise EnvironmentSetupError(
             f"{VENV} is a file; the course keeps its environment in a folder of that name. "
             "Move the file away and run the same command again."
         )
 
 
-# --- what is done about it
+# --- repair the environment
 
 
 def _finish(dev: bool, pins_changed: bool) -> None:
-    """Put right what is damaged or missing, twice if need be, the second time from nothing."""
-    for attempt in ("repair", "make anew"):
+    """Repair what is damaged or missing; if that fails, create the environment again."""
+    for attempt in ("repair", "recreate"):
         report = _verify(dev)
         if report and not _is_well(report, pins_changed):
             _clean(report)
@@ -246,15 +268,15 @@ def _finish(dev: bool, pins_changed: bool) -> None:
         if attempt == "repair":
             print("The environment is still damaged.", flush=True)
             _create()
-    raise EnvironmentProblem(
-        f"The course was installed and is damaged all the same: {_damage(report)}. "
-        "Look at the space on the disk, then run the same command again."
+    raise EnvironmentSetupError(
+        f"The course was installed but is still damaged: {_damage(report)}. "
+        "Check the free disk space, then run the same command again."
     )
 
 
 def _move_in() -> bool:
-    """Let an environment that is whole serve the course in this folder; return whether it does."""
-    print("The course has moved; the environment in .venv learns where it is now.", flush=True)
+    """Relocate an intact environment to this folder; return whether it now imports this course."""
+    print("The course has moved; updating the paths in .venv.", flush=True)
     _relocate()
     _require_pip()
     return _install_course() and _has_the_course()
@@ -269,18 +291,18 @@ def _damage(report: Optional[Dict[str, Any]]) -> str:
     if not report:
         return "its Python does not run"
     named = [f"{name} ({reason})" for name, reason in report["damaged"].items()]
-    return _listed([*named, *report["leftovers"], *report["unmet"], *filter(None, [report["course"]])])
+    return _summarise([*named, *report["leftovers"], *report["unmet"], *filter(None, [report["course"]])])
 
 
-def _listed(sentences: List[str], most: int = 5) -> str:
+def _summarise(sentences: List[str], most: int = 5) -> str:
     more = [f"and {len(sentences) - most} more"] if len(sentences) > most else []
     return "; ".join([*sentences[:most], *more])
 
 
 def _verify(dev: bool) -> Optional[Dict[str, Any]]:
-    """Return what tools/installation.py finds in the environment; None when its Python cannot even do that."""
-    said = _said_by([*_script(), "verify", *(["dev"] if dev else [])])
-    return json.loads(said) if said else None
+    """Return the report of tools/installation.py about the environment, or None when its Python cannot run it."""
+    output = _output_of([*_script(), "verify", *(["dev"] if dev else [])])
+    return json.loads(output) if output else None
 
 
 def _script() -> List[str]:
@@ -290,20 +312,22 @@ def _script() -> List[str]:
 def _clean(report: Dict[str, Any]) -> None:
     if report["damaged"] or report["leftovers"]:
         damaged = [f"{name} ({reason})" for name, reason in report["damaged"].items()]
-        print(f"Removing what is damaged: {_listed([*damaged, *report['leftovers']])}.", flush=True)
+        print(f"Removing damaged packages and files: {_summarise([*damaged, *report['leftovers']])}.", flush=True)
         _call([*_script(), "clean"])
 
 
 def _relocate() -> None:
-    """Let the environment's programs and its activate scripts name the folder in which it is now."""
+    """Update the folder named in the environment's programs and activate scripts."""
     if _call([*_script(), "relocate"]) != 0:
-        raise EnvironmentProblem(f"The programs in {venv_python().parent} cannot be changed; the lines above say why.")
+        raise EnvironmentSetupError(
+            f"The programs in {venv_python().parent} cannot be changed; see the messages above."
+        )
     activate = VENV / "bin" / "activate"
     if activate.is_file() and str(VENV) not in activate.read_text(encoding="utf-8", errors="replace"):
-        base = _said_by([str(venv_python()), "-I", "-c", "import sys; print(sys._base_executable)"]) or ""
+        base = _output_of([str(venv_python()), "-I", "-c", "import sys; print(sys._base_executable)"]) or ""
         options = ["--system-site-packages"] if _sees_system_packages() else []
         if _call([base, "-m", "venv", "--without-pip", *options, str(VENV)]) != 0:
-            print(f"{activate} is of another folder. Programs work by their path: {VENV}/bin/nbgrader", flush=True)
+            print(f"{activate} names another folder. Start programs by their path: {VENV}/bin/nbgrader", flush=True)
 
 
 def _sees_system_packages() -> bool:
@@ -315,39 +339,39 @@ def _sees_system_packages() -> bool:
 def _create() -> None:
     python = find_python()
     if VENV.exists():
-        print("The environment in .venv does not run or has an unfitting Python; making it anew.", flush=True)
-    print(f"Making the environment .venv with Python {version_of(python)}.", flush=True)
+        print("The environment in .venv does not run or has an unsupported Python; creating it again.", flush=True)
+    print(f"Creating the environment .venv with Python {version_of(python)}.", flush=True)
     if _call([*python, "-m", "venv", "--clear", str(VENV)]) != 0:
-        raise EnvironmentProblem("The environment .venv could not be made; the lines above say why.")
+        raise EnvironmentSetupError("The environment .venv could not be created; see the messages above.")
 
 
 def _install(dev: bool, report: Dict[str, Any], pins_changed: bool) -> None:
-    """Install what is missing; where that is the course alone, without the network."""
+    """Install what is missing; if only the course itself is missing, do it without the network."""
     _require_pip()
     complete = not (report["damaged"] or report["unmet"] or (pins_changed and report["unpinned"]))
     if complete and _install_course():
         return
-    print("Installing the course; the first time this loads about 1 GB and takes some minutes.", flush=True)
-    # Compiled now, whatever pip's settings say: without .pyc files each import of TensorFlow costs seconds more.
+    print("Installing the course; the first time this downloads about 1 GB and takes a few minutes.", flush=True)
+    # Always compile: without .pyc files each import of TensorFlow takes seconds longer.
     if _pip(["--compile", "-c", "constraints.txt", *_editable(".[dev]" if dev else ".")]) != 0:
-        raise EnvironmentProblem(
-            "The installation did not finish; pip's lines above say why. "
-            "Check the network and the space on the disk, then run the same command again: what is done is kept."
+        raise EnvironmentSetupError(
+            "The installation did not finish; see pip's messages above. "
+            "Check the network and the free disk space, then run the same command again to continue."
         )
 
 
 def _install_course() -> bool:
-    """Install the course into an environment that has all else, without the network; return whether that went well."""
+    """Install only the course, without the network; return whether that succeeded."""
     options = ["--no-index", "--no-deps", "--no-build-isolation", *_editable(".")]
-    # Not shown: where it fails, there is another way, whose lines say more.
-    return _said_by([str(venv_python()), "-m", "pip", "install", "--disable-pip-version-check", *options]) is not None
+    # Hide the output: if this fails, the full installation follows and explains more.
+    return _output_of([str(venv_python()), "-m", "pip", "install", "--disable-pip-version-check", *options]) is not None
 
 
 def _require_pip() -> None:
-    """Put pip into an environment that has none or a broken one; where that cannot be, make another environment."""
-    if _said_by([str(venv_python()), "-I", "-m", "pip", "--version"]):
+    """Install pip if it is missing or broken; if that fails, create the environment again."""
+    if _output_of([str(venv_python()), "-I", "-m", "pip", "--version"]):
         return
-    print("The environment in .venv has no pip that runs; putting it there.", flush=True)
+    print("The environment in .venv has no working pip; installing it.", flush=True)
     _call([*_script(), "remove", "pip"])
     if _call([str(venv_python()), "-I", "-m", "ensurepip", "--default-pip"]) != 0:
         _create()
@@ -359,13 +383,13 @@ def _pip(options: List[str]) -> int:
 
 
 def _pip_settings() -> Dict[str, str]:
-    """Return pip's settings of this machine as variables: those of its files, too, and of them only what we keep."""
+    """Return the machine's pip settings that are kept, including those of its files, as environment variables."""
     settings = {"PIP_CONFIG_FILE": os.devnull}
-    said = _said_by([str(venv_python()), "-m", "pip", "config", "list"]) or ""
-    for line in said.splitlines():
+    output = _output_of([str(venv_python()), "-m", "pip", "config", "list"]) or ""
+    for line in output.splitlines():
         name, _, text = line.partition("=")
         option = name.rpartition(".")[2].lower().replace("-", "_")
-        if option in PIPS_OWN and not name.startswith(":env:"):
+        if option in KEPT_PIP_OPTIONS and not name.startswith(":env:"):
             settings[f"PIP_{option.upper()}"] = str(ast.literal_eval(text)).replace("\n", " ")
     return {name: text for name, text in settings.items() if name not in clean_environ()}
 
@@ -379,19 +403,19 @@ def _call(command: List[str], environ: Optional[Dict[str, str]] = None) -> int:
 
 
 def forget_stamps() -> None:
-    """Let the next set-up compare all that is installed with its lists of files."""
+    """Remove the stamps, so that the next set-up verifies every installed file."""
     for dev in (False, True):
         if _stamp_file(dev).exists():
             _stamp_file(dev).unlink()
 
 
-def _write_stamps(which: List[bool]) -> None:
-    """Write down how things are, now that the installation is complete."""
-    said = _said_by([*_script(), "landmarks"])
-    if not said:
-        raise EnvironmentProblem("The environment in .venv changed while it was set up. Run the same command again.")
-    stamp = {"root": str(ROOT), "inputs": _inputs(), "landmarks": json.loads(said)}
-    for dev in which:
+def _write_stamps(extras: List[bool]) -> None:
+    """Record the state of the completed installation."""
+    output = _output_of([*_script(), "landmarks"])
+    if not output:
+        raise EnvironmentSetupError("The environment in .venv changed during the set-up. Run the same command again.")
+    stamp = {"root": str(ROOT), "inputs": _inputs(), "landmarks": json.loads(output)}
+    for dev in extras:
         _stamp_file(dev).write_text(json.dumps(stamp), encoding="utf-8")
 
 

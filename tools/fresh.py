@@ -1,25 +1,26 @@
-"""Put a new copy of a lesson into work/ and keep the old one beside it: `python -m tools.fresh 01_recurrence`."""
+"""Put a new copy of a lesson into work/ and keep the old one as a backup: `python -m tools.fresh 01_recurrence`."""
 
 import sys
 from datetime import datetime
 from pathlib import Path
 
-from tools.work import UnknownLesson, fresh_copy, lesson_names
+from tools.workspace import UnknownLessonError, fresh_copy, lesson_names
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def main(arguments: list[str]) -> int:
+    """Copy the lesson and return the exit code."""
     if len(arguments) != 1:
         print(f"Name one lesson: make fresh LESSON=NAME, one of {', '.join(lesson_names(ROOT))}.", file=sys.stderr)
         return 2
     try:
-        kept = fresh_copy(ROOT, arguments[0], datetime.now())
-    except UnknownLesson as error:
+        backup = fresh_copy(ROOT, arguments[0], datetime.now())
+    except UnknownLessonError as error:
         print(error, file=sys.stderr)
         return 1
-    if kept:
-        print(f"Your old copy is kept as {kept.relative_to(ROOT).as_posix()}.")
+    if backup:
+        print(f"Your old copy is kept as {backup.relative_to(ROOT).as_posix()}.")
     print(f"A new copy is at work/{arguments[0]}/{arguments[0]}.ipynb.")
     return 0
 

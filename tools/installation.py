@@ -1,14 +1,14 @@
 """Verify and repair what is installed in the environment whose Python runs this file.
 
     python -I tools/installation.py verify [dev]    print a report as JSON; see report()
-    python -I tools/installation.py landmarks       print what a later look can be short for; see landmarks()
+    python -I tools/installation.py landmarks       print files for a quick check; see landmarks()
     python -I tools/installation.py clean           remove damaged packages, so that pip installs them again
-    python -I tools/installation.py remove NAME     remove one package, whatever state it is in
-    python -I tools/installation.py relocate        let the environment's programs name its present folder
+    python -I tools/installation.py remove NAME     remove one package in any state
+    python -I tools/installation.py relocate        update the folder named in the environment's programs
 
-pip believes a package's metadata. After an installation that was interrupted, on a full disk, or in a moved folder,
-the metadata may be wrong; this compares them with the files. It is run by tools/environment.py, as a file, because
-nothing but the standard library can be relied upon.
+pip trusts the metadata of a package, which may be wrong after an interruption, on a full disk or in a moved folder.
+This module compares the metadata with the files. tools/environment.py runs it as a file, because only the standard
+library is certain to work.
 """
 
 import csv
@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-COURSE_PACKAGES = {  # name -> folder; the student edition has the first alone
+COURSE_PACKAGES = {  # name -> folder; the student edition includes only the first
     "rnn_helpers": "rnn_helpers",
     "autograde_tests": "autograde_tests",
     "rnn_course": "rnn_course",
@@ -38,17 +38,18 @@ COURSE_PACKAGES = {  # name -> folder; the student edition has the first alone
 PROJECTS = ("pyproject.toml", "nbjudge/pyproject.toml")
 DISTRIBUTIONS = ("rnn_course-", "nbgrader_judge-")
 PYC_HEADER = 16  # bytes before the code
-LONGEST_SHEBANG = 127  # what every Linux reads of a first line
+LONGEST_SHEBANG = 127  # bytes of a first line that every Linux reads
 
 
 class File(NamedTuple):
-    """A file as the list of its package names it; size is None where the list leaves it open."""
+    """A file in the RECORD of its package; size is None where RECORD does not give it."""
 
     path: Path
     size: int | None
 
 
 def main(arguments: list[str]) -> int:
+    """Run the command and return the exit code."""
     site = Path(sysconfig.get_path("purelib"))
     match arguments:
         case ["verify", *extras]:
@@ -68,26 +69,26 @@ def main(arguments: list[str]) -> int:
 
 
 def report(root: Path, site: Path, extras: Iterable[str] = ()) -> dict[str, object]:
-    """Return what is installed and what is wrong with it.
+    """Return the state of the installation.
 
-    damaged: {package: reason}; leftovers: what an interrupted pip left; unmet: requirements, and unpinned: pins of
-    constraints.txt, that are not satisfied; course: "" or why the installed course is not this one.
+    damaged: {package: reason}; leftovers: files of an interrupted pip; unmet: unsatisfied requirements; unpinned:
+    versions other than those of constraints.txt; course: "" or why the installed course is not this one.
     """
-    unmet, unpinned = unsatisfied(root, extras)
+    unmet, unpinned = unmet_requirements(root, extras)
     return {
-        "damaged": dict(damaged(site)),
-        "leftovers": [path.name for path in leftovers(site)],
+        "damaged": dict(find_damaged(site)),
+        "leftovers": [path.name for path in find_leftovers(site)],
         "unmet": unmet,
         "unpinned": unpinned,
         "course": misplaced_course(root),
     }
 
 
-# --- packages against their own lists of files
+# --- compare packages with their RECORD
 
 
-def damaged(site: Path) -> Iterator[tuple[str, str]]:
-    """Yield (package, reason) for each package that is not what its list of files says."""
+def find_damaged(site: Path) -> Iterator[tuple[str, str]]:
+    """Yield (package, reason) for each package whose files differ from its RECORD."""
     for info in sorted(site.glob("*.dist-info")):
         if reason := _damage(info):
             yield info.name.removesuffix(".dist-info").rpartition("-")[0], reason
@@ -117,7 +118,7 @@ def _has_name(metadata: Path) -> bool:
 
 
 def _files(info: Path) -> Iterator[File]:
-    """Yield the files of a package, without those that belong to one place or that Python can make again."""
+    """Yield the files of a package, except compiled files, which Python can create again."""
     with (info / "RECORD").open(encoding="utf-8", newline="") as stream:
         for name, _, size in csv.reader(stream):
             if not name.endswith(".pyc"):
@@ -129,7 +130,7 @@ def _difference(file: File, site: Path) -> str:
         size = file.path.stat().st_size
     except OSError:
         return "is missing"
-    # A program names the Python of its environment, whose folder may have another name by now.
+    # A program contains the path of its environment, which may have been renamed.
     if file.size is not None and size != file.size and site in file.path.parents and not _is_of_the_course(file.path):
         return f"has {size} bytes, expected {file.size}"
     return ""
@@ -139,8 +140,8 @@ def _is_of_the_course(path: Path) -> bool:
     return path.name.startswith("__editable__") or path.parent.name.startswith(DISTRIBUTIONS)
 
 
-def leftovers(site: Path) -> Iterator[Path]:
-    """Yield what an interrupted pip left: packages put aside (~umpy), and compiled files that were cut off."""
+def find_leftovers(site: Path) -> Iterator[Path]:
+    """Yield the leftovers of an interrupted pip: packages it renamed (~umpy) and truncated compiled files."""
     yield from sorted(site.glob("~*"))
     for folder, _, names in os.walk(site):
         if os.path.basename(folder) == "__pycache__":
@@ -151,7 +152,7 @@ def _is_cut_off(path: Path) -> bool:
     try:
         marshal.loads(memoryview(path.read_bytes())[PYC_HEADER:])
     except (EOFError, ValueError, TypeError):
-        # One of another Python cannot be read by this one, and is not read by it either.
+        # A file of another Python version cannot be checked, and this one never loads it.
         return f".{sys.implementation.cache_tag}." in path.name
     except OSError:
         return True
@@ -159,9 +160,9 @@ def _is_cut_off(path: Path) -> bool:
 
 
 def landmarks(site: Path) -> dict[str, int]:
-    """Return {path below the environment: size}, few enough to be looked at on each start; -1 leaves the size open.
+    """Return {path below the environment: size} for a quick check on each start; -1 stands for any size.
 
-    They are each package's list of files, top folders and modules, libraries, and programs.
+    These are the RECORD, top folders, modules and libraries of each package, and the programs.
     """
     marks: dict[str, int] = {}
     for info in site.glob("*.dist-info"):
@@ -188,17 +189,17 @@ def _below_environment(path: Path) -> str:
 
 def clean(site: Path) -> None:
     """Remove damaged packages and leftovers."""
-    for name, _ in list(damaged(site)):
+    for name, _ in list(find_damaged(site)):
         remove(site, name)
-    for path in list(leftovers(site)):
+    for path in list(find_leftovers(site)):
         _remove_file_or_folder(path)
 
 
 def remove(site: Path, name: str) -> None:
-    """Remove all that is known to belong to a package; its list of files may be damaged or missing."""
-    wanted = _normalised(name)
+    """Remove all files known to belong to a package, even if its RECORD is damaged or missing."""
+    package = _normalised(name)
     for info in list(site.glob("*.dist-info")):
-        if _normalised(info.name.removesuffix(".dist-info").rpartition("-")[0]) == wanted:
+        if _normalised(info.name.removesuffix(".dist-info").rpartition("-")[0]) == package:
             try:
                 files = list(_files(info))
             except (OSError, ValueError, csv.Error):
@@ -207,8 +208,8 @@ def remove(site: Path, name: str) -> None:
                 if site in file.path.parents:
                     _remove_file_or_folder(file.path)
             _remove_file_or_folder(info)
-    if (site / wanted / "__init__.py").exists():  # what a list of files has forgotten would mix with what comes
-        _remove_file_or_folder(site / wanted)
+    if (site / package / "__init__.py").exists():  # files missing from RECORD would mix with the new ones
+        _remove_file_or_folder(site / package)
 
 
 def _normalised(name: str) -> str:
@@ -222,11 +223,11 @@ def _remove_file_or_folder(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-# --- what the course asks for
+# --- requirements of the course
 
 
-def unsatisfied(root: Path, extras: Iterable[str] = ()) -> tuple[list[str], list[str]]:
-    """Return the requirements of the course, and of what it requires, that are not met; and the pins that are not."""
+def unmet_requirements(root: Path, extras: Iterable[str] = ()) -> tuple[list[str], list[str]]:
+    """Return the unmet requirements of the course and its dependencies, and the packages that differ from the pins."""
     try:
         from packaging.requirements import Requirement
         from packaging.specifiers import SpecifierSet
@@ -237,7 +238,7 @@ def unsatisfied(root: Path, extras: Iterable[str] = ()) -> tuple[list[str], list
         optional = project.get("optional-dependencies", {})
         texts += [*project["dependencies"], *(text for extra in extras for text in optional.get(extra, ()))]
     pins = _pins(root / "constraints.txt")
-    unmet, unpinned, seen = [], [], set()
+    unmet, unpinned, visited = [], [], set()
     waiting = [(Requirement(text), "") for text in texts]
     while waiting:
         requirement, extra = waiting.pop()
@@ -249,17 +250,17 @@ def unsatisfied(root: Path, extras: Iterable[str] = ()) -> tuple[list[str], list
             unmet.append(f"{requirement} ({version or 'missing'})")
         elif name in pins and not SpecifierSet(f"=={pins[name]}").contains(version, prereleases=True):
             unpinned.append(f"{requirement.name} is {version}, tested with {pins[name]}")
-        for wanted in {"", *requirement.extras}:
-            if (name, wanted) not in seen:
-                seen.add((name, wanted))
-                waiting += [(Requirement(text), wanted) for text in needs]
+        for extra in {"", *requirement.extras}:
+            if (name, extra) not in visited:
+                visited.add((name, extra))
+                waiting += [(Requirement(text), extra) for text in needs]
     return sorted(set(unmet)), sorted(set(unpinned))
 
 
 def _installed(name: str) -> tuple[str, list[str]]:
     try:
-        found = distribution(name)
-        return found.version or "", found.requires or []
+        package = distribution(name)
+        return package.version or "", package.requires or []
     except (PackageNotFoundError, KeyError):
         return "", []
 
@@ -270,19 +271,19 @@ def _pins(file: Path) -> dict[str, str]:
 
 
 def misplaced_course(root: Path) -> str:
-    """Return "" when programs outside of the course's folder import this course, else what they get."""
+    """Return "" when programs outside the course's folder import this course, else what they import."""
     for package, folder in COURSE_PACKAGES.items():
         if not (root / folder / "__init__.py").is_file():
             continue
         spec = find_spec(package)
         if spec is None or not spec.origin:
             return f"{package} is not installed"
-        place = Path(spec.origin).parent
-        if not place.is_dir():
-            return f"{package} is installed from {place}, which is not there"
-        if not os.path.samefile(place, root / folder):
-            return f"{package} is installed from {place}"
-    return next(filter(None, map(_outdated, _projects(root))), "")
+        location = Path(spec.origin).parent
+        if not location.is_dir():
+            return f"{package} is installed from {location}, which does not exist"
+        if not os.path.samefile(location, root / folder):
+            return f"{package} is installed from {location}"
+    return next(filter(None, map(_outdated_reason, _projects(root))), "")
 
 
 def _projects(root: Path) -> list[dict[str, Any]]:
@@ -290,45 +291,46 @@ def _projects(root: Path) -> list[dict[str, Any]]:
     return [tomllib.loads(file.read_text(encoding="utf-8"))["project"] for file in files]
 
 
-def _outdated(project: dict[str, Any]) -> str:
-    """Return "" when a project is installed as its pyproject.toml has it, else what is wrong."""
+def _outdated_reason(project: dict[str, Any]) -> str:
+    """Return "" when a project is installed as its pyproject.toml describes it, else the difference."""
     try:
         installed = distribution(project["name"])
     except PackageNotFoundError:
         return f"{project['name']} is not installed"
-    wanted = {"console_scripts": project.get("scripts", {}), **project.get("entry-points", {})}
+    expected = {"console_scripts": project.get("scripts", {}), **project.get("entry-points", {})}
     present = {
-        group: {entry.name: entry.value for entry in installed.entry_points if entry.group == group} for group in wanted
+        group: {entry.name: entry.value for entry in installed.entry_points if entry.group == group}
+        for group in expected
     }
-    if (installed.version, present) != (project["version"], wanted):
+    if (installed.version, present) != (project["version"], expected):
         return f"{project['name']} {installed.version} was installed from an older pyproject.toml"
     return ""
 
 
-# --- a folder with another name
+# --- moved or renamed environments
 
 
 def relocate(programs: Path, prefix: str) -> None:
-    """Let each program in the environment start this environment's Python, wherever it was made."""
+    """Make each program in the environment start the Python of this environment."""
     for path in sorted(programs.iterdir()):
         if path.is_file() and not path.is_symlink():
             content = path.read_bytes()
-            changed = relocated(content, prefix)
+            changed = relocate_program(content, prefix)
             if changed != content:
                 _replace(path, changed)
 
 
-def relocated(content: bytes, prefix: str) -> bytes:
-    """Return the program with the Python of `prefix` in the place of the one it starts; others as they are."""
+def relocate_program(content: bytes, prefix: str) -> bytes:
+    """Return the program, changed to start the Python of `prefix`; leave other files unchanged."""
     if content.startswith(b"MZ"):
-        return _relocated_launcher(content, prefix)
-    head, rest = _split_shebang(content)
+        return _relocate_launcher(content, prefix)
+    head, program = _split_shebang(content)
     python = _python_of(head, os.path.basename(prefix))
-    return _shebang(prefix, python) + rest if python else content
+    return _shebang(prefix, python) + program if python else content
 
 
-def _relocated_launcher(content: bytes, prefix: str) -> bytes:
-    """Do the same for Windows: a launcher, the line with Python's path, and a zip archive with the program."""
+def _relocate_launcher(content: bytes, prefix: str) -> bytes:
+    """Relocate a program of Windows: a launcher, a line with the path of Python and a zip archive."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             start = min(entry.header_offset for entry in archive.infolist())
@@ -343,7 +345,7 @@ def _relocated_launcher(content: bytes, prefix: str) -> bytes:
 
 
 def _split_shebang(content: bytes) -> tuple[bytes, bytes]:
-    """Return (the lines that start the program, the program); both forms that pip and uv write."""
+    """Return (shebang lines, program), for both forms that pip and uv write."""
     lines = content.splitlines(keepends=True)
     if not lines or not lines[0].startswith(b"#!"):
         return b"", content
@@ -352,7 +354,7 @@ def _split_shebang(content: bytes) -> tuple[bytes, bytes]:
 
 
 def _python_of(head: bytes, environment: str) -> str:
-    """Return the name of the interpreter that a program starts when it lies in an environment of that name, else ""."""
+    """Return the file name of a program's interpreter if that is in an environment of that name, else ""."""
     text = head.decode(errors="replace").removeprefix("#!")
     try:
         words = shlex.split(text.splitlines()[1].removeprefix("'''exec'")) if text.startswith("/bin/sh\n'") else [text]
@@ -369,7 +371,7 @@ def _shebang(prefix: str, name: str) -> bytes:
     line = f"#!{python}\n".encode()
     if len(line) <= LONGEST_SHEBANG and not any(character.isspace() for character in python):
         return line
-    # A shell starts Python here; Python reads the same lines as a string.
+    # The shell starts Python; Python reads the same lines as a string.
     return f"#!/bin/sh\n'''exec' {shlex.quote(python)} \"$0\" \"$@\"\n' '''\n".encode()
 
 

@@ -1,7 +1,7 @@
-"""Write constraints.txt anew: the newest releases that fit pyproject.toml, as pip resolves them here.
+"""Update constraints.txt to the newest releases that satisfy pyproject.toml, as pip resolves them here.
 
-Run it as `python -m tools.pins`; nothing is installed. Run the tests afterwards: a pin says "tested", and only
-they make it true.
+Run it as `python -m tools.pins`; nothing is installed. Run the tests afterwards, because a pin stands for a tested
+release.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 
 PROJECTS = ["pyproject.toml", "nbjudge/pyproject.toml"]
 ROOT = Path(__file__).resolve().parent.parent
-# The oldest Python of all, patch level too: some releases leave out 3.11.2, which is Debian 12's.
+# The oldest supported Python with its patch level: some releases exclude 3.11.2, which Debian 12 has.
 OLDEST_PYTHON = "3.11.0"
 HEADER = """\
 # The releases the course was tested with; `make pins` writes this file.
@@ -22,12 +22,13 @@ HEADER = """\
 
 
 def main() -> int:
+    """Write the pins and return the exit code."""
     course, engine = (tomllib.loads((ROOT / name).read_text(encoding="utf-8"))["project"] for name in PROJECTS)
     requirements = [*course["dependencies"], *course["optional-dependencies"]["dev"], *engine["dependencies"]]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]
-        # pip resolves for another Python only when it may not build anything and installs somewhere else.
+        # pip resolves for another Python only with wheels and another target folder.
         command += ["--python-version", OLDEST_PYTHON, "--only-binary", ":all:", "--target", folder]
         if subprocess.call([*command, "--report", str(report), *requirements]) != 0:
             print("constraints.txt is unchanged: pip could not resolve the dependencies, see above.", file=sys.stderr)

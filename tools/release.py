@@ -1,4 +1,4 @@
-"""Let nbgrader make the students' notebook from the instructor's."""
+"""Generate the released notebook from the instructor's with nbgrader."""
 
 import logging
 import os
@@ -11,20 +11,20 @@ from traitlets.config import Config
 
 from nbjudge.settings import SETTINGS, load_settings
 
-# The parts of nbgrader_config.py that decide what a released notebook looks like.
+# The sections of nbgrader_config.py that affect a released notebook.
 RELEASE_SETTINGS = ("ClearSolutions", "ClearHiddenTests", "ClearMarkScheme", "LockCells", "IncludeHeaderFooter")
 
 
 class ReleaseError(Exception):
-    """nbgrader refused a notebook; the message holds what it said."""
+    """Raised when nbgrader rejects a notebook; the message contains its reason."""
 
 
 def release_files(lesson: str, solution: dict[str, bytes], settings: Config) -> dict[str, bytes]:
-    """Return the files of the released lesson, as `nbgrader generate_assignment` makes them.
+    """Return the files of the released lesson, as `nbgrader generate_assignment` creates them.
 
     solution: file name (or path inside the lesson's folder) -> bytes, the notebook and its data
-    settings: what `release_settings` read
-    Raises ReleaseError when nbgrader refuses the notebook.
+    settings: the result of `release_settings`
+    Raises ReleaseError when nbgrader rejects the notebook.
     """
     with tempfile.TemporaryDirectory() as folder:
         course = Path(folder).resolve()
@@ -42,7 +42,7 @@ def release_files(lesson: str, solution: dict[str, bytes], settings: Config) -> 
 
 
 def release_settings(root: Path) -> Config:
-    """Read from the course's nbgrader_config.py what shapes a released notebook; empty when there is none."""
+    """Return the settings of nbgrader_config.py that affect a released notebook; empty when there is no such file."""
     if not (root / SETTINGS).exists():
         return Config()
     loaded = load_settings(root)
@@ -50,12 +50,12 @@ def release_settings(root: Path) -> Config:
 
 
 def _generate(lesson: str, course: Path, settings: Config) -> None:
-    # nbgrader takes a second to import: only a build pays for it.
+    # nbgrader takes a second to import, so only a build imports it.
     from nbgrader.converters import GenerateAssignment
     from nbgrader.converters.base import NbGraderException
     from nbgrader.coursedir import CourseDirectory
 
-    config = Config({"SaveCells": {"enabled": False}})  # no gradebook: a build knows no students
+    config = Config({"SaveCells": {"enabled": False}})  # no gradebook: a build has no students
     config.merge(settings)
     directory = CourseDirectory(
         root=str(course), source_directory="solutions", release_directory="lessons", assignment_id=lesson
@@ -70,7 +70,7 @@ def _generate(lesson: str, course: Path, settings: Config) -> None:
 
 @contextmanager
 def _log_lines() -> Iterator[list[str]]:
-    """Collect what nbgrader logs, and keep it off the screen."""
+    """Collect nbgrader's log messages instead of printing them."""
     logger = logging.getLogger("traitlets")
     lines: list[str] = []
     handler = logging.Handler(logging.ERROR)
@@ -84,12 +84,12 @@ def _log_lines() -> Iterator[list[str]]:
 
 
 def _last_line(lines: list[str]) -> str:
-    """Return the exception's own line of the traceback that nbgrader logged."""
+    """Return the last line of the traceback that nbgrader logged."""
     tracebacks = [line for line in lines if line.startswith("Traceback")]
     return tracebacks[-1].strip().splitlines()[-1] if tracebacks else ""
 
 
 def _bytes(path: Path) -> bytes:
     content = path.read_bytes()
-    # nbconvert writes the system's line ends; the repository has one kind.
+    # nbconvert writes the system's line endings; the repository uses \n.
     return content.replace(os.linesep.encode(), b"\n") if path.suffix == ".ipynb" else content

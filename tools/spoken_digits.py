@@ -1,7 +1,7 @@
-"""Have espeak-ng say the ten digits in many voices, for rnn_helpers/sounds/digits.npz: python -m tools.spoken_digits.
+"""Synthesise the ten digits in many voices for rnn_helpers/sounds/digits.npz: `python -m tools.spoken_digits`.
 
-The file is in the repository; this is how it was made, and how to make another. It needs the program espeak-ng (on
-Debian: apt-get install espeak-ng; version 1.51 was used) and nothing else that the course does not have.
+The file is in the repository; this program created it and can create another. It needs espeak-ng (on Debian: apt-get
+install espeak-ng; version 1.51 was used).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from rnn_helpers.speech import FILE, RATE, TAKES, VOICES, compressed
 
 ACCENTS = ("en-gb", "en-us", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029")
 SPEAKERS = ("", "m1", "m3", "m5", "m7", "f1", "f2", "f3", "f4", "f5", "klatt2", "klatt4")
-SPEEDS, PITCHES = (120, 190), (25, 75)  # words a minute; espeak's scale, of which 50 is usual
+SPEEDS, PITCHES = (120, 190), (25, 75)  # words per minute; espeak's scale, default 50
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-SILENT = 0.02  # of the loudest: what is softer at the beginning and the end is cut off
+SILENT = 0.02  # relative to the peak: softer samples at both ends are trimmed
 SEED = 11
 
 
 def main() -> None:
-    """Write the file and say how large it is."""
+    """Write the file and print its size."""
     if not shutil.which("espeak-ng"):
         raise SystemExit("espeak-ng is not installed; on Debian: sudo apt-get install espeak-ng")
     clips = list(_clips(np.random.default_rng(SEED)))
@@ -49,33 +49,33 @@ def _voices(rng: np.random.Generator) -> list[str]:
 
 
 def _clips(rng: np.random.Generator) -> Iterator[tuple[int, int, int, np.ndarray]]:
-    """Yield (voice, take, digit, sound) of everything that is said."""
+    """Yield (voice, take, digit, sound) of each clip."""
     for voice, name in enumerate(_voices(rng)):
         for take in range(TAKES):
             speed, pitch = rng.integers(*SPEEDS), rng.integers(*PITCHES)
             for digit, word in enumerate(WORDS):
-                yield voice, take, digit, _trimmed(_said(word, name, int(speed), int(pitch)))
+                yield voice, take, digit, _trim(_synthesise(word, name, int(speed), int(pitch)))
 
 
-def _said(word: str, voice: str, speed: int, pitch: int) -> np.ndarray:
-    """Return the word as espeak-ng says it: (samples,) from -1 to 1, RATE a second."""
+def _synthesise(word: str, voice: str, speed: int, pitch: int) -> np.ndarray:
+    """Return the spoken word from espeak-ng: (samples,) from -1 to 1, at RATE samples per second."""
     command = ["espeak-ng", "--stdout", "-v", voice, "-s", str(speed), "-p", str(pitch), word]
     spoken = subprocess.run(command, capture_output=True, check=True).stdout
     with wave.open(io.BytesIO(spoken)) as file:
         rate = file.getframerate()
-        samples = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")  # the header promises far more
-    return _resampled(samples / 32768.0, rate)
+        samples = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")  # the header states too large a number
+    return _resample(samples / 32768.0, rate)
 
 
-def _resampled(sound: np.ndarray, rate: int) -> np.ndarray:
-    """Return the sound with RATE samples a second; what is above RATE / 2 is cut off, so that nothing folds over."""
+def _resample(sound: np.ndarray, rate: int) -> np.ndarray:
+    """Return the sound at RATE samples per second, without frequencies above RATE / 2, which would alias."""
     count = round(len(sound) * RATE / rate)
     spectrum = np.fft.rfft(sound)[: count // 2 + 1]
     return np.fft.irfft(spectrum, count) * count / len(sound)
 
 
-def _trimmed(sound: np.ndarray) -> np.ndarray:
-    """Return the sound at its full loudness, without the silence around it."""
+def _trim(sound: np.ndarray) -> np.ndarray:
+    """Return the sound normalised to its peak, without leading and trailing silence."""
     sound = 0.9 * sound / np.abs(sound).max()
     loud = np.flatnonzero(np.abs(sound) > SILENT)
     return sound[loud[0] : loud[-1] + 1]

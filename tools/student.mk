@@ -6,7 +6,7 @@ DEV := .venv/installed-dev
 
 .DEFAULT_GOAL := help
 .PHONY: help lab fresh $(LAB) $(DEV)
-# They make a Python start as another one, or without this folder; a cluster's modules set them.
+# They change the interpreter or its search path; the module system of a cluster may set them.
 unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONPLATLIBDIR PYTHONOPTIMIZE
 
 help:  ## show this list
@@ -18,7 +18,7 @@ lab: $(LAB)  ## set up what is missing and open JupyterLab on your copies in wor
 fresh: $(LAB)  ## put a new copy of a lesson into work/ and keep the old one: make fresh LESSON=01_recurrence
 	$(VENV) -m tools.fresh $(LESSON)
 
-# Asked each time: whether the environment is whole takes a moment to see, and what is amiss is put right.
+# Check the environment before each target: this takes a moment, and anything that is wrong gets repaired.
 $(LAB):
 	$(call set_up,)
 

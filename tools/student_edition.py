@@ -1,6 +1,6 @@
 """Pack the course without its answers into dist/rnn-course-student.zip: `python -m tools.student_edition`.
 
-The same files give the same archive, byte for byte.
+The archive is reproducible byte for byte.
 """
 
 import sys
@@ -10,15 +10,15 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from tools.rules import Lesson, answers, read_lessons
+from tools.lint import Lesson, answers, read_lessons
 
 ROOT = Path(__file__).resolve().parent.parent
 ARCHIVE = "dist/rnn-course-student.zip"
 FOLDER = "rnn-course"  # everything unpacks into this one folder
 MODE = 0o644
-DATE = (2000, 1, 1, 0, 0, 0)  # any fixed one: an archive of the same files is the same archive
+DATE = (2000, 1, 1, 0, 0, 0)  # an arbitrary constant, which keeps the archive reproducible
 
-# What a student gets, named one by one, so that nothing new slips in: archive name -> file or folder here.
+# An explicit list, so that nothing is included by accident: name in the archive -> file or folder here.
 CONTENTS = {
     "README.md": "docs/student_readme.md",
     "LICENSE": "LICENSE",
@@ -32,24 +32,25 @@ CONTENTS = {
     "tools/installation.py": "tools/installation.py",
     "tools/jupyterlab": "tools/jupyterlab",
     "tools/lab.py": "tools/lab.py",
-    "tools/surroundings.py": "tools/surroundings.py",
-    "tools/work.py": "tools/work.py",
+    "tools/process_environment.py": "tools/process_environment.py",
+    "tools/workspace.py": "tools/workspace.py",
     "lessons": "lessons",
     "rnn_helpers": "rnn_helpers",
 }
 LEFT_BEHIND = {".ipynb_checkpoints", "__pycache__"}
 
 
-class AnswerInside(Exception):
-    """A file for students holds the text of a solution; the message names both."""
+class AnswerLeakError(Exception):
+    """Raised when a file for students contains the text of a solution; the message names both."""
 
 
 def main() -> int:
+    """Write the archive and return the exit code."""
     try:
         files = student_files(ROOT)
         require_no_answers(ROOT, files)
-    except (FileNotFoundError, AnswerInside) as error:
-        print(f"No student edition was made. {error}", file=sys.stderr)
+    except (FileNotFoundError, AnswerLeakError) as error:
+        print(f"The student edition was not written. {error}", file=sys.stderr)
         return 1
     write_archive(ROOT / ARCHIVE, files)
     print(f"wrote {ARCHIVE}: {len(files)} files, {(ROOT / ARCHIVE).stat().st_size / 1024:.0f} kB")
@@ -57,17 +58,17 @@ def main() -> int:
 
 
 def student_files(root: Path) -> dict[str, bytes]:
-    """Return what goes into the archive: name inside the course's folder -> bytes.
+    """Return the files of the archive: name inside the course's folder -> bytes.
 
-    Raises FileNotFoundError naming what is missing.
+    Raises FileNotFoundError, which names the missing file.
     """
     return dict(sorted(_contents(root)))
 
 
 def require_no_answers(root: Path, files: dict[str, bytes]) -> None:
-    """Raise AnswerInside when a file holds the answer to an exercise or a hidden test, however indented or quoted.
+    """Raise AnswerLeakError when a file contains an answer or a hidden test, however indented or quoted.
 
-    A faded example has no points and no test; a later lesson may use its line.
+    A faded example has no points and no test, so a later lesson may use its line.
     """
     texts = {name: _squeezed(content.decode("utf-8", errors="ignore")) for name, content in files.items()}
     for lesson in read_lessons(root):
@@ -75,23 +76,23 @@ def require_no_answers(root: Path, files: dict[str, bytes]) -> None:
             for answer in answers(cell):
                 for name, text in texts.items():
                     if _squeezed(answer) in text:
-                        raise AnswerInside(f"{name} holds the solution of {cell.id} ({lesson.name}). Take it out.")
+                        raise AnswerLeakError(f"{name} holds the solution of {cell.id} ({lesson.name}). Remove it.")
 
 
 def _graded(lesson: Lesson) -> list[NotebookNode]:
-    """Return the cells that earn points: exercises, their tests, written answers."""
+    """Return the cells with points: exercises, their tests and written answers."""
     cells = [cell for cell in lesson.solution.cells if "nbgrader" in cell.metadata]
     ids = {cell.id for cell in cells}
     return [cell for cell in cells if cell.metadata.nbgrader.grade or f"{cell.id}_test" in ids]
 
 
 def write_archive(path: Path, files: dict[str, bytes]) -> None:
-    """Write the files into a zip archive whose bytes depend on nothing else."""
+    """Write the files to a reproducible zip archive."""
     path.parent.mkdir(exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
             entry = zipfile.ZipInfo(f"{FOLDER}/{name}", DATE)
-            entry.create_system = 3  # Unix, wherever it is made: the mode below is read as its file mode
+            entry.create_system = 3  # Unix on every system, so that the mode below is used as a file mode
             entry.external_attr = MODE << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, content)
@@ -101,7 +102,7 @@ def _contents(root: Path) -> Iterator[tuple[str, bytes]]:
     for name, source in CONTENTS.items():
         path = root / source
         if not path.exists():
-            raise FileNotFoundError(f"{source} is missing; CONTENTS in tools/student_edition.py asks for it.")
+            raise FileNotFoundError(f"{source} is missing; CONTENTS in tools/student_edition.py lists it.")
         if path.is_file():
             yield name, path.read_bytes()
         for file in path.rglob("*"):
@@ -110,7 +111,7 @@ def _contents(root: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _squeezed(text: str) -> str:
-    """Return the text without white space, and without what JSON puts around a notebook's lines."""
+    """Return the text without white space and without the JSON syntax around a notebook's lines."""
     return "".join(text.replace("\\n", "").replace('",', "").replace('"', "").replace("\\", "").split())
 
 

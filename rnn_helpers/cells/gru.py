@@ -11,7 +11,7 @@
     h_0    (batch, units)              state before the first step
     W_xh   (features, 3 units)         in three blocks, in Keras' order: z, r, n (Keras calls n "h")
     W_hh   (units, 3 units)            the same
-    b_h    (2, 3 units)                with reset_after: the bias of the inputs and that of the state; else (3 units,)
+    b_h    (2, 3 units)                with reset_after: the biases of the inputs and of the state; else (3 units,)
 
 Inside, arrays are gate-major as in `rnn_helpers.cells.lstm`: sequences are columns, and h_{t-1}, a 1 and x_t are
 stacked, so that z and r are one product, and the two parts of n are products with the two ends of the stack.
@@ -63,7 +63,7 @@ class Workspace(GatedWorkspace):
         self.dpart_of_h, self.dpart_of_x = self.empty(units + 1, batch), self.empty(1 + features, batch)
         self.slopes = self.empty(2 * units, batch)
 
-        # One column per step and sequence: what the products over all steps see.
+        # One column per step and sequence, for the products over all steps.
         self.all_das = self.empty(4 * units, steps, batch)
         self.all_recalled = self.empty(units + 1, steps, batch)
         self.dgates = self.empty(2 * units, columns)
@@ -151,9 +151,9 @@ def forward(
 def backward(dhs: Array, cache: Cache) -> Gradients:
     """Backpropagate through time: from dL/dh_t of every output to dL/d(argument) of `forward`.
 
-    dL/dh_{t-1} = z_t dL/dh_t + what comes back through z_t, r_t and n_t: z_t hands it on untouched
+    dL/dh_{t-1} = z_t dL/dh_t + the gradients through z_t, r_t and n_t; the first term involves no weights
 
-    dhs: (batch, steps, units), what the loss says about each output h_t by itself, not through later steps
+    dhs: (batch, steps, units), the direct gradient of the loss with respect to h_t, without paths through later steps
     cache: what `forward` returned; it may be used again unless its workspace has run forward since
 
     Returns Gradients(dxs, dh_0, dW_xh, dW_hh, db_h), summed over the batch and in the precision of xs.
@@ -186,7 +186,7 @@ def backward(dhs: Array, cache: Cache) -> Gradients:
         np.subtract(h_before, n, out=part)
         np.multiply(dh, part, out=da_z)
         np.multiply(dh, z, out=part)
-        np.subtract(dh, part, out=dh)  # now dL/dn_t; `part` is what z_t hands on
+        np.subtract(dh, part, out=dh)  # now dL/dn_t; `part` is the gradient through z_t
         np.multiply(n, n, out=da_x)
         np.multiply(dh, da_x, out=da_x)
         np.subtract(dh, da_x, out=da_x)

@@ -65,7 +65,7 @@ class Workspace(GatedWorkspace):
         self.weights_T = self.empty(columns, rows)
         self.stacked[:, -1] = 1  # below h_{t-1} and x_t
         self.memories = self.empty(steps + 1, units, batch)  # begins with c_0
-        self.seen = self.empty(steps, units, batch)  # tanh(c_t)
+        self.squashed = self.empty(steps, units, batch)  # tanh(c_t)
         self.gates = self.empty(steps, rows, batch)
         self.das = self.empty(steps, rows, batch)
         self.slopes, self.dc = self.empty(rows, batch), self.empty(units, batch)
@@ -79,12 +79,25 @@ class Workspace(GatedWorkspace):
         i, f, o, g = (self.gates[:, gate * units : (gate + 1) * units] for gate in range(GATES))
         c_before, c = self.memories[:-1], self.memories[1:]
         self.forward_steps = list(
-            zip(self.stacked[:-1], self.gates, sigmoids, i, f, o, g, c_before, c, self.seen, self.hs[1:], strict=True)
+            zip(
+                self.stacked[:-1],
+                self.gates,
+                sigmoids,
+                i,
+                f,
+                o,
+                g,
+                c_before,
+                c,
+                self.squashed,
+                self.hs[1:],
+                strict=True,
+            )
         )
         da_i, da_f, da_o, da_g = (self.das[:, gate * units : (gate + 1) * units] for gate in range(GATES))
         dstacked = self.dstacked[:steps]
         self.backward_steps = list(
-            zip(self.dhs, self.gates, i, f, o, g, c_before, self.seen,
+            zip(self.dhs, self.gates, i, f, o, g, c_before, self.squashed,
                 self.das, da_i, da_f, da_o, da_g, dstacked, dstacked[:, :units], strict=True)
         )[::-1]  # fmt: skip
 
@@ -137,8 +150,8 @@ def forward(
     ws.stacked[:-1, units:-1] = xs.transpose(1, 2, 0)
     ws.stacked[0, :units] = h_0.T
     ws.memories[0] = c_0.T
-    for place, gate in enumerate(INSIDE):
-        block, inside = slice(gate * units, (gate + 1) * units), slice(place * units, (place + 1) * units)
+    for slot, gate in enumerate(INSIDE):
+        block, inside = slice(gate * units, (gate + 1) * units), slice(slot * units, (slot + 1) * units)
         ws.weights_T[:units, inside] = W_hh[:, block]
         ws.weights_T[units:-1, inside] = W_xh[:, block]
         ws.weights_T[-1, inside] = b_h[block]
@@ -146,7 +159,7 @@ def forward(
     ws.halved[: 3 * units] *= 0.5
 
     part = ws.part
-    for stacked, gates, sigmoids, i, f, o, g, c_before, c, seen, h in ws.forward_steps:
+    for stacked, gates, sigmoids, i, f, o, g, c_before, c, squashed, h in ws.forward_steps:
         np.dot(ws.halved, stacked, out=gates)
         np.tanh(gates, out=gates)
         np.multiply(sigmoids, 0.5, out=sigmoids)
@@ -154,8 +167,8 @@ def forward(
         np.multiply(f, c_before, out=c)
         np.multiply(i, g, out=part)
         np.add(c, part, out=c)
-        np.tanh(c, out=seen)
-        np.multiply(o, seen, out=h)
+        np.tanh(c, out=squashed)
+        np.multiply(o, squashed, out=h)
 
     if workspace is None:
         return ws.hs_out.copy(), ws.cs_out.copy(), Cache(ws, ws.passes, shared=False)
@@ -167,7 +180,7 @@ def backward(dhs: Array, cache: Cache) -> Gradients:
 
     dL/dc_t = dL/dh_t o_t (1 - tanh(c_t)^2) + dL/dc_{t+1} f_{t+1}: a memory is handed back through its forget gate alone
 
-    dhs: (batch, steps, units), what the loss says about each output h_t by itself, not through later steps
+    dhs: (batch, steps, units), the direct gradient of the loss with respect to h_t, without paths through later steps
     cache: what `forward` returned; it may be used again unless its workspace has run forward since
 
     Returns Gradients(dxs, dh_0, dc_0, dW_xh, dW_hh, db_h), summed over the batch and in the precision of xs.
@@ -181,11 +194,27 @@ def backward(dhs: Array, cache: Cache) -> Gradients:
     sigmoid_slopes, tanh_slopes = slopes[: 3 * units], slopes[3 * units :]
     dc[:] = 0
     dh_later: Array | float = 0.0
-    for dh_t, gates, i, f, o, g, c_before, seen, da, da_i, da_f, da_o, da_g, dstacked, dh_before in ws.backward_steps:
+    for (
+        dh_t,
+        gates,
+        i,
+        f,
+        o,
+        g,
+        c_before,
+        squashed,
+        da,
+        da_i,
+        da_f,
+        da_o,
+        da_g,
+        dstacked,
+        dh_before,
+    ) in ws.backward_steps:
         np.add(dh_t, dh_later, out=dh)
-        np.multiply(dh, seen, out=da_o)
+        np.multiply(dh, squashed, out=da_o)
         np.multiply(dh, o, out=dh)  # from here on dL/dtanh(c_t)
-        np.multiply(seen, seen, out=part)
+        np.multiply(squashed, squashed, out=part)
         np.multiply(dh, part, out=part)
         np.subtract(dh, part, out=dh)
         np.add(dc, dh, out=dc)
@@ -206,9 +235,9 @@ def backward(dhs: Array, cache: Cache) -> Gradients:
     stacked = ws.all_stacked.reshape(units + features + 1, columns)
     np.dot(ws.all_das.reshape(GATES * units, columns), stacked.T, out=ws.dweights)
     grads = ws.gradients
-    for place, gate in enumerate(INSIDE):
+    for slot, gate in enumerate(INSIDE):
         block = slice(gate * units, (gate + 1) * units)
-        of_gate = ws.dweights[place * units : (place + 1) * units].T
+        of_gate = ws.dweights[slot * units : (slot + 1) * units].T
         grads.dW_hh[:, block], grads.dW_xh[:, block], grads.db_h[block] = (
             of_gate[:units],
             of_gate[units:-1],

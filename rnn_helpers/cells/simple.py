@@ -6,14 +6,14 @@
     xs     (batch, steps, features)    inputs
     hs     (batch, steps, units)       states h_1 ... h_T
     h_0    (batch, units)              state before the first step
-    W_xh   (features, units)           how the input writes to memory
-    W_hh   (units, units)              how memory rewrites itself
-    b_h    (units,)                    where memory rests
-    mask   (batch, steps)              True or 1 where a step is real; elsewhere the state is carried through
+    W_xh   (features, units)           weights from the input to the state
+    W_hh   (units, units)              recurrent weights
+    b_h    (units,)                    bias
+    mask   (batch, steps)              True or 1 where a step is real; elsewhere the state is copied
 
-A gradient is named after what it belongs to: `dW_hh` is dL/dW_hh, `das` holds dL/da_t.
+A gradient is named after its variable: `dW_hh` is dL/dW_hh, `das` holds dL/da_t.
 
-Only `h_{t-1} W_hh` has to wait for the step before it. Everything else is one product over all steps at once,
+Only `h_{t-1} W_hh` depends on the previous step. Everything else is one product over all steps at once,
 so arrays are time-major inside: the states of one step lie next to each other.
 """
 
@@ -61,7 +61,7 @@ def _relu_slope(h: Array, out: Array) -> None:
 
 
 def _logistic(a: Array, out: Array) -> None:
-    # 1 / (1 + exp(-a)) overflows for large negative a; the same curve drawn with tanh does not.
+    # 1 / (1 + exp(-a)) overflows for large negative a; the same function written with tanh does not.
     np.multiply(a, 0.5, out=out)
     np.tanh(out, out=out)
     np.add(out, 1, out=out)
@@ -99,7 +99,7 @@ class Workspace(BaseWorkspace):
         self.W_xh_T = self.empty(units, features)
         self.W_hh_T = self.empty(units, units)
 
-        # One row per step and sequence: what the products over all steps see.
+        # One row per step and sequence, for the products over all steps.
         self.x_rows = self.xs.reshape(rows, features)
         self.h_prev_rows = self.hs[:-1].reshape(rows, units)
         self.da_rows = self.das.reshape(rows, units)
@@ -192,7 +192,7 @@ def backward(dhs: Array, cache: Cache) -> Gradients:
     dL/dW_hh = sum_t h_{t-1}^T dL/da_t;    dL/dW_xh = sum_t x_t^T dL/da_t;    dL/db_h = sum_t dL/da_t
     A masked step hands dL/dh_t to the step before it, unchanged.
 
-    dhs: (batch, steps, units), what the loss says about each output h_t by itself, not through later steps
+    dhs: (batch, steps, units), the direct gradient of the loss with respect to h_t, without paths through later steps
     cache: what `forward` returned; it may be used again unless its workspace has run forward since
 
     Returns Gradients(dxs, dh_0, dW_xh, dW_hh, db_h), summed over the batch and in the precision of xs.
@@ -207,7 +207,7 @@ def backward(dhs: Array, cache: Cache) -> Gradients:
         np.copyto(ws.slopes, 0, where=ws.skip)
 
     grads = ws.gradients
-    dh, dh_prev = ws.dh, grads.dh_0  # what is handed to the step before ends up as dL/dh_0
+    dh, dh_prev = ws.dh, grads.dh_0  # the gradient passed to the previous step ends as dL/dh_0
     dh_prev[:] = 0
     for da_t, slope_t, skip_t in ws.backward_steps:
         np.add(da_t, dh_prev, out=dh)

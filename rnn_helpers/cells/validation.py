@@ -57,7 +57,7 @@ def initial_state(name: str, values: Any, xs: Array, units: int) -> Array:
 def gated_arguments(
     xs: Any, W_xh: Any, W_hh: Any, b_h: Any, blocks: int, biases: tuple[int, ...] = ()
 ) -> tuple[Array, ...]:
-    """Return inputs and weights of a cell whose weights stand in blocks, one for each gate.
+    """Return inputs and weights of a cell whose weights consist of one block per gate.
 
     biases: (2,) when b_h has two rows
     Raises ValueError when shapes do not fit, TypeError when a dtype does not.

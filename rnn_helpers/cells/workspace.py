@@ -54,7 +54,7 @@ class GatedWorkspace(BaseWorkspace):
         self.dstacked = np.zeros((max(steps, 1), columns, batch), self.dtype)
         self.dhs, self.dh = self.empty(steps, units, batch), self.empty(units, batch)
         self.part = self.empty(units, batch)
-        # One column per step and sequence: what the products over all steps see.
+        # One column per step and sequence, for the products over all steps.
         self.all_stacked = self.empty(columns, steps, batch)
         self.hs = self.stacked[:, :units]  # begins with h_0
         self.hs_out = self.hs[1:].transpose(2, 0, 1)

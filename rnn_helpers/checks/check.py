@@ -12,7 +12,7 @@ from rnn_helpers.checks.comparison import describe
 from rnn_helpers.checks.evaluator import Report, judge
 
 
-class CheckFailed(AssertionError):
+class CheckFailed(AssertionError):  # noqa: N818 (public: students read it, and it reads as a sentence)
     """Raised after the card is shown, so that nbgrader's Validate counts it; shown without a traceback."""
 
     def _render_traceback_(self) -> list[str]:  # IPython's hook for how an exception is shown
@@ -59,5 +59,5 @@ def _hint_call(name: str) -> str:
 def _summary(report: Report) -> str:
     if report.unsolved:
         return f"{report.name} is not solved yet"
-    right, every = report.score
-    return f"{report.name}: {right} of {every} checks are right (see the card above)"
+    passed, total = report.score
+    return f"{report.name}: {passed} of {total} checks are right (see the card above)"

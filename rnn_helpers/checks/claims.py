@@ -1,4 +1,4 @@
-"""The claims by which answers to exercises with many right answers are judged; each sentence is defined only here.
+"""The claims that evaluate exercises with many correct answers; each sentence is defined only here.
 
 A probe (`properties`, `keras_probes`) returns for each claim whether it holds; an exercise in `autograde_tests` gives
 points for claims, and recognises a mistake by those that fail. Students see the sentences, and fixtures contain them.

@@ -1,7 +1,7 @@
 """Compare an answer with the expected output and describe the first difference.
 
-The order is always the same: type, shape, dtype, finite, value. A student whose shape is wrong is
-not told about digits.
+The order is always the same: type, shape, dtype, finite, value. A message about a wrong
+shape does not mention digits.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ class Problem:
     sentence: str
 
 
-def find_problem(expected: Any, got: Any, tolerance: float, *, lists: bool = False) -> Problem | None:
+def find_problem(  # noqa: PLR0911 (one return for each kind of value)
+    expected: Any, got: Any, tolerance: float, *, lists: bool = False
+) -> Problem | None:
     """Return the first thing wrong with `got`, or None when it is right.
 
     expected: an array, a number, a bool, a text, or a tuple or dict of these
@@ -116,9 +118,9 @@ def _dict_problem(expected: dict, got: Any, tolerance: float, lists: bool) -> Pr
     return None
 
 
-def _locate(place: str, problem: Problem) -> Problem:
+def _locate(position: str, problem: Problem) -> Problem:
     """Return the problem with its position in a tuple or dict, without the guess that `return` is missing."""
-    return Problem(problem.kind, f"{place}: {problem.sentence.replace(FORGOTTEN_RETURN, '')}")
+    return Problem(problem.kind, f"{position}: {problem.sentence.replace(FORGOTTEN_RETURN, '')}")
 
 
 def _text_problem(expected: str, got: Any) -> Problem | None:
@@ -128,14 +130,16 @@ def _text_problem(expected: str, got: Any) -> Problem | None:
 
 
 def _number_problem(expected: Any, got: Any, tolerance: float) -> Problem | None:
-    whole = isinstance(expected, (int, np.integer)) and not isinstance(expected, bool)
-    problem = _array_problem(np.asarray(expected), got, tolerance, "one whole number" if whole else "one number")
-    if problem is None and whole and not isinstance(np.asarray(got).item(), int):
+    is_integer = isinstance(expected, (int, np.integer)) and not isinstance(expected, bool)
+    problem = _array_problem(np.asarray(expected), got, tolerance, "one whole number" if is_integer else "one number")
+    if problem is None and is_integer and not isinstance(np.asarray(got).item(), int):
         return Problem("dtype", f"a count is a whole number; got the {type(got).__name__} {got!r}. Is there a / in it?")
     return problem
 
 
-def _array_problem(expected: np.ndarray, got: Any, tolerance: float, noun: str) -> Problem | None:
+def _array_problem(  # noqa: PLR0911 (one return for each kind of problem)
+    expected: np.ndarray, got: Any, tolerance: float, noun: str
+) -> Problem | None:
     array = as_array(got)
     if array is None:
         return Problem("type", f"expected {noun}, got {describe(got)}")
@@ -188,7 +192,7 @@ def as_array(value: Any) -> np.ndarray | None:
     return None if array.dtype.kind in "OUSV" else array
 
 
-def describe(value: Any) -> str:
+def describe(value: Any) -> str:  # noqa: PLR0911 (one return for each kind of value)
     """Describe `value` to a student in a few words."""
     if value is None:
         return f"None{FORGOTTEN_RETURN}"

@@ -15,7 +15,7 @@ import numpy as np
 
 from rnn_helpers.checks.comparison import Problem, describe, find_problem, same_output
 from rnn_helpers.checks.execution import NOT_REACHED, Outcome, execute, execute_claims, function_arguments
-from rnn_helpers.checks.properties import UngradableAnswer
+from rnn_helpers.checks.properties import UngradableAnswerError
 
 BEFORE = "before the checks"
 FROM_SCRATCH = "this exercise is written from scratch with NumPy"
@@ -28,7 +28,7 @@ class LazyOutcomes(Sequence[Outcome]):
 
     def __init__(self, makers: Sequence[Callable[[], Outcome]]):
         self._makers = list(makers)
-        self._made: dict[int, Outcome] = {}
+        self._computed: dict[int, Outcome] = {}
 
     def __len__(self) -> int:
         return len(self._makers)
@@ -39,11 +39,11 @@ class LazyOutcomes(Sequence[Outcome]):
     def __getitem__(self, number: slice) -> list[Outcome]: ...
     def __getitem__(self, number: int | slice) -> Outcome | list[Outcome]:
         if isinstance(number, slice):
-            return [self[one] for one in range(len(self))[number]]
-        place = range(len(self))[number]
-        if place not in self._made:
-            self._made[place] = self._makers[place]()
-        return self._made[place]
+            return [self[index] for index in range(len(self))[number]]
+        index = range(len(self))[number]
+        if index not in self._computed:
+            self._computed[index] = self._makers[index]()
+        return self._computed[index]
 
 
 @dataclass
@@ -58,16 +58,16 @@ class Case:
 
 @dataclass
 class Task:
-    """The specification of an exercise as plain data: all of it that a student's machine needs.
+    """The specification of an exercise as plain data, as far as a student's machine needs it.
 
     points: check title -> points, in the order shown; UNCHANGED among them where the inputs may not be changed
     sentences: one for each mistake, completing "This is exactly what comes out when ..."
-    parameters: the names in the signature, for sentences
+    parameters: the parameter names of the signature, for messages
     lists: whether a list of numbers may stand for an array
-    edges: titles of checks whose outputs can be guessed: they count only where others pass
-    least: how many of the other checks must pass before any counts; more than 1 where outputs are words, and then a
-        check does not add to them if its word is also the answer where it is wrong
-    together: one call of the answer is judged by all cases, which hold claims: {claim: True}
+    edges: titles of checks whose outputs can be guessed: they count only if others pass
+    least: how many of the other checks must pass before any counts; more than 1 if outputs are words, and then a check
+        whose word is also a wrong answer elsewhere does not count towards them
+    together: whether all cases, with claims as {claim: True}, evaluate one call of the answer
     """
 
     name: str
@@ -88,7 +88,7 @@ class Task:
 class Report:
     """The evaluation of one answer.
 
-    right: check title -> whether it passed
+    results: check title -> whether it passed
     problems: check title -> what is wrong first
     points: earned; possible: all there are
     mistake: the sentence of the known mistake it equals, or ""
@@ -97,7 +97,7 @@ class Report:
     """
 
     name: str
-    right: dict[str, bool] = field(default_factory=dict)
+    results: dict[str, bool] = field(default_factory=dict)
     problems: dict[str, Problem] = field(default_factory=dict)
     points: float = 0.0
     possible: float = 0.0
@@ -109,18 +109,18 @@ class Report:
     @property
     def first_wrong(self) -> str:
         """Return the title of the first check that fails, or ""; checks are ordered from simple to complete."""
-        titles = [title for title in (BEFORE, *self.right) if title in self.problems]
+        titles = [title for title in (BEFORE, *self.results) if title in self.problems]
         return next((title for title in titles if self.problems[title].kind != LATER.kind), titles[0] if titles else "")
 
     @property
     def score(self) -> tuple[int, int]:
         """Return the number of checks that pass, and the number of checks."""
-        return sum(self.right.values()), len(self.right)
+        return sum(self.results.values()), len(self.results)
 
     @property
     def passed(self) -> bool:
         """Return whether every check passed."""
-        return bool(self.right) and all(self.right.values())
+        return bool(self.results) and all(self.results.values())
 
 
 def judge(answer: Any, task: Task) -> Report:
@@ -138,7 +138,7 @@ def judge(answer: Any, task: Task) -> Report:
     if used:
         return _fail_all(report, task, Problem("not allowed", f"{FROM_SCRATCH}: it may not use {used}"))
     _score_checks(report, task, outcomes, _parameter_names(answer, task))
-    report.points = sum(task.points[title] for title, right in report.right.items() if right)
+    report.points = sum(task.points[title] for title, passed in report.results.items() if passed)
     if not report.passed:
         report.mistake = _identify_mistake(task, outcomes)
     return report
@@ -164,11 +164,11 @@ def _score_checks(report: Report, task: Task, outcomes: list[Outcome], names: li
             report.problems[UNCHANGED] = Problem("mutation", _mutation_sentence(names, changed))
     passed = [title for title in task.points if title not in report.problems]
     proven = set(passed).difference(task.edges, [UNCHANGED])
-    if task.least > 1:  # a word that is said everywhere is right somewhere
+    if task.least > 1:  # a constant answer is correct for some case
         proven -= {case.title for case in task.cases if any(same_output(case.expected, v, 0) for v in wrong)}
     if len(proven) < task.least:
         report.problems |= dict.fromkeys(passed, _too_few_passed(task.least))
-    report.right = {title: title not in report.problems for title in task.points}
+    report.results = {title: title not in report.problems for title in task.points}
 
 
 def _too_few_passed(least: int) -> Problem:
@@ -180,10 +180,12 @@ def _too_few_passed(least: int) -> Problem:
     )
 
 
-def _case_problem(case: Case, outcome: Outcome, task: Task, names: list[str]) -> Problem | None:
+def _case_problem(  # noqa: PLR0911 (one return for each kind of problem)
+    case: Case, outcome: Outcome, task: Task, names: list[str]
+) -> Problem | None:
     if outcome.error == "NotImplementedError":
         return Problem("stub", "this part is not solved yet: `raise NotImplementedError()` still stands there")
-    if outcome.error == UngradableAnswer.__name__:
+    if outcome.error == UngradableAnswerError.__name__:
         return Problem("type", outcome.message)
     if missing := _missing_module(outcome, task.not_allowed):
         return Problem("not allowed", f"{FROM_SCRATCH}: {missing} is not available here")
@@ -191,10 +193,10 @@ def _case_problem(case: Case, outcome: Outcome, task: Task, names: list[str]) ->
         where = f", in {outcome.line}" if outcome.line else ""
         shapes = "" if outcome.error == "NameError" else _input_shapes(function_arguments(task.probe, case.args), names)
         return Problem("error", f"{outcome.error}: {_condense(outcome.message)}{where}.{shapes}")
-    for claim, instead in outcome.seen.items():
+    for claim, instead in outcome.observed.items():
         if instead and instead != NOT_REACHED:
             return Problem("value", f"{claim}: no, {instead}")
-    if NOT_REACHED in outcome.seen.values():
+    if NOT_REACHED in outcome.observed.values():
         return LATER
     return find_problem(case.expected, outcome.value, task.tolerance, lists=task.lists)
 
@@ -221,10 +223,10 @@ def _condense(message: str) -> str:
 
 def _parameter_names(answer: Callable, task: Task) -> list[str]:
     """Return the student's parameter names, or those of the exercise where there are none."""
-    given = function_arguments(task.probe, task.cases[0].args)
-    signature = _signature(answer) if given else None
-    own = list(signature.parameters) if signature else []
-    return own if len(own) >= len(given) else task.parameters
+    arguments = function_arguments(task.probe, task.cases[0].args)
+    signature = _signature(answer) if arguments else None
+    names = list(signature.parameters) if signature else []
+    return names if len(names) >= len(arguments) else task.parameters
 
 
 def _signature(answer: Callable) -> inspect.Signature | None:
@@ -235,10 +237,10 @@ def _signature(answer: Callable) -> inspect.Signature | None:
         return None
 
 
-def _input_shapes(given: tuple, names: list[str]) -> str:
+def _input_shapes(arguments: tuple, names: list[str]) -> str:
     """Return a sentence with the shapes of the inputs: most errors in this course are shape mismatches."""
     shapes = [
-        f"{name} {value.shape}" for name, value in zip(names, given, strict=False) if isinstance(value, np.ndarray)
+        f"{name} {value.shape}" for name, value in zip(names, arguments, strict=False) if isinstance(value, np.ndarray)
     ]
     return f" The shapes here: {', '.join(shapes)}." if shapes else ""
 
@@ -252,24 +254,24 @@ def _identify_mistake(task: Task, outcomes: list[Outcome]) -> str:
     return ""
 
 
-def _same_outcome(known: Outcome, seen: Outcome, tolerance: float) -> bool:
-    if known.error or seen.error:
-        return known.error == seen.error
-    return known.changed == seen.changed and same_output(known.value, seen.value, tolerance)
+def _same_outcome(mistake: Outcome, outcome: Outcome, tolerance: float) -> bool:
+    if mistake.error or outcome.error:
+        return mistake.error == outcome.error
+    return mistake.changed == outcome.changed and same_output(mistake.value, outcome.value, tolerance)
 
 
 def _signature_problem(answer: Any, task: Task) -> Problem | None:
     if not callable(answer):
         return Problem("type", f"expected the function itself, as in check({task.name}), got {describe(answer)}")
-    given = function_arguments(task.probe, task.cases[0].args)
-    signature = _signature(answer) if given else None
+    arguments = function_arguments(task.probe, task.cases[0].args)
+    signature = _signature(answer) if arguments else None
     if signature is None:
         return None
-    own, asked = list(signature.parameters), [name.partition("=")[0] for name in task.parameters]
-    if sorted(own) == sorted(asked) and own != asked:
-        return Problem("type", f"the order is {task.name}({', '.join(asked)}); yours is ({', '.join(own)})")
+    names, expected = list(signature.parameters), [name.partition("=")[0] for name in task.parameters]
+    if sorted(names) == sorted(expected) and names != expected:
+        return Problem("type", f"the order is {task.name}({', '.join(expected)}); yours is ({', '.join(names)})")
     try:
-        signature.bind(*given)
+        signature.bind(*arguments)
     except TypeError:
         return Problem("type", f"{task.name} is called with ({', '.join(task.parameters)}); yours takes {signature}")
     return None
@@ -281,6 +283,6 @@ def _mutation_sentence(names: list[str], changed: tuple[int, ...]) -> str:
 
 
 def _fail_all(report: Report, task: Task, problem: Problem) -> Report:
-    report.right = dict.fromkeys(task.points, False)
+    report.results = dict.fromkeys(task.points, False)
     report.problems = {BEFORE: problem}
     return report

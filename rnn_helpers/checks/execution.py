@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from rnn_helpers.checks.colocate import run_colocated
-from rnn_helpers.checks.properties import PROPERTIES, UngradableAnswer
+from rnn_helpers.checks.properties import PROPERTIES, UngradableAnswerError
 
 PACKAGE = os.path.dirname(os.path.dirname(__file__))  # all of rnn_helpers
-NOT_REACHED = "can be looked at once others hold"  # for a claim that the probe did not get to
+NOT_REACHED = "can be looked at once others hold"  # for a claim that the probe did not reach
 PRINTED_LIMIT = 600  # characters of a student's own output that a card repeats
 
 
@@ -35,7 +35,7 @@ class Outcome:
     message, line: the exception's text and the student's line that raised it
     printed: what it wrote to stdout and stderr, warnings included
     used: the first function it used that the exercise does not allow
-    seen: claim -> what is seen instead, where one call is judged by many claims
+    observed: claim -> what was observed instead, if many claims evaluate one call
     """
 
     value: Any = None
@@ -45,7 +45,7 @@ class Outcome:
     line: str = ""
     printed: str = ""
     used: str = ""
-    seen: dict[str, str] = field(default_factory=dict)
+    observed: dict[str, str] = field(default_factory=dict)
 
 
 def call(answer: Callable, *args: Any) -> Any:
@@ -68,8 +68,8 @@ def part(answer: Callable, key: str, *args: Any) -> Any:
 
 def _dict_item(result: Any, key: str) -> Any:
     if not isinstance(result, dict) or key not in result:
-        found = f"the keys {sorted(map(str, result))}" if isinstance(result, dict) else f"{type(result).__name__}"
-        raise UngradableAnswer(f"expected a dict with the key {key!r}, got {found}")
+        actual = f"the keys {sorted(map(str, result))}" if isinstance(result, dict) else f"{type(result).__name__}"
+        raise UngradableAnswerError(f"expected a dict with the key {key!r}, got {actual}")
     return result[key]
 
 
@@ -99,7 +99,7 @@ def execute(answer: Callable, args: tuple, probe: str = "call", not_allowed: tup
     probe: a name in PROBES, how the answer is called
     not_allowed: modules or functions which the answer may not run, such as "keras"
     """
-    ask, given = _probe(probe), copy.deepcopy(args)
+    call_probe, copied_args = _probe(probe), copy.deepcopy(args)
     outcome, text = Outcome(), io.StringIO()
     with (
         warnings.catch_warnings(record=True) as warned,
@@ -109,29 +109,29 @@ def execute(answer: Callable, args: tuple, probe: str = "call", not_allowed: tup
         warnings.simplefilter("default")
         warnings.simplefilter("ignore", DeprecationWarning)  # between libraries: a learner cannot act on it
         try:
-            if probe in ("call", "part"):  # nearly always: one question where the answer lives, instead of several
-                arguments = function_arguments(probe, given)
+            if probe in ("call", "part"):  # the usual case: one round trip to the answer's process instead of several
+                arguments = function_arguments(probe, copied_args)
                 outcome.value, used = run_colocated(
                     answer, f"{__name__}:call_monitored", not_allowed, answer, *arguments
                 )
                 if probe == "part":
-                    outcome.value = _dict_item(outcome.value, given[0])
+                    outcome.value = _dict_item(outcome.value, copied_args[0])
             else:
                 if not_allowed:
                     monitor = run_colocated(answer, f"{__name__}:CallMonitor", not_allowed)
                 else:
                     monitor = CallMonitor(not_allowed)
                 with monitor:
-                    outcome.value = ask(answer, *given)
+                    outcome.value = call_probe(answer, *copied_args)
                 used = monitor.used
             outcome.used = str(used)
-        except Exception as error:  # whatever it is, it becomes a sentence for the student
+        except Exception as error:  # any exception becomes a sentence for the student
             outcome.error = type(error).__name__
             outcome.message = str(error)
             outcome.line = _student_line(error)
     text.writelines(dict.fromkeys(f"{warning.category.__name__}: {warning.message}\n" for warning in warned))
     outcome.printed = _truncate_output(text.getvalue())
-    pairs = zip(function_arguments(probe, args), function_arguments(probe, given), strict=True)
+    pairs = zip(function_arguments(probe, args), function_arguments(probe, copied_args), strict=True)
     outcome.changed = tuple(i for i, (old, new) in enumerate(pairs) if _is_changed(old, new))
     return outcome
 
@@ -141,22 +141,24 @@ def execute_claims(
 ) -> list[Outcome]:
     """Call `answer` once and return an Outcome for each title, whose value maps each claim to whether it holds.
 
-    claims: title -> claims; the probe returns {claim: "" where it holds, else what is seen instead}
+    claims: title -> claims; the probe returns {claim: "" where it holds, else what was observed instead}
     """
-    whole = execute(answer, args, probe, not_allowed)
-    if whole.error:
-        return [whole for _ in claims]
+    outcome = execute(answer, args, probe, not_allowed)
+    if outcome.error:
+        return [outcome for _ in claims]
     outcomes = []
-    for wanted in claims.values():
-        seen = {claim: whole.value.get(claim, NOT_REACHED) for claim in wanted}
-        outcomes.append(replace(whole, value={claim: not text for claim, text in seen.items()}, seen=seen))
+    for names in claims.values():
+        observed = {claim: outcome.value.get(claim, NOT_REACHED) for claim in names}
+        outcomes.append(
+            replace(outcome, value={claim: not text for claim, text in observed.items()}, observed=observed)
+        )
     return outcomes
 
 
 class CallMonitor:
     """Context manager that records in `used` the first function of a `not_allowed` module that is called.
 
-    This is a diagnosis for honest answers and no proof: code that runs here can turn it off. Exercises that are written
+    This helps honest students and proves nothing: the monitored code can turn it off. Exercises that are written
     from scratch are graded where these modules cannot be imported.
     """
 
@@ -177,8 +179,8 @@ class CallMonitor:
 
     def _watch(self, frame: FrameType, event: str, _argument: Any) -> None:
         if event == "call" and not self.used:
-            place = f"{frame.f_globals.get('__name__', '')}.{frame.f_code.co_qualname}."
-            self.used = next((name for name in self.not_allowed if place.startswith(name + ".")), "")
+            function = f"{frame.f_globals.get('__name__', '')}.{frame.f_code.co_qualname}."
+            self.used = next((name for name in self.not_allowed if function.startswith(name + ".")), "")
 
 
 def call_monitored(not_allowed: tuple[str, ...], answer: Callable, *args: Any) -> tuple[Any, str]:
@@ -199,8 +201,8 @@ def _student_line(error: Exception) -> str:
     if hasattr(error, "submitted_line"):  # it was raised in the submission's process, where the line is known
         return str(error.submitted_line)
     frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if "site-packages" not in f.filename and not f.filename.startswith(PACKAGE) and f.line]
-    return f"{own[-1].name}, line {own[-1].lineno}: `{own[-1].line}`" if own else ""
+    lines = [f for f in frames if "site-packages" not in f.filename and not f.filename.startswith(PACKAGE) and f.line]
+    return f"{lines[-1].name}, line {lines[-1].lineno}: `{lines[-1].line}`" if lines else ""
 
 
 def _is_changed(old: Any, new: Any) -> bool:

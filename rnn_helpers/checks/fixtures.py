@@ -1,8 +1,8 @@
 """Read and write the fixture files behind `check`: inputs, expected outputs and the outputs of known mistakes.
 
-One JSON file a lesson, written by the build from `autograde_tests`, so that a student's machine can name a
-mistake without holding a line of solution. Numbers are rounded to DIGITS decimals: the files are the same on
-every machine and can be read by a person.
+The build writes one JSON file per lesson from `autograde_tests`, so that a student's machine can recognise a mistake
+without containing the solution. Numbers are rounded to DIGITS decimals, so that the files are identical on every
+machine and readable.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def oldest_first(window: np.ndarray) -> float:
     return float(np.sum(window * 0.6 ** np.arange(1, len(window) + 1)))
 
 
-# Functions that stand in fixture files, by name.
+# Functions that fixture files refer to by name.
 FUNCTIONS: dict[str, Callable] = {
     "tanh": np.tanh,
     "relu": relu,
@@ -76,10 +76,10 @@ FUNCTIONS: dict[str, Callable] = {
 
 
 class FixtureError(RuntimeError):
-    """A fixture file is missing or damaged; the message names it and says how to restore it."""
+    """Raised when a fixture file is missing or damaged; the message names it and says how to restore it."""
 
 
-def encode(value: Any) -> Any:
+def encode(value: Any) -> Any:  # noqa: PLR0911 (one return for each kind of value)
     """Return `value` (arrays, tuples, dicts, numbers, text, FUNCTIONS) as JSON data, rounded to DIGITS decimals."""
     if isinstance(value, np.ndarray):
         return {"array": encode(value.tolist()), "dtype": value.dtype.name, "shape": list(value.shape)}
@@ -98,7 +98,7 @@ def encode(value: Any) -> Any:
     return value
 
 
-def decode(data: Any) -> Any:
+def decode(data: Any) -> Any:  # noqa: PLR0911 (one return for each kind of value)
     """Return the value that `encode` turned into `data`."""
     if isinstance(data, list):
         return [decode(item) for item in data]
@@ -209,18 +209,18 @@ def _fixture_files() -> list[tuple[Path, int]]:
 def find(name: str) -> tuple[str, dict]:
     """Return (lesson, data) of one exercise. Raises KeyError that suggests the closest names when there is none."""
     for path, modified in _fixture_files():
-        # To search a text is much faster than to decode it.
+        # Searching the text is much faster than decoding it.
         if f'"{name}"' in _read_text(path, modified) and name in _read_exercises(path, modified):
             return path.stem, _read_exercises(path, modified)[name]
-    known = [exercise for exercises in lessons().values() for exercise in exercises]
-    raise KeyError(_unknown_exercise(name, known))
+    names = [exercise for exercises in lessons().values() for exercise in exercises]
+    raise KeyError(_unknown_exercise(name, names))
 
 
-def _unknown_exercise(name: str, known: list[str]) -> str:
+def _unknown_exercise(name: str, names: list[str]) -> str:
     from difflib import get_close_matches
 
-    near = get_close_matches(name, known, n=2, cutoff=0.5)
+    near = get_close_matches(name, names, n=2, cutoff=0.5)
     if not near:
-        return f"There is no exercise called {name!r}. The exercises are: {', '.join(known)}."
+        return f"There is no exercise called {name!r}. The exercises are: {', '.join(names)}."
     other = f'If {name} is your own name for it: check({name}, "{near[0]}").'
     return f"There is no exercise called {name!r}. Did you mean {' or '.join(near)}? {other}"

@@ -1,7 +1,7 @@
 """In a notebook, replace the traceback of two errors that every learner meets by one friendly sentence.
 
 A stub that is still empty raises NotImplementedError; a cell that was deleted, or run too early, leaves a NameError.
-Every other error is shown as IPython shows it.
+IPython shows every other error as usual.
 """
 
 from __future__ import annotations

@@ -31,8 +31,8 @@ def progress_file() -> Path:
 
     Raises OSError when there is no home folder, as for a user of a container who has no name.
     """
-    if place := os.environ.get("RNN_COURSE_PROGRESS"):
-        return Path(place)
+    if path := os.environ.get("RNN_COURSE_PROGRESS"):
+        return Path(path)
     try:
         return Path.home() / NAME
     except RuntimeError:
@@ -53,13 +53,13 @@ def record(lesson: str, name: str, report: Report) -> str:
         _append(path, f"{now} {lesson} {name} {state[0]} of {state[1]}\n")
     except OSError as error:
         return (
-            f"Your answer counts, but progress() cannot keep it in {_place(error)}: {error.strerror or error}. "
+            f"Your answer counts, but progress() cannot keep it in {_path_of(error)}: {error.strerror or error}. "
             f"Set RNN_COURSE_PROGRESS to a file that you can write: {WAY_OUT}"
         )
     return ""
 
 
-def _place(error: OSError) -> str:
+def _path_of(error: OSError) -> str:
     """Return the file that an error is about."""
     try:
         return str(progress_file())
@@ -77,19 +77,19 @@ def _append(path: Path, line: str) -> None:
         if file.seek(0, os.SEEK_END):
             file.seek(-1, os.SEEK_END)
             line = line if file.read(1) == b"\n" else "\n" + line  # a crash may have cut the last line short
-        file.write(line.encode())  # one small write at the end: atomic beside another notebook's
+        file.write(line.encode())  # one small append is atomic, even if another notebook writes
 
 
 def read_states(path: Path) -> dict[tuple[str, str], tuple[int, int]]:
     """Return {(lesson, exercise): (checks right, checks)}, the latest result of each; unreadable lines are skipped."""
     if not path.exists():
         return {}
-    found = {}
+    states = {}
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         match = _LINE.match(line)
         if match:
-            found[match["lesson"], match["name"]] = (int(match["right"]), int(match["all"]))
-    return found
+            states[match["lesson"], match["name"]] = (int(match["right"]), int(match["all"]))
+    return states
 
 
 @dataclass
@@ -109,22 +109,22 @@ class ProgressMap:
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr>{LEFT}{self._about(lesson)}</td>{LEFT}{self._marks_of(row)}</td></tr>"
+            f"<tr>{LEFT}{self._description(lesson)}</td>{LEFT}{self._marks_of(row)}</td></tr>"
             for lesson, row in self.lessons.items()
         )
         return (
             f"<table aria-label='The course, and your progress'>{rows}</table><div>{html.escape(self._summary())}</div>"
         )
 
-    def _about(self, lesson: str) -> str:
+    def _description(self, lesson: str) -> str:
         """Return a lesson's title, linked if the notebook is next to this one, its duration and its content."""
         if lesson not in LESSONS:
             return f"<b>{html.escape(lesson)}</b>"
-        about = LESSONS[lesson]
-        name = html.escape(f"{lesson[:2]} {about.title}")
-        place = f"../{lesson}/{lesson}.ipynb"
-        title = f"<a href='{place}'>{name}</a>" if Path(place).exists() else name
-        return f"<b>{title}</b>, {about.minutes} minutes<br><small>{html.escape(about.builds.replace('`', ''))}</small>"
+        info = LESSONS[lesson]
+        name = html.escape(f"{lesson[:2]} {info.title}")
+        path = f"../{lesson}/{lesson}.ipynb"
+        title = f"<a href='{path}'>{name}</a>" if Path(path).exists() else name
+        return f"<b>{title}</b>, {info.minutes} minutes<br><small>{html.escape(info.builds.replace('`', ''))}</small>"
 
     def _marks_of(self, row: dict[str, str]) -> str:
         return "&emsp; ".join(map(self._mark, row.items()))
@@ -142,16 +142,16 @@ class ProgressMap:
 
 def progress() -> None:
     """Show which exercises are solved, begun or still to come."""
-    found: dict[tuple[str, str], tuple[int, int]] = {}
+    states: dict[tuple[str, str], tuple[int, int]] = {}
     note = ""
     try:
-        found = read_states(progress_file())
+        states = read_states(progress_file())
     except OSError as error:
-        note = f"{_place(error)} cannot be read: {error.strerror or error}"
+        note = f"{_path_of(error)} cannot be read: {error.strerror or error}"
     cards.show(
         ProgressMap(
             {
-                lesson: {name: _word(found.get((lesson, name))) for name in exercises}
+                lesson: {name: _word(states.get((lesson, name))) for name in exercises}
                 for lesson, exercises in fixtures.lessons().items()
             },
             note,

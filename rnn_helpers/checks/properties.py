@@ -1,6 +1,6 @@
-"""Probes for answers that are judged by their properties: a matrix, a random rotation, a random task, a sampler.
+"""Probes for answers that are evaluated by their properties: a matrix, a random rotation, a random task, a sampler.
 
-Each function calls the answer and returns {claim: whether it holds}; for a right answer every claim holds.
+Each function calls the answer and returns {claim: whether it holds}; for a correct answer every claim holds.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ from rnn_helpers.checks.claims import (
 from rnn_helpers.checks.colocate import run_colocated
 from rnn_helpers.checks.comparison import as_array, describe
 
-SAMPLES = 2000  # draws behind a share; a share that is right is 5 standard deviations off once in a million times
+SAMPLES = 2000  # draws per frequency; a correct one is off by 5 standard deviations about once in a million times
 
 
-class UngradableAnswer(TypeError):
+class UngradableAnswerError(TypeError):
     """Raised when an answer's result cannot be graded; the message is a full sentence for the student."""
 
 
@@ -84,11 +84,11 @@ def _spectral_radius(W: np.ndarray) -> float:
 def _square_matrix(result: Any) -> np.ndarray:
     W = as_array(result)
     if W is None or W.ndim != 2 or W.shape[0] != W.shape[1] or not W.size:
-        raise UngradableAnswer(f"expected a square matrix, got {describe(result)}")
+        raise UngradableAnswerError(f"expected a square matrix, got {describe(result)}")
     if W.dtype.kind not in "biuf":
-        raise UngradableAnswer(f"expected a matrix of real numbers, got {W.dtype}")
+        raise UngradableAnswerError(f"expected a matrix of real numbers, got {W.dtype}")
     if not np.all(np.isfinite(W)):
-        raise UngradableAnswer("expected finite numbers; there is nan or inf in the matrix")
+        raise UngradableAnswerError("expected finite numbers; there is nan or inf in the matrix")
     return W.astype(float)
 
 
@@ -96,7 +96,7 @@ def orthogonal(answer: Callable, units: int, seed: int) -> dict[str, bool]:
     """Probe a function that draws a random orthogonal matrix from a generator."""
     Q = _square_matrix(answer(units, np.random.default_rng(seed)))
     if Q.shape != (units, units):
-        raise UngradableAnswer(f"expected shape {(units, units)}, got {Q.shape}")
+        raise UngradableAnswerError(f"expected shape {(units, units)}, got {Q.shape}")
     angles = Q.T @ Q - np.diag(np.diag(Q.T @ Q))
     return {
         ORTHOGONAL_COLUMNS: _allclose(angles, 0.0),
@@ -111,7 +111,7 @@ def adding(answer: Callable, claims: str, n: int, steps: int, seed: int) -> dict
     """Probe a generator of the adding problem for one group of claims: "inputs", "marks", "targets" or "random"."""
     xs, targets = answer(n, steps, np.random.default_rng(seed))
     if np.shape(xs) != (n, steps, 2) or np.shape(targets) != (n,):
-        raise UngradableAnswer(
+        raise UngradableAnswerError(
             f"expected shapes {(n, steps, 2)} and {(n,)}, got {np.shape(xs)} and {np.shape(targets)}"
         )
     values, marks = xs[..., 0], xs[..., 1]
@@ -134,10 +134,10 @@ def adding(answer: Callable, claims: str, n: int, steps: int, seed: int) -> dict
             TARGET_IS_MARKED_SUM: _allclose(targets - (values * marks).sum(axis=1), 0.0),
             TARGETS_AT_MOST_2: bool(np.all(np.asarray(targets) <= 2)),
         }
-    again, _ = answer(n, steps, np.random.default_rng(seed))
+    repeat, _ = answer(n, steps, np.random.default_rng(seed))
     other, _ = answer(n, steps, np.random.default_rng(seed + 1))
     return {
-        SAME_GENERATOR_SAME_TASK: _allclose(xs - again, 0.0),
+        SAME_GENERATOR_SAME_TASK: _allclose(xs - repeat, 0.0),
         OTHER_GENERATOR_OTHER_TASK: not _allclose(xs - other, 0.0),
     }
 
@@ -148,8 +148,8 @@ def sampling(answer: Callable, letters: int, seed: int) -> dict[str, str]:
     plain, cold, hot = (_frequencies(answer, logits, t, seed) for t in (1.0, 0.5, 2.0))
     top = int(np.argmax(logits))
     zero = _valid_draws(answer, logits, 0.0, seed, 20)
-    again, other = (_valid_draws(answer, logits, 1.0, number, 40) for number in (seed, seed + 1))
-    repeated = bool(again) and _valid_draws(answer, logits, 1.0, seed, 40) == again
+    repeat, other = (_valid_draws(answer, logits, 1.0, number, 40) for number in (seed, seed + 1))
+    repeated = bool(repeat) and _valid_draws(answer, logits, 1.0, seed, 40) == repeat
     return {
         TEMPERATURE_1: _deviation(plain, logits),
         TEMPERATURE_0_5: _deviation(cold, logits / 0.5),
@@ -158,7 +158,7 @@ def sampling(answer: Callable, letters: int, seed: int) -> dict[str, str]:
         TEMPERATURE_0: "" if zero == [top] * 20 else "it failed, or took another",
         SHIFT_INVARIANT: _deviation(_frequencies(answer, logits + 1000.0, 1.0, seed), logits),
         SAME_GENERATOR_SAME_DRAWS: "" if repeated else "two runs differ",
-        OTHER_GENERATOR_OTHER_DRAWS: "" if other and other != again else "every run is the same",
+        OTHER_GENERATOR_OTHER_DRAWS: "" if other and other != repeat else "every run is the same",
     }
 
 
@@ -166,11 +166,11 @@ def _valid_draws(answer: Callable, logits: np.ndarray, temperature: float, seed:
     """Return `count` draws, or an empty list if a draw fails."""
     try:
         drawn = run_colocated(answer, f"{__name__}:draw_many", answer, logits, temperature, seed, count)
-    except (ValueError, ZeroDivisionError, FloatingPointError):  # what nan, inf and 1 / 0 lead to
+    except (ValueError, ZeroDivisionError, FloatingPointError):  # caused by nan, inf and 1 / 0
         return []
     strange = [d for d in drawn if not (isinstance(d, (int, np.integer)) and 0 <= d < len(logits))]
     if strange:
-        raise UngradableAnswer(f"expected a whole number from 0 to {len(logits) - 1}, got {describe(strange[0])}")
+        raise UngradableAnswerError(f"expected a whole number from 0 to {len(logits) - 1}, got {describe(strange[0])}")
     return [int(index) for index in drawn]
 
 
@@ -189,14 +189,16 @@ def _frequencies(answer: Callable, logits: np.ndarray, temperature: float, seed:
 def _deviation(shares: np.ndarray, logits: np.ndarray) -> str:
     """Return "" if the frequencies match the softmax, else a sentence about the largest deviation."""
     powers = np.exp(logits - logits.max())
-    chances = powers / powers.sum()
-    off = np.abs(shares - chances)
-    if np.all(off <= 5 * np.sqrt(chances * (1 - chances) / SAMPLES) + 1e-3):
+    probabilities = powers / powers.sum()
+    off = np.abs(shares - probabilities)
+    if np.all(off <= 5 * np.sqrt(probabilities * (1 - probabilities) / SAMPLES) + 1e-3):
         return ""
     if not shares.any():
         return "drawing failed, as it does with chances that are nan or do not add up to 1"
     worst = int(np.argmax(off))
-    return f"number {worst} came in {100 * shares[worst]:.0f} % of the draws, {100 * chances[worst]:.0f} % are right"
+    return (
+        f"number {worst} came in {100 * shares[worst]:.0f} % of the draws, {100 * probabilities[worst]:.0f} % are right"
+    )
 
 
 def _allclose(array: Any, value: float) -> bool:

@@ -6,7 +6,10 @@ from typing import NamedTuple
 
 
 class Lesson(NamedTuple):
-    """title: as in the README, without the number; builds: what students build; minutes: the approximate duration"""
+    """A row of the README's table.
+
+    title: as in the README, without the number; builds: what students build; minutes: the approximate duration
+    """
 
     title: str
     builds: str

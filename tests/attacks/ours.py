@@ -38,7 +38,7 @@ ATTACKS = [
     lies(
         "grade replaced in the package",
         "0",
-        "import autograde_tests.grading as g\ng.grade = lambda function: 5\n"
+        "import autograde_tests.grade_answer as g\ng.grade = lambda function: 5\n"
         "import autograde_tests\nautograde_tests.grade = g.grade\n",
     ),
     Attack("the oracle as answer", dict.fromkeys(RIGHT, "pass") | {"rnn_step": ORACLE}, course=COURSE),

@@ -1,1 +1,1 @@
-"""A simulated class: students whose answers are drawn from solutions, known mistakes and honest styles."""
+"""A simulated class: students whose answers are drawn from solutions, known mistakes and accepted variants."""

@@ -1,4 +1,4 @@
-"""What a simulated student may hand in for each cell: the solution, a known mistake, an honest style, or nothing."""
+"""The answers of simulated students to each cell: the solution, a known mistake, an accepted variant or nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import nbformat
 from autograde_tests import exercises
 from nbjudge.errors import CannotGrade
 from nbjudge.text import join_names, quote
-from tools.demo.source_extraction import Entangled, bound_names, self_contained, statements
+from tools.demo.source_extraction import NotSelfContainedError, bound_names, self_contained, statements
 
 SOLUTION, MISTAKE, STYLE, BLANK = "solution", "mistake", "style", "blank"
 MARKS = re.compile(r"^\s*### (BEGIN|END) (SOLUTION|HIDDEN TESTS|MARK SCHEME)\s*$\n?", re.MULTILINE)
@@ -25,7 +25,7 @@ class Answer:
     """The text of one cell.
 
     kind: "solution", "mistake", "style" or "blank"; number: which of the exercise's mistakes or styles
-    sentence: what is wrong with a mistake, as its exercise says
+    sentence: the description of a mistake in its exercise
     """
 
     kind: str
@@ -36,9 +36,9 @@ class Answer:
 
 @dataclass
 class Cell:
-    """One cell that students fill in, and the answers there are for it.
+    """A cell that students fill in, and its possible answers.
 
-    exercise: whether a test looks at it; by_hand: whether a human reads it
+    exercise: whether it has a test; by_hand: whether it is graded by hand
     """
 
     name: str
@@ -52,9 +52,9 @@ class Cell:
 
 @dataclass
 class Lesson:
-    """A lesson as students get it, and what can be handed in.
+    """A released lesson and the possible answers.
 
-    left_out: {exercise: sentences}, the answers that cannot stand in a notebook; the solution is drawn in their place
+    left_out: {exercise: sentences}, the answers that cannot be written into a notebook; the solution replaces them
     """
 
     name: str
@@ -66,12 +66,12 @@ class Lesson:
 def read_lesson(course: Path, name: str) -> Lesson:
     """Read a lesson's two notebooks and the exercises' known answers.
 
-    Raises CannotGrade when there is no such lesson, or it was not released yet.
+    Raises CannotGrade when the lesson does not exist or has not been released.
     """
-    known = exercises()
-    if name not in known:
+    catalogue = exercises()
+    if name not in catalogue:
         raise CannotGrade(
-            f"There is no lesson {quote(name)} whose answers are known; there is {join_names(list(known))}."
+            f"There is no lesson {quote(name)} whose answers are known; there is {join_names(list(catalogue))}."
         )
     released, solution = (_read(course / step / name / f"{name}.ipynb", name) for step in ("lessons", "solutions"))
     blank = {_label(cell).get("grade_id"): cell.source for cell in released.cells}
@@ -84,66 +84,70 @@ def read_lesson(course: Path, name: str) -> Lesson:
             text = text.partition("\n*Marks.*")[0].strip() if by_hand else text
             grade_id = label["grade_id"]
             cells[grade_id] = Cell(
-                grade_id, Answer(BLANK, blank[grade_id]), Answer(SOLUTION, text), grade_id in known[name], by_hand
+                grade_id, Answer(BLANK, blank[grade_id]), Answer(SOLUTION, text), grade_id in catalogue[name], by_hand
             )
     lesson = Lesson(name, released, cells, {})
-    taken = frozenset(name for cell in solution.cells if cell.cell_type == "code" for name in _bound(cell.source))
+    bound = frozenset(name for cell in solution.cells if cell.cell_type == "code" for name in _cell_names(cell.source))
     for cell in cells.values():
         if cell.exercise:
-            _add_known_answers(lesson, cell, known[name][cell.name], taken)
+            _add_known_answers(lesson, cell, catalogue[name][cell.name], bound)
     return lesson
 
 
-def _add_known_answers(lesson: Lesson, cell: Cell, exercise: Any, taken: frozenset[str]) -> None:
+def _add_known_answers(lesson: Lesson, cell: Cell, exercise: Any, bound: frozenset[str]) -> None:
     module = f"autograde_tests.lesson_{lesson.name}"
     definition = _definition(module, cell.name)
-    for kind, known, into in (
+    for kind, sentences, answers in (
         (MISTAKE, [mistake.sentence for mistake in exercise.mistakes], cell.mistakes),
         (STYLE, ["" for _ in exercise.styles], cell.styles),
     ):
-        nodes = _solves(definition, f"{kind}s")
-        for number, sentence in enumerate(known):
+        nodes = _answer_nodes(definition, f"{kind}s")
+        for number, sentence in enumerate(sentences):
             try:
-                if len(nodes) != len(known):
-                    raise Entangled(f"{kind}s is not a plain list")
-                source = self_contained(module, nodes[number], cell.name, taken)
-                _require_that_it_runs(source, cell.name)
-                into.append(Answer(kind, source, number, sentence))
-            except Entangled as error:
+                if len(nodes) != len(sentences):
+                    raise NotSelfContainedError(f"{kind}s is not a plain list")
+                source = self_contained(module, nodes[number], cell.name, bound)
+                _require_runnable(source, cell.name)
+                answers.append(Answer(kind, source, number, sentence))
+            except NotSelfContainedError as error:
                 lesson.left_out.setdefault(cell.name, []).append(f"{kind} {number}: {error}")
 
 
-def _require_that_it_runs(source: str, name: str) -> None:
-    """Raise Entangled unless the text alone defines something that can be called."""
+def _require_runnable(source: str, name: str) -> None:
+    """Raise NotSelfContainedError unless the text alone defines something callable."""
     names: dict[str, Any] = {"__name__": "answer"}
     try:
         exec(compile(source, "answer", "exec"), names)
     except Exception as error:
-        raise Entangled(f"it does not run alone: {type(error).__name__}: {error}") from error
+        raise NotSelfContainedError(f"it does not run alone: {type(error).__name__}: {error}") from error
     if "autograde_tests" in source or not callable(names.get(name)):
-        raise Entangled("it needs the tests, or is nothing that can be called")
+        raise NotSelfContainedError("it imports the tests, or defines nothing callable")
 
 
 def _definition(module: str, name: str) -> ast.Call | None:
-    """Return the text, as a tree, that makes the exercise called `name` in its module."""
+    """Return the syntax tree of the call that creates the exercise called `name`, or None."""
     for statement in statements(module).values():
         value = getattr(statement, "value", None)
         if isinstance(value, ast.Call):
-            given = {keyword.arg: keyword.value for keyword in value.keywords}
-            if isinstance(said := given.get("name"), ast.Constant) and said.value == name:
+            arguments = {keyword.arg: keyword.value for keyword in value.keywords}
+            if isinstance(constant := arguments.get("name"), ast.Constant) and constant.value == name:
                 return value
     return None
 
 
-def _solves(definition: ast.Call | None, keyword: str) -> list[ast.expr]:
-    """Return the expressions of an exercise's mistakes or styles; fewer than there are when they are not plain."""
-    values = [known.value for known in definition.keywords if known.arg == keyword] if definition else []
+def _answer_nodes(definition: ast.Call | None, keyword: str) -> list[ast.expr]:
+    """Return the expressions of an exercise's mistakes or styles; too few when some are not written out."""
+    values = (
+        [keyword_argument.value for keyword_argument in definition.keywords if keyword_argument.arg == keyword]
+        if definition
+        else []
+    )
     elements = values[0].elts if values and isinstance(values[0], ast.Tuple | ast.List) else []
-    return [node for element in elements if (node := _solve(element)) is not None]
+    return [node for element in elements if (node := _answer_node(element)) is not None]
 
 
-def _solve(element: ast.expr) -> ast.expr | None:
-    """Return an element itself, or of Mistake("...", solve) the second argument."""
+def _answer_node(element: ast.expr) -> ast.expr | None:
+    """Return the element itself, or the second argument of Mistake("...", solve)."""
     if isinstance(element, ast.Starred):
         return None
     if isinstance(element, ast.Call) and isinstance(element.func, ast.Name) and element.func.id == "Mistake":
@@ -155,7 +159,7 @@ def _solve(element: ast.expr) -> ast.expr | None:
 def _read(file: Path, lesson: str) -> nbformat.NotebookNode:
     if not file.is_file():
         way_out = f"Run `nbgrader generate_assignment {lesson}` in the folder of the course first."
-        raise CannotGrade(f"There is no notebook {file}; expected the lesson as it is given to students. {way_out}")
+        raise CannotGrade(f"There is no notebook {file}; expected the released lesson. {way_out}")
     return nbformat.read(file, as_version=4)
 
 
@@ -163,8 +167,8 @@ def _label(cell: nbformat.NotebookNode) -> dict[str, Any]:
     return dict(cell.metadata.get("nbgrader", {}))
 
 
-def _bound(source: str) -> Iterator[str]:
+def _cell_names(source: str) -> Iterator[str]:
     for statement in ast.parse(source).body:
-        # Imports stay free to be repeated: an answer that imports NumPy again does no harm.
+        # Imports may be repeated: an answer can import NumPy again.
         if not isinstance(statement, ast.Import | ast.ImportFrom | ast.Try):
             yield from bound_names(statement)

@@ -1,4 +1,4 @@
-"""What a simulated class should score: its answers judged without any notebook, on the inputs that the salt draws."""
+"""Expected scores of a simulated class: evaluate its answers without a notebook, on inputs drawn from the salt."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 from types import CodeType
 from typing import Any
 
-from autograde_tests.grading import SALT, report_on
+from autograde_tests.grade_answer import SALT, report_on
 from nbjudge.environment import temporary_env
 from tools.demo.answers import Lesson
 from tools.demo.simulated import SimulatedClass, Student
@@ -15,11 +15,11 @@ from tools.demo.simulated import SimulatedClass, Student
 DEFINES = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
 
 
-def due(drawn: SimulatedClass, salt: str) -> dict[str, dict[str, float]]:
-    """Return {student: {exercise: points}} before a human has read anything.
+def expected_scores(drawn: SimulatedClass, salt: str) -> dict[str, dict[str, float]]:
+    """Return {student: {exercise: points}} without manual grading.
 
-    salt: the course's, so that the same inputs are drawn. An answer that calls other answers is judged with those of
-    the same student.
+    salt: that of the course, so that the same inputs are drawn. An answer that calls other answers is evaluated with
+    those of the same student.
     """
     judge = _Judge(drawn.lesson)
     with temporary_env(**{SALT: salt}):
@@ -27,56 +27,60 @@ def due(drawn: SimulatedClass, salt: str) -> dict[str, dict[str, float]]:
 
 
 class _Judge:
-    """Judges each answer once for each set of answers that it calls."""
+    """Evaluates each answer once for each combination of answers that it calls."""
 
     def __init__(self, lesson: Lesson) -> None:
         self.lesson = lesson
-        self._known: dict[tuple[Any, ...], float] = {}
+        self._points_by_answers: dict[tuple[Any, ...], float] = {}
 
     def points(self, student: Student) -> dict[str, float]:
         return {name: self._points(name, student) for name, cell in self.lesson.cells.items() if cell.exercise}
 
     def _points(self, name: str, student: Student) -> float:
-        wanted = self._with_what_it_calls(name, student)
-        key = (name, *((other, student.answers[other].kind, student.answers[other].number) for other in wanted))
-        if key not in self._known:
+        needed = self._dependencies(name, student)
+        key = (name, *((other, student.answers[other].kind, student.answers[other].number) for other in needed))
+        if key not in self._points_by_answers:
             names: dict[str, Any] = {"__name__": "submission"}
-            exec(self._given, names)
-            for other in wanted:
+            exec(self._released_code, names)
+            for other in needed:
                 exec(_compiled(student.answers[other].source), names)
-            self._known[key] = float(report_on(names[name], name).points)
-        return self._known[key]
+            self._points_by_answers[key] = float(report_on(names[name], name).points)
+        return self._points_by_answers[key]
 
-    def _with_what_it_calls(self, name: str, student: Student) -> list[str]:
-        """Return the cells that an answer needs, itself included, in the lesson's order."""
-        found: set[str] = set()
+    def _dependencies(self, name: str, student: Student) -> list[str]:
+        """Return the cells that an answer needs, including itself, in the order of the lesson."""
+        needed: set[str] = set()
         ahead = {name}
         while ahead:
             word = ahead.pop()
-            found.add(word)
+            needed.add(word)
             cell = self.lesson.cells.get(word)
-            used = _used(student.answers[word].source) if cell else self._given_definitions[word]
-            ahead |= used & (self.lesson.cells.keys() | self._given_definitions.keys()) - found
-        return [cell for cell in self.lesson.cells if cell in found]
+            used = _names_read(student.answers[word].source) if cell else self._released_definitions[word]
+            ahead |= used & (self.lesson.cells.keys() | self._released_definitions.keys()) - needed
+        return [cell for cell in self.lesson.cells if cell in needed]
 
     @cached_property
-    def _given_statements(self) -> list[ast.stmt]:
-        given = [cell for cell in self.lesson.released.cells if cell.cell_type == "code" and not _is_labelled(cell)]
-        return [node for cell in given for node in ast.parse(cell.source).body if _defines(node)]
+    def _released_statements(self) -> list[ast.stmt]:
+        cells = [cell for cell in self.lesson.released.cells if cell.cell_type == "code" and not _is_labelled(cell)]
+        return [node for cell in cells for node in ast.parse(cell.source).body if _defines(node)]
 
     @cached_property
-    def _given(self) -> CodeType:
-        return compile(ast.Module(self._given_statements, []), "given", "exec")
+    def _released_code(self) -> CodeType:
+        return compile(ast.Module(self._released_statements, []), "given", "exec")
 
     @cached_property
-    def _given_definitions(self) -> dict[str, set[str]]:
-        definitions = [node for node in self._given_statements if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    def _released_definitions(self) -> dict[str, set[str]]:
+        definitions = [node for node in self._released_statements if isinstance(node, ast.FunctionDef | ast.ClassDef)]
         return {node.name: _names(node) for node in definitions}
 
 
 def _defines(node: ast.stmt) -> bool:
-    """Return whether a statement only defines names; of those that try, an import that may fail."""
-    return isinstance(node, DEFINES) or isinstance(node, ast.Try) and all(isinstance(one, DEFINES) for one in node.body)
+    """Return whether a statement only defines names, such as an import, also one inside of try."""
+    return (
+        isinstance(node, DEFINES)
+        or isinstance(node, ast.Try)
+        and all(isinstance(child, DEFINES) for child in node.body)
+    )
 
 
 def _is_labelled(cell: Any) -> bool:
@@ -89,7 +93,7 @@ def _compiled(source: str) -> CodeType:
 
 
 @lru_cache(maxsize=10_000)
-def _used(source: str) -> set[str]:
+def _names_read(source: str) -> set[str]:
     return _names(ast.parse(source))
 
 

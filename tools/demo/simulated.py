@@ -1,7 +1,7 @@
-"""Write what a simulated class hands in: the same files, byte for byte, for the same seed.
+"""Write the submissions of a simulated class: the same files, byte for byte, for the same seed.
 
-Each student has an ability and each exercise a difficulty and a favourite mistake, so that the class looks like one:
-scores spread, some exercises are hard for everybody, and some mistakes are made by many.
+Each student has an ability, and each exercise a difficulty and a most frequent mistake, as in a real class: scores
+vary, some exercises are hard for all students, and some mistakes are common.
 """
 
 from __future__ import annotations
@@ -20,75 +20,77 @@ import numpy as np
 from nbjudge.errors import CannotGrade
 from nbjudge.nbgrader_cells import CellLabel
 from tools.demo.answers import Answer, Cell, Lesson, read_lesson
-from tools.demo.variations import EXTRA_CELLS, unsure_sentence, varied
+from tools.demo.variations import EXTRA_CELLS, unsure_sentence, vary_source
 
 MOST = 100_000  # students
-DEADLINE = datetime(2026, 3, 2, 18, 0)  # of no class in particular; the same files need the same times
-HABITS = 0.3  # the share of answers that are written a little differently, and of students with a cell of their own
+DEADLINE = datetime(2026, 3, 2, 18, 0)  # arbitrary, but constant, so that the files are reproducible
+HABITS = 0.3  # share of answers that are slightly rewritten, and of students who add a cell
 
 
 @dataclass
 class Student:
-    """What one student hands in.
+    """The submission of one student.
 
-    answers: {cell: Answer}, as they were drawn; texts: {cell: text}, as they stand in the notebook
+    answers: {cell: Answer}, as drawn; texts: {cell: text}, as written into the notebook
     """
 
     name: str
     ability: float
     answers: dict[str, Answer] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
-    extra: tuple[int, int] | None = None  # behind which cell of the lesson a cell of their own stands, and which
+    extra: tuple[int, int] | None = None  # (index of the cell before the added one, index in EXTRA_CELLS)
     handed_in: datetime = DEADLINE
 
 
 @dataclass
 class SimulatedClass:
-    """A class as it was drawn, for tests to hold the grading to; tools.demo.expected_scores says what each is worth."""
+    """A simulated class; tools.demo.expected_scores returns its expected scores."""
 
     lesson: Lesson
     students: list[Student]
 
     @property
     def left_out(self) -> int:
-        """Return how many known answers cannot stand in a notebook, so that the solution was drawn instead."""
+        """Return the number of known answers that cannot be written into a notebook; the solution replaces them."""
         return sum(map(len, self.lesson.left_out.values()))
 
-    def drawn(self) -> Counter[str]:
-        """Return {kind: how many answers of the class are of that kind}."""
+    def count_kinds(self) -> Counter[str]:
+        """Return {kind: number of answers of that kind}."""
         return Counter(answer.kind for student in self.students for answer in student.answers.values())
 
 
 def simulate(course: Path, lesson: str, students: int, seed: int, submitted: Path | None = None) -> SimulatedClass:
-    """Write submitted/sNNN/LESSON/ for a simulated class and return what was drawn.
+    """Write submitted/sNNN/LESSON/ for a simulated class and return the class.
 
-    course: the folder that holds the released lesson (lessons/) and the solution (solutions/)
-    students: how many; those of a small class hand in the same as the first ones of a large class with that seed
-    submitted: where to write, if not into the course's own submitted/
-    Raises CannotGrade when the lesson is unknown, a number makes no sense or somebody has submitted the lesson already.
+    course: the folder with the released lesson (lessons/) and the solution (solutions/)
+    students: their number; a small class equals the first students of a large class with the same seed
+    submitted: the target folder, if not that of the course
+    Raises CannotGrade when the lesson is unknown, a number is out of range or the lesson has submissions already.
     """
     require_sensible(students, seed)
-    place = submitted or course / "submitted"
+    folder = submitted or course / "submitted"
     drawn = draw(read_lesson(course, lesson), students, seed)
     for student in drawn.students:
-        if (there := place / student.name / lesson).exists():
-            raise CannotGrade(f"{there} is there already. Simulate a class where nobody has submitted {lesson} yet.")
-    _write(drawn, place, course / "lessons" / lesson)
+        if (existing := folder / student.name / lesson).exists():
+            raise CannotGrade(
+                f"{existing} exists already. Simulate a class in a folder without submissions of {lesson}."
+            )
+    _write(drawn, folder, course / "lessons" / lesson)
     return drawn
 
 
 def require_sensible(students: int, seed: int) -> None:
-    """Raise CannotGrade when there can be no such class."""
+    """Raise CannotGrade when the number of students or the seed is out of range."""
     if not 1 <= students <= MOST:
-        raise CannotGrade(f"A class of {students} students was asked for; expected a number from 1 to {MOST}.")
+        raise CannotGrade(f"invalid number of students {students}: expected a number from 1 to {MOST}.")
     if seed < 0:
-        raise CannotGrade(f"The seed is {seed}; expected a number that is not negative.")
+        raise CannotGrade(f"invalid seed {seed}: expected 0 or a positive number.")
 
 
 def draw(lesson: Lesson, students: int, seed: int) -> SimulatedClass:
     """Draw a class without writing anything."""
     rng = np.random.default_rng([seed, 0])
-    habits = {name: _Habit.drawn(rng, len(cell.mistakes)) for name, cell in lesson.cells.items()}
+    habits = {name: _ClassProfile.draw(rng, len(cell.mistakes)) for name, cell in lesson.cells.items()}
     digits = max(3, len(str(students)))
     people = [
         _student(f"s{number:0{digits}}", lesson, habits, np.random.default_rng([seed, number]))
@@ -98,26 +100,26 @@ def draw(lesson: Lesson, students: int, seed: int) -> SimulatedClass:
 
 
 @dataclass(frozen=True)
-class _Habit:
-    """How hard a cell is for this class, and how often each of its mistakes is made."""
+class _ClassProfile:
+    """The difficulty of a cell for this class, and the frequency of each of its mistakes."""
 
     difficulty: float
     shares: tuple[float, ...]
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, mistakes: int) -> _Habit:
+    def draw(cls, rng: np.random.Generator, mistakes: int) -> _ClassProfile:
         weights = 1.0 / np.arange(1, mistakes + 1)
         shares = rng.permutation(weights / weights.sum()) if mistakes else weights
         return cls(float(rng.normal(-0.8, 0.7)), tuple(float(share) for share in shares))
 
 
-def _student(name: str, lesson: Lesson, habits: dict[str, _Habit], rng: np.random.Generator) -> Student:
+def _student(name: str, lesson: Lesson, habits: dict[str, _ClassProfile], rng: np.random.Generator) -> Student:
     student = Student(name, ability=float(rng.normal()))
     for cell in lesson.cells.values():
         answer = _answer(cell, habits[cell.name], student.ability, rng)
         student.answers[cell.name] = answer
         as_usual = cell.by_hand or answer is cell.blank or rng.random() > HABITS
-        student.texts[cell.name] = answer.source if as_usual else _varied(answer.source, int(rng.integers(1000)))
+        student.texts[cell.name] = answer.source if as_usual else _vary_cached(answer.source, int(rng.integers(1000)))
     if rng.random() < HABITS:
         behind = int(rng.integers(1, len(lesson.released.cells)))
         student.extra = behind, int(rng.integers(len(EXTRA_CELLS)))
@@ -126,11 +128,11 @@ def _student(name: str, lesson: Lesson, habits: dict[str, _Habit], rng: np.rando
     return student
 
 
-_varied = lru_cache(maxsize=100_000)(varied)
+_vary_cached = lru_cache(maxsize=100_000)(vary_source)
 
 
-def _answer(cell: Cell, habit: _Habit, ability: float, rng: np.random.Generator) -> Answer:
-    """Draw one answer: solved, or tried with a mistake, or left blank."""
+def _answer(cell: Cell, habit: _ClassProfile, ability: float, rng: np.random.Generator) -> Answer:
+    """Draw one answer: solved, attempted with a mistake, or left blank."""
     luck, tried = rng.random(), rng.random()
     solved = luck < _share(ability - habit.difficulty)
     if solved:
@@ -141,7 +143,7 @@ def _answer(cell: Cell, habit: _Habit, ability: float, rng: np.random.Generator)
     if cell.by_hand:
         return Answer("unsure", unsure_sentence(int(rng.integers(1000))))
     if cell.mistakes:
-        return cell.mistakes[_chosen(habit.shares[: len(cell.mistakes)], rng.random())]
+        return cell.mistakes[_pick_share(habit.shares[: len(cell.mistakes)], rng.random())]
     return cell.solution if cell.exercise else cell.blank
 
 
@@ -149,8 +151,8 @@ def _share(x: float) -> float:
     return float(1 / (1 + np.exp(-x)))
 
 
-def _chosen(shares: tuple[float, ...], number: float) -> int:
-    """Return the place at which `number`, from 0 to 1, falls when the shares lie one after the other."""
+def _pick_share(shares: tuple[float, ...], number: float) -> int:
+    """Return the index of the share whose cumulative interval contains `number`, from 0 to 1."""
     sums = np.cumsum(shares)
     return min(int(np.searchsorted(sums, number * sums[-1], side="right")), len(shares) - 1)
 
@@ -161,14 +163,14 @@ def _chosen(shares: tuple[float, ...], number: float) -> int:
 def _write(drawn: SimulatedClass, submitted: Path, released: Path) -> None:
     notebook = _Notebook(drawn.lesson)
     name = f"{drawn.lesson.name}.ipynb"
-    others = [path for path in sorted(released.iterdir()) if path.name != name and not path.name.startswith(".")]
+    data_files = [path for path in sorted(released.iterdir()) if path.name != name and not path.name.startswith(".")]
     for student in drawn.students:
         folder = submitted / student.name / drawn.lesson.name
         folder.mkdir(parents=True)
         (folder / name).write_text(notebook.text(student), encoding="utf-8", newline="\n")
         time = f"{student.handed_in:%Y-%m-%d %H:%M:%S.%f} UTC"
         (folder / "timestamp.txt").write_text(time, encoding="ascii", newline="\n")
-        for path in others:
+        for path in data_files:
             if path.is_dir():
                 shutil.copytree(path, folder / path.name)
             else:
@@ -176,28 +178,28 @@ def _write(drawn: SimulatedClass, submitted: Path, released: Path) -> None:
 
 
 class _Notebook:
-    """A lesson's notebook as JSON. Each distinct cell becomes text once, however many students hand it in."""
+    """Serialises a lesson's notebook; each distinct cell is serialised only once."""
 
     def __init__(self, lesson: Lesson) -> None:
         self._cells = lesson.released.cells
         self._names = [CellLabel.of(cell).grade_id for cell in self._cells]
-        self._rest = {name: value for name, value in lesson.released.items() if name != "cells"}
-        self._known: dict[tuple[int, str], str] = {}
+        self._metadata = {name: value for name, value in lesson.released.items() if name != "cells"}
+        self._cell_texts: dict[tuple[int, str], str] = {}
 
     def text(self, student: Student) -> str:
         cells = [
-            self._cell(place, student.texts.get(name, self._cells[place].source))
-            for place, name in enumerate(self._names)
+            self._cell(index, student.texts.get(name, self._cells[index].source))
+            for index, name in enumerate(self._names)
         ]
         if student.extra:
             behind, number = student.extra
             cells.insert(behind, _json(EXTRA_CELLS[number]))
-        return '{"cells": [\n' + ",\n".join(cells) + "\n],\n" + _json(self._rest)[1:] + "\n"
+        return '{"cells": [\n' + ",\n".join(cells) + "\n],\n" + _json(self._metadata)[1:] + "\n"
 
-    def _cell(self, place: int, source: str) -> str:
-        if (place, source) not in self._known:
-            self._known[place, source] = _json({**self._cells[place], "source": source})
-        return self._known[place, source]
+    def _cell(self, index: int, source: str) -> str:
+        if (index, source) not in self._cell_texts:
+            self._cell_texts[index, source] = _json({**self._cells[index], "source": source})
+        return self._cell_texts[index, source]
 
 
 def _json(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""What students change without changing what their code does: a comment, a name, a cell of their own."""
+"""Changes by students that do not affect the result: a comment, a variable name, an additional cell."""
 
 from __future__ import annotations
 
@@ -41,23 +41,23 @@ EXTRA_CELLS = (
 
 
 def unsure_sentence(choice: int) -> str:
-    """Return what stands where a student does not know the answer."""
+    """Return a written answer of a student who does not know."""
     return UNSURE[choice % len(UNSURE)]
 
 
-def varied(source: str, choice: int) -> str:
-    """Return code that does the same: with a comment, with another name for a variable, or with both."""
+def vary_source(source: str, choice: int) -> str:
+    """Return equivalent code with a comment, a renamed variable or both."""
     comment, choice = COMMENTS[choice % len(COMMENTS)], choice // len(COMMENTS)
     prefix, choice = PREFIXES[choice % len(PREFIXES)], choice // len(PREFIXES)
     names = sorted(own_names(source))
     if choice % 3 and names:
         name = names[choice // 3 % len(names)]
-        source = renamed(source, name, prefix + name.lstrip("_"))
+        source = rename_variable(source, name, prefix + name.lstrip("_"))
     return source if choice % 3 == 2 and names else f"{comment}\n{source}"
 
 
 def own_names(source: str) -> set[str]:
-    """Return the variables of functions that can have any other name: nothing outside of a function calls them so."""
+    """Return the local variables of functions, which can be renamed safely."""
     tree = ast.parse(source)
     stored = {
         node.id
@@ -70,7 +70,7 @@ def own_names(source: str) -> set[str]:
 
 
 def _fixed_names(tree: ast.Module) -> set[str]:
-    """Return the names of parameters, functions, attributes and the like, and those that stand in f-strings."""
+    """Return the names that must stay: parameters, functions, attributes and names in f-strings."""
     fixed: set[str] = set()
     for node in ast.walk(tree):
         for field in ("arg", "attr", "name", "asname"):
@@ -91,15 +91,15 @@ def _fixed_names(tree: ast.Module) -> set[str]:
     return fixed
 
 
-def renamed(source: str, old: str, new: str) -> str:
-    """Return the source with another name for a variable, and all else as it stands."""
+def rename_variable(source: str, old: str, new: str) -> str:
+    """Return the source with one variable renamed."""
     lines = [line.encode() for line in source.split("\n")]
-    places = [
+    positions = [
         (node.lineno - 1, node.col_offset)
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.Name) and node.id == old
     ]
-    for line, column in sorted(places, reverse=True):
+    for line, column in sorted(positions, reverse=True):
         before, after = lines[line][:column], lines[line][column + len(old.encode()) :]
         lines[line] = before + new.encode() + after
     return b"\n".join(lines).decode()

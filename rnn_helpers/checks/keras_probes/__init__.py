@@ -1,6 +1,6 @@
 """Probes for exercises about Keras: each calls an answer and inspects the layer or model that it returns.
 
-A model is judged by what it computes: by its weights, by its configuration and by its outputs on inputs chosen here,
+A model is evaluated by what it computes: by its weights, by its configuration and by its outputs on inputs chosen here,
 against the course's NumPy network with those weights. Nothing in this package imports TensorFlow before it is called.
 """
 

@@ -45,8 +45,11 @@ from rnn_helpers.checks.keras_probes.inspection import failure_text
 
 STEPS, UNITS, BATCH = 10, 32, 32
 PARAMETERS = UNITS + UNITS * UNITS + UNITS + UNITS + 1
-MIN_ACCURACY = 0.8  # the trained classifier's threshold; benchmarks/thresholds.py shows what reaches it
-MIN_STEPS, MAX_STEPS = 0.93, 3.13  # of ten epochs' steps: a batch left out is no mistake, nor are some epochs more
+MIN_ACCURACY = 0.8  # threshold of the trained classifier; see benchmarks/thresholds.py
+MIN_STEPS, MAX_STEPS = (
+    0.93,
+    3.13,
+)  # relative to the steps of ten epochs: a skipped batch and a few more epochs are accepted
 
 
 def binary_classifier(answer: Callable, seed: int) -> dict[str, str]:
@@ -59,7 +62,7 @@ def binary_classifier(answer: Callable, seed: int) -> dict[str, str]:
 
 
 def _network_claims(model: Any, arrays: list[np.ndarray], seed: int) -> dict[str, str]:
-    shape = getattr(model, "input_shape", None) or (None, STEPS, 1)  # a class of one's own may not say
+    shape = getattr(model, "input_shape", None) or (None, STEPS, 1)  # a custom class may not have it
     fits = shape[-1] == 1 and shape[1] in (STEPS, None)
     results = {
         INPUT_SHAPE: failure_text(fits, f"it takes inputs of shape {shape}"),
@@ -124,31 +127,33 @@ def _training_step_claims(model: Any, arrays: list[np.ndarray], results: dict[st
         return {}
     rng = np.random.default_rng(seed)
     xs, labels = 3 * rng.normal(size=(BATCH, STEPS, 1)).astype(np.float32), np.arange(BATCH)[:, None] % 2
-    known = not results.get(TANH_SIGMOID_EQUATIONS, "no")
-    if known:  # so that the loss can be told by its gradient
+    equations_hold = not results.get(TANH_SIGMOID_EQUATIONS, "no")
+    if equations_hold:  # so that the gradient reveals the loss
         arrays = training_step.with_confident_outputs(arrays, xs)
         model.set_weights(arrays)
     model.run_eagerly = True
     try:
         reported = list(model.train_on_batch(xs, labels, return_dict=True))
-    except Exception as error:  # a wrong input shape ends in an error of TensorFlow's own
+    except Exception as error:  # a wrong input shape raises one of TensorFlow's own errors
         return {REPORTS_ACCURACY: _first_line(error)}
     instead = f"it reports {', '.join(sorted(map(str, reported)))}"
     reported_claims = {REPORTS_ACCURACY: failure_text("accuracy" in reported, instead)}
-    return reported_claims | (_update_claims(arrays, inspection.weights(model), xs, labels, results) if known else {})
+    return reported_claims | (
+        _update_claims(arrays, inspection.weights(model), xs, labels, results) if equations_hold else {}
+    )
 
 
 def _update_claims(
     before: list[np.ndarray], after: list[np.ndarray], xs: np.ndarray, labels: np.ndarray, results: dict[str, str]
 ) -> dict[str, str]:
     """Check the model's statements about its optimizer and loss against the weight update of one training step."""
-    right, other = (
+    expected, alternative = (
         training_step.gradient(before, xs, labels, of_logits)
         for of_logits in (training_step.gradient_from_probabilities, training_step.gradient_as_if_logits)
     )
-    down, down_other = (training_step.descends(before, after, slopes) for slopes in (right, other))
+    down, down_other = (training_step.descends(before, after, slopes) for slopes in (expected, alternative))
     borne_out = {
-        ADAM: training_step.has_uniform_step(before, after, right),
+        ADAM: training_step.has_uniform_step(before, after, expected),
         CROSS_ENTROPY: down or down_other,
         LOSS_TAKES_PROBABILITIES: down,
     }
@@ -159,8 +164,8 @@ def _update_claims(
 
 
 def _cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    chances = np.where(labels == 1, probabilities, 1 - probabilities)
-    return float(-np.mean(np.log(np.clip(chances, 1e-7, 1))))
+    likelihoods = np.where(labels == 1, probabilities, 1 - probabilities)
+    return float(-np.mean(np.log(np.clip(likelihoods, 1e-7, 1))))
 
 
 def _new_model_claims(arrays: list[np.ndarray], answer: Callable) -> dict[str, str]:
@@ -218,14 +223,14 @@ def _config_failure(small: Any) -> str:
         config = small.get_config()
     except NotImplementedError:
         return "`raise NotImplementedError()` still stands in it"
-    except Exception as error:  # the student's own method may raise anything: it is told, as it came
+    except Exception as error:  # the student's method may raise anything; report it unchanged
         return _last_line(error)
     if not isinstance(config, dict):
         return f"it returns {describe(config)}; expected a dict"
     sizes = {name: config.get(name, "nothing") for name in ("units", "classes")}
-    right = sizes == {"units": 7, "classes": 3}
+    matches = sizes == {"units": 7, "classes": 3}
     reported_claims = f"for units=7, classes=3 it gives {sizes['units']} for units and {sizes['classes']} for classes"
-    return failure_text(right, reported_claims)
+    return failure_text(matches, reported_claims)
 
 
 def _saving_failure(model: Any, outputs: np.ndarray, xs: np.ndarray) -> str:
@@ -233,16 +238,16 @@ def _saving_failure(model: Any, outputs: np.ndarray, xs: np.ndarray) -> str:
 
     In between, the model's weights are all set to zero: a copy that is the model itself gives itself away.
     """
-    kept = [inspection.as_numpy(array) for array in model.get_weights()]
+    weights = [inspection.as_numpy(array) for array in model.get_weights()]
     try:
         file = run_colocated(model, f"{__name__}:save_to_bytes", model)
-        model.set_weights([0 * array for array in kept])
-        again = inspection.outputs(run_colocated(model, f"{__name__}:load_from_bytes", file, model), xs)
-    except Exception as error:  # Keras and the student's own methods may raise anything: it is told, as it came
+        model.set_weights([0 * array for array in weights])
+        reloaded_outputs = inspection.outputs(run_colocated(model, f"{__name__}:load_from_bytes", file, model), xs)
+    except Exception as error:  # Keras and the student's methods may raise anything; report it unchanged
         return _last_line(error)
     finally:
-        model.set_weights(kept)
-    return failure_text(inspection.allclose(again, outputs), "the copy's outputs are others")
+        model.set_weights(weights)
+    return failure_text(inspection.allclose(reloaded_outputs, outputs), "the copy's outputs are others")
 
 
 def save_to_bytes(model: Any) -> np.ndarray:
@@ -284,8 +289,9 @@ def _clipped_cross_entropy(outputs: np.ndarray, labels: np.ndarray) -> float:
 
 
 def rule_data(seed: int, sequences: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return (xs, labels) of a learnable rule: is the sum of the first k steps larger than that of the last k?
+    """Return (xs, labels) of a learnable rule.
 
+    A label says whether the sum of the first k steps is larger than that of the last k.
     xs: (sequences, 10, 1), between -3 and 3: in a wider range Adam learns it in fewer steps; labels: (sequences,) of
         0 and 1; the seed decides k, 3 to 5
     """
@@ -321,7 +327,9 @@ def trained_classifier(answer: Callable, seed: int, train_count: int, test_count
     outputs = inspection.network_outputs(arrays, xs, *shapes)
     correct = (outputs[:, 0] > 0.5) == labels
     train_accuracy, test_accuracy = float(correct[:train_count].mean()), float(correct[train_count:].mean())
-    steps = int(model.optimizer.iterations) if model.compiled else 0  # what the model says; its weights are the proof
+    steps = (
+        int(model.optimizer.iterations) if model.compiled else 0
+    )  # reported by the model; its weights are the evidence
     ten_epochs = 10 * -(-train_count // BATCH)
     trained = MIN_STEPS * ten_epochs <= steps <= MAX_STEPS * ten_epochs
     results[TRAINED_FOR_10_EPOCHS] = failure_text(trained, f"10 epochs are {ten_epochs} steps; it has made {steps}")

@@ -18,13 +18,13 @@ from rnn_helpers.checks.keras_probes import inspection
 from rnn_helpers.checks.keras_probes.inspection import failure_text
 
 WINDOW = 22
-TRAIN, VALID, LATER = 400, 1200, 300  # windows: to learn from, to validate with, to be tried on
-# Added to every validation target, so that a model which learns from them gives itself away. There are three times as
-# many of them: then the shift can be small enough to leave early stopping, which is honest, undisturbed.
+TRAIN, VALID, LATER = 400, 1200, 300  # windows for training, validation and testing
+# Added to every validation target, so that a model trained on them is detected. There are three times as many of them
+# as training targets, so that the shift can be too small to disturb early stopping, which is legitimate.
 SHIFT = 0.4
-MAX_BIAS = 0.15  # a forecaster drawn upwards by more has learnt from them; benchmarks/thresholds.py
-MIN_CORRELATION = 0.7  # correlation with what comes; forecasts that cannot go below zero still reach about 0.85
-MAX_ERROR_RATIO = 0.9  # of persistence's error
+MAX_BIAS = 0.15  # a larger bias shows training on validation data; see benchmarks/thresholds.py
+MIN_CORRELATION = 0.7  # correlation with the actual values; forecasts that cannot go below zero still reach about 0.85
+MAX_ERROR_RATIO = 0.9  # relative to the error of persistence
 
 
 def oscillating_series(seed: int, steps: int) -> np.ndarray:
@@ -43,7 +43,7 @@ def oscillating_series(seed: int, steps: int) -> np.ndarray:
 def windows(series: np.ndarray, first: int, count: int, stride: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Return `count` windows, starting at `first`, and the value after each: (count, 22, 1), (count,).
 
-    stride: from one window to the next; WINDOW + 1 or more, and no value that follows stands in another window
+    stride: from one window to the next; WINDOW + 1 or more, so that no target is part of another window
     """
     rows = first + stride * np.arange(count)[:, None] + np.arange(WINDOW)
     return series[rows][..., None].astype(np.float32), series[rows[:, -1] + 1].astype(np.float32)

@@ -15,27 +15,31 @@ import numpy as np
 from rnn_helpers.checks.claims import COMPILED, LOSS_TAKES_LOGITS, UNBOUNDED
 from rnn_helpers.checks.colocate import run_colocated
 from rnn_helpers.checks.comparison import describe
-from rnn_helpers.checks.properties import UngradableAnswer
+from rnn_helpers.checks.properties import UngradableAnswerError
 
 FLOAT32 = 1e-5  # Keras computes in float32: seven digits, of which a few sums cost two
-TRAINING_STEPS = 6  # on one batch: enough for any optimizer that is set up as asked to lower its loss
+TRAINING_STEPS = 6  # on one batch: enough for any correctly configured optimizer to reduce the loss
 
 
 def require_model(model: Any) -> Any:
-    """Return `model` if it is a Keras model with finite weights; raise UngradableAnswer otherwise."""
+    """Return `model` if it is a Keras model with finite weights; raise UngradableAnswerError otherwise."""
     from rnn_helpers.quietly import keras
 
     if isinstance(model, type):
-        raise UngradableAnswer(f"expected a model, got {describe(model)}")
+        raise UngradableAnswerError(f"expected a model, got {describe(model)}")
     if isinstance(model, keras.callbacks.History):
-        raise UngradableAnswer("expected a model, got a History: that is what fit returns. Return the model itself")
+        raise UngradableAnswerError(
+            "expected a model, got a History: that is what fit returns. Return the model itself"
+        )
     if not isinstance(model, keras.Model):
-        raise UngradableAnswer(f"expected a Keras model, got {describe(model)}")
+        raise UngradableAnswerError(f"expected a Keras model, got {describe(model)}")
     if not model.built or not model.weights:
-        raise UngradableAnswer("the model has no weights yet: begin it with keras.Input(shape=(steps, features))")
+        raise UngradableAnswerError("the model has no weights yet: begin it with keras.Input(shape=(steps, features))")
     for variable in model.weights:
         if not np.all(np.isfinite(as_numpy(variable))):
-            raise UngradableAnswer(f"weights of shape {variable.shape} hold nan or inf; such a model answers nothing")
+            raise UngradableAnswerError(
+                f"weights of shape {variable.shape} hold nan or inf; such a model answers nothing"
+            )
     return model
 
 
@@ -74,7 +78,7 @@ def outputs(model: Any, xs: np.ndarray) -> np.ndarray:
     """Return the model's outputs for `xs` in inference mode, as an array."""
     actual_outputs = model(xs.astype(np.float32), training=False)
     if actual_outputs is None:
-        raise UngradableAnswer("calling the model gives None: is the return missing in its call method?")
+        raise UngradableAnswerError("calling the model gives None: is the return missing in its call method?")
     return as_numpy(actual_outputs)
 
 
@@ -174,7 +178,7 @@ def loss_claims(model: Any, classes: int, seed: int) -> dict[str, str]:
 def learning_claim(model: Any, xs: Any, targets: np.ndarray, ask: Callable[[], np.ndarray]) -> dict[str, str]:
     """Train eagerly for a few steps on one batch and check that the loss decreases.
 
-    ask: returns the model's outputs for `xs`; the loss is worked out here
+    ask: returns the model's outputs for `xs`; the loss is computed here
     """
     model.run_eagerly = True  # a graph would take longer to make than the steps
     before = mean_cross_entropy(ask(), targets)

@@ -73,7 +73,7 @@ def _letter_claims(answer: Callable) -> dict[str, str]:
     letters = 60
     try:
         outputs = _outputs(answer(letters, 2), np.full((2, 3), letters - 1))
-    except Exception as error:  # TensorFlow has errors of its own for a place beyond the table
+    except Exception as error:  # TensorFlow has its own errors for an index outside the table
         return {KNOWS_ALL_LETTERS: f"asked for {letters} letters it fails at the last ({type(error).__name__})"}
     return {
         KNOWS_ALL_LETTERS: failure_text(
@@ -132,8 +132,8 @@ def _learning_claim(answer: Callable, ids: np.ndarray) -> dict[str, str]:
 
 def held_out_contexts(text: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return disjoint contexts of a text and the character that follows each: (256, 24), (256,)."""
-    places = (CONTEXT + GAP) * np.arange(CONTEXTS)[:, None] + np.arange(CONTEXT + 1)
-    rows = text[places]
+    positions = (CONTEXT + GAP) * np.arange(CONTEXTS)[:, None] + np.arange(CONTEXT + 1)
+    rows = text[positions]
     return rows[:, :-1], rows[:, -1]
 
 
@@ -148,9 +148,13 @@ def _trained_claims(answer: Callable, model: Any, seed: int) -> dict[str, str]:
         for x, y in zip(xs, ys, strict=True):
             model.train_on_batch(x, y)
     reader = answer(LETTERS, CONTEXTS)
-    own, other = [w.shape for w in reader.get_weights()], [w.shape for w in model.get_weights()]
-    sizes = {BATCH_INDEPENDENT_WEIGHTS: failure_text(own == other, f"{other}, and with a batch of {CONTEXTS} {own}")}
-    if own != other:
+    reader_shapes, model_shapes = [w.shape for w in reader.get_weights()], [w.shape for w in model.get_weights()]
+    sizes = {
+        BATCH_INDEPENDENT_WEIGHTS: failure_text(
+            reader_shapes == model_shapes, f"{model_shapes}, and with a batch of {CONTEXTS} {reader_shapes}"
+        )
+    }
+    if reader_shapes != model_shapes:
         return sizes
     reader.set_weights(model.get_weights())
     held_out = text[learnt + 1 :]

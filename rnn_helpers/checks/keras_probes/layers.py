@@ -11,13 +11,13 @@ import numpy as np
 
 from rnn_helpers.checks.colocate import run_colocated
 from rnn_helpers.checks.keras_probes.inspection import as_numpy
-from rnn_helpers.checks.properties import UngradableAnswer
+from rnn_helpers.checks.properties import UngradableAnswerError
 
 VARIABLES = ("kernel", "recurrent_kernel", "bias")
 ZERO_INITIALIZERS = {
     "kernel_initializer": "zeros",
     "recurrent_initializer": "zeros",
-}  # drawing a rotation takes most of a build
+}  # drawing a rotation would take most of the time of a build
 
 
 def build_layer(spec: dict) -> Any:
@@ -25,7 +25,7 @@ def build_layer(spec: dict) -> Any:
 
     spec: "weights" (W_xh, W_hh, b_h), which decide the sizes; "options" for the layer, such as {"activation": "relu"};
         "batch" where the layer is stateful; "built": False leaves it without weights; "used": True leaves a stateful
-        layer in a state that is not zero, as reading something does
+        layer in a nonzero state, as after a batch
     """
     from rnn_helpers.quietly import keras
 
@@ -76,7 +76,7 @@ def into_layer(answer: Callable, look: str, spec: dict, W_xh: np.ndarray, W_hh: 
     layer = _layer_for(answer, spec)
     answer(layer, W_xh, W_hh, b_h)
     if not layer.built:
-        raise UngradableAnswer("the layer still has no weights: layer.build((None, None, features)) makes them")
+        raise UngradableAnswerError("the layer still has no weights: layer.build((None, None, features)) makes them")
     if look != "states":
         return as_numpy(getattr(layer.cell, look))
     return as_numpy(layer(fixed_inputs(len(W_xh))))

@@ -1,4 +1,4 @@
-"""Probe for lesson 11: inspect a digit recogniser, train it, and evaluate it on voices it has not heard."""
+"""Probe for lesson 11: inspect a digit recogniser, train it, and evaluate it on unseen voices."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rnn_helpers.checks.keras_probes.inspection import failure_text
 
 CLASSES = 11  # ten digits and silence
 TRAIN_UTTERANCES, TEST_UTTERANCES, BATCH, EPOCHS = 192, 48, 16, 6
-PREREQUISITES = (  # before training makes sense
+PREREQUISITES = (  # checked before training
     UNBOUNDED,
     EARLIER_FRAMES_MATTER,
     LATER_FRAMES_MATTER,
@@ -80,14 +80,14 @@ def _context_claims(model: Any, xs: np.ndarray, outputs: np.ndarray) -> dict[str
 
 
 def _trained_claims(model: Any, seed: int) -> dict[str, str]:
-    heard = speech.batch(speech.utterances(TRAIN_UTTERANCES, speech.HEARD, seed))
-    unheard = speech.batch(speech.utterances(TEST_UTTERANCES, speech.UNHEARD, seed + 1))
+    training_batch = speech.batch(speech.utterances(TRAIN_UTTERANCES, speech.HEARD, seed))
+    test_batch = speech.batch(speech.utterances(TEST_UTTERANCES, speech.UNHEARD, seed + 1))
     inspection.set_seed(framewise, seed)
     baseline = framewise(speech.BANDS, CLASSES)
     errors = []
     for network in (model, baseline):
-        _train(network, *heard, seed)
-        xs, mask, labels = unheard
+        _train(network, *training_batch, seed)
+        xs, mask, labels = test_batch
         errors.append(float(np.mean((inspection.outputs(network, xs).argmax(axis=-1) != labels)[mask])))
     actual = f"it is wrong in {errors[0]:.0%} of the frames, the frame-wise network in {errors[1]:.0%}"
     return {BEATS_FRAMEWISE: failure_text(errors[0] < errors[1], actual)}

@@ -38,7 +38,7 @@ def gradient(
     arrays: list[np.ndarray], xs: np.ndarray, labels: np.ndarray, logit_gradient: LogitGradient
 ) -> list[np.ndarray]:
     """Return dL/d(each weight) of a tanh network with a sigmoid on top, for labels (batch, 1)."""
-    from rnn_helpers import cells  # only where a model is judged: elsewhere this package does without them
+    from rnn_helpers import cells  # imported only here, because it is rarely needed
 
     W_xh, W_hh, b_h, W_hy, b_y = (array.astype(float) for array in arrays)
     hs, cache = cells.forward(xs.astype(float), None, W_xh, W_hh, b_h)

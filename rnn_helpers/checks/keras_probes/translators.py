@@ -26,11 +26,11 @@ from rnn_helpers.checks.keras_probes import inspection
 from rnn_helpers.checks.keras_probes.inspection import failure_text
 
 PAD, START, END = 0, 1, 2
-SYMBOLS = 11  # eight to be read and written, besides these three
+SYMBOLS = 11  # eight ordinary symbols and these three
 MIN_LENGTH, MAX_LENGTH = 3, 5
 TRAIN_PAIRS, TEST_PAIRS, BATCH, EPOCHS = 1600, 200, 32, 5
 MIN_EXACT_MATCH = 0.8
-PREREQUISITES = (  # before training makes sense
+PREREQUISITES = (  # checked before training
     UNBOUNDED,
     SOURCE_MATTERS,
     SOURCE_ORDER_MATTERS,
@@ -129,6 +129,6 @@ def _trained_claims(model: Any, seed: int) -> dict[str, str]:
     for _ in range(targets.shape[1]):
         best = _outputs(model, sources, written)[:, -1:].argmax(axis=-1)
         written = np.concatenate([written, best], axis=1)
-    right = float(np.all((written[:, 1:] == targets) | (targets == PAD), axis=1).mean())
-    actual = f"of {TEST_PAIRS} new sequences it turns {right:.0%} around without a mistake"
-    return {REVERSES_NEW_SEQUENCES: failure_text(right >= MIN_EXACT_MATCH, actual)}
+    exact_share = float(np.all((written[:, 1:] == targets) | (targets == PAD), axis=1).mean())
+    actual = f"of {TEST_PAIRS} new sequences it turns {exact_share:.0%} around without a mistake"
+    return {REVERSES_NEW_SEQUENCES: failure_text(exact_share >= MIN_EXACT_MATCH, actual)}

@@ -1,4 +1,4 @@
-"""Draw inputs for challenges: sizes that are all different, and numbers short enough to read."""
+"""Draw inputs for challenges: distinct sizes, and numbers with few digits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`grade(answer)`: what the hidden tests call. Fresh inputs, all challenges, the points earned."""
+"""`grade(answer)`, which the hidden tests call: evaluate an answer on new inputs and return its points."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from rnn_helpers.cards import Card, show
 from rnn_helpers.checks.evaluator import Report, Task, judge
 
 SALT = "RNN_COURSE_SALT"
-GRADED = "GRADED_NOTEBOOK"  # the lesson, where one is being graded
-DRAWS = 3  # cases for each challenge: enough that no size is special
+GRADED = "GRADED_NOTEBOOK"  # the lesson that is being graded, if any
+DRAWS = 3  # cases for each challenge, so that the result does not depend on one size
 
 
 def grade(answer: Any, name: str | None = None) -> float:
-    """Judge `answer` on fresh inputs, show a card and return the points earned (nbgrader's partial credit).
+    """Evaluate `answer` on new inputs, show a card and return the points earned (nbgrader's partial credit).
 
-    name: the exercise, when it is not the answer's own name
+    name: the exercise, when it is not the name of the answer
     Raises KeyError when no exercise has that name.
     """
     report = report_on(answer, name or str(getattr(answer, "__name__", type(answer).__name__)))
@@ -31,15 +31,15 @@ def grade(answer: Any, name: str | None = None) -> float:
 
 
 def report_on(answer: Any, name: str) -> Report:
-    """Judge `answer` to the exercise `name` on inputs drawn from the course's salt and return the Report."""
+    """Evaluate `answer` to the exercise `name` on inputs drawn from the course's salt and return the Report."""
     salt = os.environ.get(SALT)
     return judge(answer, _salted_task(name, salt) if salt else _task(name))
 
 
 def prepare(lesson: str) -> None:
-    """Draw the inputs of a lesson, and work out what is right and what known mistakes give, before there is an answer.
+    """Compute the inputs, expected outputs and outcomes of known mistakes of a lesson in advance.
 
-    Exercises that may use Keras are left out: a process that has trained cannot be forked any more.
+    Exercises that may use Keras are skipped, because a process that has trained a model must not be forked.
     """
     salt = os.environ.get(SALT)
     for name, exercise in exercises().get(lesson, {}).items():
@@ -58,7 +58,7 @@ def _task(name: str) -> Task:
 
 
 def generator(name: str) -> np.random.Generator:
-    """Return the exercise's generator: from the course's secret salt, the same for all; without one, new each time."""
+    """Return the exercise's random generator, seeded with the course's secret salt if there is one."""
     salt = os.environ.get(SALT)
     if not salt:
         return np.random.default_rng()
@@ -66,6 +66,6 @@ def generator(name: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
 
-# The grader imports this once for many submissions, in a process that it then copies for each.
+# The grader imports this module once, in a process that it then forks for each submission.
 if GRADED in os.environ:
     prepare(os.environ[GRADED])

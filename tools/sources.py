@@ -1,4 +1,4 @@
-"""Turn a lesson's master (py:percent) into the instructor's notebook."""
+"""Convert the source of a lesson (py:percent) to the instructor's notebook."""
 
 import hashlib
 from collections import Counter
@@ -8,7 +8,7 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
-# What nbgrader expects in each cell that it knows; a master names only what differs.
+# nbgrader's metadata for each cell; a source names only the values that differ.
 DEFAULTS = {"schema_version": 3, "grade": False, "solution": False, "locked": False, "task": False}
 ALLOWED = {"grade_id", "grade", "solution", "locked", "task", "points"}
 NOTEBOOK_METADATA = {
@@ -17,12 +17,12 @@ NOTEBOOK_METADATA = {
 }
 
 
-class MasterError(Exception):
-    """A master says something that no notebook can be made from; the message is one sentence."""
+class SourceError(Exception):
+    """Raised when a source cannot be converted to a notebook; the message is one sentence."""
 
 
-def read_master(path: Path) -> NotebookNode:
-    """Return the notebook of a py:percent master: metadata filled in, stable cell ids, no outputs."""
+def read_source(path: Path) -> NotebookNode:
+    """Return the notebook of a py:percent source: complete metadata, stable cell ids, no outputs."""
     notebook = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
     notebook.metadata = nbformat.from_dict(NOTEBOOK_METADATA)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
@@ -34,16 +34,16 @@ def read_master(path: Path) -> NotebookNode:
 
 
 def notebook_bytes(notebook: NotebookNode) -> bytes:
-    """Return the notebook as the bytes that are written: sorted keys, one-space indent, a final newline."""
+    """Return the serialised notebook: sorted keys, one-space indent, a final newline."""
     return (nbformat.writes(notebook) + "\n").encode()
 
 
 def _metadata(cell: NotebookNode, where: str) -> NotebookNode:
-    """Keep a cell's tags and complete its nbgrader part; refuse what was not understood."""
+    """Return the metadata of a cell with complete nbgrader metadata. Raises SourceError for unknown keys."""
     metadata = dict(cell.metadata)
-    metadata.pop("lines_to_next_cell", None)  # how jupytext remembers blank lines; it changes with the formatting
+    metadata.pop("lines_to_next_cell", None)  # jupytext's record of blank lines, which changes with the formatting
     if unknown := sorted(metadata.keys() - {"nbgrader", "tags"}):
-        raise MasterError(
+        raise SourceError(
             f"{where}: the line `# %%` holds {unknown}; expected nbgrader={{...}} as valid JSON, or tags=[...]."
         )
     if "nbgrader" in metadata:
@@ -52,31 +52,31 @@ def _metadata(cell: NotebookNode, where: str) -> NotebookNode:
 
 
 def _nbgrader_metadata(short: dict, cell_type: str, where: str) -> dict:
-    """Fill in nbgrader's defaults and check that the parts fit together."""
+    """Add nbgrader's defaults and check that the values are consistent."""
     if unknown := sorted(short.keys() - ALLOWED):
-        raise MasterError(f"{where}: nbgrader metadata holds {unknown}; known are {sorted(ALLOWED)}.")
+        raise SourceError(f"{where}: nbgrader metadata holds {unknown}; known are {sorted(ALLOWED)}.")
     if not short.get("grade_id"):
-        raise MasterError(f'{where}: nbgrader metadata has no grade_id; add one, such as "grade_id": "rnn_step".')
+        raise SourceError(f'{where}: nbgrader metadata has no grade_id; add one, such as "grade_id": "rnn_step".')
     full = DEFAULTS | short | {"cell_type": cell_type}
     where = f"{where} ({full['grade_id']})"
     if ("points" in full) != bool(full["grade"] or full["task"]):
-        raise MasterError(f"{where}: a cell has points exactly when it is graded; give both or neither.")
+        raise SourceError(f"{where}: a cell has points if and only if it is graded; set both or neither.")
     if full["task"] and cell_type != "markdown":
-        raise MasterError(f"{where}: a task is a markdown cell; write `# %% [markdown] nbgrader=...`.")
+        raise SourceError(f"{where}: a task is a markdown cell; write `# %% [markdown] nbgrader=...`.")
     if cell_type == "markdown" and not full["task"] and full["grade"] != full["solution"]:
-        raise MasterError(f"{where}: a written answer is graded and a solution; give both or neither.")
+        raise SourceError(f"{where}: a written answer is both graded and a solution; set both or neither.")
     return full
 
 
 def _name_cells(cells: list[NotebookNode], filename: str) -> None:
-    """Give each cell an id that stays: its grade_id, else a hash of what it says."""
-    seen: Counter[str] = Counter()
+    """Set a stable id for each cell: its grade_id, else a hash of its source."""
+    occurrences: Counter[str] = Counter()
     for cell in cells:
         name = cell.metadata.get("nbgrader", {}).get("grade_id")
         cell.id = name or hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:12]
-        seen[cell.id] += 1
-        if seen[cell.id] == 1:
+        occurrences[cell.id] += 1
+        if occurrences[cell.id] == 1:
             continue
         if name:
-            raise MasterError(f"{filename}: the grade_id {name!r} is used twice; a grade_id names one cell.")
-        cell.id = f"{cell.id}-{seen[cell.id]}"
+            raise SourceError(f"{filename}: the grade_id {name!r} is used twice; a grade_id names one cell.")
+        cell.id = f"{cell.id}-{occurrences[cell.id]}"

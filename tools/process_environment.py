@@ -1,4 +1,4 @@
-"""Put right what around JupyterLab would break it: a home folder, and variables that were set for other programs."""
+"""Repair the process environment of JupyterLab: the home folder, and variables that were set for other programs."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
-# They let Python start as another one, without assertions, with warnings as errors, or run somebody's file first.
+# They change the interpreter, disable assertions, turn warnings into errors or run another file first.
 INTERPRETER = ("PYTHONHOME", "PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONSAFEPATH")
 FOLDERS: tuple[str, ...] = (
     "JUPYTER_CONFIG_DIR",
@@ -21,7 +21,7 @@ COURSE_PACKAGES = {"rnn_helpers", "autograde_tests", "nbjudge"}
 
 
 def drop_interpreter_settings(environ: MutableMapping[str, str], root: Path) -> tuple[bool, list[str]]:
-    """Remove what this Python should not have been started with; return whether it must start again, and why."""
+    """Remove variables that affect the interpreter; return (whether it must restart, sentences for the user)."""
     sentences = []
     before = dict(environ)
     for name in INTERPRETER:
@@ -34,29 +34,29 @@ def drop_interpreter_settings(environ: MutableMapping[str, str], root: Path) -> 
 
 
 def shadowed_names(path: str, root: Path) -> set[str]:
-    """Return the modules of Python, of this environment and of the course that PYTHONPATH would replace."""
+    """Return the names of Python's, the environment's and the course's modules that PYTHONPATH would shadow."""
     installed = set(map(_module, os.listdir(sysconfig.get_path("purelib"))))
-    known = (installed | COURSE_PACKAGES | set(sys.stdlib_module_names)) - {""}
+    modules = (installed | COURSE_PACKAGES | set(sys.stdlib_module_names)) - {""}
     entries = (Path(entry) for entry in path.split(os.pathsep) if entry)
     folders = [entry for entry in entries if os.access(entry, os.R_OK) and entry.is_dir()]
     folders = [entry for entry in folders if entry.resolve() != root.resolve()]
-    return {name for folder in folders for name in map(_module, os.listdir(folder)) if name in known}
+    return {name for folder in folders for name in map(_module, os.listdir(folder)) if name in modules}
 
 
 def _module(name: str) -> str:
-    """Return the module that a file or folder can be imported as; "" for others."""
+    """Return the module name of an importable file or folder, else ""."""
     stem = name.partition(".")[0]
     importable = name == stem or name.endswith((".py", ".so", ".pyd"))
     return stem if importable and stem.isidentifier() and stem != "__pycache__" else ""
 
 
 def provide_folders(environ: MutableMapping[str, str], home: Path) -> Iterator[str]:
-    """Replace folders that cannot be written, first of all the home folder by `home`; yield what was replaced."""
-    place, reason = home_folder(environ)
+    """Replace folders that are not writable, the home folder by `home`; yield a sentence for each."""
+    description, reason = home_folder(environ)
     if reason:
         home.mkdir(parents=True, exist_ok=True)
         environ["HOME"] = environ["USERPROFILE"] = str(home)
-        yield f"{place} ({reason}), so your settings and progress() are kept in {home}."
+        yield f"{description} ({reason}), so your settings and progress() are kept in {home}."
     for name in FOLDERS:
         if environ.get(name) and (reason := why_not_writable(Path(environ[name]))):
             yield f"${name} is {environ[name]}, which cannot be used ({reason}); JupyterLab runs without it."
@@ -64,7 +64,7 @@ def provide_folders(environ: MutableMapping[str, str], home: Path) -> Iterator[s
 
 
 def home_folder(environ: MutableMapping[str, str]) -> tuple[str, str]:
-    """Return what to call the home folder, and why it cannot be used; "" when it can."""
+    """Return a description of the home folder, and why it cannot be used ("" when it can)."""
     try:
         home = Path.home()
     except RuntimeError:
@@ -75,10 +75,12 @@ def home_folder(environ: MutableMapping[str, str]) -> tuple[str, str]:
 
 
 def why_not_writable(folder: Path) -> str:
-    """Return why nothing can be written in a folder, which is made when it is missing; "" when something can."""
+    """Create the folder if needed; return why it is not writable, or ""."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:  # permissions do not tell: a disk can be full or read-only
+        with tempfile.TemporaryFile(
+            dir=folder
+        ) as file:  # permissions are not enough: the disk can be full or read-only
             file.write(b"1")
     except OSError as error:
         return error.strerror or type(error).__name__
@@ -86,6 +88,6 @@ def why_not_writable(folder: Path) -> str:
 
 
 def put_first(environ: MutableMapping[str, str], name: str, folder: Path) -> None:
-    """Put `folder` first in a search path."""
-    rest = [entry for entry in environ.get(name, "").split(os.pathsep) if entry and entry != str(folder)]
-    environ[name] = os.pathsep.join([str(folder), *rest])
+    """Put `folder` first in the search path `name`."""
+    remaining = [entry for entry in environ.get(name, "").split(os.pathsep) if entry and entry != str(folder)]
+    environ[name] = os.pathsep.join([str(folder), *remaining])

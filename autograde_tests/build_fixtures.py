@@ -1,4 +1,4 @@
-"""Write the fixture file behind `check`: the visible challenges of one lesson, with inputs a person can read."""
+"""Write the fixture file behind `check`: the visible challenges of one lesson, with readable inputs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autograde_tests.exercise import VISIBLE_SEED
 from autograde_tests.registry import AnyExercise, exercises
 from rnn_helpers.checks.fixtures import encode_task
 
-LINE_DEPTH = 5  # lesson, exercise, case: below it everything stands on one line
+LINE_DEPTH = 5  # lesson, exercise, case: deeper levels are written on one line
 
 
 def lesson_fixture(lesson: str) -> str:

@@ -1,4 +1,4 @@
-"""What must hold for the course's notebooks. Each rule yields one sentence for each thing that is wrong."""
+"""Rules for the course's notebooks. Each rule yields one sentence for each violation."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ POINTS_OF_A_LESSON = 20
 MARKS = ["BEGIN SOLUTION", "END SOLUTION", "BEGIN HIDDEN TESTS", "END HIDDEN TESTS", "BEGIN MARK SCHEME"]
 HOLD_SECRETS = ["autograde_tests", "RNN_COURSE_SALT"]
 
-# lesson -> exercise -> points, as autograde_tests says
+# lesson -> exercise -> points, from autograde_tests
 Exercises = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """One lesson as the instructor and as a student has it; `path` is the student's, relative to the root."""
+    """The instructor's and the released notebook of a lesson; `path` is that of the released one, relative to root."""
 
     name: str
     path: str
@@ -30,7 +30,7 @@ class Lesson:
 
 
 def read_lessons(root: Path) -> list[Lesson]:
-    """Read every lesson that has both notebooks; a missing one is for the build's comparison to report."""
+    """Return every lesson that has both notebooks; `stale_files` reports a missing one."""
     lessons = []
     for solution in sorted((root / "solutions").glob("*/*.ipynb")):
         name = solution.stem
@@ -41,21 +41,21 @@ def read_lessons(root: Path) -> list[Lesson]:
 
 
 def syllabus_is_one(root: Path) -> Iterator[str]:
-    """README, masters and index say the same of each lesson."""
+    """Check that README, sources and syllabus agree about each lesson."""
     readme = (root / "README.md").read_text(encoding="utf-8").splitlines()
     for row in syllabus.table():
         if row not in readme:
-            yield f"README.md: has not the row {row!r} of rnn_helpers/checks/syllabus.py. Change either."
-    for master in sorted((root / "source").glob("*.py")):
-        text = master.read_text(encoding="utf-8")
-        if master.stem not in syllabus.LESSONS:
-            yield f"rnn_helpers/checks/syllabus.py: has no {master.stem!r}. Add what it builds and its minutes."
-        elif f"**Time** about {syllabus.LESSONS[master.stem].minutes} minutes" not in text.replace("\n# ", " "):
-            yield f"source/{master.name}: names another time than rnn_helpers/checks/syllabus.py. Change either."
+            yield f"README.md: lacks the row {row!r} of rnn_helpers/checks/syllabus.py. Change one of them."
+    for source in sorted((root / "source").glob("*.py")):
+        text = source.read_text(encoding="utf-8")
+        if source.stem not in syllabus.LESSONS:
+            yield f"rnn_helpers/checks/syllabus.py: has no {source.stem!r}. Add what it builds and its minutes."
+        elif f"**Time** about {syllabus.LESSONS[source.stem].minutes} minutes" not in text.replace("\n# ", " "):
+            yield f"source/{source.name}: states another time than rnn_helpers/checks/syllabus.py. Change one of them."
 
 
 def no_outputs(root: Path) -> Iterator[str]:
-    """Notebooks in the repository hold no results: those differ from run to run and hide what changed."""
+    """Check that no notebook in the repository holds outputs, which differ from run to run and hide real changes."""
     for folder in ("solutions", "lessons"):
         for path in sorted((root / folder).rglob("*.ipynb")):
             if ".ipynb_checkpoints" in path.parts:
@@ -67,27 +67,29 @@ def no_outputs(root: Path) -> Iterator[str]:
 
 
 def no_solutions(lesson: Lesson) -> Iterator[str]:
-    """A student's notebook holds no solution, no hidden test and no way to them."""
+    """Check that a released notebook contains no solution, no hidden test and no path to either."""
     texts = {cell.id: cell.source for cell in lesson.released.cells}
     for cell_id, text in texts.items():
         for word in [*MARKS, *HOLD_SECRETS]:
             if word in text:
-                yield f"{lesson.path}, cell {cell_id}: holds {word!r}. Put it between nbgrader's marks in the master."
+                yield f"{lesson.path}, cell {cell_id}: holds {word!r}. Put it between nbgrader's delimiters."
     everything = "\n".join(_one_margin(text) for text in texts.values())
     for cell in lesson.solution.cells:
-        inside = answers(cell)
+        regions = answers(cell)
         outside = split_regions(cell.source)[1] if has_marks(cell) else []
-        for region in inside:
+        for region in regions:
             if _one_margin(region) in everything:
-                yield f"{lesson.path}: shows the whole solution of {cell.id}. Change the cell that gives it away."
-        lines = {line.strip() for region in inside for line in region.splitlines()} - {""}
-        kept = {line.strip() for line in texts.get(cell.id, "").splitlines()} - {line.strip() for line in outside}
-        for line in sorted(lines & kept):
+                yield f"{lesson.path}: shows the whole solution of {cell.id}. Change the cell that reveals it."
+        lines = {line.strip() for region in regions for line in region.splitlines()} - {""}
+        released_lines = {line.strip() for line in texts.get(cell.id, "").splitlines()} - {
+            line.strip() for line in outside
+        }
+        for line in sorted(lines & released_lines):
             yield f"{lesson.path}, cell {cell.id}: shows a line of the solution, {line!r}. Run `make build`."
 
 
 def grade_ids_are_unique(lessons: list[Lesson]) -> Iterator[str]:
-    """A grade_id names one cell of the whole course: hints, progress and reports go by it."""
+    """Check that each grade_id names one cell of the course, because hints, progress and reports rely on it."""
     first: dict[str, str] = {}
     for lesson in lessons:
         for cell in _nbgrader_cells(lesson):
@@ -98,9 +100,9 @@ def grade_ids_are_unique(lessons: list[Lesson]) -> Iterator[str]:
 
 
 def tests_belong(lesson: Lesson, exercises: Exercises) -> Iterator[str]:
-    """Each test cell X_test follows a solution cell X and an Exercise X worth the same, and none is missing."""
+    """Check that each test cell X_test has a solution cell X and an Exercise X with the same points, and vice versa."""
     where = f"source/{lesson.name}.py"
-    known = exercises.get(lesson.name, {})
+    points = exercises.get(lesson.name, {})
     solutions = {cell.id for cell in _nbgrader_cells(lesson) if cell.metadata.nbgrader.solution}
     tested = set()
     for cell in _nbgrader_cells(lesson):
@@ -110,37 +112,37 @@ def tests_belong(lesson: Lesson, exercises: Exercises) -> Iterator[str]:
         name = cell.id.removesuffix("_test")
         tested.add(name)
         if name == cell.id or name not in solutions:
-            yield f"{where}, cell {cell.id}: no solution cell goes with it. Call the pair X and X_test."
-        elif name not in known:
+            yield f"{where}, cell {cell.id}: it has no solution cell. Name the pair X and X_test."
+        elif name not in points:
             yield f"{where}, cell {cell.id}: autograde_tests has no Exercise {name!r} in lesson {lesson.name}. Add it."
-        elif meta.points != known[name]:
-            yield f"{where}, cell {cell.id}: gives {meta.points} points, the Exercise {known[name]:g}. Make them equal."
-    for name in sorted(known.keys() - tested):
+        elif meta.points != points[name]:
+            yield f"{where}, cell {cell.id}: has {meta.points} points, the Exercise {points[name]:g}. Make them equal."
+    for name in sorted(points.keys() - tested):
         yield f"{where}: the Exercise {name!r} has no cell {name}_test. Add the exercise's cells or drop the Exercise."
 
 
 def points_add_up(lesson: Lesson) -> Iterator[str]:
-    """A lesson is worth 20 points, lesson 00 is worth 2."""
+    """Check that the points of a lesson sum to 20, those of lesson 00 to 2."""
     expected = POINTS.get(lesson.name, POINTS_OF_A_LESSON)
     points = sum(cell.metadata.nbgrader.get("points", 0) for cell in _nbgrader_cells(lesson))
     if points != expected:
-        yield f"source/{lesson.name}.py: its points sum to {points}; expected {expected}. Change some cell's points."
+        yield f"source/{lesson.name}.py: its points sum to {points}; expected {expected}. Change the points of a cell."
 
 
 def answers(cell: NotebookNode) -> list[str]:
-    """Return what a student must not see of a cell: its marked regions, or all of a solution cell without marks."""
+    """Return the parts of a cell that a student must not see: its regions, or all of a solution cell without any."""
     if cell.metadata.get("nbgrader", {}).get("solution") and not has_marks(cell):
         return [cell.source] if cell.source.strip() else []
     return split_regions(cell.source)[0]
 
 
 def has_marks(cell: NotebookNode) -> bool:
-    """Tell whether the cell's solution is marked; nbgrader replaces the whole cell when it is not."""
+    """Return whether the cell delimits its solution; if not, nbgrader replaces the whole cell."""
     return "BEGIN SOLUTION" in cell.source or "BEGIN HIDDEN TESTS" in cell.source
 
 
 def split_regions(source: str) -> tuple[list[str], list[str]]:
-    """Split a cell at nbgrader's marks: the text of each solution or hidden region, and the lines outside."""
+    """Return the text of each solution or hidden region of a cell, and the lines outside."""
     regions: list[list[str]] = []
     outside: list[str] = []
     inside = False

@@ -1,4 +1,4 @@
-"""The copies of the lessons in work/, where students write: made once, never overwritten."""
+"""Manage the students' copies of the lessons in work/: created once, never overwritten."""
 
 import hashlib
 import json
@@ -12,8 +12,8 @@ from pathlib import Path
 ORIGINS = ".origins.json"
 
 
-class UnknownLesson(Exception):
-    """No lesson has this name; the message lists those there are."""
+class UnknownLessonError(Exception):
+    """Raised when no lesson has this name; the message lists the lessons."""
 
 
 def lesson_names(root: Path) -> list[str]:
@@ -22,14 +22,14 @@ def lesson_names(root: Path) -> list[str]:
 
 
 def require_lesson(root: Path, lesson: str) -> None:
-    """Raise UnknownLesson when the course has no lesson of that name."""
+    """Raise UnknownLessonError when the course has no lesson of that name."""
     names = lesson_names(root)
     if lesson not in names:
-        raise UnknownLesson(f"No lesson is called {lesson!r}. The lessons are: {', '.join(names)}.")
+        raise UnknownLessonError(f"No lesson is called {lesson!r}. The lessons are: {', '.join(names)}.")
 
 
 def copy_missing(root: Path) -> list[str]:
-    """Put a copy of each lesson where there is none; return the lessons that have changed since they were copied."""
+    """Copy each lesson that has no copy yet; return the lessons that changed after they were copied."""
     origins = _read_origins(root)
     changed = []
     for lesson in lesson_names(root):
@@ -45,27 +45,27 @@ def copy_missing(root: Path) -> list[str]:
 
 
 def fresh_copy(root: Path, lesson: str, now: datetime) -> Path | None:
-    """Put a new copy of the lesson into work/; return where the old one is kept, None when there was none."""
+    """Put a new copy of the lesson into work/; return the path of the backup of the old one, or None."""
     require_lesson(root, lesson)
     notebook = root / "work" / lesson / f"{lesson}.ipynb"
-    kept = None
+    backup = None
     if notebook.exists():
-        kept = _free_name(notebook, now)
-        notebook.rename(kept)
+        backup = _free_name(notebook, now)
+        notebook.rename(backup)
     _copy_missing_files(root, lesson)
     _write_origins(root, _read_origins(root) | {lesson: _hash(root, lesson)})
-    return kept
+    return backup
 
 
 def _copy_missing_files(root: Path, lesson: str) -> bool:
-    """Copy the lesson's files that work/ lacks; return whether its notebook was among them."""
+    """Copy the files of the lesson that work/ lacks; return whether its notebook was one of them."""
     source, target = root / "lessons" / lesson, root / "work" / lesson
     notebook_is_new = not (target / f"{lesson}.ipynb").exists()
     for path in sorted(source.rglob("*")):
         copy = target / path.relative_to(source)
         if path.is_file() and ".ipynb_checkpoints" not in path.parts and not copy.exists():
             copy.parent.mkdir(parents=True, exist_ok=True)
-            # In two steps, so that an interruption never leaves half a notebook that looks like a whole one.
+            # Copy and rename, so that an interruption never leaves a truncated notebook.
             part = copy.with_name(f"{copy.name}.part")
             shutil.copyfile(path, part)
             os.replace(part, copy)
@@ -73,7 +73,7 @@ def _copy_missing_files(root: Path, lesson: str) -> bool:
 
 
 def _free_name(notebook: Path, now: datetime) -> Path:
-    """Return a name beside the notebook that says when it was put aside and is not taken."""
+    """Return an unused path next to the notebook with the time of the backup."""
     name = notebook.with_name(f"{notebook.stem}.{now:%Y-%m-%d-%H%M%S}.ipynb")
     number = 2
     while name.exists():
@@ -87,7 +87,7 @@ def _hash(root: Path, lesson: str) -> str:
 
 
 def _read_origins(root: Path) -> dict[str, str]:
-    """Return the list of origins; an absent list is empty, and so is a damaged one, which is said."""
+    """Return the origins of the copies; print a message and return {} when the file is damaged."""
     path = root / "work" / ORIGINS
     if not path.exists():
         return {}
@@ -96,7 +96,7 @@ def _read_origins(root: Path) -> dict[str, str]:
     except ValueError:
         origins = None
     if not isinstance(origins, dict):
-        print(f"work/{ORIGINS} is damaged and is made anew; your notebooks are untouched.", file=sys.stderr)
+        print(f"work/{ORIGINS} is damaged and will be created again; your notebooks are untouched.", file=sys.stderr)
         return {}
     return origins
 
