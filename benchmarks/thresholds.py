@@ -7,6 +7,7 @@ This takes about ten to thirty minutes.
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from contextlib import ExitStack
@@ -71,7 +72,7 @@ def main(names: list[str]) -> None:
                 for name, answer, expected in rows(exercise):
                     results = [trial(exercise, answer, (seed, *_later_arguments(exercise))) for seed in range(SEEDS)]
                     as_expected = sum(failed == expected for failed, _ in results)
-                    numbers = [number for _, number in results if number == number]
+                    numbers = [number for _, number in results if not math.isnan(number)]
                     span = f"{min(numbers):>8.3f} {max(numbers):>8.3f}" if numbers else "   not reached"
                     print(f"{name:<62}{as_expected:>5} of {SEEDS}  {span}", flush=True)
 

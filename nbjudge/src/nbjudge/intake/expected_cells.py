@@ -65,7 +65,7 @@ class ExpectedCell:
         """Return a new cell with this label and `source` as its text."""
         make_cell = new_code_cell if self.cell_type == "code" else new_markdown_cell
         protection = {"deletable": False, "editable": False} if self.locked else {"deletable": False}
-        cell: nbformat.NotebookNode = make_cell(source, metadata={**protection, "nbgrader": self.label})
+        cell: nbformat.NotebookNode = make_cell(source, metadata={**protection, "nbgrader": self.label})  # type: ignore[no-untyped-call]
         return cell
 
 

@@ -153,9 +153,9 @@ class CapturingDisplayHook(DisplayHook):
     """Captures the value of a cell's last line."""
 
     def __call__(self, result: Any = None) -> None:
-        if result is not None and not self.quiet():
+        if result is not None and not self.quiet():  # type: ignore[no-untyped-call]
             SHELL.record.value = result  # before it is displayed, which may fail
-        super().__call__(result)
+        super().__call__(result)  # type: ignore[no-untyped-call]
 
     def write_output_prompt(self) -> None:
         pass
@@ -176,7 +176,7 @@ class Shell(InteractiveShell):
     def run(self, source: str, output_bytes: int) -> dict[str, Any]:
         """Run a cell; return its outputs, the number of characters dropped, and its record."""
         self.captured, self.record = captured, record = BoundedOutputs(output_bytes), CellRecord()
-        result = self.run_cell(source, store_history=True)
+        result = self.run_cell(source, store_history=True)  # type: ignore[no-untyped-call]
         return {
             "outputs": captured.outputs(),
             "execution_count": result.execution_count,
@@ -190,7 +190,7 @@ class Shell(InteractiveShell):
         return await super().run_ast_nodes(nodelist, *args, **kwargs)
 
     async def run_code(self, *args: Any, **kwargs: Any) -> Any:
-        failed = await super().run_code(*args, **kwargs)
+        failed = await super().run_code(*args, **kwargs)  # type: ignore[no-untyped-call]
         self.record.completed += not failed
         return failed
 
