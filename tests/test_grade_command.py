@@ -183,7 +183,7 @@ def test_ctrl_c_keeps_what_was_graded_leaves_nothing_lying_and_says_how_to_go_on
     os.killpg(grader.pid, signal.SIGINT)
     told = said(grader, code=1)
     assert "Ctrl-C. Graded submissions are kept" in told
-    assert "Next: rnn-course report" not in told
+    assert "Next: nbjudge report" not in told
     assert list(temporary.iterdir()) == []
     graded = {path.parent.name for path in (course / "autograded").glob(f"*/{LESSON}")}
     known = set(everything(course)["gradebook"])

@@ -236,7 +236,7 @@ class TestAGradedClass:
         course = a_copy(graded, tmp_path)
         submit(course, "s777", **RIGHT)
         said = text_of(write_report(the_course(course), LESSON, tmp_path).page.read_text(encoding="utf-8"))
-        assert "1 submission is not graded yet and not on this page: s777 . rnn-course grade 01_tiny goes on" in said
+        assert "1 submission is not graded yet and not on this page: s777 . nbjudge grade 01_tiny goes on" in said
         assert "1 student of the gradebook handed in nothing" in said
 
     def test_nobody_graded_is_one_sentence(self, graded, tmp_path):

@@ -66,7 +66,7 @@ class ProgressDisplay:
 
 def make_log(display: ProgressDisplay) -> logging.Logger:
     """Return a logger for nbgrader that prints warnings and errors above the progress bar."""
-    log = logging.Logger("rnn-course", logging.WARNING)
+    log = logging.Logger("nbjudge", logging.WARNING)
     log.addHandler(_ConsoleHandler(display.console))
     return log
 
@@ -100,9 +100,7 @@ def print_summary(assignment: str, run: ClassRun, db_url: str, seconds: float, c
         sentence = f"The answers of {unmarked} students wait" if unmarked > 1 else "The answer of one student waits"
         console.print(f"{sentence} for you to read: jupyter lab, Nbgrader, Formgrader, Manual grading", soft_wrap=True)
     next_command = "grade" if len(outcomes) < len(run.submissions) else "report"
-    console.print(
-        f"{graded} submissions in {seconds:.0f} s. Next: rnn-course {next_command} {assignment}", soft_wrap=True
-    )
+    console.print(f"{graded} submissions in {seconds:.0f} s. Next: nbjudge {next_command} {assignment}", soft_wrap=True)
 
 
 def _count_unmarked(db_url: str, assignment: str) -> int:

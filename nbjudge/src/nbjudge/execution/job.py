@@ -193,7 +193,7 @@ def _require_package(package: str) -> str:
     if folder is None:
         raise CannotGrade(
             f"The package {Path(package).name}, which the lessons import, is not installed on this worker. Install "
-            "there what is installed where you grade: the same version of rnn-course."
+            "there what is installed where you grade: the same packages, in the same versions."
         )
     return str(folder)
 

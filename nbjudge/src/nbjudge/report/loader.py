@@ -71,7 +71,7 @@ def _read_class(course: CourseDirectory, assignment: str) -> Classroom:
     if not graded:
         raise CannotGrade(
             f"No submission of {quote(assignment)} was graded yet, so there is nothing to report. "
-            f"Run `rnn-course grade {assignment}` first."
+            f"Run `nbjudge grade {assignment}` first."
         )
     named_mistakes = catalogue(assignment, course.config.Grading.get("catalogue", ""), Path(course.root))
     handed_in = {submission.student for submission in submissions_of(course, assignment)}

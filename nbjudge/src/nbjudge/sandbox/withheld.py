@@ -17,7 +17,7 @@ from typing import Any
 
 
 def withheld_files(modules: Iterable[str], roots: Iterable[str]) -> list[str]:
-    """Return the files and folders of modules such as "keras" or "rnn_helpers.cells", in folders of packages."""
+    """Return the files and folders of modules such as "keras" or "my_helpers.solved", in folders of packages."""
     files = []
     for root in map(Path, roots):
         for module in modules:
