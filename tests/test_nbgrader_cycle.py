@@ -124,7 +124,7 @@ def test_validate_passes_the_solution_and_names_every_blank_exercise(cycle, stud
 
 def test_a_hidden_test_that_cannot_be_imported_stops_the_grading(cycle, tmp_path):
     course = shutil.copytree(cycle.course, tmp_path / "course")
-    with (course / "autograde_tests" / "grading.py").open("a") as tests:
+    with (course / "autograde_tests" / "grade_answer.py").open("a") as tests:
         tests.write("\nimport nowhere\n")
     said = nbgrader(course, "autograde", cycle.lesson, "--force", fails=True)
     assert "ModuleNotFoundError: No module named 'nowhere'" in said
