@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import subprocess
 import sys
 import venv
@@ -29,7 +30,8 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the wheel, install it in a new environment, and return that environment's interpreter."""
     wheels, environment = tmp_path_factory.mktemp("wheels"), tmp_path_factory.mktemp("environment")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-    subprocess.run([*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", wheels, PROJECT], check=True)
+    source = shutil.copytree(PROJECT, wheels / "source")  # setuptools leaves a folder build/ beside what it builds
+    subprocess.run([*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", wheels, source], check=True)
     venv.create(environment, with_pip=True)
     interpreter = environment / "bin" / "python"
     (wheel,) = wheels.glob("*.whl")
