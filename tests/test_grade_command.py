@@ -227,7 +227,7 @@ def test_what_cannot_be_done_is_one_sentence(course, arguments, sentence):
 
 
 def test_without_a_command_it_names_those_there_are(course):
-    assert "missing COMMAND (choose from demo, doctor, grade, report)" in said(rnn_course(course), code=2)
+    assert "missing COMMAND (choose from doctor, grade, report)" in said(rnn_course(course), code=2)
 
 
 def test_jobs_must_be_a_number(course):

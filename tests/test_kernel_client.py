@@ -122,7 +122,7 @@ def test_the_memory_that_a_kernel_takes_here_is_bounded_in_a_cell_and_while_a_te
             request = await one.send(FLOODS[what])
             await asyncio.sleep(3)  # the test
             assert await one.responds(request)
-            text = await one.printed(request)
+            text = await one.collect_output(request)
             return ended, text, await one.run("print(6 * 7)", 60)
         finally:
             await one.stop()
