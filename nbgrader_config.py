@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import nbjudge
-from rnn_course.environment import use_tensorflow
+from rnn_course.environment import SECRET, use_tensorflow
 
 HERE = Path(__file__).resolve().parent
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  (nbgrader provides it)
@@ -30,5 +30,5 @@ nbjudge.configure(
     withheld=["keras", "tensorflow", "torch", "rnn_helpers.cells"],  # from answers whose test is tagged from-scratch
     libraries=["tensorflow", "keras"],
     catalogue="autograde_tests:exercises",
-    secret=("RNN_COURSE_SALT", ".course_salt"),  # hidden tests draw their inputs from it
+    secret=SECRET,
 )

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import MutableMapping
 
-from nbjudge.secrets import CourseSecret
-
-SECRET = CourseSecret("RNN_COURSE_SALT", ".course_salt")  # from which hidden tests draw their inputs
+SECRET = ("RNN_COURSE_SALT", ".course_salt")  # from which hidden tests draw their inputs
 # Variables of TensorFlow and Keras, and those of them that describe the hardware.
 FRAMEWORKS = ("KERAS_", "TF_", "TF2_", "XLA_")
 HARDWARE = ("KERAS_HOME", "TF_CPP_", "TF_NUM_", "TF_FORCE_GPU_", "TF_GPU_", "XLA_PYTHON_CLIENT_")

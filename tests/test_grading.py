@@ -28,7 +28,7 @@ from nbjudge.autograde.preprocessors import Record, StderrAsStdout
 from nbjudge.environment import prepend, usable_folder
 from nbjudge.errors import CannotGrade
 from nbjudge.execution.preprocessor import Run
-from nbjudge.secrets import read_or_create
+from nbjudge.secrets import CourseSecret, read_or_create
 from rnn_course.environment import SECRET
 
 
@@ -80,7 +80,7 @@ def test_many_that_start_at_once_agree_on_the_salt(tmp_path, monkeypatch):
 
 def test_a_salt_in_the_environment_wins_and_no_file_is_written(tmp_path, monkeypatch):
     monkeypatch.setenv("RNN_COURSE_SALT", "from outside")
-    assert SECRET.load(tmp_path) == "from outside"
+    assert CourseSecret(*SECRET).load(tmp_path) == "from outside"
     assert not list(tmp_path.iterdir())
 
 
@@ -221,7 +221,7 @@ def test_the_salt_is_set_before_the_canaries_go(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "nbjudge.autograde.canaries.require_canaries", lambda *_: seen.append(os.environ["RNN_COURSE_SALT"])
     )
-    canaries.prepare_assignment(tmp_path, LESSON, logging.getLogger("canaries"), grade_canaries, SECRET)
+    canaries.prepare_assignment(tmp_path, LESSON, logging.getLogger("canaries"), grade_canaries, CourseSecret(*SECRET))
     assert seen == [read_or_create(tmp_path / ".course_salt")]
 
 

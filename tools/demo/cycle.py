@@ -14,6 +14,7 @@ from pathlib import Path
 
 from nbjudge.environment import temporary_env
 from nbjudge.errors import CannotGrade
+from nbjudge.secrets import CourseSecret
 from nbjudge.text import join_names, quote
 from rnn_course.environment import SECRET
 from tools.demo.answers import BLANK
@@ -22,7 +23,7 @@ from tools.demo.simulated import SimulatedClass, require_sensible, simulate
 
 NEEDED = ("nbgrader_config.py", "autograde_tests", "rnn_helpers")
 LAST_LINES = 8  # of the output of a command that failed
-NOT_PASSED_ON = (SECRET.variable, "JUPYTER_CONFIG_PATH")  # they belong to the course that is copied
+NOT_PASSED_ON = (SECRET[0], "JUPYTER_CONFIG_PATH")  # they belong to the course that is copied
 
 PrintStep = Callable[[str, str], None]  # (description, the equivalent command in a real class)
 
@@ -153,8 +154,9 @@ def scores(course: Path) -> dict[str, float]:
 
 def course_salt_of(course: Path) -> str:
     """Return the salt of the course, ignoring that of another course in the environment."""
-    with temporary_env(**{SECRET.variable: None}):
-        return SECRET.load(course)
+    secret = CourseSecret(*SECRET)
+    with temporary_env(**{secret.variable: None}):
+        return secret.load(course)
 
 
 def _report(course: Path, lesson: str, print_step: PrintStep) -> Path | None:
