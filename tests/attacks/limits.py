@@ -43,6 +43,8 @@ ONCE = {
     "exit()": "exit(3)",
     "endless recursion": "def again():\n    return again()\nagain()",
     "open files": "kept = [open('/dev/null') for _ in range(5000)]",
+    "no descriptor left": "kept = []\ntry:\n    while True:\n        kept.append(open('/dev/null'))\n"
+    "except OSError:\n    pass",
     "many files": "for number in range(30_000):\n    open(f'file-{number}', 'w').close()",
     "large file": "with open('large', 'wb') as file:\n    for _ in range(400):\n        file.write(b'x' * (1 << 20))",
     "many large files": "for number in range(8):\n    with open(f'large-{number}', 'wb') as file:\n"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -28,10 +29,24 @@ class RpcServer:
         self.objects: list[Any] = [namespace]  # NAMESPACE is the first; kept alive for later tests
         self.lent: dict[int, Any] = {}  # {id: copy of an instance of the judge}
         self.connection = self.waiting
+        self.spare = self._dup()
 
     def serve(self) -> None:
         """Answer the calls of one test cell, until the judge disconnects."""
+        if self.spare >= 0:  # the submission may have left no other descriptor for the connection
+            os.close(self.spare)
+            self.spare = -1
         self.connection, _ = self.waiting.accept()
+        self._answer_calls()
+        self.spare = self._dup()
+
+    def _dup(self) -> int:
+        """Return a spare descriptor, or -1 if the process has none left."""
+        with contextlib.suppress(OSError):
+            return os.dup(self.waiting.fileno())
+        return -1
+
+    def _answer_calls(self) -> None:
         with self.connection, contextlib.suppress(EOFError, OSError):
             while True:
                 self.answer(*receive(self.connection))
