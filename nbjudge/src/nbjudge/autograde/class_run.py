@@ -111,7 +111,7 @@ class ClassRun:
         self.on_start(len(self.submissions))
         for submission in self.submissions:
             self._start(submission, pipeline, check_assignment)
-            while len(self._in_flight) >= pipeline.capacity:
+            while len(self._in_flight) >= pipeline.capacity_after(submission):
                 self._finish_next(pipeline)
         while self._in_flight:
             self._finish_next(pipeline)

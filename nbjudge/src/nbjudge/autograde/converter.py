@@ -103,7 +103,8 @@ class Grading(Autograde):  # type: ignore[misc]  # nbgrader is untyped
         self.requested = {name: find_notebooks(self.coursedir, cells) for name, cells in self.expected.items()}
         for file in misplaced_notebooks(self.coursedir):
             self.log.warning("%s is ignored: a notebook belongs at submitted/STUDENT/ASSIGNMENT/.", terminal_safe(file))
-        self.class_run.submissions = find_submissions(self.coursedir, assignments)
+        submissions = find_submissions(self.coursedir, assignments)
+        self.class_run.submissions = sorted(submissions, key=lambda submission: submission.student != self.reference)
 
     def convert_notebooks(self) -> None:
         """Grade the submissions found by `init_notebooks`."""

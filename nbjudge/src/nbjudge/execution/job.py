@@ -118,18 +118,21 @@ def run_job(job: Job) -> JobResult:
         secret = {job.salt_variable: job.salt} if job.salt else {}
         memory = {MEMORY_VARIABLE: str(job.rules.judge_memory_mb)} if job.rules.judge_memory_mb else {}
         variables = {NOTEBOOK_VARIABLE: job.name, **secret, **memory}
-        session = Session(
-            job.rules, notebook, Plan.of(job.sources), job.files, instructor_files, variables, job.reference
-        )
-        session.deadline = start + job.rules.total_seconds  # preparation counts
+        inputs = (job.rules, notebook, Plan.of(job.sources), job.files, instructor_files, variables, job.reference)
         reference = None
-        try:
-            run_sync(session.run)()
-            if job.reference is None:
-                modules = run_sync(session.modules)()
-                reference = session.reference_run()
-        finally:
-            run_sync(session.stop)()
+        for use_one_kernel in (True, False):  # as few as the reference gets by with
+            session = Session(*inputs, use_one_kernel)
+            session.deadline = start + job.rules.total_seconds  # preparation counts
+            try:
+                run_sync(session.run)()
+                if job.reference is not None:
+                    break
+                if not session.lacks_modules:
+                    modules = run_sync(session.modules)()
+                    reference = session.reference_run()
+                    break
+            finally:
+                run_sync(session.stop)()
     seconds = time.monotonic() - start
     return JobResult(notebook, session.scores, session.events, seconds, session.in_force, modules, reference)
 

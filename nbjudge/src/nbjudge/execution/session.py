@@ -37,6 +37,7 @@ class Session:
 
     files: the submission's; instructor_files: private to the judge; variables: of the judge's environment only
     reference: the run of the instructor's solution; None if this is that solution, which nothing is compared with
+    use_one_kernel: whether to run the reference, if all of it is from scratch, without the withheld modules
     scores: {test cell: points} for all test cells; 0 unless a cell is proven to have passed
     """
 
@@ -49,6 +50,7 @@ class Session:
         instructor_files: Path,
         variables: Mapping[str, str],
         reference: ReferenceRun | None = ReferenceRun(),  # noqa: B008  (it is frozen)
+        use_one_kernel: bool = False,
     ):
         self.rules, self.nb, self.plan = rules, nb, plan
         self.instructor_files, self.reference = instructor_files, reference
@@ -57,7 +59,9 @@ class Session:
         self.tests = {source.name: source.text for source in plan.sources if source.kind == TEST}  # and no other text
         common = (rules, name, files, instructor_files.parent, self._seconds)
         self.without = StudentKernel(*common, withheld=rules.withheld)
-        self.student = self.without if self._needs_one_kernel() else StudentKernel(*common)
+        use_one_kernel = not reference.needs_withheld if reference else use_one_kernel
+        one_kernel = use_one_kernel and self.from_scratch == set(self.tests)
+        self.student = self.without if one_kernel else StudentKernel(*common)
         self.judge = Judge(str(instructor_files), variables, rules.output_bytes, rules.startup_timeout)
         self.skipped = set() if rules.demonstrations else skippable_cells(nb, plan.sources)
         self.outputs = Outputs(rules.total_output_bytes)
@@ -102,9 +106,14 @@ class Session:
     async def stop(self) -> None:
         await asyncio.gather(self.student.stop(), self.without.stop(), self.judge.stop())
 
+    @property
+    def lacks_modules(self) -> bool:
+        """Return whether cells failed that may need the withheld modules."""
+        return self.student is self.without and self.student.failed > 0
+
     def reference_run(self) -> ReferenceRun:
         """Return the reference for judging submissions, after the instructor's own solution has run."""
-        return ReferenceRun(self.changes, tuple(self.empty_arrays), self.without.failed > 0 or not self.without.started)
+        return ReferenceRun(self.changes, tuple(self.empty_arrays), self.student is not self.without)
 
     async def modules(self) -> dict[str, list[str]]:
         """Return {purpose: names of imported modules} of each process that ran."""
@@ -118,11 +127,6 @@ class Session:
             names = await self.without.kernel.modules()
             imported[provisioner.PURPOSE_FROM_SCRATCH] = [name for name in names if not finder.holds(name)]
         return imported
-
-    def _needs_one_kernel(self) -> bool:
-        """Return whether the whole lesson is written from scratch and needs no withheld module."""
-        needs_withheld = self.reference is None or self.reference.needs_withheld
-        return self.from_scratch == set(self.tests) and not needs_withheld
 
     async def _run(self, cell: NotebookNode, name: str) -> None:
         try:

@@ -56,7 +56,7 @@ class StudentKernel:
         self.in_force = ""  # the sandbox layers in force
         self.ran: list[str] = []  # the cells that succeeded, to be run again after a restart
         self.caught_up = 0  # number of the student's cells that `catch_up` has run
-        self.failed = 0  # number of them that ended with an error
+        self.failed = 0  # number of cells that ended with an error
         self.deaths = 0
         self.mute = False  # whether it does not answer even after a restart
         self.started = False
@@ -89,6 +89,7 @@ class StudentKernel:
             finished, status = await self.kernel.run(source, self.seconds())
             if attempt or status.kind != "died" or not await self.restart_drops_cell():
                 break
+        self.failed += any(output.output_type == "error" for output in finished.outputs)
         if any(output.get("ename") == "MemoryError" for output in finished.outputs):
             await self.stop()  # its memory is not returned to the system
             return finished, CellStatus("memory", "This cell used up the memory, so what it defined is not there.")
@@ -100,8 +101,7 @@ class StudentKernel:
         """Run the student's cells that it has not run yet, ignoring errors. Raises KernelUnavailableError."""
         while self.caught_up < len(sources):
             self.caught_up += 1
-            finished, _ = await self.run(sources[self.caught_up - 1])
-            self.failed += any(output.output_type == "error" for output in finished.outputs)
+            await self.run(sources[self.caught_up - 1])
 
     async def require(self) -> None:
         """Restart the kernel if it has ended. Raises KernelUnavailableError if no time or restarts are left."""
