@@ -117,15 +117,21 @@ def test_the_student_reads_what_is_not_available(graded):
     assert "helpers.core.mean is not available here" in errors[0].evalue
 
 
+GIVEN = {"without it": "from helpers import plots", "with it": "from helpers import core\ncore.mean([1, 3])"}
+
+
 @pytest.mark.nbgrader
-def test_a_lesson_that_is_all_from_scratch_needs_one_kernel(tmp_path):
+@pytest.mark.parametrize("given", GIVEN)
+def test_the_given_cells_of_a_lesson_that_is_all_from_scratch_run(tmp_path, given):
     cells = exercise("mean", MEAN, "assert mean([1, 2, 6]) == 3", ["from-scratch"])
-    course = course_with(tmp_path / "course", cell("given", "from helpers import plots", locked=True), *cells)
+    course = course_with(tmp_path / "course", cell("given", GIVEN[given], locked=True), *cells)
     submit(course, "right", mean=MEAN)
     submit(course, "with_core", mean=WITH_CORE["in a thread"])
     nbgrader(course, "autograde", LESSON)
     assert scores(course, "right") == {"mean_test": POINTS}
     assert scores(course, "with_core") == {"mean_test": 0}
+    notebook = nbformat.read(course / "autograded" / "right" / LESSON / f"{LESSON}.ipynb", as_version=4)
+    assert not [output for one in notebook.cells for output in one.get("outputs", []) if output.output_type == "error"]
 
 
 def test_the_files_of_a_module_are_found_compiled_or_not(tmp_path):
