@@ -1,4 +1,4 @@
-"""Try the corpus out and print the table: python -m tests.attacks [--every N] [FAMILY ...]."""
+"""Try the corpus out and print the table: python nbjudge/tests/attacks [--every N] [FAMILY ...]."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from attacks.outcomes import HEADER
 
 def main(arguments: list[str]) -> int:
     """Print one line for each family, then what went wrong. Returns how much did."""
-    parser = argparse.ArgumentParser("python -m tests.attacks", description="Try the corpus of attacks out.")
+    parser = argparse.ArgumentParser("python nbjudge/tests/attacks", description="Try the corpus of attacks out.")
     parser.add_argument("families", nargs="*", choices=[[], *FAMILIES], metavar="FAMILY", help=", ".join(FAMILIES))
     parser.add_argument("--every", type=int, default=1, metavar="N", help="take only each N-th of a family")
     parser.add_argument("--only", default="", metavar="TEXT", help="take only those whose name contains this")

@@ -1,6 +1,6 @@
 """The corpus of attacks: no undeserved point, nothing read, nothing lost, nobody stopped; and odd honest work in full.
 
-A few of each family are tried here. All of them: `python -m tests.attacks`, or ATTACKS=all before pytest.
+A few of each family are tried here. All of them: `python nbjudge/tests/attacks`, or ATTACKS=all before pytest.
 """
 
 from __future__ import annotations
