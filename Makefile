@@ -1,7 +1,7 @@
 # Each target is one line that also works by hand; README.md lists them for Windows too.
 include tools/student.mk
 
-.PHONY: test test-fast build check pins student-edition benchmarks clean
+.PHONY: test test-fast test-night build check pins student-edition benchmarks clean
 
 # Run each test file on one worker, so that its fixtures are created only once.
 PYTEST := OPENBLAS_NUM_THREADS=1 $(VENV) -m pytest -n 2 --dist loadfile
@@ -9,6 +9,9 @@ PYTEST := OPENBLAS_NUM_THREADS=1 $(VENV) -m pytest -n 2 --dist loadfile
 # An expression replaces the one in pyproject.toml; this one selects all tests, and works in Windows' shells ("" does not).
 test: $(DEV)  ## run every test
 	$(PYTEST) -m "slow or not slow"
+
+test-night: $(DEV)  ## run every test on more cases: every attack, more random draws (hours)
+	RNN_COURSE_TESTS=night $(PYTEST) -m "slow or not slow"
 
 test-fast: $(DEV)  ## run the fast tests, three of four, in about two minutes
 	$(PYTEST)

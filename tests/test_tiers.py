@@ -35,7 +35,7 @@ def collect(target: str, *options: str) -> Tier:
     command = f"{command} --collect-only -q {shlex.join(options)}"
     collected = subprocess.run(command, shell=True, cwd=ROOT, env=environ, capture_output=True, text=True, check=True)
     lines = collected.stdout.splitlines()
-    return Tier(frozenset(line for line in lines if line.startswith("tests/") and "::" in line), lines[-1])
+    return Tier(frozenset(line for line in lines if "::" in line), lines[-1])
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,10 @@ def fast() -> Tier:
 
 
 def test_the_full_tier_has_every_file_and_deselects_nothing(full: Tier) -> None:
-    files = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("tests/**/test_*.py")}
+    files = {
+        path.relative_to(ROOT).as_posix()
+        for path in [*ROOT.glob("tests/**/test_*.py"), *ROOT.glob("nbjudge/tests/**/test_*.py")]
+    }
     assert files - {test.split("::")[0] for test in full.ids} == set()
     assert "tests collected" in full.summary
     assert "deselected" not in full.summary
@@ -64,4 +67,4 @@ def test_the_fast_tier_grades_one_submission_and_needs_no_class_no_browser_and_n
     expensive = collect("test", "-m", "nbgrader or browser or install").ids
     assert expensive
     assert fast.ids & expensive == set()
-    assert [test for test in fast.ids if test.startswith("tests/test_end_to_end.py::")]
+    assert [test for test in fast.ids if test.startswith("nbjudge/tests/test_end_to_end.py::")]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.manager import KernelManager, start_new_kernel
 from nbgrader_course import nbgrader, scores
-from tiny_course import LESSON, cell, make_course, release, submit
+from tiny_course import LESSON, make_course, submit
 
 from nbjudge.errors import CannotGrade
 from nbjudge.sandbox import landlock, sandbox, uid_pool
@@ -314,18 +316,25 @@ LIBRARIES = {
 }
 
 
+@pytest.fixture(scope="module")
+def boxed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BlockingKernelClient]:
+    """A kernel in the box."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NBGRADER_EXECUTION", "autograde")
+        use_sandbox()
+        manager, client = start_new_kernel(kernel_name="python3", cwd=str(tmp_path_factory.mktemp("work")))
+        try:
+            yield client
+        finally:
+            manager.shutdown_kernel(now=True)
+            client.stop_channels()
+
+
 @pytest.mark.nbgrader
-def test_numpy_matplotlib_keras_and_the_like_work_in_the_box(tmp_path):
-    cells = []
-    for number, (name, source) in enumerate(LIBRARIES.items()):
-        solution = f"good = False\n### BEGIN SOLUTION\n{source}\n### END SOLUTION"
-        test = f"### BEGIN HIDDEN TESTS\nassert good, {name!r}\n### END HIDDEN TESTS"
-        cells.append(cell(f"use_{number}", solution, solution=True))
-        cells.append(cell(f"test_{number}", test, grade=True, locked=True, points=1))
-    course = release(tmp_path / "course", cells)
-    submit(course, "ada")  # the canaries go ahead of any submission
-    said = nbgrader(course, "autograde", LESSON)
-    assert f"solution {len(LIBRARIES)}/{len(LIBRARIES)}, blank 0/{len(LIBRARIES)}" in said
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_numpy_matplotlib_keras_and_the_like_work_in_the_box(boxed, library):
+    reply = boxed.execute_interactive(f"{LIBRARIES[library]}\nassert good", timeout=120, output_hook=print)
+    assert reply["content"]["status"] == "ok", reply["content"]
 
 
 # --- which kernels are boxed

@@ -7,6 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbgrader_course import ROOT
 
 from nbjudge.execution.demonstrations import TAG, skippable_cells
 from nbjudge.execution.name_analysis import GIVEN, Source
@@ -175,7 +176,7 @@ def test_in_a_notebook_with_too_much_code_everything_is_run():
 # --- the lessons
 
 
-LESSONS = sorted(path.name for path in (Path(__file__).parent.parent / "solutions").iterdir() if path.is_dir())
+LESSONS = sorted(path.name for path in (ROOT / "solutions").iterdir() if path.is_dir())
 
 
 @pytest.mark.parametrize("lesson", LESSONS)

@@ -15,6 +15,7 @@ import nbformat
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nbgrader_course import ROOT
 
 from nbjudge.execution.free_names import free_names
 
@@ -225,7 +226,7 @@ def own_at_top(code: types.CodeType) -> set[str]:
 LESSON_CODE = [
     cell.source
     for name in ("01_recurrence", "08_keras")
-    for cell in nbformat.read(Path(__file__).parent.parent / "solutions" / name / f"{name}.ipynb", as_version=4).cells
+    for cell in nbformat.read(ROOT / "solutions" / name / f"{name}.ipynb", as_version=4).cells
     if cell.cell_type == "code"
 ]
 
@@ -317,7 +318,7 @@ import resource, sys
 from nbjudge.execution.free_names import free_names
 resource.setrlimit(resource.RLIMIT_AS, (600 << 20, 600 << 20))
 resource.setrlimit(resource.RLIMIT_CPU, (120, 120))
-from tests.test_free_names import REPEATED
+from test_free_names import REPEATED
 for kind, text in REPEATED.items():
     print(kind, len(free_names(text(100_000))), flush=True)
 """
@@ -328,7 +329,7 @@ for kind, text in REPEATED.items():
 def test_megabytes_of_anything_are_read_within_limits(root: Path):
     ended = subprocess.run(
         [sys.executable, "-c", WITHIN_LIMITS],
-        cwd=root,
+        cwd=root / "nbjudge" / "tests",
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
