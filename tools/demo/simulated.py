@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -46,10 +45,6 @@ class SimulatedClass:
 
     lesson: Lesson
     students: list[Student]
-
-    def count_kinds(self) -> Counter[str]:
-        """Return {kind: number of answers of that kind}."""
-        return Counter(answer.kind for student in self.students for answer in student.answers.values())
 
 
 def simulate(course: Path, lesson: str, students: int, seed: int, submitted: Path | None = None) -> SimulatedClass:
