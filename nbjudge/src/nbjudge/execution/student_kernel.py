@@ -25,7 +25,7 @@ GRADING = {EXECUTION_VARIABLE: "autograde"}  # tells kernels to start in the san
 SERVICE = "__import__('nbjudge.judge.rpc_server', fromlist=['x'])"
 FREE_NAMES = "__import__('nbjudge.execution.free_names', fromlist=['x']).free_names_of"
 HEALTH = f"assert {SERVICE}.service.waiting and 1 + 1 == 2"
-PARSING = 30  # seconds for all cells of a notebook
+PARSING = 10  # seconds for all cells of a notebook; some magics take quadratic time
 LATE = 0.05  # seconds after which a kernel that a cell shuts down has begun to end
 
 
