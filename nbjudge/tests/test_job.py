@@ -24,8 +24,10 @@ from tiny_course import cell
 from nbjudge.autograde.class_run import is_machine_error
 from nbjudge.errors import CannotGrade
 from nbjudge.execution import job as jobs
+from nbjudge.execution import student_kernel
 from nbjudge.execution.job import Job, run_job, run_packed_job, unpack_result
 from nbjudge.execution.name_analysis import ANSWER, GIVEN, TEST, Source
+from nbjudge.execution.session import SKIPPED
 from nbjudge.execution.settings import ExecutionSettings
 from nbjudge.forkserver import preload
 from nbjudge.sandbox.sandbox import missing_layers
@@ -142,6 +144,36 @@ def test_the_judge_has_the_instructors_file_though_the_students_copy_is_another(
     done = unpack_result(run_packed_job(job.pack()))
     assert printed(done, "own") == "4\n"
     assert printed(done, "scaled_test") == "AssertionError: 9"
+
+
+DEMONSTRATION = "losses = [1, 2]\nprint(losses)"
+
+
+def demonstrated(folder: Path, more: str) -> jobs.JobResult:
+    """Run a notebook that holds a demonstration before the cell that only the student has."""
+    job = a_job(folder, more=more)
+    job.notebook.cells.insert(3, cell("shown", DEMONSTRATION))
+    return run_job(replace(job, sources=(*job.sources, Source("shown", GIVEN, DEMONSTRATION, demonstration=True))))
+
+
+@pytest.mark.parametrize(
+    ("more", "shown"),
+    [("print(factor)", SKIPPED), ("print(losses)", "[1, 2]\n"), ("x = " + "-" * 10_000 + "losses", "[1, 2]\n")],
+    ids=["nobody", "the student's cell", "perhaps"],
+)
+def test_a_demonstration_is_run_where_a_cell_may_read_what_it_binds(tmp_path, more, shown):
+    done = demonstrated(tmp_path, more)
+    assert printed(done, "shown") == shown
+    assert done.scores == {"scaled_test": 1.5}  # of 2: the test returns it
+
+
+@pytest.mark.parametrize("reader", ["__import__('os')._exit", "exit", "list", "lambda _: [[1]] * 2", "1 / "])
+def test_a_kernel_that_cannot_say_what_cells_read_runs_them_all(tmp_path, monkeypatch, reader):
+    monkeypatch.setattr(student_kernel, "FREE_NAMES", f"({reader})" if reader != "1 / " else reader)
+    done = demonstrated(tmp_path, "print(factor)")
+    assert printed(done, "shown") == "[1, 2]\n"
+    assert printed(done, "own") == "3\n"
+    assert done.scores == {"scaled_test": 1.5}  # of 2: the test returns it
 
 
 def test_of_the_instructors_files_only_those_that_were_named_travel(tmp_path):

@@ -23,6 +23,8 @@ from tools.demo.simulated import SimulatedClass, require_sensible, simulate
 
 NEEDED = ("nbgrader_config.py", "autograde_tests", "rnn_helpers")
 LAST_LINES = 8  # of the output of a command that failed
+# Kernels of submissions may read the known answers of the simulated students; in a real class the tests stay hidden.
+READABLE = '\nc.BoxedProvisioner.packages.append(str(HERE / "autograde_tests"))\n'
 NOT_PASSED_ON = (SECRET[0], "JUPYTER_CONFIG_PATH")  # they belong to the course that is copied
 
 PrintStep = Callable[[str, str], None]  # (description, the equivalent command in a real class)
@@ -57,7 +59,7 @@ def run_demo(course: Path, folder: Path, lesson: str, students: int, seed: int, 
     """Run a class in `folder`, which must be new or empty.
 
     course: the folder to copy the course from
-    say: called before each step
+    print_step: called before each step
     Raises CannotGrade, with the reason, when a step fails.
     """
     folder = folder.resolve()
@@ -108,14 +110,17 @@ def copy_course(course: Path, folder: Path, lesson: str) -> None:
             shutil.copytree(path, target, ignore=pattern)
         else:
             shutil.copy(path, target)
+    with (folder / NEEDED[0]).open("a", encoding="utf-8", newline="\n") as config:
+        config.write(READABLE)
 
 
 def _make_empty(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if entries := sorted(path.name for path in folder.iterdir()):
-            what = f"{join_names(entries)}"
-            raise CannotGrade(f"{folder} is not empty: it holds {what}. Name a new folder with --folder.")
+            raise CannotGrade(
+                f"{folder} is not empty: it holds {join_names(entries)}. Name a new folder with --folder."
+            )
         (folder / ".gitignore").write_text("*\n", encoding="ascii")  # the folder may be inside a repository
     except OSError as error:
         way_out = "Name a folder that you can write with --folder."

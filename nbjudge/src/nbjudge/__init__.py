@@ -42,10 +42,10 @@ def configure(
     course: the course's folder (default: that of the calling file)
     Raises ValueError for a package that does not exist.
     """
-    # This module is imported in every kernel, so it stays small. Remove truncated bytecode before it is imported.
-    from nbjudge.bytecode import remove_damaged
+    # This module is imported in every kernel, so it stays small.
+    from nbjudge.bytecode import remove_own_damaged
 
-    remove_damaged(Path(__file__).parent)
+    remove_own_damaged()
     from nbjudge.config import Settings, apply_settings
 
     if course is None:

@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
 from nbjudge.cell_result import GRACE, CellStatus
-from nbjudge.execution.demonstrations import skippable_cells
+from nbjudge.execution.demonstrations import demonstrations_in, skippable_cells, students_texts
 from nbjudge.execution.name_analysis import TEST, Plan
 from nbjudge.execution.outputs import Outputs
 from nbjudge.execution.settings import ExecutionSettings, ReferenceRun
@@ -63,7 +63,6 @@ class Session:
         one_kernel = use_one_kernel and self.from_scratch == set(self.tests)
         self.student = self.without if one_kernel else StudentKernel(*common)
         self.judge = Judge(str(instructor_files), variables, rules.output_bytes, rules.startup_timeout)
-        self.skipped = set() if rules.demonstrations else skippable_cells(nb, plan.sources)
         self.outputs = Outputs(rules.total_output_bytes)
         self.scores = dict.fromkeys(self.tests, 0.0)
         self.changes: dict[str, list[tuple[str, int]]] = {}  # {test cell: the arguments that calls changed}
@@ -84,6 +83,7 @@ class Session:
         for failed in await asyncio.gather(self.student.start(), self.judge.start(), return_exceptions=True):
             if failed:
                 raise failed
+        skippable = await self._find_skippable()
         for number, cell in enumerate(self.nb.cells):
             if cell.cell_type != "code":
                 continue
@@ -95,7 +95,7 @@ class Session:
                 self.judged.add(name)
                 cell.source = self.tests[name]
                 await self._judge(cell, name)
-            elif number in self.skipped:
+            elif number in skippable:
                 cell.outputs = [new_output("stream", name="stdout", text=SKIPPED)]
             elif cell.source.strip():
                 self.run_cells.append(cell.source)
@@ -127,6 +127,16 @@ class Session:
             names = await self.without.kernel.modules()
             imported[provisioner.PURPOSE_FROM_SCRATCH] = [name for name in names if not finder.holds(name)]
         return imported
+
+    async def _find_skippable(self) -> set[int]:
+        """Return the indices of the cells that need not run; none if the kernel cannot read the student's cells."""
+        if self.rules.demonstrations or not demonstrations_in(self.nb, self.plan.sources):
+            return set()
+        texts = students_texts(self.nb, self.plan.sources)
+        names = await self.student.free_names(texts)
+        if names is None:
+            return set()
+        return skippable_cells(self.nb, self.plan.sources, dict(zip(texts, names, strict=True)))
 
     async def _run(self, cell: NotebookNode, name: str) -> None:
         try:

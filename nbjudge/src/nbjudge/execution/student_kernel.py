@@ -23,7 +23,9 @@ from nbjudge.sandbox.scratch import remove
 
 GRADING = {EXECUTION_VARIABLE: "autograde"}  # tells kernels to start in the sandbox
 SERVICE = "__import__('nbjudge.judge.rpc_server', fromlist=['x'])"
+FREE_NAMES = "__import__('nbjudge.execution.free_names', fromlist=['x']).free_names_of"
 HEALTH = f"assert {SERVICE}.service.waiting and 1 + 1 == 2"
+PARSING = 10  # seconds for all cells of a notebook; some magics take quadratic time
 LATE = 0.05  # seconds after which a kernel that a cell shuts down has begun to end
 
 
@@ -96,6 +98,15 @@ class StudentKernel:
         if status.kind in ("well", "flood"):
             self.ran.append(source)
         return finished, status
+
+    async def free_names(self, texts: Sequence[str]) -> list[list[str]] | None:
+        """Return the names that each text may read, before any cell has run; None if the kernel cannot tell."""
+        names = await self.kernel.evaluate(f"{FREE_NAMES}({texts!r})", min(PARSING, self.seconds()))
+        if names is None:
+            await self.stop()  # a text may have ended it or keep it busy
+        is_list = isinstance(names, list) and len(names) == len(texts)
+        is_well_formed = is_list and all(isinstance(n, list) and all(isinstance(x, str) for x in n) for n in names)
+        return names if is_well_formed else None
 
     async def catch_up(self, sources: Sequence[str]) -> None:
         """Run the student's cells that it has not run yet, ignoring errors. Raises KernelUnavailableError."""
