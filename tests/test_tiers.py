@@ -1,4 +1,4 @@
-"""The two tiers of tests: `make test` leaves out nothing, and `make test-fast` is most of it."""
+"""The tiers of tests: `make test` leaves out nothing, by night all is longer, and `make test-fast` is most of it."""
 
 from __future__ import annotations
 
@@ -26,14 +26,19 @@ class Tier:
     summary: str
 
 
+# Without what an outer `make test` hands down to its children.
+ENVIRON = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+
+
+def command_of(target: str) -> str:
+    make = ["make", "--dry-run", "-o", ".venv/installed-dev", target, f"VENV={sys.executable}"]  # -o: installs nothing
+    return subprocess.run(make, cwd=ROOT, env=ENVIRON, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def collect(target: str, *options: str) -> Tier:
     """Return what a target would run if these options stood at the end of its command."""
-    # Without what an outer `make test` hands down to its children; -o: nothing is installed.
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    make = ["make", "--dry-run", "-o", ".venv/installed-dev", target, f"VENV={sys.executable}"]
-    command = subprocess.run(make, cwd=ROOT, env=environ, capture_output=True, text=True, check=True).stdout.strip()
-    command = f"{command} --collect-only -q {shlex.join(options)}"
-    collected = subprocess.run(command, shell=True, cwd=ROOT, env=environ, capture_output=True, text=True, check=True)
+    command = f"{command_of(target)} --collect-only -q {shlex.join(options)}"
+    collected = subprocess.run(command, shell=True, cwd=ROOT, env=ENVIRON, capture_output=True, text=True, check=True)
     lines = collected.stdout.splitlines()
     return Tier(frozenset(line for line in lines if line.startswith("tests/") and "::" in line), lines[-1])
 
@@ -53,6 +58,10 @@ def test_the_full_tier_has_every_file_and_deselects_nothing(full: Tier) -> None:
     assert files - {test.split("::")[0] for test in full.ids} == set()
     assert "tests collected" in full.summary
     assert "deselected" not in full.summary
+
+
+def test_by_night_the_same_tests_run_and_only_longer() -> None:
+    assert command_of("test-night") == f"TEST_TIER=night {command_of('test')}"
 
 
 def test_the_fast_tier_is_more_than_three_quarters_of_the_full_one(fast: Tier, full: Tier) -> None:
