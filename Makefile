@@ -13,7 +13,7 @@ test: $(DEV)  ## run every test
 test-fast: $(DEV)  ## run the fast tests, three of four, in about two minutes
 	$(PYTEST)
 
-test-night: $(DEV)  ## run every test with 50 seeds and lessons trained in full, in about an hour
+test-night: $(DEV)  ## run every test, with 50 seeds and with lessons that train in full
 	TEST_TIER=night $(PYTEST) -m "slow or not slow"
 
 build: $(DEV)  ## write solutions/, lessons/ and the fixtures from source/
