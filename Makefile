@@ -4,7 +4,7 @@ include tools/student.mk
 .PHONY: test test-fast test-night build check pins student-edition benchmarks clean
 
 # Run each test file on one worker, so that its fixtures are created only once, in the order of tests/conftest.py.
-PYTEST := OPENBLAS_NUM_THREADS=1 $(VENV) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST := OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(VENV) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # An expression replaces the one in pyproject.toml; this one selects all tests, and works in Windows' shells ("" does not).
 test: $(DEV)  ## run every test
