@@ -74,3 +74,11 @@ def clean_environ() -> dict[str, str]:
     """The environment for a command that must find only what is installed beside it."""
     left_out = ("PYTHONPATH", "JUPYTER", "NBGRADER", "RNN_COURSE", "VIRTUAL_ENV", "MAKE")
     return {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
+
+
+@pytest.hookimpl(trylast=True)  # after the tests that -m leaves out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take long first: each runs on one worker, and the last one should keep nobody waiting."""
+    marks = {"slow", "nbgrader", "browser", "install"}
+    long = {item.path for item in items if any(mark.name in marks for mark in item.iter_markers())}
+    items.sort(key=lambda item: item.path not in long)

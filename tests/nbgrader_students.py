@@ -100,7 +100,7 @@ def read_written_answers(gradebook: Gradebook, lesson: str) -> float:
     return sum(halves.values())
 
 
-# --- which lessons go through every command, and what nbgrader makes of each
+# --- which lesson goes through every command, and what nbgrader makes of each
 
 
 def loads_keras(lesson: str) -> bool:
@@ -108,16 +108,9 @@ def loads_keras(lesson: str) -> bool:
     return any("import keras" in source for source in code)
 
 
-# The complete cycle, for the first lesson after the one on how a notebook works, the first with an answer that a
-# human reads, and the last that loads Keras, which is the slowest to start and says most on stderr.
-COMPLETE = sorted(
-    {
-        *LESSONS[1:2],
-        *[lesson for lesson in LESSONS if written_points(lesson)][:1],
-        *[lesson for lesson in LESSONS if loads_keras(lesson)][-1:],
-    }
-)
-SHORT = [lesson for lesson in LESSONS if lesson not in COMPLETE]
+def cycle_lesson() -> str:
+    """Return the last lesson that loads Keras, slow to start and loud on stderr, and has an answer for a human."""
+    return [lesson for lesson in LESSONS if loads_keras(lesson) and written_points(lesson)][-1]
 
 
 def unlike_the_committed(lesson: str, folder: Path) -> list[str]:
