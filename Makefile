@@ -10,7 +10,6 @@ PYTEST := OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS
 test: $(DEV)  ## run every test
 	$(PYTEST) -m "slow or not slow"
 
-
 test-fast: $(DEV)  ## run the fast tests, three of four, in about two minutes
 	$(PYTEST)
 
