@@ -15,10 +15,11 @@ import tiny_course
 from nbgrader_course import ROOT
 from submissions import CELLS, EXPECTED, NAME, PLACES, lesson, names, problem, sources, submit
 
+from nbjudge.autograde.staging import blank_notebook, clean_copy
 from nbjudge.errors import CannotGrade
 from nbjudge.intake import file_survey, notebook_reader, repair, safe_open
 from nbjudge.intake.expected_cells import ExpectedCell, expected_cells
-from nbjudge.intake.intake import Limits, Preflight, blank_notebook, clean_copy, inspect
+from nbjudge.intake.intake import Limits, Preflight, inspect
 
 ORDER = [None, *(cell.name for cell in CELLS)]
 

@@ -82,7 +82,7 @@ class Plan:
         return cls(sources)
 
     def __init__(self, sources: Iterable[Source]):
-        self.sources = list(sources)
+        self.sources = tuple(sources)
         self._cells = [statements(source.text) for source in self.sources]
         self._trusted = self._find_trusted()
 

@@ -5,6 +5,7 @@ Files are selected by their names, types and sizes alone.
 
 from __future__ import annotations
 
+import re
 import site
 import stat
 import sys
@@ -18,11 +19,15 @@ from os import stat_result
 from pathlib import Path, PurePosixPath
 
 from nbjudge.intake.messages import Note, Refusal
-from nbjudge.intake.safe_open import OpenFolder, read_inside
+from nbjudge.intake.safe_open import OpenFolder
 from nbjudge.text import is_plain, quote
 
 TIMESTAMP = "timestamp.txt"  # nbgrader's
 TIMESTAMP_BYTES = 200
+# As nbgrader writes it: 2026-05-04 10:20:30.123456 UTC. A time zone must not be a path, which dateutil would open.
+TIME = re.compile(
+    r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d{1,9})?)?( ?(Z|[+-]\d\d:?\d\d|[A-Za-z][A-Za-z0-9_+/-]{0,40}))?"
+)
 CANDIDATES_MB = 200  # of notebooks with other names that are searched for a missing one
 ENTRIES_FOR_A_FILE = 20  # entries examined per allowed file before the survey stops
 
@@ -54,6 +59,7 @@ CONFIGURATION = "Files that change how Python or Jupyter start are not taken alo
 FOLDER_NOTEBOOK = "A folder cannot be a notebook; left out: {}."
 FOLDER_TIMESTAMP = "A folder cannot be the time of submission; left out: {}."
 TWINS = "Names that differ only in capitals are one name on some computers; left out: {}. Give them other names."
+BAD_TIMESTAMP = "The time of submission (`timestamp.txt`) was not a time; it was left out."
 UNREADABLE = "What could not be read is left out: {}."
 
 
@@ -79,7 +85,7 @@ class Survey:
     contents: {path: bytes of the notebook, or why it could not be read}; of all the named ones, and of the others,
         the likeliest first, as far as CANDIDATES_MB go
     left_out: {path: why it is left out}
-    timestamp: bytes of nbgrader's timestamp.txt, of which none are left if it could not be read; None without one
+    timestamp: the text of nbgrader's timestamp.txt, if it is a time
     """
 
     files: dict[str, int] = field(default_factory=dict)
@@ -87,7 +93,7 @@ class Survey:
     named: dict[str, str] = field(default_factory=dict)
     contents: dict[str, bytes | Refusal] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
-    timestamp: bytes | None = None
+    timestamp: str | None = None
     notes: list[Note] = field(default_factory=list)
 
 
@@ -115,19 +121,10 @@ def survey(root: Path, names: Collection[str], limits: Limits, modules: Collecti
     walk = _Walk(limits, set(modules) | _installed_modules(), limits.files * ENTRIES_FOR_A_FILE)
     with closing(OpenFolder(root)) as folder:
         _list_folder(folder, (), walk)
-    result = walk.survey
-    result.named = {name: path for name in names if (path := _path_of(result.notebooks, name))}
-    named = dict.fromkeys(result.named.values())
-    others = sorted(set(result.notebooks) - set(named), key=lambda path: _dissimilarity(path, names))
-    bytes_left = CANDIDATES_MB << 20
-    for path in [*named, *others]:
-        content = _read_notebook(root, path, limits)
-        if path not in named and isinstance(content, bytes):
-            bytes_left -= len(content) + 1000
-            if bytes_left < 0:
-                break
-        result.contents[path] = content
-    return result
+        paths = walk.survey.notebooks
+        walk.survey.named = {name: path for name in names if (path := _path_of(paths, name))}
+        walk.survey.contents = _read_notebooks(folder, walk.survey, names, limits)
+    return walk.survey
 
 
 def _path_of(paths: list[str], name: str) -> str | None:
@@ -143,15 +140,28 @@ def _dissimilarity(path: str, names: Collection[str]) -> tuple[bool, bool, int, 
     return stem not in wanted, not any(name in stem for name in wanted), path.count("/"), path
 
 
-def _read_notebook(root: Path, path: str, limits: Limits) -> bytes | Refusal:
-    try:
-        return read_inside(root, path, limits.notebook_mb << 20)
-    except OSError as error:
-        return Refusal(
-            f"{quote(path)} could not be read: it must be a plain file of at most {limits.notebook_mb} MB. Clear all "
-            "outputs, save it and submit it again.",
-            f"{quote(path)} could not be read: {error.strerror or error}.",
-        )
+def _read_notebooks(
+    folder: OpenFolder, survey: Survey, names: Collection[str], limits: Limits
+) -> dict[str, bytes | Refusal]:
+    """Return the contents of the named notebooks and, the likeliest first, of as many others as CANDIDATES_MB hold."""
+    named = set(survey.named.values())
+    contents: dict[str, bytes | Refusal] = {}
+    bytes_left = CANDIDATES_MB << 20
+    for path in [*named, *sorted({*survey.notebooks} - named, key=lambda path: _dissimilarity(path, names))]:
+        try:
+            content = folder.read(path, limits.notebook_mb << 20)
+        except OSError as error:
+            contents[path] = Refusal(
+                f"{quote(path)} could not be read: it must be a plain file of at most {limits.notebook_mb} MB. Clear "
+                "all outputs, save it and submit it again.",
+                f"{quote(path)} could not be read: {error.strerror or error}.",
+            )
+            continue
+        bytes_left -= 0 if path in named else len(content) + 1000
+        if bytes_left < 0:
+            break
+        contents[path] = content
+    return contents
 
 
 @cache
@@ -190,6 +200,7 @@ def _list_folder(folder: OpenFolder, parents: tuple[str, ...], walk: _Walk) -> N
             walk.survey.notebooks.append(path)
         elif path == TIMESTAMP:
             walk.survey.timestamp = _read_timestamp(folder)
+            walk.survey.notes += [] if walk.survey.timestamp else [Note(BAD_TIMESTAMP)]
         elif reason := _file_problem(path, status, walk) or _read_problem(folder, name, status):
             walk.leave_out(reason, path)
         else:
@@ -251,11 +262,18 @@ def _file_problem(path: str, status: stat_result, walk: _Walk) -> str | None:
     return next((sentence for sentence, applies in reasons if applies), None)
 
 
-def _read_timestamp(folder: OpenFolder) -> bytes:
+def _read_timestamp(folder: OpenFolder) -> str | None:
+    """Return the text of nbgrader's timestamp.txt if nbgrader can parse it."""
+    from nbgrader.utils import parse_utc
+
     try:
-        return folder.read(TIMESTAMP, TIMESTAMP_BYTES)
-    except OSError:
-        return b""
+        text = folder.read(TIMESTAMP, TIMESTAMP_BYTES).decode("ascii").strip()
+        if TIME.fullmatch(text):
+            parse_utc(text)
+            return text
+    except (OSError, ValueError, OverflowError):
+        pass
+    return None
 
 
 def _fold(path: str) -> str:

@@ -1,52 +1,29 @@
 """Inspect a submission as data before anything in it runs: repair what can be repaired, and refuse the rest.
 
-A submission passes through in one direction: `survey` reads the folder, `find_notebook` parses its notebooks,
-`repair` restores their cells, and `inspect` puts the results together. Only `clean_copy` writes, to a new folder.
+A submission passes through in one direction: `survey` reads the folder, `_find_notebook` parses its notebooks,
+`repair` restores their cells, and `inspect` puts the results together. Nothing is written.
 """
 
 from __future__ import annotations
 
-import copy
-import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_notebook
 
 from nbjudge.intake.expected_cells import Expected, ExpectedCell, expected_cells
-from nbjudge.intake.file_survey import TIMESTAMP, Limits, survey
-from nbjudge.intake.messages import Note, Refusal, sentences
-from nbjudge.intake.notebook_reader import METADATA
-from nbjudge.intake.notebook_search import find_notebook
-from nbjudge.intake.repair import repair
-from nbjudge.intake.safe_open import read_inside
-from nbjudge.text import quote
+from nbjudge.intake.file_survey import Limits, Survey, survey
+from nbjudge.intake.messages import Note, Refusal, RefusedError, sentences
+from nbjudge.intake.notebook_reader import read_notebook
+from nbjudge.intake.repair import count_matches, repair
+from nbjudge.text import join_names, quote
 
-__all__ = [
-    "Expected",
-    "ExpectedCell",
-    "Limits",
-    "Preflight",
-    "Refusal",
-    "blank_notebook",
-    "clean_copy",
-    "expected_cells",
-    "inspect",
-]
-
-# As nbgrader writes it: 2026-05-04 10:20:30.123456 UTC. A time zone must not be a path, which dateutil would open.
-TIME = re.compile(
-    r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d{1,9})?)?( ?(Z|[+-]\d\d:?\d\d|[A-Za-z][A-Za-z0-9_+/-]{0,40}))?"
-)
+__all__ = ["Expected", "ExpectedCell", "Limits", "Preflight", "Refusal", "expected_cells", "inspect"]
 
 INSTEAD = "The notebook of the lesson's name cannot be graded; another with the lesson's cells is, instead of {}."
 RENAMED = "The lesson's notebook had another name; it was found by its cells: {}."
 NOT_GRADED = "Notebooks that are not the lesson's are not graded; left out: {}."
-BAD_TIMESTAMP = "The time of submission (`timestamp.txt`) was not a time; it was left out."
-LOST = "What changed or could not be read while it was copied is left out: {}."
 
 
 @dataclass
@@ -82,14 +59,11 @@ def inspect(folder: Path, expected: Expected, limits: Limits | None = None, modu
             f"{quote(str(folder.name))} is not a folder that can be read: {error.strerror or error}.",
         )
         return Preflight(refusals=dict.fromkeys(("", *expected), refusal))
-    result = Preflight(files=surveyed.files, timestamp=_parse_timestamp(surveyed.timestamp or b""))
-    notes = list(surveyed.notes)
-    if surveyed.timestamp is not None and result.timestamp is None:
-        notes.append(Note(BAD_TIMESTAMP))
+    result = Preflight(files=surveyed.files, timestamp=surveyed.timestamp)
     used_paths = set(surveyed.named.values())
     notebook_notes: dict[str, list[Note]] = {}
     for name, cells in expected.items():
-        found = find_notebook(name, cells, surveyed, limits, used_paths)
+        found = _find_notebook(name, cells, surveyed, limits, used_paths)
         if isinstance(found, Refusal):
             result.refusals[name] = found
             continue
@@ -100,7 +74,7 @@ def inspect(folder: Path, expected: Expected, limits: Limits | None = None, modu
         found.notebook.cells, repairs = repair(name, found.notebook.cells, cells)
         result.notebooks[name] = found.notebook
         notebook_notes[name] = [*renamed, *found.notes, *repairs, *instead]
-    notes += [Note(NOT_GRADED, path) for path in surveyed.notebooks if path not in used_paths]
+    notes = surveyed.notes + [Note(NOT_GRADED, path) for path in surveyed.notebooks if path not in used_paths]
     result.repairs = sentences(notes)
     for name, notebook in result.notebooks.items():
         own = sentences(notebook_notes[name])
@@ -110,46 +84,58 @@ def inspect(folder: Path, expected: Expected, limits: Limits | None = None, modu
     return result
 
 
-def _parse_timestamp(content: bytes) -> str | None:
-    """Return the text of nbgrader's timestamp.txt if nbgrader can parse it."""
-    from nbgrader.utils import parse_utc
+@dataclass(frozen=True)
+class _ParsedNotebook:
+    """A submitted notebook as it was read, with notes on what was left out or changed."""
 
-    try:
-        text = content.decode("ascii").strip()
-        if TIME.fullmatch(text):
-            parse_utc(text)
-            return text
-    except (ValueError, OverflowError):
-        pass
-    return None
+    path: str
+    notebook: NotebookNode
+    notes: list[Note]
 
 
-def blank_notebook(expected: list[ExpectedCell]) -> NotebookNode:
-    """Return the assignment's labelled cells without answers, in place of a refused notebook."""
-    cells = [cell_spec.cell(cell_spec.source if cell_spec.locked else cell_spec.released) for cell_spec in expected]
-    for number, cell in enumerate(cells):
-        cell["id"] = f"cell-{number}"
-    notebook: NotebookNode = new_notebook(cells=cells, metadata=copy.deepcopy(METADATA))
-    return notebook
+def _find_notebook(
+    name: str, expected: list[ExpectedCell], surveyed: Survey, limits: Limits, used_paths: Collection[str]
+) -> _ParsedNotebook | Refusal:
+    """Return the notebook of this name or, if it cannot be read, the one that has most of the expected cells.
 
-
-def clean_copy(folder: Path, preflight: Preflight, target: Path) -> list[str]:
-    """Write the gradable parts to the new folder `target`; return a sentence about files that could not be copied.
-
-    Raises OSError when `target` cannot be written.
+    used_paths: notebooks that were found already, or have the name of an expected one
     """
-    lost = []
-    target.mkdir(parents=True, exist_ok=True)
-    for path, size in preflight.files.items():
-        try:
-            content = read_inside(folder, path, size)
-        except OSError:
-            lost.append(Note(LOST, path))
-            continue
-        (target / path).parent.mkdir(parents=True, exist_ok=True)
-        (target / path).write_bytes(content)
-    if preflight.timestamp is not None:
-        (target / TIMESTAMP).write_text(preflight.timestamp, encoding="utf-8")
-    for name, notebook in preflight.notebooks.items():
-        (target / f"{name}.ipynb").write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
-    return sentences(lost)
+    named = surveyed.named.get(name)
+    refusal = _missing_refusal(name, surveyed)
+    best, best_score = None, (0, 0, 0, "")
+    for path in [*([named] if named else []), *(path for path in surveyed.contents if path not in used_paths)]:
+        parsed = _parse(path, surveyed.contents[path], limits)
+        if path == named:
+            if isinstance(parsed, _ParsedNotebook):
+                return parsed
+            refusal = parsed
+        elif isinstance(parsed, _ParsedNotebook):
+            expected_count, answer_count = count_matches(parsed.notebook.cells, expected)
+            score = (-expected_count, -answer_count, path.count("/"), path)  # the lowest is the best
+            if 2 * expected_count > len(expected) and (best is None or score < best_score):
+                best, best_score = parsed, score
+    return best or refusal
+
+
+def _parse(path: str, content: bytes | Refusal, limits: Limits) -> _ParsedNotebook | Refusal:
+    if isinstance(content, Refusal):
+        return content
+    try:
+        return _ParsedNotebook(path, *read_notebook(content, limits))
+    except RefusedError as error:
+        return error.refusal
+
+
+def _missing_refusal(name: str, surveyed: Survey) -> Refusal:
+    file = f"{name}.ipynb"
+    reason = surveyed.left_out.get(file, "").split(";")[0]
+    contents = (
+        f"The submission holds {join_names(surveyed.notebooks)}."
+        if surveyed.notebooks
+        else "It holds no other notebook."
+    )
+    return Refusal(
+        f"Your submission has no notebook {quote(file)} that can be graded. Put the lesson's notebook under this name "
+        "into the folder of the lesson, as a plain file, and submit it again.",
+        f"{reason or 'There is no such file'}: {quote(file)}. {contents}",
+    )
