@@ -22,7 +22,7 @@ from nbjudge.intake.messages import Note, Refusal, sentences
 from nbjudge.intake.notebook_reader import METADATA
 from nbjudge.intake.safe_open import read_inside
 
-LOST = "What changed or could not be read while it was copied is left out: {}."
+_LOST = "What changed or could not be read while it was copied is left out: {}."
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def clean_copy(folder: Path, preflight: Preflight, target: Path) -> list[str]:
         try:
             content = read_inside(folder, path, size)
         except OSError:
-            lost.append(Note(LOST, path))
+            lost.append(Note(_LOST, path))
             continue
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         (target / path).write_bytes(content)

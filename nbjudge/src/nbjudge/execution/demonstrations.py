@@ -17,7 +17,7 @@ from nbjudge.execution.free_names import free_names
 from nbjudge.execution.name_analysis import Source, imported_names, statements
 
 TAG = "demonstration"  # of a cell in the instructor's notebook; tags in a submission are ignored
-MOST_CHARACTERS = 1_000_000  # of code in a notebook; in a longer one every demonstration is run
+_MOST_CHARACTERS = 1_000_000  # of code in a notebook; in a longer one every demonstration is run
 
 
 def skippable_cells(notebook: NotebookNode, sources: Iterable[Source]) -> set[int]:
@@ -29,7 +29,7 @@ def skippable_cells(notebook: NotebookNode, sources: Iterable[Source]) -> set[in
     marked = {source.text.strip() for source in sources if source.demonstration}
     code = {number: cell.source for number, cell in enumerate(notebook.cells) if cell.cell_type == "code"}
     demonstrations = {number for number, text in code.items() if text.strip() in marked}
-    if not demonstrations or sum(map(len, code.values())) > MOST_CHARACTERS:
+    if not demonstrations or sum(map(len, code.values())) > _MOST_CHARACTERS:
         return set()
     modules: frozenset[str] = frozenset().union(*(_imported(source.text) for source in sources))
     changes = {number: _changes(code[number].strip(), modules) for number in demonstrations}

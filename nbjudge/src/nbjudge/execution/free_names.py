@@ -17,12 +17,12 @@ from functools import lru_cache
 from nbjudge.execution.name_analysis import AROUND_A_CELL, LOOK_AROUND
 
 DEEPEST = 100  # nested brackets, lambdas or blocks; Python allows 200 brackets and 100 blocks
-LONGEST_NAME = 200  # characters; composing the accents of a longer one takes quadratic time
-KEPT_CHARACTERS = 10_000  # of a cell whose names are cached: most cells of a class are identical and short
+_LONGEST_NAME = 200  # characters; composing the accents of a longer one takes quadratic time
+_KEPT_CHARACTERS = 10_000  # of a cell whose names are cached: most cells of a class are identical and short
 
 # A cell that inspects a namespace may read any name that its text holds, in strings too.
-INSPECTS = LOOK_AROUND | {"user_ns", "f_globals", "f_locals", "currentframe", "_getframe", "__dict__", "__globals__"}
-INSPECTS |= {"__import__", "__builtins__"}
+_INSPECTS = LOOK_AROUND | {"user_ns", "f_globals", "f_locals", "currentframe", "_getframe", "__dict__", "__globals__"}
+_INSPECTS |= {"__import__", "__builtins__"}
 
 _NAME = r"[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*+"
 _WORD = re.compile(_NAME)
@@ -48,7 +48,7 @@ _OPENS_BLOCK = frozenset(
 )
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
 
-Token = tuple[str, str]  # its kind, which is "name", "keyword", "sign", "text" (words of which are read) or "other"
+_Token = tuple[str, str]  # its kind, which is "name", "keyword", "sign", "text" (words of which are read) or "other"
 
 
 class _UnclearTextError(Exception):
@@ -57,7 +57,7 @@ class _UnclearTextError(Exception):
 
 def free_names(text: str) -> frozenset[str]:
     """Return the names that a cell may read, at once or in functions called later, without having bound them before."""
-    return _cached_free_names(text) if len(text) <= KEPT_CHARACTERS else _free_names(text)
+    return _cached_free_names(text) if len(text) <= _KEPT_CHARACTERS else _free_names(text)
 
 
 @lru_cache(maxsize=4096)
@@ -81,19 +81,19 @@ def _words(text: str) -> frozenset[str]:
 
 def _normalize(name: str) -> str:
     """Return a name in the NFKC form in which Python compares identifiers."""
-    return name if name.isascii() or len(name) > LONGEST_NAME else unicodedata.normalize("NFKC", name)
+    return name if name.isascii() or len(name) > _LONGEST_NAME else unicodedata.normalize("NFKC", name)
 
 
 # Statements: their indentation and their tokens
 
 
-def _statements(text: str) -> Iterator[tuple[int, list[Token]]]:  # noqa: C901  (one loop over tokens, for speed)
+def _statements(text: str) -> Iterator[tuple[int, list[_Token]]]:  # noqa: C901  (one loop over tokens, for speed)
     """Yield (indentation, tokens) of each statement; in `if x: y = 1` there are two, the second indented by one more.
 
     Raises _UnclearTextError.
     """
     position, depth, lambdas, indent = 0, 0, 0, _indent(text, 0)
-    tokens: list[Token] = []
+    tokens: list[_Token] = []
     while position < len(text):
         match = _TOKEN.match(text, position)
         if not match:
@@ -105,7 +105,7 @@ def _statements(text: str) -> Iterator[tuple[int, list[Token]]]:  # noqa: C901  
             tokens.append(("text", read))
         elif kind == "name":
             name = _normalize(token)
-            if name in INSPECTS or (name == "query" and tokens[-1:] == [("sign", ".")]):  # pandas reads "@name"
+            if name in _INSPECTS or (name == "query" and tokens[-1:] == [("sign", ".")]):  # pandas reads "@name"
                 raise _UnclearTextError
             lambdas += name == "lambda" and depth == 0
             tokens.append(("keyword" if name in _KEYWORDS else "name", name))
@@ -142,11 +142,11 @@ def _end_of_line(text: str, position: int) -> int:
     return len(text) if end < 0 else end
 
 
-def _opens_block(tokens: list[Token]) -> bool:
+def _opens_block(tokens: list[_Token]) -> bool:
     return bool(tokens) and tokens[0][0] == "keyword" and tokens[0][1] in _OPENS_BLOCK
 
 
-def _is_ipython_syntax(sign: str, before: list[Token]) -> bool:
+def _is_ipython_syntax(sign: str, before: list[_Token]) -> bool:
     """Return whether a sign, given the preceding tokens of its statement, is IPython syntax rather than Python."""
     if sign in ("?", "!", "$", "`"):
         return True
@@ -187,7 +187,7 @@ def _fields(content: str) -> str:
 # One statement: the names that it binds, and those that it reads
 
 
-def _bindings(tokens: list[Token]) -> tuple[set[str], list[Token]]:
+def _bindings(tokens: list[_Token]) -> tuple[set[str], list[_Token]]:
     """Return the names that a statement is certain to bind when it runs, and its remaining tokens."""
     verb = tokens[0][1] if tokens[0][0] == "keyword" else ""
     if verb == "async":
@@ -205,7 +205,7 @@ def _bindings(tokens: list[Token]) -> tuple[set[str], list[Token]]:
     return _assigned(tokens)
 
 
-def _assigned(tokens: list[Token]) -> tuple[set[str], list[Token]]:
+def _assigned(tokens: list[_Token]) -> tuple[set[str], list[_Token]]:
     """Return the names of `a = b, c = value`, and the tokens of the value."""
     bound: set[str] = set()
     start = depth = 0
@@ -219,7 +219,7 @@ def _assigned(tokens: list[Token]) -> tuple[set[str], list[Token]]:
     return bound, tokens[start:]
 
 
-def _targets(tokens: list[Token]) -> set[str]:
+def _targets(tokens: list[_Token]) -> set[str]:
     """Return the names in `a, (b, *c)`; none if there is anything but names."""
     before = ("sign", "")
     for token in tokens:
@@ -231,7 +231,7 @@ def _targets(tokens: list[Token]) -> set[str]:
     return {name for kind, name in tokens if kind == "name"}
 
 
-def _imported(tokens: list[Token]) -> set[str]:
+def _imported(tokens: list[_Token]) -> set[str]:
     bound: set[str] = set()
     in_list = tokens[0][1] == "import"
     for index, token in enumerate(tokens):
@@ -243,10 +243,10 @@ def _imported(tokens: list[Token]) -> set[str]:
     return bound
 
 
-def _after_as(tokens: list[Token]) -> tuple[set[str], list[Token]]:
+def _after_as(tokens: list[_Token]) -> tuple[set[str], list[_Token]]:
     """Return the names that are bound as in `with value as name`, and the other tokens."""
     bound: set[str] = set()
-    read: list[Token] = []
+    read: list[_Token] = []
     for index, token in enumerate(tokens):
         after = tokens[index + 1] if index + 1 < len(tokens) else ("sign", ",")
         if token[0] == "name" and tokens[index - 1] == ("keyword", "as") and after[1] in (",", ")"):
@@ -256,7 +256,7 @@ def _after_as(tokens: list[Token]) -> tuple[set[str], list[Token]]:
     return bound, read
 
 
-def _until(tokens: Iterable[Token], end: Token) -> Iterator[Token]:
+def _until(tokens: Iterable[_Token], end: _Token) -> Iterator[_Token]:
     for token in tokens:
         if token == end:
             return
@@ -291,7 +291,7 @@ class _Reader:
         self.awaits_parameters = is_function  # in the first brackets
         self.parameters: set[str] = set()
 
-    def read(self, tokens: list[Token]) -> set[str]:
+    def read(self, tokens: list[_Token]) -> set[str]:
         """Return the names that are read. Raises _UnclearTextError."""
         following = [*tokens[1:], ("", "")]
         before = ("", "")
@@ -311,7 +311,7 @@ class _Reader:
             raise _UnclearTextError
         return (self.groups[0].reads | self.groups[0].outer) - _KEYWORDS
 
-    def _name(self, name: str, before: Token, after: Token) -> None:
+    def _name(self, name: str, before: _Token, after: _Token) -> None:
         group = self.groups[-1]
         is_parameter = group.state == "parameters" and before[1] in ("(", ",", "*", "**", "lambda")
         is_target = group.state == "targets" and after[1] not in (".", "(", "[")
@@ -332,7 +332,7 @@ class _Reader:
         elif word == "if" and group.state == "iterable":
             group.state = ""
 
-    def _sign(self, sign: str, before: Token) -> None:
+    def _sign(self, sign: str, before: _Token) -> None:
         group = self.groups[-1]
         if sign in _OPENING:
             follows_value = before[0] == "name" or before[1] in _CLOSING
@@ -407,7 +407,7 @@ class _Namespace:
         self.suites: list[_Block] = []
         self.in_header: set[str] = set()  # bound by a `for` or `with`, for its body
 
-    def read(self, statements: Iterable[tuple[int, list[Token]]]) -> set[str]:
+    def read(self, statements: Iterable[tuple[int, list[_Token]]]) -> set[str]:
         """Return the names that are free. Raises _UnclearTextError."""
         for indent, tokens in statements:
             if tokens:
@@ -416,7 +416,7 @@ class _Namespace:
         self._leave_functions(-1)
         return self.free
 
-    def _statement(self, indent: int, tokens: list[Token]) -> None:
+    def _statement(self, indent: int, tokens: list[_Token]) -> None:
         words = [text for kind, text in tokens[:2] if kind == "keyword"]
         if words[:1] in (["global"], ["nonlocal"]):
             self.declared.update(name for kind, name in tokens if kind == "name")

@@ -23,7 +23,7 @@ from nbjudge.sandbox.scratch import remove
 
 GRADING = {EXECUTION_VARIABLE: "autograde"}  # tells kernels to start in the sandbox
 SERVICE = "__import__('nbjudge.judge.rpc_server', fromlist=['x'])"
-HEALTH = f"assert {SERVICE}.service.waiting and 1 + 1 == 2"
+_HEALTH = f"assert {SERVICE}.service.waiting and 1 + 1 == 2"
 LATE = 0.05  # seconds after which a kernel that a cell shuts down has begun to end
 
 
@@ -66,7 +66,7 @@ class StudentKernel:
         self.started = True
         if self.kernel.folder:  # of the previous kernel, which may have filled it
             remove(Path(self.kernel.folder))
-        self.kernel.folder = str(copy_files(self.files, Path(tempfile.mkdtemp(prefix="work-", dir=self.folder))))
+        self.kernel.folder = str(_copy_files(self.files, Path(tempfile.mkdtemp(prefix="work-", dir=self.folder))))
         if limit := self.rules.box.get("cpu_seconds"):  # for the whole submission
             self.config.BoxedProvisioner.cpu_seconds = max(1, round(limit - self.kernel.cpu_seconds))
         await self.kernel.start()
@@ -144,7 +144,7 @@ class StudentKernel:
     async def _is_well(self) -> bool:
         """Return whether the kernel survives a cell and still runs another correctly."""
         await asyncio.sleep(LATE)
-        finished, status = await self.kernel.run(HEALTH, GRACE)
+        finished, status = await self.kernel.run(_HEALTH, GRACE)
         return status.kind == "well" and not any(output.output_type == "error" for output in finished.outputs)
 
     def _reason(self) -> str:
@@ -153,7 +153,7 @@ class StudentKernel:
         return "The cells before ended their process too often, so this one was not run."
 
 
-def copy_files(source: Path, target: Path) -> Path:
+def _copy_files(source: Path, target: Path) -> Path:
     """Copy a folder's files except links and notebooks, which hold hidden tests in submissions."""
     for file in files_in(source):
         (target / file).parent.mkdir(parents=True, exist_ok=True)

@@ -23,13 +23,13 @@ from nbjudge.intake.safe_open import OpenFolder
 from nbjudge.text import is_plain, quote
 
 TIMESTAMP = "timestamp.txt"  # nbgrader's
-TIMESTAMP_BYTES = 200
+_TIMESTAMP_BYTES = 200
 # As nbgrader writes it: 2026-05-04 10:20:30.123456 UTC. A time zone must not be a path, which dateutil would open.
 TIME = re.compile(
     r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d{1,9})?)?( ?(Z|[+-]\d\d:?\d\d|[A-Za-z][A-Za-z0-9_+/-]{0,40}))?"
 )
 CANDIDATES_MB = 200  # of notebooks with other names that are searched for a missing one
-ENTRIES_FOR_A_FILE = 20  # entries examined per allowed file before the survey stops
+_ENTRIES_FOR_A_FILE = 20  # entries examined per allowed file before the survey stops
 
 # Leftovers of editors, operating systems and nbgrader, which are ignored silently.
 LITTER = {
@@ -44,9 +44,9 @@ LITTER = {
 }
 LITTER |= {".vscode", ".idea", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".virtual_documents", ".Trash"}
 LITTER |= {"Thumbs.db", "desktop.ini"}
-BINARY = (".so", ".pyd", ".dll", ".dylib", ".pyc", ".pth")
-START_UP = {"sitecustomize", "usercustomize", "conftest", "ipython_config", "ipython_kernel_config"}
-START_UP |= {"nbgrader_config", "jupyter_config", "jupyter_server_config", "jupyter_nbconvert_config"}
+_BINARY = (".so", ".pyd", ".dll", ".dylib", ".pyc", ".pth")
+_START_UP = {"sitecustomize", "usercustomize", "conftest", "ipython_config", "ipython_kernel_config"}
+_START_UP |= {"nbgrader_config", "jupyter_config", "jupyter_server_config", "jupyter_nbconvert_config"}
 
 LINK = "Links are not followed; left out: {}."
 SPECIAL = "Only plain files and folders are taken along; left out: {}."
@@ -59,7 +59,7 @@ CONFIGURATION = "Files that change how Python or Jupyter start are not taken alo
 FOLDER_NOTEBOOK = "A folder cannot be a notebook; left out: {}."
 FOLDER_TIMESTAMP = "A folder cannot be the time of submission; left out: {}."
 TWINS = "Names that differ only in capitals are one name on some computers; left out: {}. Give them other names."
-BAD_TIMESTAMP = "The time of submission (`timestamp.txt`) was not a time; it was left out."
+_BAD_TIMESTAMP = "The time of submission (`timestamp.txt`) was not a time; it was left out."
 UNREADABLE = "What could not be read is left out: {}."
 
 
@@ -118,7 +118,7 @@ def survey(root: Path, names: Collection[str], limits: Limits, modules: Collecti
     names: of the expected notebooks
     modules: reserved module names, in addition to those of installed packages
     """
-    walk = _Walk(limits, set(modules) | _installed_modules(), limits.files * ENTRIES_FOR_A_FILE)
+    walk = _Walk(limits, set(modules) | _installed_modules(), limits.files * _ENTRIES_FOR_A_FILE)
     with closing(OpenFolder(root)) as folder:
         _list_folder(folder, (), walk)
         paths = walk.survey.notebooks
@@ -187,7 +187,7 @@ def _list_folder(folder: OpenFolder, parents: tuple[str, ...], walk: _Walk) -> N
         path = "/".join((*parents, name))
         walk.entries_left -= 1
         if walk.entries_left < 0:
-            limit = walk.limits.files * ENTRIES_FOR_A_FILE
+            limit = walk.limits.files * _ENTRIES_FOR_A_FILE
             sentence = f"The folder holds more than {limit} files and folders; the rest was not looked at."
             return walk.survey.notes.append(Note(sentence))
         if name in LITTER or name.startswith("._"):
@@ -200,7 +200,7 @@ def _list_folder(folder: OpenFolder, parents: tuple[str, ...], walk: _Walk) -> N
             walk.survey.notebooks.append(path)
         elif path == TIMESTAMP:
             walk.survey.timestamp = _read_timestamp(folder)
-            walk.survey.notes += [] if walk.survey.timestamp else [Note(BAD_TIMESTAMP)]
+            walk.survey.notes += [] if walk.survey.timestamp else [Note(_BAD_TIMESTAMP)]
         elif reason := _file_problem(path, status, walk) or _read_problem(folder, name, status):
             walk.leave_out(reason, path)
         else:
@@ -218,7 +218,7 @@ def _entry_problem(name: str, status: stat_result) -> str | None:
         (SPECIAL, not is_folder and not stat.S_ISREG(status.st_mode)),
         (HARD_LINK, not is_folder and status.st_nlink > 1),
         (HIDDEN_FILE, name.startswith(".")),
-        (COMPILED, not is_folder and (lower.endswith(BINARY) or ".so." in name)),
+        (COMPILED, not is_folder and (lower.endswith(_BINARY) or ".so." in name)),
     )
     return next((sentence for sentence, applies in reasons if applies), None)
 
@@ -249,7 +249,7 @@ def _file_problem(path: str, status: stat_result, walk: _Walk) -> str | None:
     stem, _, suffix = path.partition(".")
     is_top, size = "/" not in path, sum(walk.survey.files.values()) + status.st_size
     reasons = (
-        (CONFIGURATION, is_top and suffix in ("py", "json") and stem in START_UP),
+        (CONFIGURATION, is_top and suffix in ("py", "json") and stem in _START_UP),
         (SHADOW, is_top and suffix == "py" and stem in walk.modules),
         (TWINS, _fold(path) in walk.used_names),
         (
@@ -267,7 +267,7 @@ def _read_timestamp(folder: OpenFolder) -> str | None:
     from nbgrader.utils import parse_utc
 
     try:
-        text = folder.read(TIMESTAMP, TIMESTAMP_BYTES).decode("ascii").strip()
+        text = folder.read(TIMESTAMP, _TIMESTAMP_BYTES).decode("ascii").strip()
         if TIME.fullmatch(text):
             parse_utc(text)
             return text

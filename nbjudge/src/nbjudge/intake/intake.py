@@ -21,7 +21,7 @@ from nbjudge.text import join_names, quote
 
 __all__ = ["Expected", "ExpectedCell", "Limits", "Preflight", "Refusal", "expected_cells", "inspect"]
 
-INSTEAD = "The notebook of the lesson's name cannot be graded; another with the lesson's cells is, instead of {}."
+_INSTEAD = "The notebook of the lesson's name cannot be graded; another with the lesson's cells is, instead of {}."
 RENAMED = "The lesson's notebook had another name; it was found by its cells: {}."
 NOT_GRADED = "Notebooks that are not the lesson's are not graded; left out: {}."
 
@@ -70,7 +70,7 @@ def inspect(folder: Path, expected: Expected, limits: Limits | None = None, modu
         used_paths.add(found.path)
         named = surveyed.named.get(name, found.path)
         renamed = [Note(RENAMED, found.path)] if found.path != f"{name}.ipynb" else []
-        instead = [Note(INSTEAD, named)] if found.path != named else []
+        instead = [Note(_INSTEAD, named)] if found.path != named else []
         found.notebook.cells, repairs = repair(name, found.notebook.cells, cells)
         result.notebooks[name] = found.notebook
         notebook_notes[name] = [*renamed, *found.notes, *repairs, *instead]

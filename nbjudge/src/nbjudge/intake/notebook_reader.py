@@ -19,15 +19,15 @@ from nbjudge.intake.file_survey import Limits
 from nbjudge.intake.messages import Note, RefusedError
 
 # Fields of each cell type; nbformat's constructors would validate each cell on its own and all of them once more.
-CELL_FIELDS: dict[str, dict[str, Any]] = {"code": {"execution_count": None, "outputs": []}, "markdown": {}, "raw": {}}
+_CELL_FIELDS: dict[str, dict[str, Any]] = {"code": {"execution_count": None, "outputs": []}, "markdown": {}, "raw": {}}
 METADATA = {
     "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
     "language_info": {"name": "python"},
 }
-MOST_BRACKETS = 1_000_000  # each becomes a list or a dict, which takes far more memory than one byte
-LONGEST_NUMBER = 300
-TAGS_THAT_MATTER = ("raises-exception", "skip-execution")
-RESUBMIT = "Open it in JupyterLab, check that it is your work, save it and submit it again."
+_MOST_BRACKETS = 1_000_000  # each becomes a list or a dict, which takes far more memory than one byte
+_LONGEST_NUMBER = 300
+_TAGS_THAT_MATTER = ("raises-exception", "skip-execution")
+_RESUBMIT = "Open it in JupyterLab, check that it is your work, save it and submit it again."
 
 BYTE_ORDER_MARK = "The notebook began with a byte order mark; it was left out."
 ENCODING = "The notebook was not written as UTF-8, as notebooks are; it was read as {}."
@@ -62,7 +62,7 @@ def read_notebook(content: bytes, limits: Limits) -> tuple[nbformat.NotebookNode
 
 def _decode(content: bytes, notes: list[Note]) -> str:
     if not content.strip(b" \t\r\n\0"):
-        raise RefusedError(f"The notebook's file is empty. {RESUBMIT}", f"The file is empty ({len(content)} bytes).")
+        raise RefusedError(f"The notebook's file is empty. {_RESUBMIT}", f"The file is empty ({len(content)} bytes).")
     for encoding in (json.detect_encoding(content), "cp1252", "latin-1"):  # the last one accepts any byte
         try:
             text = content.decode(encoding)
@@ -92,7 +92,7 @@ def _parse(text: str, notes: list[Note]) -> dict[str, Any]:
         return None
 
     def parse_int(literal: str) -> int | None:
-        if len(literal) <= LONGEST_NUMBER:
+        if len(literal) <= _LONGEST_NUMBER:
             return int(literal)
         kinds.add(NO_NUMBERS)
         return None
@@ -104,10 +104,10 @@ def _parse(text: str, notes: list[Note]) -> dict[str, Any]:
         return unique
 
     brackets = text.count("[") + text.count("{")
-    if brackets > MOST_BRACKETS:
+    if brackets > _MOST_BRACKETS:
         raise RefusedError(
             "The notebook is too large to be read: clear all outputs, save it and submit it again.",
-            f"The file has {brackets} brackets; expected at most {MOST_BRACKETS}.",
+            f"The file has {brackets} brackets; expected at most {_MOST_BRACKETS}.",
         )
     try:
         tree = json.loads(
@@ -119,16 +119,16 @@ def _parse(text: str, notes: list[Note]) -> dict[str, Any]:
         )
     except json.JSONDecodeError as error:
         raise RefusedError(
-            f"The notebook's file is damaged: it is not the JSON that a notebook is saved as. {RESUBMIT}",
+            f"The notebook's file is damaged: it is not the JSON that a notebook is saved as. {_RESUBMIT}",
             f"Not JSON: {error.msg} in line {error.lineno}, column {error.colno}.",
         ) from None
     except RecursionError:
         raise RefusedError(
-            f"The notebook's file is damaged: its parts are nested too deeply. {RESUBMIT}", "JSON nested too deeply."
+            f"The notebook's file is damaged: its parts are nested too deeply. {_RESUBMIT}", "JSON nested too deeply."
         ) from None
     if not isinstance(tree, dict):
         raise RefusedError(
-            f"The file is not a notebook. {RESUBMIT}", f"The JSON is a {type(tree).__name__}; expected an object."
+            f"The file is not a notebook. {_RESUBMIT}", f"The JSON is a {type(tree).__name__}; expected an object."
         )
     notes += [Note(sentence) for sentence in (NO_NUMBERS, TWICE) if sentence in kinds]
     return tree
@@ -139,7 +139,7 @@ def _cells(tree: dict[str, Any], limits: Limits, notes: list[Note]) -> list[Any]
     version = tree.get("nbformat")
     is_version = type(version) is int and 1 <= version <= 1000
     if is_version and version not in (3, 4):
-        way_out = f"Save it as format 4, as JupyterLab does, and submit it again. {RESUBMIT}"
+        way_out = f"Save it as format 4, as JupyterLab does, and submit it again. {_RESUBMIT}"
         facts = f"nbformat is {version}; expected 3 or 4."
         raise RefusedError(f"The notebook is in format {version}, which cannot be graded. {way_out}", facts)
     worksheets = tree.get("worksheets")
@@ -154,7 +154,7 @@ def _cells(tree: dict[str, Any], limits: Limits, notes: list[Note]) -> list[Any]
             notes.append(Note(FORMAT_NUMBERS))
     else:
         facts = f"cells is a {type(tree.get('cells')).__name__}; expected a list."
-        raise RefusedError(f"The notebook has no cells that could be read. {RESUBMIT}", facts)
+        raise RefusedError(f"The notebook has no cells that could be read. {_RESUBMIT}", facts)
     if len(cells) > limits.cells:
         raise RefusedError(
             f"The notebook has {len(cells)} cells, more than the {limits.cells} that are graded. Remove what is not "
@@ -179,14 +179,14 @@ def _cell(cell: Any, limits: Limits, notes: list[Note]) -> nbformat.NotebookNode
         level = cell.get("level")
         cell_type = "markdown"
         source = "#" * level + " " + source if type(level) is int and 1 <= level <= 6 else source
-    if not isinstance(cell_type, str) or cell_type not in CELL_FIELDS:
+    if not isinstance(cell_type, str) or cell_type not in _CELL_FIELDS:
         notes.append(Note(CELL_TYPE))
         cell_type = "markdown"
     cell_id = cell.get("id")
     fields = {"id": cell_id if isinstance(cell_id, str) or cell_id is None else "", "cell_type": cell_type}
     label = _label(cell.get("metadata"), notes)
     rebuilt: nbformat.NotebookNode = nbformat.from_dict(
-        {**fields, "metadata": label, "source": source, **CELL_FIELDS[cell_type]}
+        {**fields, "metadata": label, "source": source, **_CELL_FIELDS[cell_type]}
     )
     if cell_type == "markdown" and (pictures := _attachments(cell.get("attachments"))):
         rebuilt["attachments"] = nbformat.from_dict(pictures)
@@ -212,7 +212,7 @@ def _label(metadata: Any, notes: list[Note]) -> dict[str, Any]:
     if not isinstance(metadata, dict):
         return {}
     tags = metadata.get("tags")
-    notes += [Note(TAGS, tag) for tag in TAGS_THAT_MATTER if isinstance(tags, list) and tag in tags]
+    notes += [Note(TAGS, tag) for tag in _TAGS_THAT_MATTER if isinstance(tags, list) and tag in tags]
     label = metadata.get("nbgrader", {})
     if not isinstance(label, dict):
         notes.append(Note(LABEL))

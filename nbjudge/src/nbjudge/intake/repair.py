@@ -13,7 +13,7 @@ from nbjudge.intake.expected_cells import ExpectedCell
 from nbjudge.intake.messages import Note
 from nbjudge.nbgrader_cells import CellLabel
 
-FLAGS = ("grade", "solution", "locked", "task")
+_FLAGS = ("grade", "solution", "locked", "task")
 
 ANOTHER = "Most of the cells with a label are none of this lesson's, so this may be the notebook of another one: {}."
 SECOND_COPY = (
@@ -50,7 +50,7 @@ def repair(
     return _move_tests(_add_missing(repaired, expected, notes), expected, notes), notes
 
 
-def name_of(cell: NotebookNode) -> str | None:
+def _name_of(cell: NotebookNode) -> str | None:
     """Return the name of the gradebook's cell that a repaired cell belongs to, or None."""
     return CellLabel.of(cell).grade_id or None
 
@@ -75,7 +75,7 @@ def _match_cells(
         label = CellLabel.of(cell).fields
         name = label.get("grade_id")
         if name not in expected_by_name:
-            if any(label.get(flag) for flag in FLAGS):
+            if any(label.get(flag) for flag in _FLAGS):
                 notes.append(Note(UNKNOWN, str(name)))
             continue
         if name not in chosen:
@@ -101,7 +101,7 @@ def _restore(cell: NotebookNode, label: dict[str, Any], spec: ExpectedCell, note
         notes.append(Note(TYPE, spec.name))
     if any(
         label.get(field, expected_label[field]) != expected_label[field]
-        for field in (*FLAGS, "points")
+        for field in (*_FLAGS, "points")
         if field in expected_label
     ):
         notes.append(Note(FLAG, spec.name))
@@ -123,7 +123,7 @@ def _add_missing(cells: list[NotebookNode], expected: list[ExpectedCell], notes:
     """Insert missing cells, each below its predecessor in the assignment; answers cannot be restored."""
     complete = list(cells)
     for number, spec in enumerate(expected):
-        present = {name_of(cell) for cell in complete}
+        present = {_name_of(cell) for cell in complete}
         if spec.name in present:
             continue
         if spec.kind == "solution":
@@ -138,7 +138,7 @@ def _add_missing(cells: list[NotebookNode], expected: list[ExpectedCell], notes:
             index = _index_below(complete, above, spec)
         else:
             index = next(
-                (position for position, other in enumerate(complete) if name_of(other) in below), len(complete)
+                (position for position, other in enumerate(complete) if _name_of(other) in below), len(complete)
             )
         complete.insert(index, cell)
     return complete
@@ -151,8 +151,8 @@ def _move_tests(cells: list[NotebookNode], expected: list[ExpectedCell], notes: 
         if spec.kind != "test":
             continue
         required = {predecessor.name for predecessor in expected[:number] if predecessor.cell_type == "code"}
-        position = next(index for index, cell in enumerate(ordered) if name_of(cell) == spec.name)
-        if any(name_of(cell) in required for cell in ordered[position + 1 :]):
+        position = next(index for index, cell in enumerate(ordered) if _name_of(cell) == spec.name)
+        if any(_name_of(cell) in required for cell in ordered[position + 1 :]):
             notes.append(Note(MOVED, spec.name))
             test = ordered.pop(position)
             ordered.insert(_index_below(ordered, required, spec), test)
@@ -161,14 +161,14 @@ def _move_tests(cells: list[NotebookNode], expected: list[ExpectedCell], notes: 
 
 def _index_below(cells: list[NotebookNode], names: set[str], spec: ExpectedCell) -> int:
     """Return the index below the last of the named cells; a test also goes below student code that follows it."""
-    index = 1 + max((position for position, cell in enumerate(cells) if name_of(cell) in names), default=-1)
+    index = 1 + max((position for position, cell in enumerate(cells) if _name_of(cell) in names), default=-1)
     while spec.kind == "test" and index < len(cells) and _is_student_code(cells[index]):
         index += 1
     return index
 
 
 def _is_student_code(cell: NotebookNode) -> bool:
-    return cell.cell_type == "code" and name_of(cell) is None
+    return cell.cell_type == "code" and _name_of(cell) is None
 
 
 def _free_id(cells: list[NotebookNode], name: str) -> str:

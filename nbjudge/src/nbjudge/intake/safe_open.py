@@ -11,9 +11,9 @@ from typing import BinaryIO
 
 # Windows cannot open folders; there, each path is checked before it is used.
 HAS_DIR_FD = os.open in os.supports_dir_fd and os.scandir in os.supports_fd
-NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-FOLDER = NO_LINKS | getattr(os, "O_DIRECTORY", 0)
-FILE = NO_LINKS | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # opening a pipe must not block
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+FOLDER = _NO_LINKS | getattr(os, "O_DIRECTORY", 0)
+FILE = _NO_LINKS | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # opening a pipe must not block
 
 
 class OpenFolder:

@@ -21,8 +21,8 @@ from nbjudge.report.model import Finding
 from nbjudge.text import single_line
 
 Catalogue = dict[str, list[str]]  # {exercise: sentences of its named mistakes}
-LONGEST_OUTPUT = 20_000
-NOT_SOLVED = "not solved yet: the cell is as it was given"
+_LONGEST_OUTPUT = 20_000
+_NOT_SOLVED = "not solved yet: the cell is as it was given"
 
 
 def catalogue(assignment: str, reference: str, course: Path) -> Catalogue | None:
@@ -60,7 +60,7 @@ def finding(exercise: str, outputs: list[dict[str, Any]], named_mistakes: Catalo
         if mistake and (named_mistakes is None or any(mistake in sentences for sentences in named_mistakes.values())):
             return Finding(mistake, is_named=True)
         if result.get("solved") is False:
-            return Finding(NOT_SOLVED)
+            return Finding(_NOT_SOLVED)
         if problem := _text(result, "problem"):
             return Finding(_mask_numbers(problem))
     errors = [output for output in outputs if output.get("output_type") == "error"]
@@ -76,7 +76,7 @@ def _result(output: dict[str, Any]) -> dict[str, Any]:
 
 def _text(result: dict[str, Any], name: str) -> str:
     value = result.get(name)
-    return value[:LONGEST_OUTPUT] if isinstance(value, str) else ""
+    return value[:_LONGEST_OUTPUT] if isinstance(value, str) else ""
 
 
 def _error(output: dict[str, Any]) -> str:

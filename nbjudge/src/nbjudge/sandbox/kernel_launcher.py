@@ -23,7 +23,7 @@ from nbjudge.sandbox.sandbox import Box, enter, seal
 from nbjudge.sandbox.withheld import withhold
 from nbjudge.transport import reserve
 
-RESERVED = "reserved"  # in the private home: the socket on which the kernel will listen for the judge
+_RESERVED = "reserved"  # in the private home: the socket on which the kernel will listen for the judge
 
 
 def main() -> None:
@@ -43,7 +43,7 @@ def main() -> None:
         warnings.filterwarnings("ignore", "Couldn't bind IOPub Pipe")  # for subprocesses, of which there are none
         app.initialize()
     disable_system_commands(app.shell)
-    reserve(os.path.join(box.home, RESERVED))
+    reserve(os.path.join(box.home, _RESERVED))
     seal(box)
     _close_inherited(terminal)
     sys.path.insert(_submission_path_index(sys.path), "")

@@ -44,9 +44,9 @@ from nbjudge.sandbox.withheld import readable_without, withheld_files
 
 NAME = "nbjudge"  # as in pyproject.toml
 PURPOSE, PURPOSE_FROM_SCRATCH = "submission", "submission from scratch"
-OUTPUT = "output"  # in a kernel's folder: its output until the sandbox is in force
-LAYERS = ("user", "limits", "landlock", "seccomp")
-PROCESSES_OF_THE_GRADER = 4096  # Linux counts per user, and a desktop session has many of its own
+_OUTPUT = "output"  # in a kernel's folder: its output until the sandbox is in force
+_LAYERS = ("user", "limits", "landlock", "seccomp")
+_PROCESSES_OF_THE_GRADER = 4096  # Linux counts per user, and a desktop session has many of its own
 
 
 def use_sandbox() -> None:
@@ -141,7 +141,7 @@ class BoxedProvisioner(LocalProvisioner):
         """Fork the kernel from a process with a kernel's environment and nothing of a submission."""
         assert self._folder is not None  # set by pre_launch
         argv = [*cmd[cmd.index("-m") + 1 :], ENDS_WITH_PARENT]
-        program = Program(argv, env=kwargs["env"], cwd=kwargs["cwd"], output=str(self._folder.path / OUTPUT))
+        program = Program(argv, env=kwargs["env"], cwd=kwargs["cwd"], output=str(self._folder.path / _OUTPUT))
         environment = zygote_environment(kwargs["env"], self._packages())
         # In a thread: the first fork waits for all imports.
         purpose = PURPOSE_FROM_SCRATCH if self.withheld else PURPOSE
@@ -192,7 +192,7 @@ class BoxedProvisioner(LocalProvisioner):
         box = Box(
             home=str(folder.home),
             work=str(self._work),
-            layers=[layer for layer in LAYERS if layer not in missing],
+            layers=[layer for layer in _LAYERS if layer not in missing],
             readable=allowed,
             listed=listed,
             withheld=list(self.withheld),
@@ -243,7 +243,7 @@ class BoxedProvisioner(LocalProvisioner):
         limits["cpu_seconds"] = max(1, round(self.cpu_seconds - self._cpu_seconds_before))
         limits["signals"] = self.processes  # one per thread
         if not self._user:
-            limits["processes"] = max(self.processes, PROCESSES_OF_THE_GRADER)
+            limits["processes"] = max(self.processes, _PROCESSES_OF_THE_GRADER)
         return limits
 
     def _packages(self) -> list[Path]:

@@ -29,11 +29,13 @@ SYSTEM += ("/sys/fs/cgroup/cpu.max", "/sys/fs/cgroup/cpuset.cpus.effective", "/s
 SYSTEM += ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us")
 SYSTEM += ("/sys/fs/cgroup/memory/memory.limit_in_bytes",)
 # The files of /proc/self about the process; the others are about the machine: its network, mounts, control groups.
-OWN_PROCESS = tuple(f"/proc/self/{name}" for name in ("stat", "statm", "status", "cmdline", "comm", "environ", "auxv"))
-OWN_PROCESS += tuple(f"/proc/self/{name}" for name in ("maps", "smaps", "smaps_rollup", "limits", "io", "fd", "fdinfo"))
-OWN_THREADS = "/proc/self/task"  # listed to count threads; the folder of a thread has all files of the process's
+_OWN_PROCESS = tuple(f"/proc/self/{name}" for name in ("stat", "statm", "status", "cmdline", "comm", "environ", "auxv"))
+_OWN_PROCESS += tuple(
+    f"/proc/self/{name}" for name in ("maps", "smaps", "smaps_rollup", "limits", "io", "fd", "fdinfo")
+)
+_OWN_THREADS = "/proc/self/task"  # listed to count threads; the folder of a thread has all files of the process's
 # Not /dev/zero: mapped as shared it is memory that no limit counts.
-DEVICES = ("/dev/null", "/dev/full", "/dev/random", "/dev/urandom")
+_DEVICES = ("/dev/null", "/dev/full", "/dev/random", "/dev/urandom")
 
 
 @dataclass(frozen=True)
@@ -120,9 +122,9 @@ def _is_root() -> bool:
 
 
 def _rights(box: Box) -> list[tuple[str, int]]:
-    rights = [(path, landlock.READ) for path in [*OWN_PROCESS, *box.readable]]
-    rights += [(path, landlock.READ_FOLDER) for path in [OWN_THREADS, *box.listed]]
-    rights += [(path, landlock.READ_FILE | landlock.WRITE_FILE) for path in DEVICES]
+    rights = [(path, landlock.READ) for path in [*_OWN_PROCESS, *box.readable]]
+    rights += [(path, landlock.READ_FOLDER) for path in [_OWN_THREADS, *box.listed]]
+    rights += [(path, landlock.READ_FILE | landlock.WRITE_FILE) for path in _DEVICES]
     rights.append((box.home, landlock.WRITE | landlock.MAKE_SOCKET))
     rights.append((box.work, landlock.WRITE))
     return rights
