@@ -50,7 +50,7 @@ def course_for_them(target: Path) -> Path:
     """Copy this course; there, kernels of submissions may read what the mistaken student imports."""
     course = copy_course(target)
     with (course / "nbgrader_config.py").open("a", encoding="utf-8") as settings:
-        settings.write('\nc.BoxedProvisioner.packages.append(str(HERE / "autograde_tests"))\n')
+        settings.write('\nc.SandboxProvisioner.packages.append(str(HERE / "autograde_tests"))\n')
     return course
 
 

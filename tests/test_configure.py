@@ -29,19 +29,19 @@ def test_two_lines_are_enough(tmp_path: Path) -> None:
     (tmp_path / "my_helpers").mkdir()
     settings = Config()
     nbjudge.configure(settings, packages=["my_helpers"], hidden=["my_tests"], course=tmp_path)
-    assert settings.BoxedProvisioner.packages == [str(tmp_path / "my_helpers")]
-    assert settings.BoxedProvisioner.hidden == ["my_tests"]
+    assert settings.SandboxProvisioner.packages == [str(tmp_path / "my_helpers")]
+    assert settings.SandboxProvisioner.hidden == ["my_tests"]
     assert settings.CourseDirectory.root == str(tmp_path)
-    assert settings.Autograde.autograde_preprocessors[0] == "nbjudge.execution.preprocessor.Run"
+    assert settings.Autograde.autograde_preprocessors[0] == "nbjudge.Run"
     assert Grading.refusal == ""
 
 
 def test_what_the_course_has_set_is_left(tmp_path: Path) -> None:
     settings = Config()
-    settings.BoxedProvisioner.required = True
+    settings.SandboxProvisioner.required = True
     settings.HTMLExporter.sanitize_html = False
     nbjudge.configure(settings, course=tmp_path)
-    assert settings.BoxedProvisioner.required
+    assert settings.SandboxProvisioner.required
     assert not settings.HTMLExporter.sanitize_html
 
 

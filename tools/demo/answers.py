@@ -12,8 +12,7 @@ from typing import Any
 import nbformat
 
 from autograde_tests import exercises
-from nbjudge.errors import CannotGrade
-from nbjudge.text import join_names, quote
+from nbjudge import CannotGrade, join_names, quote
 from tools.demo.source_extraction import NotSelfContainedError, bound_names, self_contained, statements
 
 SOLUTION, MISTAKE, STYLE, BLANK = "solution", "mistake", "style", "blank"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -12,10 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nbjudge.environment import temporary_env
-from nbjudge.errors import CannotGrade
-from nbjudge.secrets import CourseSecret
-from nbjudge.text import join_names, quote
+from nbjudge import CannotGrade, CourseSecret, join_names, load_settings, quote, temporary_env
 from rnn_course.environment import SECRET
 from tools.demo.answers import BLANK
 from tools.demo.expected_scores import expected_scores
@@ -159,16 +155,13 @@ def course_salt_of(course: Path) -> str:
         return secret.load(course)
 
 
-def _report(course: Path, lesson: str, print_step: PrintStep) -> Path | None:
-    """Write the class report if this version of the course includes it."""
-    if importlib.util.find_spec("nbjudge.report") is None:
-        return None
+def _report(course: Path, lesson: str, print_step: PrintStep) -> Path:
+    """Write the class report and return its page."""
     from nbgrader.coursedir import CourseDirectory
 
-    from nbjudge.autograde.canary_run import settings_without_hooks
+    from nbjudge import write_report  # late: it imports Matplotlib
 
     print_step("Write the class report, which shows what the class did not understand.", f"rnn-course report {lesson}")
-    module = importlib.import_module("nbjudge.report")
     folder = course / "report" / lesson
-    module.write_report(CourseDirectory(config=settings_without_hooks(course)), lesson, folder)
+    write_report(CourseDirectory(config=load_settings(course)), lesson, folder)
     return folder / "report.html"

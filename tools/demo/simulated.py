@@ -17,8 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from nbjudge.errors import CannotGrade
-from nbjudge.nbgrader_cells import CellLabel
+from nbjudge import CannotGrade, CellLabel
 from tools.demo.answers import Answer, Cell, Lesson, read_lesson
 from tools.demo.variations import EXTRA_CELLS, unsure_sentence, vary_source
 

@@ -226,11 +226,11 @@ def check_memory(settings: Config) -> Finding:
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     free = psutil.virtual_memory().available / GB
-    needed = float(settings.BoxedProvisioner.get("memory_mb", 4096)) / 1000
+    needed = float(settings.SandboxProvisioner.get("memory_mb", 4096)) / 1000
     sentence = f"{cores} cores, {free:.1f} GB of memory are free; one submission may take {needed:.1f} GB."
     if free >= needed:
         return Finding("memory", "ok", sentence)
-    way_out = "Close other programs, or lower c.BoxedProvisioner.memory_mb in nbgrader_config.py."
+    way_out = "Close other programs, or lower c.SandboxProvisioner.memory_mb in nbgrader_config.py."
     return Finding("memory", "warn", sentence, way_out)
 
 
@@ -328,10 +328,10 @@ def check_isolation(course: Path, settings: Config) -> Finding:
     """Check which layers of the sandbox are in force on this machine for this course."""
     from jupyter_client.manager import KernelManager
 
-    from nbjudge.sandbox.provisioner import BoxedProvisioner
+    from nbjudge.sandbox.provisioner import SandboxProvisioner
     from nbjudge.sandbox.sandbox import announcement
 
-    provisioner = BoxedProvisioner(parent=KernelManager(config=settings), config=settings)
+    provisioner = SandboxProvisioner(parent=KernelManager(config=settings), config=settings)
     missing = provisioner._missing(str(course / "work"))
     sentence = f"{announcement(provisioner._limits(), missing)}."
     if not missing:

@@ -123,8 +123,8 @@ def _chain_future(source: Future[bytes], target: Future[bytes]) -> None:
 
 def course_packages(settings: Config) -> list[str]:
     """Return the packages that a course's settings name: those its lessons import, and its hidden tests."""
-    box = settings.BoxedProvisioner
-    settings_values = [box.get(name, []) for name in ("packages", "hidden")]
+    sandbox = settings.SandboxProvisioner
+    settings_values = [sandbox.get(name, []) for name in ("packages", "hidden")]
     return [
         package
         for names in settings_values

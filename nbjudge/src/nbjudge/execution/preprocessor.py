@@ -18,7 +18,7 @@ from nbjudge.execution.settings import ExecutionSettings, ReferenceRun
 from nbjudge.execution.student_kernel import files_in
 from nbjudge.forkserver.preload import USUAL, preload
 from nbjudge.judge import process
-from nbjudge.sandbox.provisioner import BoxedProvisioner
+from nbjudge.sandbox.provisioner import SandboxProvisioner
 from nbjudge.secrets import CourseSecret
 
 
@@ -34,7 +34,7 @@ class Run(Execute):  # type: ignore[misc]
         32 << 20, help="Of the outputs of all cells of one notebook together, what is kept."
     ).tag(config=True)
     judge_memory_mb = Integer(
-        0, help="Memory of the process that runs the tests; 0 for that of a kernel, c.BoxedProvisioner.memory_mb."
+        0, help="Memory of the process that runs the tests; 0 for that of a kernel, c.SandboxProvisioner.memory_mb."
     ).tag(config=True)
     restarts = Integer(10, help="How often a kernel that ended is started again.").tag(config=True)
 
@@ -90,9 +90,9 @@ class Run(Execute):  # type: ignore[misc]
 
     def make_rules(self, course: str) -> ExecutionSettings:
         """Return the limits for each notebook."""
-        box = {
+        sandbox = {
             name: value.get_value([]) if isinstance(value, LazyConfigValue) else value  # of a list that was added to
-            for name, value in self.config.BoxedProvisioner.items()
+            for name, value in self.config.SandboxProvisioner.items()
         }
         return ExecutionSettings(
             total_seconds=self.total_seconds,
@@ -103,9 +103,10 @@ class Run(Execute):  # type: ignore[misc]
             demonstrations=self.demonstrations,
             withheld=tuple(self.withheld),
             total_output_bytes=self.total_output_bytes,
-            judge_memory_mb=self.judge_memory_mb or box.get("memory_mb", BoxedProvisioner.memory_mb.default_value),
+            judge_memory_mb=self.judge_memory_mb
+            or sandbox.get("memory_mb", SandboxProvisioner.memory_mb.default_value),
             course=course,
-            box=box,
+            sandbox=sandbox,
         )
 
 

@@ -48,8 +48,8 @@ class StudentKernel:
         withheld: Sequence[str] = (),
     ):
         self.rules, self.files, self.folder, self.seconds = rules, files, folder, seconds
-        box = {**rules.box, "withheld": list(withheld)}
-        self.config = Config({"BoxedProvisioner": box, "CourseDirectory": {"root": rules.course}})
+        sandbox = {**rules.sandbox, "withheld": list(withheld)}
+        self.config = Config({"SandboxProvisioner": sandbox, "CourseDirectory": {"root": rules.course}})
         limits: dict[str, Any] = {"output_bytes": rules.output_bytes, "startup_timeout": rules.startup_timeout}
         self.kernel = Kernel(FastStartKernelManager, name, "", GRADING, config=self.config, **limits)
         self.path = ""  # socket on which it answers the judge
@@ -67,8 +67,8 @@ class StudentKernel:
         if self.kernel.folder:  # of the previous kernel, which may have filled it
             remove(Path(self.kernel.folder))
         self.kernel.folder = str(_copy_files(self.files, Path(tempfile.mkdtemp(prefix="work-", dir=self.folder))))
-        if limit := self.rules.box.get("cpu_seconds"):  # for the whole submission
-            self.config.BoxedProvisioner.cpu_seconds = max(1, round(limit - self.kernel.cpu_seconds))
+        if limit := self.rules.sandbox.get("cpu_seconds"):  # for the whole submission
+            self.config.SandboxProvisioner.cpu_seconds = max(1, round(limit - self.kernel.cpu_seconds))
         await self.kernel.start()
         self.in_force = getattr(self.kernel.provisioner, "in_force", "") or self.in_force
         home = getattr(self.kernel.provisioner, "home", None) or tempfile.mkdtemp(dir=self.folder)

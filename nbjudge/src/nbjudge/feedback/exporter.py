@@ -1,6 +1,6 @@
 """Export a graded notebook as a feedback page: bounded, without hidden tests, scripts or external resources.
 
-Set `c.GenerateFeedback.exporter_class = "nbjudge.feedback.exporter.FeedbackExporter"` to have nbgrader use it.
+Set `c.GenerateFeedback.exporter_class = "nbjudge.FeedbackExporter"` to have nbgrader use it.
 The page is one file without scripts; docs/threat_model.md describes the threats it withstands.
 """
 

@@ -13,19 +13,17 @@ from xml.etree.ElementTree import Element
 from latex2mathml.converter import convert_to_element
 
 LONGEST = 2000
-_ELEMENTS = frozenset(
-    """
+_ELEMENT_NAMES = """
     math menclose mfrac mi mn mo mover mpadded mphantom mroot mrow mspace msqrt mstyle msub msubsup msup mtable mtd
     mtext mtr munder munderover mmultiscripts mprescripts none
-""".split()
-)
-_ATTRIBUTES = frozenset(
-    """
+"""
+_ELEMENTS = frozenset(_ELEMENT_NAMES.split())
+_ATTRIBUTE_NAMES = """
     accent accentunder columnalign columnlines columnspacing depth display displaystyle fence form height largeop
     linebreak linethickness lspace mathcolor mathsize mathvariant maxsize minsize movablelimits notation rowlines
     rowspacing rspace scriptlevel separator stretchy symmetric voffset width
-""".split()
-)
+"""
+_ATTRIBUTES = frozenset(_ATTRIBUTE_NAMES.split())
 _VALUE = re.compile(r"[A-Za-z0-9#.%+ -]{0,60}")
 # Macros that latex2mathml supports only under another name.
 _OTHER_NAMES = [(name, "‖") for name in (r"\|", r"\lVert", r"\rVert", r"\Vert")]

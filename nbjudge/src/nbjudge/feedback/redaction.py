@@ -18,7 +18,7 @@ WITHHELD = "[a line of the hidden tests]"
 _REMOVED = "# The hidden tests of this cell are not shown."
 NOT_GRADED = "NotGraded"
 # A result that a test may display for reports: {"exercise", "solved", "passed", "mistake", "problem"}.
-RESULT = "application/vnd.nbjudge.result+json"
+RESULT_MIME_TYPE = "application/vnd.nbjudge.result+json"
 # How unittest describes a comparison of two values; the test author's own message follows " : ".
 _COMPARED = re.compile(
     r" != | == | is not (true|false|none|an instance)| is not | is none|unexpectedly|not found in| not (greater|less) "
@@ -72,7 +72,7 @@ class HiddenTests:
         elif output.output_type == "error":
             output.traceback = self.redact("\n".join(output.traceback)).split("\n")
         else:
-            output.data.pop(RESULT, None)  # for the instructor's report
+            output.data.pop(RESULT_MIME_TYPE, None)  # for the instructor's report
             for kind, content in output.data.items():
                 output.data[kind] = self.redact(content) if isinstance(content, str) else content
 

@@ -19,9 +19,8 @@ _TAGS = """
 """
 TAGS = set(_TAGS.split())
 # Elements that are removed with their text, which is meant for programs or not displayed as text.
-_REMOVED_WITH_TEXT = set(
-    "iframe math noembed noframes noscript object script select style svg template textarea title xmp".split()
-)
+_REMOVED_NAMES = "iframe math noembed noframes noscript object script select style svg template textarea title xmp"
+_REMOVED_WITH_TEXT = set(_REMOVED_NAMES.split())
 # `id` and `name` are always removed, so that no anchor can shadow one of the page's own.
 _ATTRIBUTES = {
     "*": {"align", "aria-hidden", "aria-label", "class", "dir", "lang", "role", "style", "title"},

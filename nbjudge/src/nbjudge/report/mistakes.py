@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nbjudge.errors import CannotGrade
-from nbjudge.feedback.redaction import NOT_GRADED, RESULT
+from nbjudge.feedback.redaction import NOT_GRADED, RESULT_MIME_TYPE
 from nbjudge.patches import temporary_attrs
 from nbjudge.report.model import Finding
 from nbjudge.text import single_line
@@ -70,7 +70,7 @@ def finding(exercise: str, outputs: list[dict[str, Any]], named_mistakes: Catalo
 def _result(output: dict[str, Any]) -> dict[str, Any]:
     """Return the result that a test displayed as data, {} for any other output."""
     data = output.get("data") if output.get("output_type") in ("display_data", "execute_result") else None
-    result = data.get(RESULT) if isinstance(data, dict) else None
+    result = data.get(RESULT_MIME_TYPE) if isinstance(data, dict) else None
     return result if isinstance(result, dict) else {}
 
 

@@ -127,12 +127,19 @@ def user_packages() -> list[str]:
     return [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
 
 
-def sandboxed_command(command: list[str], box: Path) -> list[str]:
+def sandboxed_command(command: list[str], sandbox: Path) -> list[str]:
     """Return the command of a kernel with the sandbox's launcher in place of ipykernel's."""
     for start in range(len(command) - 1):
         if command[start : start + 2] == _LAUNCHER:
-            return [*command[:start], "-P", "-m", "nbjudge.sandbox.kernel_launcher", str(box), *command[start + 2 :]]
+            return [
+                *command[:start],
+                "-P",
+                "-m",
+                "nbjudge.sandbox.kernel_launcher",
+                str(sandbox),
+                *command[start + 2 :],
+            ]
     raise CannotGrade(
-        f"The kernel starts with {' '.join(command)}; expected {' '.join(_LAUNCHER)} in it, which the box replaces. "
-        "Release the lesson with the kernel python3."
+        f"The kernel starts with {' '.join(command)}; expected {' '.join(_LAUNCHER)} in it, which the sandbox "
+        "replaces. Release the lesson with the kernel python3."
     )
