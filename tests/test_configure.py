@@ -52,18 +52,22 @@ def test_packages_are_beside_the_settings_or_installed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "sentence"),
+    ("own", "packages", "sentence"),
     [
-        ({"packages": ["no_such"]}, r"packages names 'no_such', which is neither in .* nor installed\."),
-        ({"old": "grading.judge.run.Run"}, r"c\.Autograde\.autograde_preprocessors names 'grading\.judge\.run\.Run'\."),
+        ({}, ["no_such"], r"packages names 'no_such', which is neither in .* nor installed\."),
+        (
+            {"Autograde": {"autograde_preprocessors": ["grading.judge.run.Run"]}},
+            [],
+            r"c\.Autograde\.autograde_preprocessors names 'grading\.judge\.run\.Run'\.",
+        ),
+        ({"BoxedProvisioner": {"required": True}}, [], r"c\.BoxedProvisioner is now c\.SandboxProvisioner\."),
     ],
 )
-def test_settings_that_cannot_be_applied_say_why_and_nothing_is_graded(tmp_path: Path, change, sentence) -> None:
-    settings = Config()
-    if "old" in change:
-        settings.Autograde.autograde_preprocessors = [change["old"]]
+def test_settings_that_cannot_be_applied_say_why_and_nothing_is_graded(
+    tmp_path: Path, own: dict, packages: list[str], sentence: str
+) -> None:
     with pytest.raises(ValueError, match=sentence):
-        nbjudge.configure(settings, packages=change.get("packages", []), course=tmp_path)
+        nbjudge.configure(Config(own), packages=packages, course=tmp_path)
     assert Grading.refusal.startswith("nbgrader_config.py could not be applied: ")
 
 
