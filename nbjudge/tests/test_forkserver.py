@@ -120,7 +120,7 @@ class Running:
 def kernel(**settings: Any) -> Iterator[Running]:
     """Start a kernel as grading does, with these settings of the box; it is gone afterwards."""
     config = Config()
-    config.BoxedProvisioner.update(settings)
+    config.SandboxProvisioner.update(settings)
     with tempfile.TemporaryDirectory(prefix="work-") as work:
         manager = KernelManager(kernel_name="python3", config=config)
         manager.start_kernel(cwd=work)

@@ -93,7 +93,7 @@ def test_the_marks_are_those_of_nbgraders_own_command(course, by_nbgrader):
     assert "died" in events["s04"]
     assert "timeout" in events["s05"]
     assert events["s01"] == []
-    assert all(one["isolation"].startswith("box: ") for one in told[:-1] if one["how"] == "graded")
+    assert all(one["isolation"].startswith("sandbox: ") for one in told[:-1] if one["how"] == "graded")
 
 
 def test_what_was_graded_is_left_alone_and_a_newer_submission_is_graded(course):

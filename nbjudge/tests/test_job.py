@@ -289,7 +289,7 @@ def test_bytes_that_are_no_job_are_an_answer_as_well():
 
 def test_a_package_that_the_worker_lacks_is_named_with_the_way_out(tmp_path):
     job = a_job(tmp_path)
-    job = replace(job, rules=replace(job.rules, box={"packages": ["/nowhere/no_such_helpers"]}))
+    job = replace(job, rules=replace(job.rules, sandbox={"packages": ["/nowhere/no_such_helpers"]}))
     sentence = "The package no_such_helpers, which the lessons import, is not installed on this worker. Install there"
     with pytest.raises(CannotGrade, match=sentence):
         unpack_result(run_packed_job(job.pack()))
@@ -301,7 +301,7 @@ def test_a_package_is_taken_from_its_place_or_from_where_it_is_installed(tmp_pat
     (tmp_path / place / "no_such_helpers" / "__init__.py").write_text(f"place = {place!r}")
     monkeypatch.syspath_prepend(str(tmp_path / "installed"))
     job = a_job(tmp_path, more="import no_such_helpers\nprint(no_such_helpers.place)")
-    job = replace(job, rules=replace(job.rules, box={"packages": [str(tmp_path / "own" / "no_such_helpers")]}))
+    job = replace(job, rules=replace(job.rules, sandbox={"packages": [str(tmp_path / "own" / "no_such_helpers")]}))
     assert printed(unpack_result(run_packed_job(job.pack())), "own") == f"{place}\n"
 
 
@@ -330,11 +330,11 @@ def test_the_box_holds_in_a_process_that_never_read_the_settings(tmp_path, cours
     secret = "the" + " salt"  # so that the spy itself does not hold it
     spy = f"SALT, COURSE, SECRET = {SALT_VARIABLE!r}, {str(course)!r}, 'the' + chr(32) + 'salt'\n{SPY}"
     job = a_job(tmp_path, test=SHOW_SALT, more=spy, course=str(course), salt=secret)
-    job = replace(job, rules=replace(job.rules, box={"forked": forked}))
+    job = replace(job, rules=replace(job.rules, sandbox={"forked": forked}))
     around = surroundings(tmp_path, **{SALT_VARIABLE: secret})  # of the worker, for once: it may not get through
     worker = subprocess.run([sys.executable, "-c", ELSEWHERE], input=job.pack(), env=around, capture_output=True)
     done = unpack_result(worker.stdout)
-    assert done.in_force.startswith("box: ")
+    assert done.in_force.startswith("sandbox: ")
     assert done.in_force.endswith("not in force: nothing")
     assert lines(done, "own") == ["None", "False", "PermissionError", *["PermissionError"] * 3]
     assert printed(done, "scaled_test") == f"salt {secret} 7\n"  # the judge has it

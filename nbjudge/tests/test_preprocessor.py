@@ -71,7 +71,9 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cells.append(cell(f"{name}_test", f"assert {name}(3) == 6\n{hidden}", grade=True, locked=True, points=2))
     course = release(tmp_path_factory.mktemp("faults") / "course", cells)
     settings = course / "nbgrader_config.py"
-    limits = f"c.Execute.timeout = {SECONDS}\nc.BoxedProvisioner.memory_mb = 1500\nc.BoxedProvisioner.processes = 400\n"
+    limits = (
+        f"c.Execute.timeout = {SECONDS}\nc.SandboxProvisioner.memory_mb = 1500\nc.SandboxProvisioner.processes = 400\n"
+    )
     settings.write_text(settings.read_text() + limits)
     for student, answer in ANSWERS.items():
         submit(course, student.replace(" ", "_"), **{**RIGHT, "second": answer})

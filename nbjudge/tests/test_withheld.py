@@ -70,7 +70,7 @@ def course_with(folder: Path, *cells: nbformat.NotebookNode) -> Path:
     (folder / "helpers" / "core.py").write_text(CORE)
     release(folder, list(cells))
     with open(folder / "nbgrader_config.py", "a") as settings:
-        settings.write("c.BoxedProvisioner.packages = [str(HERE / 'helpers')]\nc.Run.withheld = ['helpers.core']\n")
+        settings.write("c.SandboxProvisioner.packages = [str(HERE / 'helpers')]\nc.Run.withheld = ['helpers.core']\n")
     return folder
 
 

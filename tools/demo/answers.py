@@ -9,9 +9,7 @@ from pathlib import Path
 import nbformat
 
 from autograde_tests import exercises
-from nbjudge.errors import CannotGrade
-from nbjudge.nbgrader_cells import CellLabel
-from nbjudge.text import join_names, quote
+from nbjudge import CannotGrade, CellLabel, join_names, quote
 
 SOLUTION, MISTAKE, STYLE, BLANK = "solution", "mistake", "style", "blank"
 MARKS = re.compile(r"^\s*### (BEGIN|END) (SOLUTION|HIDDEN TESTS|MARK SCHEME)\s*$\n?", re.MULTILINE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -12,10 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nbjudge.environment import temporary_env
-from nbjudge.errors import CannotGrade
-from nbjudge.secrets import CourseSecret
-from nbjudge.text import join_names, quote
+from nbjudge import CannotGrade, CourseSecret, join_names, load_settings, quote, temporary_env
 from rnn_course.environment import SECRET
 from tools.demo.answers import BLANK
 from tools.demo.expected_scores import expected_scores
@@ -24,7 +20,7 @@ from tools.demo.simulated import SimulatedClass, require_sensible, simulate
 NEEDED = ("nbgrader_config.py", "autograde_tests", "rnn_helpers")
 LAST_LINES = 8  # of the output of a command that failed
 # Kernels of submissions may read the known answers of the simulated students; in a real class the tests stay hidden.
-READABLE = '\nc.BoxedProvisioner.packages.append(str(HERE / "autograde_tests"))\n'
+READABLE = '\nc.SandboxProvisioner.packages.append(str(HERE / "autograde_tests"))\n'
 NOT_PASSED_ON = (SECRET[0], "JUPYTER_CONFIG_PATH")  # they belong to the course that is copied
 
 PrintStep = Callable[[str, str], None]  # (description, the equivalent command in a real class)
@@ -164,16 +160,13 @@ def course_salt_of(course: Path) -> str:
         return secret.load(course)
 
 
-def _report(course: Path, lesson: str, print_step: PrintStep) -> Path | None:
-    """Write the class report if this version of the course includes it."""
-    if importlib.util.find_spec("nbjudge.report") is None:
-        return None
+def _report(course: Path, lesson: str, print_step: PrintStep) -> Path:
+    """Write the class report and return its page."""
     from nbgrader.coursedir import CourseDirectory
 
-    from nbjudge.autograde.canary_run import settings_without_hooks
+    from nbjudge import write_report  # late: it imports Matplotlib
 
     print_step("Write the class report, which shows what the class did not understand.", f"rnn-course report {lesson}")
-    module = importlib.import_module("nbjudge.report")
     folder = course / "report" / lesson
-    module.write_report(CourseDirectory(config=settings_without_hooks(course)), lesson, folder)
+    write_report(CourseDirectory(config=load_settings(course)), lesson, folder)
     return folder / "report.html"

@@ -8,8 +8,7 @@ from types import CodeType
 from typing import Any
 
 from autograde_tests.grade_answer import SALT, report_on
-from nbjudge.environment import temporary_env
-from nbjudge.nbgrader_cells import CellLabel
+from nbjudge import CellLabel, temporary_env
 from tools.demo.answers import Lesson
 from tools.demo.simulated import SimulatedClass, Student
 

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nbjudge.errors import CannotGrade
-from nbjudge.nbgrader_cells import CellLabel
+from nbjudge import CannotGrade, CellLabel
 from tools.demo.answers import Answer, Cell, Lesson, read_lesson
 from tools.demo.variations import COMMENTS, EXTRA_CELLS, UNSURE
 

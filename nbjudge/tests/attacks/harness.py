@@ -33,9 +33,9 @@ from .outcomes import Outcome, Report
 SETTINGS = """
 # For the corpus: small limits, but enough time to import TensorFlow on a busy machine.
 c.Execute.timeout = 20
-c.BoxedProvisioner.memory_mb = 2000
-c.BoxedProvisioner.disk_mb = 300
-c.BoxedProvisioner.files = 5000
+c.SandboxProvisioner.memory_mb = 2000
+c.SandboxProvisioner.disk_mb = 300
+c.SandboxProvisioner.files = 5000
 c.Run.total_seconds = 90
 """
 CLASSMATE = "classmate"

@@ -17,7 +17,7 @@ from nbjudge.execution.free_names import free_names
 from nbjudge.execution.name_analysis import Source, imported_names, statements
 
 TAG = "demonstration"  # of a cell in the instructor's notebook; tags in a submission are ignored
-MOST_CHARACTERS = 1_000_000  # of code in a notebook; in a longer one every demonstration is run
+_MOST_CHARACTERS = 1_000_000  # of code in a notebook; in a longer one every demonstration is run
 
 
 def demonstrations_in(notebook: NotebookNode, sources: Iterable[Source]) -> set[int]:
@@ -28,7 +28,7 @@ def demonstrations_in(notebook: NotebookNode, sources: Iterable[Source]) -> set[
     marked = {source.text.strip() for source in sources if source.demonstration}
     code = _code_of(notebook)
     found = {number for number, text in code.items() if text.strip() in marked}
-    return found if sum(map(len, code.values())) <= MOST_CHARACTERS else set()
+    return found if sum(map(len, code.values())) <= _MOST_CHARACTERS else set()
 
 
 def students_texts(notebook: NotebookNode, sources: Iterable[Source]) -> list[str]:

@@ -25,7 +25,7 @@ from nbjudge.execution.channels import Channel, Listener, ReplyChannel, Unreadab
 from nbjudge.execution.outputs import size_of
 from nbjudge.execution.zmtp import Connection
 
-TIMEOUT = "CellTimeoutError"
+_TIMEOUT = "CellTimeoutError"
 ANSWER = 0.5  # seconds between requests to a kernel that is starting
 
 
@@ -169,7 +169,7 @@ class Kernel:
             kernel_name=self.kernel_name,
             allow_errors=True,
             interrupt_on_timeout=True,
-            error_on_timeout={"ename": TIMEOUT, "evalue": "", "traceback": []},
+            error_on_timeout={"ename": _TIMEOUT, "evalue": "", "traceback": []},
             store_widget_state=False,
             shutdown_kernel="immediate",
             extra_arguments=["--HistoryManager.enabled=False"],

@@ -82,7 +82,7 @@ class Plan:
         return cls(sources)
 
     def __init__(self, sources: Iterable[Source]):
-        self.sources = list(sources)
+        self.sources = tuple(sources)
         self._cells = [statements(source.text) for source in self.sources]
         self._trusted = self._find_trusted()
 
@@ -100,7 +100,7 @@ class Plan:
         position = next(i for i, source in enumerate(self.sources) if source.kind == TEST and source.name == test)
         chosen: dict[int, str] = {}
         names: dict[str, list[str]] = {"ours": [], "students": [], "unbound": []}
-        pending = ["*", *sorted(read_first(self._cells[position]))]
+        pending = ["*", *sorted(_read_first(self._cells[position]))]
         if any(LOOK_AROUND & (statement.needs | statement.later) for statement in self._cells[position]):
             pending += sorted(self._answers(position))
         queued = set(pending)
@@ -160,7 +160,7 @@ def _all_reads(cell: Iterable[Statement]) -> set[str]:
     return set().union(*(statement.needs | statement.later for statement in cell)) - ALWAYS
 
 
-def read_first(cell: Iterable[Statement]) -> set[str]:
+def _read_first(cell: Iterable[Statement]) -> set[str]:
     """Return the names that a cell reads before it binds them."""
     names: set[str] = set()
     bound: set[str] = set()

@@ -29,7 +29,7 @@ from nbjudge.sandbox import provisioner
 from nbjudge.sandbox.withheld import WithheldFinder
 
 NOT_GRADED = "NotGraded"
-SKIPPED = "(A demonstration, which nothing that is graded depends on: not run while grading.)\n"
+_SKIPPED = "(A demonstration, which nothing that is graded depends on: not run while grading.)\n"
 
 
 class Session:
@@ -96,7 +96,7 @@ class Session:
                 cell.source = self.tests[name]
                 await self._judge(cell, name)
             elif number in skippable:
-                cell.outputs = [new_output("stream", name="stdout", text=SKIPPED)]
+                cell.outputs = [new_output("stream", name="stdout", text=_SKIPPED)]
             elif cell.source.strip():
                 self.run_cells.append(cell.source)
                 await self._run(cell, name or f"cell {number + 1}")
