@@ -27,7 +27,7 @@ from nbjudge.execution import job as jobs
 from nbjudge.execution import student_kernel
 from nbjudge.execution.job import Job, run_job, run_packed_job, unpack_result
 from nbjudge.execution.name_analysis import ANSWER, GIVEN, TEST, Source
-from nbjudge.execution.session import SKIPPED
+from nbjudge.execution.session import _SKIPPED
 from nbjudge.execution.settings import ExecutionSettings
 from nbjudge.forkserver import preload
 from nbjudge.sandbox.sandbox import missing_layers
@@ -158,7 +158,7 @@ def demonstrated(folder: Path, more: str) -> jobs.JobResult:
 
 @pytest.mark.parametrize(
     ("more", "shown"),
-    [("print(factor)", SKIPPED), ("print(losses)", "[1, 2]\n"), ("x = " + "-" * 10_000 + "losses", "[1, 2]\n")],
+    [("print(factor)", _SKIPPED), ("print(losses)", "[1, 2]\n"), ("x = " + "-" * 10_000 + "losses", "[1, 2]\n")],
     ids=["nobody", "the student's cell", "perhaps"],
 )
 def test_a_demonstration_is_run_where_a_cell_may_read_what_it_binds(tmp_path, more, shown):
@@ -169,7 +169,7 @@ def test_a_demonstration_is_run_where_a_cell_may_read_what_it_binds(tmp_path, mo
 
 @pytest.mark.parametrize("reader", ["__import__('os')._exit", "exit", "list", "lambda _: [[1]] * 2", "1 / "])
 def test_a_kernel_that_cannot_say_what_cells_read_runs_them_all(tmp_path, monkeypatch, reader):
-    monkeypatch.setattr(student_kernel, "FREE_NAMES", f"({reader})" if reader != "1 / " else reader)
+    monkeypatch.setattr(student_kernel, "_FREE_NAMES", f"({reader})" if reader != "1 / " else reader)
     done = demonstrated(tmp_path, "print(factor)")
     assert printed(done, "shown") == "[1, 2]\n"
     assert printed(done, "own") == "3\n"

@@ -103,15 +103,18 @@ class ClassRun:
         else:
             yield  # another handler is installed: by Jupyter Server, or by the run that started the canaries
 
-    def run(self, pipeline: SubmissionPipeline, check_assignment: Callable[[str], None]) -> None:
+    def run(
+        self, pipeline: SubmissionPipeline, check_assignment: Callable[[str], None], first_alone: bool = False
+    ) -> None:
         """Send each submission through the pipeline: start them in order, and publish each when it has run.
 
         check_assignment: called before an assignment's submissions are graded; raises CannotGrade if they cannot be
+        first_alone: whether the others are judged by the result of the first
         """
         self.on_start(len(self.submissions))
-        for submission in self.submissions:
+        for number, submission in enumerate(self.submissions):
             self._start(submission, pipeline, check_assignment)
-            while len(self._in_flight) >= pipeline.capacity_after(submission):
+            while len(self._in_flight) >= (1 if first_alone and number == 0 else pipeline.capacity):
                 self._finish_next(pipeline)
         while self._in_flight:
             self._finish_next(pipeline)

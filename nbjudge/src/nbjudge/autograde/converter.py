@@ -131,7 +131,7 @@ class Grading(Autograde):  # type: ignore[misc]  # nbgrader is untyped
             patience_s=self.gradebook_patience,
             defers_scores=any(isinstance(step, Record) for step in register_steps(self, sanitizing=False)),
         )
-        self.class_run.run(pipeline, cache(self._check_assignment))
+        self.class_run.run(pipeline, cache(self._check_assignment), first_alone=bool(self.reference))
 
     def _check_assignment(self, assignment: str) -> None:
         if not self.rehearsing:

@@ -94,10 +94,9 @@ class SubmissionPipeline:
     patience_s: float
     defers_scores: bool
 
-    def capacity_after(self, submission: Submission) -> int:
-        """Return the number of submissions to have in flight once this one has started."""
-        if submission.student == self.context.reference:  # the others are judged by its result
-            return 1
+    @property
+    def capacity(self) -> int:
+        """Return the number of submissions to have in flight."""
         return self.workers.at_once if self.workers else 1
 
     def intake(self, submission: Submission, outcome: Outcome) -> Preflight | None:
