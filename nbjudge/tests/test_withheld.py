@@ -140,7 +140,7 @@ def test_the_files_of_a_module_are_found_compiled_or_not(tmp_path):
     (tmp_path / "whole").mkdir()
     for name in ("helpers/core.py", "helpers/__pycache__/core.cpython-311.pyc", "helpers/corename.py", "whole/x.py"):
         (tmp_path / name).touch()
-    found = withheld_files(["helpers.core", "whole", "missing"], [str(tmp_path)])
+    found = list(withheld_files(("helpers.core", "whole", "missing"), (str(tmp_path),)))
     names = [str(Path(file).relative_to(tmp_path.resolve())) for file in found]
     assert names == ["helpers/__pycache__/core.cpython-311.pyc", "helpers/core.py", "whole"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from functools import cache
 
 DIE_WITH_PARENT, DUMPABLE, KEEP_CAPABILITIES, DROP_FROM_BOUNDING_SET, _NO_NEW_PRIVS = 1, 4, 8, 24, 38  # of prctl
 
@@ -29,6 +30,7 @@ def capset(header: bytes, data: bytes) -> int:
     return _checked(_libc().capset(header, data))
 
 
+@cache  # loading it takes longer than a call, and a kernel makes hundreds
 def _libc() -> ctypes.CDLL:
     if not sys.platform.startswith("linux"):
         raise OSError(f"{sys.platform} has no Linux system calls")

@@ -7,6 +7,7 @@ seccomp.py covers the latter.
 from __future__ import annotations
 
 import os
+import stat
 import struct
 from collections.abc import Iterable
 
@@ -80,7 +81,7 @@ def _allow(ruleset: int, path: str, allowed: int) -> None:
     except OSError:
         return
     try:
-        if not os.path.isdir(path):
+        if not stat.S_ISDIR(os.fstat(handle).st_mode):
             allowed &= _ON_A_FILE
         call(_ADD_RULE, ruleset, _BENEATH_A_PATH, struct.pack("=Qi", allowed, handle), 0)
     finally:

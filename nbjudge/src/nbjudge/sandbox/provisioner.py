@@ -187,8 +187,9 @@ class SandboxProvisioner(LocalProvisioner):
             for path in (folder.home, self._work):
                 chown_tree(path, self._user)
         folders = (*SYSTEM, *python_folders(), *readable)
-        withheld = withheld_files(self.withheld, [*python_folders(), *user_packages(), *self._package_parents()])
-        allowed, listed = readable_without(folders, tuple(withheld)) if withheld else (list(folders), [])
+        roots = (*python_folders(), *user_packages(), *self._package_parents())
+        withheld = withheld_files(tuple(self.withheld), roots)
+        allowed, listed = readable_without(folders, withheld) if withheld else (list(folders), [])
         sandbox = Sandbox(
             home=str(folder.home),
             work=str(self._work),

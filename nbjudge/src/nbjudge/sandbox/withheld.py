@@ -16,7 +16,8 @@ from types import ModuleType
 from typing import Any
 
 
-def withheld_files(modules: Iterable[str], roots: Iterable[str]) -> list[str]:
+@lru_cache(maxsize=64)
+def withheld_files(modules: Sequence[str], roots: Sequence[str]) -> tuple[str, ...]:
     """Return the files and folders of modules such as "keras" or "my_helpers.solved", in folders of packages."""
     files = []
     for root in map(Path, roots):
@@ -24,7 +25,7 @@ def withheld_files(modules: Iterable[str], roots: Iterable[str]) -> list[str]:
             file = root.joinpath(*module.split("."))
             files += [file] if file.is_dir() else [file.with_suffix(".py"), *file.parent.glob(f"{file.name}.*.so")]
             files += (file.parent / "__pycache__").glob(f"{file.name}.*.pyc")
-    return sorted({os.path.realpath(file) for file in files if file.exists()})
+    return tuple(sorted({os.path.realpath(file) for file in files if file.exists()}))
 
 
 @lru_cache(maxsize=64)
