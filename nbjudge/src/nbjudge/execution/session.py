@@ -17,18 +17,21 @@ from nbformat.v4 import new_output
 
 from nbjudge.cell_result import GRACE, CellStatus
 from nbjudge.execution.demonstrations import skippable_cells
-from nbjudge.execution.name_analysis import TEST, Plan
+from nbjudge.execution.name_analysis import BY_HAND, INSIDE, TEST, Plan
 from nbjudge.execution.outputs import Outputs
 from nbjudge.execution.settings import ExecutionSettings, ReferenceRun
 from nbjudge.execution.student_kernel import SERVICE, KernelUnavailableError, StudentKernel
 from nbjudge.judge import process
+from nbjudge.judge.inside import instrument
 from nbjudge.judge.process import Judge
-from nbjudge.judge.scoring import Expected, score_cell
+from nbjudge.judge.scoring import Expected, credit, score_cell
 from nbjudge.nbgrader_cells import CellLabel
 from nbjudge.sandbox import provisioner
 from nbjudge.sandbox.withheld import WithheldFinder
 
 NOT_GRADED = "NotGraded"
+INSIDE_SERVICE = "__import__('nbjudge.judge.inside', fromlist=['x'])"
+LONGEST_REASON = 500  # characters of an error's message that a test inside the submission's process shows
 SKIPPED = "(A demonstration, which nothing that is graded depends on: not run while grading.)\n"
 
 
@@ -38,7 +41,7 @@ class Session:
     files: the submission's; instructor_files: private to the judge; variables: of the judge's environment only
     reference: the run of the instructor's solution; None if this is that solution, which nothing is compared with
     use_one_kernel: whether to run the reference, if all of it is from scratch, without the withheld modules
-    scores: {test cell: points} for all test cells; 0 unless a cell is proven to have passed
+    scores: {test cell: points} for all test cells; 0 unless a cell is proven to have passed, None if a person decides
     """
 
     def __init__(
@@ -57,7 +60,8 @@ class Session:
         name = nb.metadata.get("kernelspec", {}).get("name") or "python3"
         self.from_scratch = {source.name for source in plan.sources if source.from_scratch} if rules.withheld else set()
         self.tests = {source.name: source.text for source in plan.sources if source.kind == TEST}  # and no other text
-        common = (rules, name, files, instructor_files.parent, self._seconds)
+        self.judging = {source.name: source.judging for source in plan.sources}
+        self.common = common = (rules, name, files, instructor_files.parent, self._seconds)
         self.without = StudentKernel(*common, withheld=rules.withheld)
         use_one_kernel = not reference.needs_withheld if reference else use_one_kernel
         one_kernel = use_one_kernel and self.from_scratch == set(self.tests)
@@ -65,11 +69,12 @@ class Session:
         self.judge = Judge(str(instructor_files), variables, rules.output_bytes, rules.startup_timeout)
         self.skipped = set() if rules.demonstrations else skippable_cells(nb, plan.sources)
         self.outputs = Outputs(rules.total_output_bytes)
-        self.scores = dict.fromkeys(self.tests, 0.0)
+        self.scores: dict[str, float | None] = dict.fromkeys(self.tests, 0.0)
         self.changes: dict[str, list[tuple[str, int]]] = {}  # {test cell: the arguments that calls changed}
         self.empty_arrays: list[str] = []  # the test cells in which a call returned one
         self.judged: set[str] = set()
         self.run_cells: list[str] = []  # the text of the student's cells so far
+        self.run_inside: list[str] = []  # the same, and the tests that were judged inside
         self.executed: set[int] = set()  # indices of the statements that the judge has run
         self.events: list[dict[str, str]] = []
         self.deadline = time.monotonic() + rules.total_seconds
@@ -99,6 +104,7 @@ class Session:
                 cell.outputs = [new_output("stream", name="stdout", text=SKIPPED)]
             elif cell.source.strip():
                 self.run_cells.append(cell.source)
+                self.run_inside.append(cell.source)
                 await self._run(cell, name or f"cell {number + 1}")
             if words := self.outputs.keep(cell, name in self.tests):
                 self._add_event(name or f"cell {number + 1}", "flood", words)
@@ -147,6 +153,55 @@ class Session:
     # The judge
 
     async def _judge(self, cell: NotebookNode, name: str) -> None:
+        if self.judging[name] == BY_HAND:
+            self.scores[name] = None
+            cell.outputs = [new_output("stream", name="stdout", text="Your instructor grades this exercise.\n")]
+        elif self.judging[name] == INSIDE:
+            await self._judge_inside(cell, name)
+        else:
+            await self._judge_outside(cell, name)
+
+    async def _judge_inside(self, cell: NotebookNode, name: str) -> None:
+        """Run a test in a fresh copy of the submission's kernel, which is not used again."""
+        kernel = StudentKernel(*self.common, withheld=self.rules.withheld if name in self.from_scratch else ())
+        try:
+            await kernel.start()
+            await kernel.catch_up(self.run_inside)
+            await kernel.require()
+            await self._run_inside(cell, name, kernel)
+        except KernelUnavailableError as reason:
+            self._add_error(cell, name, "not judged", str(reason))
+        finally:
+            await kernel.stop()
+        self.run_inside.append(cell.source)
+
+    async def _run_inside(self, cell: NotebookNode, name: str, kernel: StudentKernel) -> None:
+        try:
+            text, keys = instrument(cell.source)
+        except SyntaxError as error:
+            return self._add_error(cell, name, "not judged", f"The test is not valid Python: {error.msg}.")
+        await kernel.kernel.run_silently(f"{INSIDE_SERVICE}.begin()", GRACE)
+        finished, status = await kernel.kernel.run(text, self._seconds())
+        cell.execution_count = finished.execution_count
+        if status.kind in ("died", "timeout"):
+            return self._add_error(cell, name, status.kind, f"The test was stopped: {status.reason}.")
+        request = await kernel.kernel.send(f"{SERVICE}.service.serve()")
+        if not await self.judge.alive():
+            await self.judge.stop()
+            await self.judge.start()
+            self.executed = set()
+        handed_over, given = await self.judge.proof(kernel.path, GRACE)
+        await kernel.kernel.responds(request)
+        if handed_over == keys:
+            self.scores[name], problem = credit(given, float(cell.metadata.nbgrader.points))
+            if problem:
+                self._add_error(cell, name, *problem)
+            return
+        errors = [output for output in finished.outputs if output.output_type == "error"]
+        shown = f"{errors[-1].ename}: {errors[-1].evalue}"[:LONGEST_REASON] if errors else "it did not run to its end"
+        cell.outputs = [new_output("error", ename=NOT_GRADED, evalue=shown, traceback=[shown])]
+
+    async def _judge_outside(self, cell: NotebookNode, name: str) -> None:
         kernel = self.without if name in self.from_scratch else self.student
         for attempt in range(2):
             try:
@@ -201,7 +256,7 @@ class Session:
         if problem := await self.judge.do("prepare", self._seconds(), **preparation):
             return problem
         self.executed = executed
-        names = {"ours": needs.instructor_names, "students": needs.names, "unbound": needs.unbound}
+        names = {"ours": needs.instructor_names, "students": needs.names, "unbound": needs.unbound, "bound": needs.bound}
         return await self.judge.do(
             "begin", GRACE * 2, path=path, requested_classes=self.plan.requested_classes, **names
         )
