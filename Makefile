@@ -1,10 +1,10 @@
 # Each target is one line that also works by hand; README.md lists them for Windows too.
 include tools/student.mk
 
-.PHONY: test test-fast build check pins student-edition benchmarks clean
+.PHONY: test test-fast test-night build check pins student-edition benchmarks clean
 
-# Run each test file on one worker, so that its fixtures are created only once.
-PYTEST := OPENBLAS_NUM_THREADS=1 $(VENV) -m pytest -n 2 --dist loadfile
+# Run each test file on one worker, so that its fixtures are created only once, in the order of tests/conftest.py.
+PYTEST := OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(VENV) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # An expression replaces the one in pyproject.toml; this one selects all tests, and works in Windows' shells ("" does not).
 test: $(DEV)  ## run every test
@@ -12,6 +12,9 @@ test: $(DEV)  ## run every test
 
 test-fast: $(DEV)  ## run the fast tests, three of four, in about two minutes
 	$(PYTEST)
+
+test-night: $(DEV)  ## run every test on more cases: all attacks, more seeds, longer trainings (hours)
+	TEST_TIER=night $(PYTEST) -m "slow or not slow"
 
 build: $(DEV)  ## write solutions/, lessons/ and the fixtures from source/
 	$(VENV) -m tools.build

@@ -394,6 +394,17 @@ bits_per_character = Exercise(
 # -------------------------------------------------------------------------------- build_language_model
 
 LEARNT = (BATCH_INDEPENDENT_WEIGHTS, BEATS_BIGRAMS)
+NEEDS_ALL_LOGITS = (  # checked only where the outputs have the right shape
+    KNOWS_ALL_LETTERS,
+    NOT_PROBABILITIES,
+    UNBOUNDED,
+    PAST_MATTERS,
+    CAUSAL,
+    STATEFUL,
+    COMPILED,
+    LOSS_TAKES_LOGITS,
+    *LEARNT,
+)
 
 
 def _model(
@@ -511,34 +522,12 @@ build_language_model = ClaimsExercise(
         Mistake(
             "only the last step gives an output: return_sequences=True is missing",
             lambda *a: _model(*a, sequences=False),
-            (
-                OUTPUT_PER_STEP,
-                KNOWS_ALL_LETTERS,
-                NOT_PROBABILITIES,
-                UNBOUNDED,
-                PAST_MATTERS,
-                CAUSAL,
-                STATEFUL,
-                COMPILED,
-                LOSS_TAKES_LOGITS,
-                *LEARNT,
-            ),
+            (OUTPUT_PER_STEP, *NEEDS_ALL_LOGITS),
         ),
         Mistake(
             "the number of letters is fixed, or Dense has another size; use the argument `letters`",
             lambda letters, batch: _model(letters, batch, out=29),
-            (
-                ONE_LOGIT_PER_LETTER,
-                KNOWS_ALL_LETTERS,
-                NOT_PROBABILITIES,
-                UNBOUNDED,
-                PAST_MATTERS,
-                CAUSAL,
-                STATEFUL,
-                COMPILED,
-                LOSS_TAKES_LOGITS,
-                *LEARNT,
-            ),
+            (ONE_LOGIT_PER_LETTER, *NEEDS_ALL_LOGITS),
         ),
         Mistake(
             "Embedding's arguments have changed places: first how many letters, then how many numbers for each",

@@ -11,6 +11,6 @@ DEMO = "Run a class with simulated students, from release to feedback, in a sepa
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code."""
     sys.path.append(str(Path(__file__).parents[1]))  # tools/ belongs to the course and is not installed
-    from nbjudge import cli  # late, because the settings import this package, too
+    import nbjudge  # late, because the settings import this package, too
 
-    return cli.main(arguments, program="rnn-course", course_commands={"demo": (DEMO, "tools.demo.command")})
+    return nbjudge.main(arguments, program="rnn-course", course_commands={"demo": (DEMO, "tools.demo.command")})

@@ -11,8 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nbjudge.cli.doctor import Check, Finding, check_python, check_requirements
-from nbjudge.errors import CannotGrade
+from nbjudge import CannotGrade, Check, Finding, check_python, check_requirements
 from rnn_course import installation
 
 NAME = "rnn-course"

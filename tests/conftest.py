@@ -1,25 +1,12 @@
-"""What several test files share: the repository's root, a tiny course, and an environment without leftovers."""
+"""What several test files share: a tiny course to build, and an environment without leftovers."""
 
 import os
-import signal
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from jupyter_client.provisioning import KernelProvisionerFactory
+from process_state import *  # noqa: F403  (pytest finds fixtures by their names here)
 
-from nbjudge.patches import skip_rfc3987
-
-skip_rfc3987()  # before jsonschema is imported
-
-from tools.build import build, lesson_names  # noqa: E402
-
-ROOT = Path(__file__).resolve().parent.parent
-# Set before NumPy starts its threads: two on small matrices are slower than one, and slower still beside xdist.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in what a shell runs in the background; programs inherit it
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+from tools.build import build, lesson_names
 
 TINY_LESSON = '''\
 # %% [markdown]
@@ -78,36 +65,8 @@ class TinyCourse:
 
 
 @pytest.fixture
-def root() -> Path:
-    return ROOT
-
-
-@pytest.fixture
 def tiny(tmp_path: Path) -> TinyCourse:
     return TinyCourse(tmp_path)
-
-
-@pytest.fixture
-def kernels_as_before() -> Iterator[None]:
-    """How this process starts kernels is not what a test before made of it, nor is what this test makes of it kept."""
-    KernelProvisionerFactory.clear_instance()
-    yield
-    KernelProvisionerFactory.clear_instance()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_process_survives() -> Iterator[None]:
-    """What kernels are forked from ends with the module that needed it."""
-    yield
-    if forking := sys.modules.get("nbjudge.forkserver.client"):
-        forking.close_all()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_variable_survives() -> Iterator[None]:
-    """A variable that says "grading" would turn every notebook of the modules after it into a submission."""
-    yield
-    assert "NBGRADER_EXECUTION" not in os.environ
 
 
 @pytest.fixture
@@ -115,3 +74,11 @@ def clean_environ() -> dict[str, str]:
     """The environment for a command that must find only what is installed beside it."""
     left_out = ("PYTHONPATH", "JUPYTER", "NBGRADER", "RNN_COURSE", "VIRTUAL_ENV", "MAKE")
     return {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
+
+
+@pytest.hookimpl(trylast=True)  # after the tests that -m leaves out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take long first: each runs on one worker, and the last one should keep nobody waiting."""
+    marks = {"slow", "nbgrader", "browser", "install"}
+    long = {item.path for item in items if any(mark.name in marks for mark in item.iter_markers())}
+    items.sort(key=lambda item: item.path not in long)

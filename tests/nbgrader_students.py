@@ -14,6 +14,8 @@ from nbgrader_course import ROOT, copy_course
 
 from autograde_tests import exercises
 from autograde_tests.grade_answer import report_on
+from tools.demo.answers import KNOWN
+from tools.demo.cycle import READABLE
 
 LESSONS = sorted(folder.name for folder in (ROOT / "solutions").glob("*") if folder.is_dir())
 SALT = "the salt of these tests"  # the same here and in nbgrader's kernels, so that both draw the same inputs
@@ -40,17 +42,15 @@ def chosen_mistakes(lesson: str) -> dict[str, int]:
 
 def mistaken_cells(lesson: str) -> dict[str, str]:
     """Return cells that fetch a known mistake; what its code looks like does not matter to the grading."""
-    source = (
-        "from autograde_tests import find\n{name} = find({name!r}).mistakes[{number}].solve\n{name}.__name__ = {name!r}"
-    )
-    return {name: source.format(name=name, number=number) for name, number in chosen_mistakes(lesson).items()}
+    chosen = chosen_mistakes(lesson).items()
+    return {name: KNOWN.format(name=name, answer=f"mistakes[{number}].solve") for name, number in chosen}
 
 
 def course_for_them(target: Path) -> Path:
     """Copy this course; there, kernels of submissions may read what the mistaken student imports."""
     course = copy_course(target)
     with (course / "nbgrader_config.py").open("a", encoding="utf-8") as settings:
-        settings.write('\nc.BoxedProvisioner.packages.append(str(HERE / "autograde_tests"))\n')
+        settings.write(READABLE)
     return course
 
 
@@ -100,7 +100,7 @@ def read_written_answers(gradebook: Gradebook, lesson: str) -> float:
     return sum(halves.values())
 
 
-# --- which lessons go through every command, and what nbgrader makes of each
+# --- which lesson goes through every command, and what nbgrader makes of each
 
 
 def loads_keras(lesson: str) -> bool:
@@ -108,16 +108,9 @@ def loads_keras(lesson: str) -> bool:
     return any("import keras" in source for source in code)
 
 
-# The complete cycle, for the first lesson after the one on how a notebook works, the first with an answer that a
-# human reads, and the last that loads Keras, which is the slowest to start and says most on stderr.
-COMPLETE = sorted(
-    {
-        *LESSONS[1:2],
-        *[lesson for lesson in LESSONS if written_points(lesson)][:1],
-        *[lesson for lesson in LESSONS if loads_keras(lesson)][-1:],
-    }
-)
-SHORT = [lesson for lesson in LESSONS if lesson not in COMPLETE]
+def cycle_lesson() -> str:
+    """Return the last lesson that loads Keras, slow to start and loud on stderr, and has an answer for a human."""
+    return [lesson for lesson in LESSONS if loads_keras(lesson) and written_points(lesson)][-1]
 
 
 def unlike_the_committed(lesson: str, folder: Path) -> list[str]:

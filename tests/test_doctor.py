@@ -250,7 +250,7 @@ def test_a_salt_that_others_can_read_is_wrong(course: Path) -> None:
 )
 def test_a_box_with_gaps_is_told(course: Path, monkeypatch, missing: dict, required: bool, mark: str) -> None:
     settings = settings_of(course)
-    settings.BoxedProvisioner.required = required
+    settings.SandboxProvisioner.required = required
     monkeypatch.setattr(nbjudge.sandbox.provisioner, "missing_layers", lambda: dict(missing))
     monkeypatch.setattr(nbjudge.sandbox.provisioner.uid_pool, "missing", lambda *_, **__: "")
     finding = doctor.check_isolation(course, settings)
@@ -261,7 +261,7 @@ def test_a_box_with_gaps_is_told(course: Path, monkeypatch, missing: dict, requi
 
 def test_a_course_inside_a_folder_that_kernels_read_is_told(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_of(course)
-    settings.BoxedProvisioner.readable = [str(course.parent)]
+    settings.SandboxProvisioner.readable = [str(course.parent)]
     monkeypatch.setattr(nbjudge.sandbox.provisioner, "missing_layers", dict)
     finding = doctor.check_isolation(course, settings)
     assert (finding.mark, "move the course" in finding.sentence) == ("fail", True)

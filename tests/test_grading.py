@@ -227,7 +227,7 @@ def test_the_salt_is_set_before_the_canaries_go(tmp_path, monkeypatch):
 
 def test_the_cheat_goes_ahead_only_where_tests_are_judged_from_outside():
     assert canary_names(Config(Autograde={"autograde_preprocessors": [Execute]})) == (SOLUTION, BLANK)
-    assert canary_names(Config(Autograde={"autograde_preprocessors": ["nbjudge.execution.preprocessor.Run"]})) == (
+    assert canary_names(Config(Autograde={"autograde_preprocessors": ["nbjudge.Run"]})) == (
         SOLUTION,
         BLANK,
         *CHEATS,

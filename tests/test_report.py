@@ -187,7 +187,7 @@ class TestAGradedClass:
             repairs=["The cell `a` was there twice."],
             events=[{"cell": "double_test", "what": "died", "sentence": "While this was tested: it ended."}],
             seconds=12.5,
-            isolation="box: landlock v4; not in force: nothing",
+            isolation="sandbox: landlock v4; not in force: nothing",
         )
         tell(course, "s002", seconds=75.0)
         tell(course, "s003", refused={"student": "x", "instructor": "Not JSON in line 7.", "again": False})
@@ -199,7 +199,7 @@ class TestAGradedClass:
             "Repaired before grading: 1 submission",
             "s001 The cell a was there twice.",
             "2 submissions took 1 min 27 s of grading together",
-            "1 submission: box: landlock v4; not in force: nothing",
+            "1 submission: sandbox: landlock v4; not in force: nothing",
             "5 submissions: not noted when it was graded.",
             "Left out here: 1 submission that could not be run.",
         ):
@@ -418,7 +418,7 @@ class TestMistakes:
     def test_what_a_student_prints_names_no_mistake(self):
         sentence = self.KNOWN["rnn_step"][0]
         text = f"This is exactly what comes out when {sentence}."
-        data = {mistakes.RESULT: {"mistake": sentence}}
+        data = {mistakes.RESULT_MIME_TYPE: {"mistake": sentence}}
         printed = {"output_type": "stream", "name": "stdout", "text": text, "data": data}
         assert mistakes.finding("rnn_step", [printed], self.KNOWN) is None
 
@@ -429,14 +429,14 @@ class TestMistakes:
         assert found == Finding("expected # at [...], got # (largest difference #)")
 
     def test_a_mistake_that_the_catalogue_does_not_have_counts_as_a_problem(self):
-        data = {mistakes.RESULT: {"mistake": "made up", "problem": "expected 1", "solved": True}}
+        data = {mistakes.RESULT_MIME_TYPE: {"mistake": "made up", "problem": "expected 1", "solved": True}}
         output = {"output_type": "display_data", "data": data}
         assert mistakes.finding("rnn_step", [output], self.KNOWN) == Finding("expected #")
         assert mistakes.finding("rnn_step", [output], None) == Finding("made up", is_named=True)
 
     @pytest.mark.parametrize("data", [None, "x", {"mistake": 1}, {"mistake": ["a"], "problem": {}}, []])
     def test_a_result_that_is_none_says_nothing(self, data):
-        output = {"output_type": "display_data", "data": {mistakes.RESULT: data}}
+        output = {"output_type": "display_data", "data": {mistakes.RESULT_MIME_TYPE: data}}
         assert mistakes.finding("rnn_step", [output], self.KNOWN) is None
 
     def test_an_error_is_told_in_one_line(self):

@@ -39,7 +39,7 @@ def a_full_class(number: int) -> Any:
     """Return a class in which every part of the page has something to show."""
     room = random_class(number)
     for place, student in enumerate(room.students):
-        student.seconds, student.isolation = 1.0 + place % 7, ["box: landlock v4, seccomp; not in force: nothing"]
+        student.seconds, student.isolation = 1.0 + place % 7, ["sandbox: landlock v4, seccomp; not in force: nothing"]
         student.findings = {room.exercises[place % 6]: Finding(f"a sentence {'that goes on ' * 20}{place % 9}", True)}
         student.repairs = ["The notebook began with a byte order mark; it was left out."] if place % 5 == 0 else []
         student.events = [Event("task_1_test", "died", "x" * 250)] if place % 4 == 0 else []

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbgrader_course import nbgrader, scores
+from graded_here import points
+from nbgrader_course import nbgrader
 from tiny_course import LESSON, cell, release
 
 pytestmark = pytest.mark.nbgrader
@@ -62,11 +63,11 @@ def test_stock_nbgrader_gives_a_right_answer_nothing_because_tensorflow_greets(c
     printed = autograde(course)
     assert list(printed) == ["stderr"]
     assert "TensorFlow" in printed["stderr"]
-    assert scores(course) == {"ada": 0}
+    assert points(course, "ada") == {"total_test": 0}
 
 
 def test_in_this_course_the_same_answer_has_full_points_and_what_it_writes_stays_visible(course):
     printed = autograde(course)
     assert list(printed) == ["stdout"]
     assert "TensorFlow as C code writes" in printed["stdout"]
-    assert scores(course) == {"ada": POINTS}
+    assert points(course, "ada") == {"total_test": POINTS}

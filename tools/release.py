@@ -9,7 +9,7 @@ from pathlib import Path
 
 from traitlets.config import Config
 
-from nbjudge.settings import SETTINGS, load_settings
+from nbjudge import load_settings
 
 # The sections of nbgrader_config.py that affect a released notebook.
 RELEASE_SETTINGS = ("ClearSolutions", "ClearHiddenTests", "ClearMarkScheme", "LockCells", "IncludeHeaderFooter")
@@ -43,7 +43,7 @@ def release_files(lesson: str, solution: dict[str, bytes], settings: Config) -> 
 
 def release_settings(root: Path) -> Config:
     """Return the settings of nbgrader_config.py that affect a released notebook; empty when there is no such file."""
-    if not (root / SETTINGS).exists():
+    if not (root / "nbgrader_config.py").exists():
         return Config()
     loaded = load_settings(root)
     return Config({name: loaded[name] for name in RELEASE_SETTINGS if name in loaded})

@@ -62,8 +62,6 @@ def summary(result: DemoResult) -> list[str]:
             f"{name} {result.scores.get(name)}, expected {result.expected_scores[name]:g}" for name in result.wrong[:5]
         )
         lines = ["", f"{len(result.wrong)} of {total} scores do not match the answers: {some}."]
-    if result.drawn.left_out:
-        lines.append(f"{result.drawn.left_out} known answers cannot be written into a notebook and were not used.")
     if result.by_hand:
         lines.append(f"{result.by_hand} written answers need manual grading.")
     look = {

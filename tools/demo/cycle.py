@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -12,10 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nbjudge.environment import temporary_env
-from nbjudge.errors import CannotGrade
-from nbjudge.secrets import CourseSecret
-from nbjudge.text import join_names, quote
+from nbjudge import CannotGrade, CourseSecret, join_names, load_settings, quote, temporary_env
 from rnn_course.environment import SECRET
 from tools.demo.answers import BLANK
 from tools.demo.expected_scores import expected_scores
@@ -23,6 +19,8 @@ from tools.demo.simulated import SimulatedClass, require_sensible, simulate
 
 NEEDED = ("nbgrader_config.py", "autograde_tests", "rnn_helpers")
 LAST_LINES = 8  # of the output of a command that failed
+# Kernels of submissions may read the known answers of the simulated students; in a real class the tests stay hidden.
+READABLE = '\nc.SandboxProvisioner.packages.append(str(HERE / "autograde_tests"))\n'
 NOT_PASSED_ON = (SECRET[0], "JUPYTER_CONFIG_PATH")  # they belong to the course that is copied
 
 PrintStep = Callable[[str, str], None]  # (description, the equivalent command in a real class)
@@ -57,7 +55,7 @@ def run_demo(course: Path, folder: Path, lesson: str, students: int, seed: int, 
     """Run a class in `folder`, which must be new or empty.
 
     course: the folder to copy the course from
-    say: called before each step
+    print_step: called before each step
     Raises CannotGrade, with the reason, when a step fails.
     """
     folder = folder.resolve()
@@ -108,14 +106,17 @@ def copy_course(course: Path, folder: Path, lesson: str) -> None:
             shutil.copytree(path, target, ignore=pattern)
         else:
             shutil.copy(path, target)
+    with (folder / NEEDED[0]).open("a", encoding="utf-8", newline="\n") as config:
+        config.write(READABLE)
 
 
 def _make_empty(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if entries := sorted(path.name for path in folder.iterdir()):
-            what = f"{join_names(entries)}"
-            raise CannotGrade(f"{folder} is not empty: it holds {what}. Name a new folder with --folder.")
+            raise CannotGrade(
+                f"{folder} is not empty: it holds {join_names(entries)}. Name a new folder with --folder."
+            )
         (folder / ".gitignore").write_text("*\n", encoding="ascii")  # the folder may be inside a repository
     except OSError as error:
         way_out = "Name a folder that you can write with --folder."
@@ -159,16 +160,13 @@ def course_salt_of(course: Path) -> str:
         return secret.load(course)
 
 
-def _report(course: Path, lesson: str, print_step: PrintStep) -> Path | None:
-    """Write the class report if this version of the course includes it."""
-    if importlib.util.find_spec("nbjudge.report") is None:
-        return None
+def _report(course: Path, lesson: str, print_step: PrintStep) -> Path:
+    """Write the class report and return its page."""
     from nbgrader.coursedir import CourseDirectory
 
-    from nbjudge.autograde.canary_run import settings_without_hooks
+    from nbjudge import write_report  # late: it imports Matplotlib
 
     print_step("Write the class report, which shows what the class did not understand.", f"rnn-course report {lesson}")
-    module = importlib.import_module("nbjudge.report")
     folder = course / "report" / lesson
-    module.write_report(CourseDirectory(config=settings_without_hooks(course)), lesson, folder)
+    write_report(CourseDirectory(config=load_settings(course)), lesson, folder)
     return folder / "report.html"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-from functools import cached_property, lru_cache
+from functools import cached_property
 from types import CodeType
 from typing import Any
 
 from autograde_tests.grade_answer import SALT, report_on
-from nbjudge.environment import temporary_env
+from nbjudge import CellLabel, temporary_env
 from tools.demo.answers import Lesson
 from tools.demo.simulated import SimulatedClass, Student
 
@@ -43,7 +43,7 @@ class _Judge:
             names: dict[str, Any] = {"__name__": "submission"}
             exec(self._released_code, names)
             for other in needed:
-                exec(_compiled(student.answers[other].source), names)
+                exec(student.answers[other].source, names)
             self._points_by_answers[key] = float(report_on(names[name], name).points)
         return self._points_by_answers[key]
 
@@ -55,13 +55,15 @@ class _Judge:
             word = ahead.pop()
             needed.add(word)
             cell = self.lesson.cells.get(word)
-            used = _names_read(student.answers[word].source) if cell else self._released_definitions[word]
+            used = _names(ast.parse(student.answers[word].source)) if cell else self._released_definitions[word]
             ahead |= used & (self.lesson.cells.keys() | self._released_definitions.keys()) - needed
         return [cell for cell in self.lesson.cells if cell in needed]
 
     @cached_property
     def _released_statements(self) -> list[ast.stmt]:
-        cells = [cell for cell in self.lesson.released.cells if cell.cell_type == "code" and not _is_labelled(cell)]
+        cells = [
+            cell for cell in self.lesson.released.cells if cell.cell_type == "code" and not CellLabel.of(cell).fields
+        ]
         return [node for cell in cells for node in ast.parse(cell.source).body if _defines(node)]
 
     @cached_property
@@ -81,20 +83,6 @@ def _defines(node: ast.stmt) -> bool:
         or isinstance(node, ast.Try)
         and all(isinstance(child, DEFINES) for child in node.body)
     )
-
-
-def _is_labelled(cell: Any) -> bool:
-    return "nbgrader" in cell.metadata
-
-
-@lru_cache(maxsize=10_000)
-def _compiled(source: str) -> CodeType:
-    return compile(source, "answer", "exec")
-
-
-@lru_cache(maxsize=10_000)
-def _names_read(source: str) -> set[str]:
-    return _names(ast.parse(source))
 
 
 def _names(tree: ast.AST) -> set[str]:

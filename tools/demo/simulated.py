@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from nbjudge.errors import CannotGrade
-from nbjudge.nbgrader_cells import CellLabel
+from nbjudge import CannotGrade, CellLabel
 from tools.demo.answers import Answer, Cell, Lesson, read_lesson
-from tools.demo.variations import EXTRA_CELLS, unsure_sentence, vary_source
+from tools.demo.variations import COMMENTS, EXTRA_CELLS, UNSURE
 
 MOST = 100_000  # students
 DEADLINE = datetime(2026, 3, 2, 18, 0)  # arbitrary, but constant, so that the files are reproducible
-HABITS = 0.3  # share of answers that are slightly rewritten, and of students who add a cell
+HABITS = 0.3  # share of answers with a comment, and of students who add a cell
 
 
 @dataclass
@@ -48,15 +44,6 @@ class SimulatedClass:
 
     lesson: Lesson
     students: list[Student]
-
-    @property
-    def left_out(self) -> int:
-        """Return the number of known answers that cannot be written into a notebook; the solution replaces them."""
-        return sum(map(len, self.lesson.left_out.values()))
-
-    def count_kinds(self) -> Counter[str]:
-        """Return {kind: number of answers of that kind}."""
-        return Counter(answer.kind for student in self.students for answer in student.answers.values())
 
 
 def simulate(course: Path, lesson: str, students: int, seed: int, submitted: Path | None = None) -> SimulatedClass:
@@ -118,17 +105,14 @@ def _student(name: str, lesson: Lesson, habits: dict[str, _ClassProfile], rng: n
     for cell in lesson.cells.values():
         answer = _answer(cell, habits[cell.name], student.ability, rng)
         student.answers[cell.name] = answer
-        as_usual = cell.by_hand or answer is cell.blank or rng.random() > HABITS
-        student.texts[cell.name] = answer.source if as_usual else _vary_cached(answer.source, int(rng.integers(1000)))
+        has_comment = rng.random() < HABITS and not cell.by_hand and answer is not cell.blank
+        student.texts[cell.name] = f"{_pick(COMMENTS, rng)}\n{answer.source}" if has_comment else answer.source
     if rng.random() < HABITS:
         behind = int(rng.integers(1, len(lesson.released.cells)))
         student.extra = behind, int(rng.integers(len(EXTRA_CELLS)))
     early = timedelta(seconds=int(rng.exponential(86_400)))
     student.handed_in = DEADLINE - early if rng.random() < 0.95 else DEADLINE + early / 10
     return student
-
-
-_vary_cached = lru_cache(maxsize=100_000)(vary_source)
 
 
 def _answer(cell: Cell, habit: _ClassProfile, ability: float, rng: np.random.Generator) -> Answer:
@@ -141,10 +125,14 @@ def _answer(cell: Cell, habit: _ClassProfile, ability: float, rng: np.random.Gen
     if tried > _share(1.5 + 0.7 * ability - habit.difficulty / 2):
         return cell.blank
     if cell.by_hand:
-        return Answer("unsure", unsure_sentence(int(rng.integers(1000))))
+        return Answer("unsure", _pick(UNSURE, rng))
     if cell.mistakes:
         return cell.mistakes[_pick_share(habit.shares[: len(cell.mistakes)], rng.random())]
     return cell.solution if cell.exercise else cell.blank
+
+
+def _pick(texts: tuple[str, ...], rng: np.random.Generator) -> str:
+    return texts[int(rng.integers(len(texts)))]
 
 
 def _share(x: float) -> float:
@@ -161,46 +149,22 @@ def _pick_share(shares: tuple[float, ...], number: float) -> int:
 
 
 def _write(drawn: SimulatedClass, submitted: Path, released: Path) -> None:
-    notebook = _Notebook(drawn.lesson)
     name = f"{drawn.lesson.name}.ipynb"
-    data_files = [path for path in sorted(released.iterdir()) if path.name != name and not path.name.startswith(".")]
     for student in drawn.students:
         folder = submitted / student.name / drawn.lesson.name
-        folder.mkdir(parents=True)
-        (folder / name).write_text(notebook.text(student), encoding="utf-8", newline="\n")
+        shutil.copytree(released, folder, ignore=shutil.ignore_patterns(".*"))
+        (folder / name).write_text(_notebook(drawn.lesson, student), encoding="utf-8", newline="\n")
         time = f"{student.handed_in:%Y-%m-%d %H:%M:%S.%f} UTC"
         (folder / "timestamp.txt").write_text(time, encoding="ascii", newline="\n")
-        for path in data_files:
-            if path.is_dir():
-                shutil.copytree(path, folder / path.name)
-            else:
-                shutil.copy(path, folder / path.name)
 
 
-class _Notebook:
-    """Serialises a lesson's notebook; each distinct cell is serialised only once."""
-
-    def __init__(self, lesson: Lesson) -> None:
-        self._cells = lesson.released.cells
-        self._names = [CellLabel.of(cell).grade_id for cell in self._cells]
-        self._metadata = {name: value for name, value in lesson.released.items() if name != "cells"}
-        self._cell_texts: dict[tuple[int, str], str] = {}
-
-    def text(self, student: Student) -> str:
-        cells = [
-            self._cell(index, student.texts.get(name, self._cells[index].source))
-            for index, name in enumerate(self._names)
-        ]
-        if student.extra:
-            behind, number = student.extra
-            cells.insert(behind, _json(EXTRA_CELLS[number]))
-        return '{"cells": [\n' + ",\n".join(cells) + "\n],\n" + _json(self._metadata)[1:] + "\n"
-
-    def _cell(self, index: int, source: str) -> str:
-        if (index, source) not in self._cell_texts:
-            self._cell_texts[index, source] = _json({**self._cells[index], "source": source})
-        return self._cell_texts[index, source]
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+def _notebook(lesson: Lesson, student: Student) -> str:
+    """Return the released notebook with the student's answers and additional cell."""
+    cells = [
+        {**cell, "source": student.texts.get(CellLabel.of(cell).grade_id, cell.source)}
+        for cell in lesson.released.cells
+    ]
+    if student.extra:
+        behind, number = student.extra
+        cells.insert(behind, EXTRA_CELLS[number])
+    return json.dumps({**lesson.released, "cells": cells}, ensure_ascii=False, sort_keys=True, indent=1) + "\n"

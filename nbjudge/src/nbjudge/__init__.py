@@ -4,17 +4,105 @@ A course's nbgrader_config.py needs two lines:
 
     import nbjudge
     nbjudge.configure(get_config(), packages=["my_helpers"], hidden=["my_tests"])
+
+The names in `__all__` are the public face, and each has a docstring. Every other name of this package is internal and
+may change without notice. They are imported on first use: the settings run before any other module of the package.
+
+- Settings: `configure`, `load_settings`, `CourseSecret`.
+- Classes whose settings nbgrader_config.py may set, as in `c.Run.total_seconds`: `Grading`, `Run`,
+  `SandboxProvisioner`. In lists of nbgrader and nbconvert they are named by strings such as "nbjudge.Run", and so are
+  `StderrAsStdout`, `Record`, `FeedbackExporter` and `clean_for_formgrader`.
+- Health checks of a course, for the entry point `nbjudge.doctor`: `Check`, a function without arguments that returns a
+  `Finding`; `check_python` and `check_requirements` make two common ones.
+- Programs: `main` runs the command line, with commands of the course if there are any; `write_report` writes the class
+  report; `CannotGrade` is the error to catch; `__version__` is a string such as "0.1.0".
+- Helpers: `CellLabel`, `join_names`, `quote`, `temporary_env`. Tests display results for the report as data of the type
+  `RESULT_MIME_TYPE`: {"exercise", "solved", "passed", "mistake", "problem"}.
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbjudge.autograde.converter import Grading
+    from nbjudge.autograde.preprocessors import Record, StderrAsStdout
+    from nbjudge.cli import main
+    from nbjudge.cli.doctor import Check, Finding, check_python, check_requirements
+    from nbjudge.environment import temporary_env
+    from nbjudge.errors import CannotGrade
+    from nbjudge.execution.preprocessor import Run
+    from nbjudge.feedback.exporter import FeedbackExporter
+    from nbjudge.feedback.redaction import RESULT_MIME_TYPE
+    from nbjudge.feedback.sanitize import clean_for_formgrader
+    from nbjudge.nbgrader_cells import CellLabel
+    from nbjudge.report import write_report
+    from nbjudge.sandbox.provisioner import SandboxProvisioner
+    from nbjudge.secrets import CourseSecret
+    from nbjudge.settings import load_settings
+    from nbjudge.text import join_names, quote
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "configure"]
+__all__ = [
+    "RESULT_MIME_TYPE",
+    "CannotGrade",
+    "CellLabel",
+    "Check",
+    "CourseSecret",
+    "FeedbackExporter",
+    "Finding",
+    "Grading",
+    "Record",
+    "Run",
+    "SandboxProvisioner",
+    "StderrAsStdout",
+    "__version__",
+    "check_python",
+    "check_requirements",
+    "clean_for_formgrader",
+    "configure",
+    "join_names",
+    "load_settings",
+    "main",
+    "quote",
+    "temporary_env",
+    "write_report",
+]
+
+_MODULES = {
+    "autograde.converter": ("Grading",),
+    "autograde.preprocessors": ("Record", "StderrAsStdout"),
+    "cli": ("main",),
+    "cli.doctor": ("Check", "Finding", "check_python", "check_requirements"),
+    "environment": ("temporary_env",),
+    "errors": ("CannotGrade",),
+    "execution.preprocessor": ("Run",),
+    "feedback.exporter": ("FeedbackExporter",),
+    "feedback.redaction": ("RESULT_MIME_TYPE",),
+    "feedback.sanitize": ("clean_for_formgrader",),
+    "nbgrader_cells": ("CellLabel",),
+    "report": ("write_report",),
+    "sandbox.provisioner": ("SandboxProvisioner",),
+    "secrets": ("CourseSecret",),
+    "settings": ("load_settings",),
+    "text": ("join_names", "quote"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use."""
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; expected a name in its __all__")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
 
 
 def configure(
@@ -42,10 +130,10 @@ def configure(
     course: the course's folder (default: that of the calling file)
     Raises ValueError for a package that does not exist.
     """
-    # This module is imported in every kernel, so it stays small. Remove truncated bytecode before it is imported.
-    from nbjudge.bytecode import remove_damaged
+    # This module is imported in every kernel, so it stays small.
+    from nbjudge.bytecode import remove_own_damaged
 
-    remove_damaged(Path(__file__).parent)
+    remove_own_damaged()
     from nbjudge.config import Settings, apply_settings
 
     if course is None:

@@ -10,6 +10,7 @@ import compileall
 import marshal
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 HEADER = 16  # bytes: a magic number, flags, and the source's time and size
@@ -24,6 +25,12 @@ def compile_packages(packages: Iterable[Path]) -> None:
         else:
             compileall.compile_file(package, quiet=2)
         remove_damaged(package)  # the disk may be full now
+
+
+@cache
+def remove_own_damaged() -> None:
+    """Remove nbjudge's own bytecode that cannot be loaded, once per process: before other modules are imported."""
+    remove_damaged(Path(__file__).parent)
 
 
 def remove_damaged(folder: Path) -> list[Path]:

@@ -16,13 +16,13 @@ from nbjudge.sandbox.provisioner import use_sandbox
 
 REQUIRE_ISOLATION = "NBJUDGE_REQUIRE_ISOLATION"
 PREPROCESSORS = [
-    "nbjudge.execution.preprocessor.Run",
-    "nbjudge.autograde.preprocessors.StderrAsStdout",
+    "nbjudge.Run",
+    "nbjudge.StderrAsStdout",
     "nbgrader.preprocessors.IgnorePattern",
     "nbconvert.preprocessors.ClearMetadataPreprocessor",
     "nbgrader.preprocessors.LimitOutput",
     "nbgrader.preprocessors.CheckCellMetadata",
-    "nbjudge.autograde.preprocessors.Record",  # replaces SaveAutoGrades and AssignLatePenalties
+    "nbjudge.Record",  # replaces SaveAutoGrades and AssignLatePenalties
 ]
 RENAMED = (
     "The package grading is now nbjudge. Remove every setting that names grading.* and end nbgrader_config.py with:\n"
@@ -52,7 +52,7 @@ def apply_settings(config: Any, settings: Settings) -> None:
     install_converter()
     use_sandbox()
     try:
-        require_current_names(config)
+        _require_current_names(config)
         _apply(config, settings)
     except Exception as error:
         refuse(f"nbgrader_config.py could not be applied: {error}")
@@ -67,32 +67,34 @@ def refuse(reason: str) -> None:
 
 def _apply(config: Any, settings: Settings) -> None:
     prepare_environment(settings.course)
-    set_default(config.CourseDirectory, "root", str(settings.course))
+    _set_default(config.CourseDirectory, "root", str(settings.course))
     course = Path(config.CourseDirectory.root)
     for name, purpose in EXCHANGE.items():
         if name in config.Exchange:
             usable_folder(Path(config.Exchange[name]), purpose)
-    set_default(config.Autograde, "autograde_preprocessors", list(PREPROCESSORS))
-    set_default(config.Run, "withheld", list(settings.withheld))
-    set_default(config.Grading, "libraries", list(settings.libraries))
-    set_default(config.Grading, "catalogue", settings.catalogue)
+    _set_default(config.Autograde, "autograde_preprocessors", list(PREPROCESSORS))
+    _set_default(config.Run, "withheld", list(settings.withheld))
+    _set_default(config.Grading, "libraries", list(settings.libraries))
+    _set_default(config.Grading, "catalogue", settings.catalogue)
     if settings.secret:
-        set_default(config.Grading, "secret_variable", settings.secret[0])
-        set_default(config.Grading, "secret_file", settings.secret[1])
-    set_default(config.BoxedProvisioner, "packages", [str(find_package(name, course)) for name in settings.packages])
-    set_default(config.BoxedProvisioner, "hidden", list(settings.hidden))
-    set_default(config.BoxedProvisioner, "required", os.environ.get(REQUIRE_ISOLATION, "0") not in ("", "0"))
+        _set_default(config.Grading, "secret_variable", settings.secret[0])
+        _set_default(config.Grading, "secret_file", settings.secret[1])
+    _set_default(config.SandboxProvisioner, "packages", [str(find_package(name, course)) for name in settings.packages])
+    _set_default(config.SandboxProvisioner, "hidden", list(settings.hidden))
+    _set_default(config.SandboxProvisioner, "required", os.environ.get(REQUIRE_ISOLATION, "0") not in ("", "0"))
     # Feedback: a self-contained page without scripts and hidden tests.
-    set_default(config.GenerateFeedback, "preprocessors", ["nbgrader.preprocessors.GetGrades"])
-    set_default(config.GenerateFeedback, "exporter_class", "nbjudge.feedback.exporter.FeedbackExporter")
+    _set_default(config.GenerateFeedback, "preprocessors", ["nbgrader.preprocessors.GetGrades"])
+    _set_default(config.GenerateFeedback, "exporter_class", "nbjudge.FeedbackExporter")
     # Formgrader's pages show sanitized outputs and text of submissions.
-    set_default(config.HTMLExporter, "sanitize_html", True)
-    set_default(config.TemplateExporter, "filters", {"clean_html": "nbjudge.feedback.sanitize.clean_for_formgrader"})
+    _set_default(config.HTMLExporter, "sanitize_html", True)
+    _set_default(config.TemplateExporter, "filters", {"clean_html": "nbjudge.clean_for_formgrader"})
     take_path_literally(course)
 
 
-def require_current_names(config: Any) -> None:
-    """Raise ValueError if a setting names the package `grading`, the former name of nbjudge."""
+def _require_current_names(config: Any) -> None:
+    """Raise ValueError if a setting has a former name, which nbgrader would ignore without a word."""
+    if "BoxedProvisioner" in config:
+        raise ValueError("c.BoxedProvisioner is now c.SandboxProvisioner. Rename it; its settings are the same.")
     for section, values in config.items():
         for name, value in values.items():
             listed = value if isinstance(value, list | tuple) else [value]
@@ -108,7 +110,7 @@ def prepare_environment(course: Path) -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for small matrices, two threads are slower than one
 
 
-def set_default(section: Any, name: str, value: Any) -> None:
+def _set_default(section: Any, name: str, value: Any) -> None:
     """Set a setting, unless the course has set it."""
     if name not in section:
         section[name] = value

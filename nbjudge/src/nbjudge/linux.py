@@ -6,7 +6,7 @@ import ctypes
 import os
 import sys
 
-DIE_WITH_PARENT, DUMPABLE, KEEP_CAPABILITIES, DROP_FROM_BOUNDING_SET, NO_NEW_PRIVS = 1, 4, 8, 24, 38  # of prctl
+DIE_WITH_PARENT, DUMPABLE, KEEP_CAPABILITIES, DROP_FROM_BOUNDING_SET, _NO_NEW_PRIVS = 1, 4, 8, 24, 38  # of prctl
 
 
 def call(number: int, *arguments: int | bytes | None) -> int:
@@ -21,7 +21,7 @@ def prctl(option: int, value: int) -> int:
 
 def forbid_new_privileges() -> None:
     """Forbid programs started later to gain privileges, a precondition of Landlock and seccomp."""
-    prctl(NO_NEW_PRIVS, 1)
+    prctl(_NO_NEW_PRIVS, 1)
 
 
 def capset(header: bytes, data: bytes) -> int:

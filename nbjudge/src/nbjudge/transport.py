@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 
 UNIX = hasattr(socket, "AF_UNIX")  # Windows has none
-LOCALHOST = "127.0.0.1"
+_LOCALHOST = "127.0.0.1"
 
 _reserved: list[tuple[socket.socket, str]] = []  # (socket, its path)
 
@@ -27,7 +27,7 @@ def listen(path: str) -> socket.socket:
         os.rename(file, path)
     else:
         waiting = socket.socket(socket.AF_UNIX if UNIX else socket.AF_INET)
-        waiting.bind(path if UNIX else (LOCALHOST, 0))
+        waiting.bind(path if UNIX else (_LOCALHOST, 0))
     if not UNIX:
         Path(path).write_text(str(waiting.getsockname()[1]), encoding="ascii")
     waiting.listen(1)
@@ -38,7 +38,7 @@ def connect(path: str) -> socket.socket:
     """Return a connection to the socket at `path`. Raises OSError, or ValueError if the file contains no number."""
     connection = socket.socket(socket.AF_UNIX if UNIX else socket.AF_INET)
     try:
-        connection.connect(path if UNIX else (LOCALHOST, int(Path(path).read_text(encoding="ascii"))))
+        connection.connect(path if UNIX else (_LOCALHOST, int(Path(path).read_text(encoding="ascii"))))
     except BaseException:
         connection.close()
         raise

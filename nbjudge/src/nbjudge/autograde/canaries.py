@@ -70,7 +70,7 @@ def require_canaries(course: Path, assignment: str, log: Log, grade: Grade, stri
     if any(strict or score.canary not in CHEATS for score in unexpected):
         raise CannotGrade(_failure_message(assignment, unexpected))
     for score in unexpected:
-        log.warning("%s", weakness(assignment, score))
+        log.warning("%s", _weakness(assignment, score))
     names = dict.fromkeys(score.canary for score in scores)
     totals = ", ".join(f"{name.removeprefix('canary-')} {_total(scores, name)}" for name in names)
     log.info("canaries of %s: %s", assignment, totals)
@@ -103,7 +103,7 @@ def _cells(directory: CourseDirectory, assignment: str) -> list[tuple[str, str]]
         return [(cell.name, cell.checksum) for notebook in notebooks for cell in notebook.source_cells]
 
 
-def weakness(assignment: str, score: Score) -> str:
+def _weakness(assignment: str, score: Score) -> str:
     """Return a warning that a test gives points to a cheat, with advice."""
     cheat = CHEATS[score.canary]
     return (

@@ -34,7 +34,7 @@ from nbjudge.settings import load_settings
 
 SOLUTION, BLANK = "canary-solution", "canary-blank"
 Grade = Callable[[CourseDirectory, Config, logging.Logger], None]
-SHOWN_LINES = 8  # of a cell's output: enough for an error and its cause
+_SHOWN_LINES = 8  # of a cell's output: enough for an error and its cause
 
 
 @dataclass(frozen=True)
@@ -142,4 +142,4 @@ def _last_lines(outputs: list[nbformat.NotebookNode]) -> str:
     for output in outputs:
         texts += output.get("traceback", [])
         texts.append(output.get("text") or output.get("data", {}).get("text/plain", ""))
-    return "\n".join(strip_ansi("\n".join(texts)).strip().splitlines()[-SHOWN_LINES:])
+    return "\n".join(strip_ansi("\n".join(texts)).strip().splitlines()[-_SHOWN_LINES:])

@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell
 from nbjudge.nbgrader_cells import CellLabel
 
 # Runs first: disables assertions, hides errors, makes results non-numeric (full marks for nbgrader).
-TRICKS = """
+_TRICKS = """
 import unittest.mock as mock
 
 class Anything(mock.MagicMock):
@@ -78,7 +78,7 @@ def inject_cheat(folder: Path, cheat: Cheat) -> None:
             elif label.is_solution and cell.cell_type == "code":
                 lines = [cheat.function.format(name=name) for name in _defined_names(cell.source)]
                 cell.source = "\n".join(lines) or cell.source
-        notebook.cells.insert(0, new_code_cell(TRICKS, id="tricks"))
+        notebook.cells.insert(0, new_code_cell(_TRICKS, id="tricks"))
         nbformat.write(notebook, file)
 
 

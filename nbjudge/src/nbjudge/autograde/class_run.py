@@ -28,11 +28,11 @@ from nbjudge.text import terminal_safe
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 OUR_ERROR = "Your submission could not be graded; your instructor has been told. There is nothing you need to do."
-MACHINE_ERRORS = {
+_MACHINE_ERRORS = {
     getattr(errno, name, -1) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EMFILE", "ENFILE")
 }
-MAX_ATTEMPTS = 3  # at running a submission whose worker is lost
-MAX_FAILURES_IN_A_ROW = 3  # submissions that could not be recorded before grading stops
+_MAX_ATTEMPTS = 3  # at running a submission whose worker is lost
+_MAX_FAILURES_IN_A_ROW = 3  # submissions that could not be recorded before grading stops
 
 
 class ClassRun:
@@ -103,15 +103,18 @@ class ClassRun:
         else:
             yield  # another handler is installed: by Jupyter Server, or by the run that started the canaries
 
-    def run(self, pipeline: SubmissionPipeline, check_assignment: Callable[[str], None]) -> None:
+    def run(
+        self, pipeline: SubmissionPipeline, check_assignment: Callable[[str], None], first_alone: bool = False
+    ) -> None:
         """Send each submission through the pipeline: start them in order, and publish each when it has run.
 
         check_assignment: called before an assignment's submissions are graded; raises CannotGrade if they cannot be
+        first_alone: whether the others are judged by the result of the first
         """
         self.on_start(len(self.submissions))
-        for submission in self.submissions:
+        for number, submission in enumerate(self.submissions):
             self._start(submission, pipeline, check_assignment)
-            while len(self._in_flight) >= pipeline.capacity_after(submission):
+            while len(self._in_flight) >= (1 if first_alone and number == 0 else pipeline.capacity):
                 self._finish_next(pipeline)
         while self._in_flight:
             self._finish_next(pipeline)
@@ -144,7 +147,7 @@ class ClassRun:
             running = [job for in_flight in self._in_flight for job in in_flight.running.values()]
             wait(running, return_when=FIRST_COMPLETED)
         in_flight = finished[0]
-        if in_flight.was_lost and in_flight.attempts < MAX_ATTEMPTS:
+        if in_flight.was_lost and in_flight.attempts < _MAX_ATTEMPTS:
             in_flight.attempts += 1
             return pipeline.execute(in_flight)
         self._in_flight.remove(in_flight)
@@ -162,9 +165,9 @@ class ClassRun:
         self.on_outcome(outcome)
         if self._interrupted:
             raise KeyboardInterrupt
-        if self._failures_in_a_row == MAX_FAILURES_IN_A_ROW:
+        if self._failures_in_a_row == _MAX_FAILURES_IN_A_ROW:
             raise CannotGrade(
-                f"{outcome.sentences[0]}. This happened {MAX_FAILURES_IN_A_ROW} times in a row, so the "
+                f"{outcome.sentences[0]}. This happened {_MAX_FAILURES_IN_A_ROW} times in a row, so the "
                 "submissions are not the cause. Make room on the disk and check that the gradebook is writable; then "
                 "run the command again."
             )
@@ -196,7 +199,7 @@ def is_machine_error(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, sqlalchemy.exc.OperationalError | sqlite3.OperationalError):
             return True
-        if isinstance(error, OSError) and error.errno in MACHINE_ERRORS:
+        if isinstance(error, OSError) and error.errno in _MACHINE_ERRORS:
             return True
         error = error.__cause__
     return False

@@ -36,6 +36,7 @@ from nbjudge.autograde.summary import Outcome, plain_log
 from nbjudge.errors import CannotGrade
 from nbjudge.execution.context import GradingContext
 from nbjudge.execution.plan import plan_for
+from nbjudge.execution.preprocessor import preload_imports
 from nbjudge.execution.workers import Workers
 from nbjudge.intake.intake import expected_cells
 from nbjudge.patches import cache_engine, cache_schema_validators, take_names_literally, temporary_attrs
@@ -114,8 +115,12 @@ class Grading(Autograde):  # type: ignore[misc]  # nbgrader is untyped
             load_plan=cache(partial(plan_for, self.coursedir)),  # plans do not change while a class is graded
             exclude_overwriting=self.exclude_overwriting,
             reference=self.reference,
-            rehearsing=self.rehearsing,
         )
+        if self.rehearsing:
+            plans = [
+                context.load_plan(assignment, name) for assignment, names in self.requested.items() for name in names
+            ]
+            preload_imports([source for plan in plans for source in plan.sources])
         pipeline = SubmissionPipeline(
             converter=self,
             context=context,
@@ -126,7 +131,7 @@ class Grading(Autograde):  # type: ignore[misc]  # nbgrader is untyped
             patience_s=self.gradebook_patience,
             defers_scores=any(isinstance(step, Record) for step in register_steps(self, sanitizing=False)),
         )
-        self.class_run.run(pipeline, cache(self._check_assignment))
+        self.class_run.run(pipeline, cache(self._check_assignment), first_alone=bool(self.reference))
 
     def _check_assignment(self, assignment: str) -> None:
         if not self.rehearsing:
@@ -135,10 +140,10 @@ class Grading(Autograde):  # type: ignore[misc]  # nbgrader is untyped
             prepare_assignment(Path(self.coursedir.root), assignment, self.log, grade, secret, self.strict_tests)
 
     def _format_source(self, assignment_id: str, student_id: str, escape: bool = False) -> str:
-        return str(self.staging.submitted(student_id, assignment_id))
+        return str(self.staging.folders(student_id, assignment_id).submitted)
 
     def _format_dest(self, assignment_id: str, student_id: str, escape: bool = False) -> str:
-        return str(self.staging.autograded(student_id, assignment_id))
+        return str(self.staging.folders(student_id, assignment_id).autograded)
 
 
 def grade_canaries(course: CourseDirectory, settings: Config, log: Log, workers: Workers | None = None) -> None:

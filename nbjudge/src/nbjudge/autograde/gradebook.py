@@ -26,17 +26,17 @@ from nbjudge.errors import CannotGrade
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
-PREFIX = "sqlite:///"
-MAGIC = b"SQLite format 3\0"
+_PREFIX = "sqlite:///"
+_MAGIC = b"SQLite format 3\0"
 UNCHANGED = "The file was not modified. Restore a backup"
-IN_USE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-RETRY_INTERVAL_S = 0.2
+_IN_USE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_RETRY_INTERVAL_S = 0.2
 
 
 def gradebook_file(url: str) -> Path:
     """Return the gradebook's file. Raises CannotGrade when there is none or it is another kind of database."""
-    if not url.startswith(PREFIX):
-        raise CannotGrade(f"The gradebook is {url}; expected {PREFIX}FILE, which the canaries copy.")
+    if not url.startswith(_PREFIX):
+        raise CannotGrade(f"The gradebook is {url}; expected {_PREFIX}FILE, which the canaries copy.")
     file = Path(make_url(url).database or "")
     if not file.exists():
         raise CannotGrade(
@@ -49,7 +49,7 @@ def gradebook_file(url: str) -> Path:
 
 def with_busy_timeout(url: str, seconds: float) -> str:
     """Return the gradebook's URL with an SQLite busy timeout."""
-    return url if "?" in url or not url.startswith(PREFIX) else f"{url}?timeout={seconds:g}"
+    return url if "?" in url or not url.startswith(_PREFIX) else f"{url}?timeout={seconds:g}"
 
 
 def require_gradebook(url: str, patience_s: float, log: Log) -> None:
@@ -57,11 +57,11 @@ def require_gradebook(url: str, patience_s: float, log: Log) -> None:
     file = gradebook_file(url)
     try:
         with file.open("rb") as stream:
-            beginning = stream.read(len(MAGIC))
+            beginning = stream.read(len(_MAGIC))
     except OSError as error:
         advice = "Check that you have read and write permission."
         raise CannotGrade(f"The gradebook {file} cannot be read ({error.strerror}). {advice}") from error
-    if beginning != MAGIC:
+    if beginning != _MAGIC:
         description = "is empty" if not beginning else "does not begin like an SQLite database"
         raise CannotGrade(
             f"The gradebook {file} {description}, so it is damaged or something else. {_restore_advice(file)}"
@@ -100,7 +100,7 @@ def await_gradebook(url: str, patience_s: float, log: Log) -> None:
                 database.execute("ROLLBACK")
             return
         except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode & 0xFF not in IN_USE:
+            if error.sqlite_errorcode & 0xFF not in _IN_USE:
                 raise CannotGrade(_write_problem(file, error)) from error
         if time.monotonic() > deadline:
             raise CannotGrade(
@@ -111,7 +111,7 @@ def await_gradebook(url: str, patience_s: float, log: Log) -> None:
         if not has_warned:
             log.warning("The gradebook %s is in use by another program; waiting up to %g s.", file, patience_s)
             has_warned = True
-        time.sleep(RETRY_INTERVAL_S)
+        time.sleep(_RETRY_INTERVAL_S)
 
 
 def write_scores(
@@ -168,7 +168,9 @@ def _restore_advice(file: Path) -> str:
 
 def _connect(file: Path) -> sqlite3.Connection:
     # Mode rw does not create a missing file, and rolls back an interrupted transaction.
-    return sqlite3.connect(f"file:{quote(str(file))}?mode=rw", uri=True, timeout=RETRY_INTERVAL_S, isolation_level=None)
+    return sqlite3.connect(
+        f"file:{quote(str(file))}?mode=rw", uri=True, timeout=_RETRY_INTERVAL_S, isolation_level=None
+    )
 
 
 def _missing_schema(database: sqlite3.Connection) -> list[str]:

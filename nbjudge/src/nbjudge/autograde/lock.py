@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from nbjudge.errors import CannotGrade
 
-FOLDER, LOCK, IGNORE = ".grading", "lock", ".gitignore"
+FOLDER, _LOCK, _IGNORE = ".grading", "lock", ".gitignore"
 
 
 @contextmanager
@@ -30,13 +30,13 @@ def only_grader(course: Path, shared: bool = False) -> Iterator[Path]:
     folder = course / FOLDER
     mode = 0o660 if shared else 0o600
     # A soft lock would be a mere file, which a killed grader leaves behind.
-    lock = FileLock(folder / LOCK, blocking=False, mode=mode, fallback_to_soft=False, on_acquired=_write_holder)
+    lock = FileLock(folder / _LOCK, blocking=False, mode=mode, fallback_to_soft=False, on_acquired=_write_holder)
     try:
         _create(folder, shared)
         acquired = lock.acquire()
     except Timeout as error:
         raise CannotGrade(
-            f"Another grader is already running in {course}: {_read_holder(folder / LOCK)}. "
+            f"Another grader is already running in {course}: {_read_holder(folder / _LOCK)}. "
             "Wait until it is done, or stop it; then run the command again."
         ) from error
     except OSError as error:
@@ -55,7 +55,7 @@ def only_grader(course: Path, shared: bool = False) -> Iterator[Path]:
 def _create(folder: Path, shared: bool) -> None:
     if not folder.exists():
         folder.mkdir(mode=0o700)
-        (folder / IGNORE).write_text("*\n", encoding="ascii")
+        (folder / _IGNORE).write_text("*\n", encoding="ascii")
         if shared:
             folder.chmod(0o2770)
 
@@ -74,5 +74,5 @@ def _read_holder(lock: Path) -> str:
 
 def _empty(folder: Path) -> None:
     for path in folder.iterdir():
-        if path.name not in (LOCK, IGNORE):
+        if path.name not in (_LOCK, _IGNORE):
             shutil.rmtree(path, ignore_errors=True)

@@ -24,13 +24,13 @@ from nbjudge.autograde.discovery import Submission, id_problem
 from nbjudge.autograde.gradebook import await_gradebook, write_scores
 from nbjudge.autograde.preprocessors import NotRun
 from nbjudge.autograde.scoring import NotebookScore
-from nbjudge.autograde.staging import Staging, read_graded, refused_notebook
+from nbjudge.autograde.staging import Staging, SubmissionFolders, clean_copy, read_graded, refused_notebook
 from nbjudge.autograde.summary import Outcome
 from nbjudge.execution.context import CONTEXT, GradingContext
 from nbjudge.execution.job import JobResult, cell_texts, unpack_result
 from nbjudge.execution.preprocessor import Run
 from nbjudge.execution.workers import Workers
-from nbjudge.intake.intake import Expected, Preflight, Refusal, clean_copy, inspect
+from nbjudge.intake.intake import Expected, Preflight, Refusal, inspect
 from nbjudge.patches import autograding, temporary_attrs
 from nbjudge.text import terminal_safe
 
@@ -39,14 +39,14 @@ from nbjudge.text import terminal_safe
 class InFlightSubmission:
     """A submission that is being graded.
 
-    folder: contains its notebooks, first clean and later graded
+    folders: of its notebooks
     names: of the notebooks to grade; refused: of those that are not run; needs_review: by an instructor
     sent_texts, running: {name: cell texts sent to the workers, and the future result}; attempts: at running it
     """
 
     submission: Submission
     outcome: Outcome
-    folder: Path
+    folders: SubmissionFolders
     names: list[str]
     refused: set[str]
     needs_review: bool
@@ -94,10 +94,9 @@ class SubmissionPipeline:
     patience_s: float
     defers_scores: bool
 
-    def capacity_after(self, submission: Submission) -> int:
-        """Return the number of submissions to have in flight once this one has started."""
-        if submission.student == self.context.reference:  # the others are judged by its result
-            return 1
+    @property
+    def capacity(self) -> int:
+        """Return the number of submissions to have in flight."""
         return self.workers.at_once if self.workers else 1
 
     def intake(self, submission: Submission, outcome: Outcome) -> Preflight | None:
@@ -105,11 +104,11 @@ class SubmissionPipeline:
         if problem := id_problem(submission.student):
             outcome.how, outcome.sentences = "not recorded", [problem]
             return None
-        student, assignment = submission.student, submission.assignment
-        names = self.requested[assignment]
-        preflight = inspect(submission.folder, self.expected[assignment])
-        self.staging.restore(student, assignment)
-        if not (self.converter.force or self.staging.is_due(student, assignment, names, preflight.timestamp)):
+        names = self.requested[submission.assignment]
+        preflight = inspect(submission.folder, self.expected[submission.assignment])
+        folders = self.staging.folders(submission.student, submission.assignment)
+        folders.restore()
+        if not (self.converter.force or folders.is_due(names, preflight.timestamp, self.context.course)):
             outcome.how = "skipped"
             return None
         outcome.repairs = list(preflight.repairs)
@@ -126,7 +125,8 @@ class SubmissionPipeline:
         student, assignment = submission.student, submission.assignment
         expected, names = self.expected[assignment], self.requested[assignment]
         await_gradebook(self.context.course.db_url, self.patience_s, self.converter.log)
-        copy, folder = self.staging.begin(student, assignment, set(expected) - set(names))
+        folders = self.staging.folders(student, assignment)
+        folders.begin(unchanged=set(expected) - set(names))
         is_retryable = needs_review or "" in preflight.refusals
         refused = {
             name: refused_notebook(expected[name], refusal, is_retryable)
@@ -134,14 +134,14 @@ class SubmissionPipeline:
             if name in expected
         }
         outcome.repairs += clean_copy(
-            submission.folder, replace(preflight, notebooks={**preflight.notebooks, **refused}), copy
+            submission.folder, replace(preflight, notebooks={**preflight.notebooks, **refused}), folders.submitted
         )
-        in_flight = InFlightSubmission(submission, outcome, folder, list(names), set(preflight.refusals), needs_review)
-        self.converter.notebooks = [str(copy / f"{name}.ipynb") for name in names]
+        in_flight = InFlightSubmission(submission, outcome, folders, list(names), set(preflight.refusals), needs_review)
+        self.converter.notebooks = [str(folders.submitted / f"{name}.ipynb") for name in names]
         self.converter.run_pre_convert_hook()
-        self._copy_files(student, assignment)
+        self._copy_files(student, assignment, folders.autograded)
         for name in names:
-            self._convert(copy / f"{name}.ipynb", in_flight, sanitizing=True)
+            self._convert(folders.submitted / f"{name}.ipynb", in_flight, sanitizing=True)
         return in_flight
 
     def execute(self, in_flight: InFlightSubmission) -> None:
@@ -151,9 +151,9 @@ class SubmissionPipeline:
         run = next((step for step in register_steps(self.converter, sanitizing=False) if isinstance(step, Run)), None)
         for name in in_flight.names:
             if run and name not in in_flight.refused:
-                file = in_flight.folder / f"{name}.ipynb"
+                file = in_flight.folders.autograded / f"{name}.ipynb"
                 resources = {**_resources(file, self.context), "metadata": {"path": str(file.parent)}}
-                job = run.make_job(nbformat.read(file, as_version=4), resources)
+                job = run.make_job(nbformat.read(file, as_version=4), resources, self.context)
                 in_flight.sent_texts[name] = cell_texts(job.notebook)
                 in_flight.running[name] = self.workers.submit(job.pack())
 
@@ -170,13 +170,14 @@ class SubmissionPipeline:
             self._register_submission(in_flight)
         with autograding():
             for name in in_flight.names:
-                self._convert(in_flight.folder / f"{name}.ipynb", in_flight, sanitizing=False, context=context)
-        published = self.staging.published(in_flight.submission.student, in_flight.submission.assignment)
+                self._convert(
+                    in_flight.folders.autograded / f"{name}.ipynb", in_flight, sanitizing=False, context=context
+                )
         return [
             NotebookScore(
                 name=name,
                 notebook=notebook,
-                previous=read_graded(published / f"{name}.ipynb"),
+                previous=read_graded(in_flight.folders.published / f"{name}.ipynb"),
                 refused=name in in_flight.refused,
                 needs_review=in_flight.needs_review,
             )
@@ -192,9 +193,9 @@ class SubmissionPipeline:
         for score in scores:
             in_flight.outcome.add_record(score.notebook.metadata.get("grading", {}))
         write_scores(self.context.course.db_url, assignment, student, scores, self.converter.exporter)
-        self.staging.publish(student, assignment)
+        in_flight.folders.publish()
         self.converter.run_post_convert_hook()
-        self.staging.remove(student, assignment)
+        in_flight.folders.remove()
 
     def publish_refusal(self, submission: Submission, refusal: Refusal, outcome: Outcome) -> None:
         """Record 0 for a submission that could not be graded, and flag it for review."""
@@ -202,10 +203,10 @@ class SubmissionPipeline:
         in_flight = self.stage(submission, preflight, outcome, needs_review=True)
         self.publish(in_flight, self.score(in_flight))
 
-    def _copy_files(self, student: str, assignment: str) -> None:
+    def _copy_files(self, student: str, assignment: str, target: Path) -> None:
         """Copy the submission's files, and then the released ones over them, to the folder in which notebooks run."""
         BaseConverter.init_assignment(self.converter, assignment, student)
-        course, target = self.context.course, self.staging.autograded(student, assignment)
+        course = self.context.course
         released = Path(course.format_path(course.source_directory, ".", assignment))
         own_files = self.context.exclude_overwriting.get(assignment, [])
         for file in map(Path, find_all_files(str(released), [*course.ignore, "*.ipynb"])):
@@ -215,7 +216,7 @@ class SubmissionPipeline:
 
     def _register_submission(self, in_flight: InFlightSubmission) -> None:
         """Register the student and the submission in the gradebook; as a side effect, nbgrader copies the files."""
-        self.converter.notebooks = [str(in_flight.folder / f"{name}.ipynb") for name in in_flight.names]
+        self.converter.notebooks = [str(in_flight.folders.autograded / f"{name}.ipynb") for name in in_flight.names]
         with temporary_attrs(self.context.course, submitted_directory=str(self.staging.top / "submitted")):
             self.converter.init_assignment(in_flight.submission.assignment, in_flight.submission.student)
 

@@ -9,7 +9,7 @@ from nbgrader.utils import compute_checksum, determine_grade
 
 from nbjudge.nbgrader_cells import CellLabel
 
-NO_RESPONSE, MISSING = "No response.", "This cell was not in the submission."
+_NO_RESPONSE, MISSING = "No response.", "This cell was not in the submission."
 
 
 @dataclass
@@ -57,7 +57,7 @@ class NotebookScore:
         if cell is None:
             return MISSING
         label = cell.metadata["nbgrader"]
-        return NO_RESPONSE if not label.get("task") and label.get("checksum") == compute_checksum(cell) else None
+        return _NO_RESPONSE if not label.get("task") and label.get("checksum") == compute_checksum(cell) else None
 
     def has_changed(self, name: str) -> bool:
         """Return whether an answer changed since the last time: that of its cell or, for a test, any answer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import os
 import shutil
@@ -10,13 +11,18 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_markdown_cell
+from nbformat.v4 import new_markdown_cell, new_notebook
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import parse_utc
 
 from nbjudge.intake.expected_cells import ExpectedCell
-from nbjudge.intake.intake import blank_notebook
-from nbjudge.intake.messages import Refusal
+from nbjudge.intake.file_survey import TIMESTAMP
+from nbjudge.intake.intake import Preflight
+from nbjudge.intake.messages import Note, Refusal, sentences
+from nbjudge.intake.notebook_reader import METADATA
+from nbjudge.intake.safe_open import read_inside
+
+_LOST = "What changed or could not be read while it was copied is left out: {}."
 
 
 @dataclass(frozen=True)
@@ -30,68 +36,73 @@ class Staging:
     top: Path
     course: CourseDirectory
 
-    def submitted(self, student: str, assignment: str) -> Path:
-        """Return the folder of the clean copy."""
-        return self.top / "submitted" / student / assignment
+    def folders(self, student: str, assignment: str) -> SubmissionFolders:
+        """Return the folders of a submission, whether they exist or not."""
+        return SubmissionFolders(
+            submitted=self.top / "submitted" / student / assignment,
+            autograded=self.top / "autograded" / student / assignment,
+            published=Path(self.course.format_path(self.course.autograded_directory, student, assignment)),
+        )
 
-    def autograded(self, student: str, assignment: str) -> Path:
-        """Return the folder of the notebooks that are being graded."""
-        return self.top / "autograded" / student / assignment
 
-    def published(self, student: str, assignment: str) -> Path:
-        """Return the course's folder for the graded submission."""
-        return Path(self.course.format_path(self.course.autograded_directory, student, assignment))
+@dataclass(frozen=True)
+class SubmissionFolders:
+    """The folders of one submission.
 
-    def restore(self, student: str, assignment: str) -> None:
+    submitted: of its clean copy; autograded: of its notebooks while they are graded; both private
+    published: the course's folder for the graded submission
+    """
+
+    submitted: Path
+    autograded: Path
+    published: Path
+
+    def restore(self) -> None:
         """Restore the published submission if a grader was stopped while replacing it."""
-        _restore(self.published(student, assignment))
+        _restore(self.published)
 
-    def is_due(self, student: str, assignment: str, names: list[str], submitted_at: str | None) -> bool:
+    def is_due(self, names: list[str], submitted_at: str | None, course: CourseDirectory) -> bool:
         """Return whether a submission must be graded: it is new, newer than the graded one, or failed the last time."""
-        target = self.published(student, assignment)
-        graded = [target / f"{name}.ipynb" for name in names]
+        graded = [self.published / f"{name}.ipynb" for name in names]
         if not all(file.exists() for file in graded):
             return True
         if any(_must_regrade(read_graded(file)) for file in graded):
             return True
         try:
-            previous = self.course.get_existing_timestamp(str(target))
+            previous = course.get_existing_timestamp(str(self.published))
         except Exception:
             return submitted_at is not None  # nbgrader raises AttributeError for an unreadable time
         return submitted_at is not None and (previous is None or parse_utc(submitted_at) > previous)
 
-    def begin(self, student: str, assignment: str, unchanged: set[str]) -> tuple[Path, Path]:
-        """Return the folders for a submission's clean copy and its graded notebooks.
+    def begin(self, unchanged: set[str]) -> None:
+        """Make the folder for the graded notebooks.
 
         unchanged: names of the notebooks that are not graded this time and stay as published
         """
-        self.remove(student, assignment)
-        folder, target = self.autograded(student, assignment), self.published(student, assignment)
-        folder.mkdir(parents=True)
+        self.remove()
+        self.autograded.mkdir(parents=True)
         for name in sorted(unchanged):
-            if (target / f"{name}.ipynb").is_file():
-                shutil.copy(target / f"{name}.ipynb", folder)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return self.submitted(student, assignment), folder
+            if (self.published / f"{name}.ipynb").is_file():
+                shutil.copy(self.published / f"{name}.ipynb", self.autograded)
+        self.published.parent.mkdir(parents=True, exist_ok=True)
 
-    def publish(self, student: str, assignment: str) -> None:
+    def publish(self) -> None:
         """Replace the published submission; the old or the new version exists at any time."""
-        graded, target = self.autograded(student, assignment), self.published(student, assignment)
-        backup = _backup(target)
+        target, backup = self.published, _backup(self.published)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(backup, ignore_errors=True)
         if target.exists():
             os.rename(target, backup)
         try:
-            _move(graded, target)
+            _move(self.autograded, target)
         except BaseException:
             _restore(target)
             raise
         shutil.rmtree(backup, ignore_errors=True)
 
-    def remove(self, student: str, assignment: str) -> None:
+    def remove(self) -> None:
         """Remove the private folders of a submission."""
-        for folder in (self.submitted(student, assignment), self.autograded(student, assignment)):
+        for folder in (self.submitted, self.autograded):
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -118,6 +129,28 @@ def _move(source: Path, target: Path) -> None:
         shutil.rmtree(source)
 
 
+def clean_copy(folder: Path, preflight: Preflight, target: Path) -> list[str]:
+    """Write the gradable parts to the new folder `target`; return a sentence about files that could not be copied.
+
+    Raises OSError when `target` cannot be written.
+    """
+    lost = []
+    target.mkdir(parents=True, exist_ok=True)
+    for path, size in preflight.files.items():
+        try:
+            content = read_inside(folder, path, size)
+        except OSError:
+            lost.append(Note(_LOST, path))
+            continue
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        (target / path).write_bytes(content)
+    if preflight.timestamp is not None:
+        (target / TIMESTAMP).write_text(preflight.timestamp, encoding="utf-8")
+    for name, notebook in preflight.notebooks.items():
+        (target / f"{name}.ipynb").write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+    return sentences(lost)
+
+
 def refused_notebook(cells: list[ExpectedCell], refusal: Refusal, is_retryable: bool = False) -> NotebookNode:
     """Return the assignment without answers in place of a refused notebook; its first cell states the reason.
 
@@ -129,6 +162,15 @@ def refused_notebook(cells: list[ExpectedCell], refusal: Refusal, is_retryable: 
         "repairs": [],
         "refused": {"student": refusal.student, "instructor": refusal.instructor, "again": is_retryable},
     }
+    return notebook
+
+
+def blank_notebook(expected: list[ExpectedCell]) -> NotebookNode:
+    """Return the assignment's labelled cells without answers, in place of a refused notebook."""
+    cells = [cell_spec.cell(cell_spec.source if cell_spec.locked else cell_spec.released) for cell_spec in expected]
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number}"
+    notebook: NotebookNode = new_notebook(cells=cells, metadata=copy.deepcopy(METADATA))
     return notebook
 
 

@@ -79,7 +79,7 @@ def table(outcomes: list[Outcome], submissions: int) -> list[str]:
     return [*lines, ", ".join(totals)]
 
 
-class PlainRecords(logging.Filter):
+class _PlainRecords(logging.Filter):
     """Makes log records safe for a terminal: names of students and files may contain control characters."""
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -95,7 +95,7 @@ class PlainRecords(logging.Filter):
 def plain_log(log: Any) -> Iterator[None]:
     """Remove control characters from a log's records while the context is active."""
     logger: Any = getattr(log, "logger", log)  # an adapter has no filters of its own
-    record_filter = PlainRecords()
+    record_filter = _PlainRecords()
     logger.addFilter(record_filter)
     try:
         yield

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nbjudge import __version__
-from nbjudge.bytecode import remove_damaged
+from nbjudge.bytecode import remove_own_damaged
 from nbjudge.environment import provide_home
 from nbjudge.errors import CannotGrade
 from nbjudge.patches import skip_rfc3987
@@ -57,7 +57,7 @@ def main(
     )
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
     arguments = sys.argv[1:] if arguments is None else arguments
-    remove_damaged(Path(__file__).parents[1])  # before anything else of nbjudge is imported, also by workers
+    remove_own_damaged()  # before anything else of nbjudge is imported, also by workers
     commands = {name: (summary, f"nbjudge.cli.{name}") for name, summary in COMMANDS.items()} | dict(
         course_commands or {}
     )

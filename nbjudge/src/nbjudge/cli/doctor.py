@@ -31,10 +31,10 @@ from nbjudge.secrets import CourseSecret
 
 Mark = Literal["ok", "warn", "fail"]
 COLOURS: dict[Mark, str] = {"ok": "green", "warn": "yellow", "fail": "bold red"}
-DISTRIBUTION, ENTRY_POINTS = "nbgrader-judge", "nbjudge.doctor"
+_DISTRIBUTION, _ENTRY_POINTS = "nbgrader-judge", "nbjudge.doctor"
 GB = 1e9
-PLENTY_DISK_GB, LEAST_DISK_GB = 5, 0.5
-PATIENCE_S = 1.0  # for a gradebook that another program uses
+_PLENTY_DISK_GB, _LEAST_DISK_GB = 5, 0.5
+_PATIENCE_S = 1.0  # for a gradebook that another program uses
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,9 @@ def _table(findings: list[Finding]) -> Table:
 def examine(course: Path, assignment: str | None = None) -> Iterator[Finding]:
     """Yield the finding of each check of a course; if an assignment is given, include its canaries."""
     checks: dict[str, Check] = {
-        "Python": partial(check_python, str(metadata(DISTRIBUTION)["Requires-Python"])),
-        "packages": check_own_requirements,
-        **course_checks(course),
+        "Python": partial(check_python, str(metadata(_DISTRIBUTION)["Requires-Python"])),
+        "packages": _check_own_requirements,
+        **_course_checks(course),
         "home": check_home,
         "path": partial(check_path, course),
         "disk": partial(check_disk, course),
@@ -105,19 +105,19 @@ def examine(course: Path, assignment: str | None = None) -> Iterator[Finding]:
             "forked kernels": check_forking,
         }
         if assignment:
-            checks["canaries"] = partial(check_canaries, course, settings, assignment)
+            checks["canaries"] = partial(_check_canaries, course, settings, assignment)
     yield finding
     for name, check in checks.items():
         yield _run_check(name, check)
 
 
-def course_checks(course: Path) -> dict[str, Check]:
+def _course_checks(course: Path) -> dict[str, Check]:
     """Return {name: check} of installed courses for this folder, which replace default checks of the same name.
 
     An entry point of the group `nbjudge.doctor` names a function that takes the course's folder and returns them.
     """
     checks: dict[str, Check] = {}
-    for entry in entry_points(group=ENTRY_POINTS):
+    for entry in entry_points(group=_ENTRY_POINTS):
         try:
             checks |= entry.load()(course)
         except Exception as error:
@@ -173,10 +173,10 @@ def check_requirements(requirements: Iterable[str], way_out: str) -> Finding:
     return Finding("packages", "fail", f"{'; '.join(problems)}.", way_out)
 
 
-def check_own_requirements() -> Finding:
+def _check_own_requirements() -> Finding:
     """Compare the installed packages with what nbjudge requires."""
-    way_out = f"Install the required versions: {sys.executable} -m pip install --upgrade {DISTRIBUTION}"
-    return check_requirements(requires(DISTRIBUTION) or [], way_out)
+    way_out = f"Install the required versions: {sys.executable} -m pip install --upgrade {_DISTRIBUTION}"
+    return check_requirements(requires(_DISTRIBUTION) or [], way_out)
 
 
 def _is_applicable(requirement: Requirement) -> bool:
@@ -215,8 +215,8 @@ def check_disk(course: Path) -> Finding:
     """Check the free disk space where grading writes."""
     free = min(shutil.disk_usage(folder).free for folder in (course, tempfile.gettempdir())) / GB
     sentence = f"{free:.1f} GB are free in the course's folder and for temporary files."
-    mark: Mark = "ok" if free >= PLENTY_DISK_GB else "warn" if free >= LEAST_DISK_GB else "fail"
-    way_out = "" if mark == "ok" else f"Free some space: {PLENTY_DISK_GB} GB are plenty."
+    mark: Mark = "ok" if free >= _PLENTY_DISK_GB else "warn" if free >= _LEAST_DISK_GB else "fail"
+    way_out = "" if mark == "ok" else f"Free some space: {_PLENTY_DISK_GB} GB are plenty."
     return Finding("disk", mark, sentence, way_out)
 
 
@@ -226,11 +226,11 @@ def check_memory(settings: Config) -> Finding:
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     free = psutil.virtual_memory().available / GB
-    needed = float(settings.BoxedProvisioner.get("memory_mb", 4096)) / 1000
+    needed = float(settings.SandboxProvisioner.get("memory_mb", 4096)) / 1000
     sentence = f"{cores} cores, {free:.1f} GB of memory are free; one submission may take {needed:.1f} GB."
     if free >= needed:
         return Finding("memory", "ok", sentence)
-    way_out = "Close other programs, or lower c.BoxedProvisioner.memory_mb in nbgrader_config.py."
+    way_out = "Close other programs, or lower c.SandboxProvisioner.memory_mb in nbgrader_config.py."
     return Finding("memory", "warn", sentence, way_out)
 
 
@@ -303,7 +303,7 @@ def check_gradebook(settings: Config) -> Finding:
     if not file.exists():
         way_out = "No action needed: `nbgrader generate_assignment ASSIGNMENT` creates it."
         return Finding("gradebook", "warn", f"There is no gradebook at {file} yet.", way_out)
-    require_gradebook(url, PATIENCE_S, _LogRecorder().log)
+    require_gradebook(url, _PATIENCE_S, _LogRecorder().log)
     return Finding("gradebook", "ok", f"{gradebook_file(url)} is intact and can be written.")
 
 
@@ -328,10 +328,10 @@ def check_isolation(course: Path, settings: Config) -> Finding:
     """Check which layers of the sandbox are in force on this machine for this course."""
     from jupyter_client.manager import KernelManager
 
-    from nbjudge.sandbox.provisioner import BoxedProvisioner
+    from nbjudge.sandbox.provisioner import SandboxProvisioner
     from nbjudge.sandbox.sandbox import announcement
 
-    provisioner = BoxedProvisioner(parent=KernelManager(config=settings), config=settings)
+    provisioner = SandboxProvisioner(parent=KernelManager(config=settings), config=settings)
     missing = provisioner._missing(str(course / "work"))
     sentence = f"{announcement(provisioner._limits(), missing)}."
     if not missing:
@@ -344,7 +344,7 @@ def check_isolation(course: Path, settings: Config) -> Finding:
     return Finding("isolation", "fail", sentence, way_out)
 
 
-def check_canaries(course: Path, settings: Config, assignment: str) -> Finding:
+def _check_canaries(course: Path, settings: Config, assignment: str) -> Finding:
     """Grade the assignment's solution, blank notebook and cheats, as autograde does before a class."""
     from nbjudge.autograde.canaries import require_canaries
     from nbjudge.autograde.converter import grade_canaries

@@ -16,8 +16,8 @@ from jupyter_client.session import Session
 
 from nbjudge.execution.zmtp import Connection
 
-JSON_BYTES = 6  # at most for one character, as in \u001b
-ENVELOPE = 1 << 20  # bytes for headers and other content than output, such as a list of all modules
+_JSON_BYTES = 6  # at most for one character, as in \u001b
+_ENVELOPE = 1 << 20  # bytes for headers and other content than output, such as a list of all modules
 
 
 class UnreadableMessageError(Exception):
@@ -26,7 +26,7 @@ class UnreadableMessageError(Exception):
 
 def largest_message(output_bytes: int) -> int:
     """Return the size limit in bytes of a message that holds up to `output_bytes` characters of output."""
-    return JSON_BYTES * output_bytes + ENVELOPE
+    return _JSON_BYTES * output_bytes + _ENVELOPE
 
 
 class Channel:
@@ -70,7 +70,7 @@ class Channel:
 
     def _decode(self, parts: list[bytes]) -> dict[str, Any] | None:
         """Return the decoded message, or None if it is malformed, as only a submission can send it."""
-        if sum(part.count(b",") for part in parts) <= self.socket.most // JSON_BYTES:
+        if sum(part.count(b",") for part in parts) <= self.socket.most // _JSON_BYTES:
             with suppress(Exception):  # RecursionError too, for what is nested too deeply
                 return self.session.deserialize(self.session.feed_identities(parts)[1])
         self._unreadable += sum(map(len, parts))
@@ -88,7 +88,7 @@ class ReplyChannel(Channel):
 
 
 @dataclass
-class RequestOutput:
+class _RequestOutput:
     """Output of one request, truncated to `most` characters."""
 
     request: str
@@ -120,13 +120,13 @@ class Listener:
 
     def __init__(self, iopub: Channel, most: int) -> None:
         self._iopub, self._most = iopub, most
-        self._output = RequestOutput("", most)
+        self._output = _RequestOutput("", most)
         self._dropped_before = iopub.dropped
         self._task: asyncio.Future[None] = asyncio.ensure_future(self._listen())
 
     def follow(self, request: str) -> None:
         """Collect the output of a request that has just been sent."""
-        self._output, self._dropped_before = RequestOutput(request, self._most), self._iopub.dropped
+        self._output, self._dropped_before = _RequestOutput(request, self._most), self._iopub.dropped
 
     def stop(self) -> None:
         self._task.cancel()

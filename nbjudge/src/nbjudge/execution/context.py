@@ -25,7 +25,6 @@ class GradingContext:
     load_plan: returns the plan of (assignment, notebook)
     exclude_overwriting: {assignment: the instructor's files that students may change}
     reference: the submission, if any, that is the instructor's own solution
-    rehearsing: whether the submissions are the canaries
     take_result: returns the workers' result for a notebook, by name and content; None if it must still be run
     receive: takes a graded notebook and its name; None when the preprocessors write scores themselves
     """
@@ -34,7 +33,6 @@ class GradingContext:
     load_plan: Callable[[str, str], Plan]
     exclude_overwriting: Mapping[str, Sequence[str]] = field(default_factory=dict)
     reference: str = ""
-    rehearsing: bool = False
     take_result: Callable[[str, NotebookNode], JobResult | None] = lambda *_: None
     receive: Callable[[str, NotebookNode], None] | None = None
 

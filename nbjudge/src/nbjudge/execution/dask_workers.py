@@ -27,8 +27,8 @@ skip_rfc3987()  # a worker begins with this module
 
 from nbjudge.execution.job import find_package, run_packed_job  # noqa: E402
 
-SECONDS_TO_CONNECT = 15
-SCHEMES = ("tcp", "tls", "ws", "wss", "ucx")
+_SECONDS_TO_CONNECT = 15
+_SCHEMES = ("tcp", "tls", "ws", "wss", "ucx")
 LIBRARIES = ("numpy", "nbgrader", "nbclient", "ipykernel", "ipython")  # may decide a score
 
 
@@ -52,7 +52,7 @@ class ClusterWorkers(AbstractContextManager["ClusterWorkers"]):
             logging.getLogger(name).setLevel(logging.CRITICAL)  # the grader reports losses itself
         try:
             _probe_scheduler(address)
-            self._client: Any = Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
+            self._client: Any = Client(address, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
             raise CannotGrade(
                 f"No scheduler answers at {address} ({error or type(error).__name__}). Start one with "
@@ -104,10 +104,10 @@ class ClusterWorkers(AbstractContextManager["ClusterWorkers"]):
 def _probe_scheduler(address: str) -> None:
     """Raise ValueError for an invalid address, OSError if nothing listens; a Client would log at length."""
     parts = urlsplit(address)
-    if parts.scheme not in SCHEMES or not (parts.hostname and parts.port):
+    if parts.scheme not in _SCHEMES or not (parts.hostname and parts.port):
         raise ValueError("expected an address such as tcp://10.0.0.5:8786")
     if parts.scheme in ("tcp", "tls"):
-        socket.create_connection((parts.hostname, parts.port), SECONDS_TO_CONNECT).close()
+        socket.create_connection((parts.hostname, parts.port), _SECONDS_TO_CONNECT).close()
 
 
 def _chain_future(source: Future[bytes], target: Future[bytes]) -> None:
@@ -123,8 +123,8 @@ def _chain_future(source: Future[bytes], target: Future[bytes]) -> None:
 
 def course_packages(settings: Config) -> list[str]:
     """Return the packages that a course's settings name: those its lessons import, and its hidden tests."""
-    box = settings.BoxedProvisioner
-    settings_values = [box.get(name, []) for name in ("packages", "hidden")]
+    sandbox = settings.SandboxProvisioner
+    settings_values = [sandbox.get(name, []) for name in ("packages", "hidden")]
     return [
         package
         for names in settings_values

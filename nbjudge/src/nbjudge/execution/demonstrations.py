@@ -2,13 +2,13 @@
 
 A demonstration is there to be read and explored. It runs after all if a student has changed it, or if a cell that runs
 may use a name that it binds or an object that it changes. The canaries confirm in each run that the solution earns
-full marks without it. Only the instructor's cells are parsed; for a student's cell the names it may read suffice.
+full marks without it. Only the instructor's cells are parsed here; the student's are parsed in their kernel.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from nbformat import NotebookNode
@@ -17,28 +17,51 @@ from nbjudge.execution.free_names import free_names
 from nbjudge.execution.name_analysis import Source, imported_names, statements
 
 TAG = "demonstration"  # of a cell in the instructor's notebook; tags in a submission are ignored
-MOST_CHARACTERS = 1_000_000  # of code in a notebook; in a longer one every demonstration is run
+_MOST_CHARACTERS = 1_000_000  # of code in a notebook; in a longer one every demonstration is run
 
 
-def skippable_cells(notebook: NotebookNode, sources: Iterable[Source]) -> set[int]:
-    """Return the indices of the cells that need not run.
+def demonstrations_in(notebook: NotebookNode, sources: Iterable[Source]) -> set[int]:
+    """Return the indices of the cells with the text of a demonstration; none in a notebook with too much code.
 
     sources: the code cells of the instructor's notebook
     """
-    sources = list(sources)
     marked = {source.text.strip() for source in sources if source.demonstration}
-    code = {number: cell.source for number, cell in enumerate(notebook.cells) if cell.cell_type == "code"}
-    demonstrations = {number for number, text in code.items() if text.strip() in marked}
-    if not demonstrations or sum(map(len, code.values())) > MOST_CHARACTERS:
-        return set()
+    code = _code_of(notebook)
+    found = {number for number, text in code.items() if text.strip() in marked}
+    return found if sum(map(len, code.values())) <= _MOST_CHARACTERS else set()
+
+
+def students_texts(notebook: NotebookNode, sources: Iterable[Source]) -> list[str]:
+    """Return the texts of the code cells that are not the instructor's."""
+    return sorted({*_code_of(notebook).values()} - {source.text for source in sources})
+
+
+def skippable_cells(notebook: NotebookNode, sources: Iterable[Source], names: Mapping[str, Iterable[str]]) -> set[int]:
+    """Return the indices of the cells that need not run.
+
+    names: {text: the names that it may read} of the student's texts
+    """
+    sources = list(sources)
+    code = _code_of(notebook)
+    skippable = demonstrations_in(notebook, sources)
     modules: frozenset[str] = frozenset().union(*(_imported(source.text) for source in sources))
-    changes = {number: _changes(code[number].strip(), modules) for number in demonstrations}
-    runs = code.keys() - demonstrations
+    changes = {number: _changes(code[number].strip(), modules) for number in skippable}
+    runs = code.keys() - skippable if skippable else set()
     while runs:
-        read: frozenset[str] = frozenset().union(*(free_names(code[number]) for number in runs))
-        runs = {number for number in demonstrations if changes[number] & read}
-        demonstrations -= runs
-    return demonstrations
+        texts = [code[number] for number in runs]
+        read: frozenset[str] = frozenset().union(
+            *(names[text] if text in names else _instructors_names(text) for text in texts)
+        )
+        runs = {number for number in skippable if changes[number] & read}
+        skippable -= runs
+    return skippable
+
+
+_instructors_names = lru_cache(maxsize=1024)(free_names)
+
+
+def _code_of(notebook: NotebookNode) -> dict[int, str]:
+    return {number: cell.source for number, cell in enumerate(notebook.cells) if cell.cell_type == "code"}
 
 
 def _changes(text: str, modules: frozenset[str]) -> frozenset[str]:

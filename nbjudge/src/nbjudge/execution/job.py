@@ -150,7 +150,8 @@ def run_packed_job(packed: bytes) -> bytes:
             _unpack(data["given"], instructor_files)
             rules = ExecutionSettings(**{**data["rules"], "withheld": tuple(data["rules"]["withheld"])})
             rules = replace(
-                rules, box={**rules.box, "packages": [_require_package(p) for p in rules.box.get("packages", [])]}
+                rules,
+                sandbox={**rules.sandbox, "packages": [_require_package(p) for p in rules.sandbox.get("packages", [])]},
             )
             job = Job(
                 name=data["name"],

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
-import json
 import logging
 import math
 import os
@@ -27,7 +25,7 @@ from nbjudge.execution.channels import Channel, Listener, ReplyChannel, Unreadab
 from nbjudge.execution.outputs import size_of
 from nbjudge.execution.zmtp import Connection
 
-TIMEOUT = "CellTimeoutError"
+_TIMEOUT = "CellTimeoutError"
 ANSWER = 0.5  # seconds between requests to a kernel that is starting
 
 
@@ -171,7 +169,7 @@ class Kernel:
             kernel_name=self.kernel_name,
             allow_errors=True,
             interrupt_on_timeout=True,
-            error_on_timeout={"ename": TIMEOUT, "evalue": "", "traceback": []},
+            error_on_timeout={"ename": _TIMEOUT, "evalue": "", "traceback": []},
             store_widget_state=False,
             shutdown_kernel="immediate",
             extra_arguments=["--HistoryManager.enabled=False"],
@@ -276,13 +274,16 @@ class Kernel:
             return "there was no answer"
         return "" if content["status"] == "ok" else f"{content.get('ename')}: {content.get('evalue')}"
 
+    async def evaluate(self, expression: str, seconds: float) -> Any:
+        """Return the value of an expression that is a list; None if the kernel does not answer."""
+        value = f"__import__('IPython.display', fromlist=['x']).JSON({expression})"
+        request = await ensure_async(self._kc().execute("", silent=True, user_expressions={"value": value}))
+        content = await self.reply(request, seconds) or {}
+        return content.get("user_expressions", {}).get("value", {}).get("data", {}).get("application/json")
+
     async def modules(self) -> list[str]:
-        """Return the names of the modules that the kernel has imported; none if it does not answer."""
-        names = "__import__('json').dumps(sorted(__import__('sys').modules))"
-        request = await ensure_async(self._kc().execute("", silent=True, user_expressions={"names": names}))
-        content = await self.reply(request, GRACE) or {}
-        text = content.get("user_expressions", {}).get("names", {}).get("data", {}).get("text/plain", "'[]'")
-        modules: list[str] = json.loads(ast.literal_eval(text))
+        """Return the names of the modules that a trusted kernel has imported; none if it does not answer."""
+        modules: list[str] = await self.evaluate("sorted(__import__('sys').modules)", GRACE) or []
         return modules
 
     async def responds(self, request: str = "") -> bool:

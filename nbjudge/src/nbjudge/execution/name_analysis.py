@@ -87,7 +87,7 @@ class Plan:
         return cls(sources)
 
     def __init__(self, sources: Iterable[Source]):
-        self.sources = list(sources)
+        self.sources = tuple(sources)
         self._cells = [statements(source.text) for source in self.sources]
         self._trusted = self._find_trusted()
 
@@ -105,7 +105,7 @@ class Plan:
         position = next(i for i, source in enumerate(self.sources) if source.kind == TEST and source.name == test)
         chosen: dict[int, str] = {}
         names: dict[str, list[str]] = {"ours": [], "students": [], "unbound": [], "bound": []}
-        pending = ["*", *sorted(read_first(self._cells[position]))]
+        pending = ["*", *sorted(_read_first(self._cells[position]))]
         if any(LOOK_AROUND & (statement.needs | statement.later) for statement in self._cells[position]):
             pending += sorted(self._answers(position))
         queued = set(pending)
@@ -165,7 +165,7 @@ def _all_reads(cell: Iterable[Statement]) -> set[str]:
     return set().union(*(statement.needs | statement.later for statement in cell)) - ALWAYS
 
 
-def read_first(cell: Iterable[Statement]) -> set[str]:
+def _read_first(cell: Iterable[Statement]) -> set[str]:
     """Return the names that a cell reads before it binds them."""
     names: set[str] = set()
     bound: set[str] = set()
@@ -179,16 +179,20 @@ def read_first(cell: Iterable[Statement]) -> set[str]:
 def statements(text: str) -> tuple[Statement, ...]:
     """Return the statements of an instructor's cell; none if it is not Python, such as a `%%bash` cell.
 
-    Not for a student's text, with which Python's parser may use unbounded time and memory; see free_names.
+    Not for a student's text, with which Python's parser may use unbounded time and memory.
     """
-    plain = TransformerManager().transform_cell(
-        AROUND_A_CELL.sub("", text, count=1) if text.lstrip()[:2] == "%%" else text
-    )
+    plain = to_python(text)
     try:
         tree = ast.parse(plain)
         return tuple(_statement(node, ast.get_source_segment(plain, node) or "", plain) for node in tree.body)
     except (SyntaxError, ValueError):
         return ()
+
+
+def to_python(text: str) -> str:
+    """Return a cell in plain Python, with calls in place of its magics."""
+    python = AROUND_A_CELL.sub("", text, count=1) if text.lstrip()[:2] == "%%" else text
+    return TransformerManager().transform_cell(python)
 
 
 def imports(sources: Iterable[Source]) -> list[str]:
@@ -234,15 +238,16 @@ def _reads(code: types.CodeType) -> tuple[set[str], set[str]]:
     for inner in code.co_consts:
         if isinstance(inner, types.CodeType):
             reads, after = _reads(inner)
-            if _is_class(inner):
+            if is_class(inner):
                 reads -= {i.argval for i in dis.get_instructions(inner) if i.opname == "STORE_NAME"}
-            runs_now = inner.co_name in ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>") or _is_class(inner)
+            runs_now = inner.co_name in ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>") or is_class(inner)
             (now if runs_now else later).update(reads)
             later |= after
     return now, later
 
 
-def _is_class(code: types.CodeType) -> bool:
+def is_class(code: types.CodeType) -> bool:
+    """Return whether code is the body of a class."""
     return not code.co_flags & 0x2  # CO_NEWLOCALS: functions have it, the bodies of classes do not
 
 

@@ -14,8 +14,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
 DEEPEST = 30  # nested lists and objects
-LARGEST_NUMBER = 1 << 64
-SHORT_ERROR = 2000  # characters; a shorter error is always kept, such as why a cell was stopped
+_LARGEST_NUMBER = 1 << 64
+_SHORT_ERROR = 2000  # characters; a shorter error is always kept, such as why a cell was stopped
 TOO_DEEP = "(Data nested too deeply to be kept.)"
 _HALVES = re.compile("[\ud800-\udfff]")
 
@@ -37,7 +37,7 @@ class Outputs:
         accepted, dropped = [], 0
         for output in map(clean, cell.outputs):
             size = size_of(output)
-            is_short_error = output.output_type == "error" and size <= SHORT_ERROR
+            is_short_error = output.output_type == "error" and size <= _SHORT_ERROR
             if is_test or is_short_error or size <= self.remaining:
                 self.remaining -= 0 if is_test else min(size, self.remaining)
                 accepted.append(output)
@@ -111,7 +111,7 @@ def _clean(value: Any, depth: int) -> Any:
         return value if math.isfinite(value) else None
     if isinstance(value, bool) or value is None:
         return value
-    return value if isinstance(value, int) and abs(value) < LARGEST_NUMBER else None
+    return value if isinstance(value, int) and abs(value) < _LARGEST_NUMBER else None
 
 
 def _node(value: Any) -> Any:

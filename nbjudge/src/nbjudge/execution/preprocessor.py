@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,7 +19,7 @@ from nbjudge.execution.settings import ExecutionSettings, ReferenceRun
 from nbjudge.execution.student_kernel import files_in
 from nbjudge.forkserver.preload import USUAL, preload
 from nbjudge.judge import process
-from nbjudge.sandbox.provisioner import BoxedProvisioner
+from nbjudge.sandbox.provisioner import SandboxProvisioner
 from nbjudge.secrets import CourseSecret
 
 
@@ -34,7 +35,7 @@ class Run(Execute):  # type: ignore[misc]
         32 << 20, help="Of the outputs of all cells of one notebook together, what is kept."
     ).tag(config=True)
     judge_memory_mb = Integer(
-        0, help="Memory of the process that runs the tests; 0 for that of a kernel, c.BoxedProvisioner.memory_mb."
+        0, help="Memory of the process that runs the tests; 0 for that of a kernel, c.SandboxProvisioner.memory_mb."
     ).tag(config=True)
     restarts = Integer(10, help="How often a kernel that ended is started again.").tag(config=True)
 
@@ -59,11 +60,12 @@ class Run(Execute):  # type: ignore[misc]
     def preprocess(self, nb: NotebookNode, resources: Any, km: Any = None) -> tuple[NotebookNode, Any]:
         """Return the notebook with outputs. `km` is ignored: this class starts its own kernels."""
         context = find_context(resources, self.parent.parent)
-        result = context.take_result(resources["nbgrader"]["notebook"], nb) or run_job(self.make_job(nb, resources))
+        ids = resources["nbgrader"]
+        result = context.take_result(ids["notebook"], nb) or run_job(self.make_job(nb, resources, context))
         for purpose, names in result.modules.items():
             preload(purpose, names)
         if result.reference:
-            self.references[self._sources(context, resources)] = result.reference
+            self.references[self._sources(context, ids)] = result.reference
         nb.cells = result.notebook.cells
         metadata = nb.metadata.setdefault("grading", {})
         metadata["scores"] = dict(result.scores)
@@ -71,20 +73,15 @@ class Run(Execute):  # type: ignore[misc]
         metadata.update(seconds=round(result.seconds, 2), isolation=result.in_force)
         return nb, resources
 
-    def make_job(self, nb: NotebookNode, resources: Any) -> Job:
+    def make_job(self, nb: NotebookNode, resources: Any, context: GradingContext) -> Job:
         """Return the job that executes a notebook."""
         ids = resources["nbgrader"]
-        context = find_context(resources, self.parent.parent)
         course = context.course
         instructor_files = Path(course.format_path(course.source_directory, ".", ids["assignment"]))
         editable = context.exclude_overwriting.get(ids["assignment"], [])
         given_files = [str(name) for name in files_in(instructor_files)]
-        sources = self._sources(context, resources)
+        sources = self._sources(context, ids)
         is_reference = ids["student"] == context.reference
-        if context.rehearsing:  # the modules that the lesson needs are not known yet
-            for purpose in PURPOSES:
-                cells = [source for source in sources if purpose == process.PURPOSE or source.kind != TEST]
-                preload(purpose, [*USUAL, *imports(cells)])
         secret = CourseSecret.of(self.config)
         return Job(
             name=ids["notebook"],
@@ -99,9 +96,8 @@ class Run(Execute):  # type: ignore[misc]
             reference=None if is_reference else self.references.get(sources, ReferenceRun()),
         )
 
-    def _sources(self, context: GradingContext, resources: Any) -> tuple[Source, ...]:
+    def _sources(self, context: GradingContext, ids: Mapping[str, str]) -> tuple[Source, ...]:
         """Return the code cells of the instructor's notebook, and for each test how it is judged."""
-        ids = resources["nbgrader"]
         general = self.judging.get(ids["assignment"], self.judging.get("*", OUTSIDE))
         return tuple(
             replace(source, judging=self.judging.get(f"{ids['assignment']}/{source.name}", source.judging or general))
@@ -112,9 +108,9 @@ class Run(Execute):  # type: ignore[misc]
 
     def make_rules(self, course: str) -> ExecutionSettings:
         """Return the limits for each notebook."""
-        box = {
+        sandbox = {
             name: value.get_value([]) if isinstance(value, LazyConfigValue) else value  # of a list that was added to
-            for name, value in self.config.BoxedProvisioner.items()
+            for name, value in self.config.SandboxProvisioner.items()
         }
         return ExecutionSettings(
             total_seconds=self.total_seconds,
@@ -125,9 +121,15 @@ class Run(Execute):  # type: ignore[misc]
             demonstrations=self.demonstrations,
             withheld=tuple(self.withheld),
             total_output_bytes=self.total_output_bytes,
-            judge_memory_mb=self.judge_memory_mb or box.get("memory_mb", BoxedProvisioner.memory_mb.default_value),
+            judge_memory_mb=self.judge_memory_mb
+            or sandbox.get("memory_mb", SandboxProvisioner.memory_mb.default_value),
             course=course,
-            box=box,
+            sandbox=sandbox,
         )
 
 
+def preload_imports(sources: Sequence[Source]) -> None:
+    """Preload what these cells import: before the reference has run, the modules that it needs are not known."""
+    for purpose in PURPOSES:
+        cells = [source for source in sources if purpose == process.PURPOSE or source.kind != TEST]
+        preload(purpose, [*USUAL, *imports(cells)])

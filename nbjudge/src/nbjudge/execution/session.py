@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
 from nbjudge.cell_result import GRACE, CellStatus
-from nbjudge.execution.demonstrations import skippable_cells
+from nbjudge.execution.demonstrations import demonstrations_in, skippable_cells, students_texts
 from nbjudge.execution.name_analysis import BY_HAND, INSIDE, TEST, Plan
 from nbjudge.execution.outputs import Outputs
 from nbjudge.execution.settings import ExecutionSettings, ReferenceRun
@@ -30,9 +30,9 @@ from nbjudge.sandbox import provisioner
 from nbjudge.sandbox.withheld import WithheldFinder
 
 NOT_GRADED = "NotGraded"
-INSIDE_SERVICE = "__import__('nbjudge.judge.inside', fromlist=['x'])"
-LONGEST_REASON = 500  # characters of an error's message that a test inside the submission's process shows
-SKIPPED = "(A demonstration, which nothing that is graded depends on: not run while grading.)\n"
+_INSIDE_SERVICE = "__import__('nbjudge.judge.inside', fromlist=['x'])"
+_LONGEST_REASON = 500  # characters of an error's message that a test inside the submission's process shows
+_SKIPPED = "(A demonstration, which nothing that is graded depends on: not run while grading.)\n"
 
 
 class Session:
@@ -67,7 +67,6 @@ class Session:
         one_kernel = use_one_kernel and self.from_scratch == set(self.tests)
         self.student = self.without if one_kernel else StudentKernel(*common)
         self.judge = Judge(str(instructor_files), variables, rules.output_bytes, rules.startup_timeout)
-        self.skipped = set() if rules.demonstrations else skippable_cells(nb, plan.sources)
         self.outputs = Outputs(rules.total_output_bytes)
         self.scores: dict[str, float | None] = dict.fromkeys(self.tests, 0.0)
         self.changes: dict[str, list[tuple[str, int]]] = {}  # {test cell: the arguments that calls changed}
@@ -89,6 +88,7 @@ class Session:
         for failed in await asyncio.gather(self.student.start(), self.judge.start(), return_exceptions=True):
             if failed:
                 raise failed
+        skippable = await self._find_skippable()
         for number, cell in enumerate(self.nb.cells):
             if cell.cell_type != "code":
                 continue
@@ -100,8 +100,8 @@ class Session:
                 self.judged.add(name)
                 cell.source = self.tests[name]
                 await self._judge(cell, name)
-            elif number in self.skipped:
-                cell.outputs = [new_output("stream", name="stdout", text=SKIPPED)]
+            elif number in skippable:
+                cell.outputs = [new_output("stream", name="stdout", text=_SKIPPED)]
             elif cell.source.strip():
                 self.run_cells.append(cell.source)
                 self.run_inside.append(cell.source)
@@ -133,6 +133,16 @@ class Session:
             names = await self.without.kernel.modules()
             imported[provisioner.PURPOSE_FROM_SCRATCH] = [name for name in names if not finder.holds(name)]
         return imported
+
+    async def _find_skippable(self) -> set[int]:
+        """Return the indices of the cells that need not run; none if the kernel cannot read the student's cells."""
+        if self.rules.demonstrations or not demonstrations_in(self.nb, self.plan.sources):
+            return set()
+        texts = students_texts(self.nb, self.plan.sources)
+        names = await self.student.free_names(texts)
+        if names is None:
+            return set()
+        return skippable_cells(self.nb, self.plan.sources, dict(zip(texts, names, strict=True)))
 
     async def _run(self, cell: NotebookNode, name: str) -> None:
         try:
@@ -180,7 +190,7 @@ class Session:
             text, keys = instrument(cell.source)
         except SyntaxError as error:
             return self._add_error(cell, name, "not judged", f"The test is not valid Python: {error.msg}.")
-        await kernel.kernel.run_silently(f"{INSIDE_SERVICE}.begin()", GRACE)
+        await kernel.kernel.run_silently(f"{_INSIDE_SERVICE}.begin()", GRACE)
         finished, status = await kernel.kernel.run(text, self._seconds())
         cell.execution_count = finished.execution_count
         if status.kind in ("died", "timeout"):
@@ -198,7 +208,7 @@ class Session:
                 self._add_error(cell, name, *problem)
             return
         errors = [output for output in finished.outputs if output.output_type == "error"]
-        shown = f"{errors[-1].ename}: {errors[-1].evalue}"[:LONGEST_REASON] if errors else "it did not run to its end"
+        shown = f"{errors[-1].ename}: {errors[-1].evalue}"[:_LONGEST_REASON] if errors else "it did not run to its end"
         cell.outputs = [new_output("error", ename=NOT_GRADED, evalue=shown, traceback=[shown])]
 
     async def _judge_outside(self, cell: NotebookNode, name: str) -> None:

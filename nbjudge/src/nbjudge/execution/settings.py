@@ -13,7 +13,7 @@ class ExecutionSettings:
 
     total_output_bytes: limit for the outputs of all cells together; judge_memory_mb: memory of the judge
     withheld: modules that code judged by a test tagged FROM_SCRATCH cannot import
-    course: folder of the course; box: settings of BoxedProvisioner
+    course: folder of the course; sandbox: settings of SandboxProvisioner
     """
 
     total_seconds: int
@@ -26,7 +26,7 @@ class ExecutionSettings:
     judge_memory_mb: int = 0
     withheld: tuple[str, ...] = ()
     course: str = ""
-    box: Mapping[str, Any] = field(default_factory=dict)
+    sandbox: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

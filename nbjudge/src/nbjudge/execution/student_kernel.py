@@ -23,7 +23,9 @@ from nbjudge.sandbox.scratch import remove
 
 GRADING = {EXECUTION_VARIABLE: "autograde"}  # tells kernels to start in the sandbox
 SERVICE = "__import__('nbjudge.judge.rpc_server', fromlist=['x'])"
-HEALTH = f"assert {SERVICE}.service.waiting and 1 + 1 == 2"
+_FREE_NAMES = "__import__('nbjudge.execution.free_names', fromlist=['x']).free_names_of"
+_HEALTH = f"assert {SERVICE}.service.waiting and 1 + 1 == 2"
+_PARSING = 10  # seconds for all cells of a notebook; some magics take quadratic time
 LATE = 0.05  # seconds after which a kernel that a cell shuts down has begun to end
 
 
@@ -48,8 +50,8 @@ class StudentKernel:
         withheld: Sequence[str] = (),
     ):
         self.rules, self.files, self.folder, self.seconds = rules, files, folder, seconds
-        box = {**rules.box, "withheld": list(withheld)}
-        self.config = Config({"BoxedProvisioner": box, "CourseDirectory": {"root": rules.course}})
+        sandbox = {**rules.sandbox, "withheld": list(withheld)}
+        self.config = Config({"SandboxProvisioner": sandbox, "CourseDirectory": {"root": rules.course}})
         limits: dict[str, Any] = {"output_bytes": rules.output_bytes, "startup_timeout": rules.startup_timeout}
         self.kernel = Kernel(FastStartKernelManager, name, "", GRADING, config=self.config, **limits)
         self.path = ""  # socket on which it answers the judge
@@ -66,9 +68,9 @@ class StudentKernel:
         self.started = True
         if self.kernel.folder:  # of the previous kernel, which may have filled it
             remove(Path(self.kernel.folder))
-        self.kernel.folder = str(copy_files(self.files, Path(tempfile.mkdtemp(prefix="work-", dir=self.folder))))
-        if limit := self.rules.box.get("cpu_seconds"):  # for the whole submission
-            self.config.BoxedProvisioner.cpu_seconds = max(1, round(limit - self.kernel.cpu_seconds))
+        self.kernel.folder = str(_copy_files(self.files, Path(tempfile.mkdtemp(prefix="work-", dir=self.folder))))
+        if limit := self.rules.sandbox.get("cpu_seconds"):  # for the whole submission
+            self.config.SandboxProvisioner.cpu_seconds = max(1, round(limit - self.kernel.cpu_seconds))
         await self.kernel.start()
         self.in_force = getattr(self.kernel.provisioner, "in_force", "") or self.in_force
         home = getattr(self.kernel.provisioner, "home", None) or tempfile.mkdtemp(dir=self.folder)
@@ -96,6 +98,15 @@ class StudentKernel:
         if status.kind in ("well", "flood"):
             self.ran.append(source)
         return finished, status
+
+    async def free_names(self, texts: Sequence[str]) -> list[list[str]] | None:
+        """Return the names that each text may read, before any cell has run; None if the kernel cannot tell."""
+        names = await self.kernel.evaluate(f"{_FREE_NAMES}({texts!r})", min(_PARSING, self.seconds()))
+        if names is None:
+            await self.stop()  # a text may have ended it or keep it busy
+        is_list = isinstance(names, list) and len(names) == len(texts)
+        is_well_formed = is_list and all(isinstance(n, list) and all(isinstance(x, str) for x in n) for n in names)
+        return names if is_well_formed else None
 
     async def catch_up(self, sources: Sequence[str]) -> None:
         """Run the student's cells that it has not run yet, ignoring errors. Raises KernelUnavailableError."""
@@ -144,7 +155,7 @@ class StudentKernel:
     async def _is_well(self) -> bool:
         """Return whether the kernel survives a cell and still runs another correctly."""
         await asyncio.sleep(LATE)
-        finished, status = await self.kernel.run(HEALTH, GRACE)
+        finished, status = await self.kernel.run(_HEALTH, GRACE)
         return status.kind == "well" and not any(output.output_type == "error" for output in finished.outputs)
 
     def _reason(self) -> str:
@@ -153,7 +164,7 @@ class StudentKernel:
         return "The cells before ended their process too often, so this one was not run."
 
 
-def copy_files(source: Path, target: Path) -> Path:
+def _copy_files(source: Path, target: Path) -> Path:
     """Copy a folder's files except links and notebooks, which hold hidden tests in submissions."""
     for file in files_in(source):
         (target / file).parent.mkdir(parents=True, exist_ok=True)

@@ -16,8 +16,8 @@ from typing import Protocol
 
 from nbjudge.patches import skip_rfc3987
 
-SECONDS_TO_END = 10
-AT_ONCE = 6  # submissions per process: kernels, which are separate processes, do most of the work
+_SECONDS_TO_END = 10
+_AT_ONCE = 6  # submissions per process: kernels, which are separate processes, do most of the work
 
 
 class Workers(Protocol):
@@ -38,7 +38,7 @@ class LocalWorkers(AbstractContextManager["LocalWorkers"]):
 
     def __init__(self, number: int):
         self.at_once = 2 * number + 1
-        processes = -(-number // AT_ONCE)
+        processes = -(-number // _AT_ONCE)
         shares = [number // processes + (index < number % processes) for index in range(processes)]
         self._workers = [_Worker(share) for share in shares]
 
@@ -94,7 +94,7 @@ class _Worker:
             self._process.terminate()
         with suppress(OSError):
             self._link.send_bytes(b"")  # a listening thread does not notice the close alone
-        self._process.join(SECONDS_TO_END)
+        self._process.join(_SECONDS_TO_END)
         self._process.kill()
         self._process.join()
         self._link.close()

@@ -16,11 +16,11 @@ import struct
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-MORE, LONG, COMMAND = 1, 2, 4  # bits of the flags of a frame
+_MORE, _LONG, COMMAND = 1, 2, 4  # bits of the flags of a frame
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
-SUBSCRIBE_TO_ALL = b"\x01"
+_SUBSCRIBE_TO_ALL = b"\x01"
 COST = 100  # bytes of overhead per Python object, so that many empty parts count too
-RETRY_S = 0.01  # between connection attempts until the kernel has bound its socket (ZeroMQ default: 0.1 s)
+_RETRY_S = 0.01  # between connection attempts until the kernel has bound its socket (ZeroMQ default: 0.1 s)
 
 _LONG_SIZE = struct.Struct(">Q")
 
@@ -53,7 +53,7 @@ class Parser:
         while self._frame():
             if self._flags & COMMAND:
                 self.ready = True  # the first command is READY; a client ignores others
-            elif not self._flags & MORE:
+            elif not self._flags & _MORE:
                 parts, fits = self._parts, self._size <= self.most
                 self._parts, self._size = [], 0
                 if fits:
@@ -74,11 +74,11 @@ class Parser:
     def _frame(self) -> bool:
         """Consume one frame of the stream; return False if it has not arrived completely."""
         if not self._skip:
-            head = 9 if self._buffer and self._buffer[0] & LONG else 2
+            head = 9 if self._buffer and self._buffer[0] & _LONG else 2
             if len(self._buffer) < head:
                 return False
             self._flags = self._buffer[0]
-            if self._flags & ~(MORE | LONG | COMMAND):
+            if self._flags & ~(_MORE | _LONG | COMMAND):
                 raise ProtocolError(f"a frame has the flags {self._flags:#x}")
             size = _LONG_SIZE.unpack_from(self._buffer, 1)[0] if head == 9 else self._buffer[1]
             if self._size + size + COST <= self.most:
@@ -122,7 +122,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[list[bytes]] = deque()
         self._buffered_size = 0
-        self._outgoing: list[bytes] = [_frames([SUBSCRIBE_TO_ALL])] if kind == "SUB" else []
+        self._outgoing: list[bytes] = [_frames([_SUBSCRIBE_TO_ALL])] if kind == "SUB" else []
         self._news = asyncio.Event()
         self._ended = False  # no more messages will arrive
         self._connecting = asyncio.ensure_future(self._connect(address))
@@ -191,7 +191,7 @@ class Connection(asyncio.Protocol):
                     host, _, port = target.rpartition(":")
                     await loop.create_connection(lambda: self, host.strip("[]"), int(port))
                 return
-            await asyncio.sleep(RETRY_S)
+            await asyncio.sleep(_RETRY_S)
 
     def _flush(self) -> None:
         if self._parser.ready and self._transport and not self._ended:
@@ -219,13 +219,13 @@ def _cost(message: Sequence[bytes]) -> int:
 
 def _frames(parts: Sequence[bytes]) -> bytes:
     """Encode a message."""
-    return b"".join(_frame(part, MORE if number < len(parts) else 0) for number, part in enumerate(parts, start=1))
+    return b"".join(_frame(part, _MORE if number < len(parts) else 0) for number, part in enumerate(parts, start=1))
 
 
 def _frame(body: bytes, flags: int) -> bytes:
     if len(body) < 256:
         return bytes([flags, len(body)]) + body
-    return bytes([flags | LONG]) + _LONG_SIZE.pack(len(body)) + body
+    return bytes([flags | _LONG]) + _LONG_SIZE.pack(len(body)) + body
 
 
 def _ready(kind: str, identity: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """Export a graded notebook as a feedback page: bounded, without hidden tests, scripts or external resources.
 
-Set `c.GenerateFeedback.exporter_class = "nbjudge.feedback.exporter.FeedbackExporter"` to have nbgrader use it.
+Set `c.GenerateFeedback.exporter_class = "nbjudge.FeedbackExporter"` to have nbgrader use it.
 The page is one file without scripts; docs/threat_model.md describes the threats it withstands.
 """
 
@@ -23,9 +23,9 @@ from nbjudge.feedback.rendering import Limits, Renderer
 from nbjudge.nbgrader_cells import CellLabel
 from nbjudge.text import with_code
 
-TEMPLATES = Path(__file__).parent / "templates"
-MOST_UNGRADED_CELLS = 1000  # cells without points on one page
-LONGEST_SENTENCE = 1000
+_TEMPLATES = Path(__file__).parent / "templates"
+_MOST_UNGRADED_CELLS = 1000  # cells without points on one page
+_LONGEST_SENTENCE = 1000
 
 
 class FeedbackExporter(Exporter):
@@ -69,12 +69,12 @@ def page(notebook: NotebookNode, summary: dict[str, Any], limits: Limits) -> str
     renderer = Renderer(limits)
     cells, omitted = [], 0
     for number, cell in enumerate(notebook.cells):
-        if number >= MOST_UNGRADED_CELLS and not CellLabel.of(cell).fields:
+        if number >= _MOST_UNGRADED_CELLS and not CellLabel.of(cell).fields:
             omitted += 1
         elif cell.cell_type in ("code", "markdown"):
             cells.append(_view(cell, f"cell-{number}", renderer))
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters["points"] = lambda number: f"{round(float(number or 0), 2):g}"
     template = environment.get_template("feedback.html")
@@ -157,4 +157,4 @@ def _text(content: Any, separator: str = "") -> str:
 
 def _sentence_html(sentence: Any) -> Markup:
     """Return a sentence of the grader as safe HTML: it may quote a submission."""
-    return with_code(str(sentence)[:LONGEST_SENTENCE])
+    return with_code(str(sentence)[:_LONGEST_SENTENCE])

@@ -13,21 +13,21 @@ from xml.etree.ElementTree import Element
 from latex2mathml.converter import convert_to_element
 
 LONGEST = 2000
-_ELEMENTS = """
+_ELEMENT_NAMES = """
     math menclose mfrac mi mn mo mover mpadded mphantom mroot mrow mspace msqrt mstyle msub msubsup msup mtable mtd
     mtext mtr munder munderover mmultiscripts mprescripts none
 """
-ELEMENTS = frozenset(_ELEMENTS.split())
-_ATTRIBUTES = """
+_ELEMENTS = frozenset(_ELEMENT_NAMES.split())
+_ATTRIBUTE_NAMES = """
     accent accentunder columnalign columnlines columnspacing depth display displaystyle fence form height largeop
     linebreak linethickness lspace mathcolor mathsize mathvariant maxsize minsize movablelimits notation rowlines
     rowspacing rspace scriptlevel separator stretchy symmetric voffset width
 """
-ATTRIBUTES = frozenset(_ATTRIBUTES.split())
-VALUE = re.compile(r"[A-Za-z0-9#.%+ -]{0,60}")
+_ATTRIBUTES = frozenset(_ATTRIBUTE_NAMES.split())
+_VALUE = re.compile(r"[A-Za-z0-9#.%+ -]{0,60}")
 # Macros that latex2mathml supports only under another name.
-OTHER_NAMES = [(name, "‖") for name in (r"\|", r"\lVert", r"\rVert", r"\Vert")]
-OTHER_NAMES += [(rf"\{edge}{{aligned}}", rf"\{edge}{{align*}}") for edge in ("begin", "end")]
+_OTHER_NAMES = [(name, "‖") for name in (r"\|", r"\lVert", r"\rVert", r"\Vert")]
+_OTHER_NAMES += [(rf"\{edge}{{aligned}}", rf"\{edge}{{align*}}") for edge in ("begin", "end")]
 
 
 def mathml(latex: str, display: bool = False) -> str:
@@ -36,7 +36,7 @@ def mathml(latex: str, display: bool = False) -> str:
     display: whether it is a display formula instead of an inline one
     """
     source = latex.strip()
-    for name, supported in OTHER_NAMES:
+    for name, supported in _OTHER_NAMES:
         source = source.replace(name, supported)
     try:
         if len(source) > LONGEST:
@@ -47,7 +47,7 @@ def mathml(latex: str, display: bool = False) -> str:
 
 
 def _rebuild(element: Element) -> str:
-    """Serialise the element, restricted to ELEMENTS and ATTRIBUTES.
+    """Serialise the element, restricted to _ELEMENTS and _ATTRIBUTES.
 
     Raises ValueError for an unknown macro, whose name would appear in the formula.
     """
@@ -55,11 +55,11 @@ def _rebuild(element: Element) -> str:
     if "\\" in text:
         raise ValueError(f"The formula contains {text}; expected a known macro.")
     content = escape(text) + "".join(_rebuild(child) for child in element)
-    if element.tag not in ELEMENTS:
+    if element.tag not in _ELEMENTS:
         return content
     attributes = "".join(
         f' {name}="{escape(value)}"'
         for name, value in element.attrib.items()
-        if name in ATTRIBUTES and VALUE.fullmatch(value)
+        if name in _ATTRIBUTES and _VALUE.fullmatch(value)
     )
     return f"<{element.tag}{attributes}>{content}</{element.tag}>"

@@ -12,15 +12,15 @@ from nbformat import NotebookNode
 from nbjudge.nbgrader_cells import CellLabel
 
 # Shorter lines, such as `x = 1` or `else:`, occur in everyone's code.
-SHORTEST_LINE = 12
-LONGEST_ERROR = 500
+_SHORTEST_LINE = 12
+_LONGEST_ERROR = 500
 WITHHELD = "[a line of the hidden tests]"
-REMOVED = "# The hidden tests of this cell are not shown."
+_REMOVED = "# The hidden tests of this cell are not shown."
 NOT_GRADED = "NotGraded"
 # A result that a test may display for reports: {"exercise", "solved", "passed", "mistake", "problem"}.
-RESULT = "application/vnd.nbjudge.result+json"
+RESULT_MIME_TYPE = "application/vnd.nbjudge.result+json"
 # How unittest describes a comparison of two values; the test author's own message follows " : ".
-COMPARED = re.compile(
+_COMPARED = re.compile(
     r" != | == | is not (true|false|none|an instance)| is not | is none|unexpectedly|not found in| not (greater|less) "
     r"|not almost|differ\b|are not equal|(does not|didn't|unexpectedly) match",
     re.IGNORECASE,
@@ -55,15 +55,15 @@ class HiddenTests:
         for line in cell.source.split("\n"):
             if self.begin in line:
                 is_hidden = True
-                visible.append(REMOVED)
+                visible.append(_REMOVED)
             elif self.end in line:
                 is_hidden = False
             else:
                 (hidden if is_hidden else visible).append(line)
-        if REMOVED not in visible:
+        if _REMOVED not in visible:
             return False
         cell.source = "\n".join(visible)
-        self.lines.update(line.strip() for line in hidden if len(line.strip()) >= SHORTEST_LINE)
+        self.lines.update(line.strip() for line in hidden if len(line.strip()) >= _SHORTEST_LINE)
         return True
 
     def _scrub(self, output: NotebookNode) -> None:
@@ -72,7 +72,7 @@ class HiddenTests:
         elif output.output_type == "error":
             output.traceback = self.redact("\n".join(output.traceback)).split("\n")
         else:
-            output.data.pop(RESULT, None)  # for the instructor's report
+            output.data.pop(RESULT_MIME_TYPE, None)  # for the instructor's report
             for kind, content in output.data.items():
                 output.data[kind] = self.redact(content) if isinstance(content, str) else content
 
@@ -98,14 +98,14 @@ def error_sentence(error: NotebookNode, hidden: bool) -> str:
     name: str = strip_ansi(str(error.ename))
     message: str = strip_ansi(str(error.evalue)).strip()
     if name == NOT_GRADED:
-        return message[:LONGEST_ERROR]
+        return message[:_LONGEST_ERROR]
     if hidden:
         message = message.partition("\n")[0].strip()
-        if name == "AssertionError" and COMPARED.search(message) and not message.startswith(_NUMPY):
+        if name == "AssertionError" and _COMPARED.search(message) and not message.startswith(_NUMPY):
             message = message.partition(" : ")[2] or "A value is not the expected one."
     line = f"{name[:100]}: {message}" if message else f"{name[:100]}: A hidden check failed." if hidden else name[:100]
-    return line if len(line) <= LONGEST_ERROR else f"{line[:LONGEST_ERROR]} ..."
+    return line if len(line) <= _LONGEST_ERROR else f"{line[:_LONGEST_ERROR]} ..."
 
 
-# The first lines of numpy.testing's messages contain no values, but they match COMPARED.
+# The first lines of numpy.testing's messages contain no values, but they match _COMPARED.
 _NUMPY = ("Arrays are not ", "Items are not equal", "Not equal to tolerance", "Mismatch")

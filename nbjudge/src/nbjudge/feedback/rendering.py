@@ -24,9 +24,9 @@ from nbjudge.feedback.redaction import NOT_GRADED
 from nbjudge.feedback.sanitize import IMAGE, LONGEST, clean
 
 # The first available type is shown and nothing else: no script, no widget, no SVG outside an image.
-PREFERRED = ["text/html", "text/markdown", "image/png", "image/jpeg", "image/svg+xml", "text/latex", "text/plain"]
-MAGIC = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
-MOST_PIXELS = 50_000_000  # an image of a few kilobytes can decompress to gigabytes in the reader's browser
+_PREFERRED = ["text/html", "text/markdown", "image/png", "image/jpeg", "image/svg+xml", "text/latex", "text/plain"]
+_MAGIC = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
+_MOST_PIXELS = 50_000_000  # an image of a few kilobytes can decompress to gigabytes in the reader's browser
 
 
 @dataclass
@@ -72,7 +72,7 @@ class Renderer:
                 return f'<p class="notice">{escape(str(output.evalue))}</p>'
             beginning, notice = self._truncate("\n".join(output.traceback), "of this error")
             return f'<pre class="error">{ansi2html(beginning)}</pre>{notice}'
-        kind = next((kind for kind in PREFERRED if kind in output.data), None)
+        kind = next((kind for kind in _PREFERRED if kind in output.data), None)
         if kind is None:
             return sentence(f"An output that this page cannot show ({', '.join(output.data)[:100] or 'nothing'}).")
         if kind == "text/html" and "text/plain" in output.data and len(IMAGE.sub("", output.data[kind])) > LONGEST:
@@ -92,7 +92,7 @@ class Renderer:
             return mathml(content.strip().strip("$").removeprefix(r"\displaystyle"), display=True)
         if kind == "text/plain":
             return self._text(content, "were shown")
-        return image(kind, content, alt=str(output.data.get("text/plain", ""))[:200])
+        return _image(kind, content, alt=str(output.data.get("text/plain", ""))[:200])
 
     def _text(self, text: str, what: str) -> str:
         beginning, notice = self._truncate(text, what)
@@ -107,7 +107,7 @@ class Renderer:
         return text[: self.limits.text], sentence(f"... {size(excess)} more {what}.") if excess > 0 else ""
 
     def _charge(self, html: str) -> Markup:
-        images = sum(len(match) for match in IMAGE_DATA.findall(html))
+        images = sum(len(match) for match in _IMAGE_DATA.findall(html))
         characters = len(html) - images
         if images > self.images_left:
             return sentence(f"Images of {size(images)} are left out: a page holds {size(self.limits.images)} of them.")
@@ -120,7 +120,7 @@ class Renderer:
         return Markup(html)
 
 
-IMAGE_DATA = re.compile(IMAGE.pattern.replace("webp", r"webp|svg\+xml"))
+_IMAGE_DATA = re.compile(IMAGE.pattern.replace("webp", r"webp|svg\+xml"))
 
 
 def markdown(text: str, attachments: dict[str, Any]) -> str:
@@ -159,11 +159,11 @@ class _Renderer(IPythonRenderer):
 
     def _embed_image_or_attachment(self, src: str) -> str:
         attached = self.attachments.get(src.removeprefix("attachment:"), {})
-        kind = next((kind for kind in MAGIC if kind in attached), None)
+        kind = next((kind for kind in _MAGIC if kind in attached), None)
         return src if kind is None else f"data:{kind};base64,{''.join(str(attached[kind]).split())}"
 
 
-def image(kind: str, content: str, alt: str) -> str:
+def _image(kind: str, content: str, alt: str) -> str:
     """Return an <img> with embedded data, or a sentence when it is not an image or has too many pixels."""
     if kind == "image/svg+xml":  # inside an <img>, an SVG runs no script and loads nothing
         data = base64.b64encode(content.encode("utf-8", "replace")).decode()
@@ -173,13 +173,13 @@ def image(kind: str, content: str, alt: str) -> str:
             image_bytes = base64.b64decode(data, validate=True)
         except (binascii.Error, ValueError):
             image_bytes = b""
-        if not image_bytes.startswith(MAGIC[kind]):
+        if not image_bytes.startswith(_MAGIC[kind]):
             return sentence(f"An output says that it is {kind}, and it is not.")
         width, height = (
             struct.unpack(">II", image_bytes[16:24]) if kind == "image/png" and len(image_bytes) > 24 else (0, 0)
         )
-        if width * height > MOST_PIXELS:
-            return sentence(f"An image of {width} x {height} pixels is left out; expected at most {MOST_PIXELS}.")
+        if width * height > _MOST_PIXELS:
+            return sentence(f"An image of {width} x {height} pixels is left out; expected at most {_MOST_PIXELS}.")
     return f'<img alt="{escape(alt)}" src="data:{kind};base64,{data}">'
 
 

@@ -19,10 +19,10 @@ _TAGS = """
 """
 TAGS = set(_TAGS.split())
 # Elements that are removed with their text, which is meant for programs or not displayed as text.
-_REMOVED_WITH_TEXT = "iframe math noembed noframes noscript object script select style svg template textarea title xmp"
-REMOVED_WITH_TEXT = set(_REMOVED_WITH_TEXT.split())
+_REMOVED_NAMES = "iframe math noembed noframes noscript object script select style svg template textarea title xmp"
+_REMOVED_WITH_TEXT = set(_REMOVED_NAMES.split())
 # `id` and `name` are always removed, so that no anchor can shadow one of the page's own.
-ATTRIBUTES = {
+_ATTRIBUTES = {
     "*": {"align", "aria-hidden", "aria-label", "class", "dir", "lang", "role", "style", "title"},
     "a": {"href"},
     "col": {"span"},
@@ -44,17 +44,17 @@ _PROPERTIES = """
     word-break
 """
 PROPERTIES = set(_PROPERTIES.split())
-CLASSES = re.compile(
+_CLASSES = re.compile(
     r"dataframe|[a-z]{1,20}-card|highlight|ansi-[a-z-]{1,40}|[a-z]{1,2}[0-9]?"
 )  # the last: Pygments' names
 IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+")
 LINK = re.compile(r"(https?://|mailto:)", re.IGNORECASE)
-LOADS = re.compile(r"url|image|src|import|expression|element|\\|/\*|@|-moz-binding", re.IGNORECASE)
+_LOADS = re.compile(r"url|image|src|import|expression|element|\\|/\*|@|-moz-binding", re.IGNORECASE)
 TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)", re.IGNORECASE)
-VOID = frozenset(["br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"])
+_VOID = frozenset(["br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"])
 DEEPEST = 200
 LONGEST = 60_000
-TOO_LARGE = "This holds {what}; expected at most {limit}. It is shown as text."
+_TOO_LARGE = "This holds {what}; expected at most {limit}. It is shown as text."
 
 
 def clean(html: str, longest: int = LONGEST, placeholder: str = "") -> str:
@@ -69,8 +69,8 @@ def clean(html: str, longest: int = LONGEST, placeholder: str = "") -> str:
     return nh3.clean(
         html,
         tags=TAGS,
-        clean_content_tags=REMOVED_WITH_TEXT,
-        attributes=ATTRIBUTES,
+        clean_content_tags=_REMOVED_WITH_TEXT,
+        attributes=_ATTRIBUTES,
         attribute_filter=partial(_filter_attribute, placeholder),
         filter_style_properties=PROPERTIES,
         url_schemes={"http", "https", "mailto", "data"},  # `_filter_attribute` decides which attribute may use which
@@ -92,27 +92,27 @@ def clean_for_formgrader(html: str | bytes) -> str:
 
 def _size_problem(text: str, longest: int) -> str:
     if len(text) > longest:
-        return TOO_LARGE.format(what=f"{len(text)} characters of HTML", limit=longest)
+        return _TOO_LARGE.format(what=f"{len(text)} characters of HTML", limit=longest)
     depth, open_tags = 0, dict[str, int]()
     for closing, tag in TAG.findall(text):
         name = tag.lower()
         change = -1 if closing else 1
-        if name in VOID or (closing and not open_tags.get(name)):
+        if name in _VOID or (closing and not open_tags.get(name)):
             continue
         open_tags[name] = open_tags.get(name, 0) + change
         # These often lack an end tag and close the previous one, so they do not count as depth.
         depth += 0 if name in ("li", "p", "td", "th", "tr", "dd", "dt") else change
         if depth > DEEPEST:
-            return TOO_LARGE.format(what="elements nested too deep", limit=f"{DEEPEST} inside one another")
+            return _TOO_LARGE.format(what="elements nested too deep", limit=f"{DEEPEST} inside one another")
     return ""
 
 
 def _filter_attribute(placeholder: str, tag: str, name: str, value: str) -> str | None:
     """Return the value of an attribute to keep; None removes it."""
     is_allowed = {
-        "class": all(CLASSES.fullmatch(word) for word in value.split()),
+        "class": all(_CLASSES.fullmatch(word) for word in value.split()),
         "href": LINK.match(value),
         "src": IMAGE.fullmatch(value),
-        "style": not LOADS.search(value),
+        "style": not _LOADS.search(value),
     }
     return value if is_allowed.get(name, True) and not (placeholder and placeholder in value) else None

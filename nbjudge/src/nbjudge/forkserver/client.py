@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 from nbjudge.forkserver.server import LARGEST_PACKET
 
-SECONDS_TO_IMPORT, SECONDS_TO_ANSWER, SECONDS_TO_END = 300, 60, 5
-NAMES_IN_A_PACKET = 500  # a packet holds about 200 kB
+_SECONDS_TO_IMPORT, _SECONDS_TO_ANSWER, _SECONDS_TO_END = 300, 60, 5
+_NAMES_IN_A_PACKET = 500  # a packet holds about 200 kB
 
 
 class ForkError(Exception):
@@ -85,14 +85,14 @@ class Zygote:
         with self._lock:
             request = {"do": "fork", **asdict(program)}
             talks = request.pop("talks")
-            answer, pidfds = self._ask(request, SECONDS_TO_ANSWER, [] if talks is None else [talks])
+            answer, pidfds = self._ask(request, _SECONDS_TO_ANSWER, [] if talks is None else [talks])
             self._children.add(answer["pid"])
         return Child(self, answer["pid"], pidfds[0])
 
     def reap(self, pid: int) -> int:
         """Return the exit status of a child that has ended: minus the signal's number if a signal ended it."""
         try:
-            answer, _ = self._ask({"do": "reap", "pid": pid}, SECONDS_TO_ANSWER)
+            answer, _ = self._ask({"do": "reap", "pid": pid}, _SECONDS_TO_ANSWER)
         except ForkError:
             return -signal.SIGKILL  # a child is killed when its zygote ends
         finally:
@@ -112,7 +112,7 @@ class Zygote:
         """End the process and its children."""
         self._link.close()
         try:
-            self._process.wait(SECONDS_TO_END)
+            self._process.wait(_SECONDS_TO_END)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -123,13 +123,13 @@ class Zygote:
 
     def load(self, modules: Sequence[str], local_packages: Sequence[str]) -> None:
         """Import modules, or additional ones, for later children. Raises ForkError."""
-        for start in range(0, len(modules) or 1, NAMES_IN_A_PACKET):
+        for start in range(0, len(modules) or 1, _NAMES_IN_A_PACKET):
             request = {
                 "do": "import",
-                "modules": modules[start : start + NAMES_IN_A_PACKET],
+                "modules": modules[start : start + _NAMES_IN_A_PACKET],
                 "own": list(local_packages),
             }
-            answer, _ = self._ask(request, SECONDS_TO_IMPORT)
+            answer, _ = self._ask(request, _SECONDS_TO_IMPORT)
             if answer["threads"] != 1:
                 culprit = f"{answer['from']} starts threads ({answer['threads']} in all, expected 1)"
                 raise ForkError(f"{culprit}, and a process with threads cannot be copied", lasting=True)

@@ -19,7 +19,7 @@ KERNEL_MODULES += ["IPython.core.completerlib", "IPython.core.logger", "IPython.
 KERNEL_MODULES += ["stack_data", "pygments.formatters.terminal256", "tornado.platform.asyncio", "tornado.queues"]
 USUAL = ("numpy", "matplotlib.pyplot")  # by default
 # These look for the shell when they are imported; without one, plots and widgets would be missing.
-LOOK_FOR_THE_SHELL = ("matplotlib_inline.backend_inline", "ipywidgets")
+_LOOK_FOR_THE_SHELL = ("matplotlib_inline.backend_inline", "ipywidgets")
 
 _lists: defaultdict[str, tuple[str, ...]] = defaultdict(lambda: USUAL)
 
@@ -30,7 +30,7 @@ def preload(purpose: str, modules: Iterable[str]) -> None:
     modules: their names, such as `sorted(sys.modules)` of a kernel that has run the reference notebook. Modules that
     fail to import, have side effects, or are part of the course rather than installed, are skipped.
     """
-    _lists[purpose] = tuple(name for name in dict.fromkeys(modules) if not name.startswith(LOOK_FOR_THE_SHELL))
+    _lists[purpose] = tuple(name for name in dict.fromkeys(modules) if not name.startswith(_LOOK_FOR_THE_SHELL))
 
 
 def preloaded_modules(purpose: str) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ LARGEST_PACKET = 1 << 20
 FAILED = 70  # the exit status of a child that raised
 
 # Importing these has side effects: opens a browser, prints or runs a program. Or they are the main program itself.
-NEVER_IMPORTED = {"__main__", "__mp_main__", "antigravity", "idlelib", "lib2to3", "this", "turtledemo"}
+_NEVER_IMPORTED = {"__main__", "__mp_main__", "antigravity", "idlelib", "lib2to3", "this", "turtledemo"}
 
 
 def main() -> None:
@@ -100,7 +100,7 @@ def _import_all(modules: list[str], local_packages: set[str]) -> dict[str, Any]:
 def _import(name: str, local_packages: set[str]) -> None:
     """Import one module; skip modules that are missing, fail to load or are not installed: children import them."""
     top = name.partition(".")[0]
-    if top in NEVER_IMPORTED or name.endswith("__main__"):
+    if top in _NEVER_IMPORTED or name.endswith("__main__"):
         return
     with suppress(Exception, SystemExit):
         if top in sys.modules or top in local_packages or _is_installed(top):

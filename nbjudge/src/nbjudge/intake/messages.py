@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from nbjudge.text import join_names
 
@@ -23,22 +25,16 @@ class RefusedError(Exception):
         self.refusal = Refusal(student, instructor)
 
 
-class Notes:
-    """Repairs, one sentence for each kind, however often it occurred."""
+class Note(NamedTuple):
+    """A repair: the sentence for its kind, in which {} stands for the repaired items, and this item's name, if any."""
 
-    def __init__(self) -> None:
-        self._names: dict[str, dict[str, None]] = {}  # in order of occurrence, without duplicates
+    sentence: str
+    name: str | None = None
 
-    def add(self, sentence: str, name: str | None = None) -> None:
-        """Note a repair.
 
-        sentence: the text for this kind of repair; {} is replaced by the names
-        name: the repaired item, if the sentence names it
-        """
-        names = self._names.setdefault(sentence, {})
-        if name is not None:
-            names[name] = None
-
-    def sentences(self) -> list[str]:
-        """Return the sentences in the order in which each kind of repair first occurred."""
-        return [sentence.replace("{}", join_names(list(names))) for sentence, names in self._names.items()]
+def sentences(notes: Iterable[Note]) -> list[str]:
+    """Return one sentence for each kind of repair, however often it occurred, in order of first occurrence."""
+    names: dict[str, dict[str, None]] = {}  # in order of occurrence, without duplicates
+    for note in notes:
+        names.setdefault(note.sentence, {}).update({} if note.name is None else {note.name: None})
+    return [sentence.replace("{}", join_names(list(items))) for sentence, items in names.items()]

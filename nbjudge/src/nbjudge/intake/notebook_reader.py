@@ -16,18 +16,18 @@ import nbformat
 from nbformat.v4 import new_notebook
 
 from nbjudge.intake.file_survey import Limits
-from nbjudge.intake.messages import Notes, RefusedError
+from nbjudge.intake.messages import Note, RefusedError
 
 # Fields of each cell type; nbformat's constructors would validate each cell on its own and all of them once more.
-CELL_FIELDS: dict[str, dict[str, Any]] = {"code": {"execution_count": None, "outputs": []}, "markdown": {}, "raw": {}}
+_CELL_FIELDS: dict[str, dict[str, Any]] = {"code": {"execution_count": None, "outputs": []}, "markdown": {}, "raw": {}}
 METADATA = {
     "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
     "language_info": {"name": "python"},
 }
-MOST_BRACKETS = 1_000_000  # each becomes a list or a dict, which takes far more memory than one byte
-LONGEST_NUMBER = 300
-TAGS_THAT_MATTER = {"skip-execution", "raises-exception"}
-RESUBMIT = "Open it in JupyterLab, check that it is your work, save it and submit it again."
+_MOST_BRACKETS = 1_000_000  # each becomes a list or a dict, which takes far more memory than one byte
+_LONGEST_NUMBER = 300
+_TAGS_THAT_MATTER = ("raises-exception", "skip-execution")
+_RESUBMIT = "Open it in JupyterLab, check that it is your work, save it and submit it again."
 
 BYTE_ORDER_MARK = "The notebook began with a byte order mark; it was left out."
 ENCODING = "The notebook was not written as UTF-8, as notebooks are; it was read as {}."
@@ -45,24 +45,24 @@ LANGUAGE = "The notebook was set to another language than Python; it is run in P
 CELL_IDS = "Cell ids were missing, invalid or used twice; new ones were assigned."
 
 
-def read_notebook(content: bytes, limits: Limits, notes: Notes) -> nbformat.NotebookNode:
-    """Build a valid notebook of format 4.5 without outputs; each cell's metadata is {} or its raw nbgrader label.
+def read_notebook(content: bytes, limits: Limits) -> tuple[nbformat.NotebookNode, list[Note]]:
+    """Build a valid notebook of format 4.5 without outputs, and return it with notes on what was left out or changed.
 
-    Raises RefusedError when the bytes are not a notebook.
+    Each cell's metadata is {} or its raw nbgrader label. Raises RefusedError when the bytes are not a notebook.
     """
+    notes: list[Note] = []
     tree = _parse(_decode(content, notes), notes)
     rebuilt = [_cell(cell, limits, notes) for cell in _cells(tree, limits, notes)]
     cells = [cell for cell in rebuilt if cell is not None]
     has_ids = tree.get("nbformat") == 4 and tree.get("nbformat_minor") == 5
     _assign_ids(cells, has_ids, notes)
     _note_language(tree.get("metadata"), notes)
-    notebook: nbformat.NotebookNode = new_notebook(cells=cells, metadata=copy.deepcopy(METADATA))
-    return notebook
+    return new_notebook(cells=cells, metadata=copy.deepcopy(METADATA)), notes
 
 
-def _decode(content: bytes, notes: Notes) -> str:
+def _decode(content: bytes, notes: list[Note]) -> str:
     if not content.strip(b" \t\r\n\0"):
-        raise RefusedError(f"The notebook's file is empty. {RESUBMIT}", f"The file is empty ({len(content)} bytes).")
+        raise RefusedError(f"The notebook's file is empty. {_RESUBMIT}", f"The file is empty ({len(content)} bytes).")
     for encoding in (json.detect_encoding(content), "cp1252", "latin-1"):  # the last one accepts any byte
         try:
             text = content.decode(encoding)
@@ -70,42 +70,44 @@ def _decode(content: bytes, notes: Notes) -> str:
         except UnicodeDecodeError:
             continue
     if encoding == "utf-8-sig":
-        notes.add(BYTE_ORDER_MARK)
+        notes.append(Note(BYTE_ORDER_MARK))
     elif encoding != "utf-8":
-        notes.add(ENCODING, encoding)
+        notes.append(Note(ENCODING, encoding))
     return text.removeprefix("\ufeff")
 
 
-def _parse(text: str, notes: Notes) -> dict[str, Any]:
+def _parse(text: str, notes: list[Note]) -> dict[str, Any]:
     """Parse a notebook's JSON. Raises RefusedError when that is not possible."""
 
+    kinds: set[str] = set()  # a file can have millions of these
+
     def parse_constant(literal: str) -> None:
-        notes.add(NO_NUMBERS)
+        kinds.add(NO_NUMBERS)
 
     def parse_float(literal: str) -> float | None:
         value = float(literal)
         if math.isfinite(value):
             return value
-        notes.add(NO_NUMBERS)
+        kinds.add(NO_NUMBERS)
         return None
 
     def parse_int(literal: str) -> int | None:
-        if len(literal) <= LONGEST_NUMBER:
+        if len(literal) <= _LONGEST_NUMBER:
             return int(literal)
-        notes.add(NO_NUMBERS)
+        kinds.add(NO_NUMBERS)
         return None
 
     def build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         unique = dict(pairs)
         if len(unique) < len(pairs):
-            notes.add(TWICE)
+            kinds.add(TWICE)
         return unique
 
     brackets = text.count("[") + text.count("{")
-    if brackets > MOST_BRACKETS:
+    if brackets > _MOST_BRACKETS:
         raise RefusedError(
             "The notebook is too large to be read: clear all outputs, save it and submit it again.",
-            f"The file has {brackets} brackets; expected at most {MOST_BRACKETS}.",
+            f"The file has {brackets} brackets; expected at most {_MOST_BRACKETS}.",
         )
     try:
         tree = json.loads(
@@ -117,41 +119,42 @@ def _parse(text: str, notes: Notes) -> dict[str, Any]:
         )
     except json.JSONDecodeError as error:
         raise RefusedError(
-            f"The notebook's file is damaged: it is not the JSON that a notebook is saved as. {RESUBMIT}",
+            f"The notebook's file is damaged: it is not the JSON that a notebook is saved as. {_RESUBMIT}",
             f"Not JSON: {error.msg} in line {error.lineno}, column {error.colno}.",
         ) from None
     except RecursionError:
         raise RefusedError(
-            f"The notebook's file is damaged: its parts are nested too deeply. {RESUBMIT}", "JSON nested too deeply."
+            f"The notebook's file is damaged: its parts are nested too deeply. {_RESUBMIT}", "JSON nested too deeply."
         ) from None
     if not isinstance(tree, dict):
         raise RefusedError(
-            f"The file is not a notebook. {RESUBMIT}", f"The JSON is a {type(tree).__name__}; expected an object."
+            f"The file is not a notebook. {_RESUBMIT}", f"The JSON is a {type(tree).__name__}; expected an object."
         )
+    notes += [Note(sentence) for sentence in (NO_NUMBERS, TWICE) if sentence in kinds]
     return tree
 
 
-def _cells(tree: dict[str, Any], limits: Limits, notes: Notes) -> list[Any]:
+def _cells(tree: dict[str, Any], limits: Limits, notes: list[Note]) -> list[Any]:
     """Return the raw cells of a notebook of format 3 or 4."""
     version = tree.get("nbformat")
     is_version = type(version) is int and 1 <= version <= 1000
     if is_version and version not in (3, 4):
-        way_out = f"Save it as format 4, as JupyterLab does, and submit it again. {RESUBMIT}"
+        way_out = f"Save it as format 4, as JupyterLab does, and submit it again. {_RESUBMIT}"
         facts = f"nbformat is {version}; expected 3 or 4."
         raise RefusedError(f"The notebook is in format {version}, which cannot be graded. {way_out}", facts)
     worksheets = tree.get("worksheets")
     if isinstance(worksheets, list) and (version == 3 or not isinstance(tree.get("cells"), list)):
         cell_lists = [worksheet.get("cells") for worksheet in worksheets if isinstance(worksheet, dict)]
         cells = [cell for sheet_cells in cell_lists if isinstance(sheet_cells, list) for cell in sheet_cells]
-        notes.add(OLD_FORMAT)
+        notes.append(Note(OLD_FORMAT))
     elif isinstance(tree.get("cells"), list):
         cells = tree["cells"]
         minor = tree.get("nbformat_minor")
         if version != 4 or type(minor) is not int or not 0 <= minor <= 100:
-            notes.add(FORMAT_NUMBERS)
+            notes.append(Note(FORMAT_NUMBERS))
     else:
         facts = f"cells is a {type(tree.get('cells')).__name__}; expected a list."
-        raise RefusedError(f"The notebook has no cells that could be read. {RESUBMIT}", facts)
+        raise RefusedError(f"The notebook has no cells that could be read. {_RESUBMIT}", facts)
     if len(cells) > limits.cells:
         raise RefusedError(
             f"The notebook has {len(cells)} cells, more than the {limits.cells} that are graded. Remove what is not "
@@ -161,9 +164,9 @@ def _cells(tree: dict[str, Any], limits: Limits, notes: Notes) -> list[Any]:
     return cells
 
 
-def _cell(cell: Any, limits: Limits, notes: Notes) -> nbformat.NotebookNode | None:
+def _cell(cell: Any, limits: Limits, notes: list[Note]) -> nbformat.NotebookNode | None:
     if not isinstance(cell, dict):
-        notes.add(NOT_A_CELL)
+        notes.append(Note(NOT_A_CELL))
         return None
     cell_type, source = cell.get("cell_type"), _source(cell, notes)
     if len(source) > limits.cell_kb * 1000:
@@ -176,45 +179,43 @@ def _cell(cell: Any, limits: Limits, notes: Notes) -> nbformat.NotebookNode | No
         level = cell.get("level")
         cell_type = "markdown"
         source = "#" * level + " " + source if type(level) is int and 1 <= level <= 6 else source
-    if not isinstance(cell_type, str) or cell_type not in CELL_FIELDS:
-        notes.add(CELL_TYPE)
+    if not isinstance(cell_type, str) or cell_type not in _CELL_FIELDS:
+        notes.append(Note(CELL_TYPE))
         cell_type = "markdown"
     cell_id = cell.get("id")
     fields = {"id": cell_id if isinstance(cell_id, str) or cell_id is None else "", "cell_type": cell_type}
     label = _label(cell.get("metadata"), notes)
     rebuilt: nbformat.NotebookNode = nbformat.from_dict(
-        {**fields, "metadata": label, "source": source, **CELL_FIELDS[cell_type]}
+        {**fields, "metadata": label, "source": source, **_CELL_FIELDS[cell_type]}
     )
     if cell_type == "markdown" and (pictures := _attachments(cell.get("attachments"))):
         rebuilt["attachments"] = nbformat.from_dict(pictures)
     return rebuilt
 
 
-def _source(cell: dict[str, Any], notes: Notes) -> str:
+def _source(cell: dict[str, Any], notes: list[Note]) -> str:
     """Return a cell's source with Unix line ends, without characters that Python or UTF-8 cannot represent."""
     source = cell.get("source", cell.get("input", ""))
     lines = source if isinstance(source, list) else [source]
     if not all(isinstance(line, str) for line in lines):
-        notes.add(SOURCE)
+        notes.append(Note(SOURCE))
     text = "".join(line for line in lines if isinstance(line, str))
     # Two halves of a surrogate pair in adjacent lines form one character.
     cleaned = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "")
     if re.search("[\0\ud800-\udfff]", text):
-        notes.add(CHARACTERS)
+        notes.append(Note(CHARACTERS))
     return cleaned.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _label(metadata: Any, notes: Notes) -> dict[str, Any]:
+def _label(metadata: Any, notes: list[Note]) -> dict[str, Any]:
     """Return a cell's metadata reduced to its nbgrader label, whose values are still unchecked."""
     if not isinstance(metadata, dict):
         return {}
     tags = metadata.get("tags")
-    for tag in tags if isinstance(tags, list) else []:
-        if isinstance(tag, str) and tag in TAGS_THAT_MATTER:
-            notes.add(TAGS, tag)
+    notes += [Note(TAGS, tag) for tag in _TAGS_THAT_MATTER if isinstance(tags, list) and tag in tags]
     label = metadata.get("nbgrader", {})
     if not isinstance(label, dict):
-        notes.add(LABEL)
+        notes.append(Note(LABEL))
         return {}
     simple = {field: value for field, value in label.items() if isinstance(value, str | int | float)}
     return {"nbgrader": simple} if simple else {}
@@ -232,15 +233,15 @@ def _attachments(attachments: Any) -> dict[str, dict[str, str]]:
     return images
 
 
-def _note_language(metadata: Any, notes: Notes) -> None:
+def _note_language(metadata: Any, notes: list[Note]) -> None:
     for field, key in (("kernelspec", "language"), ("language_info", "name")):
         entry = metadata.get(field) if isinstance(metadata, dict) else None
         language = entry.get(key) if isinstance(entry, dict) else None
         if isinstance(language, str) and language.lower() not in ("", "python", "ipython", "python3"):
-            notes.add(LANGUAGE, language)
+            notes.append(Note(LANGUAGE, language))
 
 
-def _assign_ids(cells: list[nbformat.NotebookNode], expected: bool, notes: Notes) -> None:
+def _assign_ids(cells: list[nbformat.NotebookNode], expected: bool, notes: list[Note]) -> None:
     """Keep the valid ids of cells, and assign deterministic new ids to the others."""
     used_ids: set[str] = set()
     for number, cell in enumerate(cells):
@@ -250,7 +251,7 @@ def _assign_ids(cells: list[nbformat.NotebookNode], expected: bool, notes: Notes
             or cell["id"] in used_ids
         ):
             if expected or cell["id"] is not None:
-                notes.add(CELL_IDS)
+                notes.append(Note(CELL_IDS))
             cell["id"] = f"cell-{number}"
             while cell["id"] in used_ids:
                 cell["id"] += "x"

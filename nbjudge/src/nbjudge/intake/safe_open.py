@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
 # Windows cannot open folders; there, each path is checked before it is used.
 HAS_DIR_FD = os.open in os.supports_dir_fd and os.scandir in os.supports_fd
-NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-FOLDER = NO_LINKS | getattr(os, "O_DIRECTORY", 0)
-FILE = NO_LINKS | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # opening a pipe must not block
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+FOLDER = _NO_LINKS | getattr(os, "O_DIRECTORY", 0)
+FILE = _NO_LINKS | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # opening a pipe must not block
 
 
 class OpenFolder:
@@ -68,30 +67,27 @@ class OpenFolder:
             raise
         return file
 
-    def read(self, name: str, max_bytes: int) -> bytes:
-        """Return the bytes of a file of this folder. Raises OSError as `open` does."""
-        with self.open(name, max_bytes) as file:
-            content = file.read(max_bytes + 1)
+    def read(self, relative: str, max_bytes: int) -> bytes:
+        """Return the bytes of a file at a path below this folder, opening one component of it at a time.
+
+        Raises OSError as `open` does.
+        """
+        *parents, name = relative.split("/")
+        with ExitStack() as opened:
+            folder = self
+            for parent in parents:
+                folder = opened.enter_context(closing(folder.folder(parent)))
+            with folder.open(name, max_bytes) as file:
+                content = file.read(max_bytes + 1)
         if len(content) > max_bytes:
             raise OSError(f"it has more than {max_bytes} bytes")
         return content
 
 
-@contextmanager
-def folder_of(root: Path, relative: str) -> Iterator[tuple[OpenFolder, str]]:
-    """Open the parent folder of root/relative, one path component at a time; yield it and the file name."""
-    *parents, name = relative.split("/")
-    with ExitStack() as opened:
-        folder = opened.enter_context(closing(OpenFolder(root)))
-        for parent in parents:
-            folder = opened.enter_context(closing(folder.folder(parent)))
-        yield folder, name
-
-
 def read_inside(root: Path, relative: str, max_bytes: int) -> bytes:
     """Return the bytes of the file root/relative. Raises OSError as OpenFolder.read does."""
-    with folder_of(root, relative) as (folder, name):
-        return folder.read(name, max_bytes)
+    with closing(OpenFolder(root)) as folder:
+        return folder.read(relative, max_bytes)
 
 
 def _check(status: os.stat_result, max_bytes: int) -> None:

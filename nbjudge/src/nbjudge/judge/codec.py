@@ -26,17 +26,17 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-TREE_BYTES = 4 << 20
-BUFFERS = 10_000
-TOTAL_BYTES = 256 << 20
-DEPTH = 40
+_TREE_BYTES = 4 << 20
+_BUFFERS = 10_000
+_TOTAL_BYTES = 256 << 20
+_DEPTH = 40
 
 _T = TypeVar("_T")
 Tree = Any  # the result of json.loads
 
 _HEAD = struct.Struct("<II")
 _LENGTH = struct.Struct("<Q")
-NUMBER = re.compile(r"-?(sNaN|NaN|Infinity|\d{1,4000}(/\d{1,4000}|(\.\d{1,4000})?(E[+-]?\d{1,6})?)?)")
+_NUMBER = re.compile(r"-?(sNaN|NaN|Infinity|\d{1,4000}(/\d{1,4000}|(\.\d{1,4000})?(E[+-]?\d{1,6})?)?)")
 _COLLECTIONS = (collections.OrderedDict, collections.Counter, collections.deque)
 _GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 
@@ -61,8 +61,8 @@ class Encoder:
 
     def tree(self, value: Any, depth: int = 0) -> Tree:  # noqa: PLR0911  (one type after the other, for speed)
         """Return the tree of `value`. Raises NotSerializable."""
-        if depth > DEPTH:
-            raise NotSerializable(f"it is nested more than {DEPTH} deep")
+        if depth > _DEPTH:
+            raise NotSerializable(f"it is nested more than {_DEPTH} deep")
         kind = type(value)
         if value is None or kind in (bool, str, float):
             return value
@@ -96,7 +96,7 @@ class Encoder:
         plain = np.asarray(array)
         if plain.dtype.hasobject:
             return self.refer(array)
-        if plain.nbytes > TOTAL_BYTES:
+        if plain.nbytes > _TOTAL_BYTES:
             self._too_large(f"an array of shape {plain.shape} with {plain.nbytes / 1e9:.1f} GB")
         order: Literal["F", "C"] = "F" if plain.flags.f_contiguous and not plain.flags.c_contiguous else "C"
         self.buffers.append(plain.tobytes(order))
@@ -122,7 +122,7 @@ class Encoder:
         return [[self.tree(key, depth), self.tree(value, depth)] for key, value in items]
 
     def _bytes(self, value: bytes, _depth: int) -> Tree:
-        if len(value) > TOTAL_BYTES:
+        if len(value) > _TOTAL_BYTES:
             self._too_large(f"a text of {len(value) / 1e9:.1f} GB")
         self.buffers.append(bytes(value))
         return {"bytes": len(self.buffers) - 1}
@@ -306,7 +306,7 @@ def _sizes(content: Tree) -> list[int | None]:
 def _as_number_text(text: Tree) -> str:
     """Return the text if it is a number. Raises WireError otherwise, and for exponents as in 1e999999999."""
     number = _require_type(text, str)
-    if not NUMBER.fullmatch(number):
+    if not _NUMBER.fullmatch(number):
         raise WireError("not a number")
     return number
 
@@ -364,9 +364,9 @@ def _check_state(name: str, state: Any) -> Any:
 def pack(tree: Tree, buffers: list[bytes]) -> bytes:
     """Return the frame. Raises NotSerializable if the receiver would refuse it."""
     text = json.dumps(tree, separators=(",", ":")).encode("ascii")
-    if len(text) > TREE_BYTES or len(buffers) > BUFFERS or sum(map(len, buffers)) > TOTAL_BYTES:
+    if len(text) > _TREE_BYTES or len(buffers) > _BUFFERS or sum(map(len, buffers)) > _TOTAL_BYTES:
         raise NotSerializable(
-            f"all of it together is more than can be looked at (at most {TOTAL_BYTES >> 20} MB of numbers)"
+            f"all of it together is more than can be looked at (at most {_TOTAL_BYTES >> 20} MB of numbers)"
         )
     lengths = [_LENGTH.pack(len(buffer)) for buffer in buffers]
     return b"".join([_HEAD.pack(len(text), len(buffers)), *lengths, text, *buffers])
@@ -375,10 +375,10 @@ def pack(tree: Tree, buffers: list[bytes]) -> bytes:
 def receive(connection: socket.socket) -> tuple[Tree, list[bytearray]]:
     """Return the tree and the buffers of the next frame. Raises EOFError if the peer has disconnected, or WireError."""
     length, count = _HEAD.unpack(_receive_exactly(connection, _HEAD.size))
-    if length > TREE_BYTES or count > BUFFERS:
+    if length > _TREE_BYTES or count > _BUFFERS:
         raise WireError(f"a tree of {length} bytes and {count} buffers is too large")
     lengths = [size for (size,) in _LENGTH.iter_unpack(_receive_exactly(connection, count * _LENGTH.size))]
-    if sum(lengths) > TOTAL_BYTES:
+    if sum(lengths) > _TOTAL_BYTES:
         raise WireError(f"{sum(lengths)} bytes of numbers are too many")
     text = _receive_exactly(connection, length)
     try:

@@ -29,14 +29,14 @@ def prepare(names: dict[str, Any], folder: str, statements: list[str]) -> None:
     """
     if folder not in sys.path:
         sys.path.append(folder)
-        limit_memory()
+        _limit_memory()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         for text in statements:
             with contextlib.suppress(Exception):
                 exec(compile(text, "<given>", "exec", dont_inherit=True), names)
 
 
-def limit_memory() -> None:
+def _limit_memory() -> None:
     """Limit the memory of this process, so that large answers of a submission do not exhaust the machine."""
     global _free_mb  # noqa: PLW0603  (the process has one memory)
     if memory_mb := int(os.environ.get(MEMORY_VARIABLE, "0")):

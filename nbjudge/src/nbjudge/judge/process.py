@@ -30,8 +30,8 @@ from nbjudge.forkserver.preload import fork_kernel
 from nbjudge.sandbox.scratch import scratch
 
 PURPOSE = "judge"
-OUTPUT = "output"  # in its folder: its output outside of cells
-MODULES = ["nbjudge.judge.shell", "nbjudge.judge.namespace", "stack_data", "pygments.formatters.terminal256"]
+_OUTPUT = "output"  # in its folder: its output outside of cells
+_MODULES = ["nbjudge.judge.shell", "nbjudge.judge.namespace", "stack_data", "pygments.formatters.terminal256"]
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # the only one on Windows that ends a process
 
@@ -91,7 +91,7 @@ class Judge:
         (self._folder / "tmp").mkdir()
         environment = _judge_environment({**os.environ, **self.variables})
         tmpdir = {"TMPDIR": str(self._folder / "tmp")}  # removed with the folder, with all files that tests leave
-        program = Program(["nbjudge.judge"], tmpdir, self.cwd or str(self._folder), str(self._folder / OUTPUT))
+        program = Program(["nbjudge.judge"], tmpdir, self.cwd or str(self._folder), str(self._folder / _OUTPUT))
         # In a thread: the first start waits for all imports.
         await asyncio.to_thread(self._launch, program, environment)
         await self._ask("end", self.startup_timeout)  # a request without effect
@@ -101,7 +101,7 @@ class Judge:
         self._line = [*[near.makefile("rwb")] * 2, near]
         with far:
             program = replace(program, talks=far.fileno())
-            self.process = fork_kernel(PURPOSE, MODULES, environment, program, with_local_packages=True)
+            self.process = fork_kernel(PURPOSE, _MODULES, environment, program, with_local_packages=True)
             self.process = self.process or self._start_alone(program, environment)
 
     def _start_alone(self, program: Program, environment: dict[str, str]) -> subprocess.Popen[bytes]:
@@ -231,7 +231,7 @@ class Judge:
     def _log_crash(self, status: int | None) -> None:
         """Log the output of a judge that ended by itself with an error."""
         if status is not None and status > 0 and self._folder:
-            printed = (self._folder / OUTPUT).read_bytes()[-2000:].decode(errors="replace").strip()
+            printed = (self._folder / _OUTPUT).read_bytes()[-2000:].decode(errors="replace").strip()
             traitlets.log.get_logger().warning(
                 "A process for the tests ended with status %s. It printed: %s", status, printed or "nothing"
             )

@@ -16,13 +16,13 @@ import numpy as np
 from nbjudge.judge.rpc_client import RpcClient, SubmissionError, known_class
 
 # Names by which libraries probe what an object can do. A proxy does not forward them.
-UNASKED = ("_repr_", "_ipython_", "__array_", "__wrapped__", "__html__", "__await__", "__reduce", "__getstate__")
+_UNASKED = ("_repr_", "_ipython_", "__array_", "__wrapped__", "__html__", "__await__", "__reduce", "__getstate__")
 
 
 _T = TypeVar("_T")
 
-ARRAY_ATTRIBUTES = frozenset(name for name in dir(np.ndarray) if not name.startswith("_"))
-NUMBERS = (int, float, complex)  # their subclasses may define equality, so they are not compared here
+_ARRAY_ATTRIBUTES = frozenset(name for name in dir(np.ndarray) if not name.startswith("_"))
+_NUMBERS = (int, float, complex)  # their subclasses may define equality, so they are not compared here
 
 
 class RemoteProxy:  # noqa: D101  (__doc__ is the remote object's)
@@ -49,9 +49,9 @@ class RemoteProxy:  # noqa: D101  (__doc__ is the remote object's)
         return inspect.Signature([_parameter(*map(_simple, parameter)) for parameter in parameters])
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith(UNASKED):
+        if name.startswith(_UNASKED):
             raise AttributeError(name)
-        if name in ARRAY_ATTRIBUTES and _is_array(self):
+        if name in _ARRAY_ATTRIBUTES and _is_array(self):
             return getattr(self.__array__(), name)
         value = _ask(self, "builtins:getattr", name)
         if _is_proxy(value):
@@ -251,7 +251,7 @@ def _operator(name: str, reflected: bool = False) -> Callable[..., Any]:
             pair = (other, self) if reflected else (self, other)
             return self._remote[0].call(f"operator:{name}", *pair)
         try:
-            if isinstance(other, (list, tuple, dict, set, str)) or issubclass(self.__class__, NUMBERS):
+            if isinstance(other, (list, tuple, dict, set, str)) or issubclass(self.__class__, _NUMBERS):
                 raise NotData
             array = self.__array__()[()]
         except NotData:

@@ -17,15 +17,15 @@ from nbjudge.judge.empty_arrays import EmptyArray
 from nbjudge.judge.introspection import known_name
 from nbjudge.transport import connect
 
-MOST_OBJECTS = 1_000_000
+_MOST_OBJECTS = 1_000_000
 TEXT = 20_000  # characters of output replayed from one call
 
 # Libraries end loops, skip tests or silently continue at these; a submission's error of such a class would do the same.
-CONTROL_FLOW = (StopIteration, StopAsyncIteration)
-CONTROL_FLOW_MODULES = {"asyncio", "bdb", "concurrent", "doctest", "IPython", "nbjudge", "nose", "_pytest", "unittest"}
-ENDS_A_LOOP = ("builtins:next", "builtins:iter")  # calls that may raise StopIteration
+_CONTROL_FLOW = (StopIteration, StopAsyncIteration)
+_CONTROL_FLOW_MODULES = {"asyncio", "bdb", "concurrent", "doctest", "IPython", "nbjudge", "nose", "_pytest", "unittest"}
+_ENDS_A_LOOP = ("builtins:next", "builtins:iter")  # calls that may raise StopIteration
 # Calls that only read an object; any other may change its arguments.
-READS = {
+_READS = {
     *(f"builtins:{name}" for name in ("getattr", "dir", "len", "iter", "bool", "repr", "str", "format", "isinstance")),
     *(f"builtins:{name}" for name in ("abs", "float", "int", "complex", "round", "issubclass")),
     *(f"operator:{name}" for name in ("getitem", "index", "eq", "ne", "lt", "le", "gt", "ge", "contains")),
@@ -74,7 +74,7 @@ class SubmissionError(Exception):
         return [*self.trace.splitlines(), f"{type(self).__name__}: {self}"]
 
 
-class EmptyComparison(SubmissionError, TypeError):  # noqa: N818  (students see the name)
+class _EmptyComparison(SubmissionError, TypeError):  # noqa: N818  (students see the name)
     """A test compares an empty array from the submission with something that has elements."""
 
 
@@ -184,7 +184,9 @@ class RpcClient:
         """Record that something empty is compared with something that is not. Raises EmptyComparison."""
         self.effects.empty_arrays = True
         if not self.policy.empty_arrays:
-            raise EmptyComparison("nothing came back: an array or a list without elements, where the test expects some")
+            raise _EmptyComparison(
+                "nothing came back: an array or a list without elements, where the test expects some"
+            )
 
     def _label(self, called: str | int) -> str:
         return self.labels.get(called, "an object") if isinstance(called, int) else called
@@ -195,7 +197,7 @@ class RpcClient:
             return  # an object of the submission
         self.effects.changes.add((label, index))
         if self.policy.changes is None or (label, index) in self.policy.changes:
-            self.effects.undo.append(make_undo(argument))
+            self.effects.undo.append(_make_undo(argument))
             update(argument, tree, decoder)
 
     def as_array(self, number: int, is_library: bool, read: Callable[[], np.ndarray]) -> np.ndarray:
@@ -211,7 +213,7 @@ class RpcClient:
 
     def _forget_arrays(self, called: str | int, values: Iterable[Any]) -> None:
         """Drop the cached arrays of objects that a call may change."""
-        if called in READS or not self.arrays:
+        if called in _READS or not self.arrays:
             return
         numbers = [number for value in values if (number := self.proxy_number(value)) is not None]
         if isinstance(called, int):
@@ -234,7 +236,7 @@ class RpcClient:
         return error
 
     def _may_stop(self, kinds: list[type], called: str | int) -> bool:
-        return kinds[0] is StopIteration and (self.policy.stop_iteration or called in ENDS_A_LOOP)
+        return kinds[0] is StopIteration and (self.policy.stop_iteration or called in _ENDS_A_LOOP)
 
     def _encode_reference(self, value: Any, encoder: Encoder) -> Tree:
         """Encode an object as its number, its name, its attributes, or a function to call back."""
@@ -255,7 +257,7 @@ class RpcClient:
     def _decode_reference(self, _decoder: Decoder, tag: str, content: Tree) -> Any:
         if tag == "object":
             number, description = content
-            if type(number) is not int or not 0 <= number < MOST_OBJECTS or not isinstance(description, dict):
+            if type(number) is not int or not 0 <= number < _MOST_OBJECTS or not isinstance(description, dict):
                 raise WireError("not an object's number")
             return self.make_proxy(self, number, description)
         if tag == "known":
@@ -297,7 +299,7 @@ def _merge(old: Any, new: Any) -> None:
             _merge_item(*pair)
 
 
-def make_undo(value: Any) -> Callable[[], None]:
+def _make_undo(value: Any) -> Callable[[], None]:
     """Return a function that restores the current state of a value, as far as `update` may change it."""
     kind = type(value)  # never isinstance: a proxy may claim any __class__
     if issubclass(kind, np.ndarray):
@@ -325,7 +327,7 @@ def _array_undo(array: np.ndarray) -> Callable[[], None]:
 
 def _container_undo(value: Any) -> Callable[[], None]:
     items = dict(value) if isinstance(value, dict) else list(value)
-    inner = [make_undo(item) for item in (items.values() if isinstance(items, dict) else items)]
+    inner = [_make_undo(item) for item in (items.values() if isinstance(items, dict) else items)]
 
     def undo() -> None:
         if isinstance(value, list):
@@ -394,7 +396,7 @@ _UNNAMED["generator"] = type(_ for _ in ())
 
 
 def _is_control_flow(kind: type) -> bool:
-    return issubclass(kind, CONTROL_FLOW) or kind.__module__.partition(".")[0] in CONTROL_FLOW_MODULES
+    return issubclass(kind, _CONTROL_FLOW) or kind.__module__.partition(".")[0] in _CONTROL_FLOW_MODULES
 
 
 def _can_be_raised(kind: type) -> bool:

@@ -17,7 +17,7 @@ from nbjudge.judge.codec import Decoder, Encoder, NotSerializable, Tree, WireErr
 from nbjudge.judge.introspection import describe_error, describe_object, known_name, resolve_name
 from nbjudge.transport import listen
 
-PRINTED = 20_000  # characters of a call's output to send back
+_PRINTED = 20_000  # characters of a call's output to send back
 NAMESPACE = 0  # the number of the object that holds the submission's names
 
 
@@ -61,7 +61,7 @@ class RpcServer:
             except BaseException as error:  # any exception of the submission is an answer, even SystemExit
                 encoder.buffers.clear()
                 reply = {"error": describe_error(error)}
-        texts = {"printed": printed.getvalue()[:PRINTED], "complained": complained.getvalue()[:PRINTED]}
+        texts = {"printed": printed.getvalue()[:_PRINTED], "complained": complained.getvalue()[:_PRINTED]}
         try:
             frame = pack(reply | texts, encoder.buffers)
         except NotSerializable as error:

@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 
 from nbjudge.judge.process import Change, Judge
 
-DEPENDS_ON_CHANGES = (
+_DEPENDS_ON_CHANGES = (
     "This test passes only because your code changes {}, from which the test works out what is right. "
     "Leave the arguments as they are, and return the result."
 )
@@ -104,4 +104,4 @@ async def _verify(
     points = credit(verified.credit, possible)[0] if verified.complete and status.kind in ("well", "flood") else 0.0
     if points is None or points < (score.points or 0.0):
         names = [f"argument {index + 1} of {function}" for function, index in sorted(unexpected)[:3]]
-        score.points, score.problem = points, ("no credit", DEPENDS_ON_CHANGES.format(" and ".join(names)))
+        score.points, score.problem = points, ("no credit", _DEPENDS_ON_CHANGES.format(" and ".join(names)))

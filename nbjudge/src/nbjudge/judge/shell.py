@@ -25,11 +25,11 @@ from traitlets.config import Config
 
 from nbjudge.judge.credit import describe_credit
 
-LONGEST_MESSAGE = 20_000  # characters of an error's message that are kept, and of its traceback
+_LONGEST_MESSAGE = 20_000  # characters of an error's message that are kept, and of its traceback
 
 
 @dataclass
-class CellRecord:
+class _CellRecord:
     """Record of the execution of a cell.
 
     statements: number of statements in the cell, None until it is compiled; completed: number that ran to completion
@@ -52,7 +52,7 @@ class CellRecord:
         return describe_credit(self.value)
 
 
-class BoundedOutputs:
+class _BoundedOutputs:
     """The outputs of one cell, bounded to `most` characters."""
 
     def __init__(self, most: int) -> None:
@@ -70,8 +70,8 @@ class BoundedOutputs:
 
     def add_error(self, name: str, message: str, traceback: Sequence[str]) -> None:
         """Add an error, truncated to a readable length, even if the limit is reached."""
-        lines = "\n".join(traceback)[-LONGEST_MESSAGE:].split("\n")
-        error = {"ename": name, "evalue": message[:LONGEST_MESSAGE], "traceback": lines}
+        lines = "\n".join(traceback)[-_LONGEST_MESSAGE:].split("\n")
+        error = {"ename": name, "evalue": message[:_LONGEST_MESSAGE], "traceback": lines}
         self._outputs.append({"output_type": "error", **error})
 
     def add(self, output: dict[str, Any], name: str = "") -> None:
@@ -99,7 +99,7 @@ class BoundedOutputs:
         return True
 
 
-class CapturingStream(io.TextIOBase):
+class _CapturingStream(io.TextIOBase):
     """Captures the text written to sys.stdout or sys.stderr."""
 
     encoding = "utf-8"
@@ -118,7 +118,7 @@ class CapturingStream(io.TextIOBase):
         return self.number
 
 
-class CapturingDisplayPublisher(DisplayPublisher):
+class _CapturingDisplayPublisher(DisplayPublisher):
     """Captures displayed objects."""
 
     def publish(
@@ -142,7 +142,7 @@ class CapturingDisplayPublisher(DisplayPublisher):
         SHELL.captured.clear()
 
 
-class CapturingDisplayHook(DisplayHook):
+class _CapturingDisplayHook(DisplayHook):
     """Captures the value of a cell's last line."""
 
     def __call__(self, result: Any = None) -> None:
@@ -161,14 +161,14 @@ class CapturingDisplayHook(DisplayHook):
 class Shell(InteractiveShell):
     """IPython without a terminal, history, user settings and start-up files."""
 
-    displayhook_class = Type(CapturingDisplayHook)
-    display_pub_class = Type(CapturingDisplayPublisher)
-    captured = BoundedOutputs(0)
-    record = CellRecord()
+    displayhook_class = Type(_CapturingDisplayHook)
+    display_pub_class = Type(_CapturingDisplayPublisher)
+    captured = _BoundedOutputs(0)
+    record = _CellRecord()
 
     def run(self, source: str, output_bytes: int) -> dict[str, Any]:
         """Run a cell; return its outputs, the number of characters dropped, and its record."""
-        self.captured, self.record = captured, record = BoundedOutputs(output_bytes), CellRecord()
+        self.captured, self.record = captured, record = _BoundedOutputs(output_bytes), _CellRecord()
         result = self.run_cell(source, store_history=True)  # type: ignore[no-untyped-call]
         return {
             "outputs": captured.outputs(),
@@ -202,10 +202,10 @@ def _shell() -> Shell:
 
 
 SHELL = _shell()
-STREAMS = CapturingStream("stdout", 1), CapturingStream("stderr", 2)
+_STREAMS = _CapturingStream("stdout", 1), _CapturingStream("stderr", 2)
 
 
 def capture_streams() -> None:
     """Make the shell's namespace that of __main__, and capture the standard streams."""
     sys.modules["__main__"] = SHELL.user_module
-    sys.stdout, sys.stderr = STREAMS
+    sys.stdout, sys.stderr = _STREAMS

@@ -11,7 +11,7 @@ from nbjudge.report.formatting import cell
 from nbjudge.report.model import Classroom, Exercise, Student
 
 SCORES, CANVAS, MOODLE = "scores.csv", "canvas.csv", "moodle.csv"
-COLUMNS = [
+_COLUMNS = [
     "student",
     "notebook",
     "exercise",
@@ -38,7 +38,7 @@ COLUMNS = [
 def write_tables(classroom: Classroom, folder: Path) -> None:
     """Write scores.csv, canvas.csv and moodle.csv into the folder."""
     # Excel needs the byte order mark to recognise UTF-8; importers would read it as part of the first heading.
-    _write(folder / SCORES, "utf-8-sig", [COLUMNS, *_scores(classroom)])
+    _write(folder / SCORES, "utf-8-sig", [_COLUMNS, *_scores(classroom)])
     _write(folder / CANVAS, "utf-8", canvas(classroom))
     _write(folder / MOODLE, "utf-8", moodle(classroom))
 

@@ -7,14 +7,14 @@ from typing import Any
 
 from nbjudge.text import single_line
 
-LONGEST_NAME = 40
+_LONGEST_NAME = 40
 # Characters with which a spreadsheet formula can begin, including their full-width forms.
 FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 # Where semicolons separate columns, as in much of Europe, a formula may follow one; quotes do not help there.
-AFTER_SEMICOLON = re.compile(rf"(;[\"' ]*)(?=[{re.escape(''.join(FORMULA))}])")
+_AFTER_SEMICOLON = re.compile(rf"(;[\"' ]*)(?=[{re.escape(''.join(FORMULA))}])")
 
 
-def name(text: Any, longest: int = LONGEST_NAME) -> str:
+def name(text: Any, longest: int = _LONGEST_NAME) -> str:
     """Return the name of a student or a cell for display, shortened to one line of `longest` characters."""
     return single_line(text, longest) or "(no name)"
 
@@ -29,7 +29,7 @@ def cell(value: Any, longest: int = 2000) -> str | float | int:
     if isinstance(value, int | float):
         return value
     safe = "" if value is None else single_line(value, longest)  # without leading whitespace
-    safe = AFTER_SEMICOLON.sub(r"\1'", safe)
+    safe = _AFTER_SEMICOLON.sub(r"\1'", safe)
     return f"'{safe}" if safe.startswith(FORMULA) else safe
 
 

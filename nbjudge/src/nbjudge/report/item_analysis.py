@@ -13,7 +13,7 @@ from nbjudge.report.model import Classroom, Event, Exercise, Student
 
 LEAST_STUDENTS = 10  # with fewer, a correlation is meaningless
 MOST_ROWS = 200  # of the map; larger classes are binned
-ROWS_OF_MANY = 40  # of a binned map: few enough to print a number in each cell
+_ROWS_OF_MANY = 40  # of a binned map: few enough to print a number in each cell
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def score_map(classroom: Classroom) -> ScoreMap:
     shares = np.clip(_shares(classroom, ranked), 0.0, 1.0)
     if len(ranked) <= MOST_ROWS:
         return ScoreMap(shares, [student.id for student in ranked], [1] * len(ranked))
-    parts = np.array_split(np.arange(len(ranked)), ROWS_OF_MANY)
+    parts = np.array_split(np.arange(len(ranked)), _ROWS_OF_MANY)
     return ScoreMap(
         np.array([_column_means(shares[part]) for part in parts]),
         [f"{part[0] + 1} to {part[-1] + 1}" for part in parts],

@@ -31,8 +31,8 @@ from nbjudge.report.model import Classroom, Event, Exercise, Finding, Result, St
 from nbjudge.report.similarity import Comparison
 from nbjudge.text import join_names, quote
 
-BIGGEST_NOTEBOOK = 50_000_000  # bytes; the grader bounds outputs far below this
-MOST_NOTES = 100  # events or repairs of one submission; a program can crash any number of times
+_BIGGEST_NOTEBOOK = 50_000_000  # bytes; the grader bounds outputs far below this
+_MOST_NOTES = 100  # events or repairs of one submission; a program can crash any number of times
 
 
 def read_class(course: CourseDirectory, assignment: str) -> Classroom:
@@ -190,13 +190,13 @@ class _Cell:
     """A labelled cell of a graded notebook, with its texts joined."""
 
     def __init__(self, name: str, content: dict[str, Any]) -> None:
-        self.name, self.source = name, text_of(content.get("source"))
+        self.name, self.source = name, _text_of(content.get("source"))
         self.outputs = [output for output in _list(content.get("outputs")) if isinstance(output, dict)]
 
 
 def _read(file: Path) -> dict[str, Any] | None:
     try:
-        if file.stat().st_size > BIGGEST_NOTEBOOK:
+        if file.stat().st_size > _BIGGEST_NOTEBOOK:
             return None
         content = json.loads(file.read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -216,8 +216,8 @@ def _cells(content: dict[str, Any]) -> Iterator[_Cell]:
 def _read_record(student: Student, content: dict[str, Any]) -> None:
     """Read the grader's record in the notebook; `seconds` and `isolation` are optional."""
     record = _dict(_dict(content.get("metadata")).get("grading"))
-    student.repairs += [str(repair) for repair in _list(record.get("repairs"))[:MOST_NOTES]]
-    for event in map(_dict, _list(record.get("events"))[:MOST_NOTES]):
+    student.repairs += [str(repair) for repair in _list(record.get("repairs"))[:_MOST_NOTES]]
+    for event in map(_dict, _list(record.get("events"))[:_MOST_NOTES]):
         student.events.append(Event(*(str(event.get(key) or "") for key in ("cell", "what", "sentence"))))
     refused = _dict(record.get("refused"))
     if refused:
@@ -255,7 +255,7 @@ def _blank(expected: Expected) -> dict[tuple[str, str], ExpectedCell]:
     }
 
 
-def text_of(content: Any) -> str:
+def _text_of(content: Any) -> str:
     """Return a text of a notebook file, which stores it as a string or as a list of lines."""
     return "".join(map(str, content)) if isinstance(content, list) else "" if content is None else str(content)
 

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from nbjudge.errors import CannotGrade
-from nbjudge.feedback.redaction import NOT_GRADED, RESULT
+from nbjudge.feedback.redaction import NOT_GRADED, RESULT_MIME_TYPE
 from nbjudge.patches import temporary_attrs
 from nbjudge.report.model import Finding
 from nbjudge.text import single_line
 
 Catalogue = dict[str, list[str]]  # {exercise: sentences of its named mistakes}
-LONGEST_OUTPUT = 20_000
-NOT_SOLVED = "not solved yet: the cell is as it was given"
+_LONGEST_OUTPUT = 20_000
+_NOT_SOLVED = "not solved yet: the cell is as it was given"
 
 
 def catalogue(assignment: str, reference: str, course: Path) -> Catalogue | None:
@@ -60,7 +60,7 @@ def finding(exercise: str, outputs: list[dict[str, Any]], named_mistakes: Catalo
         if mistake and (named_mistakes is None or any(mistake in sentences for sentences in named_mistakes.values())):
             return Finding(mistake, is_named=True)
         if result.get("solved") is False:
-            return Finding(NOT_SOLVED)
+            return Finding(_NOT_SOLVED)
         if problem := _text(result, "problem"):
             return Finding(_mask_numbers(problem))
     errors = [output for output in outputs if output.get("output_type") == "error"]
@@ -70,13 +70,13 @@ def finding(exercise: str, outputs: list[dict[str, Any]], named_mistakes: Catalo
 def _result(output: dict[str, Any]) -> dict[str, Any]:
     """Return the result that a test displayed as data, {} for any other output."""
     data = output.get("data") if output.get("output_type") in ("display_data", "execute_result") else None
-    result = data.get(RESULT) if isinstance(data, dict) else None
+    result = data.get(RESULT_MIME_TYPE) if isinstance(data, dict) else None
     return result if isinstance(result, dict) else {}
 
 
 def _text(result: dict[str, Any], name: str) -> str:
     value = result.get(name)
-    return value[:LONGEST_OUTPUT] if isinstance(value, str) else ""
+    return value[:_LONGEST_OUTPUT] if isinstance(value, str) else ""
 
 
 def _error(output: dict[str, Any]) -> str:

@@ -12,15 +12,15 @@ from nbjudge.report import exports, formatting, item_analysis, plots, similarity
 from nbjudge.report.model import Classroom, Event
 from nbjudge.text import single_line, with_code
 
-TEMPLATES = Path(__file__).parent / "templates"
+_TEMPLATES = Path(__file__).parent / "templates"
 MOST_LISTED = 100  # students in one list; the others are counted, and listed in scores.csv
-MOST_NAMED = 12  # students named in one line
+_MOST_NAMED = 12  # students named in one line
 SHORT = 10  # lists of up to this length are expanded
-SLOWEST = 10
-MOST_KINDS = 20  # of events
+_SLOWEST = 10
+_MOST_KINDS = 20  # of events
 
 # Labels of the grader's event kinds; other kinds are shown unchanged.
-EVENT_LABELS = {
+_EVENT_LABELS = {
     "died": "The process ended (crash or exit)",
     "timeout": "Stopped: it took too long",
     "memory": "Out of memory",
@@ -35,7 +35,7 @@ EVENT_LABELS = {
 def page(classroom: Classroom) -> str:
     """Return the report as HTML."""
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -43,13 +43,13 @@ def page(classroom: Classroom) -> str:
     environment.filters.update(
         points=formatting.number,
         plain=lambda sentence: with_code(single_line(sentence)),
-        called=breakable,
+        called=_breakable,
         short=formatting.name,
         took=formatting.duration,
         percent=lambda share: f"{100 * share:.0f} %",
     )
     environment.globals.update(count=formatting.count, names=names, SHORT=SHORT, MOST_LISTED=MOST_LISTED)
-    css = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    css = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
     html = environment.get_template("report.html").render(css=Markup(css), **view(classroom))
     return html.encode("utf-8", "replace").decode("utf-8")  # an unpaired surrogate cannot be written to a file
 
@@ -106,8 +106,8 @@ def _attention_lists(classroom: Classroom) -> dict[str, Any]:
     return {
         "refused": [student for student in classroom.students if student.refused],
         "events": [
-            (EVENT_LABELS.get(what, what), [(student, _sentences(events)) for student, events in students])
-            for what, students in item_analysis.by_kind(classroom)[:MOST_KINDS]
+            (_EVENT_LABELS.get(what, what), [(student, _sentences(events)) for student, events in students])
+            for what, students in item_analysis.by_kind(classroom)[:_MOST_KINDS]
         ],
         "repaired": [student for student in classroom.students if student.repairs and not student.refused],
         "unread": [student for student in classroom.students if student.unread],
@@ -127,7 +127,7 @@ def _sentences(events: list[Event]) -> list[tuple[str, str]]:
 def _times(classroom: Classroom) -> dict[str, Any]:
     graded = [(student.seconds, student) for student in classroom.students if student.seconds is not None]
     seconds = [value for value, _ in graded]
-    slowest = sorted(graded, key=lambda pair: (-pair[0], pair[1].id))[:SLOWEST]
+    slowest = sorted(graded, key=lambda pair: (-pair[0], pair[1].id))[:_SLOWEST]
     return {
         "timed": item_analysis.summary(seconds) | {"number": len(seconds), "sum": sum(seconds)} if seconds else {},
         "times_plot": plots.times(seconds) if seconds else "",
@@ -135,7 +135,7 @@ def _times(classroom: Classroom) -> dict[str, Any]:
     }
 
 
-def names(students: Any, most: int = MOST_NAMED) -> Markup:
+def names(students: Any, most: int = _MOST_NAMED) -> Markup:
     """Return the first `most` students' names as HTML, and the number of the others."""
     labels = [student if isinstance(student, str) else student.id for student in students]
     pieces = Markup(", ").join(
@@ -145,6 +145,6 @@ def names(students: Any, most: int = MOST_NAMED) -> Markup:
     return pieces + Markup(" and {} more").format(f"{others_count:,}") if others_count > 0 else pieces
 
 
-def breakable(text: Any) -> Markup:
+def _breakable(text: Any) -> Markup:
     """Return a name as HTML that allows line breaks after each underscore."""
     return Markup(str(escape(formatting.name(text))).replace("_", "_<wbr>"))

@@ -21,31 +21,31 @@ from nbjudge.report.item_analysis import ItemMeasure, ScoreMap, histogram, summa
 
 # Placeholders for the colours of the page's style sheet, which has a light and a dark theme.
 COLOURS = {"#010101": "currentColor", "#020202": "var(--bar)", "#030303": "var(--mark)", "#040404": "var(--grid)"}
-INK, BAR, MARK, GRID = COLOURS
+_INK, _BAR, MARK, _GRID = COLOURS
 SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: smaller, searchable, in the page's own type
     "font.family": "sans-serif",
     "font.size": 11.0,
     "text.parse_math": False,  # a student's name may hold a $
-    "text.color": INK,
+    "text.color": _INK,
     "figure.facecolor": "none",
     "axes.facecolor": "none",
     "savefig.facecolor": "none",
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
+    "axes.edgecolor": _INK,
+    "axes.labelcolor": _INK,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "grid.color": GRID,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "grid.color": _GRID,
     "axes.axisbelow": True,
 }
 WIDTH = 5.4  # inches at 72 points: legible on a phone
-LETTER = 0.09  # inches, average width of a character
-LONGEST_LABEL = 26  # characters
-MOST_LABELS = 60  # rows of a map up to which each is labelled
-MOST_NUMBERS = 40  # rows of a map up to which each cell shows its number
-PALETTE = matplotlib.colormaps["cividis"]
+_LETTER = 0.09  # inches, average width of a character
+_LONGEST_LABEL = 26  # characters
+_MOST_LABELS = 60  # rows of a map up to which each is labelled
+_MOST_NUMBERS = 40  # rows of a map up to which each cell shows its number
+_PALETTE = matplotlib.colormaps["cividis"]
 
 
 def scores(values: list[float], possible: float) -> Markup:
@@ -82,11 +82,11 @@ def difficulty(measures: list[ItemMeasure]) -> Markup:
     lines = list(reversed(measures))
     with matplotlib.rc_context(SETTINGS):
         names = [_label(measure.exercise.label) for measure in lines]
-        width = LETTER * max(map(len, names)) + 4.6
+        width = _LETTER * max(map(len, names)) + 4.6
         figure = Figure(figsize=(width, 0.9 + 0.36 * len(lines)), layout="constrained")
         bars, dots = figure.subplots(1, 2, sharey=True, width_ratios=[3, 2])
         positions = np.arange(len(lines))
-        bars.barh(positions, [measure.difficulty or 0.0 for measure in lines], color=BAR, height=0.62)
+        bars.barh(positions, [measure.difficulty or 0.0 for measure in lines], color=_BAR, height=0.62)
         for position, measure in enumerate(lines):
             is_known = measure.difficulty is not None
             bars.text(
@@ -98,14 +98,14 @@ def difficulty(measures: list[ItemMeasure]) -> Markup:
             if measure.discrimination is None:
                 dots.text(0.05, position, "none", va="center")
             else:
-                dots.plot([0, measure.discrimination], [position, position], color=GRID, linewidth=3)
+                dots.plot([0, measure.discrimination], [position, position], color=_GRID, linewidth=3)
                 dots.plot(measure.discrimination, position, "o", color=MARK, markersize=8)
         bars.set_yticks(positions, names)
         bars.set_xlim(0, 1.18)
         bars.set_xticks([0, 0.5, 1], ["0", "50 %", "100 %"])
         bars.set_title("mean share of the points", fontsize=11)
-        dots.axvline(0, color=INK, linewidth=0.8)
-        dots.axvline(0.2, color=GRID, linestyle="--")
+        dots.axvline(0, color=_INK, linewidth=0.8)
+        dots.axvline(0.2, color=_GRID, linestyle="--")
         dots.set_xlim(min([-0.1, *[(m.discrimination or 0) - 0.1 for m in lines]]), 1.05)
         dots.set_title("discrimination", fontsize=11)
         dots.tick_params(axis="y", length=0)
@@ -116,20 +116,20 @@ def difficulty(measures: list[ItemMeasure]) -> Markup:
 def class_map(score_map: ScoreMap, exercises: list[str]) -> Markup:
     """Return the heat map of scores: a row per student or bin, the best on top, and a column per exercise."""
     rows, columns = score_map.shares.shape
-    row_height = 0.26 if rows <= MOST_NUMBERS else 0.2 if rows <= MOST_LABELS else 0.035
+    row_height = 0.26 if rows <= _MOST_NUMBERS else 0.2 if rows <= _MOST_LABELS else 0.035
     with matplotlib.rc_context(SETTINGS):
         titles, names = [_label(text) for text in exercises], [_label(text) for text in score_map.labels]
-        named = rows <= MOST_LABELS
+        named = rows <= _MOST_LABELS
         # Names are on the left and, slanted, on top, where the last one extends beyond the last column.
         title, longest = max(map(len, titles)), max(map(len, names)) if named else 6
-        width = LETTER * (longest + 0.8 * title) + 0.62 * columns
-        height = LETTER * 0.7 * title + max(0.8, row_height * rows) + 0.9
+        width = _LETTER * (longest + 0.8 * title) + 0.62 * columns
+        height = _LETTER * 0.7 * title + max(0.8, row_height * rows) + 0.9
         figure = Figure(figsize=(max(WIDTH, width), height), layout="constrained")
         axes = figure.subplots()
-        palette = PALETTE.with_extremes(bad=GRID)
+        palette = _PALETTE.with_extremes(bad=_GRID)
         masked = np.ma.masked_invalid(score_map.shares)
         mesh = axes.pcolormesh(masked, cmap=palette, vmin=0, vmax=1, edgecolors="face", linewidth=0.2)
-        if rows <= MOST_NUMBERS:
+        if rows <= _MOST_NUMBERS:
             _print_shares(axes, score_map.shares)
         axes.invert_yaxis()
         axes.set_xticks(np.arange(columns) + 0.5, titles, rotation=40, ha="left")
@@ -190,7 +190,7 @@ def _describe_item(measure: ItemMeasure) -> str:
 
 
 def _label(text: str) -> str:
-    return name(text, LONGEST_LABEL)
+    return name(text, _LONGEST_LABEL)
 
 
 def _bin(edges: np.ndarray, index: int, points: int) -> str:
@@ -203,7 +203,7 @@ def _figure(height: float) -> tuple[Figure, Axes]:
 
 
 def _bars(axes: Axes, counts: np.ndarray, edges: np.ndarray, what: str = "students") -> None:
-    axes.bar((edges[:-1] + edges[1:]) / 2, counts, 0.92 * np.diff(edges), color=BAR)
+    axes.bar((edges[:-1] + edges[1:]) / 2, counts, 0.92 * np.diff(edges), color=_BAR)
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylabel(what)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))

@@ -19,11 +19,11 @@ from itertools import combinations
 from nbjudge.intake.expected_cells import ExpectedCell
 from nbjudge.report.model import Answer, Student
 
-LONGEST_SOURCE = 20_000  # characters; longer answers are not compared
-LONG_NAME = re.compile(r"[^\x00-\x7f]{1000}")  # Python normalises such names in quadratic time
+_LONGEST_SOURCE = 20_000  # characters; longer answers are not compared
+_LONG_NAME = re.compile(r"[^\x00-\x7f]{1000}")  # Python normalises such names in quadratic time
 LEAST_NODES = 50  # of a syntax tree: about four lines of code
 LEAST_WORDS = 15  # of a written answer
-MOST_SHARED, MOST_STUDENTS = (
+_MOST_SHARED, _MOST_STUDENTS = (
     0.1,
     10,
 )  # share of the class, and students; answers that more students share are widespread
@@ -52,7 +52,7 @@ class Comparison:
     def answer(self, notebook: str, name: str, source: str) -> Answer | None:
         """Return an answer to compare; None when it is excluded, too short or cannot be parsed."""
         location = (notebook, name)
-        if location not in self.kinds or len(source) > LONGEST_SOURCE:
+        if location not in self.kinds or len(source) > _LONGEST_SOURCE:
             return None
         answer = self._read(location, source)
         minimum = LEAST_NODES if self.kinds[location] == "code" else LEAST_WORDS
@@ -67,7 +67,7 @@ class Comparison:
     def _read(self, location: Location, source: str) -> Answer | None:
         kind = self.kinds[location]
         if (kind, source) not in self._answers:
-            self._answers[kind, source] = normalised_code(source) if kind == "code" else normalised_words(source)
+            self._answers[kind, source] = _normalised_code(source) if kind == "code" else _normalised_words(source)
         return self._answers[kind, source]
 
 
@@ -79,7 +79,7 @@ def groups(students: list[Student]) -> tuple[list[Group], int]:
         for location, answer in student.answers.items():
             holders[location, answer.key].append(student.id)
             sizes[answer.key] = answer.size
-    limit = max(3, min(MOST_STUDENTS, int(MOST_SHARED * len(students))))
+    limit = max(3, min(_MOST_STUDENTS, int(_MOST_SHARED * len(students))))
     widespread = sum(len(sharers) > limit for sharers in holders.values())
     shared: dict[tuple[str, ...], list[tuple[str, int]]] = defaultdict(list)
     for ((_, cell), key), sharers in holders.items():
@@ -103,15 +103,15 @@ def _add_pairs(shared: dict[tuple[str, ...], list[tuple[str, int]]]) -> None:
             shared[pair] = sorted(cells)
 
 
-def normalised_words(source: str) -> Answer:
+def _normalised_words(source: str) -> Answer:
     """Return a written answer reduced to its words."""
     tokens = "".join(character if character.isalnum() else " " for character in source.casefold()).split()
     return Answer(_digest(" ".join(tokens)), len(tokens))
 
 
-def normalised_code(source: str) -> Answer | None:
+def _normalised_code(source: str) -> Answer | None:
     """Return a code answer reduced to its syntax tree; None when it cannot be parsed."""
-    if LONG_NAME.search(source):
+    if _LONG_NAME.search(source):
         return None
     lines = [line for line in source.splitlines() if not line.lstrip().startswith(("%", "!"))]
     try:

@@ -1,6 +1,6 @@
 """Start ipykernel inside the sandbox, in place of `ipykernel_launcher`.
 
-It is started as `python -P -m nbjudge.sandbox.kernel_launcher BOX -f CONNECTION`.
+It is started as `python -P -m nbjudge.sandbox.kernel_launcher SANDBOX -f CONNECTION`.
 
 -P keeps the submission's folder off the path during the start: otherwise a student's file named json.py would run
 before the sandbox is in force. Afterwards the folder is inserted where IPython has it without -P.
@@ -19,22 +19,22 @@ from pathlib import Path
 from nbjudge.forkserver import ENDS_WITH_PARENT
 from nbjudge.linux import DIE_WITH_PARENT, prctl
 from nbjudge.patches import disable_system_commands, ignore_subprocesses
-from nbjudge.sandbox.sandbox import Box, enter, seal
+from nbjudge.sandbox.sandbox import Sandbox, enter, seal
 from nbjudge.sandbox.withheld import withhold
 from nbjudge.transport import reserve
 
-RESERVED = "reserved"  # in the private home: the socket on which the kernel will listen for the judge
+_RESERVED = "reserved"  # in the private home: the socket on which the kernel will listen for the judge
 
 
 def main() -> None:
     """Enter the sandbox, start ipykernel in it, and seal it before the first cell."""
-    box, parent = Box.load(Path(sys.argv.pop(1))), os.getppid()
-    enter(box)
+    sandbox, parent = Sandbox.load(Path(sys.argv.pop(1))), os.getppid()
+    enter(sandbox)
     if ENDS_WITH_PARENT in sys.argv:
         prctl(DIE_WITH_PARENT, signal.SIGKILL)  # after the change of user, which resets it
         if os.getppid() != parent:  # the parent has ended in the meantime
             return
-    withhold(box.withheld)
+    withhold(sandbox.withheld)
     from ipykernel.kernelapp import IPKernelApp  # only now: its libraries start threads
 
     terminal = {_identity(stream) for stream in (1, 2)}
@@ -43,8 +43,8 @@ def main() -> None:
         warnings.filterwarnings("ignore", "Couldn't bind IOPub Pipe")  # for subprocesses, of which there are none
         app.initialize()
     disable_system_commands(app.shell)
-    reserve(os.path.join(box.home, RESERVED))
-    seal(box)
+    reserve(os.path.join(sandbox.home, _RESERVED))
+    seal(sandbox)
     _close_inherited(terminal)
     sys.path.insert(_submission_path_index(sys.path), "")
     ignore_subprocesses(app.kernel)

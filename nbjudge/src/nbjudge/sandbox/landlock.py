@@ -12,19 +12,21 @@ from collections.abc import Iterable
 
 from nbjudge.linux import call, forbid_new_privileges
 
-CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same on every architecture
-BENEATH_A_PATH = 1
+_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on every architecture
+_BENEATH_A_PATH = 1
 
-EXECUTE, WRITE_FILE, READ_FILE, READ_FOLDER, REMOVE_FOLDER, REMOVE_FILE = (1 << bit for bit in range(6))
-MAKE_FOLDER, MAKE_FILE, MAKE_SOCKET, RENAME_ACROSS, TRUNCATE, DEVICE_COMMANDS = (1 << n for n in (7, 8, 9, 13, 14, 15))
+_EXECUTE, WRITE_FILE, READ_FILE, READ_FOLDER, _REMOVE_FOLDER, _REMOVE_FILE = (1 << bit for bit in range(6))
+_MAKE_FOLDER, _MAKE_FILE, MAKE_SOCKET, _RENAME_ACROSS, _TRUNCATE, _DEVICE_COMMANDS = (
+    1 << n for n in (7, 8, 9, 13, 14, 15)
+)
 READ = READ_FILE | READ_FOLDER
 # No links, pipes or devices: nbgrader writes the graded notebook there, and would follow or wait for them.
-WRITE = READ | WRITE_FILE | REMOVE_FOLDER | REMOVE_FILE | MAKE_FOLDER | MAKE_FILE | RENAME_ACROSS | TRUNCATE
-ON_A_FILE = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | DEVICE_COMMANDS
+WRITE = READ | WRITE_FILE | _REMOVE_FOLDER | _REMOVE_FILE | _MAKE_FOLDER | _MAKE_FILE | _RENAME_ACROSS | _TRUNCATE
+_ON_A_FILE = _EXECUTE | WRITE_FILE | READ_FILE | _TRUNCATE | _DEVICE_COMMANDS
 
-TCP_BIND_AND_CONNECT = 0b11
-ABSTRACT_SOCKETS_AND_SIGNALS = 0b11
-PROCESSES = "/proc/"
+_TCP_BIND_AND_CONNECT = 0b11
+_ABSTRACT_SOCKETS_AND_SIGNALS = 0b11
+_PROCESSES = "/proc/"
 
 _open_handles: list[int] = []  # kept open: otherwise the rules for them are lost
 
@@ -32,7 +34,7 @@ _open_handles: list[int] = []  # kept open: otherwise the rules for them are los
 def version() -> int:
     """Return the Landlock ABI version of the running kernel; 0 if there is none."""
     try:
-        return call(CREATE_RULESET, None, 0, 1)
+        return call(_CREATE_RULESET, None, 0, 1)
     except OSError:
         return 0
 
@@ -45,12 +47,12 @@ def restrict(rights: Iterable[tuple[str, int]]) -> None:
     """
     running = version()
     handled = _file_rights(running)
-    ruleset = call(CREATE_RULESET, *_ruleset(running, handled), 0)
+    ruleset = call(_CREATE_RULESET, *_ruleset(running, handled), 0)
     try:
         for path, allowed in rights:
             _allow(ruleset, path, allowed & handled)
         forbid_new_privileges()
-        call(RESTRICT_SELF, ruleset, 0)
+        call(_RESTRICT_SELF, ruleset, 0)
     finally:
         os.close(ruleset)
 
@@ -65,9 +67,9 @@ def _ruleset(running: int, handled: int) -> tuple[bytes, int]:
     """Return the ruleset attribute structure for this version, and its size."""
     fields = [handled]
     if running >= 4:
-        fields.append(TCP_BIND_AND_CONNECT)
+        fields.append(_TCP_BIND_AND_CONNECT)
     if running >= 6:
-        fields.append(ABSTRACT_SOCKETS_AND_SIGNALS)
+        fields.append(_ABSTRACT_SOCKETS_AND_SIGNALS)
     attributes = struct.pack(f"={len(fields)}Q", *fields)
     return attributes, len(attributes)
 
@@ -79,11 +81,11 @@ def _allow(ruleset: int, path: str, allowed: int) -> None:
         return
     try:
         if not os.path.isdir(path):
-            allowed &= ON_A_FILE
-        call(ADD_RULE, ruleset, BENEATH_A_PATH, struct.pack("=Qi", allowed, handle), 0)
+            allowed &= _ON_A_FILE
+        call(_ADD_RULE, ruleset, _BENEATH_A_PATH, struct.pack("=Qi", allowed, handle), 0)
     finally:
         # A rule refers to an inode. Under memory pressure, /proc drops inodes that are not open, and makes new ones.
-        if path.startswith(PROCESSES):
+        if path.startswith(_PROCESSES):
             _open_handles.append(handle)
         else:
             os.close(handle)

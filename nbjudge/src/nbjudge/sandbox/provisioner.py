@@ -38,15 +38,15 @@ from nbjudge.sandbox.kernel_env import (
 )
 from nbjudge.sandbox.resource_monitor import ResourceLimits, Watcher, describe_exit
 from nbjudge.sandbox.rlimits import LIMITS
-from nbjudge.sandbox.sandbox import SYSTEM, Box, announcement, missing_layers, python_folders
+from nbjudge.sandbox.sandbox import SYSTEM, Sandbox, announcement, missing_layers, python_folders
 from nbjudge.sandbox.scratch import PrivateFolder, chown_tree, copy_font_lists
 from nbjudge.sandbox.withheld import readable_without, withheld_files
 
 NAME = "nbjudge"  # as in pyproject.toml
 PURPOSE, PURPOSE_FROM_SCRATCH = "submission", "submission from scratch"
-OUTPUT = "output"  # in a kernel's folder: its output until the sandbox is in force
-LAYERS = ("user", "limits", "landlock", "seccomp")
-PROCESSES_OF_THE_GRADER = 4096  # Linux counts per user, and a desktop session has many of its own
+_OUTPUT = "output"  # in a kernel's folder: its output until the sandbox is in force
+_LAYERS = ("user", "limits", "landlock", "seccomp")
+_PROCESSES_OF_THE_GRADER = 4096  # Linux counts per user, and a desktop session has many of its own
 
 
 def use_sandbox() -> None:
@@ -54,10 +54,10 @@ def use_sandbox() -> None:
     KernelProvisionerFactory.instance().default_provisioner_name = NAME
 
 
-class BoxedProvisioner(LocalProvisioner):
+class SandboxProvisioner(LocalProvisioner):
     """Starts a kernel in a sandbox while nbgrader grades; nbgrader_config.py configures the sandbox."""
 
-    required = Bool(False, help="Refuse to grade where a layer of the box is missing.").tag(config=True)
+    required = Bool(False, help="Refuse to grade where a layer of the sandbox is missing.").tag(config=True)
     packages = List(Unicode(), help="Folders of the packages that tests import.").tag(config=True)
     hidden = List(Unicode(), help="Packages that kernels may not see: those of hidden tests.").tag(config=True)
     withheld = List(Unicode(), help="Modules that this kernel cannot import; set for each kernel.").tag(config=True)
@@ -141,7 +141,7 @@ class BoxedProvisioner(LocalProvisioner):
         """Fork the kernel from a process with a kernel's environment and nothing of a submission."""
         assert self._folder is not None  # set by pre_launch
         argv = [*cmd[cmd.index("-m") + 1 :], ENDS_WITH_PARENT]
-        program = Program(argv, env=kwargs["env"], cwd=kwargs["cwd"], output=str(self._folder.path / OUTPUT))
+        program = Program(argv, env=kwargs["env"], cwd=kwargs["cwd"], output=str(self._folder.path / _OUTPUT))
         environment = zygote_environment(kwargs["env"], self._packages())
         # In a thread: the first fork waits for all imports.
         purpose = PURPOSE_FROM_SCRATCH if self.withheld else PURPOSE
@@ -189,10 +189,10 @@ class BoxedProvisioner(LocalProvisioner):
         folders = (*SYSTEM, *python_folders(), *readable)
         withheld = withheld_files(self.withheld, [*python_folders(), *user_packages(), *self._package_parents()])
         allowed, listed = readable_without(folders, tuple(withheld)) if withheld else (list(folders), [])
-        box = Box(
+        sandbox = Sandbox(
             home=str(folder.home),
             work=str(self._work),
-            layers=[layer for layer in LAYERS if layer not in missing],
+            layers=[layer for layer in _LAYERS if layer not in missing],
             readable=allowed,
             listed=listed,
             withheld=list(self.withheld),
@@ -202,10 +202,10 @@ class BoxedProvisioner(LocalProvisioner):
                 self._user and uid_pool.first_private_ancestor([*python_folders(), *readable, *parents])
             ),
         )
-        box.save(folder.path / "box.json")
+        sandbox.save(folder.path / "sandbox.json")
         environment = kernel_environment(kwargs["env"], self.variables, folder.home, shared.packages)
-        command = sandboxed_command(kwargs["cmd"], folder.path / "box.json")
-        return {**kwargs, "cmd": command, "cwd": box.work, "env": environment}
+        command = sandboxed_command(kwargs["cmd"], folder.path / "sandbox.json")
+        return {**kwargs, "cmd": command, "cwd": sandbox.work, "env": environment}
 
     def _reset_kernel_state(self) -> None:
         """Reset the state of the previous kernel; its processor time counts towards the limit."""
@@ -243,7 +243,7 @@ class BoxedProvisioner(LocalProvisioner):
         limits["cpu_seconds"] = max(1, round(self.cpu_seconds - self._cpu_seconds_before))
         limits["signals"] = self.processes  # one per thread
         if not self._user:
-            limits["processes"] = max(self.processes, PROCESSES_OF_THE_GRADER)
+            limits["processes"] = max(self.processes, _PROCESSES_OF_THE_GRADER)
         return limits
 
     def _packages(self) -> list[Path]:
@@ -270,6 +270,6 @@ def _log_once(line: str, alarming: bool) -> None:
 def _refusal(missing: dict[str, str]) -> str:
     gaps = "; ".join(f"{layer}: {reason}" for layer, reason in missing.items())
     return (
-        f"The box around submissions has gaps ({gaps}), and this course requires a whole one. Grade on Linux 5.13 or "
-        "later with Landlock and seccomp, or set c.BoxedProvisioner.required = False in nbgrader_config.py."
+        f"The sandbox around submissions has gaps ({gaps}), and this course requires a whole one. Grade on Linux 5.13 "
+        "or later with Landlock and seccomp, or set c.SandboxProvisioner.required = False in nbgrader_config.py."
     )

@@ -17,7 +17,7 @@ from typing import Protocol
 from nbjudge.sandbox.rlimits import MEGABYTE
 from nbjudge.sandbox.scratch import TooDeepError, measure
 
-EVERY_S = 0.5
+_EVERY_S = 0.5
 
 
 class Process(Protocol):
@@ -60,9 +60,9 @@ class Watcher:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._stop_event.wait(EVERY_S) and self._process.returncode is None:
+        while not self._stop_event.wait(_EVERY_S) and self._process.returncode is None:
             try:
-                self.cpu_seconds = processor_time(self._process.pid)
+                self.cpu_seconds = _processor_time(self._process.pid)
                 reason = self._violation()
             except (FileNotFoundError, ProcessLookupError, PermissionError):
                 continue  # the kernel is ending: seccomp keeps it from hiding itself
@@ -81,7 +81,7 @@ class Watcher:
         except PermissionError:
             return "made folders that the grader cannot look into"
         size += deleted_file_bytes(pid, self._folders, allowed.file_mb * MEGABYTE)
-        memory, threads = memory_and_threads(pid)
+        memory, threads = _memory_and_threads(pid)
         if size > allowed.disk_mb * MEGABYTE:
             return f"wrote more than {allowed.disk_mb} MB"
         if number > allowed.files:
@@ -113,7 +113,7 @@ def deleted_file_bytes(pid: int, folders: list[Path], charge: int) -> int:
     return sum(sizes.values())
 
 
-def memory_and_threads(pid: int) -> tuple[int, int]:
+def _memory_and_threads(pid: int) -> tuple[int, int]:
     """Return the bytes of anonymous and shared memory of a process, not of files, and its number of threads.
 
     Page tables count: a process that reads one page of each 2 MB, and writes to none, has nothing else.
@@ -127,7 +127,7 @@ def memory_and_threads(pid: int) -> tuple[int, int]:
     return sum(counted.values()) * 1024, threads
 
 
-def processor_time(pid: int) -> float:
+def _processor_time(pid: int) -> float:
     """Return the seconds of processor time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 MEGABYTE = 1 << 20
-LAST_SECONDS = 5  # between SIGXCPU, which a program may ignore, and SIGKILL
+_LAST_SECONDS = 5  # between SIGXCPU, which a program may ignore, and SIGKILL
 
 # {name: (constant of the resource module, unit)}. RLIMIT_DATA counts writable memory; RLIMIT_AS would count all address
 # space, of which TensorFlow reserves far more than it uses.
@@ -31,7 +31,7 @@ def apply_limits(limits: Mapping[str, int]) -> None:
         requested = value * unit
         allowed = requested if ceiling == resource.RLIM_INFINITY else min(requested, ceiling)
         # The soft limit of processor time sends SIGXCPU, which identifies the cause; the hard one sends SIGKILL.
-        upper = allowed + LAST_SECONDS if name == "cpu_seconds" and allowed != ceiling else allowed
+        upper = allowed + _LAST_SECONDS if name == "cpu_seconds" and allowed != ceiling else allowed
         resource.setrlimit(kind, (allowed, upper))
 
 

@@ -1,7 +1,7 @@
 """The sandbox of a submission's kernel: user, limits, Landlock and seccomp, each in a module of its own.
 
-The grader calls `missing_layers` for what the machine cannot enforce, and writes a Box; the kernel loads it, enters it
-before it imports any large library, and seals it before the first cell.
+The grader calls `missing_layers` for what the machine cannot enforce, and writes a Sandbox; the kernel loads it, enters
+it before it imports any large library, and seals it before the first cell.
 """
 
 from __future__ import annotations
@@ -29,15 +29,17 @@ SYSTEM += ("/sys/fs/cgroup/cpu.max", "/sys/fs/cgroup/cpuset.cpus.effective", "/s
 SYSTEM += ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us")
 SYSTEM += ("/sys/fs/cgroup/memory/memory.limit_in_bytes",)
 # The files of /proc/self about the process; the others are about the machine: its network, mounts, control groups.
-OWN_PROCESS = tuple(f"/proc/self/{name}" for name in ("stat", "statm", "status", "cmdline", "comm", "environ", "auxv"))
-OWN_PROCESS += tuple(f"/proc/self/{name}" for name in ("maps", "smaps", "smaps_rollup", "limits", "io", "fd", "fdinfo"))
-OWN_THREADS = "/proc/self/task"  # listed to count threads; the folder of a thread has all files of the process's
+_OWN_PROCESS = tuple(f"/proc/self/{name}" for name in ("stat", "statm", "status", "cmdline", "comm", "environ", "auxv"))
+_OWN_PROCESS += tuple(
+    f"/proc/self/{name}" for name in ("maps", "smaps", "smaps_rollup", "limits", "io", "fd", "fdinfo")
+)
+_OWN_THREADS = "/proc/self/task"  # listed to count threads; the folder of a thread has all files of the process's
 # Not /dev/zero: mapped as shared it is memory that no limit counts.
-DEVICES = ("/dev/null", "/dev/full", "/dev/random", "/dev/urandom")
+_DEVICES = ("/dev/null", "/dev/full", "/dev/random", "/dev/urandom")
 
 
 @dataclass(frozen=True)
-class Box:
+class Sandbox:
     """Configuration of the sandbox of one kernel.
 
     home: its private home folder; work: its working directory
@@ -62,7 +64,7 @@ class Box:
         file.write_text(json.dumps(asdict(self)), encoding="utf-8")
 
     @classmethod
-    def load(cls, file: Path) -> Box:
+    def load(cls, file: Path) -> Sandbox:
         return cls(**json.loads(file.read_text(encoding="utf-8")))
 
 
@@ -96,22 +98,22 @@ def announcement(limits: Mapping[str, int], missing: Mapping[str, str]) -> str:
         if {"limits", "landlock", "seccomp"} - missing.keys()
         else ". A SUBMISSION CAN READ AND CHANGE WHATEVER YOU CAN."
     )
-    return f"box: {', '.join(in_force) or 'NONE'}; not in force: {', '.join(gaps) or 'nothing'}{warning}"
+    return f"sandbox: {', '.join(in_force) or 'NONE'}; not in force: {', '.join(gaps) or 'nothing'}{warning}"
 
 
-def enter(box: Box) -> None:
+def enter(sandbox: Sandbox) -> None:
     """Put the calling process in the sandbox, except for the seal. It must have one thread: Landlock is per thread."""
-    if "limits" in box.layers:
+    if "limits" in sandbox.layers:
         raise_oom_score()
-        apply_limits(box.limits)
-    uid_pool.drop_privileges(box.user, box.read_anything)
-    if "landlock" in box.layers:
-        landlock.restrict(_rights(box))
+        apply_limits(sandbox.limits)
+    uid_pool.drop_privileges(sandbox.user, sandbox.read_anything)
+    if "landlock" in sandbox.layers:
+        landlock.restrict(_rights(sandbox))
 
 
-def seal(box: Box) -> None:
+def seal(sandbox: Sandbox) -> None:
     """Forbid the system calls that only the start of the kernel needed."""
-    if "seccomp" in box.layers:
+    if "seccomp" in sandbox.layers:
         seccomp.seal()
 
 
@@ -119,12 +121,12 @@ def _is_root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
-def _rights(box: Box) -> list[tuple[str, int]]:
-    rights = [(path, landlock.READ) for path in [*OWN_PROCESS, *box.readable]]
-    rights += [(path, landlock.READ_FOLDER) for path in [OWN_THREADS, *box.listed]]
-    rights += [(path, landlock.READ_FILE | landlock.WRITE_FILE) for path in DEVICES]
-    rights.append((box.home, landlock.WRITE | landlock.MAKE_SOCKET))
-    rights.append((box.work, landlock.WRITE))
+def _rights(sandbox: Sandbox) -> list[tuple[str, int]]:
+    rights = [(path, landlock.READ) for path in [*_OWN_PROCESS, *sandbox.readable]]
+    rights += [(path, landlock.READ_FOLDER) for path in [_OWN_THREADS, *sandbox.listed]]
+    rights += [(path, landlock.READ_FILE | landlock.WRITE_FILE) for path in _DEVICES]
+    rights.append((sandbox.home, landlock.WRITE | landlock.MAKE_SOCKET))
+    rights.append((sandbox.work, landlock.WRITE))
     return rights
 
 

@@ -24,13 +24,13 @@ from functools import cache
 from itertools import islice
 from pathlib import Path
 
-PREFIX = "box-"
+_PREFIX = "box-"
 OWNER = "owner"  # a file that the grader keeps locked: without the lock, the folder is abandoned
-LONGEST_SOCKET_FOLDER = 70  # Linux allows 107 characters for the path of a socket, macOS 103
+_LONGEST_SOCKET_FOLDER = 70  # Linux allows 107 characters for the path of a socket, macOS 103
 DEEPEST = 64
-ATTEMPTS = 10  # at removing a folder that other threads or processes still use
-NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # Windows has neither
-FOLDER_ITSELF = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | NO_LINK
+_ATTEMPTS = 10  # at removing a folder that other threads or processes still use
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # Windows has neither
+_FOLDER_ITSELF = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _NO_LINK
 
 _own_folders: dict[Path, int] = {}  # {folder of this process: file descriptor of its lock}
 _scratch: dict[str, Path] = {}  # {temporary folder: this process's folder in it}
@@ -42,10 +42,10 @@ class TooDeepError(Exception):
     """Folders are nested too deeply."""
 
 
-def socket_folder() -> str:
+def _socket_folder() -> str:
     """Return the temporary folder, or /tmp if its path is too long for sockets."""
     anywhere = tempfile.gettempdir()
-    return anywhere if len(anywhere) <= LONGEST_SOCKET_FOLDER else "/tmp"
+    return anywhere if len(anywhere) <= _LONGEST_SOCKET_FOLDER else "/tmp"
 
 
 @dataclass
@@ -65,7 +65,7 @@ class PrivateFolder:
     @classmethod
     def make(cls) -> PrivateFolder:
         """Create one in the temporary folder."""
-        path = _make(socket_folder())
+        path = _make(_socket_folder())
         (path / "packages").mkdir()
         (path / "packages").chmod(0o755)
         (path / "home").mkdir(mode=0o700)
@@ -96,7 +96,7 @@ def _make(parent: str) -> Path:
         raise RuntimeError("This process ends, so it makes no folder any more.")
     if os.name == "posix":
         remove_abandoned(parent)
-    path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent)).resolve()
+    path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent)).resolve()
     _own_folders[path] = -1  # from now on removed at exit
     _own_folders[path] = _lock_new(path)
     path.chmod(0o711)  # other users must traverse it
@@ -108,7 +108,7 @@ def remove_own_folders() -> None:
     """Remove the folders of this process, even while its threads use them, and create no more."""
     _ending.set()
     for path in list(_own_folders):
-        for attempt in range(ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
             remove(path)
             if not path.exists():
                 break
@@ -126,7 +126,7 @@ def identity(pid: int) -> str:
 @cache
 def remove_abandoned(parent: str) -> None:
     """Remove the folders of this user's graders that are no longer running; once per process."""
-    for path in Path(parent).glob(f"{PREFIX}*"):
+    for path in Path(parent).glob(f"{_PREFIX}*"):
         with suppress(OSError):  # cannot be locked: it is in use, or not a folder of a grader
             status = path.lstat()
             if stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid():
@@ -136,7 +136,7 @@ def remove_abandoned(parent: str) -> None:
 def _remove_if_abandoned(path: Path) -> None:
     import fcntl  # Windows has none
 
-    lock = os.open(path / OWNER, os.O_RDWR | NO_LINK)
+    lock = os.open(path / OWNER, os.O_RDWR | _NO_LINK)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         kernel = os.read(lock, 100).decode()
@@ -157,7 +157,7 @@ def remove(folder: Path) -> None:
         return shutil.rmtree(folder, ignore_errors=True)
     with suppress(OSError):
         folder.chmod(0o700)
-        top = os.open(folder, FOLDER_ITSELF)
+        top = os.open(folder, _FOLDER_ITSELF)
         try:
             _empty(top)
         finally:
@@ -194,7 +194,7 @@ def walk(folder: Path, repair: bool = False) -> Iterator[tuple[int, str, os.stat
     repair: restore missing permissions, and empty folders that are too deep
     Raises TooDeepError and PermissionError, unless repaired.
     """
-    top = os.open(folder, FOLDER_ITSELF)
+    top = os.open(folder, _FOLDER_ITSELF)
     try:
         yield from _walk(top, 0, repair)
     finally:
@@ -214,7 +214,7 @@ def _walk(folder: int, depth: int, repair: bool) -> Iterator[tuple[int, str, os.
                 if stat.S_ISDIR(status.st_mode):
                     if repair and stat.S_IMODE(status.st_mode) & 0o700 != 0o700:
                         os.chmod(entry.name, 0o700, dir_fd=folder)
-                    inner = os.open(entry.name, FOLDER_ITSELF, dir_fd=folder)
+                    inner = os.open(entry.name, _FOLDER_ITSELF, dir_fd=folder)
                     try:
                         yield from _walk(inner, depth + 1, repair)
                     finally:
@@ -226,7 +226,7 @@ def _empty(top: int) -> None:
     pending = _clear(top, top, last=OWNER)
     while pending:
         name = pending.pop()
-        inner = os.open(name, FOLDER_ITSELF, dir_fd=top)
+        inner = os.open(name, _FOLDER_ITSELF, dir_fd=top)
         try:
             pending += _clear(inner, top)
         finally:
@@ -242,7 +242,7 @@ def _clear(folder: int, top: int, last: str = "") -> list[str]:
     for entry in list(os.scandir(folder)):
         if entry.is_dir(follow_symlinks=False):
             os.chmod(entry.name, 0o700, dir_fd=folder)
-            moved.append(f"{PREFIX}{os.urandom(8).hex()}")
+            moved.append(f"{_PREFIX}{os.urandom(8).hex()}")
             os.rename(entry.name, moved[-1], src_dir_fd=folder, dst_dir_fd=top)
         elif entry.name != last:
             os.unlink(entry.name, dir_fd=folder)

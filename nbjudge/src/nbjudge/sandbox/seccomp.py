@@ -18,7 +18,7 @@ from nbjudge.linux import call, forbid_new_privileges
 
 # {machine: (its number in a filter, its column in the tables below, the number of the system call seccomp)}
 MACHINES = {"x86_64": (0xC000003E, 0, 317), "aarch64": (0xC00000B7, 1, 277)}
-NEVER = -1  # the machine has no such system call
+_NEVER = -1  # the machine has no such system call
 
 # Forbidden whatever the arguments.
 FORBIDDEN = {
@@ -61,7 +61,7 @@ FORBIDDEN = {
     "mq_open": (240, 180),
     "mq_unlink": (241, 181),
     # learning what others do with files: names in folders that are closed, and what of them is in memory
-    "inotify_init": (253, NEVER),
+    "inotify_init": (253, _NEVER),
     "inotify_init1": (294, 26),
     "inotify_add_watch": (254, 27),
     "fanotify_init": (300, 262),
@@ -72,17 +72,17 @@ FORBIDDEN = {
     "listmount": (458, 458),
     "listns": (470, 470),
     # new programs and processes
-    "fork": (57, NEVER),
-    "vfork": (58, NEVER),
+    "fork": (57, _NEVER),
+    "vfork": (58, _NEVER),
     "execve": (59, 221),
     "execveat": (322, 281),
     # memory that no limit counts
     "memfd_create": (319, 279),
     "memfd_secret": (447, 447),
     # owners and attributes of files, which Landlock leaves open
-    "chown": (92, NEVER),
+    "chown": (92, _NEVER),
     "fchown": (93, 55),
-    "lchown": (94, NEVER),
+    "lchown": (94, _NEVER),
     "fchownat": (260, 54),
     "setxattr": (188, 5),
     "lsetxattr": (189, 6),
@@ -139,19 +139,19 @@ FORBIDDEN = {
     "sethostname": (170, 161),
     "setdomainname": (171, 162),
     "personality": (135, 92),
-    "iopl": (172, NEVER),
-    "ioperm": (173, NEVER),
+    "iopl": (172, _NEVER),
+    "ioperm": (173, _NEVER),
 }
 # Pretend to succeed. Honest code makes these calls in passing, without needing their effect.
 PRETENDED = {
     # permissions and times of files, which Landlock leaves open: shutil.copy, zipfile, tarfile
-    "chmod": (90, NEVER),
+    "chmod": (90, _NEVER),
     "fchmod": (91, 52),
     "fchmodat": (268, 53),
     "fchmodat2": (452, 452),
-    "utime": (132, NEVER),
-    "utimes": (235, NEVER),
-    "futimesat": (261, NEVER),
+    "utime": (132, _NEVER),
+    "utimes": (235, _NEVER),
+    "futimesat": (261, _NEVER),
     "utimensat": (280, 88),
     # locks, which would hold on any file that is readable: HDF5; in its own folders a kernel is alone
     "flock": (73, 32),
@@ -165,40 +165,40 @@ PRETENDED = {
     "syncfs": (306, 267),
 }
 # Allowed with some arguments only.
-SOCKET, CLONE, CLONE3, KILL, TGKILL = (41, 198), (56, 220), (435, 435), (62, 129), (234, 131)
-PRLIMIT, SENDTO, MMAP, PRCTL, CLOSE_RANGE = (302, 261), (44, 206), (9, 222), (157, 167), (436, 436)
+SOCKET, CLONE, _CLONE3, KILL, _TGKILL = (41, 198), (56, 220), (435, 435), (62, 129), (234, 131)
+_PRLIMIT, _SENDTO, MMAP, PRCTL, CLOSE_RANGE = (302, 261), (44, 206), (9, 222), (157, 167), (436, 436)
 FCNTL, IOCTL, MADVISE, SETSOCKOPT = (72, 25), (16, 29), (28, 233), (54, 208)
 
-SET_MODE_FILTER, FOR_ALL_THREADS = 1, 1
-UNIX_SOCKETS, CLONE_THREAD, CLONE_FILES, FOREIGN_ABI = 1, 0x10000, 0x400, 0x40000000
-MAP_SHARED, MAP_ANONYMOUS, UNSHARE_FILES = 0x1, 0x20, 0x2
-SET_PARENT_DEATH_SIGNAL, SET_DUMPABLE, SCHEDULE_WITH = 1, 4, 62  # options of prctl
+_SET_MODE_FILTER, _FOR_ALL_THREADS = 1, 1
+_UNIX_SOCKETS, _CLONE_THREAD, _CLONE_FILES, _FOREIGN_ABI = 1, 0x10000, 0x400, 0x40000000
+_MAP_SHARED, _MAP_ANONYMOUS, _UNSHARE_FILES = 0x1, 0x20, 0x2
+_SET_PARENT_DEATH_SIGNAL, _SET_DUMPABLE, _SCHEDULE_WITH = 1, 4, 62  # options of prctl
 # Commands of fcntl. Those for locks on records are pretended, as flock is: SQLite locks its own files.
-LOCKS = {"F_SETLK": 6, "F_SETLKW": 7, "F_OFD_SETLK": 37, "F_OFD_SETLKW": 38}
+_LOCKS = {"F_SETLK": 6, "F_SETLKW": 7, "F_OFD_SETLK": 37, "F_OFD_SETLKW": 38}
 # Others are forbidden, of which there are: leases and delegations (who opens the file waits, up to 45 s), signals to
 # others when something happens to a file (F_NOTIFY, F_SETOWN, F_SETSIG), hints kept with a file, larger pipes.
-FILE_COMMANDS = {"F_DUPFD": 0, "F_GETFD": 1, "F_SETFD": 2, "F_GETFL": 3, "F_SETFL": 4, "F_GETLK": 5, "F_GETOWN": 9}
-FILE_COMMANDS |= {"F_OFD_GETLK": 36, "F_DUPFD_QUERY": 1027, "F_DUPFD_CLOEXEC": 1030, "F_GETPIPE_SZ": 1032}
-FILE_COMMANDS |= {"F_ADD_SEALS": 1033, "F_GET_SEALS": 1034}
+_FILE_COMMANDS = {"F_DUPFD": 0, "F_GETFD": 1, "F_SETFD": 2, "F_GETFL": 3, "F_SETFL": 4, "F_GETLK": 5, "F_GETOWN": 9}
+_FILE_COMMANDS |= {"F_OFD_GETLK": 36, "F_DUPFD_QUERY": 1027, "F_DUPFD_CLOEXEC": 1030, "F_GETPIPE_SZ": 1032}
+_FILE_COMMANDS |= {"F_ADD_SEALS": 1033, "F_GET_SEALS": 1034}
 # Commands of ioctl: what is asked of a terminal, and what files and sockets have in common. To others, some of which
 # name who gets a signal or change attributes of files, the answer is that the file does not know them.
-DEVICE_COMMANDS = {"TCGETS": 0x5401, "TCGETS2": 0x802C542A, "TIOCGPGRP": 0x540F, "TIOCGWINSZ": 0x5413}
-DEVICE_COMMANDS |= {"FIONREAD": 0x541B, "FIONBIO": 0x5421, "FIONCLEX": 0x5450, "FIOCLEX": 0x5451}
+_DEVICE_COMMANDS = {"TCGETS": 0x5401, "TCGETS2": 0x802C542A, "TIOCGPGRP": 0x540F, "TIOCGWINSZ": 0x5413}
+_DEVICE_COMMANDS |= {"FIONREAD": 0x541B, "FIONBIO": 0x5421, "FIONCLEX": 0x5450, "FIOCLEX": 0x5451}
 # Sizes of socket buffers: kernel memory, which no limit counts.
-BUFFERS = {"SO_SNDBUF": 7, "SO_RCVBUF": 8, "SO_SNDBUFFORCE": 32, "SO_RCVBUFFORCE": 33}
+_BUFFERS = {"SO_SNDBUF": 7, "SO_RCVBUF": 8, "SO_SNDBUFFORCE": 32, "SO_RCVBUFFORCE": 33}
 # Ignored advice: file pages are shared, and other processes would read evicted ones from the disk again.
-ADVICE = {"MADV_MERGEABLE": 12, "MADV_COLD": 20, "MADV_PAGEOUT": 21}
+_ADVICE = {"MADV_MERGEABLE": 12, "MADV_COLD": 20, "MADV_PAGEOUT": 21}
 
 # The machine that runs a filter: each instruction is (code, steps to skip if true, if false, value).
 LOAD, IF_EQUAL, IF_AT_LEAST, IF_ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-NUMBER_AT, MACHINE_AT, ARGUMENTS_AT = 0, 4, 16
-Instruction = tuple[int, int, int, int]
-ALLOW: Instruction = (RETURN, 0, 0, 0x7FFF0000)
-KILL_PROCESS: Instruction = (RETURN, 0, 0, 0x80000000)
-FORBID: Instruction = (RETURN, 0, 0, 0x00050000 | errno.EPERM)
-PRETEND: Instruction = (RETURN, 0, 0, 0x00050000)
-NOT_THERE: Instruction = (RETURN, 0, 0, 0x00050000 | errno.ENOSYS)
-UNKNOWN_TO_THE_FILE: Instruction = (RETURN, 0, 0, 0x00050000 | errno.ENOTTY)
+_NUMBER_AT, _MACHINE_AT, _ARGUMENTS_AT = 0, 4, 16
+_Instruction = tuple[int, int, int, int]
+ALLOW: _Instruction = (RETURN, 0, 0, 0x7FFF0000)
+_KILL_PROCESS: _Instruction = (RETURN, 0, 0, 0x80000000)
+FORBID: _Instruction = (RETURN, 0, 0, 0x00050000 | errno.EPERM)
+PRETEND: _Instruction = (RETURN, 0, 0, 0x00050000)
+_NOT_THERE: _Instruction = (RETURN, 0, 0, 0x00050000 | errno.ENOSYS)
+UNKNOWN_TO_THE_FILE: _Instruction = (RETURN, 0, 0, 0x00050000 | errno.ENOTTY)
 
 
 def missing() -> str:
@@ -221,12 +221,12 @@ def seal() -> None:
     code = b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
     buffer = create_string_buffer(code, len(code))
     forbid_new_privileges()
-    call(seccomp, SET_MODE_FILTER, FOR_ALL_THREADS, struct.pack("@HP", len(program), addressof(buffer)))
+    call(seccomp, _SET_MODE_FILTER, _FOR_ALL_THREADS, struct.pack("@HP", len(program), addressof(buffer)))
 
 
-def _filter(machine: int, column: int, own_pid: int) -> list[Instruction]:
-    program = [(LOAD, 0, 0, MACHINE_AT), (IF_EQUAL, 1, 0, machine), KILL_PROCESS, (LOAD, 0, 0, NUMBER_AT)]
-    program += [(IF_AT_LEAST, 0, 1, FOREIGN_ABI), FORBID]
+def _filter(machine: int, column: int, own_pid: int) -> list[_Instruction]:
+    program = [(LOAD, 0, 0, _MACHINE_AT), (IF_EQUAL, 1, 0, machine), _KILL_PROCESS, (LOAD, 0, 0, _NUMBER_AT)]
+    program += [(IF_AT_LEAST, 0, 1, _FOREIGN_ABI), FORBID]
     for number in FORBIDDEN.values():
         program += _when(number[column], [FORBID])
     for number in PRETENDED.values():
@@ -236,36 +236,38 @@ def _filter(machine: int, column: int, own_pid: int) -> list[Instruction]:
     return [*program, ALLOW]
 
 
-def _conditions(own_pid: int) -> list[tuple[tuple[int, int], list[Instruction]]]:
+def _conditions(own_pid: int) -> list[tuple[tuple[int, int], list[_Instruction]]]:
     """Return (system call, instructions that decide on it); each sequence ends with an answer."""
     return [
-        (SOCKET, _only_if_equal(0, UNIX_SOCKETS)),
-        (CLONE, _only_with_all_bits(0, CLONE_THREAD, CLONE_FILES)),  # a thread with files of its own could hide them
-        (CLONE3, [NOT_THERE]),  # its arguments are out of sight; the C library then takes clone
+        (SOCKET, _only_if_equal(0, _UNIX_SOCKETS)),
+        (CLONE, _only_with_all_bits(0, _CLONE_THREAD, _CLONE_FILES)),  # a thread with files of its own could hide them
+        (_CLONE3, [_NOT_THERE]),  # its arguments are out of sight; the C library then takes clone
         (KILL, _only_if_equal(0, own_pid)),
-        (TGKILL, _only_if_equal(0, own_pid)),
-        (PRLIMIT, _only_if_equal(0, 0)),  # the limits of the process itself
-        (SENDTO, _only_if_null(4)),  # to whom the socket is connected
-        (CLOSE_RANGE, [_low(2), (IF_ANY_BIT, 0, 1, UNSHARE_FILES), FORBID, ALLOW]),
-        (MMAP, _unless_all_bits(3, MAP_SHARED, MAP_ANONYMOUS)),  # memory that RLIMIT_DATA does not count
+        (_TGKILL, _only_if_equal(0, own_pid)),
+        (_PRLIMIT, _only_if_equal(0, 0)),  # the limits of the process itself
+        (_SENDTO, _only_if_null(4)),  # to whom the socket is connected
+        (CLOSE_RANGE, [_low(2), (IF_ANY_BIT, 0, 1, _UNSHARE_FILES), FORBID, ALLOW]),
+        (MMAP, _unless_all_bits(3, _MAP_SHARED, _MAP_ANONYMOUS)),  # memory that RLIMIT_DATA does not count
         # The watcher looks into /proc, and a kernel ends with its parent.
-        (PRCTL, _by_value(0, {FORBID: [SET_PARENT_DEATH_SIGNAL, SET_DUMPABLE, SCHEDULE_WITH]}, ALLOW)),
-        (FCNTL, _by_value(1, {PRETEND: LOCKS.values(), ALLOW: FILE_COMMANDS.values()}, FORBID)),
-        (IOCTL, _by_value(1, {ALLOW: DEVICE_COMMANDS.values()}, UNKNOWN_TO_THE_FILE)),
-        (SETSOCKOPT, _by_value(2, {PRETEND: BUFFERS.values()}, ALLOW)),
-        (MADVISE, _by_value(2, {PRETEND: ADVICE.values()}, ALLOW)),
+        (PRCTL, _by_value(0, {FORBID: [_SET_PARENT_DEATH_SIGNAL, _SET_DUMPABLE, _SCHEDULE_WITH]}, ALLOW)),
+        (FCNTL, _by_value(1, {PRETEND: _LOCKS.values(), ALLOW: _FILE_COMMANDS.values()}, FORBID)),
+        (IOCTL, _by_value(1, {ALLOW: _DEVICE_COMMANDS.values()}, UNKNOWN_TO_THE_FILE)),
+        (SETSOCKOPT, _by_value(2, {PRETEND: _BUFFERS.values()}, ALLOW)),
+        (MADVISE, _by_value(2, {PRETEND: _ADVICE.values()}, ALLOW)),
     ]
 
 
-def _when(number: int, rule: list[Instruction]) -> list[Instruction]:
-    return [] if number == NEVER else [(IF_EQUAL, 0, len(rule), number), *rule]
+def _when(number: int, rule: list[_Instruction]) -> list[_Instruction]:
+    return [] if number == _NEVER else [(IF_EQUAL, 0, len(rule), number), *rule]
 
 
-def _only_if_equal(argument: int, value: int) -> list[Instruction]:
+def _only_if_equal(argument: int, value: int) -> list[_Instruction]:
     return [_low(argument), (IF_EQUAL, 0, 1, value), ALLOW, FORBID]
 
 
-def _by_value(argument: int, answers: Mapping[Instruction, Iterable[int]], otherwise: Instruction) -> list[Instruction]:
+def _by_value(
+    argument: int, answers: Mapping[_Instruction, Iterable[int]], otherwise: _Instruction
+) -> list[_Instruction]:
     """Return instructions that decide by the lower half of an argument; Linux ignores the upper half of a command."""
     decisions = [
         step for answer, values in answers.items() for value in values for step in ((IF_EQUAL, 0, 1, value), answer)
@@ -273,22 +275,22 @@ def _by_value(argument: int, answers: Mapping[Instruction, Iterable[int]], other
     return [_low(argument), *decisions, otherwise]
 
 
-def _only_with_all_bits(argument: int, bit: int, other: int) -> list[Instruction]:
+def _only_with_all_bits(argument: int, bit: int, other: int) -> list[_Instruction]:
     return [_low(argument), (IF_ANY_BIT, 0, 2, bit), (IF_ANY_BIT, 0, 1, other), ALLOW, FORBID]
 
 
-def _unless_all_bits(argument: int, bit: int, other: int) -> list[Instruction]:
+def _unless_all_bits(argument: int, bit: int, other: int) -> list[_Instruction]:
     return [_low(argument), (IF_ANY_BIT, 0, 2, bit), (IF_ANY_BIT, 0, 1, other), FORBID, ALLOW]
 
 
-def _only_if_null(argument: int) -> list[Instruction]:
+def _only_if_null(argument: int) -> list[_Instruction]:
     low, high = _low(argument), _high(argument)
     return [low, (IF_EQUAL, 0, 3, 0), high, (IF_EQUAL, 0, 1, 0), ALLOW, FORBID]
 
 
-def _low(argument: int) -> Instruction:
-    return (LOAD, 0, 0, ARGUMENTS_AT + 8 * argument)
+def _low(argument: int) -> _Instruction:
+    return (LOAD, 0, 0, _ARGUMENTS_AT + 8 * argument)
 
 
-def _high(argument: int) -> Instruction:
-    return (LOAD, 0, 0, ARGUMENTS_AT + 8 * argument + 4)
+def _high(argument: int) -> _Instruction:
+    return (LOAD, 0, 0, _ARGUMENTS_AT + 8 * argument + 4)

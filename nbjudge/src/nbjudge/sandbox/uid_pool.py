@@ -17,7 +17,7 @@ from pathlib import Path
 from nbjudge.linux import DROP_FROM_BOUNDING_SET, DUMPABLE, KEEP_CAPABILITIES, capset, prctl
 
 USERS = range(61184, 65520)  # reserved by systemd for dynamic users
-CAPABILITIES_VERSION_3 = 0x20080522
+_CAPABILITIES_VERSION_3 = 0x20080522
 READ_ANYTHING = 2  # CAP_DAC_READ_SEARCH
 # Capabilities to chown a folder, to switch users, to kill the kernel and to clean up afterwards.
 NEEDED = {"CHOWN": 0, "DAC_OVERRIDE": 1, "FOWNER": 3, "KILL": 5, "SETGID": 6, "SETUID": 7}
@@ -97,7 +97,7 @@ def drop_privileges(user: int, read_anything: bool) -> None:
         os.setresuid(user, user, user)
         prctl(KEEP_CAPABILITIES, 0)
     capabilities = 1 << READ_ANYTHING if user and read_anything else 0
-    header = struct.pack("=Ii", CAPABILITIES_VERSION_3, 0)
+    header = struct.pack("=Ii", _CAPABILITIES_VERSION_3, 0)
     capset(header, struct.pack("=6I", capabilities, capabilities, 0, 0, 0, 0))
     if user:
         prctl(DUMPABLE, 1)  # otherwise its /proc/self would belong to root

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from graded_class import rnn_course, said
 from nbgrader.api import Gradebook
-from nbgrader_course import nbgrader
 from tiny_course import LESSON, cell, release, submit
 
 pytestmark = pytest.mark.nbgrader
@@ -128,7 +128,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     course = release(tmp_path_factory.mktemp("foreign") / "course", cells)
     for student, answers in SUBMISSIONS.items():
         submit(course, student, **answers)
-    nbgrader(course, "autograde", LESSON)
+    said(rnn_course(course, "grade", LESSON, "--jobs", "6"))
     return course
 
 

@@ -1,6 +1,6 @@
 """Submissions that use too much, or end their process: they may cost the exercise, never the submission or the class.
 
-The course that runs these gives a cell 8 seconds and a kernel 2 GB, and each of them stops by itself somewhat above.
+The course that runs these gives a cell 20 seconds and a kernel 2 GB, and each of them stops by itself somewhat above.
 """
 
 from typing import Any
@@ -16,10 +16,10 @@ STUBBORN = (
     "import time\nends = time.time() + 60\nwhile time.time() < ends:\n    try:\n        time.sleep(60)\n"
     "    except BaseException:\n        pass"
 )
-FORKS = "import os, time\nfor _ in range(40):\n    if os.fork() == 0:\n        time.sleep(15)\n        os._exit(0)"
+FORKS = "import os, time\nfor _ in range(40):\n    if os.fork() == 0:\n        time.sleep(30)\n        os._exit(0)"
 THREADS = (
     "import threading, time\nfor _ in range(2000):\n"
-    "    threading.Thread(target=time.sleep, args=(8,), daemon=True).start()"
+    "    threading.Thread(target=time.sleep, args=(30,), daemon=True).start()"
 )
 
 # What happens where: in a cell of its own, and inside the function, while a test runs.

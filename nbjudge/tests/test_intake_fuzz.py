@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from submissions import CELLS, EXPECTED, NAME, lesson, problem
 
-from nbjudge.intake.intake import Limits, Preflight, clean_copy, inspect
+from nbjudge.autograde.staging import clean_copy
+from nbjudge.intake.intake import Limits, Preflight, inspect
 
 FAST = settings(
     max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None

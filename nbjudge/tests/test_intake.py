@@ -15,10 +15,11 @@ import tiny_course
 from nbgrader_course import ROOT
 from submissions import CELLS, EXPECTED, NAME, PLACES, lesson, names, problem, sources, submit
 
+from nbjudge.autograde.staging import blank_notebook, clean_copy
 from nbjudge.errors import CannotGrade
-from nbjudge.intake import file_survey, intake, notebook_reader, repair, safe_open
+from nbjudge.intake import file_survey, notebook_reader, repair, safe_open
 from nbjudge.intake.expected_cells import ExpectedCell, expected_cells
-from nbjudge.intake.intake import Limits, Preflight, blank_notebook, clean_copy, inspect
+from nbjudge.intake.intake import Limits, Preflight, inspect
 
 ORDER = [None, *(cell.name for cell in CELLS)]
 
@@ -386,7 +387,7 @@ def test_the_notebook_of_another_lesson_is_told(tmp_path: Path) -> None:
     labels = [cell["metadata"]["nbgrader"] for cell in notebook["cells"] if "nbgrader" in cell["metadata"]]
     for one in labels[1:]:
         one["grade_id"] = f"other_{one['grade_id']}"
-    told = intake.ANOTHER.replace("{}", f"`{NAME}`")
+    told = repair.ANOTHER.replace("{}", f"`{NAME}`")
     assert told in submit(tmp_path / "other", notebook).repairs
     for one in labels[1 : 1 + len(labels) // 2]:
         one["grade_id"] = one["grade_id"].removeprefix("other_")
@@ -477,7 +478,7 @@ def test_the_lesson_is_found_beside_any_number_of_other_notebooks(tmp_path: Path
 def test_the_likeliest_notebook_is_read_first_and_not_everything_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "CANDIDATES_MB", 1)
+    monkeypatch.setattr(file_survey, "CANDIDATES_MB", 1)
     (tmp_path / "inner").mkdir()
     for number in range(10):
         submit(tmp_path, b"x" * 200_000, f"{number}.ipynb")

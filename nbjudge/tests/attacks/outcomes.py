@@ -32,32 +32,33 @@ class Outcome:
 
 @dataclass
 class Report:
-    """What came of a class: of each attack, and of what the attacks were kept from."""
+    """What came of some classes: of each attack, and of what the attacks were kept from."""
 
-    family: str
-    outcomes: list[Outcome]
-    harm: list[str]
+    outcomes: list[Outcome] = field(default_factory=list)
+    harm: list[str] = field(default_factory=list)
     said: str = ""
 
-    @property
-    def complaints(self) -> list[str]:
-        return [f"{self.family}: {harm}" for harm in self.harm] + [
-            f"{self.family}, {outcome.attack.name}: {words}"
-            for outcome in self.outcomes
-            for words in outcome.complaints
+    def __add__(self, other: Report) -> Report:
+        return Report(self.outcomes + other.outcomes, self.harm + other.harm, f"{self.said}\n{other.said}")
+
+    def of(self, family: str) -> list[Outcome]:
+        return [outcome for outcome in self.outcomes if outcome.attack.family == family]
+
+    def complaints(self, family: str) -> list[str]:
+        return [
+            f"{family}, {outcome.attack.name}: {words}" for outcome in self.of(family) for words in outcome.complaints
         ]
 
-    def row(self) -> str:
+    def row(self, family: str) -> str:
         """Return the family's line of the table."""
-        counted = [len(self.outcomes)] + [
+        outcomes = self.of(family)
+        counted = [len(outcomes)] + [
             sum(map(bool, column))
-            for column in zip(
-                *[(o.undeserved, o.denied, o.aborted, o.missing, o.leaks) for o in self.outcomes], strict=True
-            )
+            for column in zip(*[(o.undeserved, o.denied, o.aborted, o.missing, o.leaks) for o in outcomes], strict=True)
         ]
-        return f"{self.family:<14}" + "".join(f"{number:>12}" for number in [*counted, len(self.harm)])
+        return f"{family:<14}" + "".join(f"{number:>12}" for number in counted)
 
 
 HEADER = f"{'family':<14}" + "".join(
-    f"{title:>12}" for title in ("number", "undeserved", "denied", "aborted", "lost", "leaks", "harm")
+    f"{title:>12}" for title in ("number", "undeserved", "denied", "aborted", "lost", "leaks")
 )

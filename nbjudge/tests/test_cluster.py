@@ -161,7 +161,7 @@ def test_a_killed_worker_costs_nobody_anything_and_the_marks_are_those_of_one_ma
     assert everything(course) == by_nbgrader
     hows = {one["student"]: one["how"] for one in told[:-1]}
     assert hows == {**dict.fromkeys([*CLASS, *MORE], "graded"), "s09": "refused"}
-    assert all(one["isolation"].startswith("box: ") for one in told[:-1] if one["how"] == "graded")
+    assert all(one["isolation"].startswith("sandbox: ") for one in told[:-1] if one["how"] == "graded")
 
 
 def test_a_lost_scheduler_is_a_sentence_and_what_was_graded_is_kept(course, by_nbgrader, tmp_path):

@@ -1,20 +1,19 @@
 """The corpus of attacks: no undeserved point, nothing read, nothing lost, nobody stopped; and odd honest work in full.
 
-A few of each family are tried here. All of them: `python -m tests.attacks`, or ATTACKS=all before pytest.
+By day a few of each family are tried here, by night all (tiers.py). All of them: `python nbjudge/tests/attacks`.
 """
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from attacks.corpus import FAMILIES, Attack, corpus
 from attacks.harness import try_out
-from attacks.outcomes import HEADER
+from attacks.outcomes import HEADER, Report
+from tiers import NIGHT
 
 from nbjudge.sandbox.sandbox import missing_layers
 
-CLASS = 12  # of a class's attacks that are tried, so that two cores do all of it in minutes
+OF_A_FAMILY = 12  # attacks that are tried by day, so that two cores do all of it in minutes
 UNPROTECTED = """
 import os, sys
 c = get_config()
@@ -29,17 +28,29 @@ pytestmark = [
 
 
 def tried(family: str) -> list[Attack]:
-    """Return all attacks of a family, or every so-manieth."""
+    """Return all attacks of a family, or every n-th."""
     attacks = corpus(family)
-    return attacks if os.environ.get("ATTACKS") == "all" else attacks[:: -(-len(attacks) // CLASS)]
+    return attacks if NIGHT else attacks[:: -(-len(attacks) // OF_A_FAMILY)]
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    """Grade them all."""
+    report = try_out([attack for family in FAMILIES for attack in tried(family)])
+    print("", HEADER, *map(report.row, FAMILIES), sep="\n")
+    return report
 
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_nobody_gains_harms_or_loses_by(family):
-    report = try_out(tried(family))
-    print(f"\n{HEADER}\n{report.row()}")
-    assert report.complaints == [], report.said[-4000:]
+def test_nobody_gains_or_loses_by(family, report):
+    assert len(report.of(family)) == len(tried(family))
+    assert report.complaints(family) == [], report.said[-4000:]
+
+
+@pytest.mark.timeout(3600)
+def test_nobody_else_is_harmed(report):
+    assert report.harm == [], report.said[-4000:]
 
 
 def test_the_corpus_notices_where_nothing_protects():

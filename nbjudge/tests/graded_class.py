@@ -22,7 +22,7 @@ CLASS = {
     "s02": HALF,
     "s03": {},
     "s04": {**RIGHT, "double": "import os\nos._exit(1)"},
-    "s05": {**RIGHT, "double": "def double(x):\n    while True: pass"},
+    "s05": {**RIGHT, "double": "import time\ntime.sleep(600)"},
     "s06": {**RIGHT, "triple": "raise ValueError('no')"},
     "s07 née O'Hara, +1": RIGHT,
     "s08": {**HALF, **{"triple": RIGHT["triple"]}},
@@ -33,7 +33,7 @@ def make_class(course: Path) -> Path:
     """Release the tiny lesson and hand in for every student; return the folder."""
     make_course(course)
     settings = course / "nbgrader_config.py"
-    settings.write_text(settings.read_text() + "\nc.Execute.timeout = 5\n")
+    settings.write_text(settings.read_text() + "\nc.Execute.timeout = 4\n")
     for student, answers in CLASS.items():
         submit(course, student, **answers)
         (course / "submitted" / student / LESSON / "timestamp.txt").write_text(LATE)

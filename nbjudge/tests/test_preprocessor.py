@@ -6,13 +6,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from graded_class import rnn_course, said
 from nbgrader.api import Gradebook
-from nbgrader_course import nbgrader
 from tiny_course import LESSON, cell, release, submit
 
 pytestmark = pytest.mark.nbgrader
 EXERCISES = ("first", "second", "third")
-SECONDS = 4  # for one cell, in this course
+SECONDS = 6  # for one cell, in this course
 
 # What stands in the answer to `second`, and where it strikes: while the cell runs, or when the test calls.
 TROUBLES = {
@@ -71,11 +71,13 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cells.append(cell(f"{name}_test", f"assert {name}(3) == 6\n{hidden}", grade=True, locked=True, points=2))
     course = release(tmp_path_factory.mktemp("faults") / "course", cells)
     settings = course / "nbgrader_config.py"
-    limits = f"c.Execute.timeout = {SECONDS}\nc.BoxedProvisioner.memory_mb = 1500\nc.BoxedProvisioner.processes = 400\n"
+    limits = (
+        f"c.Execute.timeout = {SECONDS}\nc.SandboxProvisioner.memory_mb = 1500\nc.SandboxProvisioner.processes = 400\n"
+    )
     settings.write_text(settings.read_text() + limits)
     for student, answer in ANSWERS.items():
         submit(course, student.replace(" ", "_"), **{**RIGHT, "second": answer})
-    nbgrader(course, "autograde", LESSON)
+    said(rnn_course(course, "grade", LESSON, "--jobs", "4"))
     return course
 
 

@@ -1,4 +1,4 @@
-"""Try the corpus out and print the table: python -m tests.attacks [--every N] [FAMILY ...]."""
+"""Try the corpus out and print the table: python nbjudge/tests/attacks [--every N] [FAMILY ...]."""
 
 from __future__ import annotations
 
@@ -15,22 +15,19 @@ from attacks.outcomes import HEADER
 
 def main(arguments: list[str]) -> int:
     """Print one line for each family, then what went wrong. Returns how much did."""
-    parser = argparse.ArgumentParser("python -m tests.attacks", description="Try the corpus of attacks out.")
+    parser = argparse.ArgumentParser("python nbjudge/tests/attacks", description="Try the corpus of attacks out.")
     parser.add_argument("families", nargs="*", choices=[[], *FAMILIES], metavar="FAMILY", help=", ".join(FAMILIES))
     parser.add_argument("--every", type=int, default=1, metavar="N", help="take only each N-th of a family")
     parser.add_argument("--only", default="", metavar="TEXT", help="take only those whose name contains this")
     parser.add_argument("--verbose", action="store_true", help="print what nbgrader said, too")
     chosen = parser.parse_args(arguments)
-    complaints = []
-    print(HEADER)
-    for family in chosen.families or FAMILIES:
-        attacks = [attack for attack in corpus(family) if chosen.only in attack.name][:: chosen.every]
-        if attacks:
-            report = try_out(attacks)
-            print(report.row(), flush=True)
-            complaints += report.complaints
-            if chosen.verbose:
-                print(report.said)
+    families = chosen.families or FAMILIES
+    found = {name: [one for one in corpus(name) if chosen.only in one.name][:: chosen.every] for name in families}
+    report = try_out([attack for attacks in found.values() for attack in attacks])
+    print(HEADER, *[report.row(family) for family in families if found[family]], sep="\n")
+    if chosen.verbose:
+        print(report.said)
+    complaints = [*report.harm, *[words for family in families for words in report.complaints(family)]]
     print("\n".join(["", *complaints]))
     return len(complaints)
 

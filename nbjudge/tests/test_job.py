@@ -24,8 +24,10 @@ from tiny_course import cell
 from nbjudge.autograde.class_run import is_machine_error
 from nbjudge.errors import CannotGrade
 from nbjudge.execution import job as jobs
+from nbjudge.execution import student_kernel
 from nbjudge.execution.job import Job, run_job, run_packed_job, unpack_result
 from nbjudge.execution.name_analysis import ANSWER, GIVEN, TEST, Source
+from nbjudge.execution.session import _SKIPPED
 from nbjudge.execution.settings import ExecutionSettings
 from nbjudge.forkserver import preload
 from nbjudge.sandbox.sandbox import missing_layers
@@ -144,6 +146,36 @@ def test_the_judge_has_the_instructors_file_though_the_students_copy_is_another(
     assert printed(done, "scaled_test") == "AssertionError: 9"
 
 
+DEMONSTRATION = "losses = [1, 2]\nprint(losses)"
+
+
+def demonstrated(folder: Path, more: str) -> jobs.JobResult:
+    """Run a notebook that holds a demonstration before the cell that only the student has."""
+    job = a_job(folder, more=more)
+    job.notebook.cells.insert(3, cell("shown", DEMONSTRATION))
+    return run_job(replace(job, sources=(*job.sources, Source("shown", GIVEN, DEMONSTRATION, demonstration=True))))
+
+
+@pytest.mark.parametrize(
+    ("more", "shown"),
+    [("print(factor)", _SKIPPED), ("print(losses)", "[1, 2]\n"), ("x = " + "-" * 10_000 + "losses", "[1, 2]\n")],
+    ids=["nobody", "the student's cell", "perhaps"],
+)
+def test_a_demonstration_is_run_where_a_cell_may_read_what_it_binds(tmp_path, more, shown):
+    done = demonstrated(tmp_path, more)
+    assert printed(done, "shown") == shown
+    assert done.scores == {"scaled_test": 1.5}  # of 2: the test returns it
+
+
+@pytest.mark.parametrize("reader", ["__import__('os')._exit", "exit", "list", "lambda _: [[1]] * 2", "1 / "])
+def test_a_kernel_that_cannot_say_what_cells_read_runs_them_all(tmp_path, monkeypatch, reader):
+    monkeypatch.setattr(student_kernel, "_FREE_NAMES", f"({reader})" if reader != "1 / " else reader)
+    done = demonstrated(tmp_path, "print(factor)")
+    assert printed(done, "shown") == "[1, 2]\n"
+    assert printed(done, "own") == "3\n"
+    assert done.scores == {"scaled_test": 1.5}  # of 2: the test returns it
+
+
 def test_of_the_instructors_files_only_those_that_were_named_travel(tmp_path):
     packed = json.loads(a_job(tmp_path).pack())
     assert set(packed["given"]) == {"data/factor.txt"}
@@ -257,7 +289,7 @@ def test_bytes_that_are_no_job_are_an_answer_as_well():
 
 def test_a_package_that_the_worker_lacks_is_named_with_the_way_out(tmp_path):
     job = a_job(tmp_path)
-    job = replace(job, rules=replace(job.rules, box={"packages": ["/nowhere/no_such_helpers"]}))
+    job = replace(job, rules=replace(job.rules, sandbox={"packages": ["/nowhere/no_such_helpers"]}))
     sentence = "The package no_such_helpers, which the lessons import, is not installed on this worker. Install there"
     with pytest.raises(CannotGrade, match=sentence):
         unpack_result(run_packed_job(job.pack()))
@@ -269,7 +301,7 @@ def test_a_package_is_taken_from_its_place_or_from_where_it_is_installed(tmp_pat
     (tmp_path / place / "no_such_helpers" / "__init__.py").write_text(f"place = {place!r}")
     monkeypatch.syspath_prepend(str(tmp_path / "installed"))
     job = a_job(tmp_path, more="import no_such_helpers\nprint(no_such_helpers.place)")
-    job = replace(job, rules=replace(job.rules, box={"packages": [str(tmp_path / "own" / "no_such_helpers")]}))
+    job = replace(job, rules=replace(job.rules, sandbox={"packages": [str(tmp_path / "own" / "no_such_helpers")]}))
     assert printed(unpack_result(run_packed_job(job.pack())), "own") == f"{place}\n"
 
 
@@ -298,11 +330,11 @@ def test_the_box_holds_in_a_process_that_never_read_the_settings(tmp_path, cours
     secret = "the" + " salt"  # so that the spy itself does not hold it
     spy = f"SALT, COURSE, SECRET = {SALT_VARIABLE!r}, {str(course)!r}, 'the' + chr(32) + 'salt'\n{SPY}"
     job = a_job(tmp_path, test=SHOW_SALT, more=spy, course=str(course), salt=secret)
-    job = replace(job, rules=replace(job.rules, box={"forked": forked}))
+    job = replace(job, rules=replace(job.rules, sandbox={"forked": forked}))
     around = surroundings(tmp_path, **{SALT_VARIABLE: secret})  # of the worker, for once: it may not get through
     worker = subprocess.run([sys.executable, "-c", ELSEWHERE], input=job.pack(), env=around, capture_output=True)
     done = unpack_result(worker.stdout)
-    assert done.in_force.startswith("box: ")
+    assert done.in_force.startswith("sandbox: ")
     assert done.in_force.endswith("not in force: nothing")
     assert lines(done, "own") == ["None", "False", "PermissionError", *["PermissionError"] * 3]
     assert printed(done, "scaled_test") == f"salt {secret} 7\n"  # the judge has it

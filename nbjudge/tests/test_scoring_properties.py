@@ -1,6 +1,6 @@
 """No object but the right one earns a point, in no test cell that compares: drawn at random, thousands of pairs.
 
-SCORING_EXAMPLES says how many are drawn for each property; a night's worth is 20000.
+SCORING_EXAMPLES says how many are drawn for each property, where it is not the day's or the night's number (tiers.py).
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from judged_cells import JudgedCells, judged_cells
+from tiers import NIGHT
 
-EXAMPLES = int(os.environ.get("SCORING_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("SCORING_EXAMPLES", "2000" if NIGHT else "50"))
 drawn = settings(
     max_examples=EXAMPLES,
     deadline=None,

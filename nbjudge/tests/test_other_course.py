@@ -112,7 +112,7 @@ def test_no_feedback_shows_what_stands_between_its_delimiters(course):
 def test_the_packages_are_those_that_the_settings_name():
     added = LazyConfigValue()
     added.append("their_tests")
-    settings = config(BoxedProvisioner={"packages": ["/course/helpers"], "hidden": added})
+    settings = config(SandboxProvisioner={"packages": ["/course/helpers"], "hidden": added})
     assert course_packages(settings) == ["/course/helpers", "their_tests"]
     assert course_packages(Config()) == []
 

@@ -29,19 +29,19 @@ def test_two_lines_are_enough(tmp_path: Path) -> None:
     (tmp_path / "my_helpers").mkdir()
     settings = Config()
     nbjudge.configure(settings, packages=["my_helpers"], hidden=["my_tests"], course=tmp_path)
-    assert settings.BoxedProvisioner.packages == [str(tmp_path / "my_helpers")]
-    assert settings.BoxedProvisioner.hidden == ["my_tests"]
+    assert settings.SandboxProvisioner.packages == [str(tmp_path / "my_helpers")]
+    assert settings.SandboxProvisioner.hidden == ["my_tests"]
     assert settings.CourseDirectory.root == str(tmp_path)
-    assert settings.Autograde.autograde_preprocessors[0] == "nbjudge.execution.preprocessor.Run"
+    assert settings.Autograde.autograde_preprocessors[0] == "nbjudge.Run"
     assert Grading.refusal == ""
 
 
 def test_what_the_course_has_set_is_left(tmp_path: Path) -> None:
     settings = Config()
-    settings.BoxedProvisioner.required = True
+    settings.SandboxProvisioner.required = True
     settings.HTMLExporter.sanitize_html = False
     nbjudge.configure(settings, course=tmp_path)
-    assert settings.BoxedProvisioner.required
+    assert settings.SandboxProvisioner.required
     assert not settings.HTMLExporter.sanitize_html
 
 
@@ -52,18 +52,22 @@ def test_packages_are_beside_the_settings_or_installed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "sentence"),
+    ("own", "packages", "sentence"),
     [
-        ({"packages": ["no_such"]}, r"packages names 'no_such', which is neither in .* nor installed\."),
-        ({"old": "grading.judge.run.Run"}, r"c\.Autograde\.autograde_preprocessors names 'grading\.judge\.run\.Run'\."),
+        ({}, ["no_such"], r"packages names 'no_such', which is neither in .* nor installed\."),
+        (
+            {"Autograde": {"autograde_preprocessors": ["grading.judge.run.Run"]}},
+            [],
+            r"c\.Autograde\.autograde_preprocessors names 'grading\.judge\.run\.Run'\.",
+        ),
+        ({"BoxedProvisioner": {"required": True}}, [], r"c\.BoxedProvisioner is now c\.SandboxProvisioner\."),
     ],
 )
-def test_settings_that_cannot_be_applied_say_why_and_nothing_is_graded(tmp_path: Path, change, sentence) -> None:
-    settings = Config()
-    if "old" in change:
-        settings.Autograde.autograde_preprocessors = [change["old"]]
+def test_settings_that_cannot_be_applied_say_why_and_nothing_is_graded(
+    tmp_path: Path, own: dict, packages: list[str], sentence: str
+) -> None:
     with pytest.raises(ValueError, match=sentence):
-        nbjudge.configure(settings, packages=change.get("packages", []), course=tmp_path)
+        nbjudge.configure(Config(own), packages=packages, course=tmp_path)
     assert Grading.refusal.startswith("nbgrader_config.py could not be applied: ")
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import nbformat
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def nbgrader(course: Path, *command: str, fails: bool = False, **variables: str) -> str:
+def nbgrader(course: Path, *command: str, fails: bool = False, timeout_s: float = 600, **variables: str) -> str:
     """Run an nbgrader command in `course` and return what it printed; assert that it ends as it should.
 
     variables: environment variables for this command
@@ -25,7 +25,7 @@ def nbgrader(course: Path, *command: str, fails: bool = False, **variables: str)
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
-        timeout=600,
+        timeout=timeout_s,
     )
     said = f"nbgrader {' '.join(command)} ended with {ended.returncode}:\n{ended.stdout}"
     assert bool(ended.returncode) == fails, said

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from graded_class import rnn_course, said
 from nbgrader.api import Gradebook
 from nbgrader_course import nbgrader
 from tiny_course import LESSON, cell, release, submit
@@ -69,7 +70,7 @@ def course_with(folder: Path, *cells: nbformat.NotebookNode) -> Path:
     (folder / "helpers" / "core.py").write_text(CORE)
     release(folder, list(cells))
     with open(folder / "nbgrader_config.py", "a") as settings:
-        settings.write("c.BoxedProvisioner.packages = [str(HERE / 'helpers')]\nc.Run.withheld = ['helpers.core']\n")
+        settings.write("c.SandboxProvisioner.packages = [str(HERE / 'helpers')]\nc.Run.withheld = ['helpers.core']\n")
     return folder
 
 
@@ -93,7 +94,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     course = course_with(tmp_path_factory.mktemp("scratch") / "course", given, *cells)
     for student, answers in SUBMISSIONS.items():
         submit(course, student.replace(" ", "_"), **answers)
-    nbgrader(course, "autograde", LESSON)
+    said(rnn_course(course, "grade", LESSON, "--jobs", "6"))
     return course
 
 

@@ -44,7 +44,7 @@ def kernel(work: Path, **settings: int):
     """Start a kernel in the box with these settings, in a new folder; it is gone afterwards."""
     work.mkdir()
     config = Config()
-    config.BoxedProvisioner.update(settings)
+    config.SandboxProvisioner.update(settings)
     manager = KernelManager(kernel_name="python3", config=config)
     manager.start_kernel(cwd=str(work))
     try:
@@ -504,11 +504,11 @@ def test_a_folder_whose_removal_is_broken_off_still_says_whose_it_was(tmp_path, 
 def test_a_kernel_whose_grader_ends_while_it_becomes_another_user_ends_too(monkeypatch):
     pids = iter([7, 1])
     monkeypatch.setattr(kernel_launcher.os, "getppid", lambda: next(pids))
-    monkeypatch.setattr(kernel_launcher.Box, "load", lambda _: None)
+    monkeypatch.setattr(kernel_launcher.Sandbox, "load", lambda _: None)
     for name in ("enter", "prctl"):
         monkeypatch.setattr(kernel_launcher, name, lambda *_: None)
     monkeypatch.setattr("ipykernel.kernelapp.IPKernelApp.instance", lambda: 1 / 0)
-    monkeypatch.setattr(sys, "argv", ["boxed_kernel", "box.json", ENDS_WITH_PARENT])
+    monkeypatch.setattr(sys, "argv", ["kernel_launcher", "sandbox.json", ENDS_WITH_PARENT])
     kernel_launcher.main()
     assert list(pids) == []
 

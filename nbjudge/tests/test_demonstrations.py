@@ -7,8 +7,10 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbgrader_course import ROOT
 
-from nbjudge.execution.demonstrations import TAG, skippable_cells
+from nbjudge.execution.demonstrations import TAG, skippable_cells, students_texts
+from nbjudge.execution.free_names import free_names_of
 from nbjudge.execution.name_analysis import GIVEN, Source
 from nbjudge.execution.plan import _merge_cells
 
@@ -21,7 +23,13 @@ def left_out(*texts: str, demonstrations: tuple[str, ...] = (DEMONSTRATION,)) ->
     texts: its code cells; demonstrations: what the instructor has tagged
     """
     sources = [Source("", GIVEN, "import numpy as np"), *(Source("", GIVEN, text, True) for text in demonstrations)]
-    return skippable_cells(new_notebook(cells=[new_code_cell(text) for text in texts]), sources)
+    return skippable(new_notebook(cells=[new_code_cell(text) for text in texts]), sources)
+
+
+def skippable(notebook: nbformat.NotebookNode, sources: list[Source]) -> set[int]:
+    """Return the numbers of the cells that need not run, with names as the submission's kernel finds them."""
+    texts = students_texts(notebook, sources)
+    return skippable_cells(notebook, sources, dict(zip(texts, free_names_of(texts), strict=True)))
 
 
 # --- what the submission did to the demonstration itself
@@ -42,12 +50,12 @@ def test_a_changed_demonstration_is_run(changed):
 
 def test_numbers_count_the_cells_between_and_text_is_no_demonstration():
     cells = [new_markdown_cell(DEMONSTRATION), new_code_cell("x = 1"), new_code_cell(DEMONSTRATION)]
-    assert skippable_cells(new_notebook(cells=cells), [Source("", GIVEN, DEMONSTRATION, True)]) == {2}
+    assert skippable(new_notebook(cells=cells), [Source("", GIVEN, DEMONSTRATION, True)]) == {2}
 
 
 def test_a_tag_in_the_submission_says_nothing():
     tagged = new_code_cell(DEMONSTRATION, metadata={"tags": [TAG]})
-    assert skippable_cells(new_notebook(cells=[tagged]), [Source("", GIVEN, DEMONSTRATION)]) == set()
+    assert skippable(new_notebook(cells=[tagged]), [Source("", GIVEN, DEMONSTRATION)]) == set()
 
 
 def test_where_the_instructor_has_marked_nothing_everything_runs():
@@ -175,7 +183,7 @@ def test_in_a_notebook_with_too_much_code_everything_is_run():
 # --- the lessons
 
 
-LESSONS = sorted(path.name for path in (Path(__file__).parent.parent / "solutions").iterdir() if path.is_dir())
+LESSONS = sorted(path.name for path in (ROOT / "solutions").iterdir() if path.is_dir())
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
@@ -185,4 +193,4 @@ def test_of_a_lesson_exactly_the_tagged_cells_are_left_out(root: Path, folder: s
     notebook = nbformat.read(root / folder / lesson / f"{lesson}.ipynb", as_version=4)
     tagged = {number for number, cell in enumerate(notebook.cells) if TAG in cell.metadata.get("tags", [])}
     assert tagged
-    assert skippable_cells(notebook, sources) == tagged
+    assert skippable(notebook, sources) == tagged

@@ -1,4 +1,4 @@
-"""Grades a class of attacks, with honest students among them, in one run of `nbgrader autograde`; says what came of it.
+"""Grades a class of attacks, with honest students among them, in one run; says what came of it.
 
 Attack n is student `a00n`; honest ones, `a00n_honest`, come after it. When a run leaves honest students ungraded, the
 attack before the first of them is blamed and taken out, and nbgrader is run again, so that one flaw hides no other.
@@ -15,9 +15,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +31,16 @@ from .corpus import ALONE, Attack
 from .outcomes import Outcome, Report
 
 SETTINGS = """
-# For the corpus: small limits.
-c.Execute.timeout = 8
-c.BoxedProvisioner.memory_mb = 2000
-c.BoxedProvisioner.disk_mb = 300
-c.BoxedProvisioner.files = 5000
-c.Run.total_seconds = 45
+# For the corpus: small limits, but enough time to import TensorFlow on a busy machine.
+c.Execute.timeout = 20
+c.SandboxProvisioner.memory_mb = 2000
+c.SandboxProvisioner.disk_mb = 300
+c.SandboxProvisioner.files = 5000
+c.Run.total_seconds = 90
 """
 CLASSMATE = "classmate"
+BY_NBGRADER = ("nbgrader", "autograde")
+IN_PARALLEL = ("nbjudge", "grade", "--jobs", "4")  # more than there are processors: many attacks sleep until a limit
 
 
 @contextmanager
@@ -50,7 +54,7 @@ def listening() -> Iterator[tuple[int, socket.socket]]:
 class Classroom:
     """A course in a folder of its own, which is open to every user of the machine, so that only the box protects it."""
 
-    def __init__(self, folder: Path, attacks: list[Attack], settings: str, port: int = 9):
+    def __init__(self, folder: Path, attacks: list[Attack], settings: str, command: tuple[str, ...], port: int = 9):
         self.folder, self.attacks, self.port = folder, attacks, port
         self.course, self.drop = folder / "course", folder / "drop"
         self.plan = import_module(f".{attacks[0].course}", __package__)
@@ -60,6 +64,7 @@ class Classroom:
             path.chmod(0o777)
         self.plan.write(self.course, settings)
         nbgrader(self.course, "generate_assignment", self.lesson)
+        self.command = command
         self.students = {f"a{number:03}": attack for number, attack in enumerate(attacks)}
         self.honest: list[str] = []
         self._enrol()
@@ -120,18 +125,17 @@ class Classroom:
             self.before = self._hashes()
             said += self._until_all_are_graded(outcomes, "--force")
         harm = self._harm()
-        nbgrader_says = self._run("generate_feedback", self.lesson)
+        nbgrader_says = self._run("nbgrader", "generate_feedback", self.lesson)
         for student, outcome in outcomes.items():
             if not outcome.aborted:
                 self._look(student, outcome)
             outcome.leaks += self._leaks(student)
-        family = self.attacks[0].family
-        return Report(family, list(outcomes.values()), harm, f"{said}\n{nbgrader_says.stdout}")
+        return Report(list(outcomes.values()), harm, f"{said}\n{nbgrader_says.stdout}")
 
     def _until_all_are_graded(self, outcomes: dict[str, Outcome], *options: str) -> str:
         said, self.since = "", time.time()
         for _ in range(len(self.attacks) + 1):
-            ended = self._run("autograde", self.lesson, *options)
+            ended = self._run(*self.command, self.lesson, *options)
             said += f"{ended.stdout}\n[ended with {ended.returncode}]\n"
             ungraded = [student for student in self.honest if not self._graded(student)]
             if not ungraded:
@@ -148,7 +152,7 @@ class Classroom:
         seconds = 120 + 20 * len(self.attacks)
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "nbgrader", *command],
+                [sys.executable, "-m", *command],
                 cwd=self.course,
                 env=surroundings(self.course, HOME=str(self.folder)),
                 stdin=subprocess.DEVNULL,
@@ -216,7 +220,7 @@ class Classroom:
             if {cell: scores.get(cell) for cell in self.points} != self.points or sum(
                 scores.values()
             ) != self.plan.FULL:
-                harm.append(f"{student}, who is honest, has {scores or 'no scores'}")
+                harm.append(f"{student}, who is honest, has {scores or 'no scores'}{self._after(student)}")
         try:
             with Gradebook(f"sqlite:///{self.course}/gradebook.db") as gradebook:
                 unchanged = gradebook.find_student(CLASSMATE).first_name == self.secrets["gradebook"]
@@ -234,6 +238,11 @@ class Classroom:
         harm += [f"{name} was planted" for name in sorted(set(now) - set(self.before))]
         return harm
 
+    def _after(self, student: str) -> str:
+        """Return whom an honest student comes after."""
+        attack = self.students.get(student.removesuffix("_honest"))
+        return f" after {attack.name} ({attack.family})" if attack else ""
+
     def _hashes(self) -> dict[str, Any]:
         """Return {path: hash} of what no submission may change, beside the gradebook."""
         kept = ("solutions", "lessons", "submitted", ".ipython", "nbgrader_config.py", ".course_salt")
@@ -247,14 +256,33 @@ class Classroom:
 
 
 @contextmanager
-def classroom(attacks: list[Attack], settings: str = "") -> Iterator[Classroom]:
+def classroom(attacks: list[Attack], settings: str, command: tuple[str, ...]) -> Iterator[Classroom]:
     """Make a class in a temporary folder, which is removed afterwards."""
     settings = settings or (ROOT / "nbgrader_config.py").read_text() + SETTINGS
     with tempfile.TemporaryDirectory(prefix="attacks-", ignore_cleanup_errors=True) as folder, listening() as heard:
-        yield Classroom(Path(folder), attacks, settings, heard[0])
+        yield Classroom(Path(folder), attacks, settings, command, heard[0])
 
 
 def try_out(attacks: list[Attack], settings: str = "") -> Report:
-    """Grade a class of these attacks and return what came of it."""
-    with classroom(attacks, settings) as room:
-        return room.grade()
+    """Grade these attacks in as few classes as can be, and return what came of them.
+
+    Those with a second submission are a class of their own, because then everybody in it is graded twice: by nbgrader's
+    own command, as in a course with other settings. All other classes are graded in parallel.
+    """
+    report, classes = Report(), defaultdict(list)
+    for attack in attacks:
+        classes[attack.course, attack.then is None].append(attack)
+    for together in classes.values():
+        command = BY_NBGRADER if settings or together[0].then else IN_PARALLEL
+        with classroom(mixed(together), settings, command) as room:
+            report += room.grade()
+    return report
+
+
+def mixed(attacks: list[Attack]) -> list[Attack]:
+    """Return them in an order in which those of a family, which strain the same thing, are far from each other."""
+    families = defaultdict(list)
+    for attack in attacks:
+        families[attack.family].append(attack)
+    ranked = [(place / len(family), attack) for family in families.values() for place, attack in enumerate(family)]
+    return [attack for _, attack in sorted(ranked, key=itemgetter(0))]

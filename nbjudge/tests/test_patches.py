@@ -13,10 +13,10 @@ from typing import Any
 
 import nbgrader.api
 import pytest
-from conftest import ROOT
 from nbformat.v4 import new_code_cell, new_notebook
 from nbgrader.api import Base
 from nbgrader.nbgraderformat import MetadataValidator, ValidationError, common
+from nbgrader_course import ROOT
 from packaging.requirements import Requirement
 from traitlets.config import Config
 

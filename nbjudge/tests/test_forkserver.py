@@ -21,6 +21,7 @@ import pytest
 from jupyter_client.manager import KernelManager
 from nbgrader_course import ROOT
 from processes import eventually, gone
+from tiers import NIGHT
 from traitlets.config import Config
 
 from nbjudge.execution.workers import usable_cores
@@ -35,7 +36,7 @@ pytestmark = [
 ]
 whole_box = pytest.mark.skipif(bool(missing_layers()), reason=f"this machine cannot: {missing_layers()}")
 
-FORKS = int(os.environ.get("FORKS", "50"))
+FORKS = int(os.environ.get("FORKS", "50" if NIGHT else "5"))
 SECONDS_FOR_ONE = 120  # to start and to fit: a hundred times what it takes
 FIT = """
 import keras, numpy as np
@@ -119,7 +120,7 @@ class Running:
 def kernel(**settings: Any) -> Iterator[Running]:
     """Start a kernel as grading does, with these settings of the box; it is gone afterwards."""
     config = Config()
-    config.BoxedProvisioner.update(settings)
+    config.SandboxProvisioner.update(settings)
     with tempfile.TemporaryDirectory(prefix="work-") as work:
         manager = KernelManager(kernel_name="python3", config=config)
         manager.start_kernel(cwd=work)

@@ -482,7 +482,7 @@ def test_another_list_starts_a_new_zygote_and_the_old_one_ends_after_its_judges(
 
 @pytest.mark.slow
 def test_judge_and_zygote_end_with_the_grader(either, temporary):
-    root, environment = Path(__file__).parents[1], {**os.environ, "TMPDIR": str(temporary)}
+    root, environment = Path(__file__).parents[2], {**os.environ, "TMPDIR": str(temporary)}
     command = [sys.executable, "-c", GRADER, either]
     grader = subprocess.run(command, capture_output=True, text=True, cwd=root, env=environment)
     pids = [int(pid) for pid in grader.stdout.split()]
