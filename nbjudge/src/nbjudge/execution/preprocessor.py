@@ -71,6 +71,8 @@ class Run(Execute):  # type: ignore[misc]
         metadata["scores"] = dict(result.scores)
         metadata.setdefault("events", []).extend(result.events)
         metadata.update(seconds=round(result.seconds, 2), isolation=result.in_force)
+        tests = (source for source in self._sources(context, ids) if source.kind == TEST)
+        metadata["judging"] = {source.name: source.judging for source in tests if source.judging != OUTSIDE}
         return nb, resources
 
     def make_job(self, nb: NotebookNode, resources: Any, context: GradingContext) -> Job:

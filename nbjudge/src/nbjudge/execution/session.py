@@ -17,21 +17,19 @@ from nbformat.v4 import new_output
 
 from nbjudge.cell_result import GRACE, CellStatus
 from nbjudge.execution.demonstrations import demonstrations_in, skippable_cells, students_texts
+from nbjudge.execution.inside_test import score_inside
 from nbjudge.execution.name_analysis import BY_HAND, INSIDE, TEST, Plan
 from nbjudge.execution.outputs import Outputs
 from nbjudge.execution.settings import ExecutionSettings, ReferenceRun
 from nbjudge.execution.student_kernel import SERVICE, KernelUnavailableError, StudentKernel
 from nbjudge.judge import process
-from nbjudge.judge.inside import instrument
 from nbjudge.judge.process import Judge
-from nbjudge.judge.scoring import Expected, credit, score_cell
+from nbjudge.judge.scoring import CellScore, Expected, score_cell
 from nbjudge.nbgrader_cells import CellLabel
 from nbjudge.sandbox import provisioner
 from nbjudge.sandbox.withheld import WithheldFinder
 
 NOT_GRADED = "NotGraded"
-_INSIDE_SERVICE = "__import__('nbjudge.judge.inside', fromlist=['x'])"
-_LONGEST_REASON = 500  # characters of an error's message that a test inside the submission's process shows
 _SKIPPED = "(A demonstration, which nothing that is graded depends on: not run while grading.)\n"
 
 
@@ -178,38 +176,14 @@ class Session:
             await kernel.start()
             await kernel.catch_up(self.run_inside)
             await kernel.require()
-            await self._run_inside(cell, name, kernel)
+            await self._require_judge()
+            points = float(cell.metadata.nbgrader.points)
+            self._record(cell, name, await score_inside(kernel, self.judge, cell.source, points, self._seconds))
         except KernelUnavailableError as reason:
             self._add_error(cell, name, "not judged", str(reason))
         finally:
             await kernel.stop()
         self.run_inside.append(cell.source)
-
-    async def _run_inside(self, cell: NotebookNode, name: str, kernel: StudentKernel) -> None:
-        try:
-            text, keys = instrument(cell.source)
-        except SyntaxError as error:
-            return self._add_error(cell, name, "not judged", f"The test is not valid Python: {error.msg}.")
-        await kernel.kernel.run_silently(f"{_INSIDE_SERVICE}.begin()", GRACE)
-        finished, status = await kernel.kernel.run(text, self._seconds())
-        cell.execution_count = finished.execution_count
-        if status.kind in ("died", "timeout"):
-            return self._add_error(cell, name, status.kind, f"The test was stopped: {status.reason}.")
-        request = await kernel.kernel.send(f"{SERVICE}.service.serve()")
-        if not await self.judge.alive():
-            await self.judge.stop()
-            await self.judge.start()
-            self.executed = set()
-        handed_over, given = await self.judge.proof(kernel.path, GRACE)
-        await kernel.kernel.responds(request)
-        if handed_over == keys:
-            self.scores[name], problem = credit(given, float(cell.metadata.nbgrader.points))
-            if problem:
-                self._add_error(cell, name, *problem)
-            return
-        errors = [output for output in finished.outputs if output.output_type == "error"]
-        shown = f"{errors[-1].ename}: {errors[-1].evalue}"[:_LONGEST_REASON] if errors else "it did not run to its end"
-        cell.outputs = [new_output("error", ename=NOT_GRADED, evalue=shown, traceback=[shown])]
 
     async def _judge_outside(self, cell: NotebookNode, name: str) -> None:
         kernel = self.without if name in self.from_scratch else self.student
@@ -256,34 +230,47 @@ class Session:
 
     async def _begin(self, name: str, path: str) -> str:
         """Prepare the judge for a test cell; return "" or the problem."""
-        if not await self.judge.alive():
-            await self.judge.stop()
-            await self.judge.start()
-            self.executed = set()
+        await self._require_judge()
         executed = set(self.executed)
         needs = self.plan.needs(name, executed)
         preparation = {"folder": str(self.instructor_files), "statements": needs.statements}
         if problem := await self.judge.do("prepare", self._seconds(), **preparation):
             return problem
         self.executed = executed
-        names = {"ours": needs.instructor_names, "students": needs.names, "unbound": needs.unbound, "bound": needs.bound}
         return await self.judge.do(
-            "begin", GRACE * 2, path=path, requested_classes=self.plan.requested_classes, **names
+            "begin",
+            GRACE * 2,
+            path=path,
+            requested_classes=self.plan.requested_classes,
+            ours=needs.instructor_names,
+            students=needs.names,
+            unbound=needs.unbound,
+            bound=needs.bound,
         )
+
+    async def _require_judge(self) -> None:
+        """Start the judge again if it has ended."""
+        if not await self.judge.alive():
+            await self.judge.stop()
+            await self.judge.start()
+            self.executed = set()
 
     async def _ask(self, cell: NotebookNode, name: str) -> None:
         """Run a test cell in the judge and record its score."""
         score = await score_cell(
             self.judge, cell.source, float(cell.metadata.nbgrader.points), self._expected(name), self._seconds
         )
-        cell.outputs, cell.execution_count, self.scores[name] = score.outputs, score.execution_count, score.points
-        if score.problem:
-            self._add_error(cell, name, *score.problem)
+        self._record(cell, name, score)
         self.changes[name] = list(score.changes)
         if score.empty_arrays:
             self.empty_arrays.append(name)
         if await self.judge.alive():
             await self.judge.do("end", GRACE)
+
+    def _record(self, cell: NotebookNode, name: str, score: CellScore) -> None:
+        cell.outputs, cell.execution_count, self.scores[name] = score.outputs, score.execution_count, score.points
+        if score.problem:
+            self._add_error(cell, name, *score.problem)
 
     def _expected(self, name: str) -> Expected:
         if self.reference is None:
