@@ -1,4 +1,7 @@
-"""Generate a course of idioms, and grade it with stock nbgrader and with nbjudge."""
+"""Generate a course of idioms, and grade it with stock nbgrader and with nbjudge.
+
+`python nbjudge/tests/compatibility.py [GROUP ...]` prints the scores of both, idiom by idiom.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,11 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import nbformat
-from idioms import INSIDE, Idiom
+from idioms import GROUPS, INSIDE, Idiom
 from nbformat.v4 import new_code_cell, new_notebook
 from nbgrader.api import Gradebook
 
@@ -20,6 +24,16 @@ STOCK = "c = get_config()\nc.CourseDirectory.course_id = 'idioms'\nc.Execute.tim
 NBJUDGE = "import nbjudge\n\nc = get_config()\nc.CourseDirectory.course_id = 'idioms'\nnbjudge.configure(c)\n"
 
 Scores = dict[str, dict[str, float | None]]  # {student: {test cell: points}}
+
+
+def graded(folder: Path, groups: dict[str, list[Idiom]]) -> tuple[Scores, Scores]:
+    """Return the scores that stock nbgrader and nbjudge give to the right and the wrong answers."""
+    results = []
+    for name, settings in (("stock", STOCK), ("nbjudge", NBJUDGE)):
+        write_course(folder / name, groups, settings)
+        run(folder / name, "autograde", ASSIGNMENT)
+        results.append(scores(folder / name))
+    return results[0], results[1]
 
 
 def cell_name(idiom: Idiom) -> str:
@@ -66,13 +80,13 @@ def run(course: Path, *command: str) -> str:
     return ended.stdout
 
 
-def scores(course: Path) -> Scores:
+def scores(course: Path, assignment: str = ASSIGNMENT) -> Scores:
     """Return the points in the gradebook; None where a person has to decide."""
     with Gradebook(f"sqlite:///{course}/gradebook.db") as gradebook:
         return {
             student: {
-                grade.name.partition("__")[2]: grade.auto_score
-                for notebook in gradebook.find_submission(ASSIGNMENT, student).notebooks
+                grade.name.partition("__")[2] or grade.name: grade.auto_score
+                for notebook in gradebook.find_submission(assignment, student).notebooks
                 for grade in notebook.grades
             }
             for student in ("right", "wrong")
@@ -91,3 +105,20 @@ def _cells(group: str, idiom: Idiom) -> list[nbformat.NotebookNode]:
 def _cell(name: str, source: str, **flags: object) -> nbformat.NotebookNode:
     label = {"schema_version": 3, "grade": False, "solution": False, "locked": False, "task": False}
     return new_code_cell(source, id=name[:60], metadata={"nbgrader": {**label, "grade_id": name, **flags}})
+
+
+def main(names: list[str]) -> None:
+    """Print a table of the idioms in some groups, or in all."""
+    groups = {name: GROUPS[name] for name in names or GROUPS}
+    with tempfile.TemporaryDirectory() as folder:
+        stock, ours = graded(Path(folder), groups)
+    print(f"{'group':10} {'idiom':36} {'judged':8} {'right: stock, nbjudge':22} wrong: stock, nbjudge")
+    for group, idioms in groups.items():
+        for idiom in idioms:
+            name = cell_name(idiom)
+            right, wrong = (f"{stock[student][name]}, {ours[student][name]}" for student in ("right", "wrong"))
+            print(f"{group:10} {idiom.name:36} {idiom.judging:8} {right:22} {wrong:12} {idiom.reason}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
