@@ -64,6 +64,5 @@ def _idiom(heading: str, **cells: str) -> Idiom:
     return Idiom(name, **cells, judging=judging, earned=earned, stock=stock, reason=reason)
 
 
-GROUPS = {
-    file.stem: read_idioms(file.read_text()) for file in sorted((Path(__file__).parent / "idiom_cells").iterdir())
-}
+_FILES = sorted((Path(__file__).parent / "idiom_cells").iterdir())
+GROUPS = {file.stem: read_idioms(file.read_text()) for file in _FILES}
