@@ -149,7 +149,7 @@ def _read_notebooks(
     bytes_left = CANDIDATES_MB << 20
     for path in [*named, *sorted({*survey.notebooks} - named, key=lambda path: _dissimilarity(path, names))]:
         try:
-            content = folder.read(path, limits.notebook_mb << 20)
+            content = folder.read_file(path, limits.notebook_mb << 20)
         except OSError as error:
             contents[path] = Refusal(
                 f"{quote(path)} could not be read: it must be a plain file of at most {limits.notebook_mb} MB. Clear "
@@ -267,7 +267,7 @@ def _read_timestamp(folder: OpenFolder) -> str | None:
     from nbgrader.utils import parse_utc
 
     try:
-        text = folder.read(TIMESTAMP, _TIMESTAMP_BYTES).decode("ascii").strip()
+        text = folder.read_file(TIMESTAMP, _TIMESTAMP_BYTES).decode("ascii").strip()
         if TIME.fullmatch(text):
             parse_utc(text)
             return text

@@ -67,7 +67,7 @@ class OpenFolder:
             raise
         return file
 
-    def read(self, relative: str, max_bytes: int) -> bytes:
+    def read_file(self, relative: str, max_bytes: int) -> bytes:
         """Return the bytes of a file at a path below this folder, opening one component of it at a time.
 
         Raises OSError as `open` does.
@@ -85,9 +85,9 @@ class OpenFolder:
 
 
 def read_inside(root: Path, relative: str, max_bytes: int) -> bytes:
-    """Return the bytes of the file root/relative. Raises OSError as OpenFolder.read does."""
+    """Return the bytes of the file root/relative. Raises OSError as OpenFolder.read_file does."""
     with closing(OpenFolder(root)) as folder:
-        return folder.read(relative, max_bytes)
+        return folder.read_file(relative, max_bytes)
 
 
 def _check(status: os.stat_result, max_bytes: int) -> None:
