@@ -64,7 +64,7 @@ class JudgedCells:
         students = [name for name in names if name not in ours and not name.startswith("__")]
         assert not await self.judge.do("prepare", SECONDS, folder=str(self.folder), statements=[GIVEN])
         begun = await self.judge.do(
-            "begin", SECONDS, path=path, requested_classes=[], ours=ours, students=students, unbound=[]
+            "begin", SECONDS, path=path, requested_classes=[], ours=ours, students=students, unbound=[], bound=[]
         )
         assert not begun
         score = await score_cell(self.judge, test, possible, expected, lambda: SECONDS)

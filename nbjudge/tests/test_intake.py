@@ -287,9 +287,7 @@ def test_a_notebook_cannot_say_itself_what_the_grading_did(tmp_path: Path) -> No
 # Labels and cells.
 
 
-@pytest.mark.parametrize(
-    "change", [{"points": 99}, {"solution": True}, {"locked": False}, {"grade": 0}, {"points": "4"}, {"task": 1.5}]
-)
+@pytest.mark.parametrize("change", [{"points": 99}, {"solution": True}, {"grade": 0}, {"points": "4"}, {"task": 1.5}])
 def test_the_gradebooks_settings_hold(tmp_path: Path, change: dict[str, Any]) -> None:
     notebook = lesson()
     label(notebook, "double_test").update(change)
@@ -297,6 +295,16 @@ def test_the_gradebooks_settings_hold(tmp_path: Path, change: dict[str, Any]) ->
     if change == {"grade": 0}:
         change = {"grade": False}
     assert said(result, repair.FLAG, "double_test")
+
+
+def test_a_test_whose_label_does_not_lock_it_is_locked_without_a_word(tmp_path: Path) -> None:
+    notebook = lesson()
+    label(notebook, "double_test")["locked"] = False
+    result = submit(tmp_path, notebook)
+    assert result.repairs == []
+    assert next(
+        one for one in result.notebooks[NAME].cells if "double_test" in str(one.metadata)
+    ).metadata.nbgrader.locked
 
 
 @pytest.mark.parametrize("version", [1, 2, 4, 99, "3"])
@@ -449,6 +457,31 @@ def test_a_damaged_notebook_of_the_right_name_gives_way_to_a_good_copy(tmp_path:
     assert problem(result) is None
     assert result.repairs[-1].endswith("instead of `lesson.ipynb`.")
     assert list(result.notebooks) == [NAME]
+
+
+def blank_lesson() -> dict[str, Any]:
+    """Return the lesson without answers."""
+    notebook = lesson()
+    for expected in CELLS:
+        cell(notebook, expected.name)["source"] = expected.released
+    return notebook
+
+
+def test_a_solved_copy_of_a_blank_notebook_is_graded_and_has_to_be_looked_at(tmp_path: Path) -> None:
+    blank = blank_lesson()
+    submit(tmp_path, lesson(), "lesson-Copy1.ipynb")
+    result = submit(tmp_path, blank)
+    assert result.needs_review
+    assert "def double(x):\n    return 2 * x" in sources(result)
+    assert "holds no answer; a copy beside it that does is graded instead: `lesson-Copy1.ipynb`." in result.repairs[0]
+
+
+def test_a_blank_notebook_beside_another_blank_one_is_graded_as_it_is(tmp_path: Path) -> None:
+    blank = blank_lesson()
+    submit(tmp_path, blank, "lesson-Copy1.ipynb")
+    result = submit(tmp_path, blank)
+    assert not result.needs_review
+    assert result.repairs == ["Notebooks that are not the lesson's are not graded; left out: `lesson-Copy1.ipynb`."]
 
 
 def test_of_two_renamed_notebooks_the_one_with_more_answers_is_taken(tmp_path: Path) -> None:

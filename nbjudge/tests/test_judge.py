@@ -349,6 +349,7 @@ def test_what_is_asked_in_vain_is_said(either, tmp_path):
                 "ours": [],
                 "students": [],
                 "unbound": [],
+                "bound": [],
             }
             return await one.do("begin", 60, **nowhere)
 

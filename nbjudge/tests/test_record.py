@@ -68,3 +68,16 @@ def test_the_summary_of_a_run_that_was_stopped_says_how_many_wait_and_not_that_n
     before = [Outcome("01", "ada", "skipped"), Outcome("01", "bob", "skipped")]
     assert table(before, 2) == ["graded 0, graded before 2, nothing new to grade (use --force to regrade)"]
     assert table(before, 5) == ["graded 0, graded before 2, still to do 3"]
+
+
+def test_what_all_submissions_have_in_common_is_told_once():
+    outcomes = [
+        Outcome("a", name, repairs=["The text was changed.", *extra])
+        for name, extra in [("ada", ["A cell was missing."]), ("bob", []), ("cy", [])]
+    ]
+    lines = table(outcomes, 3)
+    assert lines[:-1] == [
+        "ada  graded  repaired: A cell was missing.",
+        "all submissions  repaired: The text was changed. Was the assignment changed after its release?",
+    ]
+    assert "repaired 1" in lines[-1]

@@ -10,19 +10,26 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from collections.abc import Set
 from pathlib import Path
 
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
-from nbjudge.autograde.canary_run import Grade, Score, run_canaries, settings_without_hooks
+from nbjudge.autograde.canary_policy import DEFAULT, CanaryPolicy, judging_remarks
+from nbjudge.autograde.canary_run import SOLUTION, Grade, Score, run_canaries, settings_without_hooks
 from nbjudge.autograde.cheat import CHEATS
 from nbjudge.autograde.discovery import unknown_assignment_error
 from nbjudge.autograde.gradebook import gradebook_file
 from nbjudge.bytecode import remove_damaged
 from nbjudge.errors import CannotGrade
+from nbjudge.execution.name_analysis import BY_HAND, INSIDE, OUTSIDE, TEST
+from nbjudge.execution.plan import plan_for
+from nbjudge.execution.side_effects import side_effects
+from nbjudge.intake.expected_cells import expected_cells
 from nbjudge.secrets import CourseSecret
+from nbjudge.text import join_names
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
@@ -30,14 +37,13 @@ _healthy: set[str] = set()  # fingerprints; formgrader grades students one at a 
 
 
 def prepare_assignment(
-    course: Path, assignment: str, log: Log, grade: Grade, secret: CourseSecret, strict: bool = False
+    course: Path, assignment: str, log: Log, grade: Grade, secret: CourseSecret, policy: CanaryPolicy = DEFAULT
 ) -> None:
     """Load the course secret and require healthy canaries before the first submission of an assignment is graded.
 
     course: the folder that holds nbgrader_config.py
     grade: the function that grades the canaries
     secret: where the course keeps its secret
-    strict: whether a test that gives points to a cheat is an error
     Raises CannotGrade when either fails.
     """
     try:
@@ -45,7 +51,7 @@ def prepare_assignment(
             for file in remove_damaged(package):
                 log.warning("%s was damaged, as by a full disk, and was removed; Python will compile it again.", file)
         os.environ[secret.variable] = secret.load(course)
-        require_canaries(course, assignment, log, grade, strict)
+        require_canaries(course, assignment, log, grade, policy)
     except CannotGrade:
         raise
     except Exception as error:
@@ -53,27 +59,34 @@ def prepare_assignment(
         raise CannotGrade(f"The canaries could not be graded: {type(error).__name__}: {error}") from error
 
 
-def require_canaries(course: Path, assignment: str, log: Log, grade: Grade, strict: bool = False) -> None:
+def require_canaries(course: Path, assignment: str, log: Log, grade: Grade, policy: CanaryPolicy = DEFAULT) -> None:
     """Grade the canaries of an assignment, unless nothing has changed since they passed.
 
     course: the folder that holds nbgrader_config.py
     grade: the function that grades the canaries
-    strict: whether a test that gives points to a cheat is an error instead of a warning
     Raises CannotGrade, with each cell and its output, when they do not score full marks and zero.
     """
     settings = settings_without_hooks(course)
     fingerprint = _fingerprint(course, settings, assignment)
     if fingerprint in _healthy:
         return
+    _require_choice(course, settings, assignment)
     scores = run_canaries(settings, assignment, grade)
-    unexpected = [score for score in scores if score.earned != score.expected]
-    if any(strict or score.canary not in CHEATS for score in unexpected):
+    _check_names(assignment, policy, {score.cell for score in scores})
+    by_hand = {score.cell for score in scores if score.judging == BY_HAND}
+    accepted = {cell: reason for cell in {s.cell for s in scores} if (reason := policy.reason(assignment, cell))}
+    unexpected = [
+        score for score in scores if score.earned != score.expected and score.cell not in {*by_hand, *accepted}
+    ]
+    if any(policy.strict or score.canary not in CHEATS for score in unexpected):
         raise CannotGrade(_failure_message(assignment, unexpected))
     for score in unexpected:
         log.warning("%s", _weakness(assignment, score))
     names = dict.fromkeys(score.canary for score in scores)
     totals = ", ".join(f"{name.removeprefix('canary-')} {_total(scores, name)}" for name in names)
     log.info("canaries of %s: %s", assignment, totals)
+    for sentence in (*judging_remarks({score.cell: score.judging for score in scores}), *policy.remarks(assignment)):
+        log.info("%s", sentence)
     _healthy.add(fingerprint)
 
 
@@ -127,4 +140,60 @@ def _failure_message(assignment: str, unexpected: list[Score]) -> str:
         lines += ["", f"{score.canary}, {score.cell}: {earned}, expected {score.expected:g}. It printed:"]
         lines += [f"    {line}" for line in (score.printed or "(nothing)").splitlines()]
     advice = f"Fix the tests or the solution, run `nbgrader generate_assignment {assignment}`, then autograde again."
-    return "\n".join([*lines, "", advice])
+    lines += ["", advice]
+    failing = sorted({score.cell for score in unexpected if score.canary == SOLUTION and score.judging == OUTSIDE})
+    if failing:
+        lines.append(
+            "If a test shares more than data with the answer, such as a name that it sets for it, or a file, have it "
+            f"judged beside the answer: c.Run.judging = {_setting(assignment, failing, INSIDE)}, or {BY_HAND!r}."
+        )
+    if generous := sorted({score.cell for score in unexpected if score.canary != SOLUTION}):
+        lines.append(
+            f"If points for a blank answer are meant, say why: c.Grading.accepted = "
+            f"{_setting(assignment, generous, 'for taking part')}."
+        )
+    return "\n".join(lines)
+
+
+def _setting(assignment: str, cells: list[str], value: str) -> dict[str, str]:
+    return {f"{assignment}/{cell}": value for cell in cells}
+
+
+def _require_choice(course: Path, settings: Config, assignment: str) -> None:
+    """Raise CannotGrade if tests have effects that answers in another process do not see, and nobody has chosen.
+
+    Such tests would pass without a word where they should fail: `np.linalg.inv = None` forbids nothing there.
+    """
+    chosen = settings.Run.get("judging", {})
+    if {"*", assignment} & set(chosen):
+        return
+    directory, lines, cells = CourseDirectory(config=settings), [], []
+    for notebook in expected_cells(directory.db_url, assignment, settings):
+        sources = plan_for(directory, assignment, notebook).sources
+        for number, source in enumerate(sources):
+            if source.kind != TEST or source.judging or f"{assignment}/{source.name}" in chosen:
+                continue
+            given = "\n".join(earlier.text for earlier in sources[:number])
+            for effect in side_effects(source.text, given):
+                lines.append(f"    {source.name}, line {effect.line}: {effect.text}")
+                cells.append(source.name)
+    if lines:
+        cells = list(dict.fromkeys(cells))
+        raise CannotGrade(
+            f"Tests of {assignment} change modules, which the answers, in another process, would not notice:\n"
+            + "\n".join(lines)
+            + f"\nChoose how to judge them: c.Run.judging = {_setting(assignment, cells, INSIDE)} runs them beside the "
+            f"answer in the sandbox, {BY_HAND!r} leaves them to a person, {OUTSIDE!r} says that the change is for the "
+            "test alone."
+        )
+
+
+def _check_names(assignment: str, policy: CanaryPolicy, cells: Set[str]) -> None:
+    """Raise CannotGrade if a test of this assignment is accepted that does not exist."""
+    for name in policy.accepted:
+        first, _, cell = name.partition("/")
+        if first == assignment and cell not in cells:
+            raise CannotGrade(
+                f"c.Grading.accepted names {name!r}, but {assignment} has no such test. "
+                f"It has {join_names(sorted(cells))}."
+            )

@@ -27,6 +27,7 @@ from traitlets.utils.importstring import import_item
 from nbjudge.autograde.cheat import CHEATS, inject_cheat
 from nbjudge.autograde.gradebook import gradebook_file
 from nbjudge.errors import CannotGrade
+from nbjudge.execution.name_analysis import OUTSIDE
 from nbjudge.execution.preprocessor import Run
 from nbjudge.nbgrader_cells import CellLabel
 from nbjudge.sandbox.scratch import scratch
@@ -39,13 +40,17 @@ _SHOWN_LINES = 8  # of a cell's output: enough for an error and its cause
 
 @dataclass(frozen=True)
 class Score:
-    """The points of one canary in one test cell; `earned` is None when the cell was not graded."""
+    """The points of one canary in one test cell; `earned` is None when the cell was not graded.
+
+    judging: how the cell is judged, as in nbjudge.execution.name_analysis.Source
+    """
 
     canary: str
     cell: str
     earned: float | None
     points: float
     printed: str
+    judging: str = OUTSIDE
 
     @property
     def expected(self) -> float:
@@ -121,20 +126,19 @@ def _scores(copied_course: CourseDirectory, names: tuple[str, ...]) -> Iterator[
         for canary in names:
             graded = Path(copied_course.format_path(copied_course.autograded_directory, canary, assignment))
             for notebook in gradebook.find_submission(assignment, canary).notebooks:
-                printed = _printed(graded / f"{notebook.name}.ipynb")
+                content = nbformat.read(graded / f"{notebook.name}.ipynb", as_version=4)
+                printed, judging = _printed(content), content.metadata.get("grading", {}).get("judging", {})
                 by_hand = {cell.name for cell in (*notebook.notebook.solution_cells, *notebook.notebook.task_cells)}
                 for grade in notebook.grades:
                     if grade.name not in by_hand:
                         text = printed.get(grade.name, "(the notebook has no such cell)")
-                        yield Score(canary, grade.name, grade.auto_score, grade.max_score, text)
+                        how = judging.get(grade.name, OUTSIDE)
+                        yield Score(canary, grade.name, grade.auto_score, grade.max_score, text, how)
 
 
-def _printed(notebook: Path) -> dict[str, str]:
+def _printed(notebook: nbformat.NotebookNode) -> dict[str, str]:
     """Return {grade_id: the last lines of the cell's output or error}."""
-    return {
-        CellLabel.of(cell).grade_id: _last_lines(cell.get("outputs", []))
-        for cell in nbformat.read(notebook, as_version=4).cells
-    }
+    return {CellLabel.of(cell).grade_id: _last_lines(cell.get("outputs", [])) for cell in notebook.cells}
 
 
 def _last_lines(outputs: list[nbformat.NotebookNode]) -> str:

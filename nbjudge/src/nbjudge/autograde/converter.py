@@ -14,10 +14,11 @@ import nbgrader.apps.autogradeapp
 import sqlalchemy.exc
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
-from traitlets import Bool, Float, List, Unicode
+from traitlets import Bool, Dict, Float, List, Unicode
 from traitlets.config import Config
 
 from nbjudge.autograde.canaries import Log, prepare_assignment
+from nbjudge.autograde.canary_policy import CanaryPolicy
 from nbjudge.autograde.canary_run import SOLUTION
 from nbjudge.autograde.class_run import ClassRun
 from nbjudge.autograde.discovery import (
@@ -64,6 +65,12 @@ class Grading(Autograde):  # type: ignore[misc]  # nbgrader is untyped
     strict_tests = Bool(False, help="Refuse to grade when a test gives points to a cheat, instead of warning.").tag(
         config=True
     )
+
+    accepted = Dict(
+        key_trait=Unicode(),
+        value_trait=Unicode(),
+        help="Tests that may give points to a canary, with the reason: {'assignment/cell': 'for taking part'}.",
+    ).tag(config=True)
 
     refusal = ""  # why nothing can be graded, when the settings could not be applied
     workers: Workers | None = None  # that execute submissions; None to execute them in this process, one at a time
@@ -137,7 +144,8 @@ class Grading(Autograde):  # type: ignore[misc]  # nbgrader is untyped
         if not self.rehearsing:
             grade = partial(grade_canaries, workers=self.workers)
             secret = CourseSecret(self.secret_variable, self.secret_file)
-            prepare_assignment(Path(self.coursedir.root), assignment, self.log, grade, secret, self.strict_tests)
+            policy = CanaryPolicy(self.strict_tests, self.accepted)
+            prepare_assignment(Path(self.coursedir.root), assignment, self.log, grade, secret, policy)
 
     def _format_source(self, assignment_id: str, student_id: str, escape: bool = False) -> str:
         return str(self.staging.folders(student_id, assignment_id).submitted)

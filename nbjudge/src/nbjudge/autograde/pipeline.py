@@ -136,7 +136,9 @@ class SubmissionPipeline:
         outcome.repairs += clean_copy(
             submission.folder, replace(preflight, notebooks={**preflight.notebooks, **refused}), folders.submitted
         )
-        in_flight = InFlightSubmission(submission, outcome, folders, list(names), set(preflight.refusals), needs_review)
+        in_flight = InFlightSubmission(
+            submission, outcome, folders, list(names), set(preflight.refusals), needs_review or preflight.needs_review
+        )
         self.converter.notebooks = [str(folders.submitted / f"{name}.ipynb") for name in names]
         self.converter.run_pre_convert_hook()
         self._copy_files(student, assignment, folders.autograded)

@@ -42,13 +42,14 @@ class NotebookScore:
             return None
         scores = self.notebook.metadata.get("grading", {}).get("scores")
         if scores is not None and CellLabel.of(cell).is_test:
-            return float(scores.get(name, 0.0))
+            points = scores.get(name, 0.0)  # None for a person to decide
+            return None if points is None else float(points)
         if not label.get("solution") and cell.cell_type == "code" and not _has_run(cell):
             return 0.0
         if _has_invalid_credit(cell):
             return 0.0
-        points = determine_grade(cell)[0]
-        return None if points is None else float(points)
+        given = determine_grade(cell)[0]
+        return None if given is None else float(given)
 
     def comment(self, name: str) -> str | None:
         """Return the automatic comment on an answer, or None."""

@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from nbjudge.text import is_plain, terminal_safe, terminal_safe_lines
@@ -65,10 +65,17 @@ class Outcome:
 
 def table(outcomes: list[Outcome], submissions: int) -> list[str]:
     """Return the lines of the table: outcomes that need attention, then the totals for all submissions."""
-    lines = [outcome.line() for outcome in outcomes if not outcome.is_plain]
+    common = _common_repairs(outcomes)
+    own = [
+        replace(outcome, repairs=[repair for repair in outcome.repairs if repair not in common]) for outcome in outcomes
+    ]
+    lines = [outcome.line() for outcome in own if not outcome.is_plain]
+    if common:
+        words = terminal_safe(" ".join(common))
+        lines.append(f"all submissions  repaired: {words} Was the assignment changed after its release?")
     counts = Counter(outcome.how for outcome in outcomes)
     totals = [f"{label} {counts[how]}" for how, label in ORDER.items() if counts[how] or how == "graded"]
-    repaired = sum(bool(outcome.repairs) for outcome in outcomes)
+    repaired = sum(bool(outcome.repairs) for outcome in own)
     limits = Counter(what for outcome in outcomes for what in {event.get("what", "") for event in outcome.events})
     totals += [f"repaired {repaired}"] if repaired else []
     totals += [f"{what} {number}" for what, number in sorted(limits.items()) if what]
@@ -77,6 +84,14 @@ def table(outcomes: list[Outcome], submissions: int) -> list[str]:
     if len(outcomes) < submissions:
         totals.append(f"still to do {submissions - len(outcomes)}")
     return [*lines, ", ".join(totals)]
+
+
+def _common_repairs(outcomes: list[Outcome]) -> list[str]:
+    """Return the repairs of all submissions, if they are several: what all students did, they did not do."""
+    inspected = [outcome for outcome in outcomes if outcome.how == "graded"]
+    if len(inspected) < 3:
+        return []
+    return [repair for repair in inspected[0].repairs if all(repair in outcome.repairs for outcome in inspected)]
 
 
 class _PlainRecords(logging.Filter):

@@ -81,7 +81,7 @@ class Job:
 class JobResult:
     """An executed notebook with its outputs and scores.
 
-    scores: {test cell: points}
+    scores: {test cell: points, None for a person to decide}
     events: incidents of the run, as {"cell", "what", "sentence"}
     seconds: duration of the run; in_force: the sandbox layers in force
     modules: {purpose: names of the modules imported by the end}, for the reference only
@@ -89,7 +89,7 @@ class JobResult:
     """
 
     notebook: NotebookNode
-    scores: Mapping[str, float]
+    scores: Mapping[str, float | None]
     events: list[dict[str, str]]
     seconds: float
     in_force: str

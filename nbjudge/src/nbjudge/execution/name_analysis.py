@@ -21,6 +21,7 @@ ALWAYS = frozenset({*dir(builtins), "get_ipython", "display", "__name__", "__fil
 LOOK_AROUND = {"globals", "locals", "vars", "dir", "eval", "exec", "get_ipython"}  # these can read any name
 AROUND_A_CELL = re.compile(r"\s*%%(time|timeit|capture|prun)\b.*")  # magics that run the rest of the cell as Python
 GIVEN, ANSWER, TEST = "given", "answer", "test"
+OUTSIDE, INSIDE, BY_HAND = "outside", "inside", "by hand"  # how a test cell is judged
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Source:
     """A code cell of the instructor's notebook: its grade id ("" for none), kind, text and tags.
 
     from_scratch: a test whose answers run without the modules that Run.withheld lists
+    judging: OUTSIDE or INSIDE the submission's process, or BY_HAND, for a test; "" as for its assignment
     """
 
     name: str
@@ -35,6 +37,7 @@ class Source:
     text: str
     demonstration: bool = False
     from_scratch: bool = False
+    judging: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,14 @@ class TestDependencies:
     statements: texts to run, in order; instructor_names: the names that they bind or have bound before
     names: names to fetch from the submission
     unbound: names that no instructor cell binds explicitly: from an import of *, or the student's own
+    bound: names that an earlier test cell has bound anew
     """
 
     statements: list[str] = field(default_factory=list)
     instructor_names: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     unbound: list[str] = field(default_factory=list)
+    bound: list[str] = field(default_factory=list)
 
 
 class Plan:
@@ -99,7 +104,7 @@ class Plan:
         """
         position = next(i for i, source in enumerate(self.sources) if source.kind == TEST and source.name == test)
         chosen: dict[int, str] = {}
-        names: dict[str, list[str]] = {"ours": [], "students": [], "unbound": []}
+        names: dict[str, list[str]] = {"ours": [], "students": [], "unbound": [], "bound": []}
         pending = ["*", *sorted(_read_first(self._cells[position]))]
         if any(LOOK_AROUND & (statement.needs | statement.later) for statement in self._cells[position]):
             pending += sorted(self._answers(position))
@@ -110,7 +115,7 @@ class Plan:
             if cell is None:
                 names["unbound"].append(name)
             elif self.sources[cell].kind == TEST:
-                continue  # bound since that cell ran
+                names["bound"].append(name)  # since that cell ran
             elif not all(self._trusted[cell][row] for row in self._sets(name, cell)):
                 names["students"].append(name)
             else:
@@ -121,8 +126,8 @@ class Plan:
                     queued |= _all_reads([statement])
         new = [number for number in sorted(chosen) if number not in executed]
         executed.update(new)
-        instructor_names, student_names, unbound = (sorted(set(group) - {"*"}) for group in names.values())
-        return TestDependencies([chosen[number] for number in new], instructor_names, student_names, unbound)
+        groups = (sorted(set(group) - {"*"}) for group in names.values())
+        return TestDependencies([chosen[number] for number in new], *groups)
 
     def _answers(self, end: int) -> set[str]:
         """Return the names that students bind before a cell."""

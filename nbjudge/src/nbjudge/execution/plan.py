@@ -11,10 +11,12 @@ from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 
 from nbjudge.execution.demonstrations import TAG
-from nbjudge.execution.name_analysis import ANSWER, GIVEN, TEST, Plan, Source
+from nbjudge.execution.name_analysis import ANSWER, BY_HAND, GIVEN, INSIDE, OUTSIDE, TEST, Plan, Source
 from nbjudge.nbgrader_cells import CellLabel
 
-FROM_SCRATCH = "from-scratch"  # the tag of a test cell in the instructor's notebook
+# Tags of a test cell in the instructor's notebook.
+FROM_SCRATCH = "from-scratch"
+JUDGING = {"judge-outside": OUTSIDE, "judge-inside": INSIDE, "judge-by-hand": BY_HAND}
 
 
 def plan_for(course: CourseDirectory, assignment: str, notebook: str) -> Plan:
@@ -52,6 +54,7 @@ def _merge_cells(file: Path, cells: dict[str, Source]) -> Iterator[Source]:
         if entry is None:
             yield Source("", GIVEN, cell.source, TAG in tags)
         elif entry.kind == TEST:
-            yield Source(name, TEST, entry.text, from_scratch=FROM_SCRATCH in tags)
+            judging = next((JUDGING[tag] for tag in tags if tag in JUDGING), "")
+            yield Source(name, TEST, entry.text, from_scratch=FROM_SCRATCH in tags, judging=judging)
         else:
             yield Source(name, entry.kind, cell.source)

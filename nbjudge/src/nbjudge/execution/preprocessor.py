@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from nbformat import NotebookNode
 from nbgrader.preprocessors import Execute
-from traitlets import Bool, Integer, List, Unicode
+from traitlets import Bool, Dict, Enum, Integer, List, Unicode
 from traitlets.config.loader import LazyConfigValue
 
 from nbjudge.execution.context import GradingContext, find_context
 from nbjudge.execution.job import PURPOSES, Job, run_job
-from nbjudge.execution.name_analysis import TEST, Source, imports
+from nbjudge.execution.name_analysis import BY_HAND, INSIDE, OUTSIDE, TEST, Source, imports
 from nbjudge.execution.settings import ExecutionSettings, ReferenceRun
 from nbjudge.execution.student_kernel import files_in
 from nbjudge.forkserver.preload import USUAL, preload
@@ -45,6 +46,13 @@ class Run(Execute):  # type: ignore[misc]
         Unicode(), help="Modules that answers cannot import where the instructor tagged the test from-scratch."
     ).tag(config=True)
 
+    judging = Dict(
+        key_trait=Unicode(),
+        value_trait=Enum([OUTSIDE, INSIDE, BY_HAND]),
+        help="How tests are judged: {'assignment/cell', 'assignment' or '*' for all: 'outside' (the submission's "
+        "process), 'inside' (it, for tests that share more than data with an answer) or 'by hand'}.",
+    ).tag(config=True)
+
     references: ClassVar[
         dict[tuple[Source, ...], ReferenceRun]
     ] = {}  # by the lesson's cells, for the life of this process
@@ -57,12 +65,14 @@ class Run(Execute):  # type: ignore[misc]
         for purpose, names in result.modules.items():
             preload(purpose, names)
         if result.reference:
-            self.references[context.load_plan(ids["assignment"], ids["notebook"]).sources] = result.reference
+            self.references[self._sources(context, ids)] = result.reference
         nb.cells = result.notebook.cells
         metadata = nb.metadata.setdefault("grading", {})
         metadata["scores"] = dict(result.scores)
         metadata.setdefault("events", []).extend(result.events)
         metadata.update(seconds=round(result.seconds, 2), isolation=result.in_force)
+        tests = (source for source in self._sources(context, ids) if source.kind == TEST)
+        metadata["judging"] = {source.name: source.judging for source in tests if source.judging != OUTSIDE}
         return nb, resources
 
     def make_job(self, nb: NotebookNode, resources: Any, context: GradingContext) -> Job:
@@ -72,7 +82,7 @@ class Run(Execute):  # type: ignore[misc]
         instructor_files = Path(course.format_path(course.source_directory, ".", ids["assignment"]))
         editable = context.exclude_overwriting.get(ids["assignment"], [])
         given_files = [str(name) for name in files_in(instructor_files)]
-        sources = context.load_plan(ids["assignment"], ids["notebook"]).sources
+        sources = self._sources(context, ids)
         is_reference = ids["student"] == context.reference
         secret = CourseSecret.of(self.config)
         return Job(
@@ -86,6 +96,16 @@ class Run(Execute):  # type: ignore[misc]
             salt=secret.value,
             salt_variable=secret.variable,
             reference=None if is_reference else self.references.get(sources, ReferenceRun()),
+        )
+
+    def _sources(self, context: GradingContext, ids: Mapping[str, str]) -> tuple[Source, ...]:
+        """Return the code cells of the instructor's notebook, and for each test how it is judged."""
+        general = self.judging.get(ids["assignment"], self.judging.get("*", OUTSIDE))
+        return tuple(
+            replace(source, judging=self.judging.get(f"{ids['assignment']}/{source.name}", source.judging or general))
+            if source.kind == TEST
+            else source
+            for source in context.load_plan(ids["assignment"], ids["notebook"]).sources
         )
 
     def make_rules(self, course: str) -> ExecutionSettings:

@@ -17,13 +17,14 @@ from nbformat.v4 import new_output
 
 from nbjudge.cell_result import GRACE, CellStatus
 from nbjudge.execution.demonstrations import demonstrations_in, skippable_cells, students_texts
-from nbjudge.execution.name_analysis import TEST, Plan
+from nbjudge.execution.inside_test import score_inside
+from nbjudge.execution.name_analysis import BY_HAND, INSIDE, TEST, Plan
 from nbjudge.execution.outputs import Outputs
 from nbjudge.execution.settings import ExecutionSettings, ReferenceRun
 from nbjudge.execution.student_kernel import SERVICE, KernelUnavailableError, StudentKernel
 from nbjudge.judge import process
 from nbjudge.judge.process import Judge
-from nbjudge.judge.scoring import Expected, score_cell
+from nbjudge.judge.scoring import CellScore, Expected, score_cell
 from nbjudge.nbgrader_cells import CellLabel
 from nbjudge.sandbox import provisioner
 from nbjudge.sandbox.withheld import WithheldFinder
@@ -38,7 +39,7 @@ class Session:
     files: the submission's; instructor_files: private to the judge; variables: of the judge's environment only
     reference: the run of the instructor's solution; None if this is that solution, which nothing is compared with
     use_one_kernel: whether to run the reference, if all of it is from scratch, without the withheld modules
-    scores: {test cell: points} for all test cells; 0 unless a cell is proven to have passed
+    scores: {test cell: points} for all test cells; 0 unless a cell is proven to have passed, None if a person decides
     """
 
     def __init__(
@@ -57,18 +58,20 @@ class Session:
         name = nb.metadata.get("kernelspec", {}).get("name") or "python3"
         self.from_scratch = {source.name for source in plan.sources if source.from_scratch} if rules.withheld else set()
         self.tests = {source.name: source.text for source in plan.sources if source.kind == TEST}  # and no other text
-        common = (rules, name, files, instructor_files.parent, self._seconds)
+        self.judging = {source.name: source.judging for source in plan.sources}
+        self.common = common = (rules, name, files, instructor_files.parent, self._seconds)
         self.without = StudentKernel(*common, withheld=rules.withheld)
         use_one_kernel = not reference.needs_withheld if reference else use_one_kernel
         one_kernel = use_one_kernel and self.from_scratch == set(self.tests)
         self.student = self.without if one_kernel else StudentKernel(*common)
         self.judge = Judge(str(instructor_files), variables, rules.output_bytes, rules.startup_timeout)
         self.outputs = Outputs(rules.total_output_bytes)
-        self.scores = dict.fromkeys(self.tests, 0.0)
+        self.scores: dict[str, float | None] = dict.fromkeys(self.tests, 0.0)
         self.changes: dict[str, list[tuple[str, int]]] = {}  # {test cell: the arguments that calls changed}
         self.empty_arrays: list[str] = []  # the test cells in which a call returned one
         self.judged: set[str] = set()
         self.run_cells: list[str] = []  # the text of the student's cells so far
+        self.run_inside: list[str] = []  # the same, and the tests that were judged inside
         self.executed: set[int] = set()  # indices of the statements that the judge has run
         self.events: list[dict[str, str]] = []
         self.deadline = time.monotonic() + rules.total_seconds
@@ -99,6 +102,7 @@ class Session:
                 cell.outputs = [new_output("stream", name="stdout", text=_SKIPPED)]
             elif cell.source.strip():
                 self.run_cells.append(cell.source)
+                self.run_inside.append(cell.source)
                 await self._run(cell, name or f"cell {number + 1}")
             if words := self.outputs.keep(cell, name in self.tests):
                 self._add_event(name or f"cell {number + 1}", "flood", words)
@@ -157,6 +161,31 @@ class Session:
     # The judge
 
     async def _judge(self, cell: NotebookNode, name: str) -> None:
+        if self.judging[name] == BY_HAND:
+            self.scores[name] = None
+            cell.outputs = [new_output("stream", name="stdout", text="Your instructor grades this exercise.\n")]
+        elif self.judging[name] == INSIDE:
+            await self._judge_inside(cell, name)
+        else:
+            await self._judge_outside(cell, name)
+
+    async def _judge_inside(self, cell: NotebookNode, name: str) -> None:
+        """Run a test in a fresh copy of the submission's kernel, which is not used again."""
+        kernel = StudentKernel(*self.common, withheld=self.rules.withheld if name in self.from_scratch else ())
+        try:
+            await kernel.start()
+            await kernel.catch_up(self.run_inside)
+            await kernel.require()
+            await self._require_judge()
+            points = float(cell.metadata.nbgrader.points)
+            self._record(cell, name, await score_inside(kernel, self.judge, cell.source, points, self._seconds))
+        except KernelUnavailableError as reason:
+            self._add_error(cell, name, "not judged", str(reason))
+        finally:
+            await kernel.stop()
+        self.run_inside.append(cell.source)
+
+    async def _judge_outside(self, cell: NotebookNode, name: str) -> None:
         kernel = self.without if name in self.from_scratch else self.student
         for attempt in range(2):
             try:
@@ -201,34 +230,47 @@ class Session:
 
     async def _begin(self, name: str, path: str) -> str:
         """Prepare the judge for a test cell; return "" or the problem."""
-        if not await self.judge.alive():
-            await self.judge.stop()
-            await self.judge.start()
-            self.executed = set()
+        await self._require_judge()
         executed = set(self.executed)
         needs = self.plan.needs(name, executed)
         preparation = {"folder": str(self.instructor_files), "statements": needs.statements}
         if problem := await self.judge.do("prepare", self._seconds(), **preparation):
             return problem
         self.executed = executed
-        names = {"ours": needs.instructor_names, "students": needs.names, "unbound": needs.unbound}
         return await self.judge.do(
-            "begin", GRACE * 2, path=path, requested_classes=self.plan.requested_classes, **names
+            "begin",
+            GRACE * 2,
+            path=path,
+            requested_classes=self.plan.requested_classes,
+            ours=needs.instructor_names,
+            students=needs.names,
+            unbound=needs.unbound,
+            bound=needs.bound,
         )
+
+    async def _require_judge(self) -> None:
+        """Start the judge again if it has ended."""
+        if not await self.judge.alive():
+            await self.judge.stop()
+            await self.judge.start()
+            self.executed = set()
 
     async def _ask(self, cell: NotebookNode, name: str) -> None:
         """Run a test cell in the judge and record its score."""
         score = await score_cell(
             self.judge, cell.source, float(cell.metadata.nbgrader.points), self._expected(name), self._seconds
         )
-        cell.outputs, cell.execution_count, self.scores[name] = score.outputs, score.execution_count, score.points
-        if score.problem:
-            self._add_error(cell, name, *score.problem)
+        self._record(cell, name, score)
         self.changes[name] = list(score.changes)
         if score.empty_arrays:
             self.empty_arrays.append(name)
         if await self.judge.alive():
             await self.judge.do("end", GRACE)
+
+    def _record(self, cell: NotebookNode, name: str, score: CellScore) -> None:
+        cell.outputs, cell.execution_count, self.scores[name] = score.outputs, score.execution_count, score.points
+        if score.problem:
+            self._add_error(cell, name, *score.problem)
 
     def _expected(self, name: str) -> Expected:
         if self.reference is None:

@@ -22,6 +22,7 @@ from nbjudge.execution.settings import ExecutionSettings
 from nbjudge.sandbox.scratch import remove
 
 GRADING = {EXECUTION_VARIABLE: "autograde"}  # tells kernels to start in the sandbox
+_KEEP_ALIVE = "get_ipython().ask_exit = lambda: None"  # exit() would end the kernel a moment after its cell
 SERVICE = "__import__('nbjudge.judge.rpc_server', fromlist=['x'])"
 _FREE_NAMES = "__import__('nbjudge.execution.free_names', fromlist=['x']).free_names_of"
 _HEALTH = f"assert {SERVICE}.service.waiting and 1 + 1 == 2"
@@ -76,7 +77,7 @@ class StudentKernel:
         home = getattr(self.kernel.provisioner, "home", None) or tempfile.mkdtemp(dir=self.folder)
         self.path = str(Path(home, f"judge-{self.deaths}"))
         wrong = await self.kernel.run_silently(
-            f"{SERVICE}.service = {SERVICE}.RpcServer({self.path!r}, get_ipython().user_ns)", 60
+            f"{_KEEP_ALIVE}; {SERVICE}.service = {SERVICE}.RpcServer({self.path!r}, get_ipython().user_ns)", 60
         )
         if wrong:
             raise RuntimeError(f"The submission's kernel could not be prepared: {wrong}")

@@ -7,7 +7,7 @@ A submission passes through in one direction: `survey` reads the folder, `_find_
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -22,6 +22,9 @@ from nbjudge.text import join_names, quote
 __all__ = ["Expected", "ExpectedCell", "Limits", "Preflight", "Refusal", "expected_cells", "inspect"]
 
 _INSTEAD = "The notebook of the lesson's name cannot be graded; another with the lesson's cells is, instead of {}."
+_COPY = (
+    "The notebook of the lesson's name holds no answer; a copy beside it that does is graded instead: {}. Look at both."
+)
 RENAMED = "The lesson's notebook had another name; it was found by its cells: {}."
 NOT_GRADED = "Notebooks that are not the lesson's are not graded; left out: {}."
 
@@ -35,6 +38,7 @@ class Preflight:
     repairs: one sentence for each kind of repair; usually empty
     refusals: {name: why this notebook is not graded}; the name "" when the whole submission could not be read
     timestamp: the text of nbgrader's timestamp.txt, if it is a valid time
+    needs_review: whether an instructor has to decide which notebook counts
     Each expected notebook is in either notebooks or refusals.
     """
 
@@ -43,6 +47,7 @@ class Preflight:
     repairs: list[str] = field(default_factory=list)
     refusals: dict[str, Refusal] = field(default_factory=dict)
     timestamp: str | None = None
+    needs_review: bool = False
 
 
 def inspect(folder: Path, expected: Expected, limits: Limits | None = None, modules: Collection[str] = ()) -> Preflight:
@@ -69,8 +74,9 @@ def inspect(folder: Path, expected: Expected, limits: Limits | None = None, modu
             continue
         used_paths.add(found.path)
         named = surveyed.named.get(name, found.path)
-        renamed = [Note(RENAMED, found.path)] if found.path != f"{name}.ipynb" else []
-        instead = [Note(_INSTEAD, named)] if found.path != named else []
+        renamed = [Note(_COPY if found.is_copy else RENAMED, found.path)] if found.path != f"{name}.ipynb" else []
+        instead = [Note(_INSTEAD, named)] if found.path != named and not found.is_copy else []
+        result.needs_review |= found.is_copy
         found.notebook.cells, repairs = repair(name, found.notebook.cells, cells)
         result.notebooks[name] = found.notebook
         notebook_notes[name] = [*renamed, *found.notes, *repairs, *instead]
@@ -86,11 +92,15 @@ def inspect(folder: Path, expected: Expected, limits: Limits | None = None, modu
 
 @dataclass(frozen=True)
 class _ParsedNotebook:
-    """A submitted notebook as it was read, with notes on what was left out or changed."""
+    """A submitted notebook as it was read, with notes on what was left out or changed.
+
+    is_copy: whether it is graded in place of one that holds no answer
+    """
 
     path: str
     notebook: NotebookNode
     notes: list[Note]
+    is_copy: bool = False
 
 
 def _find_notebook(
@@ -98,23 +108,32 @@ def _find_notebook(
 ) -> _ParsedNotebook | Refusal:
     """Return the notebook of this name or, if it cannot be read, the one that has most of the expected cells.
 
+    If it holds no answer, and another does, that one is returned: JupyterLab's copies have the name with "-Copy1".
+
     used_paths: notebooks that were found already, or have the name of an expected one
     """
     named = surveyed.named.get(name)
-    refusal = _missing_refusal(name, surveyed)
+    original = _parse(named, surveyed.contents[named], limits) if named else _missing_refusal(name, surveyed)
+    others = {path: content for path, content in surveyed.contents.items() if path not in used_paths}
+    is_readable = isinstance(original, _ParsedNotebook)
+    if isinstance(original, _ParsedNotebook) and not (others and _is_blank(original, expected)):
+        return original
     best, best_score = None, (0, 0, 0, "")
-    for path in [*([named] if named else []), *(path for path in surveyed.contents if path not in used_paths)]:
-        parsed = _parse(path, surveyed.contents[path], limits)
-        if path == named:
-            if isinstance(parsed, _ParsedNotebook):
-                return parsed
-            refusal = parsed
-        elif isinstance(parsed, _ParsedNotebook):
-            expected_count, answer_count = count_matches(parsed.notebook.cells, expected)
-            score = (-expected_count, -answer_count, path.count("/"), path)  # the lowest is the best
-            if 2 * expected_count > len(expected) and (best is None or score < best_score):
-                best, best_score = parsed, score
-    return best or refusal
+    for path, content in others.items():
+        parsed = _parse(path, content, limits)
+        if isinstance(parsed, Refusal) or (is_readable and _is_blank(parsed, expected)):
+            continue
+        expected_count, answer_count = count_matches(parsed.notebook.cells, expected)
+        score = (-expected_count, -answer_count, path.count("/"), path)  # the lowest is the best
+        if 2 * expected_count > len(expected) and (best is None or score < best_score):
+            best, best_score = replace(parsed, is_copy=is_readable), score
+    return best or original
+
+
+def _is_blank(parsed: _ParsedNotebook, expected: list[ExpectedCell]) -> bool:
+    """Return whether no answer was changed."""
+    _, answer_count = count_matches(parsed.notebook.cells, expected)
+    return answer_count == 0
 
 
 def _parse(path: str, content: bytes | Refusal, limits: Limits) -> _ParsedNotebook | Refusal:

@@ -7,8 +7,10 @@ Each request and each answer is one JSON object. A request that fails is answere
             "effects": {"changes": [["sort", 0]], "empty_arrays": false}}
     {"do": "verify", ..., "changes": []}               -> the same, for a run in which calls change only these arguments
     {"do": "prepare", "folder": "", "statements": []}  -> {}
-    {"do": "begin", "path": "", "requested_classes": [], "ours": [], "students": [], "unbound": []} -> {}
+    {"do": "begin", "path": "", "requested_classes": [], "ours": [], "students": [], "unbound": [],
+     "bound": []} -> {}
     {"do": "end"}                                      -> {}
+    {"do": "proof", "path": ""}                        -> {"keys": [...], "credit": {"points": 1.5}}
     {"do": "modules"}                                  -> {"names": [...]}
 """
 
@@ -65,6 +67,8 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
             return _run(what, **request)
         if what == "modules":
             return {"names": sorted(sys.modules)}
+        if what == "proof":
+            return namespace.proof(**request)
         if what == "end":
             namespace.end()
         elif what == "prepare":

@@ -66,12 +66,13 @@ def begin(
     ours: list[str],
     students: list[str],
     unbound: list[str],
+    bound: list[str],
 ) -> None:
     """Connect to the submission, and bind the proxies for a test cell.
 
     path: the socket of the submission's process
     requested_classes: names of the classes that students write
-    ours, students, unbound: as in nbjudge.execution.name_analysis.TestDependencies
+    ours, students, unbound, bound: as in nbjudge.execution.name_analysis.TestDependencies
     Raises OSError if the submission's process does not answer.
     """
     global _link  # noqa: PLW0603  (the process has one namespace)
@@ -79,7 +80,8 @@ def begin(
         _links[path] = RpcClient(path, make_proxy, proxy_number)
     _link = link = _links[path]
     link.open()
-    for name in _fetched:
+    link.given.update(ours)
+    for name in _fetched - set(bound):
         names.pop(name, None)
     _fetched.clear()
     for name in [*students, *(name for name in [*ours, *unbound] if name not in names)]:
@@ -90,6 +92,24 @@ def begin(
                 link.labels[number] = name
             if name in requested_classes:
                 trust_class(names[name])
+
+
+def proof(path: str) -> dict[str, Any]:
+    """Return what a test inside the submission's process has handed over; see nbjudge.judge.inside.
+
+    path: the socket of that process
+    Raises OSError if it does not answer, SubmissionError and ValueError if it does not answer with data.
+    """
+    link = RpcClient(path, make_proxy, proxy_number)
+    link.open()
+    try:
+        answer = link.call("nbjudge.judge.inside:proof")
+    finally:
+        link.close()
+    if type(answer) is not dict or [type(answer.get(key)) for key in ("keys", "credit")] != [list, dict]:
+        raise ValueError("the submission's process did not answer with keys")
+    credit = {key: value for key, value in answer["credit"].items() if type(value) in (str, float)}
+    return {"keys": [key for key in answer["keys"] if type(key) is str], "credit": credit}
 
 
 def on_empty_comparison() -> None:

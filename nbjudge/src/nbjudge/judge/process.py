@@ -181,6 +181,14 @@ class Judge:
             return str(error)
         return answer.get("wrong", "") if in_time else "there was no answer"
 
+    async def proof(self, path: str, seconds: float) -> tuple[list[str], Mapping[str, Any]]:
+        """Return the keys and the credit that a test inside the submission's process has handed over, if any."""
+        try:
+            answer, _ = await self._ask("proof", seconds, path=path)
+        except JudgeEndedError:
+            return [], {}
+        return answer.get("keys", []), answer.get("credit", {})
+
     async def modules(self) -> list[str]:
         """Return the names of the modules that the process has imported. Raises JudgeEndedError."""
         answer, _ = await self._ask("modules", GRACE)

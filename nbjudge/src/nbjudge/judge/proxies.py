@@ -97,6 +97,9 @@ class RemoteProxy:  # noqa: D101  (__doc__ is the remote object's)
             raise NotData(f"expected an array, got an object of type {_name(self)} without elements")
         return array
 
+    def __dir__(self) -> list[str]:
+        return [name for name in _data(_ask(self, "builtins:dir"), list) if type(name) is str]
+
     def __enter__(self) -> Any:
         return self.__getattr__("__enter__")()
 

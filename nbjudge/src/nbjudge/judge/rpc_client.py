@@ -6,7 +6,7 @@ import builtins
 import inspect
 import socket
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,7 @@ _CONTROL_FLOW_MODULES = {"asyncio", "bdb", "concurrent", "doctest", "IPython", "
 _ENDS_A_LOOP = ("builtins:next", "builtins:iter")  # calls that may raise StopIteration
 # Calls that only read an object; any other may change its arguments.
 _READS = {
-    *(f"builtins:{name}" for name in ("getattr", "len", "iter", "bool", "repr", "str", "format", "isinstance")),
+    *(f"builtins:{name}" for name in ("getattr", "dir", "len", "iter", "bool", "repr", "str", "format", "isinstance")),
     *(f"builtins:{name}" for name in ("abs", "float", "int", "complex", "round", "issubclass")),
     *(f"operator:{name}" for name in ("getitem", "index", "eq", "ne", "lt", "le", "gt", "ge", "contains")),
     "numpy:asanyarray",
@@ -96,6 +96,7 @@ class RpcClient:
         self.proxy_number = proxy_number
         self.path = path
         self.functions: list[Callable[..., Any]] = []
+        self.given: set[str] = set()  # names of the instructor's, which the other process has too
         self.labels: dict[int, str] = {}  # {number of a function of the submission: its name in the notebook}
         self.owners: dict[int, int] = {}  # {number of a bound method or attribute: number of its object}
         self.arrays: dict[int, np.ndarray] = {}  # {number of an object: its value as an array}
@@ -242,7 +243,7 @@ class RpcClient:
         number = self.proxy_number(value)
         if number is not None:
             return {"object": number}
-        name = known_name(value) or _importable(value)
+        name = known_name(value) or _importable(value, self.given)
         if name:
             return {"known": name}
         if callable(value):
@@ -349,14 +350,19 @@ def _merge_item(old: Any, new: Any) -> Any:
     return old
 
 
-def _importable(value: Any) -> str:
-    """Return "module:name" for a function or class of an installed package, which the other process has too."""
+def _importable(value: Any, given: Set[str]) -> str:
+    """Return "module:name" for a function or class that the other process has too, else "".
+
+    That is one of an installed package, or one in __main__ with a name in `given`: not one that the test defines.
+    """
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
     if (
         not isinstance(module, str)
         or not isinstance(name, str)
         or not inspect.isroutine(value) | inspect.isclass(value)
     ):
+        return ""
+    if module == "__main__" and name.partition(".")[0] not in given:
         return ""
     target: Any = sys.modules.get(module)
     file = getattr(target, "__file__", None) or "site-packages"  # a built-in module has none

@@ -7,12 +7,13 @@ the submission and its appearance in the notebook do not matter.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from nbformat import NotebookNode
 
-from nbjudge.judge.process import Change, Judge, JudgedResult
+from nbjudge.judge.process import Change, Judge
 
 _DEPENDS_ON_CHANGES = (
     "This test passes only because your code changes {}, from which the test works out what is right. "
@@ -36,11 +37,12 @@ class Expected:
 class CellScore:
     """Score of a test cell, with its outputs.
 
+    points: None if a person has to decide
     problem: (kind, sentence for the student) of the reason for lost points, if the outputs do not state it
     changes, empty_arrays: effects of calls, as in JudgedResult
     """
 
-    points: float = 0.0
+    points: float | None = 0.0
     problem: tuple[str, str] | None = None
     outputs: list[NotebookNode] = field(default_factory=list)
     execution_count: int | None = None
@@ -63,7 +65,7 @@ async def score_cell(
     elif status.kind == "died":
         score.problem = "died", "The tests of this exercise could not be finished."
     elif judged.complete:
-        score.points, score.problem = credit(judged, possible)
+        score.points, score.problem = credit(judged.credit, possible)
         if score.points:
             await _verify(judge, source, possible, expected, seconds, score)
     elif not any(output.output_type == "error" for output in judged.outputs):
@@ -71,15 +73,20 @@ async def score_cell(
     return score
 
 
-def credit(judged: JudgedResult, possible: float) -> tuple[float, tuple[str, str] | None]:
-    """Return the points of a cell that ran to completion, all or as many as its last line says, and any problem."""
-    if not judged.credit:
+def credit(given: Mapping[str, Any], possible: float) -> tuple[float | None, tuple[str, str] | None]:
+    """Return the points of a cell that ran to completion, all or as many as its last line says, and any problem.
+
+    given: the value of its last line, as `describe_credit` describes it
+    The points are None if they cannot be read from that value, so that a person has to decide.
+    """
+    if not given:
         return possible, None
-    points = judged.credit.get("points")
+    points = given.get("points")
     if isinstance(points, float) and math.isfinite(points) and 0 <= points <= possible:
         return points, None
-    value = f"{points} points" if points is not None else f"a value of type {judged.credit.get('kind')}"
-    return 0.0, ("no credit", f"The tests gave {value}; expected a number from 0 to {possible:g}.")
+    value = f"{points} points" if points is not None else f"a value of type {given.get('kind')}"
+    sentence = f"The tests gave {value}; expected a number from 0 to {possible:g}. Your instructor decides."
+    return None, ("no credit", sentence)
 
 
 async def _verify(
@@ -94,7 +101,7 @@ async def _verify(
     if not unexpected:
         return
     verified, status = await judge.verify(source, seconds(), expected.changes or (), expected.empty_arrays)
-    points = credit(verified, possible)[0] if verified.complete and status.kind in ("well", "flood") else 0.0
-    if points < score.points:
+    points = credit(verified.credit, possible)[0] if verified.complete and status.kind in ("well", "flood") else 0.0
+    if points is None or points < (score.points or 0.0):
         names = [f"argument {index + 1} of {function}" for function, index in sorted(unexpected)[:3]]
         score.points, score.problem = points, ("no credit", _DEPENDS_ON_CHANGES.format(" and ".join(names)))

@@ -17,12 +17,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type
 from traitlets.config import Config
+
+from nbjudge.judge.credit import describe_credit
 
 _LONGEST_MESSAGE = 20_000  # characters of an error's message that are kept, and of its traceback
 
@@ -47,16 +48,8 @@ class _CellRecord:
         return self.statements == self.completed and not self.errors
 
     def credit(self) -> dict[str, Any]:
-        """Return {} if the last line has no value, {"points": number}, or {"kind": type of a non-number}."""
-        kind = type(self.value)
-        if self.value is None:
-            return {}
-        if kind in (int, float) or (issubclass(kind, (np.integer, np.floating)) and kind.__module__ == "numpy"):
-            try:
-                return {"points": float(self.value)}
-            except OverflowError:
-                return {"points": float("inf")}
-        return {"kind": kind.__name__}
+        """Return the value as partial credit; see `describe_credit`."""
+        return describe_credit(self.value)
 
 
 class _BoundedOutputs:

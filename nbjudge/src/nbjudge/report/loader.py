@@ -21,6 +21,7 @@ from nbgrader.api import Student as Enrolled
 from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
+from nbjudge.autograde.canary_policy import CanaryPolicy
 from nbjudge.autograde.discovery import submissions_of
 from nbjudge.autograde.gradebook import gradebook_file
 from nbjudge.errors import CannotGrade
@@ -83,9 +84,10 @@ def _read_class(course: CourseDirectory, assignment: str) -> Classroom:
         sorted(handed_in - set(graded)),
         named_mistakes is not None,
     )
+    classroom.remarks = CanaryPolicy(accepted=course.config.Grading.get("accepted", {})).remarks(assignment)
     comparison = Comparison(_blank(expected), _reference(course, assignment, expected))
     for student in classroom.students:
-        _read_notebooks(course, assignment, student, classroom.exercises, named_mistakes, comparison)
+        _read_notebooks(course, assignment, student, classroom, named_mistakes, comparison)
     return classroom
 
 
@@ -160,11 +162,15 @@ def _read_notebooks(
     course: CourseDirectory,
     assignment: str,
     student: Student,
-    exercises: list[Exercise],
+    classroom: Classroom,
     named_mistakes: Catalogue | None,
     comparison: Comparison,
 ) -> None:
-    folder = Path(course.format_path(course.autograded_directory, student.id, assignment))
+    folder, exercises = (
+        Path(course.format_path(course.autograded_directory, student.id, assignment)),
+        classroom.exercises,
+    )
+    tests = {exercise.cell for exercise in exercises}
     for notebook in dict.fromkeys(exercise.notebook for exercise in exercises):
         file = folder / f"{notebook}.ipynb"
         content = _read(file)
@@ -173,7 +179,10 @@ def _read_notebooks(
             continue
         graded_at = datetime.datetime.fromtimestamp(file.stat().st_mtime, datetime.UTC)
         student.graded_at = max(student.graded_at or graded_at, graded_at)
-        _read_record(student, content)
+        record = _dict(_dict(content.get("metadata")).get("grading"))
+        _read_record(student, record)
+        judging = _dict(record.get("judging"))
+        classroom.judging.update({cell: str(how) for cell, how in judging.items() if cell in tests})
         labelled = {cell.name: cell for cell in _cells(content)}
         for exercise in exercises:
             if exercise.notebook == notebook and exercise.cell in labelled:
@@ -213,9 +222,8 @@ def _cells(content: dict[str, Any]) -> Iterator[_Cell]:
             yield _Cell(name, cell)
 
 
-def _read_record(student: Student, content: dict[str, Any]) -> None:
+def _read_record(student: Student, record: dict[str, Any]) -> None:
     """Read the grader's record in the notebook; `seconds` and `isolation` are optional."""
-    record = _dict(_dict(content.get("metadata")).get("grading"))
     student.repairs += [str(repair) for repair in _list(record.get("repairs"))[:_MOST_NOTES]]
     for event in map(_dict, _list(record.get("events"))[:_MOST_NOTES]):
         student.events.append(Event(*(str(event.get(key) or "") for key in ("cell", "what", "sentence"))))

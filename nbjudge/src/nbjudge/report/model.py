@@ -113,6 +113,7 @@ class Classroom:
 
     missing: enrolled students without a submission; ungraded: students whose submission was not graded yet
     has_catalogue: whether the course names mistakes for this assignment
+    judging: {test cell: how it is judged} for tests that are not judged outside; remarks: on tests, by the settings
     """
 
     assignment: str
@@ -121,6 +122,8 @@ class Classroom:
     missing: list[str] = field(default_factory=list)
     ungraded: list[str] = field(default_factory=list)
     has_catalogue: bool = False
+    judging: dict[str, str] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def possible(self) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from nbjudge.autograde.canary_policy import judging_remarks
 from nbjudge.report import exports, formatting, item_analysis, plots, similarity
 from nbjudge.report.model import Classroom, Event
 from nbjudge.text import single_line, with_code
@@ -68,6 +69,7 @@ def view(classroom: Classroom) -> dict[str, Any]:
         **_attention_lists(classroom),
         **_times(classroom),
         "isolation": item_analysis.isolation(classroom),
+        "remarks": [*judging_remarks(classroom.judging), *classroom.remarks],
     }
 
 
