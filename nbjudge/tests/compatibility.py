@@ -57,8 +57,9 @@ def write_course(course: Path, groups: dict[str, list[Idiom]], settings: str) ->
             answers = {cell_name(i): i.answer if student == "right" else i.wrong for i in idioms}
             notebook = nbformat.read(folder / f"{group}.ipynb", as_version=4)
             for cell in notebook.cells:
-                name = cell.metadata.get("nbgrader", {}).get("grade_id", "").partition("__")[2]
-                cell.source = answers.get(name, cell.source)
+                label = cell.metadata.nbgrader
+                if label.solution:
+                    cell.source = answers[label.grade_id.partition("__")[2]]
             nbformat.write(notebook, folder / f"{group}.ipynb")
 
 
