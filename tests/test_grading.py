@@ -21,6 +21,7 @@ from traitlets.config import Config, PyFileConfigLoader
 from traitlets.utils.importstring import import_item
 
 from nbjudge.autograde import canaries
+from nbjudge.autograde.canary_policy import CanaryPolicy
 from nbjudge.autograde.canary_run import BLANK, SOLUTION, Score, canary_names
 from nbjudge.autograde.cheat import CHEATS
 from nbjudge.autograde.converter import grade_canaries
@@ -260,7 +261,9 @@ def test_a_test_that_gives_points_to_a_cheat_is_reported_or_an_error(course, mon
     monkeypatch.setattr(canaries, "run_canaries", lambda *_: [Score(name, "double_test", 1, 4.0, "")])
     monkeypatch.setattr(canaries, "_healthy", set())
     with pytest.raises(CannotGrade, match=f"{name}, double_test"):
-        canaries.require_canaries(course, LESSON, logging.getLogger("canaries"), grade_canaries, strict=True)
+        canaries.require_canaries(
+            course, LESSON, logging.getLogger("canaries"), grade_canaries, CanaryPolicy(strict=True)
+        )
     canaries.require_canaries(course, LESSON, logging.getLogger("canaries"), grade_canaries)
     assert "The test double_test of 01_tiny is weak: it gives 1 of 4 points to" in caplog.text
     assert CHEATS[name].advice in caplog.text

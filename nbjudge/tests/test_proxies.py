@@ -124,7 +124,7 @@ def names(service: RpcServer, tmp_path: Path) -> Iterator[dict[str, Any]]:
     path = service.waiting.getsockname()
     found: dict[str, Any] = {}
     wanted = [name for name in service.objects[0] if not name.startswith("__")]
-    namespace.begin(found, path, ["Vector"], [], wanted, [])
+    namespace.begin(found, path, ["Vector"], [], wanted, [], [])
     yield found
     namespace.end()
     thread.join()
@@ -297,7 +297,7 @@ def test_they_meet_at_a_port_where_there_are_no_unix_sockets(tmp_path, monkeypat
     with service.waiting:
         thread = threading.Thread(target=service.serve)
         thread.start()
-        namespace.begin(found, str(tmp_path / "judge"), [], [], ["double"], [])
+        namespace.begin(found, str(tmp_path / "judge"), [], [], ["double"], [], [])
         assert found["double"](np.arange(3)).tolist() == [0, 2, 4]
         namespace.end()
         thread.join()
@@ -363,7 +363,7 @@ def test_a_malicious_reply_is_an_error_of_the_submissions(tmp_path, reply):
     thread = answer_once(tmp_path / "judge", reply)
     try:
         with pytest.raises(SubmissionError):
-            namespace.begin({}, str(tmp_path / "judge"), [], [], ["f"], [])
+            namespace.begin({}, str(tmp_path / "judge"), [], [], ["f"], [], [])
     finally:
         namespace.end()
         thread.join()
@@ -385,7 +385,7 @@ def test_a_claimed_class_of_error_is_taken_only_where_it_is_harmless(tmp_path, c
     thread = answer_once(tmp_path / "judge", frame_of(json.dumps(reply)))
     try:
         with pytest.raises(kind) as caught:
-            namespace.begin({}, str(tmp_path / "judge"), [], [], ["f"], [])
+            namespace.begin({}, str(tmp_path / "judge"), [], [], ["f"], [], [])
         assert isinstance(caught.value, SubmissionError)
         assert not isinstance(caught.value, (KeyboardInterrupt, SystemExit))  # which would end the judge
     finally:
