@@ -21,6 +21,7 @@ from nbjudge.judge.credit import describe_credit
 IDIOMS = [idiom for idioms in GROUPS.values() for idiom in idioms]
 BY_DAY = ("credit", "errors", "files", "modules", "names")
 TRIED = {name: idioms for name, idioms in GROUPS.items() if NIGHT or name in BY_DAY}
+# Its test asserts nothing on purpose: everybody who hands in has the point.
 TAKING_PART = Idiom("taking part", "x = 1", "assert True", "x = 0")
 FORBIDS = Idiom(
     "forbids",
@@ -176,13 +177,13 @@ def solve(notebook: Path, solution: Path) -> None:
     ],
 )
 def test_a_side_effect_is_a_change_of_a_module(test, lines):
-    found = side_effects(test, "import numpy as np\nfrom unittest import mock")
+    found = side_effects(test, ["%%bash\nls", "import numpy as np\nfrom unittest import mock"])
     assert [effect.line for effect in found] == lines
 
 
 def test_no_idiom_judged_outside_has_a_side_effect():
     outside = [idiom for idiom in IDIOMS if idiom.judging == OUTSIDE]
-    assert [idiom.name for idiom in outside if side_effects(idiom.test, f"{idiom.given}\n{idiom.answer}")] == []
+    assert [idiom.name for idiom in outside if side_effects(idiom.test, [idiom.given, idiom.answer])] == []
     assert [idiom for idiom in IDIOMS if idiom.judging == INSIDE]
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from traitlets.config import Config
-from traitlets.config.loader import PyFileConfigLoader
+from traitlets.config.loader import LazyConfigValue, PyFileConfigLoader
 
 from nbjudge.errors import CannotGrade
 
@@ -33,6 +33,11 @@ def read_settings(course: Path) -> Config:
         return load_settings(course)
     except Exception as error:
         raise CannotGrade(f"{file} cannot be read: {type(error).__name__}: {error}") from error
+
+
+def resolved(value: Any, initial: Any) -> Any:
+    """Return the value of a setting; one that was only added to, as in `c.A.b.update(...)`, is added to `initial`."""
+    return value.get_value(initial) if isinstance(value, LazyConfigValue) else value
 
 
 def course_directory(settings: Config, assignment: str) -> CourseDirectory:

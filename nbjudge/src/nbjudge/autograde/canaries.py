@@ -73,10 +73,12 @@ def require_canaries(course: Path, assignment: str, log: Log, grade: Grade, poli
     _require_choice(course, settings, assignment)
     scores = run_canaries(settings, assignment, grade)
     _check_names(assignment, policy, {score.cell for score in scores})
-    by_hand = {score.cell for score in scores if score.judging == BY_HAND}
-    accepted = {cell: reason for cell in {s.cell for s in scores} if (reason := policy.reason(assignment, cell))}
     unexpected = [
-        score for score in scores if score.earned != score.expected and score.cell not in {*by_hand, *accepted}
+        score
+        for score in scores
+        if score.earned != score.expected
+        and score.judging != BY_HAND
+        and not policy.accepted.get(f"{assignment}/{score.cell}")
     ]
     if any(policy.strict or score.canary not in CHEATS for score in unexpected):
         raise CannotGrade(_failure_message(assignment, unexpected))
@@ -164,17 +166,13 @@ def _require_choice(course: Path, settings: Config, assignment: str) -> None:
 
     Such tests would pass without a word where they should fail: `np.linalg.inv = None` forbids nothing there.
     """
-    chosen = settings.Run.get("judging", {})
-    if {"*", assignment} & set(chosen):
-        return
     directory, lines, cells = CourseDirectory(config=settings), [], []
     for notebook in expected_cells(directory.db_url, assignment, settings):
-        sources = plan_for(directory, assignment, notebook).sources
+        sources = plan_for(directory, settings, assignment, notebook).sources
         for number, source in enumerate(sources):
-            if source.kind != TEST or source.judging or f"{assignment}/{source.name}" in chosen:
+            if source.kind != TEST or source.judging:
                 continue
-            given = "\n".join(earlier.text for earlier in sources[:number])
-            for effect in side_effects(source.text, given):
+            for effect in side_effects(source.text, [earlier.text for earlier in sources[:number]]):
                 lines.append(f"    {source.name}, line {effect.line}: {effect.text}")
                 cells.append(source.name)
     if lines:

@@ -20,10 +20,6 @@ class CanaryPolicy:
     strict: bool = False
     accepted: Mapping[str, str] = field(default_factory=dict)
 
-    def reason(self, assignment: str, cell: str) -> str:
-        """Return why the score of a test is meant, "" if nothing is known."""
-        return self.accepted.get(f"{assignment}/{cell}", "")
-
     def remarks(self, assignment: str) -> list[str]:
         """Return a sentence about each test of an assignment whose score is meant."""
         start = f"{assignment}/"

@@ -119,7 +119,7 @@ class Grading(Autograde):  # type: ignore[misc]  # nbgrader is untyped
         self.exporter.optimistic_validation = True  # validate a notebook after all preprocessors, not after each
         context = GradingContext(
             course=self.coursedir,
-            load_plan=cache(partial(plan_for, self.coursedir)),  # plans do not change while a class is graded
+            load_plan=cache(partial(plan_for, self.coursedir, self.config)),  # they stay while a class is graded
             exclude_overwriting=self.exclude_overwriting,
             reference=self.reference,
         )

@@ -47,4 +47,4 @@ def find_context(resources: Mapping[str, Any], converter: Autograde) -> GradingC
     if passed is not None:
         return passed
     course = converter.coursedir
-    return GradingContext(course, partial(plan_for, course), converter.exclude_overwriting)
+    return GradingContext(course, partial(plan_for, course, converter.config), converter.exclude_overwriting)

@@ -18,10 +18,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from traitlets.config import Config
-from traitlets.config.loader import LazyConfigValue
 
 from nbjudge.errors import CannotGrade
 from nbjudge.patches import skip_rfc3987
+from nbjudge.settings import resolved
 
 skip_rfc3987()  # a worker begins with this module
 
@@ -124,12 +124,7 @@ def _chain_future(source: Future[bytes], target: Future[bytes]) -> None:
 def course_packages(settings: Config) -> list[str]:
     """Return the packages that a course's settings name: those its lessons import, and its hidden tests."""
     sandbox = settings.SandboxProvisioner
-    settings_values = [sandbox.get(name, []) for name in ("packages", "hidden")]
-    return [
-        package
-        for names in settings_values
-        for package in (names.get_value([]) if isinstance(names, LazyConfigValue) else names)
-    ]
+    return [package for name in ("packages", "hidden") for package in resolved(sandbox.get(name, []), [])]
 
 
 def course_libraries(settings: Config) -> list[str]:

@@ -68,13 +68,10 @@ def instrument(source: str) -> tuple[str, list[str]]:
     plain = to_python(source)
     body = ast.parse(plain).body
     keys = [secrets.token_hex(16) for _ in body]
-    texts = _one_statement_each(body, plain)
+    texts, calls = _one_statement_each(body, plain), [f"{HAND_OVER}({key!r})" for key in keys]
     if body and isinstance(body[-1], ast.Expr) and not plain.rstrip().endswith(";"):  # that would show no value
-        calls = [f"{HAND_OVER}({key!r})" for key in keys[:-1]]
-        last = f"{HAND_OVER}({keys[-1]!r}, {ast.unparse(body[-1].value)})"
-        pairs = list(zip(texts[:-1], calls, strict=True))
-        return "\n".join([*(line for pair in pairs for line in pair), last]), keys
-    return "\n".join(f"{text}\n{HAND_OVER}({key!r})" for text, key in zip(texts, keys, strict=True)), keys
+        texts[-1], calls[-1] = "", f"{HAND_OVER}({keys[-1]!r}, {ast.unparse(body[-1].value)})"
+    return "\n".join(f"{text}\n{call}" for text, call in zip(texts, calls, strict=True)), keys
 
 
 def _one_statement_each(body: list[ast.stmt], plain: str) -> list[str]:

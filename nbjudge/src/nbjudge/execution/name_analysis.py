@@ -29,7 +29,7 @@ class Source:
     """A code cell of the instructor's notebook: its grade id ("" for none), kind, text and tags.
 
     from_scratch: a test whose answers run without the modules that Run.withheld lists
-    judging: OUTSIDE or INSIDE the submission's process, or BY_HAND, for a test; "" as for its assignment
+    judging: OUTSIDE or INSIDE the submission's process, or BY_HAND, for a test; "" is OUTSIDE by default
     """
 
     name: str

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from nbformat import NotebookNode
 from nbgrader.preprocessors import Execute
 from traitlets import Bool, Dict, Enum, Integer, List, Unicode
-from traitlets.config.loader import LazyConfigValue
 
 from nbjudge.execution.context import GradingContext, find_context
 from nbjudge.execution.job import PURPOSES, Job, run_job
@@ -21,6 +19,7 @@ from nbjudge.forkserver.preload import USUAL, preload
 from nbjudge.judge import process
 from nbjudge.sandbox.provisioner import SandboxProvisioner
 from nbjudge.secrets import CourseSecret
+from nbjudge.settings import resolved
 
 
 class Run(Execute):  # type: ignore[misc]
@@ -62,17 +61,17 @@ class Run(Execute):  # type: ignore[misc]
         context = find_context(resources, self.parent.parent)
         ids = resources["nbgrader"]
         result = context.take_result(ids["notebook"], nb) or run_job(self.make_job(nb, resources, context))
+        sources = context.load_plan(ids["assignment"], ids["notebook"]).sources
         for purpose, names in result.modules.items():
             preload(purpose, names)
         if result.reference:
-            self.references[self._sources(context, ids)] = result.reference
+            self.references[sources] = result.reference
         nb.cells = result.notebook.cells
         metadata = nb.metadata.setdefault("grading", {})
         metadata["scores"] = dict(result.scores)
         metadata.setdefault("events", []).extend(result.events)
         metadata.update(seconds=round(result.seconds, 2), isolation=result.in_force)
-        tests = (source for source in self._sources(context, ids) if source.kind == TEST)
-        metadata["judging"] = {source.name: source.judging for source in tests if source.judging != OUTSIDE}
+        metadata["judging"] = {source.name: source.judging for source in sources if source.judging in (INSIDE, BY_HAND)}
         return nb, resources
 
     def make_job(self, nb: NotebookNode, resources: Any, context: GradingContext) -> Job:
@@ -82,7 +81,7 @@ class Run(Execute):  # type: ignore[misc]
         instructor_files = Path(course.format_path(course.source_directory, ".", ids["assignment"]))
         editable = context.exclude_overwriting.get(ids["assignment"], [])
         given_files = [str(name) for name in files_in(instructor_files)]
-        sources = self._sources(context, ids)
+        sources = context.load_plan(ids["assignment"], ids["notebook"]).sources
         is_reference = ids["student"] == context.reference
         secret = CourseSecret.of(self.config)
         return Job(
@@ -98,22 +97,9 @@ class Run(Execute):  # type: ignore[misc]
             reference=None if is_reference else self.references.get(sources, ReferenceRun()),
         )
 
-    def _sources(self, context: GradingContext, ids: Mapping[str, str]) -> tuple[Source, ...]:
-        """Return the code cells of the instructor's notebook, and for each test how it is judged."""
-        general = self.judging.get(ids["assignment"], self.judging.get("*", OUTSIDE))
-        return tuple(
-            replace(source, judging=self.judging.get(f"{ids['assignment']}/{source.name}", source.judging or general))
-            if source.kind == TEST
-            else source
-            for source in context.load_plan(ids["assignment"], ids["notebook"]).sources
-        )
-
     def make_rules(self, course: str) -> ExecutionSettings:
         """Return the limits for each notebook."""
-        sandbox = {
-            name: value.get_value([]) if isinstance(value, LazyConfigValue) else value  # of a list that was added to
-            for name, value in self.config.SandboxProvisioner.items()
-        }
+        sandbox = {name: resolved(value, []) for name, value in self.config.SandboxProvisioner.items()}
         return ExecutionSettings(
             total_seconds=self.total_seconds,
             timeout=self.timeout,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from nbjudge.execution.name_analysis import imported_names, to_python
 
@@ -20,21 +21,16 @@ class SideEffect:
     text: str
 
 
-def side_effects(test: str, given: str = "") -> list[SideEffect]:
+def side_effects(test: str, earlier: Iterable[str] = ()) -> list[SideEffect]:
     """Return the lines of an instructor's test cell that change a module, `mock.patch` included.
 
-    given: the text of the cells before it, whose imports it uses
+    earlier: the texts of the cells before it, whose imports it uses
     """
-    try:
-        tree = ast.parse(to_python(test))
-    except (SyntaxError, ValueError):
-        return []
-    modules = {"builtins", "__builtins__"} | _modules(given) | _modules(test)
-    lines = to_python(test).splitlines()
-    numbers = sorted(
-        {node.lineno for node in ast.walk(tree) if isinstance(node, ast.expr) and _changes_a_module(node, modules)}
-    )
-    return [SideEffect(number, lines[number - 1].strip()) for number in numbers]
+    python = to_python(test)
+    modules = {"builtins", "__builtins__"}.union(*map(_imported, (*earlier, test)))
+    changes = (node for node in _nodes(python) if isinstance(node, ast.expr) and _changes_a_module(node, modules))
+    lines = python.splitlines()
+    return [SideEffect(number, lines[number - 1].strip()) for number in sorted({node.lineno for node in changes})]
 
 
 def _changes_a_module(node: ast.AST, modules: set[str]) -> bool:
@@ -60,13 +56,16 @@ def _path(node: ast.AST) -> tuple[str, ...]:
     return (node.id, *reversed(names)) if isinstance(node, ast.Name) else ()
 
 
-def _modules(text: str) -> set[str]:
-    return {name for node in _imports(text) for name in imported_names(node)}
+@lru_cache(maxsize=1024)  # the cells before one test are before the next ones, too
+def _imported(text: str) -> frozenset[str]:
+    """Return the names that a cell imports."""
+    imports = (node for node in _nodes(to_python(text)) if isinstance(node, ast.Import | ast.ImportFrom))
+    return frozenset(name for node in imports for name in imported_names(node))
 
 
-def _imports(text: str) -> Iterator[ast.Import | ast.ImportFrom]:
+def _nodes(python: str) -> Iterable[ast.AST]:
+    """Return the syntax nodes of a text; none if it is not Python, such as a `%%bash` cell."""
     try:
-        tree = ast.parse(to_python(text))
+        return ast.walk(ast.parse(python))
     except (SyntaxError, ValueError):
-        return
-    yield from (node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
+        return ()

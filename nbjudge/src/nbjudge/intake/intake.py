@@ -115,18 +115,20 @@ def _find_notebook(
     named = surveyed.named.get(name)
     original = _parse(named, surveyed.contents[named], limits) if named else _missing_refusal(name, surveyed)
     others = {path: content for path, content in surveyed.contents.items() if path not in used_paths}
-    is_readable = isinstance(original, _ParsedNotebook)
+    has_original = isinstance(original, _ParsedNotebook)
     if isinstance(original, _ParsedNotebook) and not (others and _is_blank(original, expected)):
         return original
     best, best_score = None, (0, 0, 0, "")
     for path, content in others.items():
         parsed = _parse(path, content, limits)
-        if isinstance(parsed, Refusal) or (is_readable and _is_blank(parsed, expected)):
+        if isinstance(parsed, Refusal):
             continue
         expected_count, answer_count = count_matches(parsed.notebook.cells, expected)
+        if has_original and not answer_count:
+            continue
         score = (-expected_count, -answer_count, path.count("/"), path)  # the lowest is the best
         if 2 * expected_count > len(expected) and (best is None or score < best_score):
-            best, best_score = replace(parsed, is_copy=is_readable), score
+            best, best_score = replace(parsed, is_copy=has_original), score
     return best or original
 
 

@@ -30,6 +30,7 @@ from nbjudge.nbgrader_cells import CellLabel
 from nbjudge.report.mistakes import Catalogue, catalogue, finding
 from nbjudge.report.model import Classroom, Event, Exercise, Finding, Result, Student
 from nbjudge.report.similarity import Comparison
+from nbjudge.settings import resolved
 from nbjudge.text import join_names, quote
 
 _BIGGEST_NOTEBOOK = 50_000_000  # bytes; the grader bounds outputs far below this
@@ -84,7 +85,8 @@ def _read_class(course: CourseDirectory, assignment: str) -> Classroom:
         sorted(handed_in - set(graded)),
         named_mistakes is not None,
     )
-    classroom.remarks = CanaryPolicy(accepted=course.config.Grading.get("accepted", {})).remarks(assignment)
+    accepted = resolved(course.config.Grading.get("accepted", {}), {})
+    classroom.remarks = CanaryPolicy(accepted=accepted).remarks(assignment)
     comparison = Comparison(_blank(expected), _reference(course, assignment, expected))
     for student in classroom.students:
         _read_notebooks(course, assignment, student, classroom, named_mistakes, comparison)
