@@ -5,22 +5,26 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import nbformat
 from idioms import GROUPS, INSIDE, Idiom
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_notebook
 from nbgrader.api import Gradebook
+from nbgrader_course import nbgrader, solve
+from tiny_course import cell
 
 ASSIGNMENT = "idioms"
 POINTS = 2.0
-STOCK = "c = get_config()\nc.CourseDirectory.course_id = 'idioms'\nc.Execute.timeout = 60\n"
+FINDS_ALEMBIC = """
+import os, sys
+os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]  # nbgrader runs it
+"""
+STOCK = f"{FINDS_ALEMBIC}c = get_config()\nc.CourseDirectory.course_id = 'idioms'\nc.Execute.timeout = 60\n"
 NBJUDGE = "import nbjudge\n\nc = get_config()\nc.CourseDirectory.course_id = 'idioms'\nnbjudge.configure(c)\n"
 
 Scores = dict[str, dict[str, float | None]]  # {student: {test cell: points}}
@@ -31,7 +35,7 @@ def graded(folder: Path, groups: dict[str, list[Idiom]]) -> tuple[Scores, Scores
     results = []
     for name, settings in (("stock", STOCK), ("nbjudge", NBJUDGE)):
         write_course(folder / name, groups, settings)
-        run(folder / name, "autograde", ASSIGNMENT)
+        nbgrader(folder / name, "autograde", ASSIGNMENT)
         results.append(scores(folder / name))
     return results[0], results[1]
 
@@ -46,39 +50,16 @@ def write_course(course: Path, groups: dict[str, list[Idiom]], settings: str) ->
     source.mkdir(parents=True)
     (course / "nbgrader_config.py").write_text(settings)
     for group, idioms in groups.items():
-        notebook = new_notebook(cells=[cell for idiom in idioms for cell in _cells(group, idiom)])
+        notebook = new_notebook(cells=[one for idiom in idioms for one in _cells(group, idiom)])
         notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(notebook, source / f"{group}.ipynb")
-    run(course, "generate_assignment", ASSIGNMENT)
+    nbgrader(course, "generate_assignment", ASSIGNMENT)
     for student in ("right", "wrong"):
         folder = course / "submitted" / student / ASSIGNMENT
         shutil.copytree(course / "release" / ASSIGNMENT, folder)
         for group, idioms in groups.items():
-            answers = {cell_name(i): i.answer if student == "right" else i.wrong for i in idioms}
-            notebook = nbformat.read(folder / f"{group}.ipynb", as_version=4)
-            for cell in notebook.cells:
-                label = cell.metadata.nbgrader
-                if label.solution:
-                    cell.source = answers[label.grade_id.partition("__")[2]]
-            nbformat.write(notebook, folder / f"{group}.ipynb")
-
-
-def run(course: Path, *command: str) -> str:
-    """Run an nbgrader command in the course and return its output; assert that it succeeds."""
-    kept = {name: text for name, text in os.environ.items() if not name.startswith(("PYTHON", "JUPYTER", "NBGRADER"))}
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # nbgrader runs `alembic`
-    ended = subprocess.run(
-        [sys.executable, "-m", "nbgrader", *command],
-        cwd=course,
-        env={**kept, "JUPYTER_DATA_DIR": str(course / ".jupyter"), "PATH": path},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        timeout=900,
-        check=False,
-    )
-    assert not ended.returncode, f"nbgrader {command} ended with {ended.returncode}:\n{ended.stdout}"
-    return ended.stdout
+            answers = {f"{group}__{cell_name(i)}": i.answer if student == "right" else i.wrong for i in idioms}
+            solve(folder / f"{group}.ipynb", answers)
 
 
 def scores(course: Path, assignment: str = ASSIGNMENT) -> Scores:
@@ -97,15 +78,10 @@ def scores(course: Path, assignment: str = ASSIGNMENT) -> Scores:
 def _cells(group: str, idiom: Idiom) -> list[nbformat.NotebookNode]:
     name = cell_name(idiom)
     answer = f"### BEGIN SOLUTION\n{idiom.answer}\n### END SOLUTION"
-    test = _cell(f"{group}_test__{name}", idiom.test, grade=True, locked=True, points=POINTS)
+    test = cell(f"{group}_test__{name}", idiom.test, grade=True, locked=True, points=POINTS)
     test.metadata.tags = [f"judge-{idiom.judging}"] if idiom.judging == INSIDE else []
-    given = [_cell(f"{group}_given__{name}", idiom.given, locked=True)] if idiom.given else []
-    return [*given, _cell(f"{group}__{name}", answer, solution=True), test]
-
-
-def _cell(name: str, source: str, **flags: object) -> nbformat.NotebookNode:
-    label = {"schema_version": 3, "grade": False, "solution": False, "locked": False, "task": False}
-    return new_code_cell(source, id=name[:60], metadata={"nbgrader": {**label, "grade_id": name, **flags}})
+    given = [cell(f"{group}_given__{name}", idiom.given, locked=True)] if idiom.given else []
+    return [*given, cell(f"{group}__{name}", answer, solution=True), test]
 
 
 def main(names: list[str]) -> None:

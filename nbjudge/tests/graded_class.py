@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nbgrader.api import Gradebook
-from nbgrader_course import nbgrader, surroundings
+from nbgrader_course import surroundings
 from tiny_course import LESSON, make_course, submit
 
 LATE = "2026-01-02 12:00:00 UTC"
@@ -70,13 +70,6 @@ def lines(text: str) -> list[dict[str, Any]]:
 def kill(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGKILL)
     process.communicate()
-
-
-def graded_by_nbgrader(released: Path, folder: Path) -> dict[str, Any]:
-    """Return everything after an undisturbed `nbgrader autograde` of a copy in a folder."""
-    course = shutil.copytree(released, folder / "course")
-    nbgrader(course, "autograde", LESSON)
-    return everything(course)
 
 
 def everything(course: Path) -> dict[str, Any]:

@@ -15,13 +15,13 @@ from typing import TypeVar
 
 import psutil
 import pytest
+from class_fixtures import *  # noqa: F403  (pytest finds fixtures by their names here)
 from graded_class import (
     CLASS,
     HALF,
     LATE,
     RIGHT,
     everything,
-    graded_by_nbgrader,
     kill,
     lines,
     make_class,
@@ -54,17 +54,6 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
         submit(course, student, **answers)
         (course / "submitted" / student / LESSON / "timestamp.txt").write_text(LATE)
     return course
-
-
-@pytest.fixture(scope="module")
-def by_nbgrader(released: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """What the class has after `nbgrader autograde` on one machine."""
-    return graded_by_nbgrader(released, tmp_path_factory.mktemp("by nbgrader"))
-
-
-@pytest.fixture
-def course(released: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(released, tmp_path / "course")
 
 
 class Cluster:

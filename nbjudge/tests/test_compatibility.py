@@ -8,11 +8,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import compatibility
 import nbformat
 import pytest
-from compatibility import ASSIGNMENT, NBJUDGE, POINTS, Scores, cell_name, graded, run, scores, write_course
+from compatibility import ASSIGNMENT, FINDS_ALEMBIC, NBJUDGE, POINTS, Scores, cell_name, graded, scores, write_course
 from idioms import GROUPS, INSIDE, OUTSIDE, Idiom
+from nbgrader_course import nbgrader, solve
 from tiers import NIGHT
 
 from nbjudge.execution.side_effects import side_effects
@@ -79,7 +79,7 @@ def test_a_test_that_changes_a_module_is_graded_once_the_instructor_has_chosen(t
     assert "one_test__forbids, line 2: np.sum = None" in said
     assert "c.Run.judging = {'idioms/one_test__forbids': 'inside'}" in said
     (course / "nbgrader_config.py").write_text(f"{NBJUDGE}c.Run.judging = {{'idioms/one_test__forbids': 'inside'}}\n")
-    said = run(course, "autograde", ASSIGNMENT)
+    said = nbgrader(course, "autograde", ASSIGNMENT)
     assert "Judged inside the sandbox" in said
     assert "one_test__forbids" in said
     assert scores(course) == {"right": {"forbids": POINTS}, "wrong": {"forbids": 0.0}}
@@ -91,7 +91,7 @@ def test_a_point_for_taking_part_is_believed_once_it_has_a_reason(tmp_path):
     assert "c.Grading.accepted = {'idioms/one_test__taking_part': 'for taking part'}" in refusal(course)
     setting = "c.Grading.accepted = {'idioms/one_test__taking_part': 'it is for taking part'}\n"
     (course / "nbgrader_config.py").write_text(NBJUDGE + setting)
-    assert "may give points to a blank answer: it is for taking part." in run(course, "autograde", ASSIGNMENT)
+    assert "may give points to a blank answer: it is for taking part." in nbgrader(course, "autograde", ASSIGNMENT)
     assert scores(course) == {"right": {"taking_part": POINTS}, "wrong": {"taking_part": POINTS}}
 
 
@@ -104,17 +104,16 @@ def test_a_name_that_is_no_test_is_an_error(tmp_path):
 @pytest.mark.nbgrader
 def test_a_cell_judged_by_hand_waits_for_a_person(tmp_path):
     course = course_of(tmp_path, TAKING_PART, "c.Run.judging = {'idioms': 'by hand'}\n")
-    assert "Left to a person: `one_test__taking_part`." in run(course, "autograde", ASSIGNMENT)
+    assert "Left to a person: `one_test__taking_part`." in nbgrader(course, "autograde", ASSIGNMENT)
     assert scores(course) == {"right": {"taking_part": None}, "wrong": {"taking_part": None}}
 
 
 def refusal(course: Path) -> str:
     """Return what autograde prints; assert that it grades nobody."""
-    with pytest.raises(AssertionError) as error:
-        run(course, "autograde", ASSIGNMENT)
-    assert "Nothing was graded." in str(error.value)
+    said = nbgrader(course, "autograde", ASSIGNMENT, fails=True)
+    assert "Nothing was graded." in said
     assert not list((course / "autograded").glob("*/*"))
-    return str(error.value)
+    return said
 
 
 # --- nbgrader's own example
@@ -131,28 +130,20 @@ def test_the_course_that_nbgrader_creates_scores_as_in_stock_nbgrader(tmp_path):
 def quickstart(folder: Path, settings: str) -> Scores:
     """Return the scores of the solution and of the blank assignment in the course that `nbgrader quickstart` makes."""
     folder.mkdir()
-    run(folder, "quickstart", "example")
+    nbgrader(folder, "quickstart", "example")
     course = folder / "example"
     with (course / "nbgrader_config.py").open("a") as file:
-        file.write(f"\nc = get_config()\n{settings}")
-    run(course, "generate_assignment", "ps1")
+        file.write(f"{FINDS_ALEMBIC}c = get_config()\n{settings}")
+    nbgrader(course, "generate_assignment", "ps1")
     for student in ("right", "wrong"):
         handed_in = course / "submitted" / student / "ps1"
         shutil.copytree(course / "release" / "ps1", handed_in)
         for file in handed_in.glob("*.ipynb") if student == "right" else ():
-            solve(file, course / "source" / "ps1" / file.name)
-    run(course, "autograde", "ps1")
-    return compatibility.scores(course, "ps1")
-
-
-def solve(notebook: Path, solution: Path) -> None:
-    """Copy the sources of the solution's cells into a released notebook."""
-    content, solved = (nbformat.read(file, as_version=4) for file in (notebook, solution))
-    answers = {cell.metadata.nbgrader.grade_id: cell.source for cell in solved.cells if "nbgrader" in cell.metadata}
-    for cell in content.cells:
-        if cell.metadata.get("nbgrader", {}).get("solution"):
-            cell.source = answers[cell.metadata.nbgrader.grade_id]
-    nbformat.write(content, notebook)
+            solution = nbformat.read(course / "source" / "ps1" / file.name, as_version=4)
+            labelled = [cell for cell in solution.cells if cell.metadata.get("nbgrader", {}).get("solution")]
+            solve(file, {cell.metadata.nbgrader.grade_id: cell.source for cell in labelled})
+    nbgrader(course, "autograde", "ps1")
+    return scores(course, "ps1")
 
 
 # --- what is a side effect, and what is a number

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from graded_class import CLASS, LATE, everything, graded_by_nbgrader, kill, lines, make_class, rnn_course, said
+from class_fixtures import *  # noqa: F403  (pytest finds fixtures by their names here)
+from graded_class import CLASS, LATE, everything, kill, lines, make_class, rnn_course, said
 from nbformat.v4 import new_markdown_cell
 from nbgrader_course import surroundings
 from tiers import NIGHT
@@ -50,17 +51,6 @@ if __name__ == "__main__":
 @pytest.fixture(scope="module")
 def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_class(tmp_path_factory.mktemp("commanded") / "course")
-
-
-@pytest.fixture(scope="module")
-def by_nbgrader(released: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """What the class has after an undisturbed `nbgrader autograde`."""
-    return graded_by_nbgrader(released, tmp_path_factory.mktemp("by nbgrader"))
-
-
-@pytest.fixture
-def course(released: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(released, tmp_path / "course")
 
 
 @pytest.fixture
