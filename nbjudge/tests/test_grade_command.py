@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import shutil
@@ -110,21 +111,26 @@ def test_it_says_how_many_answers_wait_for_a_human(tmp_path):
 
 def test_killed_at_random_moments_it_ends_with_the_same_marks(released, by_nbgrader, tmp_path):
     chance = random.Random(int(os.environ.get("KILL_SEED", "0")) or time.time_ns())
+    whole = shutil.copytree(released, tmp_path / "whole")
+    started = time.monotonic()
+    said(rnn_course(whole, "grade", LESSON, "--jobs", "2"))
     # One in each part of the time that a run takes, so that few kills, too, come early and late.
-    moments = [0.5 + 11.5 * (number + chance.random()) / KILLS for number in range(KILLS)]
-    chance.shuffle(moments)
-    interrupted = 0
-    for first in range(0, KILLS, 5):
+    duration = time.monotonic() - started
+    moments = [duration * (number + chance.random()) / KILLS for number in range(KILLS)]
+    courses = math.ceil(KILLS / 5)
+    for first in range(courses):
         course = shutil.copytree(released, tmp_path / f"course{first}")
-        for moment in moments[first : first + 5]:
+        interrupted = 0
+        # Early kills come first: what they leave undone is left for the later ones to interrupt.
+        for moment in moments[first::courses]:
             grader = rnn_course(course, "grade", LESSON, "--jobs", "2")
             time.sleep(moment)
             interrupted += grader.poll() is None
             kill(grader)
+        assert interrupted, "every run had ended before it was killed"
         said(rnn_course(course, "grade", LESSON, "--jobs", "2"))
         assert everything(course) == by_nbgrader
         shutil.rmtree(course)
-    assert interrupted > KILLS / 4, "most of the runs had ended before they were killed"
 
 
 def test_a_killed_grader_leaves_no_process_and_no_submission_behind(course, temporary):
