@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import pytest
 from attacks.corpus import FAMILIES, Attack, corpus
-from attacks.harness import try_out
+from attacks.harness import can_be_judged_inside, try_out
 from attacks.outcomes import HEADER, Report
 from tiers import NIGHT
 
 from nbjudge.sandbox.sandbox import missing_layers
 
 OF_A_FAMILY = 12  # attacks that are tried by day, so that two cores do all of it in minutes
+INSIDE_BY_DAY = (
+    *("link to the gradebook", "zero a classmate", "kill the parent", "TCP", "own ipykernel_launcher"),
+    *("quit in a cell", "tests as markdown", "again: worse"),
+)
 UNPROTECTED = """
 import os, sys
 c = get_config()
@@ -50,6 +54,15 @@ def test_nobody_gains_or_loses_by(family, report):
 
 @pytest.mark.timeout(3600)
 def test_nobody_else_is_harmed(report):
+    assert report.harm == [], report.said[-4000:]
+
+
+@pytest.mark.timeout(3600)
+def test_judged_inside_the_sandbox_the_others_and_the_course_are_as_safe():
+    attacks = [attack for family in FAMILIES for attack in tried(family) if can_be_judged_inside(attack)]
+    report = try_out(attacks if NIGHT else [attack for attack in attacks if attack.name in INSIDE_BY_DAY], inside=True)
+    assert report.outcomes
+    assert [o.attack.name for o in report.outcomes if o.aborted or o.missing or o.leaks] == [], report.said[-4000:]
     assert report.harm == [], report.said[-4000:]
 
 

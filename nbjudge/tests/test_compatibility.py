@@ -21,6 +21,7 @@ from nbjudge.judge.credit import describe_credit
 IDIOMS = [idiom for idioms in GROUPS.values() for idiom in idioms]
 BY_DAY = ("credit", "errors", "files", "modules", "names")
 TRIED = {name: idioms for name, idioms in GROUPS.items() if NIGHT or name in BY_DAY}
+JUDGING = "c.Run.judging = {%r: 'inside'}"
 # Its test asserts nothing on purpose: everybody who hands in has the point.
 TAKING_PART = Idiom("taking part", "x = 1", "assert True", "x = 0")
 FORBIDS = Idiom(
@@ -78,7 +79,7 @@ def test_a_test_that_changes_a_module_is_graded_once_the_instructor_has_chosen(t
     said = refusal(course)
     assert "one_test__forbids, line 2: np.sum = None" in said
     assert "c.Run.judging = {'idioms/one_test__forbids': 'inside'}" in said
-    (course / "nbgrader_config.py").write_text(f"{NBJUDGE}c.Run.judging = {{'idioms/one_test__forbids': 'inside'}}\n")
+    (course / "nbgrader_config.py").write_text(f"{NBJUDGE}{JUDGING}\n" % "idioms/one_test__forbids")
     said = nbgrader(course, "autograde", ASSIGNMENT)
     assert "Judged inside the sandbox" in said
     assert "one_test__forbids" in said
@@ -96,8 +97,9 @@ def test_a_point_for_taking_part_is_believed_once_it_has_a_reason(tmp_path):
 
 
 @pytest.mark.nbgrader
-def test_a_name_that_is_no_test_is_an_error(tmp_path):
-    course = course_of(tmp_path, TAKING_PART, "c.Grading.accepted = {'idioms/tset': 'x'}\n")
+@pytest.mark.parametrize("setting", ["c.Grading.accepted = {'idioms/tset': 'x'}", JUDGING % "idioms/tset"])
+def test_a_name_that_is_no_test_is_an_error(tmp_path, setting):
+    course = course_of(tmp_path, TAKING_PART, f"{setting}\n")
     assert "names 'idioms/tset', but idioms has no such test. It has" in refusal(course)
 
 

@@ -38,6 +38,7 @@ c.SandboxProvisioner.disk_mb = 300
 c.SandboxProvisioner.files = 5000
 c.Run.total_seconds = 90
 """
+JUDGED_INSIDE = "c.Run.judging = {'*': 'inside'}\n"
 CLASSMATE = "classmate"
 BY_NBGRADER = ("nbgrader", "autograde")
 IN_PARALLEL = ("nbjudge", "grade", "--jobs", "4")  # more than there are processors: many attacks sleep until a limit
@@ -258,25 +259,32 @@ class Classroom:
 @contextmanager
 def classroom(attacks: list[Attack], settings: str, command: tuple[str, ...]) -> Iterator[Classroom]:
     """Make a class in a temporary folder, which is removed afterwards."""
-    settings = settings or (ROOT / "nbgrader_config.py").read_text() + SETTINGS
     with tempfile.TemporaryDirectory(prefix="attacks-", ignore_cleanup_errors=True) as folder, listening() as heard:
         yield Classroom(Path(folder), attacks, settings, command, heard[0])
 
 
-def try_out(attacks: list[Attack], settings: str = "") -> Report:
+def try_out(attacks: list[Attack], settings: str = "", *, inside: bool = False) -> Report:
     """Grade these attacks in as few classes as can be, and return what came of them.
+
+    settings: those of an unprotected course, in place of the usual ones; inside: judge the tests beside the answers
 
     Those with a second submission are a class of their own, because then everybody in it is graded twice: by nbgrader's
     own command, as in a course with other settings. All other classes are graded in parallel.
     """
     report, classes = Report(), defaultdict(list)
+    usual = (ROOT / "nbgrader_config.py").read_text() + SETTINGS + JUDGED_INSIDE * inside
     for attack in attacks:
         classes[attack.course, attack.then is None].append(attack)
     for together in classes.values():
         command = BY_NBGRADER if settings or together[0].then else IN_PARALLEL
-        with classroom(mixed(together), settings, command) as room:
+        with classroom(mixed(together), settings or usual, command) as room:
             report += room.grade()
     return report
+
+
+def can_be_judged_inside(attack: Attack) -> bool:
+    """Return whether the tests of an attack's course import nothing that a submission may not read."""
+    return attack.course != "real_course"
 
 
 def mixed(attacks: list[Attack]) -> list[Attack]:

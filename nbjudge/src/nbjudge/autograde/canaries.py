@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Set
+from collections.abc import Iterable
 from pathlib import Path
 
 from nbgrader.api import Gradebook, MissingEntry
@@ -24,11 +24,12 @@ from nbjudge.autograde.discovery import unknown_assignment_error
 from nbjudge.autograde.gradebook import gradebook_file
 from nbjudge.bytecode import remove_damaged
 from nbjudge.errors import CannotGrade
-from nbjudge.execution.name_analysis import BY_HAND, INSIDE, OUTSIDE, TEST
+from nbjudge.execution.name_analysis import BY_HAND, INSIDE, OUTSIDE, TEST, Source
 from nbjudge.execution.plan import plan_for
 from nbjudge.execution.side_effects import side_effects
 from nbjudge.intake.expected_cells import expected_cells
 from nbjudge.secrets import CourseSecret
+from nbjudge.settings import resolved
 from nbjudge.text import join_names
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
@@ -70,9 +71,12 @@ def require_canaries(course: Path, assignment: str, log: Log, grade: Grade, poli
     fingerprint = _fingerprint(course, settings, assignment)
     if fingerprint in _healthy:
         return
-    _require_choice(course, settings, assignment)
+    sources = _sources(settings, assignment)
+    tests = sorted({source.name for notebook in sources for source in notebook if source.kind == TEST})
+    _check_names("c.Run.judging", resolved(settings.Run.get("judging", {}), {}), assignment, tests)
+    _check_names("c.Grading.accepted", policy.accepted, assignment, tests)
+    _require_choice(assignment, sources)
     scores = run_canaries(settings, assignment, grade)
-    _check_names(assignment, policy, {score.cell for score in scores})
     unexpected = [
         score
         for score in scores
@@ -161,14 +165,20 @@ def _setting(assignment: str, cells: list[str], value: str) -> dict[str, str]:
     return {f"{assignment}/{cell}": value for cell in cells}
 
 
-def _require_choice(course: Path, settings: Config, assignment: str) -> None:
+def _sources(settings: Config, assignment: str) -> list[tuple[Source, ...]]:
+    """Return the code cells of each notebook of an assignment."""
+    course = CourseDirectory(config=settings)
+    notebooks = expected_cells(course.db_url, assignment, settings)
+    return [plan_for(course, settings, assignment, notebook).sources for notebook in notebooks]
+
+
+def _require_choice(assignment: str, notebooks: list[tuple[Source, ...]]) -> None:
     """Raise CannotGrade if tests have effects that answers in another process do not see, and nobody has chosen.
 
     Such tests would pass without a word where they should fail: `np.linalg.inv = None` forbids nothing there.
     """
-    directory, lines, cells = CourseDirectory(config=settings), [], []
-    for notebook in expected_cells(directory.db_url, assignment, settings):
-        sources = plan_for(directory, settings, assignment, notebook).sources
+    lines, cells = [], []
+    for sources in notebooks:
         for number, source in enumerate(sources):
             if source.kind != TEST or source.judging:
                 continue
@@ -186,12 +196,11 @@ def _require_choice(course: Path, settings: Config, assignment: str) -> None:
         )
 
 
-def _check_names(assignment: str, policy: CanaryPolicy, cells: Set[str]) -> None:
-    """Raise CannotGrade if a test of this assignment is accepted that does not exist."""
-    for name in policy.accepted:
-        first, _, cell = name.partition("/")
-        if first == assignment and cell not in cells:
+def _check_names(setting: str, names: Iterable[str], assignment: str, tests: list[str]) -> None:
+    """Raise CannotGrade if a setting names a test of this assignment that does not exist."""
+    for name in names:
+        first, slash, cell = name.partition("/")
+        if slash and first == assignment and cell not in tests:
             raise CannotGrade(
-                f"c.Grading.accepted names {name!r}, but {assignment} has no such test. "
-                f"It has {join_names(sorted(cells))}."
+                f"{setting} names {name!r}, but {assignment} has no such test. It has {join_names(tests)}."
             )
