@@ -75,6 +75,14 @@ def test_an_error_is_shown_however_large_it_is_and_however_full_the_cell(cells):
     assert len(str(error)) < 100_000
 
 
+@pytest.mark.parametrize(("name", "is_explained"), [("factor", True), ("facto", False)])
+def test_an_answer_that_reads_a_name_of_the_test_is_told_so(cells, name, is_explained):
+    score = cells.score(f"def f(x): return {name} * x", "factor = 0.5\nassert f(1.0) == 0.5")
+    [error] = [output for output in score.outputs if output.output_type == "error"]
+    assert score.points == 0.0
+    assert ("reads `factor`, which only the test defines" in "\n".join(error.traceback)) == is_explained
+
+
 @pytest.mark.parametrize("cell", ["assert f(1.0) == 0.5 and (", "assert f(1.0) == 0.5\nreturn", "1 +", "break"])
 def test_a_cell_that_is_no_python_earns_nothing(cells, cell):
     assert points(cells, RIGHT, cell) == 0.0

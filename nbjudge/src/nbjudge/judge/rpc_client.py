@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import inspect
+import re
 import socket
 import sys
 from collections.abc import Callable, Iterable, Set
@@ -65,13 +66,15 @@ class SubmissionError(Exception):
 
     submitted_line: the submission's own line that raised it, or ""
     trace: its traceback in the submission's code
+    remark: a sentence about its cause, or ""
     """
 
     submitted_line = ""
     trace = ""
+    remark = ""
 
     def _render_traceback_(self) -> list[str]:  # IPython's hook: shows nothing of the test's source
-        return [*self.trace.splitlines(), f"{type(self).__name__}: {self}"]
+        return [*self.trace.splitlines(), f"{type(self).__name__}: {self}", *filter(None, [self.remark])]
 
 
 class _EmptyComparison(SubmissionError, TypeError):  # noqa: N818  (students see the name)
@@ -233,6 +236,7 @@ class RpcClient:
         bases = (SubmissionError,) if base is Exception else (SubmissionError, base)
         error: SubmissionError = type(name if name.isidentifier() else "Error", bases, {})(message)
         error.submitted_line, error.trace = str(description["line"])[:500], str(description["trace"])[:5000]
+        error.remark = _undefined_name_remark(message) if issubclass(base, NameError) else ""
         return error
 
     def _may_stop(self, kinds: list[type], called: str | int) -> bool:
@@ -393,6 +397,14 @@ def known_class(path: Any) -> type | None:
 
 _UNNAMED = {kind.__name__: kind for kind in (type(lambda: 0), type(len), type(known_class.__get__(0)), type(sys))}
 _UNNAMED["generator"] = type(_ for _ in ())
+
+
+def _undefined_name_remark(message: str) -> str:
+    """Return a sentence if a name that an answer lacks is one that only the test defines, or ""."""
+    name = re.fullmatch(r"name '(\w+)' is not defined.*", message, re.DOTALL)
+    if not name or name[1] not in vars(sys.modules["__main__"]):
+        return ""
+    return f"The answer reads `{name[1]}`, which only the test defines: an answer sees the names of its own notebook."
 
 
 def _is_control_flow(kind: type) -> bool:
