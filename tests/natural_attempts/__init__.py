@@ -1,6 +1,7 @@
 """Answers as students write them: what the checks must accept, and what they must name.
 
-Each lesson has a file `lesson_NN.txt`. A line `=== NAME` begins an exercise. An attempt is a heading, remarks, and code:
+Each lesson has a file `lesson_NN.txt`. A line `=== NAME` begins an exercise. An attempt is a heading, remarks,
+and code:
 
     === rnn_step
     --- right: the two products in one
@@ -54,7 +55,7 @@ SAYS = re.compile(r"^says: (.*)\n", flags=re.MULTILINE)
 
 @dataclass(frozen=True)
 class Attempt:
-    """One answer: the exercise, what it does, its code, whether it is right, and the words that would name its mistake."""
+    """One answer: the exercise, what it does, its code, whether it is right, and the words that name its mistake."""
 
     lesson: str
     exercise: str
