@@ -109,6 +109,10 @@ leaky_memory = Exercise(
         "You need one variable that lives outside the loop and is rewritten inside it.",
         "Start with h = 0. For each x_t: the new h is decay times the old h, plus x_t; then append h to a list.",
     ),
+    promised=(
+        ("decay is never negative", "it is a share, from 0 to 1"),
+        ("decay is always between -1 and 1", "it is a share, from 0 to 1"),
+    ),
 )
 
 EXERCISES = [leaky_memory]

@@ -446,12 +446,13 @@ class _SmallMethods(_Network):
         return h_t, self.b_y + h_t @ self.W_hy
 
 
-def _network_inputs(rng: Rng, calls: str, *, start: bool = False) -> tuple:
-    """Draw (sizes, weights, calls) for the probe use_network. calls: "step" or "forward", several joined by "+"."""
+def _network_inputs(rng: Rng, calls: str, *, start: bool = False, many: bool = False) -> tuple:
+    """Draw (sizes, weights, calls) for the probe use_network. calls: "step" or "forward", several joined by "+".
+
+    many: more sequences than steps; otherwise more steps, so that a loop over the wrong axis gives numbers and no error
+    """
     batch, steps, features, units, classes = sizes(rng, 5)
-    batch, steps = sorted(
-        (batch, steps)
-    )  # more steps than sequences: a loop over the wrong axis gives numbers, no error
+    batch, steps = sorted((batch, steps), reverse=many)
     _, h, W_xh, W_hh, b_h = step_inputs(rng, batch, features, units)
     W_hy, b_y = numbers(rng, units, classes), numbers(rng, classes)
     weights = {"W_xh": W_xh, "W_hh": W_hh, "b_h": b_h, "W_hy": W_hy, "b_y": b_y}
@@ -473,7 +474,7 @@ SimpleRNN = Exercise(
         Challenge(
             "step and forward mixed",
             1.0,
-            lambda rng: _network_inputs(rng, "forward+step+forward"),
+            lambda rng: _network_inputs(rng, "forward+step+forward", many=True),
             hidden=True,
         ),
     ),

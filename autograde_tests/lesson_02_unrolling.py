@@ -30,6 +30,11 @@ def _unroll_inputs(rng: Rng, batch: int, steps: int, features: int, units: int, 
     return xs, h_0, [tuple(array.copy() for array in cell) for cell in cells]
 
 
+def _many_copies(rng: Rng) -> tuple:
+    batch, features, units = sizes(rng, 3)
+    return _unroll_inputs(rng, batch, 12, features, units)
+
+
 def _walk(xs, h, cells, *, carry=True):
     states, h_0 = [], h
     for t, (U, W, b) in enumerate(cells):
@@ -71,7 +76,7 @@ unroll = Exercise(
         Challenge("equal weights in all copies", 1.0, lambda rng: _unroll_inputs(rng, 2, 4, 3, 5, shared=True)),
         Challenge("different weights in each copy", 1.5, lambda rng: _unroll_inputs(rng, 2, 3, 4, 5)),
         Challenge("a single copy", 0.5, lambda rng: _unroll_inputs(rng, 3, 1, 2, 4)),
-        Challenge("many copies", 1.0, lambda rng: _unroll_inputs(rng, 2, 12, 3, 4), hidden=True),
+        Challenge("many copies", 1.0, _many_copies, hidden=True),
         Challenge(
             "one sequence, as many features as units", 0.5, lambda rng: _unroll_inputs(rng, 1, 4, 3, 3), hidden=True
         ),
@@ -318,7 +323,7 @@ rnn_forward_masked = Exercise(
         Challenge(
             "arbitrary values in the padding",
             0.5,
-            lambda rng: _masked_inputs(rng, ["1100", "1110"], 3, 4, fill=7.0),
+            lambda rng: _masked_inputs(rng, ["1100", "1110", "0000", "0110", "1011"], 6, 3, fill=7.0, zero_start=False),
             hidden=True,
         ),
         Challenge(
@@ -390,8 +395,11 @@ def _last_inputs(rng: Rng, rows: list[str], units: int) -> tuple:
 
 
 def _many_rows(rng: Rng) -> tuple:
-    steps = int(rng.integers(5, 9))
-    return _last_inputs(rng, ["1" * n + "0" * (steps - n) for n in rng.integers(1, steps + 1, size=6)], 3)
+    """Draw more sequences than steps, with gaps anywhere."""
+    steps = int(rng.integers(5, 8))
+    mask = rng.random((9, steps)) < rng.uniform(0.2, 0.8, size=(9, 1))
+    mask[np.arange(9), rng.integers(0, steps, size=9)] = True
+    return numbers(rng, 9, steps, 3), mask
 
 
 def _pick(hs, index):
@@ -421,7 +429,7 @@ last_state = Exercise(
     name="last_state",
     challenges=(
         Challenge("different lengths", 1.5, lambda rng: _last_inputs(rng, ["11100", "11000", "11110"], 4)),
-        Challenge("a gap in the middle", 1.0, lambda rng: _last_inputs(rng, ["110110", "101000"], 3)),
+        Challenge("a gap in the middle", 1.0, lambda rng: _last_inputs(rng, ["010110", "101000"], 3)),
         Challenge("no padding", 0.5, lambda rng: _last_inputs(rng, ["111", "111"], 2)),
         Challenge("one sequence, one step", 0.5, lambda rng: _last_inputs(rng, ["1"], 4), hidden=True),
         Challenge("many sequences", 1.0, _many_rows, hidden=True),
@@ -461,6 +469,7 @@ last_state = Exercise(
         "Or let np.argmax find the first True of the reversed mask.",
         "With index (batch,) in hand, hs[np.arange(len(hs)), index] picks one state from each row.",
     ),
+    promised=(("mask is True somewhere in each row", "the task says so"),),
 )
 
 EXERCISES = [unroll, pad_batch, rnn_forward_masked, last_state]

@@ -127,16 +127,18 @@ def sequence_cross_entropy_oracle(logits, targets, mask):
     return math.fsum(losses) / len(losses)
 
 
-def _targets_inputs(rng: Rng, lengths: list[int], classes: int, steps: int | None = None) -> tuple:
-    steps = steps or max(lengths)
-    mask = np.arange(steps) < np.array(lengths)[:, None]
+def _targets_inputs(rng: Rng, rows: list[str], classes: int) -> tuple:
+    """Draw (logits, targets, mask); a row of the mask is a string such as "1101"."""
+    mask = np.array([[mark == "1" for mark in row] for row in rows])
     targets = rng.integers(0, classes, size=mask.shape)
     logits = 2 * numbers(rng, *mask.shape, classes)
     return logits, np.where(mask, targets, 0), mask
 
 
 def _loud_padding(rng: Rng) -> tuple:
-    logits, targets, mask = _targets_inputs(rng, [2, 4], 3)
+    """Draw more sequences than steps, one of them padding only, with large logits in the padding."""
+    rows = rng.permutation(["110", "000", "011", "101", "100"]).tolist()
+    logits, targets, mask = _targets_inputs(rng, rows, 3)
     logits[~mask] = [90.0, -90.0, 50.0]
     return logits, np.where(mask, targets, 1), mask
 
@@ -166,9 +168,10 @@ def _mean_of_means(logits, targets, mask):
 sequence_cross_entropy = Exercise(
     name="sequence_cross_entropy",
     challenges=(
-        Challenge("one step", 1.0, lambda rng: _targets_inputs(rng, [1], 3)),
-        Challenge("two sequences of equal length", 1.0, lambda rng: _targets_inputs(rng, [3, 3], 4)),
-        Challenge("different lengths", 1.0, lambda rng: _targets_inputs(rng, [5, 2], 3)),
+        Challenge("one step", 1.0, lambda rng: _targets_inputs(rng, ["1"], 3)),
+        Challenge("two sequences of equal length", 1.0, lambda rng: _targets_inputs(rng, ["111", "111"], 4)),
+        Challenge("different lengths", 0.5, lambda rng: _targets_inputs(rng, ["11111", "11000"], 3)),
+        Challenge("a gap in the middle", 0.5, lambda rng: _targets_inputs(rng, ["1011", "0110"], 3)),
         Challenge("arbitrary values in the padding", 0.5, _loud_padding, hidden=True),
     ),
     oracle=sequence_cross_entropy_oracle,
@@ -244,9 +247,10 @@ def _gradient_only_where_real(logits, targets, mask):
 cross_entropy_gradient = Exercise(
     name="cross_entropy_gradient",
     challenges=(
-        Challenge("one step", 1.0, lambda rng: _targets_inputs(rng, [1], 3)),
-        Challenge("equal lengths", 1.0, lambda rng: _targets_inputs(rng, [3, 3], 4)),
-        Challenge("different lengths", 1.5, lambda rng: _targets_inputs(rng, [4, 2, 1], 3)),
+        Challenge("one step", 1.0, lambda rng: _targets_inputs(rng, ["1"], 3)),
+        Challenge("equal lengths", 1.0, lambda rng: _targets_inputs(rng, ["111", "111"], 4)),
+        Challenge("different lengths", 1.0, lambda rng: _targets_inputs(rng, ["1111", "1100", "1000"], 3)),
+        Challenge("a gap in the middle", 0.5, lambda rng: _targets_inputs(rng, ["1011", "0110"], 3)),
         Challenge("arbitrary values in the padding", 1.0, _loud_padding, hidden=True),
     ),
     oracle=cross_entropy_gradient_oracle,
@@ -373,6 +377,11 @@ binary_cross_entropy = Exercise(
         "The loss of one item is np.logaddexp(0, z) minus c times z, where c is its target. Return the mean.",
     ),
     not_allowed=FROM_SCRATCH,
+    promised=(
+        ("targets is never negative", "the classes are 0 and 1"),
+        ("targets is always between -1 and 1", "the classes are 0 and 1"),
+        ("targets holds whole numbers", "the classes are 0 and 1"),
+    ),
 )
 
 # ----------------------------------------------------------------------------------------- perplexity
@@ -418,6 +427,7 @@ perplexity = Exercise(
         "np.exp of the loss.",
     ),
     unchanged=0.0,
+    promised=(("mean_nll is never negative", "it is a mean of -log p"),),
 )
 
 EXERCISES = [log_softmax, sequence_cross_entropy, cross_entropy_gradient, binary_cross_entropy, perplexity]

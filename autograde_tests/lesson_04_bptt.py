@@ -52,8 +52,8 @@ def scalar_gradient_by_hand_oracle(w, u, b, xs, target):
     return tuple(float(g) for g in complex_step(loss, np.array([w, u, b])))
 
 
-def _scalar_inputs(rng: Rng, *, first: bool = False) -> tuple:
-    w, u, b, target = (float(value) for value in numbers(rng, 4, scale=0.7))
+def _scalar_inputs(rng: Rng, *, first: bool = False, scale: float = 0.7) -> tuple:
+    w, u, b, target = (float(value) for value in numbers(rng, 4, scale=scale))
     xs = numbers(rng, 3)
     return w, u, b, xs * np.array([1, 0, 0]) if first else xs, target
 
@@ -104,7 +104,7 @@ scalar_gradient_by_hand = Exercise(
         ),
         Challenge("the first input alone", 1.0, lambda rng: _scalar_inputs(rng, first=True)),
         Challenge("all terms together", 1.0, _scalar_inputs),
-        Challenge("other numbers", 0.5, _scalar_inputs, hidden=True),
+        Challenge("other numbers", 0.5, lambda rng: _scalar_inputs(rng, scale=1.2), hidden=True),
     ),
     oracle=scalar_gradient_by_hand_oracle,
     mistakes=(
@@ -143,6 +143,7 @@ scalar_gradient_by_hand = Exercise(
         "With the three errors e_3, e_2, e_1: dw sums e_t x_t, du sums e_t h_{t-1}, db sums e_t.",
     ),
     not_allowed=FROM_SCRATCH,
+    promised=(("axis 0 of xs is always 3", "the network is written out for three steps"),),
 )
 
 # -------------------------------------------------------------------------------------- step_backward
@@ -297,6 +298,7 @@ step_backward = Exercise(
     probe="part",
     unchanged=0.5,
     not_allowed=FROM_SCRATCH,
+    promised=(("cache[2] is always between -1 and 1", "h_t is a tanh"),),
 )
 
 # -------------------------------------------------------------------------------------- rnn_backward
@@ -445,8 +447,8 @@ rnn_backward = Exercise(
         Challenge("dW_hh with a mask", 0.5, _sequence_case("dW_hh", PADDED, 3, 5)),
         Challenge("dh_0 with a mask", 0.5, _sequence_case("dh_0", PADDED, 3, 5)),
         Challenge("dxs with a mask", 0.5, _sequence_case("dxs", PADDED, 3, 5)),
-        Challenge("one sequence of one step", 0.25, _sequence_case("dW_hh", ["1"], 3, 3), hidden=True),
-        Challenge("a longer sequence", 0.25, _sequence_case("dW_hh", ["1111111101"], 2, 3), hidden=True),
+        Challenge("sequences of one step", 0.25, _sequence_case("dW_hh", [*"1101111"], 5, 3), hidden=True),
+        Challenge("longer sequences", 0.25, _sequence_case("dW_hh", ["0111111101", "0000000000"], 2, 3), hidden=True),
     ),
     oracle=rnn_backward_oracle,
     mistakes=(
@@ -487,6 +489,7 @@ rnn_backward = Exercise(
     probe="part",
     unchanged=0.5,
     not_allowed=FROM_SCRATCH,
+    promised=(("cache[3] is always between -1 and 1", "hs is a tanh"),),
 )
 
 # ----------------------------------------------------------------------------------- gradient_by_lag
@@ -573,7 +576,7 @@ gradient_by_lag = Exercise(
     challenges=(
         Challenge("a single step", 0.5, lambda rng: _lag_inputs(rng, 2, 1, 3, 4)),
         Challenge("three steps", 1.0, lambda rng: _lag_inputs(rng, 2, 3, 4, 3)),
-        Challenge("five steps, one sequence", 1.0, lambda rng: _lag_inputs(rng, 1, 5, 2, 2), hidden=True),
+        Challenge("five steps", 1.0, lambda rng: _lag_inputs(rng, 4, 5, 2, 3), hidden=True),
     ),
     oracle=gradient_by_lag_oracle,
     mistakes=(
@@ -608,6 +611,7 @@ gradient_by_lag = Exercise(
         "Inside: da = dh * (1 - hs[:, t - lag]**2); by_lag[lag] += (state before step t - lag).T @ da; dh = da @ W_hh.T.",
     ),
     not_allowed=FROM_SCRATCH,
+    promised=(("cache[2] is always between -1 and 1", "hs is a tanh"),),
 )
 
 EXERCISES = [scalar_gradient_by_hand, step_backward, rnn_backward, gradient_by_lag]

@@ -98,6 +98,10 @@ numerical_gradient = Exercise(
         "Perturb one entry by eps, up and down, in copies of x. np.ndindex(x.shape) iterates over all indices.",
         "For each index: (f(x with + eps there) - f(x with - eps there)) / (2 eps), stored at that index.",
     ),
+    promised=(
+        ("eps is never negative", "it is the size of the perturbation"),
+        ("eps is always between -1 and 1", "it is small"),
+    ),
 )
 
 # -------------------------------------------------------------------------------------- relative_error
@@ -363,6 +367,7 @@ clip_by_global_norm = Exercise(
         "factor = min(1, max_norm / norm); return a new dict with factor * g for each, and the norm.",
     ),
     not_allowed=FROM_SCRATCH,
+    promised=(("max_norm is never negative", "it is a norm"),),
 )
 
 # ------------------------------------------------------------------------------------------ adam_step
@@ -386,12 +391,17 @@ def adam_step_oracle(params, grads, state, lr=0.001, beta_1=0.9, beta_2=0.999, e
     return moved, new
 
 
-def _adam_inputs(rng: Rng, *, t: int, lr: float = 0.1, eps: float = 1e-8) -> tuple:
+def _adam_inputs(rng: Rng, *, t: int, lr: float = 0.1, betas: tuple = (0.9, 0.95), eps: float = 1e-8) -> tuple:
     a, b = sizes(rng, 2, 2, 4)
     params, grads = ({"W": numbers(rng, a, b), "b": numbers(rng, b)} for _ in range(2))
-    m = {name: numbers(rng, *p.shape, scale=0.3) * (t > 0) for name, p in params.items()}
+    m = {name: numbers(rng, *p.shape) * (t > 0) for name, p in params.items()}
     v = {name: numbers(rng, *p.shape) ** 2 * (t > 0) for name, p in params.items()}
-    return params, grads, {"t": t, "m": m, "v": v}, lr, 0.9, 0.95, eps
+    return params, grads, {"t": t, "m": m, "v": v}, lr, *betas, eps
+
+
+def _adam_other_rates(rng: Rng) -> tuple:
+    betas = float(rng.uniform(0.5, 0.95)), float(rng.uniform(0.5, 0.95))
+    return _adam_inputs(rng, t=int(rng.integers(1, 50)), lr=float(rng.uniform(0.01, 3)), betas=betas)
 
 
 def _adam(
@@ -461,12 +471,7 @@ adam_step = Exercise(
         Challenge("the first step", 1.5, lambda rng: _adam_inputs(rng, t=0)),
         Challenge("a later step", 1.5, lambda rng: _adam_inputs(rng, t=4)),
         Challenge("a large eps", 0.5, lambda rng: _adam_inputs(rng, t=2, eps=0.5)),
-        Challenge(
-            "other rates",
-            1.0,
-            lambda rng: _adam_inputs(rng, t=int(rng.integers(1, 50)), lr=float(rng.uniform(0.01, 1))),
-            hidden=True,
-        ),
+        Challenge("other rates", 1.0, _adam_other_rates, hidden=True),
     ),
     oracle=adam_step_oracle,
     mistakes=(
@@ -495,6 +500,17 @@ adam_step = Exercise(
     ),
     unchanged=0.5,
     not_allowed=FROM_SCRATCH,
+    promised=(
+        ("state[v][W] is never negative", "v is a mean of squares"),
+        ("state[v][b] is never negative", "v is a mean of squares"),
+        ("lr is never negative", "it is a learning rate"),
+        ("beta_1 is never negative", "it is a share"),
+        ("beta_1 is always between -1 and 1", "it is a share"),
+        ("beta_2 is never negative", "it is a share"),
+        ("beta_2 is always between -1 and 1", "it is a share"),
+        ("eps is never negative", "it guards the division"),
+        ("eps is always between -1 and 1", "it is small"),
+    ),
 )
 
 EXERCISES = [numerical_gradient, relative_error, find_broken, clip_by_global_norm, adam_step]

@@ -74,6 +74,7 @@ jacobian = Exercise(
         "It changes by slope i times the weight from j to i, which is W_hh[j, i]: so entry (i, j) is (1 - h_t[i]^2) W_hh[j, i].",
         "np.diag(1 - h_t**2) @ W_hh.T",
     ),
+    promised=(("h_t is always between -1 and 1", "h_t is a tanh"),),
 )
 
 # ------------------------------------------------------------------------------------ jacobian_product
@@ -122,8 +123,10 @@ jacobian_product = Exercise(
         Challenge("one step", 1.0, lambda rng: _walk_and_matrix(rng, 4, 3, 2, 3)),
         Challenge("three steps", 1.0, lambda rng: _walk_and_matrix(rng, 6, 3, 2, 5)),
         Challenge("a product from h_0", 0.5, lambda rng: _walk_and_matrix(rng, 3, 4, 0, 2)),
-        Challenge("no steps, k = t", 0.5, lambda rng: _walk_and_matrix(rng, 3, 2, 2, 2), edge=True),
-        Challenge("many steps", 0.5, lambda rng: _walk_and_matrix(rng, 12, 3, 1, 11), hidden=True),
+        Challenge("no steps, k = t", 0.5, lambda rng: _walk_and_matrix(rng, 3, 2, 3, 3), edge=True),
+        Challenge(
+            "many steps", 0.5, lambda rng: _walk_and_matrix(rng, 12, 3, int(rng.integers(1, 8)), 12), hidden=True
+        ),
     ),
     oracle=jacobian_product_oracle,
     mistakes=(
@@ -153,6 +156,12 @@ jacobian_product = Exercise(
         "Begin with the identity. Each further step multiplies from the left. The state after step s is hs[s - 1].",
         "product = np.eye(units); for s in range(k + 1, t + 1): product = jacobian(hs[s - 1], W_hh) @ product.",
     ),
+    promised=(
+        ("hs is always between -1 and 1", "hs is a tanh"),
+        ("k is always at most t", "the task says so"),
+        ("k is always at most axis 0 of hs", "there are no further steps"),
+        ("t is always at most axis 0 of hs", "there are no further steps"),
+    ),
 )
 
 # -------------------------------------------------------------------------------------- gradient_bound
@@ -164,8 +173,8 @@ def gradient_bound_oracle(W_hh, gamma, lag):
     return math.prod([gamma * norm] * lag)
 
 
-def _bound_inputs(rng: Rng, lag: int, gamma: float) -> tuple:
-    return numbers(rng, 3, 3, scale=0.7), gamma, lag
+def _bound_inputs(rng: Rng, lag: int, gamma: float, units: int = 3) -> tuple:
+    return numbers(rng, units, units, scale=0.7), gamma, lag
 
 
 def _norm2(W):
@@ -178,7 +187,7 @@ gradient_bound = Exercise(
         Challenge("one step, tanh", 0.5, lambda rng: _bound_inputs(rng, 1, 1.0)),
         Challenge("five steps, tanh", 1.0, lambda rng: _bound_inputs(rng, 5, 1.0)),
         Challenge("four steps, logistic", 0.5, lambda rng: _bound_inputs(rng, 4, 0.25)),
-        Challenge("other numbers", 0.5, lambda rng: _bound_inputs(rng, 7, 0.6), hidden=True),
+        Challenge("other numbers", 0.5, lambda rng: _bound_inputs(rng, 7, 0.6, int(rng.integers(2, 7))), hidden=True),
     ),
     oracle=gradient_bound_oracle,
     mistakes=(
@@ -212,6 +221,10 @@ gradient_bound = Exercise(
         "By how much can one factor D W stretch a vector at most? First W, then D.",
         "W by its largest singular value, np.linalg.norm(W, 2); D by the largest slope, gamma. That happens at each of lag steps.",
         "(gamma * np.linalg.norm(W_hh, 2)) ** lag",
+    ),
+    promised=(
+        ("gamma is never negative", "it is the largest slope of a squashing function"),
+        ("gamma is always between -1 and 1", "it is the largest slope of a squashing function"),
     ),
 )
 
@@ -316,6 +329,7 @@ lyapunov_exponent = Exercise(
         "Take a vector of length 1. At each step apply the Jacobian, note the log of its new length, and bring it back to length 1.",
         "total += np.log(np.linalg.norm(v)); v = v / np.linalg.norm(v), with v = jacobian(h, W_hh) @ v before. Return total / steps.",
     ),
+    promised=(("hs is always between -1 and 1", "hs is a tanh"),),
 )
 
 # ------------------------------------------------------------------------------------ counter-examples
