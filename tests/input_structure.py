@@ -1,9 +1,9 @@
 """What the inputs of an exercise have in common: an answer may rely on it, so the task must promise it.
 
-The draws of all challenges are pooled, because an answer must pass them all: what one fixes, another may vary. Structure
-that holds for all the draws of a grading run, in many runs, is found. Two things hold everywhere and are not looked for:
-`sampling.numbers` draws no exact zero, since a term that is zero hides a mistake; and sizes often differ from each other,
-so that a wrong axis shows.
+The draws of all challenges are pooled, because an answer must pass them all: what one fixes, another may vary.
+Structure that holds for all the draws of a grading run, in many runs, is found. Two things hold everywhere and are not
+looked for: `sampling.numbers` draws no exact zero, since a term that is zero hides a mistake; and sizes often differ
+from each other, so that a wrong axis shows.
 """
 
 from __future__ import annotations
@@ -172,11 +172,16 @@ def _about_sizes(draws: list[Draw]) -> list[str]:
     items = [size for draw in draws for size in _item_sizes(draw)]
     constant = [f"{name} is always {number}" for name, number in _constants(sizes) | _constants(items)]
     orders = [
-        f"{first} is always {next(text for text, holds in ORDERS.items() if _always(sizes, first, second, holds))} {second}"
+        f"{first} is always {order} {second}"
         for first, second in combinations(_leaders(sizes), 2)
-        if any(_always(sizes, first, second, holds) for holds in ORDERS.values())
+        if (order := _order(sizes, first, second))
     ]
     return sorted(constant) + orders
+
+
+def _order(sizes: list[Sizes], first: str, second: str) -> str:
+    """Return how two sizes compare in all draws, or ""."""
+    return next((text for text, holds in ORDERS.items() if _always(sizes, first, second, holds)), "")
 
 
 def _constants(sizes: list[Sizes]) -> set[tuple[str, int]]:

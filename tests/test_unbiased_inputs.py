@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from input_structure import common_structure, independent_sizes
 
-from autograde_tests import exercises
+from autograde_tests import exercises, find
 from autograde_tests.exercise import Exercise
 
 EXERCISES = [
@@ -18,7 +18,31 @@ EXERCISES = [
     if isinstance(exercise, Exercise)
 ]
 
+# The sizes that a task tells apart: if two of them were equal in all draws, nobody could see which one an answer means.
+SIZES = {
+    "rnn_step": "batch features units",
+    "rnn_forward": "batch steps features units",
+    "readout": "batch steps units classes",
+    "count_parameters": "features units classes",
+    "unroll": "batch steps features units",
+    "rnn_forward_masked": "batch steps features units",
+    "last_state": "batch steps units",
+    "log_softmax": "batch steps classes",
+    "sequence_cross_entropy": "batch steps classes",
+    "cross_entropy_gradient": "batch steps classes",
+    "step_backward": "batch features units",
+    "rnn_backward": "batch steps features units",
+    "gradient_by_lag": "batch steps features units",
+    "jacobian_product": "k t steps units",
+    "lyapunov_exponent": "steps units",
+}
+
 
 @pytest.mark.parametrize("exercise", EXERCISES)
 def test_what_all_inputs_have_in_common_is_promised(exercise: Exercise) -> None:
     assert sorted(common_structure(exercise)) == sorted(finding for finding, _ in exercise.promised)
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_sizes_that_a_task_tells_apart_differ(name: str) -> None:
+    assert len(independent_sizes(find(name))) == len(SIZES[name].split())
