@@ -75,7 +75,7 @@ rnn_step = Exercise(
         Challenge("the bias alone", 0.5, lambda rng: step_inputs(rng, *sizes(rng, 3), on="b")),
         Challenge("all terms together", 0.5, lambda rng: step_inputs(rng, *sizes(rng, 3))),
         Challenge("ReLU as the activation", 0.5, lambda rng: (*step_inputs(rng, *sizes(rng, 3)), relu)),
-        Challenge("a batch of one sequence", 0.5, lambda rng: step_inputs(rng, 1, *sizes(rng, 2))),
+        Challenge("one sequence, as many features as units", 0.5, lambda rng: step_inputs(rng, 1, 4, 4)),
         Challenge("as many features as units", 0.5, lambda rng: step_inputs(rng, 3, 4, 4), hidden=True),
     ),
     oracle=rnn_step_oracle,

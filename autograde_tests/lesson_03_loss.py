@@ -70,10 +70,12 @@ log_softmax = Exercise(
         Challenge(
             "equal logits", 0.5, lambda rng: (np.zeros((2, 4)),), fresh=lambda rng: (np.zeros(sizes(rng, 2, 2, 9)),)
         ),
-        Challenge("a single row", 0.5, lambda rng: (numbers(rng, 1, 4),)),
+        Challenge("a single row", 0.5, lambda rng: (numbers(rng, 4),)),
         Challenge("batch and steps", 1.0, lambda rng: (numbers(rng, *sizes(rng, 3)),)),
         Challenge("logits of 1000 and -1000", 1.0, _huge),
-        Challenge("logits near 500", 0.5, lambda rng: (numbers(rng, *sizes(rng, 3)) + 500.0,), hidden=True),
+        Challenge(
+            "four axes, logits near 500", 0.5, lambda rng: (numbers(rng, *sizes(rng, 4, 1, 5)) + 500.0,), hidden=True
+        ),
     ),
     oracle=log_softmax_oracle,
     mistakes=(
@@ -331,7 +333,7 @@ binary_cross_entropy = Exercise(
             lambda rng: (np.zeros(4), np.array([0.0, 1.0, 1.0, 0.0])),
             edge=True,
         ),
-        Challenge("any logits", 1.0, lambda rng: _binary_inputs(rng, 5)),
+        Challenge("a matrix of logits", 1.0, lambda rng: _binary_inputs(rng, *sizes(rng, 2))),
         Challenge("logits of 1000 and -1000", 1.0, _binary_huge, fresh=_binary_huge_drawn),
         Challenge("any shape", 1.0, lambda rng: _binary_inputs(rng, *sizes(rng, 3)), hidden=True),
     ),

@@ -129,9 +129,7 @@ relative_error = Exercise(
         Challenge("two matrices", 0.5, lambda rng: _near(rng, *sizes(rng, 2))),
         Challenge("tiny numbers", 0.5, lambda rng: tuple(1e-6 * a for a in _near(rng, 3))),
         Challenge("two arrays of zeros", 0.5, lambda rng: (np.zeros(3), np.zeros(3)), edge=True),
-        Challenge(
-            "arrays of opposite sign", 0.5, lambda rng: (lambda a: (a, -a))(numbers(rng, 4)), hidden=True, edge=True
-        ),
+        Challenge("arrays of opposite sign", 0.5, lambda rng: (lambda a: (a, -a))(numbers(rng, 4)), edge=True),
     ),
     oracle=relative_error_oracle,
     tolerance=Tolerance(1e-7, "in the fixture file tiny numbers keep three digits fewer"),
@@ -235,8 +233,8 @@ find_broken = Exercise(
         # Without dora, the only one with a bug in db_h: an answer that ignores db_h keeps this point on every draw.
         Challenge("two candidates", 1.0, _suspects("ada", "bruno"), fresh=_strangers(2, without="dora")),
         Challenge("three candidates", 1.0, _suspects("bruno", "chloe", "dora"), fresh=_strangers(3)),
-        Challenge("three more candidates", 1.0, _suspects("emil", "fatima", "gustav"), fresh=_strangers(3)),
-        Challenge("all candidates, reordered", 1.0, _strangers(7), hidden=True),
+        Challenge("four more candidates", 1.0, _suspects("emil", "fatima", "gustav", "helga"), fresh=_strangers(4)),
+        Challenge("all candidates, reordered", 1.0, _strangers(8), hidden=True),
     ),
     oracle=find_broken_oracle,
     mistakes=(
@@ -246,6 +244,10 @@ find_broken = Exercise(
             lambda bs: _checks(bs, tolerance=1e-15),
         ),
         Mistake("You miss some of the bugs. Is your threshold too large?", lambda bs: _checks(bs, tolerance=0.65)),
+        Mistake(
+            "You miss a bug that changes the gradient by less than 1 %. Is your threshold too large?",
+            lambda bs: _checks(bs, tolerance=0.02),
+        ),
         Mistake(
             "You miss a bug that shows only in db_h: look at all three weights, with more than one sequence.",
             lambda bs: _checks(bs, parts=(0, 1)),

@@ -27,7 +27,7 @@ SIZES = {
     "unroll": "batch steps features units",
     "rnn_forward_masked": "batch steps features units",
     "last_state": "batch steps units",
-    "log_softmax": "batch steps classes",
+    "log_softmax": "four axes of logits",
     "sequence_cross_entropy": "batch steps classes",
     "cross_entropy_gradient": "batch steps classes",
     "step_backward": "batch features units",
