@@ -53,6 +53,13 @@ def _with_a_matrix(xs, decay):
     return np.where(lag >= 0, decay ** np.maximum(lag, 0), 0.0) @ np.asarray(xs)
 
 
+def _with_the_input_before(xs, decay):
+    hs = np.zeros(len(xs))
+    for t in range(len(xs)):
+        hs[t] = decay * hs[t - 1] + xs[t - 1]
+    return hs
+
+
 leaky_memory = Exercise(
     name="leaky_memory",
     challenges=(
@@ -101,6 +108,13 @@ leaky_memory = Exercise(
             "You store each state before its input is added, one step too early.",
             lambda xs, decay: np.concatenate([[0.0], _states(xs, lambda h, x: decay * h + x)[:-1]]),
         ),
+        Mistake("You add the previous input, x_{t-1}; step t adds x_t.", _with_the_input_before),
+        Mistake(
+            "You skip the first input: the loop starts at step 1.",
+            lambda xs, decay: _states([0.0, *xs[1:]], lambda h, x: decay * h + x),
+        ),
+        Mistake("You use the constant 0.5 instead of decay.", lambda xs, decay: leaky_memory_oracle(xs, 0.5)),
+        Mistake("You use the constant 0.9 instead of decay.", lambda xs, decay: leaky_memory_oracle(xs, 0.9)),
     ),
     lists=True,
     styles=(_with_own_array, _with_a_plain_list, _with_a_matrix),

@@ -97,6 +97,14 @@ rnn_step = Exercise(
             lambda x, h, U, W, b, f=np.tanh: np.tanh(x @ U + h @ W + b),
         ),
         Mistake("You write the new state into h_prev, which belongs to the caller.", _writes_over_h_prev),
+        Mistake(
+            "You apply the activation to x_t @ W_xh alone; it should be applied to the whole sum.",
+            lambda x, h, U, W, b, f=np.tanh: f(x @ U) + h @ W + b,
+        ),
+        Mistake(
+            "You apply the activation to each term; it should be applied once, to their sum.",
+            lambda x, h, U, W, b, f=np.tanh: f(x @ U) + f(h @ W) + f(b),
+        ),
     ),
     styles=(_with_einsum, _with_loops_over_units, _into_own_buffer, _with_joined_weights),
     hints=(
@@ -179,7 +187,7 @@ rnn_forward = Exercise(
             lambda xs, h, U, W, b: _loop(xs[:, ::-1], h, U, W, b),
         ),
         Mistake(
-            "You stack the states with the steps first, (steps, batch, units); the batch should come first.",
+            "Your result has the steps first, (steps, batch, units); the batch should come first.",
             lambda xs, h, U, W, b: _loop(xs, h, U, W, b).transpose(1, 0, 2),
         ),
         Mistake(
@@ -204,6 +212,20 @@ rnn_forward = Exercise(
         ),
         Mistake("You use W_hh transposed.", lambda xs, h, U, W, b: _loop(xs, h, U, W.T, b)),
         Mistake("You leave out the bias b_h.", lambda xs, h, U, W, b: _loop(xs, h, U, W, 0 * b)),
+        Mistake(
+            "You read the previous input, xs[:, t - 1]; step t reads xs[:, t].",
+            lambda xs, h, U, W, b: _loop(np.roll(xs, 1, axis=1), h, U, W, b),
+        ),
+        Mistake(
+            "You store h_0 as the first state and skip the first input.",
+            lambda xs, h, U, W, b: (
+                np.concatenate([h[:, None], _loop(xs[:, 1:], h, U, W, b)], axis=1) if xs.shape[1] > 1 else h[:, None]
+            ),
+        ),
+        Mistake(
+            "You reshape the list of states, which mixes sequences and steps; stack it along axis 1.",
+            lambda xs, h, U, W, b: _loop(xs, h, U, W, b).swapaxes(0, 1).reshape(*xs.shape[:2], -1),
+        ),
     ),
     styles=(_preallocated, _inputs_first, _one_sequence_at_a_time),
     hints=(
@@ -267,6 +289,10 @@ readout = Exercise(
             lambda hs, W, b: np.repeat(hs.mean(axis=1, keepdims=True) @ W + b, hs.shape[1], axis=1),
         ),
         Mistake("You add the bias twice.", lambda hs, W, b: hs @ W + 2 * b),
+        Mistake(
+            "You apply log-softmax to the outputs; logits are the numbers before it.",
+            lambda hs, W, b: np.log(_softmax(hs @ W + b)),
+        ),
     ),
     styles=(_readout_step_by_step, _readout_flat, lambda hs, W_hy, b_y: np.einsum("bth,hc->btc", hs, W_hy) + b_y),
     hints=(
@@ -310,6 +336,21 @@ count_parameters = Exercise(
             "You count two hidden biases, as PyTorch has them; our equation has one.",
             lambda d, h, c: d * h + h * h + 2 * h + h * c + c,
         ),
+        Mistake(
+            "You give W_hh features * units numbers; it connects units with units, units * units.",
+            lambda d, h, c: 2 * d * h + h + h * c + c,
+        ),
+        Mistake(
+            "You give b_h one number per feature; it has one per unit.", lambda d, h, c: d * h + h * h + d + h * c + c
+        ),
+        Mistake(
+            "You give b_y one number per unit; it has one per class.", lambda d, h, c: d * h + h * h + h + h * c + h
+        ),
+        Mistake(
+            "You give W_hy features * classes numbers; it has units * classes.",
+            lambda d, h, c: d * h + h * h + h + d * c + c,
+        ),
+        Mistake("You swap features and units.", lambda d, h, c: d * h + d * d + d + d * c + c),
     ),
     styles=(
         lambda features, units, classes: (features + units + 1) * units + (units + 1) * classes,

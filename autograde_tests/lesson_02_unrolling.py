@@ -112,7 +112,7 @@ unroll = Exercise(
             lambda xs, h, cells: _walk(xs, h, cells)[:, -1],
         ),
         Mistake(
-            "You stack the states with the steps first, (steps, batch, units); the batch should come first.",
+            "Your result has the steps first, (steps, batch, units); the batch should come first.",
             lambda xs, h, cells: _walk(xs, h, cells).swapaxes(0, 1),
         ),
     ),
@@ -309,6 +309,15 @@ def _masked_one_sequence_at_a_time(xs, mask, h_0, W_xh, W_hh, b_h):
     return np.array(rows)
 
 
+def _carries_the_step_not_taken(xs, mask, h, U, W, b):
+    states = []
+    for t in range(xs.shape[1]):
+        stepped = np.tanh(xs[:, t] @ U + h @ W + b)
+        states.append(np.where(mask[:, t, None], stepped, h))
+        h = stepped
+    return np.stack(states, axis=1)
+
+
 rnn_forward_masked = Exercise(
     name="rnn_forward_masked",
     challenges=(
@@ -364,6 +373,36 @@ rnn_forward_masked = Exercise(
         ),
         Mistake(
             "You ignore h_0: your state starts at zero.", lambda xs, m, h, U, W, b: _masked_walk(xs, m, 0 * h, U, W, b)
+        ),
+        Mistake(
+            "You take a step only where all sequences have one; decide for each sequence by itself.",
+            lambda xs, m, h, *cell: _masked_walk(xs, np.repeat(m.all(axis=0)[None], len(m), axis=0), h, *cell),
+        ),
+        Mistake(
+            "You take a step for all sequences where any has one; decide for each sequence by itself.",
+            lambda xs, m, h, *cell: _masked_walk(xs, np.repeat(m.any(axis=0)[None], len(m), axis=0), h, *cell),
+        ),
+        Mistake(
+            "You use the mask of the first sequence for all of them.",
+            lambda xs, m, h, *cell: _masked_walk(xs, np.repeat(m[:1], len(m), axis=0), h, *cell),
+        ),
+        Mistake(
+            "You ignore the mask in the loop and set masked states to zero afterwards; keep the state inside the loop.",
+            lambda xs, m, h, *cell: _masked_walk(xs, np.ones_like(m), h, *cell) * m[..., None],
+        ),
+        Mistake(
+            "You store the kept state, but carry on with the step that is not taken; carry the kept state.",
+            _carries_the_step_not_taken,
+        ),
+        Mistake(
+            "You use the number of real steps as the length of a sequence; with a gap the mask says something else.",
+            lambda xs, m, h, *cell: _masked_walk(xs, np.arange(m.shape[1]) < m.sum(axis=1, keepdims=True), h, *cell),
+        ),
+        Mistake(
+            "You stop at the first masked step; later steps may be real, and masked ones keep the state.",
+            lambda xs, m, h, *cell: (lambda before: _masked_walk(xs, before, h, *cell) * before[..., None])(
+                np.cumprod(m, axis=1).astype(bool)
+            ),
         ),
     ),
     styles=(_masked_by_arithmetic, _masked_by_rows, _masked_one_sequence_at_a_time),
@@ -439,7 +478,7 @@ last_state = Exercise(
         Mistake("You take the last column for every sequence, whether it is padding or not.", lambda hs, m: hs[:, -1]),
         Mistake(
             "You take the state one step after the last real one.",
-            lambda hs, m: _pick(hs, np.minimum(_last_index(m) + 1, m.shape[1] - 1)),
+            lambda hs, m: _pick(hs, _last_index(m) + 1),
         ),
         Mistake(
             "You take the state one step before the last real one.",
@@ -460,6 +499,25 @@ last_state = Exercise(
         Mistake("You take the first real state; it should be the last.", lambda hs, m: _pick(hs, np.argmax(m, axis=1))),
         Mistake(
             "You multiply the padding by zero and then take the last column.", lambda hs, m: (hs * m[..., None])[:, -1]
+        ),
+        Mistake(
+            "You take the state before the first False; there may be gaps, and rows without a False.",
+            lambda hs, m: _pick(hs, np.argmin(m, axis=1) - 1),
+        ),
+        Mistake(
+            "You take the same step for every sequence, the last real one of the batch.",
+            lambda hs, m: hs[:, np.nonzero(m)[1].max()],
+        ),
+        Mistake(
+            "You take the last real step of the first sequence for all of them.",
+            lambda hs, m: hs[:, np.nonzero(m[0])[0][-1]],
+        ),
+        Mistake(
+            "You use the number of real steps as an index: subtract 1, and mind the gaps.",
+            lambda hs, m: _pick(hs, m.sum(axis=1)),
+        ),
+        Mistake(
+            "You add up the states of all real steps; pick the last one.", lambda hs, m: (hs * m[..., None]).sum(axis=1)
         ),
     ),
     styles=(_last_by_rows, _last_by_largest_index, _last_by_overwriting),

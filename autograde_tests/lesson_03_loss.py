@@ -106,6 +106,26 @@ log_softmax = Exercise(
             "You subtract the largest logit inside the sum, but not from the logits themselves.",
             lambda z: z - np.log(np.exp(_shifted(z)).sum(axis=-1, keepdims=True)),
         ),
+        Mistake(
+            "Your sum of exponentials overflows: subtract the largest logit of each row first.",
+            lambda z: z - np.log(np.exp(z).sum(axis=-1, keepdims=True)),
+        ),
+        Mistake(
+            "You add 1e-12 to the probability before the logarithm, which hides a log(0): compute log-probabilities directly.",
+            lambda z: np.log(_softmax(z) + 1e-12),
+        ),
+        Mistake(
+            "You subtract the largest of all logits; subtract the largest of each row.",
+            lambda z: z - z.max() - np.log(np.exp(z - z.max()).sum(axis=-1, keepdims=True)),
+        ),
+        Mistake(
+            "You mix np.log2 with powers of e; use np.log.",
+            lambda z: _shifted(z) - np.log2(np.exp(_shifted(z)).sum(axis=-1, keepdims=True)),
+        ),
+        Mistake(
+            "You mix np.log10 with powers of e; use np.log.",
+            lambda z: _shifted(z) - np.log10(np.exp(_shifted(z)).sum(axis=-1, keepdims=True)),
+        ),
     ),
     styles=(_with_logaddexp, _row_by_row, _into_a_copy),
     hints=(
@@ -203,6 +223,22 @@ sequence_cross_entropy = Exercise(
             "You average over the batch but sum over the steps; divide by the number of real steps.",
             lambda z, y, m: (_losses(z, y) * m).sum() / len(z),
         ),
+        Mistake(
+            "You measure the loss in bits, with the logarithm to base 2; here it should be the natural logarithm.",
+            lambda z, y, m: _losses(z, y)[m].mean() / np.log(2),
+        ),
+        Mistake(
+            "Your mean also runs over the classes; divide by the number of real steps.",
+            lambda z, y, m: _losses(z, y)[m].mean() / z.shape[-1],
+        ),
+        Mistake(
+            "log_p[:, :, targets] takes all targets at every step; np.take_along_axis takes each step's own.",
+            lambda z, y, m: -_log_softmax(z)[:, :, y][m].mean(),
+        ),
+        Mistake(
+            "You use the largest log-probability of each step; it should be that of the target.",
+            lambda z, y, m: -_log_softmax(z).max(axis=-1)[m].mean(),
+        ),
     ),
     styles=(_with_one_hot, _with_fancy_index, _with_weights),
     hints=(
@@ -281,6 +317,28 @@ cross_entropy_gradient = Exercise(
             "You use log-softmax; the gradient is softmax minus one-hot.",
             lambda z, y, m: (_log_softmax(z) - _one_hot(z, y)) * m[..., None] / m.sum(),
         ),
+        Mistake(
+            "You subtract the one-hot targets from the logits; subtract them from softmax.",
+            lambda z, y, m: (z - _one_hot(z, y)) * m[..., None] / m.sum(),
+        ),
+        Mistake(
+            "You subtract the class numbers; subtract the one-hot targets.",
+            lambda z, y, m: (_softmax(z) - y[..., None]) * m[..., None] / m.sum(),
+        ),
+        Mistake(
+            "Your gradient is zero except at the target; the other classes have one too, their probability.",
+            lambda z, y, m: _gradient(z, y, m) * _one_hot(z, y),
+        ),
+        Mistake(
+            "You divide by the steps of each sequence and by the batch; divide by the number of real steps of the whole batch.",
+            lambda z, y, m: (
+                (_softmax(z) - _one_hot(z, y)) * m[..., None] / np.maximum(m.sum(axis=1), 1)[:, None, None] / len(z)
+            ),
+        ),
+        Mistake(
+            "p[:, :, targets] -= 1 changes all steps; index each step with its own target.",
+            lambda z, y, m: (_softmax(z) - np.isin(np.arange(z.shape[-1]), y)) * m[..., None] / m.sum(),
+        ),
     ),
     styles=(_gradient, _gradient_by_subtracting, _gradient_only_where_real),
     hints=(
@@ -324,6 +382,11 @@ def _sigmoid(z):
     return 1 / (1 + np.exp(-z))
 
 
+def _clipped(z, y, least):
+    p = np.clip(_sigmoid(z), least, 1 - least)
+    return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
+
+
 binary_cross_entropy = Exercise(
     name="binary_cross_entropy",
     challenges=(
@@ -365,6 +428,15 @@ binary_cross_entropy = Exercise(
             "You measure the loss in bits, with the logarithm to base 2; here it should be the natural logarithm.",
             lambda z, y: np.mean(np.logaddexp(0, z) - y * z) / np.log(2),
         ),
+        Mistake(
+            "You clip the probability at 1e-12, which limits the loss of a confident mistake; compute it from the logit.",
+            lambda z, y: _clipped(z, y, 1e-12),
+        ),
+        Mistake(
+            "You clip the probability at 1e-7, which limits the loss of a confident mistake; compute it from the logit.",
+            lambda z, y: _clipped(z, y, 1e-7),
+        ),
+        Mistake("You return the squared error of the probabilities.", lambda z, y: np.mean((_sigmoid(z) - y) ** 2)),
     ),
     styles=(
         lambda logits, targets: np.mean(np.logaddexp(0, logits) - targets * logits),
@@ -416,6 +488,13 @@ perplexity = Exercise(
         Mistake(
             "You convert the loss into bits; the perplexity is e to the power of the loss.",
             lambda nll: nll / math.log(2),
+        ),
+        Mistake(
+            "You raise 10 to the power of the loss; the loss is in natural logarithms, so the base is e.",
+            lambda nll: 10.0**nll,
+        ),
+        Mistake(
+            "You take the logarithm of the loss; it already is one, so undo it with np.exp.", lambda nll: np.log(nll)
         ),
     ),
     styles=(

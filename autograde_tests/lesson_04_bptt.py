@@ -94,6 +94,20 @@ def _by_hand_matrix(w, u, b, xs, target):
     return [np.float64(g) for g in gradients]
 
 
+def _written_out(w, u, b, xs, target, *, through=1, slopes=(3, 2, 1), start=lambda h, target: h - target):
+    """Go back with one factor between steps. through: 0 for w, 1 for u; slopes: the steps at which they are taken."""
+    hs = [0.0]
+    for x in xs:
+        hs.append(np.tanh(w * x + u * hs[-1] + b))
+    error, errors = start(hs[3], target), []
+    for step in slopes:
+        error = error * (1 if step is None else 1 - hs[step] ** 2)
+        errors.append(error)
+        error = error * (w, u)[through]
+    e_3, e_2, e_1 = errors
+    return e_3 * xs[2] + e_2 * xs[1] + e_1 * xs[0], e_3 * hs[2] + e_2 * hs[1], e_3 + e_2 + e_1
+
+
 scalar_gradient_by_hand = Exercise(
     name="scalar_gradient_by_hand",
     challenges=(
@@ -134,6 +148,31 @@ scalar_gradient_by_hand = Exercise(
         Mistake(
             "You use 1 - h as the slope of tanh; the square is missing: 1 - h^2.",
             lambda *args: _by_hand(*args, slope=lambda h: 1 - h),
+        ),
+        Mistake(
+            "You return 1 for db; b acts on every a_t, so db is the sum of the errors at a_t.",
+            lambda *args: (*_by_hand(*args)[:2], 1),
+        ),
+        Mistake(
+            "You return e_3 for db; b acts at all three steps, so db is e_1 + e_2 + e_3.",
+            lambda *args: (*_by_hand(*args)[:2], _by_hand(*args, immediate=True)[2]),
+        ),
+        Mistake(
+            "You carry the error back with w; it goes from h_t to h_{t-1} through u.",
+            lambda *args: _written_out(*args, through=0),
+        ),
+        Mistake(
+            "You use each slope of tanh one step too early: e_2 needs 1 - h_2^2.",
+            lambda *args: _written_out(*args, slopes=(3, 3, 2)),
+        ),
+        Mistake("You leave out the slope of tanh in e_3.", lambda *args: _written_out(*args, slopes=(None, 2, 1))),
+        Mistake(
+            "You start from the loss; start from its derivative, h_3 - target.",
+            lambda *args: _written_out(*args, start=lambda h, target: 0.5 * (h - target) ** 2),
+        ),
+        Mistake(
+            "You leave out the bias in the forward pass.",
+            lambda w, u, b, xs, target: _written_out(w, u, 0.0, xs, target),
         ),
     ),
     styles=(_by_hand_forward_mode, _by_hand_written_out, _by_hand_matrix),
@@ -288,6 +327,14 @@ step_backward = Exercise(
             _step_backward_unsquashed_memory,
         ),
         Mistake("You multiply into dh_t itself, which belongs to the caller.", _step_backward_in_place),
+        Mistake("You do not sum db_h over the batch.", lambda dh, c: _step_backward(dh, c, bias=lambda da, axis: da)),
+        Mistake(
+            "You use dh_t for the gradients of the weights; use da, after the slope of tanh.",
+            lambda dh, c: {
+                **_step_backward(dh, c),
+                **{key: _step_backward(dh, c, slope=lambda h: 1.0)[key] for key in ("dW_xh", "dW_hh")},
+            },
+        ),
     ),
     styles=(_step_with_einsum, _step_row_by_row, _step_joined),
     hints=(
@@ -359,8 +406,10 @@ def _backward(
     masked=True,
     share=1.0,
     start=True,
+    pile=False,
     steps=lambda xs: xs.shape[1],
 ):
+    """Walk back with a fault. keep: whether a masked step passes the error on; None: every step does."""
     xs, mask, h_0, hs, W_xh, W_hh = cache
     g = {
         "dxs": np.zeros_like(xs),
@@ -378,7 +427,8 @@ def _backward(
         g["dW_xh"] += share * (xs[:, t].T @ da)
         g["dW_hh"] += share * ((before if shift else hs[:, t]).T @ da)
         g["db_h"] += share * da.sum(axis=0)
-        dh_next = da @ W(W_hh) + ((1 - m) * dh if keep else 0.0)
+        kept = dh if keep is None else (1 - m) * dh if keep else 0.0
+        dh_next = da @ W(W_hh) + kept + (dh_next if pile else 0.0)
     return {**g, "dh_0": dh_next}
 
 
@@ -436,6 +486,19 @@ def _backward_recursive(dhs, cache):
 
 REAL, PADDED = ["111", "111"], ["1110", "1011"]
 
+
+def _backward_forwards(dhs, cache):
+    """Loop from the first step to the last, with the state before each step as it should be."""
+    xs, mask, h_0, hs, W_xh, W_hh = cache
+    dh_next, parts, dxs = np.zeros_like(h_0), [], np.zeros_like(xs)
+    for t in range(xs.shape[1]):
+        m, dh = mask[:, t, None], dhs[:, t] + dh_next
+        step_grads = _step_backward(m * dh, (xs[:, t], hs[:, t - 1] if t else h_0, hs[:, t], W_xh, W_hh))
+        parts.append(step_grads)
+        dxs[:, t], dh_next = step_grads["dx_t"], step_grads["dh_prev"] + (1 - m) * dh
+    return {"dxs": dxs, "dh_0": dh_next} | {key: sum(part[key] for part in parts) for key in ("dW_xh", "dW_hh", "db_h")}
+
+
 rnn_backward = Exercise(
     name="rnn_backward",
     challenges=(
@@ -479,6 +542,41 @@ rnn_backward = Exercise(
             lambda d, c: _backward(d, c, keep=False),
         ),
         Mistake("You add the carried error into dhs itself, which belongs to the caller.", _backward_into_dhs),
+        Mistake(
+            "You use hs[:, t - 1] at step 0 too, which is the last state; the state before step 0 is h_0.",
+            lambda d, c: _backward(d, (*c[:2], c[3][:, -1], *c[3:])),
+        ),
+        Mistake(
+            "You loop forwards over the steps; the errors come from the end, so loop backwards.", _backward_forwards
+        ),
+        Mistake(
+            "You use only the error of the last output; each step adds its own dhs[:, t].",
+            lambda d, c: _backward(d * (np.arange(d.shape[1]) == d.shape[1] - 1)[:, None], c),
+        ),
+        Mistake(
+            "You mask dhs[:, t] before you carry it on; at a masked step it belongs to the state before.",
+            lambda d, c: _backward(d * c[1][..., None], c),
+        ),
+        Mistake(
+            "Your carried error piles up: dh_next is replaced at each step, not added to.",
+            lambda d, c: _backward(d, c, pile=True),
+        ),
+        Mistake(
+            "You return the last dh as dh_0; it still has to go through step 0.",
+            lambda d, c: {
+                **_backward(d, c),
+                "dh_0": _backward(d[:, 1:], (c[0][:, 1:], c[1][:, 1:], c[3][:, 0], c[3][:, 1:], *c[4:]))["dh_0"]
+                + d[:, 0],
+            },
+        ),
+        Mistake(
+            "You pass the error on twice at a real step: the term dh belongs to masked steps only, (1 - m) * dh.",
+            lambda d, c: _backward(d, c, keep=None),
+        ),
+        Mistake(
+            "Your mask is inverted: a step has a gradient where the mask is True.",
+            lambda d, c: _backward(d, (c[0], ~c[1], *c[2:])),
+        ),
     ),
     styles=(_backward_all_at_once, _backward_recursive, lambda dhs, cache: _backward(dhs.copy(), cache)),
     hints=(
@@ -524,7 +622,7 @@ def _by_lag(
     slope=lambda h: 1 - h**2,
     where=lambda t, lag: lag,
     last=False,
-    W=lambda W: W.T,
+    back=lambda dh, da, W: da @ W.T,
     steps=lambda xs: xs.shape[1],
 ):
     xs, h_0, hs, _, W_hh = cache
@@ -537,7 +635,7 @@ def _by_lag(
         for lag in range(t + 1):
             da = dh * slope(hs[:, t - lag])
             by_lag[where(t, lag)] += before[t - lag].T @ da
-            dh = da @ W(W_hh)
+            dh = back(dh, da, W_hh)
     return by_lag
 
 
@@ -571,6 +669,30 @@ def _by_lag_diagonals(dhs, cache):
     return np.stack(result)
 
 
+def _by_distance_to_the_end(dhs, cache):
+    xs, h_0, hs, W_xh, W_hh = cache
+    parts, dh = [], np.zeros_like(h_0)
+    for t in reversed(range(xs.shape[1])):
+        before = hs[:, t - 1] if t else h_0
+        step_grads = _step_backward(dh + dhs[:, t], (xs[:, t], before, hs[:, t], W_xh, W_hh))
+        parts.append(step_grads["dW_hh"])
+        dh = step_grads["dh_prev"]
+    return np.stack(parts)
+
+
+def _by_lag_with_errors_on_the_way(dhs, cache):
+    xs, h_0, hs, _, W_hh = cache
+    before = [h_0, *np.swapaxes(hs, 0, 1)]
+    by_lag = np.zeros((xs.shape[1], *W_hh.shape))
+    for t in range(xs.shape[1]):
+        dh = dhs[:, t]
+        for lag in range(t + 1):
+            da = dh * (1 - hs[:, t - lag] ** 2)
+            by_lag[lag] += before[t - lag].T @ da
+            dh = da @ W_hh.T + (dhs[:, t - lag - 1] if lag < t else 0.0)
+    return by_lag
+
+
 gradient_by_lag = Exercise(
     name="gradient_by_lag",
     challenges=(
@@ -594,7 +716,9 @@ gradient_by_lag = Exercise(
         ),
         Mistake(TOO_FEW, lambda d, c: _by_lag(d, c, steps=counted)),
         Mistake("You return the lags in reverse order; lag 0 comes first.", lambda d, c: _by_lag(d, c)[::-1]),
-        Mistake("You do not transpose W_hh in the backward pass.", lambda d, c: _by_lag(d, c, W=lambda W: W)),
+        Mistake(
+            "You do not transpose W_hh in the backward pass.", lambda d, c: _by_lag(d, c, back=lambda dh, da, W: da @ W)
+        ),
         Mistake(
             "You apply tanh to h again in its slope: use 1 - h^2, not 1 - tanh(h)^2.",
             lambda d, c: _by_lag(d, c, slope=lambda h: 1 - np.tanh(h) ** 2),
@@ -602,6 +726,26 @@ gradient_by_lag = Exercise(
         Mistake(
             "Your entry k contains all lags up to k; it should contain lag k alone.",
             lambda d, c: np.cumsum(_by_lag(d, c), axis=0),
+        ),
+        Mistake(
+            "You follow one walk from the end and sort by the distance to the end; sort by the lag between each copy and each loss step.",
+            _by_distance_to_the_end,
+        ),
+        Mistake(
+            "You leave out the slope of tanh where the error goes back from step to step.",
+            lambda d, c: _by_lag(d, c, back=lambda dh, da, W: dh @ W.T),
+        ),
+        Mistake(
+            "You do not carry the error back: each lag needs it one step earlier.",
+            lambda d, c: _by_lag(d, c, back=lambda dh, da, W: dh),
+        ),
+        Mistake(
+            "You use hs[:, -1] as the state before step 0; it is h_0.",
+            lambda d, c: _by_lag(d, (c[0], c[2][:, -1], *c[2:])),
+        ),
+        Mistake(
+            "You add the errors of the earlier outputs on the way; follow the loss at one step t alone.",
+            _by_lag_with_errors_on_the_way,
         ),
     ),
     styles=(_by_lag, _by_lag_through_backward, _by_lag_diagonals),

@@ -66,6 +66,16 @@ def _with_unit_matrices(f, x, eps=1e-6):
     return np.array([(f(x + move) - f(x - move)) / (2 * eps) for move in moves]).reshape(x.shape)
 
 
+def _whole_rows(f, x, eps=1e-6):
+    gradient = np.zeros(x.shape)
+    for index in range(len(x)):
+        high, low = x.copy(), x.copy()
+        high[index] += eps
+        low[index] -= eps
+        gradient[index] = (f(high) - f(low)) / (2 * eps)
+    return gradient
+
+
 numerical_gradient = Exercise(
     name="numerical_gradient",
     challenges=(
@@ -90,6 +100,13 @@ numerical_gradient = Exercise(
         Mistake("You do not restore the entry of x after perturbing it.", _leaves_x_moved),
         Mistake(
             "You divide a one-sided difference, f(x + eps) - f(x), by 2 eps.", lambda *a: _differences(*a, down=0.0)
+        ),
+        Mistake(
+            "You multiply by eps: `/ 2 * eps` divides by 2 only; write / (2 * eps).",
+            lambda f, x, eps=1e-6: _differences(f, x, eps) * eps**2,
+        ),
+        Mistake(
+            "You perturb a whole row at a time; perturb one entry at a time, with np.ndindex(x.shape).", _whole_rows
         ),
     ),
     styles=(_differences, _moving_x_and_back, _with_unit_matrices),
@@ -120,6 +137,10 @@ def _near(rng: Rng, *shape: int) -> tuple:
 
 def _norm(a):
     return np.linalg.norm(a)
+
+
+def _norm_2(a):
+    return np.linalg.norm(np.atleast_2d(a), 2)
 
 
 relative_error = Exercise(
@@ -153,6 +174,34 @@ relative_error = Exercise(
         Mistake(
             "You divide by the mean of the two norms, which gives twice the error; divide by their sum.",
             lambda a, b: 2 * _norm(a - b) / (_norm(a) + _norm(b)) if _norm(a) else 0.0,
+        ),
+        Mistake(
+            "You compare entry by entry and return the largest error; use the norms of the whole arrays.",
+            lambda a, b: np.max(np.abs(a - b) / np.maximum(np.maximum(np.abs(a), np.abs(b)), 1e-300)),
+        ),
+        Mistake(
+            "You compare entry by entry and return the largest error, |a - b| / (|a| + |b|); use the norms of the whole arrays.",
+            lambda a, b: np.max(np.abs(a - b) / np.maximum(np.abs(a) + np.abs(b), 1e-300)),
+        ),
+        Mistake(
+            "You compare entry by entry and return the mean error; use the norms of the whole arrays.",
+            lambda a, b: np.mean(np.abs(a - b) / np.maximum(np.abs(a) + np.abs(b), 1e-300)),
+        ),
+        Mistake(
+            "The 1e-8 in your denominator hides errors in tiny numbers; treat two zeros as a case of their own.",
+            lambda a, b: _norm(a - b) / (_norm(a) + _norm(b) + 1e-8),
+        ),
+        Mistake(
+            "You divide by the larger of the two norms; divide by their sum.",
+            lambda a, b: _norm(a - b) / max(_norm(a), _norm(b)) if _norm(a) else 0.0,
+        ),
+        Mistake(
+            "You add up absolute values; the norm is the square root of the sum of squares.",
+            lambda a, b: np.abs(a - b).sum() / (np.abs(a).sum() + np.abs(b).sum()) if _norm(a) else 0.0,
+        ),
+        Mistake(
+            "You use the spectral norm of a matrix; take the Euclidean norm of all its entries.",
+            lambda a, b: _norm_2(a - b) / (_norm_2(a) + _norm_2(b)) if _norm(a) else 0.0,
         ),
     ),
     styles=(
@@ -256,6 +305,7 @@ find_broken = Exercise(
             "You miss the bugs that show only between steps: draw a sequence of several steps.",
             lambda bs: _checks(bs, steps=1),
         ),
+        Mistake("You look at dW_xh alone; a bug may show in dW_hh or db_h only.", lambda bs: _checks(bs, parts=(0,))),
     ),
     styles=(
         _checks,
@@ -351,6 +401,10 @@ clip_by_global_norm = Exercise(
             lambda g, m: (_scaled(g, min(1.0, m / _norm_of(g))), min(m, _norm_of(g))),
         ),
         Mistake("You change the caller's gradients in place.", _clip_in_place),
+        Mistake(
+            "You shorten to length 1; shorten to max_norm.",
+            lambda g, m: (_scaled(g, min(1.0, 1 / _norm_of(g))), _norm_of(g)),
+        ),
     ),
     styles=(
         _clip_joined,
@@ -415,11 +469,11 @@ def _adam(
     b2=0.999,
     eps=1e-8,
     *,
-    correct=True,
+    correct=(True, True),
     sign=-1,
     root=np.sqrt,
     inside=False,
-    square=True,
+    square=np.square,
     tick=1,
     swap=False,
     fresh=False,
@@ -427,10 +481,8 @@ def _adam(
     t = state["t"] + tick
     c1, c2 = (b2, b1) if swap else (b1, b2)
     m = {n: c1 * state["m"][n] * (not fresh) + (1 - c1) * grads[n] for n in params}
-    v = {
-        n: c2 * state["v"][n] * (not fresh) + (1 - c2) * (grads[n] ** 2 if square else np.abs(grads[n])) for n in params
-    }
-    k1, k2 = (1 - c1 ** max(t, 1), 1 - c2 ** max(t, 1)) if correct else (1.0, 1.0)
+    v = {n: c2 * state["v"][n] * (not fresh) + (1 - c2) * square(grads[n]) for n in params}
+    k1, k2 = (1 - c**t if on else 1.0 for c, on in zip((c1, c2), correct, strict=True))
     bottom = {n: root(v[n] / k2 + eps) if inside else root(v[n] / k2) + eps for n in params}
     return {n: params[n] + sign * lr * (m[n] / k1) / bottom[n] for n in params}, {"t": t, "m": m, "v": v}
 
@@ -467,6 +519,29 @@ def _adam_scaled_rate(params, grads, state, lr=0.001, beta_1=0.9, beta_2=0.999, 
     return {n: p - rate * m[n] / (np.sqrt(v[n]) + eps * root) for n, p in params.items()}, {"v": v, "m": m, "t": t}
 
 
+def _adam_stores_corrected(params, grads, state, lr=0.001, b1=0.9, b2=0.999, eps=1e-8):
+    moved, new = _adam(params, grads, state, lr, b1, b2, eps)
+    m = {name: value / (1 - b1 ** new["t"]) for name, value in new["m"].items()}
+    v = {name: value / (1 - b2 ** new["t"]) for name, value in new["v"].items()}
+    return moved, {"t": new["t"], "m": m, "v": v}
+
+
+def _adam_with_beta_1_for_v(params, grads, state, lr=0.001, b1=0.9, b2=0.999, eps=1e-8):
+    """Use beta_1 in the average of squares, but beta_2 in its correction."""
+    t = state["t"] + 1
+    m = {n: b1 * state["m"][n] + (1 - b1) * g for n, g in grads.items()}
+    v = {n: b1 * state["v"][n] + (1 - b1) * g**2 for n, g in grads.items()}
+    moved = {n: params[n] - lr * m[n] / (1 - b1**t) / (np.sqrt(v[n] / (1 - b2**t)) + eps) for n in params}
+    return moved, {"t": t, "m": m, "v": v}
+
+
+def _adam_multiplies_by_t(params, grads, state, lr=0.001, b1=0.9, b2=0.999, eps=1e-8):
+    _, new = _adam(params, grads, state, lr, b1, b2, eps)
+    t, m, v = new["t"], new["m"], new["v"]
+    moved = {n: params[n] - lr * m[n] / (1 - b1 * t) / (np.sqrt(v[n] / (1 - b2 * t)) + eps) for n in params}
+    return moved, new
+
+
 adam_step = Exercise(
     name="adam_step",
     challenges=(
@@ -479,7 +554,7 @@ adam_step = Exercise(
     mistakes=(
         Mistake(
             "You leave out the bias correction: divide m by 1 - beta_1^t and v by 1 - beta_2^t.",
-            lambda *a: _adam(*a, correct=False),
+            lambda *a: _adam(*a, correct=(False, False)),
         ),
         Mistake('You use the old t; it should be state["t"] + 1.', lambda *a: _adam(*a, tick=0)),
         Mistake("Your step goes uphill: subtract it.", lambda *a: _adam(*a, sign=1)),
@@ -487,12 +562,19 @@ adam_step = Exercise(
         Mistake("You add eps inside the square root; it belongs outside.", lambda *a: _adam(*a, inside=True)),
         Mistake(
             "Your v averages the absolute values of the gradients; it should average their squares.",
-            lambda *a: _adam(*a, square=False),
+            lambda *a: _adam(*a, square=np.abs),
         ),
         Mistake("You swap beta_1 and beta_2.", lambda *a: _adam(*a, swap=True)),
         Mistake("You ignore the old m and v.", lambda *a: _adam(*a, fresh=True)),
         Mistake("You change t in the caller's state; return a new dict.", _adam_counts_in_place),
         Mistake("You change the caller's params in place.", _adam_in_place),
+        Mistake(
+            "You correct m but not v: divide v by 1 - beta_2^t as well.", lambda *a: _adam(*a, correct=(True, False))
+        ),
+        Mistake("You store the corrected m_hat and v_hat in the state; store m and v.", _adam_stores_corrected),
+        Mistake("You use beta_1 for v; it should be beta_2.", _adam_with_beta_1_for_v),
+        Mistake("You do not square the gradient in v.", lambda *a: _adam(*a, square=lambda g: g)),
+        Mistake("You multiply beta by t in the correction; it should be the power, 1 - beta^t.", _adam_multiplies_by_t),
     ),
     styles=(_adam, _adam_one_loop, _adam_scaled_rate),
     hints=(

@@ -117,6 +117,13 @@ def _product_columns(hs, k, t, W_hh):
     return np.stack(columns, axis=1)
 
 
+def _product_element_wise(hs, k, t, W):
+    product = np.eye(len(W))
+    for step in range(k + 1, t + 1):
+        product = jacobian_oracle(hs[step - 1], W) * product
+    return product
+
+
 jacobian_product = Exercise(
     name="jacobian_product",
     challenges=(
@@ -148,6 +155,19 @@ jacobian_product = Exercise(
         Mistake(
             "You take the states one step too late: h_t is hs[t - 1].",
             lambda hs, k, t, W: _product(np.roll(hs, -1, axis=0), k, t, W),
+        ),
+        Mistake("You multiply the factors element-wise; multiply the matrices with @.", _product_element_wise),
+        Mistake(
+            "Your product starts one step too early: the first factor belongs to step k + 1.",
+            lambda *a: _product(*a, first=0),
+        ),
+        Mistake(
+            "Your factors are those of the steps k to t - 1; they should be k + 1 to t.",
+            lambda *a: _product(*a, first=0, last=-1),
+        ),
+        Mistake(
+            "You use the last Jacobian for every step; each step has its own.",
+            lambda hs, k, t, W: np.linalg.matrix_power(jacobian_oracle(hs[t - 1], W), t - k),
         ),
     ),
     styles=(_product, _product_reduce, _product_columns),
@@ -210,6 +230,22 @@ gradient_bound = Exercise(
         Mistake(
             "You take the norm of the power; the bound is the power of the norm.",
             lambda W, g, k: g**k * _norm2(np.linalg.matrix_power(W, k)),
+        ),
+        Mistake(
+            "You use the smallest singular value; the bound needs the largest.",
+            lambda W, g, k: (g * np.linalg.norm(W, -2)) ** k,
+        ),
+        Mistake(
+            "You use the largest row sum; the bound needs the largest singular value, np.linalg.norm(W_hh, 2).",
+            lambda W, g, k: (g * np.linalg.norm(W, np.inf)) ** k,
+        ),
+        Mistake(
+            "You use the largest column sum; the bound needs the largest singular value, np.linalg.norm(W_hh, 2).",
+            lambda W, g, k: (g * np.linalg.norm(W, 1)) ** k,
+        ),
+        Mistake(
+            "You raise the entries of W_hh to a power; the bound is a power of the norm.",
+            lambda W, g, k: g**k * _norm2(W**k),
         ),
     ),
     styles=(
@@ -290,6 +326,14 @@ def _lyapunov_scaled(hs, W_hh, v):
     return (exponent + np.log(np.linalg.norm(v))) / len(hs)
 
 
+def _running_logarithm(hs, W, v):
+    total, v = 0.0, v / np.linalg.norm(v)
+    for h in hs:
+        v = _slope(h) * (v @ W)
+        total += np.log(np.linalg.norm(v))
+    return total / len(hs)
+
+
 lyapunov_exponent = Exercise(
     name="lyapunov_exponent",
     challenges=(
@@ -321,6 +365,24 @@ lyapunov_exponent = Exercise(
         Mistake(
             "You take the logarithm of the mean growth factor; it should be the mean of the logarithms.",
             lambda *a: np.log(_lyapunov(*a, log=lambda x: x)),
+        ),
+        Mistake(
+            "You add the logarithm of the whole length at every step, but never bring v back to length 1.",
+            _running_logarithm,
+        ),
+        Mistake(
+            "The logarithm has base 10; here it should be the natural logarithm.",
+            lambda *a: _lyapunov(*a, log=np.log10),
+        ),
+        Mistake(
+            "You multiply by the transposed Jacobian; forwards it is jacobian(h, W_hh) @ v.",
+            lambda *a: _lyapunov(*a, J=lambda h, W: (np.diag(_slope(h)) @ W.T).T),
+        ),
+        Mistake("You go through the steps backwards.", lambda hs, W, v: _lyapunov(hs[::-1], W, v)),
+        Mistake("You leave out the logarithm.", lambda *a: _lyapunov(*a, log=lambda x: x)),
+        Mistake(
+            "You average the spectral norms of the single Jacobians; follow one vector through their product.",
+            lambda hs, W, v: np.mean([np.log(_norm2(np.diag(_slope(h)) @ W.T)) for h in hs]),
         ),
     ),
     styles=(_lyapunov, _lyapunov_rows, _lyapunov_scaled),

@@ -42,8 +42,9 @@ from pathlib import Path
 import numpy as np
 
 from autograde_tests import exercises, find
+from autograde_tests.grade_answer import DRAWS
 from rnn_helpers.checks import fixtures
-from rnn_helpers.checks.evaluator import Report, judge
+from rnn_helpers.checks.evaluator import Report, Task, judge
 from tests.lesson_code import LESSONS, definitions, notebook
 
 FOLDER = Path(__file__).parent
@@ -133,13 +134,22 @@ def all_attempts() -> list[Attempt]:
 
 def check_report(attempt: Attempt) -> Report:
     """Return what `check` reports."""
-    return judge(attempt.solve(), fixtures.decode_task(attempt.exercise, fixtures.find(attempt.exercise)[1]))
+    return judge(attempt.solve(), _visible_task(attempt.exercise))
 
 
 def grade_report(attempt: Attempt) -> Report:
     """Return what the hidden tests report on one set of inputs."""
-    task = find(attempt.exercise).task(np.random.default_rng(GRADE_SEED), hidden=True, draws=3)
-    return judge(attempt.solve(), task)
+    return judge(attempt.solve(), _hidden_task(attempt.exercise))
+
+
+@cache
+def _visible_task(name: str) -> Task:
+    return fixtures.decode_task(name, fixtures.find(name)[1])
+
+
+@cache
+def _hidden_task(name: str) -> Task:
+    return find(name).task(np.random.default_rng(GRADE_SEED), hidden=True, draws=DRAWS)
 
 
 def diagnosis(report: Report) -> str:
