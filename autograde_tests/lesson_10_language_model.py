@@ -31,7 +31,6 @@ from rnn_helpers.checks.claims import (
     UNBOUNDED,
 )
 
-COPIED = Tolerance(0.0, "whole numbers and text: they are equal or they are not")
 SAME = Tolerance(1e-6, "float64; a tiny number added before the logarithm, as many do, is harmless")
 
 ALPHABET = " ,.abcdefghijklmnopqrstuvwxyz"
@@ -72,7 +71,6 @@ encode = Exercise(
         Challenge("a longer text", 0.5, lambda rng: (_words(rng, 60, ALPHABET), ALPHABET), hidden=True),
     ),
     oracle=_encode_oracle,
-    tolerance=COPIED,
     mistakes=(
         Mistake("the alphabet is counted from 1; Python counts from 0", lambda text, a: _by_table(text, a) + 1),
         Mistake(
@@ -127,7 +125,6 @@ decode = Exercise(
         Challenge("a longer text", 0.5, lambda rng: (np.append(_ids(rng, 60, 29), [5, 6]), ALPHABET), hidden=True),
     ),
     oracle=_decode_oracle,
-    tolerance=COPIED,
     mistakes=(
         Mistake("the alphabet is counted from 1; Python counts from 0", lambda ids, a: "".join(a[i - 1] for i in ids)),
         Mistake("there are blanks between the characters", lambda ids, a: " ".join(a[i] for i in ids)),
@@ -227,7 +224,6 @@ next_character_batches = Exercise(
         Challenge("another text", 1.5, _text(67, 4, 5), hidden=True),
     ),
     oracle=_batches_oracle,
-    tolerance=COPIED,
     mistakes=(
         Mistake(
             "the rows do not go on: row 0 of the next piece must begin where row 0 of this one ends",

@@ -55,7 +55,7 @@ def encode(text, alphabet):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "encode_test", "grade": true, "locked": true, "points": 2}
+# %% nbgrader={"grade_id": "encode_test", "grade": true, "locked": true, "points": 2}
 check(encode)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -77,7 +77,7 @@ def decode(ids, alphabet):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "decode_test", "grade": true, "locked": true, "points": 2}
+# %% nbgrader={"grade_id": "decode_test", "grade": true, "locked": true, "points": 2}
 check(decode)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -131,7 +131,7 @@ def next_character_batches(ids, batch, steps):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "next_character_batches_test", "grade": true, "locked": true, "points": 5}
+# %% nbgrader={"grade_id": "next_character_batches_test", "grade": true, "locked": true, "points": 5}
 check(next_character_batches)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -219,7 +219,7 @@ def bits_per_character(chances):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "bits_per_character_test", "grade": true, "locked": true, "points": 2}
+# %% nbgrader={"grade_id": "bits_per_character_test", "grade": true, "locked": true, "points": 2}
 check(bits_per_character)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade

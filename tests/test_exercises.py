@@ -18,7 +18,7 @@ from lesson_code import definitions, notebook
 from tiers import NIGHT
 
 from autograde_tests import exercises, find, grade
-from autograde_tests.exercise import ClaimsExercise, Mistake, format_parameter
+from autograde_tests.exercise import LEAST_TOLERANCE, ClaimsExercise, Mistake, Tolerance, format_parameter
 from autograde_tests.grade_answer import SALT, report_on
 from autograde_tests.registry import AnyExercise
 from rnn_helpers.checks.comparison import find_problem, same_output
@@ -189,6 +189,18 @@ def test_the_definition_is_complete(exercise: AnyExercise) -> None:
     assert len(exercise.challenges) >= 3 or exercise.probe in BUILT
 
 
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_check_and_grade_compare_with_one_tolerance(exercise: AnyExercise) -> None:
+    visible = decode_task(exercise.name, find_fixture(exercise.name)[1])
+    assert visible.tolerance == draw(exercise, 0, hidden=True).tolerance
+    assert isinstance(exercise, ClaimsExercise) or visible.tolerance >= LEAST_TOLERANCE
+
+
+def test_a_tolerance_that_check_could_not_hold_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected at least 1e-08"):
+        Tolerance(1e-10, "as exact as float64")
+
+
 @pytest.mark.parametrize("exercise", [case for case in SLOW_WITH_KERAS if case.values[0].probe not in BUILT])
 def test_points_are_a_rubric(exercise: AnyExercise) -> None:
     """At least one known mistake leaves some points and takes some; of perplexity the other checks are limit cases."""
@@ -290,5 +302,5 @@ def test_grade_gives_the_points_that_a_mistake_leaves(monkeypatch: pytest.Monkey
 
     points = grade(rnn_step)
     assert type(points) is float  # nbgrader reads the printed number: np.float64(1.5) would not be one
-    assert points == 1.5  # the input alone, the memory alone, inputs unchanged: half a point each
-    assert "the bias b_h is left out" in capsys.readouterr().out
+    assert points == 1.5  # the input alone, the previous state alone, inputs unchanged: half a point each
+    assert "You leave out the bias b_h." in capsys.readouterr().out
