@@ -461,7 +461,7 @@ build_binary_classifier = ClaimsExercise(
             findings.OTHER_LOSS.format(actual="MeanSquaredError", expected="the binary cross-entropy"),
             lambda: _binary(loss="mse"),
         ),
-        Mistake(findings.SIGMOID_TWICE, _binary_from_logits),
+        Mistake(findings.LOGITS_FOR_SIGMOID, _binary_from_logits),
         Mistake(findings.NOT_COMPILED, lambda: _binary(optimizer=None)),
         Mistake(findings.NO_METRICS, lambda: _binary(metrics=())),
         Mistake(findings.OTHER_OPTIMIZER.format(actual="SGD"), lambda: _binary(optimizer="sgd")),
@@ -725,7 +725,7 @@ train_classifier = ClaimsExercise(
         Mistake(findings.NEVER_TRAINED, lambda *a: _train(*a, epochs=0)),
         Mistake(findings.NUMBER_OF_EPOCHS.format(actual="1 epoch"), lambda *a: _train(*a, epochs=1)),
         Mistake(
-            findings.STEPS_PER_EPOCH.format(actual=1, sequences=480, expected=15),
+            findings.STEPS_PER_EPOCH.format(actual="1 training step", sequences=480, expected=15),
             lambda *a: _train(*a, batch_size=480),
         ),
         Mistake(findings.OPPOSITE_ANSWERS, lambda *a: _train(*a, change=lambda xs, labels: (xs, 1 - labels))),

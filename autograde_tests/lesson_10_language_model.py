@@ -474,7 +474,7 @@ build_language_model = ClaimsExercise(
     threshold="the perplexity of a table of pairs on 1500 characters, against that of the model after 256 contexts of 24: on 5 seeds reference and honest others are at 0.26 to 0.36 of it",
     mistakes=(
         Mistake(findings.NOT_STATEFUL, lambda *a: _model(*a, stateful=False)),
-        Mistake(findings.SOFTMAX_TWICE, lambda *a: _model(*a, top="softmax")),
+        Mistake(findings.LOGITS_FOR_SOFTMAX, lambda *a: _model(*a, top="softmax")),
         Mistake(findings.PROBABILITIES, lambda *a: _model(*a, top="softmax", loss="probabilities")),
         Mistake(findings.FROM_LOGITS_MISSING, lambda *a: _model(*a, loss="probabilities")),
         Mistake(findings.ACTIVATION_ON_TOP.format(actual="tanh"), lambda *a: _model(*a, top="tanh")),

@@ -600,7 +600,7 @@ build_recogniser = ClaimsExercise(
             findings.FIXED_OUTPUTS.format(actual=11, argument="classes"),
             lambda features, classes: _recogniser(features, classes, out=11),
         ),
-        Mistake(findings.SOFTMAX_TWICE, lambda *a: _recogniser(*a, top="softmax")),
+        Mistake(findings.LOGITS_FOR_SOFTMAX, lambda *a: _recogniser(*a, top="softmax")),
         Mistake(findings.PROBABILITIES, lambda *a: _recogniser(*a, top="softmax", loss="probabilities")),
         Mistake(findings.FROM_LOGITS_MISSING, lambda *a: _recogniser(*a, loss="probabilities")),
         Mistake(findings.NO_RECURRENT_LAYER, lambda *a: _recogniser(*a, middle="none")),

@@ -559,7 +559,7 @@ build_encoder_decoder = ClaimsExercise(
             findings.OTHER_LAYERS.format(expected="two Embedding, two SimpleRNN and one Dense"),
             lambda symbols: _translator(symbols, cell="GRU", units=128),
         ),
-        Mistake(findings.SOFTMAX_TWICE, lambda symbols: _translator(symbols, top="softmax")),
+        Mistake(findings.LOGITS_FOR_SOFTMAX, lambda symbols: _translator(symbols, top="softmax")),
         Mistake(findings.PROBABILITIES, lambda symbols: _translator(symbols, top="softmax", loss="probabilities")),
         Mistake(findings.FROM_LOGITS_MISSING, lambda symbols: _translator(symbols, loss="probabilities")),
         Mistake(findings.NOT_COMPILED, lambda symbols: _translator(symbols, compiled=False)),

@@ -34,16 +34,18 @@ OTHER_OPTIMIZER = "Your optimizer is {actual}; it should be Adam."
 OTHER_LOSS = "Your loss is {actual}; it should be {expected}."
 LOSS_TAKES_ONE_HOT = "Your loss, CategoricalCrossentropy, takes one-hot targets. The targets here are integers: use SparseCategoricalCrossentropy."
 FROM_LOGITS_MISSING = "Your loss treats the logits as probabilities: set from_logits=True."
-SIGMOID_TWICE = "The sigmoid is applied twice: by your last layer, and by the loss with from_logits=True."
-SOFTMAX_TWICE = "Your model outputs probabilities, and the loss with from_logits=True applies another softmax to them: output logits."
+LOGITS_FOR_SIGMOID = "Your last layer applies a sigmoid, but the loss expects logits: leave out from_logits=True."
+LOGITS_FOR_SOFTMAX = (
+    "Your model outputs probabilities, but the loss expects logits (from_logits=True): leave out the softmax."
+)
 PROBABILITIES = "Your model outputs probabilities. Output logits, and let the loss apply the softmax: from_logits=True."
 NO_METRICS = 'You compile the model without a metric: metrics=["accuracy"] is missing.'
 RATE_ZERO = "The learning rate is 0, so training changes nothing."
 NOTHING_TRAINABLE = "None of the weights is trainable."
-NEVER_TRAINED = "Your model has not been trained: its optimizer has made no step, and its biases are still zero."
+NEVER_TRAINED = "Your model looks untrained: its optimizer has made no step, and its biases are still zero."
 NUMBER_OF_EPOCHS = "You train for {actual} instead of 10."
 STEPS_PER_EPOCH = (
-    "An epoch of your training makes {actual} steps. All {sequences} sequences in batches of 32 make {expected}."
+    "One epoch of your training has {actual}; all {sequences} sequences in batches of 32 make {expected} steps."
 )
 OPPOSITE_ANSWERS = "Your model's answers are the opposite of the labels: it predicts 1 where 0 is right."
 LEARNS_FROM_VALIDATION = (

@@ -136,17 +136,17 @@ def _classifier_fault(model: Any, arrays: list[np.ndarray], seed: int) -> str:
         find_architecture_fault(model, layers)
         or (_returned_sequences(inspection.outputs(model, xs), layers) if fits else "")
         or (_computation_fault(model, arrays, xs, CLASSIFIER) if fits else "")
-        or _compilation_fault(model)
+        or _compilation_fault(model, settings.top_activation(layers))
     )
 
 
 def find_architecture_fault(model: Any, layers: list[settings.Settings]) -> str:
     """Return what the layers and weights of a model say that should be one SimpleRNN(32) and Dense(1), or ""."""
     recurrent = settings.recurrent_layers(layers)
-    if not recurrent:
+    if settings.lacks_recurrence(layers):
         return findings.NO_RECURRENT_LAYER
     cells = {layer["class"] for layer in recurrent}
-    if cells <= {"LSTM", "GRU"} and len(cells) == 1:
+    if cells in ({"LSTM"}, {"GRU"}):
         return findings.OTHER_CELL.format(actual=cells.pop())
     if [layer["class"] for layer in recurrent] != ["SimpleRNN"]:
         return ""
@@ -175,7 +175,7 @@ def _computation_fault(model: Any, arrays: list[np.ndarray], xs: np.ndarray, exp
     return findings.NO_OUTPUT_BIAS if shapes == [2, 2, 1, 2] else ""
 
 
-def _compilation_fault(model: Any) -> str:
+def _compilation_fault(model: Any, top: str) -> str:
     """Return what is wrong with how a binary classifier is compiled, as far as its settings single it out."""
     training = settings.training_of(model)
     if not training["compiled"]:
@@ -185,7 +185,7 @@ def _compilation_fault(model: Any) -> str:
     names = {**settings.OTHER_LOSSES, **OTHER_CROSS_ENTROPIES}
     loss = training["loss"]
     if loss == "binarycrossentropy":
-        return findings.SIGMOID_TWICE if training["from_logits"] else ""
+        return findings.LOGITS_FOR_SIGMOID if training["from_logits"] and top == "sigmoid" else ""
     return findings.OTHER_LOSS.format(actual=names[loss], expected="the binary cross-entropy") if loss in names else ""
 
 
@@ -323,7 +323,7 @@ def _network_fault(answer: Callable, model: Any, xs: np.ndarray, outputs: np.nda
     layers, arrays = settings.layers_of(model), inspection.with_biases(inspection.weights(model))
     recurrent = settings.recurrent_layers(layers)
     cells = {layer["class"] for layer in recurrent}
-    if cells <= {"LSTM", "GRU"} and len(cells) == 1:
+    if cells in ({"LSTM"}, {"GRU"}):
         return findings.OTHER_CELL.format(actual=cells.pop())
     if [layer["class"] for layer in recurrent] == ["SimpleRNN"] and recurrent[0]["units"] != NETWORK_UNITS:
         return findings.WRONG_UNITS.format(actual=recurrent[0]["units"], expected=NETWORK_UNITS)
@@ -518,9 +518,13 @@ def _schedule_fault(training: settings.Settings, train_count: int) -> str:
     if epochs * steps != training["iterations"]:  # other training came before the last fit, or after it
         return ""
     if steps != expected:
-        return findings.STEPS_PER_EPOCH.format(actual=steps, sequences=train_count, expected=expected)
-    plural = "" if epochs == 1 else "s"
-    return "" if epochs == 10 else findings.NUMBER_OF_EPOCHS.format(actual=f"{epochs} epoch{plural}")
+        count = _count(steps, "training step")
+        return findings.STEPS_PER_EPOCH.format(actual=count, sequences=train_count, expected=expected)
+    return "" if epochs == 10 else findings.NUMBER_OF_EPOCHS.format(actual=_count(epochs, "epoch"))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _network_mismatch(arrays: list[np.ndarray]) -> str:

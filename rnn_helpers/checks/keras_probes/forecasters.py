@@ -110,7 +110,7 @@ def _leak_claim(
 ) -> dict[str, str]:
     model = inspection.require_model(answer(*training, validation[0], -validation[1]))
     correlation = _correlation(inspection.outputs(model, xs_later).reshape(-1).astype(float), ys_later)
-    instead = f"with validation targets of the opposite sign, its forecasts correlate with the actual values by {correlation:.2f}"
+    instead = f"beside validation targets of the opposite sign, their correlation is {correlation:.2f}"
     return {NO_VALIDATION_LEAK: failure_text(not correlation < MIN_LEAK, instead)}
 
 
@@ -125,7 +125,7 @@ def _fault(model: Any, results: dict[str, str], xs_later: np.ndarray) -> str:
         return findings.LEARNS_FROM_VALIDATION
     layers, training = settings.layers_of(model), settings.training_of(model)
     recurrent = settings.recurrent_layers(layers)
-    if inspection.outputs(model, xs_later).ndim == 3 and recurrent and recurrent[-1].get("return_sequences"):
+    if inspection.outputs(model, xs_later).ndim == 3 and len(recurrent) == 1 and recurrent[0].get("return_sequences"):
         return findings.RETURNS_SEQUENCES
     if training["compiled"] and not training["iterations"] and results.get(MODEL_TRAINED):
         return findings.NEVER_TRAINED

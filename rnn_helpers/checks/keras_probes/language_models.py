@@ -62,7 +62,7 @@ def language_model(answer: Callable, seed: int) -> dict[str, str]:
     outputs = _outputs(model, ids)
     results = _model_claims(answer, model, ids, outputs, seed)
     if any(results.values()):
-        results[FINDING] = find_cause(lambda: _fault(answer, model, ids, outputs))
+        results[FINDING] = find_cause(lambda: _fault(answer, model, ids, outputs, results))
     return results
 
 
@@ -119,7 +119,7 @@ def _outputs(model: Any, ids: np.ndarray, *, reset: bool = True) -> np.ndarray:
 
 def _dependence_claims(model: Any, ids: np.ndarray, outputs: np.ndarray) -> dict[str, str]:
     table = _effects(model, ids)
-    neighbours = ((i, t) for distance in (1, 2) for i, t in zip(range(PROBED), range(distance, PROBED)))
+    neighbours = ((t - distance, t) for distance in (1, 2) for t in range(distance, PROBED))
     half = PROBED // 2
     _outputs(model, ids[:, :half])
     second = _outputs(model, ids[:, half:], reset=False)
@@ -159,7 +159,7 @@ def _shapes(arrays: list[np.ndarray]) -> str:
     return ", ".join(str(array.shape) for array in arrays)
 
 
-def _fault(answer: Callable, model: Any, ids: np.ndarray, outputs: np.ndarray) -> str:
+def _fault(answer: Callable, model: Any, ids: np.ndarray, outputs: np.ndarray, results: dict[str, str]) -> str:
     """Return what a measurement singles out about a wrong character model, or ""."""
     layers = settings.layers_of(model)
     recurrent = settings.recurrent_layers(layers)
@@ -174,7 +174,7 @@ def _fault(answer: Callable, model: Any, ids: np.ndarray, outputs: np.ndarray) -
         _reading_fault(model, layers, ids, outputs)
         or settings.find_compilation_fault(model, inspection.are_probabilities(outputs))
         or settings.find_top_fault(layers, outputs)
-        or _layer_fault(model, layers, ids, outputs)
+        or (_layer_fault(model, layers, ids, outputs) if results.get(READABLE_WEIGHTS) else "")
     )
 
 
@@ -201,7 +201,7 @@ def _size_fault(answer: Callable, layers: list[settings.Settings], outputs: np.n
 def _reading_fault(model: Any, layers: list[settings.Settings], ids: np.ndarray, outputs: np.ndarray) -> str:
     recurrent = settings.recurrent_layers(layers)
     reach = _effects(model, ids) > inspection.NO_EFFECT
-    if not recurrent and np.array_equal(reach, np.eye(PROBED, dtype=bool)):
+    if settings.lacks_recurrence(layers) and np.array_equal(reach, np.eye(PROBED, dtype=bool)):
         return findings.NO_RECURRENT_LAYER
     ahead = bool(np.triu(reach.T, 1).any())  # some input affects an earlier output
     if ahead and any(layer["class"] == "Bidirectional" for layer in layers):

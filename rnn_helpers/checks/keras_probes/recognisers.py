@@ -115,18 +115,20 @@ def _fault(answer: Callable, model: Any, xs: np.ndarray, outputs: np.ndarray) ->
     if outputs.shape[-1] != CLASSES:
         return ""
     return (
-        _reach_fault(_effects(model, xs) > inspection.NO_EFFECT, bool(recurrent))
+        _reach_fault(_effects(model, xs) > inspection.NO_EFFECT, layers)
         or settings.find_compilation_fault(model, inspection.are_probabilities(outputs))
         or settings.find_top_fault(layers, outputs)
     )
 
 
-def _reach_fault(reach: np.ndarray, is_recurrent: bool) -> str:
+def _reach_fault(reach: np.ndarray, layers: list[settings.Settings]) -> str:
     """Return the finding for one of the well-known tables of which frames affect which outputs, or ""."""
     frame, output = np.indices(reach.shape)
     forwards, unreversed = frame <= output, frame >= FRAMES - 1 - output
-    if not is_recurrent:
-        return findings.NO_RECURRENT_LAYER if np.array_equal(reach, frame == output) else ""
+    if settings.lacks_recurrence(layers) and np.array_equal(reach, frame == output):
+        return findings.NO_RECURRENT_LAYER
+    if not settings.recurrent_layers(layers):
+        return ""
     patterns = (
         (forwards, findings.READS_FORWARDS_ONLY),
         (frame >= output, findings.READS_BACKWARDS_ONLY),

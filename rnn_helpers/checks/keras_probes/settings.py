@@ -40,13 +40,17 @@ def layers_of(model: Any) -> list[Settings]:
 
 
 def read_layers(model: Any) -> list[Settings]:
-    """Read the layers in the process of the model."""
-    return [_read_layer(layer) for layer in _flat(model)][1:]  # without the model itself
+    """Read the layers in the process of the model, and "own" for each whose class is not one of Keras' own.
+
+    calls: how often the layer is called in a functional model
+    """
+    model_itself, *layers = [_read_layer(layer) for layer in _flat(model)]
+    return [*([model_itself] if model_itself["own"] else []), *layers]
 
 
 def _flat(layer: Any) -> Iterator[Any]:
     yield layer
-    if type(layer).__name__ in CELLS:
+    if any(kind.__name__ in CELLS for kind in type(layer).__mro__):
         return
     inner = list(getattr(layer, "layers", [])) or [
         getattr(layer, name) for name in ("forward_layer", "backward_layer", "layer", "cell") if hasattr(layer, name)
@@ -59,7 +63,14 @@ def _read_layer(layer: Any) -> Settings:
     read = {name: getattr(layer, name) for name in OPTIONS if hasattr(layer, name)}
     if "activation" in read:
         read["activation"] = getattr(read["activation"], "__name__", "")
-    return {"class": type(layer).__name__, **read}
+    own, *parents = [kind for kind in type(layer).__mro__ if kind is not object]
+    of_keras = next((kind for kind in (own, *parents) if _is_of_keras(kind)), own)
+    calls = len(getattr(layer, "_inbound_nodes", ()))
+    return {"class": of_keras.__name__, "own": not _is_of_keras(own), "calls": calls, **read}
+
+
+def _is_of_keras(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == "keras"
 
 
 def training_of(model: Any) -> Settings:
@@ -119,7 +130,7 @@ def find_compilation_fault(model: Any, outputs_are_probabilities: bool) -> str:
         return findings.OTHER_LOSS.format(actual=OTHER_LOSSES[loss], expected="SparseCategoricalCrossentropy")
     if loss == "sparsecategoricalcrossentropy":
         if outputs_are_probabilities:
-            return findings.SOFTMAX_TWICE if training["from_logits"] else findings.PROBABILITIES
+            return findings.LOGITS_FOR_SOFTMAX if training["from_logits"] else findings.PROBABILITIES
         if not training["from_logits"]:
             return findings.FROM_LOGITS_MISSING
     return find_frozen_training(training)
@@ -135,6 +146,11 @@ def find_frozen_training(training: Settings) -> str:
 def recurrent_layers(layers: list[Settings]) -> list[Settings]:
     """Return those layers that are recurrent."""
     return [layer for layer in layers if layer["class"] in RECURRENT]
+
+
+def lacks_recurrence(layers: list[Settings]) -> bool:
+    """Return whether a model has no recurrent layer, and none whose class is not known."""
+    return not recurrent_layers(layers) and not any(layer["own"] or layer["class"] == "Lambda" for layer in layers)
 
 
 def top_activation(layers: list[Settings]) -> str:

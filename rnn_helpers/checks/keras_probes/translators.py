@@ -76,7 +76,7 @@ def encoder_decoder(answer: Callable, seed: int) -> dict[str, str]:
     outputs = _outputs(model, source, written)
     results = _model_claims(answer, model, source, written, outputs, seed)
     if any(results.values()):
-        results[FINDING] = find_cause(lambda: _fault(answer, model, source, written, outputs))
+        results[FINDING] = find_cause(lambda: _fault(answer, model, source, written, outputs, results))
     return results
 
 
@@ -84,7 +84,8 @@ def _model_claims(
     answer: Callable, model: Any, source: np.ndarray, written: np.ndarray, outputs: np.ndarray, seed: int
 ) -> dict[str, str]:
     stepwise = outputs.shape[:-1] == written.shape
-    shape = f"for {len(source)} sources of {SOURCE_STEPS} symbols and {WRITTEN_STEPS} symbols written its shape is {outputs.shape}"
+    inputs = f"{len(source)} sources of {SOURCE_STEPS} symbols and {WRITTEN_STEPS} symbols written"
+    shape = f"for {inputs} its shape is {outputs.shape}"
     results = {OUTPUT_PER_STEP: failure_text(stepwise, shape)}
     results |= guard((ONE_LOGIT_PER_SYMBOL,), lambda: _symbol_claim(answer, source, written, outputs))
     if any(results.values()):
@@ -141,7 +142,7 @@ def _source_effects(model: Any, source: np.ndarray, written: np.ndarray) -> np.n
 
 def _dependence_claims(model: Any, source: np.ndarray, written: np.ndarray) -> dict[str, str]:
     of_source, of_written = _source_effects(model, source, written), _written_effects(model, source, written)
-    neighbours = ((i, t) for distance in (1, 2) for i, t in zip(range(WRITTEN_STEPS), range(distance, WRITTEN_STEPS)))
+    neighbours = ((t - distance, t) for distance in (1, 2) for t in range(distance, WRITTEN_STEPS))
     every_symbol = ((i, 0) for i in range(SOURCE_STEPS))
     one, rolled = (_outputs(model, ids, written) for ids in (source, np.roll(source, 1, axis=1)))
     return {
@@ -180,7 +181,7 @@ def _logits(layers: tuple[list, list, list], source: np.ndarray, written: np.nda
     tables, readers, (dense,) = ([_arrays(layer) for layer in found] for found in layers)
     step = inspection.ACTIVATIONS[activation]
     h = np.zeros((len(source), len(readers[0][1])))
-    states = []
+    states: list[np.ndarray] = []
     for (table,), (W_xh, W_hh, b_h), ids in zip(tables, readers, (source, written), strict=True):
         states = []
         for symbols in ids.T:
@@ -194,7 +195,14 @@ def _arrays(layer: Any) -> list[np.ndarray]:
     return [inspection.as_numpy(array).astype(float) for array in layer.get_weights()]
 
 
-def _fault(answer: Callable, model: Any, source: np.ndarray, written: np.ndarray, outputs: np.ndarray) -> str:
+def _fault(
+    answer: Callable,
+    model: Any,
+    source: np.ndarray,
+    written: np.ndarray,
+    outputs: np.ndarray,
+    results: dict[str, str],
+) -> str:
     """Return what a measurement singles out about a wrong encoder-decoder, or ""."""
     layers = settings.layers_of(model)
     shape_fault = _shape_fault(answer, model, layers, source, written, outputs)
@@ -204,7 +212,7 @@ def _fault(answer: Callable, model: Any, source: np.ndarray, written: np.ndarray
         _dependence_fault(model, layers, source, written)
         or settings.find_compilation_fault(model, inspection.are_probabilities(outputs))
         or settings.find_top_fault(layers, outputs)
-        or _layer_fault(model, source, written, outputs)
+        or (_layer_fault(model, layers, source, written, outputs) if results.get(READABLE_LAYERS) else "")
     )
 
 
@@ -258,31 +266,22 @@ def _dependence_fault(model: Any, layers: list[settings.Settings], source: np.nd
     return ""
 
 
-def _layer_fault(model: Any, source: np.ndarray, written: np.ndarray, outputs: np.ndarray) -> str:
-    layers = _readable_layers(model)
-    counts = [len(found) for found in layers]
-    if counts in ([1, 2, 1], [2, 1, 1], [1, 1, 1]):
-        shared = _shared_layer_fault(model, counts)
-        if shared:
-            return shared
-    if counts != [2, 2, 1]:
+def _layer_fault(
+    model: Any, layers: list[settings.Settings], source: np.ndarray, written: np.ndarray, outputs: np.ndarray
+) -> str:
+    called_twice = {layer["class"] for layer in layers if layer["calls"] == 2}
+    if called_twice & {"Embedding", "SimpleRNN"}:
+        return findings.EMBEDDING_SHARED if "Embedding" in called_twice else findings.RECURRENT_LAYER_SHARED
+    readable = _readable_layers(model)
+    if [len(found) for found in readable] != [2, 2, 1]:
         return findings.OTHER_LAYERS.format(expected="two Embedding, two SimpleRNN and one Dense")
     for activation in inspection.ACTIVATIONS:
         if activation != "tanh" and inspection.allclose(
-            outputs, _logits(layers, source, written, activation), READABLE
+            outputs, _logits(readable, source, written, activation), READABLE
         ):
             name = computations.NAMES.get(activation, activation)
             return findings.HIDDEN_ACTIVATION.format(actual=name, expected="tanh")
     return ""
-
-
-def _shared_layer_fault(model: Any, counts: list[int]) -> str:
-    """Return the finding for a layer that is called twice, if the layers are else those that are asked for."""
-    names = [layer["class"] for layer in settings.layers_of(model)]
-    others = {"Embedding", "SimpleRNN", "Dense", "InputLayer", "Sequential"}
-    if not set(names) <= others:
-        return ""
-    return findings.EMBEDDING_SHARED if counts[0] == 1 else findings.RECURRENT_LAYER_SHARED
 
 
 def _trained_claims(model: Any, seed: int) -> dict[str, str]:
