@@ -20,7 +20,7 @@ READS_BACKWARDS = "Your recurrent layer reads the sequence backwards, from the l
 WRONG_UNITS = "Your recurrent layer has {actual} units; it should have {expected}."
 NO_HIDDEN_BIAS = "Your recurrent layer has no bias."
 NO_OUTPUT_BIAS = "Your Dense layer has no bias."
-OTHER_CELL = "Your recurrent layer is {actual}; it should be SimpleRNN."
+OTHER_CELL = "Your recurrent layer is keras.layers.{actual}; it should be SimpleRNN."
 NO_RECURRENT_LAYER = "Your model has no recurrent layer."
 STEPS_AND_FEATURES = "You swapped steps and features: keras.Input takes (steps, features), here (10, 1)."
 RETURNS_SEQUENCES = "Your recurrent layer returns all its states; leave out return_sequences=True."
@@ -64,8 +64,10 @@ DRAWS_LIKE = "You draw as if the logits were {actual}; they should be divided by
 DRAWS_UNIFORMLY = "You draw all characters equally often: use the softmax of the logits."
 DRAWS_SOFTMAX_OF_SOFTMAX = "You draw as if the softmax were applied twice."
 DRAWS_POWERS_OF_2 = "You draw as if powers of 2 stood in place of np.exp."
-ALWAYS_LARGEST = "You always return the largest logit, whatever the temperature."
-ALWAYS_THE_SAME = "Every call draws the same number, although the generator moves on: draw with rng, and do not create a generator at each call."
+ALWAYS_LARGEST = "You always return the index of the largest logit, whatever the temperature."
+ALWAYS_THE_SAME = (
+    "Every call with the same logits returns the same number: draw with rng, and create no generator of your own."
+)
 ZERO_FAILS = "Your function fails at temperature 0, where it should return the index of the largest logit."
 LARGE_LOGITS_FAIL = "Your function fails for large logits: subtract the largest logit before np.exp."
 OTHER_RANDOMNESS = "Some of your random numbers do not come from rng: two runs with the same seed differ."

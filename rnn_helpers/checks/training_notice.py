@@ -45,7 +45,7 @@ def announce_training(seconds: int) -> Iterator[None]:
     if not seconds:
         yield
         return
-    if cards.running_shell() is None:
+    if getattr(cards.running_shell(), "kernel", None) is None:  # no notebook: what is printed stays
         print(repr(Notice(seconds)), flush=True)
         yield
         return

@@ -488,7 +488,9 @@ def _trained_claims(model: Any, xs: np.ndarray, labels: np.ndarray, seed: int, t
     if steps < MIN_STEPS * ten_epochs:
         return results
     return results | {
-        TRAINING_ACCURACY: failure_text(train_accuracy >= MIN_ACCURACY, f"it is right on {100 * train_accuracy:.0f} %"),
+        TRAINING_ACCURACY: failure_text(
+            train_accuracy >= MIN_ACCURACY, f"its accuracy there is {100 * train_accuracy:.0f} %"
+        ),
         TEST_ACCURACY: failure_text(test_accuracy >= MIN_ACCURACY, f"it is right on {100 * test_accuracy:.0f} %"),
         NOT_INVERTED: failure_text(test_accuracy >= 0.3, f"it is right on {100 * test_accuracy:.0f} %"),
     }
@@ -499,8 +501,9 @@ def _training_fault(model: Any, results: dict[str, str], seed: int, train_count:
     layers, training = settings.layers_of(model), settings.training_of(model)
     xs = np.random.default_rng([seed, 2]).uniform(-3, 3, size=(64, STEPS, 1))
     architecture = find_architecture_fault(model, layers) or _returned_sequences(inspection.outputs(model, xs), layers)
-    if architecture:
-        return architecture
+    frozen = settings.find_frozen_training(training) if training["compiled"] else ""
+    if architecture or frozen:
+        return architecture or frozen
     if results.get(BETWEEN_0_AND_1) or results.get(RECURRENT_WITH_32_UNITS):
         return _computation_fault(model, inspection.with_biases(inspection.weights(model)), xs, CLASSIFIER)
     if not training["compiled"]:
@@ -509,7 +512,7 @@ def _training_fault(model: Any, results: dict[str, str], seed: int, train_count:
         return findings.NEVER_TRAINED
     if results.get(TRAINED_FOR_10_EPOCHS):
         return _schedule_fault(training, train_count)
-    return settings.find_frozen_training(training) or (findings.OPPOSITE_ANSWERS if results.get(NOT_INVERTED) else "")
+    return findings.OPPOSITE_ANSWERS if results.get(NOT_INVERTED) else ""
 
 
 def _schedule_fault(training: settings.Settings, train_count: int) -> str:
@@ -529,6 +532,6 @@ def _count(number: int, noun: str) -> str:
 
 def _network_mismatch(arrays: list[np.ndarray]) -> str:
     if not inspection.are_network_weights(arrays):
-        return f"its weights have the shapes {[array.shape for array in arrays]}"
+        return f"its trainable weights have the shapes {[array.shape for array in arrays]}"
     units = len(arrays[1])
     return f"it has {units} units" if units != UNITS else "with its own weights, NumPy gets others"

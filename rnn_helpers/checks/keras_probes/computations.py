@@ -35,7 +35,7 @@ TOPS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "sigmoid twice": lambda a: sigmoid(sigmoid(a)),
     "softmax twice": lambda a: softmax(softmax(a)),
 }
-NAMES = {"relu": "ReLU", "linear": "none"}
+NAMES = {"relu": "ReLU"}
 
 
 @dataclass(frozen=True)

@@ -266,7 +266,7 @@ def guard(claims: tuple[str, ...], look: Callable[[], dict[str, str]]) -> dict[s
 
 def error_text(error: Exception) -> str:
     """Return an error as one line; of one from Keras or TensorFlow, the part that gives the reason."""
-    text = re.sub(r"\{\{.*?\}\}|\x1b\[[0-9;]*m", "", str(error))
+    text = re.sub(r"\{\{.*?\}\}|\[Op:\w+\]|\x1b\[[0-9;]*m", "", str(error))
     text = text.partition("Arguments received by")[0]
     lines = [line.strip() for line in text.splitlines()]
     reason = [line for line in lines if line and not line.startswith("Exception encountered when calling")]
