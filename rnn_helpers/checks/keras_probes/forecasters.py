@@ -129,6 +129,7 @@ def _fault(model: Any, results: dict[str, str], xs_later: np.ndarray) -> str:
         return findings.RETURNS_SEQUENCES
     if training["compiled"] and not training["iterations"] and results.get(MODEL_TRAINED):
         return findings.NEVER_TRAINED
-    if results.get(HIGH_AND_LOW_FORECASTS) and settings.top_activation(layers):
+    constant = np.ptp(inspection.outputs(model, xs_later)) == 0
+    if (results.get(HIGH_AND_LOW_FORECASTS) or constant) and settings.top_activation(layers):
         return findings.ACTIVATION_ON_TOP.format(actual=settings.top_activation(layers))
     return settings.find_frozen_training(training) if training["compiled"] else ""
