@@ -457,8 +457,8 @@ FORECASTER = [
     Wrong("both parts", fit_forecaster(change=both_parts), LEAK),
     Wrong("fine-tuned on the validation windows", fine_tuned, LEAK),
     Wrong("least squares on both parts", least_squares_on_all, LEAK),
-    Wrong("persistence", persistence),
-    Wrong("the mean", lambda *_: linear_forecaster(np.full(22, 1 / 22))),
+    Wrong("persistence", persistence, (f.NEVER_TRAINED,)),
+    Wrong("the mean", lambda *_: linear_forecaster(np.full(22, 1 / 22)), (f.NEVER_TRAINED,)),
 ]
 
 # -------------------------------------------------------------------------------- build_language_model
@@ -557,8 +557,12 @@ LANGUAGE_MODEL = [
         letters_model(lambda: [layers.Bidirectional(layers.SimpleRNN(16, return_sequences=True))]),
         (f.LOOKS_AHEAD, f.NOT_STATEFUL),
     ),
-    Wrong("a convolution", letters_model(lambda: [layers.Conv1D(32, 3, padding="causal")])),
-    Wrong("a convolution that looks ahead", letters_model(lambda: [layers.Conv1D(32, 3, padding="same")])),
+    Wrong("a convolution", letters_model(lambda: [layers.Conv1D(32, 3, padding="causal")]), OTHER_LETTER_LAYERS),
+    Wrong(
+        "a convolution that looks ahead",
+        letters_model(lambda: [layers.Conv1D(32, 3, padding="same")]),
+        OTHER_LETTER_LAYERS,
+    ),
     Wrong("no recurrent layer", letters_model(lambda: [layers.Dense(32, activation="tanh")]), (f.NO_RECURRENT_LAYER,)),
     Wrong(
         "fixed outputs", letters_model(out=lambda letters: 9), (f.FIXED_OUTPUTS.format(actual=9, argument="letters"),)
@@ -763,7 +767,7 @@ TRANSLATOR = [
     Wrong("the decoder reads the source", translator(reads="source"), (f.WRITTEN_IGNORED,)),
     Wrong("the state is not handed over", translator(decode=lambda x, state: decoder()(x)), (f.SOURCE_IGNORED,)),
     Wrong("the source is averaged", translator(encode=averaged_source), (f.SOURCE_WITHOUT_ORDER,)),
-    Wrong("only the source's last symbol", translator(encode=only_the_last_symbol)),
+    Wrong("only the source's last symbol", translator(encode=only_the_last_symbol), OTHER_TRANSLATOR_LAYERS),
     Wrong("no recurrence in the decoder", translator(decode=without_recurrence), (f.DECODER_WITHOUT_STATE,)),
     Wrong(
         "neither",

@@ -105,8 +105,8 @@ BEATS_BIGRAMS = "after four epochs it should beat a table of letter pairs on hel
 # Lesson 11, build_recogniser
 OUTPUT_PER_FRAME = "it should output logits at every frame"
 ONE_LOGIT_PER_CLASS = "it should output one logit per class"
-EARLIER_FRAMES_MATTER = "every output should depend on earlier frames"
-LATER_FRAMES_MATTER = "every output should depend on later frames"
+EARLIER_FRAMES_MATTER = "every output should depend on all earlier frames"
+LATER_FRAMES_MATTER = "every output should depend on all later frames"
 BEATS_FRAMEWISE = "on unseen voices it should make fewer mistakes than the frame-wise network"
 
 # Lesson 12, build_encoder_decoder

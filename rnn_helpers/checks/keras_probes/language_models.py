@@ -59,10 +59,15 @@ def language_model(answer: Callable, seed: int) -> dict[str, str]:
     inspection.set_seed(answer, seed)
     model = inspection.require_model(answer(LETTERS, BATCH))
     ids = np.random.default_rng(seed).integers(0, LETTERS, size=(BATCH, PROBED))
-    outputs = _outputs(model, ids)
+    try:
+        outputs = _outputs(model, ids)
+    except Exception as error:  # such as an Embedding with too few rows; what does not need the outputs is still judged
+        results = {KNOWS_ALL_LETTERS: f"it fails with {error_text(error)}"}
+        results |= guard((COMPILED, LOSS_TAKES_LOGITS), lambda: inspection.loss_claims(model, LETTERS, seed))
+        return results | {FINDING: find_cause(lambda: _table_fault(settings.layers_of(model), LETTERS))}
     results = _model_claims(answer, model, ids, outputs, seed)
     if any(results.values()):
-        results[FINDING] = find_cause(lambda: _fault(answer, model, ids, outputs, results))
+        results[FINDING] = find_cause(lambda: _fault(answer, ids, results))
     return results
 
 
@@ -104,7 +109,7 @@ def _output_claims(model: Any, ids: np.ndarray, outputs: np.ndarray) -> dict[str
 def _reset_states(model: Any) -> None:
     """Reset the state of every stateful layer."""
     for layer in model.layers:
-        if hasattr(layer, "reset_state"):
+        if getattr(layer, "stateful", False):
             layer.reset_state()
 
 
@@ -159,9 +164,10 @@ def _shapes(arrays: list[np.ndarray]) -> str:
     return ", ".join(str(array.shape) for array in arrays)
 
 
-def _fault(answer: Callable, model: Any, ids: np.ndarray, outputs: np.ndarray, results: dict[str, str]) -> str:
-    """Return what a measurement singles out about a wrong character model, or ""."""
-    layers = settings.layers_of(model)
+def _fault(answer: Callable, ids: np.ndarray, results: dict[str, str]) -> str:
+    """Return what a measurement singles out about a wrong character model, or ""; look at a new, untrained one."""
+    model = answer(LETTERS, BATCH)
+    layers, outputs = settings.layers_of(model), _outputs(model, ids)
     recurrent = settings.recurrent_layers(layers)
     if outputs.ndim == 2 and len(recurrent) == 1 and recurrent[0].get("return_sequences") is False:
         return findings.RETURNS_LAST_STATE
@@ -189,12 +195,20 @@ def _size_fault(answer: Callable, layers: list[settings.Settings], outputs: np.n
             small_table["input_dim"] == large_table["input_dim"]
         ):
             return findings.EMBEDDING_SWAPPED
-        for table, letters in ((small_table, LETTERS), (large_table, MANY_LETTERS)):
-            if table["input_dim"] < letters:
-                return findings.EMBEDDING_TOO_SMALL.format(actual=table["input_dim"], expected=letters)
+    too_small = _table_fault(layers, LETTERS) or _table_fault(settings.layers_of(large), MANY_LETTERS)
+    if too_small:
+        return too_small
     size = _outputs(large, np.zeros((2, 3), dtype=int)).shape[-1]
     if size == outputs.shape[-1]:
         return findings.FIXED_OUTPUTS.format(actual=size, argument="letters")
+    return ""
+
+
+def _table_fault(layers: list[settings.Settings], letters: int) -> str:
+    """Return the finding for an Embedding with fewer rows than letters, or ""."""
+    rows = [layer["input_dim"] for layer in layers if layer["class"] == "Embedding"]
+    if len(rows) == 1 and rows[0] < letters:
+        return findings.EMBEDDING_TOO_SMALL.format(actual=rows[0], expected=letters)
     return ""
 
 

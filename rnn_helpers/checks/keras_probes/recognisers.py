@@ -53,7 +53,7 @@ def recogniser(answer: Callable, seed: int) -> dict[str, str]:
     outputs = inspection.outputs(model, xs)
     results = _model_claims(answer, model, xs, outputs, seed)
     if any(results.values()):
-        results[FINDING] = find_cause(lambda: _fault(answer, model, xs, outputs))
+        results[FINDING] = find_cause(lambda: _fault(answer, xs))
     return results
 
 
@@ -92,18 +92,19 @@ def _effects(model: Any, xs: np.ndarray) -> np.ndarray:
 
 
 def _context_claims(model: Any, xs: np.ndarray) -> dict[str, str]:
-    """Look at neighbours: in a network that reads both ways, every frame affects the outputs before and after it."""
+    """Change each frame: in a network that reads both ways, it affects all outputs before and after it."""
     table = _effects(model, xs)
-    before, after = (((t, t + 1) for t in range(FRAMES - 1)), ((t + 1, t) for t in range(FRAMES - 1)))
+    pairs = list(np.ndindex(table.shape))
     return {
-        EARLIER_FRAMES_MATTER: inspection.missing_effect(table, before, "frame"),
-        LATER_FRAMES_MATTER: inspection.missing_effect(table, after, "frame"),
+        EARLIER_FRAMES_MATTER: inspection.missing_effect(table, ((i, t) for i, t in pairs if i < t), "frame"),
+        LATER_FRAMES_MATTER: inspection.missing_effect(table, ((i, t) for i, t in pairs if i > t), "frame"),
     }
 
 
-def _fault(answer: Callable, model: Any, xs: np.ndarray, outputs: np.ndarray) -> str:
-    """Return what a measurement singles out about a wrong recogniser, or ""."""
-    layers = settings.layers_of(model)
+def _fault(answer: Callable, xs: np.ndarray) -> str:
+    """Return what a measurement singles out about a wrong recogniser, or ""; look at a new, untrained one."""
+    model = answer(speech.BANDS, CLASSES)
+    layers, outputs = settings.layers_of(model), inspection.outputs(model, xs)
     recurrent = settings.recurrent_layers(layers)
     if outputs.ndim == 2 and recurrent and recurrent[-1].get("return_sequences") is False:
         return findings.RETURNS_LAST_STATE

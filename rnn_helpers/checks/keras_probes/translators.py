@@ -76,7 +76,7 @@ def encoder_decoder(answer: Callable, seed: int) -> dict[str, str]:
     outputs = _outputs(model, source, written)
     results = _model_claims(answer, model, source, written, outputs, seed)
     if any(results.values()):
-        results[FINDING] = find_cause(lambda: _fault(answer, model, source, written, outputs, results))
+        results[FINDING] = find_cause(lambda: _fault(answer, source, written, results))
     return results
 
 
@@ -195,16 +195,10 @@ def _arrays(layer: Any) -> list[np.ndarray]:
     return [inspection.as_numpy(array).astype(float) for array in layer.get_weights()]
 
 
-def _fault(
-    answer: Callable,
-    model: Any,
-    source: np.ndarray,
-    written: np.ndarray,
-    outputs: np.ndarray,
-    results: dict[str, str],
-) -> str:
-    """Return what a measurement singles out about a wrong encoder-decoder, or ""."""
-    layers = settings.layers_of(model)
+def _fault(answer: Callable, source: np.ndarray, written: np.ndarray, results: dict[str, str]) -> str:
+    """Return what a measurement singles out about a wrong encoder-decoder, or ""; look at a new, untrained one."""
+    model = answer(SYMBOLS)
+    layers, outputs = settings.layers_of(model), _outputs(model, source, written)
     shape_fault = _shape_fault(answer, model, layers, source, written, outputs)
     if shape_fault or outputs.shape != (*written.shape, SYMBOLS):
         return shape_fault
