@@ -819,7 +819,7 @@ TRANSLATOR = [
     Wrong("a squared error", translator(loss=lambda: "mse"), (other_loss("MeanSquaredError", SPARSE),)),
     Wrong("the loss by name", translator(loss=lambda: "sparse_categorical_crossentropy"), (f.FROM_LOGITS_MISSING,)),
     Wrong("a softmax layer", translator(after=(layers.Softmax,)), (f.LOGITS_FOR_SOFTMAX,)),
-    Wrong("a softmax over the steps", translator(after=(over_steps,))),
+    Wrong("a softmax over the steps", translator(after=(over_steps,)), (f.SOFTMAX_OVER_STEPS,)),
     Wrong("probabilities", translator(top="softmax", loss=lambda: logits_loss(False)), (f.PROBABILITIES,)),
     Wrong("tanh on top", translator(top="tanh"), (f.ACTIVATION_ON_TOP.format(actual="tanh"),)),
     Wrong("a learning rate of 0", translator(optimizer=ones(0.0)), (f.RATE_ZERO,)),

@@ -80,7 +80,7 @@ EMBEDDING_SWAPPED = (
 EMBEDDING_TOO_SMALL = "Your Embedding has {actual} rows; it needs one for each of the {expected} letters."
 FIXED_OUTPUTS = "Your model has {actual} outputs, whatever the argument {argument} is."
 OTHER_LAYERS = (
-    "Your model has other layers than {expected}; later cells of this lesson read the weights of exactly these."
+    "Your model does not consist of {expected} layer; later cells of this lesson read the weights of exactly these."
 )
 
 # Lesson 11
