@@ -57,8 +57,11 @@ class Card:
         """Return the sentence about a known mistake, or ""; it goes first because it helps most."""
         if not self.report.mistake:
             return ""
-        begin = "This is exactly what comes out when" if self.report.certain else "It looks as if"
-        return f"{begin} {self.report.mistake}."
+        return (
+            f"This is exactly what comes out when {self.report.mistake}."
+            if self.report.certain
+            else self.report.mistake
+        )
 
     def footer(self) -> list[str]:
         """Return the lines below the checks."""

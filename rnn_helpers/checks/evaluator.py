@@ -68,6 +68,7 @@ class Task:
     least: how many of the other checks must pass before any counts; more than 1 if outputs are words, and then a check
         whose word is also a wrong answer elsewhere does not count towards them
     together: whether all cases, with claims as {claim: True}, evaluate one call of the answer
+    seconds: about how long that call trains a model; 0 if it does not
     """
 
     name: str
@@ -82,6 +83,7 @@ class Task:
     edges: tuple[str, ...] = ()
     least: int = 1
     together: bool = False
+    seconds: int = 0
 
 
 @dataclass
@@ -91,8 +93,8 @@ class Report:
     results: check title -> whether it passed
     problems: check title -> what is wrong first
     points: earned; possible: all there are
-    mistake: the sentence of the known mistake it equals, or ""
-    certain: whether it equals it number for number, and not only in which claims hold
+    mistake: the sentence of the known mistake it equals, or of what a probe has measured, or ""
+    certain: whether it equals a known mistake number for number; if not, `mistake` is a full sentence
     unsolved: the stub was never filled in
     """
 
@@ -195,7 +197,7 @@ def _case_problem(  # noqa: PLR0911 (one return for each kind of problem)
         return Problem("error", f"{outcome.error}: {_condense(outcome.message)}{where}.{shapes}")
     for claim, instead in outcome.observed.items():
         if instead and instead != NOT_REACHED:
-            return Problem("value", f"{claim}: no, {instead}")
+            return Problem("value", f"{claim}: {instead}")
     if NOT_REACHED in outcome.observed.values():
         return LATER
     return find_problem(case.expected, outcome.value, task.tolerance, lists=task.lists)
@@ -246,7 +248,9 @@ def _input_shapes(arguments: tuple, names: list[str]) -> str:
 
 
 def _identify_mistake(task: Task, outcomes: list[Outcome]) -> str:
-    """Return the sentence of the known mistake with the same outcome in every case, or ""."""
+    """Return the sentence of the known mistake with the same outcome in every case, or what a probe found, or ""."""
+    if task.together:
+        return outcomes[0].finding
     for number, sentence in enumerate(task.sentences):
         pairs = zip(task.cases, outcomes, strict=True)
         if all(_same_outcome(case.mistakes[number], outcome, task.tolerance) for case, outcome in pairs):
