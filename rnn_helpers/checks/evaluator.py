@@ -142,7 +142,9 @@ def judge(answer: Any, task: Task) -> Report:
     _score_checks(report, task, outcomes, _parameter_names(answer, task))
     report.points = sum(task.points[title] for title, passed in report.results.items() if passed)
     if not report.passed:
-        report.mistake = _identify_mistake(task, outcomes)
+        from rnn_helpers.checks.diagnosis import identify_mistake  # only a wrong answer needs it
+
+        report.mistake = identify_mistake(answer, task, outcomes)
     return report
 
 
@@ -245,23 +247,6 @@ def _input_shapes(arguments: tuple, names: list[str]) -> str:
         f"{name} {value.shape}" for name, value in zip(names, arguments, strict=False) if isinstance(value, np.ndarray)
     ]
     return f" The shapes here: {', '.join(shapes)}." if shapes else ""
-
-
-def _identify_mistake(task: Task, outcomes: list[Outcome]) -> str:
-    """Return the sentence of the known mistake with the same outcome in every case, or what a probe found, or ""."""
-    if task.together:
-        return outcomes[0].finding
-    for number, sentence in enumerate(task.sentences):
-        pairs = zip(task.cases, outcomes, strict=True)
-        if all(_same_outcome(case.mistakes[number], outcome, task.tolerance) for case, outcome in pairs):
-            return sentence
-    return ""
-
-
-def _same_outcome(mistake: Outcome, outcome: Outcome, tolerance: float) -> bool:
-    if mistake.error or outcome.error:
-        return mistake.error == outcome.error
-    return mistake.changed == outcome.changed and same_output(mistake.value, outcome.value, tolerance)
 
 
 def _signature_problem(answer: Any, task: Task) -> Problem | None:

@@ -21,6 +21,7 @@ from rnn_helpers.checks.evaluator import Case, Task
 from rnn_helpers.checks.execution import Outcome
 
 FOLDER = Path(__file__).parents[1] / "fixtures"
+GENERATED = "generated"  # the folder in FOLDER with the fingerprints of generated mistakes
 DIGITS = 9
 
 
@@ -215,6 +216,20 @@ def find(name: str) -> tuple[str, dict]:
             return path.stem, _read_exercises(path, modified)[name]
     names = [exercise for exercises in lessons().values() for exercise in exercises]
     raise KeyError(_unknown_exercise(name, names))
+
+
+def find_generated(name: str) -> dict:
+    """Return the generated mistakes of an exercise, or {} if there are none or their file cannot be read."""
+    lesson, _ = find(name)
+    try:
+        return _generated(FOLDER / GENERATED / f"{lesson}.json").get(name, {})
+    except (OSError, ValueError, KeyError):
+        return {}  # the checks work without them
+
+
+@cache
+def _generated(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))["exercises"] if path.exists() else {}
 
 
 def _unknown_exercise(name: str, names: list[str]) -> str:

@@ -1,0 +1,117 @@
+"""Operators on arguments: the right answer, called with one argument zeroed, reversed, inverted or swapped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from autograde_tests.generated_mistakes.edits import COMMON, RARE, USUAL
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of the arguments and its sentence.
+
+    apply: returns the changed arguments, or None where it does not apply
+    """
+
+    sentence: str
+    apply: Callable[[tuple], tuple | None]
+    rank: int = USUAL
+
+
+def changes(parameters: list[str], examples: list[tuple]) -> Iterator[Change]:
+    """Yield the changes that make sense for arguments like these. examples: the arguments of each visible case."""
+    for place, name in enumerate(parameters):
+        values = [args[place] for args in examples if place < len(args)]
+        if values:
+            yield from _of_one(place, name, values)
+    for first in range(len(parameters)):
+        for second in range(first + 1, len(parameters)):
+            if all(_exchangeable(args, first, second) for args in examples):
+                yield Change(f"You swap `{parameters[first]}` and `{parameters[second]}`.", _swap(first, second), COMMON)
+
+
+def _of_one(place: int, name: str, values: list[Any]) -> Iterator[Change]:
+    if all(isinstance(value, np.ndarray) and value.dtype == bool for value in values):
+        yield Change(f"You do not use `{name}`.", _at(place, np.ones_like), COMMON)
+        yield Change(f"You use `{name}` inverted.", _at(place, np.logical_not), COMMON)
+        yield Change(f"You use the first row of `{name}` for all rows.", _at(place, _first_row), USUAL)
+    elif all(isinstance(value, np.ndarray) and value.dtype.kind == "f" for value in values):
+        yield Change(f"Your result does not depend on `{name}`.", _at(place, np.zeros_like), USUAL)
+        if not name.startswith(("W", "U", "b_", "dW", "db")):  # weights have no sequences
+            yield Change(f"You use the first row of `{name}` for all rows.", _at(place, _first_row), COMMON)
+        yield Change(f"You read `{name}` from its end.", _at(place, _reversed_in_time), COMMON)
+        yield Change(f"You are one time step late in reading `{name}`.", _at(place, _late), RARE)
+        yield Change(f"You use `{name}` with the wrong sign.", _at(place, np.negative), RARE)
+        if all(value.ndim == 2 and value.shape[0] == value.shape[1] for value in values):
+            yield Change(f"You use `{name}` transposed.", _at(place, np.transpose), COMMON)
+    elif all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
+        for constant in (0, 0.5, 0.9, 1, 2):
+            if all(isinstance(value, int) for value in values) and constant != int(constant):
+                continue
+            yield Change(
+                f"You use {constant} in place of the argument `{name}`.", _at(place, lambda value, c=constant: type(value)(c)), USUAL
+            )
+        if all(isinstance(value, int) for value in values):
+            yield Change(f"You use `{name}` + 1 in place of `{name}`.", _at(place, lambda value: value + 1), RARE)
+            yield Change(f"You use `{name}` - 1 in place of `{name}`.", _at(place, lambda value: value - 1), RARE)
+    elif all(isinstance(value, list) for value in values):
+        yield Change(f"You go through `{name}` from its end.", _at(place, lambda value: value[::-1]), COMMON)
+        yield Change(f"You use the first item of `{name}` only.", _at(place, lambda value: [value[0]] * len(value)), COMMON)
+        yield Change(f"You leave out the last item of `{name}`.", _at(place, lambda value: value[:-1]), RARE)
+    elif all(isinstance(value, dict) for value in values):
+        yield from _of_dict(place, name, values)
+
+
+def _of_dict(place: int, name: str, values: list[dict]) -> Iterator[Change]:
+    for key in values[0]:
+        if all(isinstance(value.get(key), np.ndarray) and value[key].dtype.kind == "f" for value in values):
+
+            def zeroed(value: dict, key: str = key) -> dict:
+                return {**value, key: np.zeros_like(value[key])}
+
+            yield Change(f'Your result does not depend on `{name}["{key}"]`.', _at(place, zeroed), USUAL)
+
+
+def _at(place: int, change: Callable[[Any], Any]) -> Callable[[tuple], tuple | None]:
+    def apply(args: tuple) -> tuple | None:
+        if place >= len(args):
+            return args
+        changed = change(args[place])
+        return None if changed is None else (*args[:place], changed, *args[place + 1 :])
+
+    return apply
+
+
+def _swap(first: int, second: int) -> Callable[[tuple], tuple | None]:
+    def apply(args: tuple) -> tuple:
+        order = list(args)
+        order[first], order[second] = order[second], order[first]
+        return tuple(order)
+
+    return apply
+
+
+def _exchangeable(args: tuple, first: int, second: int) -> bool:
+    if second >= len(args):
+        return False
+    one, other = args[first], args[second]
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return one.shape == other.shape and one.dtype == other.dtype
+    return type(one) is type(other) and isinstance(one, (int, float))
+
+
+def _first_row(value: np.ndarray) -> np.ndarray | None:
+    return np.repeat(value[:1], len(value), axis=0) if value.ndim >= 2 else None
+
+
+def _reversed_in_time(value: np.ndarray) -> np.ndarray | None:
+    return value[:, ::-1].copy() if value.ndim >= 3 else value[::-1].copy() if value.ndim == 1 else None
+
+
+def _late(value: np.ndarray) -> np.ndarray | None:
+    return np.roll(value, 1, axis=1) if value.ndim >= 3 else None

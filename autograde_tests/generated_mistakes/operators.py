@@ -1,0 +1,307 @@
+"""Operators on expressions: transposes, products, sums, factors, signs, reductions, NumPy functions, comparisons.
+
+Each yields Edits of a right answer. A sentence quotes the student's quantities where `Wording` can, and else says in
+general terms what is wrong; it must be true of every answer with that output.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+
+from autograde_tests.generated_mistakes.edits import COMMON, RARE, USUAL, Edit, expressions, replaced
+from autograde_tests.generated_mistakes.wording import Wording
+
+Operator = Callable[[ast.AST, Wording], Iterator[Edit]]
+REDUCTIONS = {"sum": "sum", "mean": "mean", "max": "maximum", "min": "minimum", "argmax": "argmax", "argmin": "argmin"}
+OTHER_REDUCTION = {
+    "sum": "mean", "mean": "sum", "max": "min", "min": "max", "argmax": "argmin", "argmin": "argmax", "std": "var",
+    "var": "std", "cumsum": "sum",
+}  # fmt: skip
+OTHER_FUNCTION = {
+    "log": ("log2", "You use the base-2 logarithm; it should be the natural one."),
+    "log2": ("log", "You use the natural logarithm; it should be the one to base 2."),
+    "exp": ("exp2", "You use powers of 2; it should be powers of e, `np.exp`."),
+    "floor": ("ceil", "You round up where you should round down."),
+    "ceil": ("floor", "You round down where you should round up."),
+    "zeros": ("ones", "You start from ones where you should start from zeros."),
+    "zeros_like": ("ones_like", "You start from ones where you should start from zeros."),
+    "ones": ("zeros", "You start from zeros where you should start from ones."),
+    "ones_like": ("zeros_like", "You start from zeros where you should start from ones."),
+    "hstack": ("vstack", "You stack below each other what belongs side by side."),
+    "tanh": ("sin", ""),
+}
+OPTIONAL_CALLS = ("tanh", "exp", "log", "log2", "sqrt", "abs", "square", "diag", "clip", "maximum", "minimum", "where")
+
+
+def transposes(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
+    """Leave a transpose out, or transpose an operand of a matrix product."""
+    for node in expressions(tree):
+        if isinstance(node, ast.Attribute) and node.attr == "T":
+            what = wording.quote(node.value)
+            yield Edit(replaced(tree, node, node.value), f"{what or 'A matrix'} has to be transposed.", COMMON)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+            for side in (node.left, node.right):
+                if not (isinstance(side, ast.Attribute) and side.attr == "T") and (what := wording.quote(side)):
+                    flipped = ast.Attribute(side, "T", ast.Load())
+                    yield Edit(replaced(tree, side, flipped), f"You use {what} transposed.", COMMON)
+
+
+def products(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
+    """Confuse the matrix product with the element-wise one, or the order of its operands."""
+    for node in expressions(tree):
+        if not isinstance(node, ast.BinOp):
+            continue
+        left, right = wording.quote(node.left), wording.quote(node.right)
+        both = f" of {left} and {right}" if left and right else ""
+        if isinstance(node.op, ast.MatMult):
+            wrong = replaced(tree, node, ast.BinOp(node.left, ast.Mult(), node.right))
+            yield Edit(wrong, f"You take the element-wise product{both} (`*`); it should be the matrix product, `@`.", COMMON)
+            for kept, dropped in ((node.left, right), (node.right, left)):
+                what = wording.quote(kept)
+                instead = f"You use {what} itself, not multiplied by {dropped}." if what and dropped else "A matrix product is missing."
+                yield Edit(replaced(tree, node, kept), instead, COMMON)
+            wrong = replaced(tree, node, ast.BinOp(node.right, ast.MatMult(), node.left))
+            order = f"{left} comes before {right}" if both else "the order of its two operands matters"
+            yield Edit(wrong, f"You swap the operands of a matrix product: {order}.")
+        elif isinstance(node.op, ast.Mult):
+            wrong = replaced(tree, node, ast.BinOp(node.left, ast.MatMult(), node.right))
+            yield Edit(wrong, f"You take the matrix product{both} (`@`); it should be element-wise, `*`.")
+
+
+def terms(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
+    """Leave out a term of a sum, or give it the wrong sign."""
+    for node in expressions(tree):
+        if not (isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub))):
+            continue
+        left, right = wording.quote(node.left), wording.quote(node.right)
+        subtracted = isinstance(node.op, ast.Sub)
+        missing = f"You do not subtract {right or 'one of the terms'}." if subtracted else f"You leave out the term {right}."
+        if not right and not subtracted:
+            missing = "You leave out one of the terms of a sum."
+        yield Edit(replaced(tree, node, node.left), missing, COMMON)
+        rest = ast.UnaryOp(ast.USub(), node.right) if subtracted else node.right
+        yield Edit(replaced(tree, node, rest), f"You leave out the term {left}." if left else "You leave out one of the terms of a sum.", COMMON)
+        other = ast.Add() if subtracted else ast.Sub()
+        verb = "add" if subtracted else "subtract"
+        should = "subtract" if subtracted else "add"
+        what = right or "a term"
+        yield Edit(
+            replaced(tree, node, ast.BinOp(node.left, other, node.right)), f"You {verb} {what} where you should {should} it.", COMMON
+        )
+        if subtracted:
+            pair = f"{left} minus {right}" if left and right else "the other way round"
+            yield Edit(
+                replaced(tree, node, ast.BinOp(node.right, ast.Sub(), node.left)),
+                f"You subtract in the wrong order: it should be {pair}.", COMMON,
+            )  # fmt: skip
+
+
+def factors(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
+    """Leave out a factor, a divisor, a power or a sign."""
+    for node in expressions(tree):
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and not isinstance(node.operand, ast.Constant):
+            yield Edit(replaced(tree, node, node.operand), "A minus sign is missing.", COMMON)
+        if not isinstance(node, ast.BinOp):
+            continue
+        left, right = wording.quote(node.left), wording.quote(node.right)
+        if isinstance(node.op, ast.Mult):
+            yield Edit(replaced(tree, node, node.left), f"You leave out the factor {right}." if right else "You leave out a factor.", COMMON)
+            yield Edit(replaced(tree, node, node.right), f"You leave out the factor {left}." if left else "You leave out a factor.", COMMON)
+            yield Edit(
+                replaced(tree, node, ast.BinOp(node.left, ast.Add(), node.right)),
+                f"You add {right or 'a quantity'} where you should multiply by it.", RARE,
+            )  # fmt: skip
+        elif isinstance(node.op, (ast.Div, ast.FloorDiv)):
+            yield Edit(replaced(tree, node, node.left), f"You do not divide by {right or 'the right number'}.", COMMON)
+            yield Edit(
+                replaced(tree, node, ast.BinOp(node.left, ast.Mult(), node.right)),
+                f"You multiply by {right or 'a number'} where you should divide by it.",
+            )
+            yield Edit(
+                replaced(tree, node, ast.BinOp(node.right, ast.Div(), node.left)), "You divide the wrong way round: numerator and denominator are swapped.",
+            )  # fmt: skip
+        elif isinstance(node.op, ast.Pow):
+            base = left or "a quantity"
+            yield Edit(replaced(tree, node, node.left), f"You do not raise {base} to the power {ast.unparse(node.right)}." if not wording.names.get(ast.unparse(node.right)) else f"You leave out the exponent {right}.", COMMON)
+
+
+def slopes(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
+    """Use a wrong derivative of tanh, 1 - h**2, or of the sigmoid, p (1 - p)."""
+    for node in expressions(tree):
+        if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and _is_one(node.left)):
+            continue
+        square = node.right
+        if isinstance(square, ast.BinOp) and isinstance(square.op, ast.Pow):
+            h = square.left
+            right = "the derivative of tanh(a) is 1 - tanh(a)**2"
+            yield Edit(replaced(tree, node, ast.BinOp(node.left, ast.Sub(), h)), f"You use 1 - tanh(a) as a slope; {right}.", COMMON)
+            yield Edit(replaced(tree, node, ast.Constant(1.0)), f"You leave out the slope of tanh: {right}.", COMMON)
+            yield Edit(replaced(tree, node, square), f"You use tanh(a)**2 as a slope; {right}.")
+            tanh = ast.Call(ast.Attribute(ast.Name("np", ast.Load()), "tanh", ast.Load()), [h], [])
+            again = ast.BinOp(node.left, ast.Sub(), ast.BinOp(tanh, ast.Pow(), ast.Constant(2)))
+            yield Edit(
+                replaced(tree, node, again), "You apply tanh once more to what is a state already: with h = tanh(a) the slope is 1 - h**2.", COMMON
+            )
+
+
+def reductions(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
+    """Reduce over another axis, over all axes, without keepdims, or by another reduction."""
+    for node in expressions(tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        name = node.func.attr
+        for keyword in node.keywords:
+            if keyword.arg == "axis":
+                yield from _other_axes(tree, node, keyword, name)
+            if keyword.arg == "keepdims":
+                rest = [other for other in node.keywords if other is not keyword]
+                yield Edit(
+                    replaced(tree, node, ast.Call(node.func, node.args, rest)),
+                    "Without `keepdims=True` the result of a reduction is combined with the wrong axis.", COMMON,
+                )  # fmt: skip
+            if keyword.arg == "ddof":
+                rest = [other for other in node.keywords if other is not keyword]
+                yield Edit(replaced(tree, node, ast.Call(node.func, node.args, rest)), "You leave out `ddof`.")
+        if other := OTHER_REDUCTION.get(name):
+            changed = ast.Call(ast.Attribute(node.func.value, other, ast.Load()), node.args, node.keywords)
+            yield Edit(
+                replaced(tree, node, changed), f"You take the {REDUCTIONS.get(other, other)} where it should be the {REDUCTIONS.get(name, name)}.", COMMON
+            )
+            if name in ("std", "var") and not any(keyword.arg == "ddof" for keyword in node.keywords):
+                ddof = ast.Call(node.func, node.args, [*node.keywords, ast.keyword("ddof", ast.Constant(1))])
+                yield Edit(replaced(tree, node, ddof), "You divide by n - 1 (`ddof=1`); here the mean over all n values is meant.", COMMON)
+            if name in ("max", "min", "sum", "mean") and node.args[:1] and _is_numpy(node.func.value):
+                yield Edit(replaced(tree, node, node.args[0]), f"You do not take the {REDUCTIONS[name]}.")
+            elif name in ("max", "min", "sum", "mean"):
+                yield Edit(replaced(tree, node, node.func.value), f"You do not take the {REDUCTIONS[name]}.")
+
+
+def _other_axes(tree: ast.AST, call: ast.Call, keyword: ast.keyword, name: str) -> Iterator[Edit]:
+    kind = {"stack": "stack", "concatenate": "join", "split": "split", "array_split": "split"}.get(name)
+    doing = f"You {kind} along the wrong axis." if kind else f"You take the {REDUCTIONS.get(name, name)} over the wrong axis."
+    for axis in (0, 1, 2, -1):
+        if ast.unparse(keyword.value) != str(axis):
+            value = ast.Constant(axis) if axis >= 0 else ast.UnaryOp(ast.USub(), ast.Constant(-axis))
+            yield Edit(replaced(tree, keyword.value, value), doing, COMMON)
+    if not kind:
+        rest = [other for other in call.keywords if other is not keyword]
+        over = f"You take the {REDUCTIONS.get(name, name)} over all axes; it should run over one of them."
+        if isinstance(keyword.value, ast.Tuple):
+            over = f"You take the {REDUCTIONS.get(name, name)} over too many axes."
+            for axis in keyword.value.elts:
+                yield Edit(replaced(tree, keyword.value, axis), f"You take the {REDUCTIONS.get(name, name)} over too few axes.", COMMON)
+        yield Edit(replaced(tree, call, ast.Call(call.func, call.args, rest)), over, COMMON)
+
+
+def functions_of_numpy(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
+    """Use another function, apply none, apply it twice, or swap the choices of np.where."""
+    for node in expressions(tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _is_numpy(node.func.value)):
+            continue
+        name = node.func.attr
+        if name in OTHER_FUNCTION and OTHER_FUNCTION[name][1]:
+            other, sentence = OTHER_FUNCTION[name]
+            func = ast.Attribute(node.func.value, other, ast.Load())
+            yield Edit(replaced(tree, node, ast.Call(func, node.args, node.keywords)), sentence, COMMON)
+        if name in OPTIONAL_CALLS and node.args and name != "where":
+            yield Edit(replaced(tree, node, node.args[0]), f"You do not apply `np.{name}`.", COMMON)
+            if name in ("tanh", "exp"):
+                yield Edit(replaced(tree, node, ast.Call(node.func, [node, *node.args[1:]], [])), f"You apply `np.{name}` twice.")
+        if name == "where" and len(node.args) == 3:
+            condition, chosen, otherwise = node.args
+            yield Edit(
+                replaced(tree, node, ast.Call(node.func, [condition, otherwise, chosen], [])),
+                "Your condition is inverted: each of the two values is taken where the other one belongs.", COMMON,
+            )  # fmt: skip
+            yield Edit(replaced(tree, node, chosen), _without_condition(condition, wording), COMMON)
+            yield Edit(replaced(tree, node, otherwise), _without_condition(condition, wording))
+
+
+def _without_condition(condition: ast.expr, wording: Wording) -> str:
+    used = {name for node in ast.walk(condition) if (name := wording.parameter(node))}
+    if "mask" in used:
+        return "You do not use the mask."
+    return "You make no difference between the two cases of a condition."
+
+
+def calls_of_parameters(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
+    """Do not apply a function that is passed as an argument, or apply it to one term only."""
+    for node in expressions(tree):
+        if isinstance(node, ast.Call) and (name := wording.parameter(node.func)) and len(node.args) == 1:
+            yield Edit(replaced(tree, node, node.args[0]), f"You do not apply `{name}`.", COMMON)
+            yield Edit(replaced(tree, node, ast.Call(node.func, [node], [])), f"You apply `{name}` twice.", COMMON)
+            total = node.args[0]
+            if isinstance(total, ast.BinOp) and isinstance(total.op, ast.Add):
+                inner = ast.Call(node.func, [total.left], [])
+                yield Edit(
+                    replaced(tree, node, ast.BinOp(inner, ast.Add(), total.right)),
+                    f"You add {wording.quote(total.right) or 'a term'} after `{name}`; it belongs inside.", COMMON,
+                )  # fmt: skip
+
+
+def comparisons(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
+    """Compare strictly or not, or the wrong way round."""
+    strict = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt}
+    turned = {ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq}
+    for node in expressions(tree):
+        if isinstance(node, ast.Compare) and len(node.ops) == 1:
+            kind = type(node.ops[0])
+            if kind in strict:
+                yield Edit(
+                    replaced(tree, node, ast.Compare(node.left, [strict[kind]()], node.comparators)),
+                    "A comparison goes wrong where both sides are equal (`<` or `<=`).",
+                )
+            if kind in turned:
+                yield Edit(
+                    replaced(tree, node, ast.Compare(node.left, [turned[kind]()], node.comparators)),
+                    "A comparison is the wrong way round.",
+                )
+
+
+def parts_of_results(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
+    """Return results in another order, or swap two unpacked values."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple) and len(node.value.elts) == 2:
+            swapped = ast.Return(ast.Tuple(node.value.elts[::-1], ast.Load()))
+            yield Edit(replaced(tree, node, swapped), "You return the two results in the wrong order.", COMMON)
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
+            names = node.targets[0].elts
+            for first in range(len(names) - 1):
+                order = list(names)
+                order[first], order[first + 1] = order[first + 1], order[first]
+                words = [ast.unparse(name) for name in names[first : first + 2]]
+                gates = all(len(word) <= 2 for word in words)
+                what = f"the blocks {words[0]} and {words[1]}" if gates else "two of the values that you unpack"
+                target = ast.Tuple(order, ast.Store())
+                yield Edit(replaced(tree, node, ast.Assign([target], node.value)), f"You swap {what}.", USUAL)
+
+
+def constants(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
+    """Use another constant, such as 1 in place of 2."""
+    for node in expressions(tree):
+        if isinstance(node, ast.Constant) and type(node.value) in (int, float) and node.value in (2, 0.5, 3, 4, 8):
+            yield Edit(replaced(tree, node, ast.Constant(1)), f"You use 1 in place of {node.value}.", RARE)
+
+
+def _is_one(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value == 1
+
+
+def _is_numpy(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "np"
+
+
+EXPRESSIONS: tuple[Operator, ...] = (
+    transposes,
+    products,
+    slopes,
+    terms,
+    factors,
+    reductions,
+    functions_of_numpy,
+    calls_of_parameters,
+    comparisons,
+    parts_of_results,
+    constants,
+)

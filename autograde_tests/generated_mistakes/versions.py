@@ -1,0 +1,265 @@
+"""Collect the wrong versions of an exercise, run them, and keep one fingerprint for each that can be told apart."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import json
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autograde_tests.exercise import VISIBLE_SEED, Exercise
+from autograde_tests.generated_mistakes import arguments, edits, loops, operators, runner, wording
+from autograde_tests.generated_mistakes.edits import COMMON, RARE, Edit
+from rnn_helpers.checks import fingerprints, fixtures
+from rnn_helpers.checks.comparison import find_problem
+from rnn_helpers.checks.diagnosis import cases_digest
+from rnn_helpers.checks.evaluator import Task
+from rnn_helpers.checks.execution import Outcome, execute, function_arguments
+from rnn_helpers.checks.fingerprints import fingerprint
+from rnn_helpers.checks.keras_probes import MODEL_PROBES
+from rnn_helpers.checks.properties import PROPERTIES
+
+GENERATED = fixtures.GENERATED
+PAIRED = 12  # common mistakes that are also combined with one another
+CAUSES = 3  # sentences that one output may have
+OPERATORS = (*operators.EXPRESSIONS, *loops.LOOPS)
+_SOURCES = (arguments, edits, loops, operators, runner, wording, fingerprints)
+
+Definitions = Mapping[str, Any]  # of a solved lesson: the names that it defines, and under SOURCE its code
+SOURCE = "__source__"
+Answer = ast.FunctionDef | ast.ClassDef
+
+
+@dataclass
+class Version:
+    """A wrong answer: its sentence, how common it is, how it is called, and whether it comes from the solution itself."""
+
+    sentence: str
+    rank: int
+    call: runner.Version
+    own: bool = True
+    entries: list[Any] = field(default_factory=list)
+
+    @property
+    def order(self) -> tuple:
+        """Return what is preferred if outputs are equal: common, close to the solution, and quoting quantities."""
+        return (self.rank, not self.own, "`" not in self.sentence)
+
+
+def lesson_file(lesson: str, exercises: Mapping[str, Any], definitions: Definitions, previous: str = "") -> str:
+    """Return the JSON text of a lesson's generated mistakes.
+
+    definitions: what the solved lesson defines, and its code under SOURCE
+    previous: the text of the existing file; exercises of which nothing has changed are taken from it
+    """
+    old = json.loads(previous)["exercises"] if previous else {}
+    data = {}
+    for name, exercise in exercises.items():
+        if not _can_be_varied(exercise):
+            continue
+        digest = _digest(exercise, definitions)
+        same = old.get(name, {}).get("digest") == digest
+        data[name] = old[name] if same else {"digest": digest, **_exercise_data(exercise, definitions)}
+    return json.dumps({"lesson": lesson, "exercises": data}, ensure_ascii=False, separators=(",", ":")) + "\n" if data else ""
+
+
+def _can_be_varied(exercise: Any) -> bool:
+    return isinstance(exercise, Exercise) and exercise.probe not in (*PROPERTIES, *MODEL_PROBES)
+
+
+def _digest(exercise: Exercise, definitions: Definitions) -> str:
+    """Hash everything that determines the generated mistakes of an exercise."""
+    parts = [ast.dump(tree) for tree, _ in _right_answers(exercise, definitions)]
+    parts += [definitions[SOURCE], *map(inspect.getsource, _SOURCES), inspect.getsource(inspect.getmodule(_digest))]
+    parts += [json.dumps(fixtures.encode_task(_task(exercise)), sort_keys=True)]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _task(exercise: Exercise) -> Task:
+    return exercise.task(np.random.default_rng(VISIBLE_SEED), hidden=False)
+
+
+def _exercise_data(exercise: Exercise, definitions: Definitions) -> dict[str, Any]:
+    task = _task(exercise)
+    versions = _distinct(list(_evaluated(exercise.name, _versions(exercise, task, definitions), task)), exercise, task)
+    texts = sorted({entry[0] for version in versions for entry in version.entries if isinstance(entry, list)})
+    sentences = sorted({version.sentence for version in versions})
+    return {
+        "cases": cases_digest(task),
+        "texts": texts,
+        "sentences": sentences,
+        "versions": [
+            [sentences.index(v.sentence), *([texts.index(e[0]), *e[1:]] if isinstance(e, list) else e for e in v.entries)]
+            for v in versions
+        ],
+    }
+
+
+# --- the versions
+
+
+def _versions(exercise: Exercise, task: Task, definitions: Definitions) -> Iterator[Version]:
+    oracle = exercise.oracle
+    examples = [function_arguments(task.probe, case.args) for case in task.cases]
+    for change in arguments.changes([p.partition("=")[0] for p in task.parameters], examples) if task.probe == "call" else ():
+        yield Version(change.sentence, change.rank, _with_changed_arguments(oracle, change, task.probe))
+    parameters = [parameter.partition("=")[0] for parameter in task.parameters]
+    for tree, names in _right_answers(exercise, definitions):
+        words = wording.Wording(tree, parameters)
+        singles = [edit for operator in OPERATORS for edit in operator(tree, words)]
+        own = tree.name == exercise.name
+        for version in _compiled(singles, names, task.probe):
+            yield replace(version, own=own)
+        if own:
+            yield from _compiled(_pairs(singles, words), names, task.probe)
+            yield from _with_changed_helpers(tree, definitions, task.probe)
+
+
+def _with_changed_helpers(tree: Answer, definitions: Definitions, probe: str) -> Iterator[Version]:
+    """Yield versions of a solution that call another function of the lesson, with a common mistake in that one."""
+    defined = {node.name: node for node in ast.parse(definitions[SOURCE]).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    called = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} & defined.keys() - {tree.name}
+    called |= {n.id for name in called for n in ast.walk(defined[name]) if isinstance(n, ast.Name)} & defined.keys() - {tree.name}
+    for name in sorted(called):
+        helper = defined[name]
+        if not isinstance(helper, ast.FunctionDef):
+            continue
+        words = wording.Wording(helper, [argument.arg for argument in helper.args.args])
+        for edit in (edit for operator in OPERATORS for edit in operator(helper, words) if edit.rank == COMMON):
+            nodes = [edit.tree if node is helper else node for node in defined.values() if node.name in called | {tree.name}]
+            yield from _compiled([Edit(edit.tree, edit.sentence, RARE)], dict(definitions), probe, nodes, tree.name)
+
+
+def _pairs(singles: list[Edit], words: wording.Wording) -> list[Edit]:
+    """Return combinations of two common mistakes: the second operator is applied to the result of the first."""
+    chosen: dict[str, Edit] = {}
+    for edit in singles:
+        if edit.rank == COMMON and "one of the" not in edit.sentence:
+            chosen.setdefault(edit.sentence, edit)
+    first = list(chosen.values())[:PAIRED]
+    pairs = []
+    for one, other in combinations(first, 2):
+        again = [e for operator in OPERATORS for e in operator(one.tree, words) if e.sentence == other.sentence]
+        pairs += [Edit(edit.tree, f"{one.sentence} {other.sentence}", RARE + 1) for edit in again[:1]]
+    return pairs
+
+
+def _compiled(
+    found: list[Edit], names: dict[str, Any], probe: str, nodes: list[ast.AST] | None = None, answer: str = ""
+) -> Iterator[Version]:
+    """Yield a version for each edit that is Python. nodes: all definitions, if not the edited one alone."""
+    for edit in found:
+        space = dict(names)
+        try:
+            exec(compile(ast.Module(nodes or [edit.tree], []), "<generated>", "exec"), space)
+        except (SyntaxError, TypeError, ValueError):
+            continue  # not every combination of nodes is Python
+        yield Version(edit.sentence, edit.rank, runner.calling(space[answer or edit.tree.name], probe))
+
+
+def _with_changed_arguments(oracle: Callable, change: arguments.Change, probe: str) -> runner.Version:
+    def call(args: tuple) -> Outcome:
+        changed = change.apply(args)
+        return Outcome(error="NotApplicable") if changed is None else execute(oracle, changed, probe)
+
+    return call
+
+
+def _right_answers(exercise: Exercise, definitions: Definitions) -> Iterator[tuple[Answer, dict[str, Any]]]:
+    """Yield the syntax trees of right answers with the names that they use: the lesson's own solution first."""
+    for node in ast.parse(definitions[SOURCE]).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == exercise.name:
+            yield node, dict(definitions)
+    styles = [base for style in exercise.styles for base in (inspect.getmro(style)[:-1] if inspect.isclass(style) else (style,))]
+    for style in dict.fromkeys(styles):
+        if inspect.isclass(style) or (inspect.isfunction(style) and style.__name__ != "<lambda>" and not style.__closure__):
+            tree = ast.parse(textwrap.dedent(inspect.getsource(style))).body[0]
+            if isinstance(tree, (ast.FunctionDef, ast.ClassDef)):
+                yield tree, dict(vars(inspect.getmodule(style)))
+
+
+# --- what comes out
+
+
+def _evaluated(name: str, versions: Iterator[Version], task: Task) -> Iterator[Version]:
+    """Run the versions; yield those that are wrong somewhere, with an entry for each case.
+
+    An entry is 0 where the output is right, an error's name, or [structure, projections].
+    """
+    candidates = list(versions)
+    skipped: dict[str, int] = {}
+    for number, outcomes in runner.run([version.call for version in candidates], task):
+        reason = outcomes if isinstance(outcomes, str) else _reason_to_skip(outcomes, task)
+        if isinstance(outcomes, str) or reason:
+            skipped[reason] = skipped.get(reason, 0) + 1
+            continue
+        version = candidates[number]
+        version.entries = [_entry(case.expected, o, task) for case, o in zip(task.cases, outcomes, strict=True)]
+        yield version
+    loud = {reason: count for reason, count in skipped.items() if reason not in _ORDINARY}
+    for reason, count in loud.items():
+        print(f"{name}: skipped {count} of {len(candidates)} generated mistakes: {reason}")
+
+
+RIGHT, ERRORS_ONLY = "it is right", "it only raises errors"
+_ORDINARY = (RIGHT, ERRORS_ONLY)
+
+
+def _reason_to_skip(outcomes: list[Outcome], task: Task) -> str:
+    if any(outcome.error == "MemoryError" for outcome in outcomes):
+        return "it exhausts the memory"
+    if any(outcome.changed for outcome in outcomes):
+        return "it changes its inputs"
+    if any(outcome.error == "NotApplicable" for outcome in outcomes):
+        return ERRORS_ONLY
+    entries = [_entry(case.expected, outcome, task) for case, outcome in zip(task.cases, outcomes, strict=True)]
+    if all(entry == 0 for entry in entries):
+        return RIGHT
+    return "" if any(isinstance(entry, list) for entry in entries) else ERRORS_ONLY
+
+
+def _entry(expected: Any, outcome: Outcome, task: Task) -> Any:
+    if outcome.error:
+        return outcome.error
+    if find_problem(expected, outcome.value, task.tolerance, lists=task.lists) is None:
+        return 0
+    structure, projections = fingerprint(outcome.value)
+    return [structure, *projections]
+
+
+def _distinct(versions: list[Version], exercise: Exercise, task: Task) -> list[Version]:
+    """Return one version for each set of outputs, without those of the hand-written mistakes.
+
+    Of several sentences for one set, the preferred ones are kept; more than CAUSES say too little.
+    """
+    known = {_key([_entry(c.expected, c.mistakes[n], task) for c in task.cases]) for n in range(len(task.sentences))}
+    groups: dict[str, list[Version]] = {}
+    for version in versions:
+        groups.setdefault(_key(version.entries), []).append(version)
+    kept = []
+    for key, group in groups.items():
+        best = min(group, key=lambda version: version.order)
+        sentences = list(dict.fromkeys(version.sentence for version in group if version.order == best.order))
+        if key not in known and len(sentences) <= CAUSES:
+            kept.append(replace(best, sentence=_joined(sentences)))
+    return kept
+
+
+def _joined(sentences: list[str]) -> str:
+    if len(sentences) == 1:
+        return sentences[0]
+    numbered = " ".join(f"({number}) {sentence}" for number, sentence in enumerate(sentences, start=1))
+    return f"One of these is likely: {numbered}"
+
+
+def _key(entries: list[Any]) -> str:
+    """Return a text that is equal for equal outputs, up to rounding."""
+    return json.dumps([[e[0], *(f"{p:.6g}" for p in e[1:])] if isinstance(e, list) else e for e in entries])

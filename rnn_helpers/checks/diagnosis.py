@@ -1,0 +1,106 @@
+"""Find the sentence that describes what is wrong with an answer.
+
+In this order: a hand-written mistake with the same outputs; one with the same outputs in every check that fails; a
+generated mistake with the same fingerprints. Outputs say what an answer does, so each sentence describes every answer
+with these outputs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from rnn_helpers.checks import fixtures
+from rnn_helpers.checks.comparison import find_problem, same_output
+from rnn_helpers.checks.execution import Outcome, execute
+from rnn_helpers.checks.fingerprints import fingerprint, same_fingerprint
+
+if TYPE_CHECKING:
+    from rnn_helpers.checks.evaluator import Task
+
+
+def identify_mistake(answer: Callable, task: Task, outcomes: Sequence[Outcome]) -> str:
+    """Return the sentence of the mistake with these outcomes, or "".
+
+    outcomes: those of the answer in each case of the task, which may be the hidden ones
+    """
+    if task.together:
+        return outcomes[0].finding
+    return _known_everywhere(task, outcomes) or _known_where_it_fails(task, outcomes) or _generated(answer, task, outcomes)
+
+
+def _known_everywhere(task: Task, outcomes: Sequence[Outcome]) -> str:
+    for number, sentence in enumerate(task.sentences):
+        pairs = zip(task.cases, outcomes, strict=True)
+        if all(_same_outcome(case.mistakes[number], outcome, task.tolerance) for case, outcome in pairs):
+            return sentence
+    return ""
+
+
+def _known_where_it_fails(task: Task, outcomes: Sequence[Outcome]) -> str:
+    """Return the sentence of a mistake that the answer makes in some cases only, at least in half of those it could."""
+    failing = [i for i, (case, o) in enumerate(zip(task.cases, outcomes, strict=True)) if _fails(task, case.expected, o)]
+    if not any(not outcomes[i].error for i in failing):
+        return ""
+    for number, sentence in enumerate(task.sentences):
+        if all(_same_values(task.cases[i].mistakes[number], outcomes[i], task.tolerance) for i in failing):
+            wrong = sum(_fails(task, case.expected, case.mistakes[number]) for case in task.cases)
+            if wrong <= 2 * len(failing):
+                return sentence
+    return ""
+
+
+def _fails(task: Task, expected: object, outcome: Outcome) -> bool:
+    return bool(outcome.error) or find_problem(expected, outcome.value, task.tolerance, lists=task.lists) is not None
+
+
+def _same_outcome(mistake: Outcome, outcome: Outcome, tolerance: float) -> bool:
+    if mistake.error or outcome.error:
+        return mistake.error == outcome.error
+    return mistake.changed == outcome.changed and same_output(mistake.value, outcome.value, tolerance)
+
+
+def _same_values(mistake: Outcome, outcome: Outcome, tolerance: float) -> bool:
+    if mistake.error or outcome.error:
+        return mistake.error == outcome.error
+    return same_output(mistake.value, outcome.value, tolerance)
+
+
+# --- generated mistakes
+
+
+def _generated(answer: Callable, task: Task, outcomes: Sequence[Outcome]) -> str:
+    """Return the sentence of a generated mistake with the same fingerprints on the visible cases, or ""."""
+    data = fixtures.find_generated(task.name)
+    if not data:
+        return ""
+    if data["cases"] != cases_digest(task):  # the hidden cases, so look at the visible ones
+        _, visible = fixtures.find(task.name)
+        task = fixtures.decode_task(task.name, visible)
+        if data["cases"] != cases_digest(task):
+            return ""  # of another version of the course
+        outcomes = [execute(answer, case.args, task.probe, task.not_allowed) for case in task.cases]
+    entries = [
+        0 if not _fails(task, case.expected, o) else o.error or fingerprint(o.value)
+        for case, o in zip(task.cases, outcomes, strict=True)
+    ]
+    if not any(isinstance(entry, tuple) for entry in entries):
+        return ""
+    for sentence, *versions in data["versions"]:
+        if all(_same_entry(one, entry, data["texts"], task.tolerance) for one, entry in zip(versions, entries, strict=True)):
+            return data["sentences"][sentence]
+    return ""
+
+
+def _same_entry(stored: object, entry: object, texts: list[str], tolerance: float) -> bool:
+    if isinstance(stored, list) and isinstance(entry, tuple):
+        return same_fingerprint(entry, (texts[stored[0]], tuple(stored[1:])), tolerance)
+    return stored == entry
+
+
+def cases_digest(task: Task) -> str:
+    """Return a hash of the inputs and expected outputs, as the fixture file holds them."""
+    cases = [[case.title, fixtures.encode(case.args), fixtures.encode(case.expected)] for case in task.cases]
+    return hashlib.sha256(json.dumps(cases, sort_keys=True).encode()).hexdigest()[:12]
