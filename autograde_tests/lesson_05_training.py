@@ -305,7 +305,10 @@ find_broken = Exercise(
             "You miss the bugs that show only between steps: draw a sequence of several steps.",
             lambda bs: _checks(bs, steps=1),
         ),
-        Mistake("You look at dW_xh alone; a bug may show in dW_hh or db_h only.", lambda bs: _checks(bs, parts=(0,))),
+        Mistake(
+            "You miss bugs that do not show in dW_xh: all three gradients must agree, so the largest error decides.",
+            lambda bs: _checks(bs, parts=(0,)),
+        ),
     ),
     styles=(
         _checks,
