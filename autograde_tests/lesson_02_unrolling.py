@@ -318,6 +318,14 @@ def _carries_the_step_not_taken(xs, mask, h, U, W, b):
     return np.stack(states, axis=1)
 
 
+def _masked_without_carry(xs, mask, h_0, U, W, b):
+    h, states = h_0, []
+    for t in range(xs.shape[1]):
+        h = np.where(mask[:, t, None], np.tanh(xs[:, t] @ U + h_0 @ W + b), h)
+        states.append(h)
+    return np.stack(states, axis=1)
+
+
 rnn_forward_masked = Exercise(
     name="rnn_forward_masked",
     challenges=(
@@ -404,6 +412,7 @@ rnn_forward_masked = Exercise(
                 np.cumprod(m, axis=1).astype(bool)
             ),
         ),
+        Mistake("The state is not carried over: every step starts from h_0.", _masked_without_carry),
     ),
     styles=(_masked_by_arithmetic, _masked_by_rows, _masked_one_sequence_at_a_time),
     hints=(

@@ -232,7 +232,7 @@ sequence_cross_entropy = Exercise(
             lambda z, y, m: _losses(z, y)[m].mean() / z.shape[-1],
         ),
         Mistake(
-            "log_p[:, :, targets] takes all targets at every step; np.take_along_axis takes each step's own.",
+            "You pick the targets of all steps at every step; pick each step's own, with np.take_along_axis.",
             lambda z, y, m: -_log_softmax(z)[:, :, y][m].mean(),
         ),
         Mistake(
@@ -336,7 +336,7 @@ cross_entropy_gradient = Exercise(
             ),
         ),
         Mistake(
-            "p[:, :, targets] -= 1 changes all steps; index each step with its own target.",
+            "You subtract 1 at the targets of all steps; subtract it at each step's own target.",
             lambda z, y, m: (_softmax(z) - np.isin(np.arange(z.shape[-1]), y)) * m[..., None] / m.sum(),
         ),
     ),

@@ -543,7 +543,7 @@ rnn_backward = Exercise(
         ),
         Mistake("You add the carried error into dhs itself, which belongs to the caller.", _backward_into_dhs),
         Mistake(
-            "You use hs[:, t - 1] at step 0 too, which is the last state; the state before step 0 is h_0.",
+            "You use the last state, hs[:, -1], as the state before step 0; it is h_0.",
             lambda d, c: _backward(d, (*c[:2], c[3][:, -1], *c[3:])),
         ),
         Mistake(
@@ -740,7 +740,7 @@ gradient_by_lag = Exercise(
             lambda d, c: _by_lag(d, c, back=lambda dh, da, W: dh),
         ),
         Mistake(
-            "You use hs[:, -1] as the state before step 0; it is h_0.",
+            "You use the last state, hs[:, -1], as the state before step 0; it is h_0.",
             lambda d, c: _by_lag(d, (c[0], c[2][:, -1], *c[2:])),
         ),
         Mistake(

@@ -102,7 +102,7 @@ numerical_gradient = Exercise(
             "You divide a one-sided difference, f(x + eps) - f(x), by 2 eps.", lambda *a: _differences(*a, down=0.0)
         ),
         Mistake(
-            "You multiply by eps: `/ 2 * eps` divides by 2 only; write / (2 * eps).",
+            "You multiply by eps instead of dividing by it: write / (2 * eps).",
             lambda f, x, eps=1e-6: _differences(f, x, eps) * eps**2,
         ),
         Mistake(
@@ -130,9 +130,11 @@ def relative_error_oracle(a, b):
     return length[0] / (length[1] + length[2]) if length[1] + length[2] else 0.0
 
 
-def _near(rng: Rng, *shape: int) -> tuple:
+def _near(rng: Rng, *shape: int, first_is_longer: bool = False) -> tuple:
+    """Draw two arrays that are close to each other; which one is longer tells |a| from the larger norm."""
     a = numbers(rng, *shape)
-    return a, a + 0.1 * numbers(rng, *shape)
+    shorter, longer = sorted((a, a + 0.1 * numbers(rng, *shape)), key=np.linalg.norm)
+    return (longer, shorter) if first_is_longer else (shorter, longer)
 
 
 def _norm(a):
@@ -147,7 +149,7 @@ relative_error = Exercise(
     name="relative_error",
     challenges=(
         Challenge("two rows", 1.0, lambda rng: _near(rng, 4)),
-        Challenge("two matrices", 0.5, lambda rng: _near(rng, *sizes(rng, 2))),
+        Challenge("two matrices", 0.5, lambda rng: _near(rng, *sizes(rng, 2), first_is_longer=True)),
         Challenge("tiny numbers", 0.5, lambda rng: tuple(1e-6 * a for a in _near(rng, 3))),
         Challenge("two arrays of zeros", 0.5, lambda rng: (np.zeros(3), np.zeros(3)), edge=True),
         Challenge("arrays of opposite sign", 0.5, lambda rng: (lambda a: (a, -a))(numbers(rng, 4)), edge=True),
@@ -305,7 +307,10 @@ find_broken = Exercise(
             "You miss the bugs that show only between steps: draw a sequence of several steps.",
             lambda bs: _checks(bs, steps=1),
         ),
-        Mistake("You look at dW_xh alone; a bug may show in dW_hh or db_h only.", lambda bs: _checks(bs, parts=(0,))),
+        Mistake(
+            "You miss bugs that do not show in dW_xh: all three gradients must agree, so the largest error decides.",
+            lambda bs: _checks(bs, parts=(0,)),
+        ),
     ),
     styles=(
         _checks,
