@@ -498,7 +498,8 @@ def _training_fault(model: Any, results: dict[str, str], seed: int, train_count:
     layers, training = settings.layers_of(model), settings.training_of(model)
     xs = np.random.default_rng([seed, 2]).uniform(-3, 3, size=(64, STEPS, 1))
     architecture = find_architecture_fault(model, layers) or _returned_sequences(inspection.outputs(model, xs), layers)
-    frozen = settings.find_frozen_training(training) if training["compiled"] else ""
+    moved = results.get(MODEL_TRAINED) == ""  # a learning rate may have reached 0 at the end
+    frozen = settings.find_frozen_training(training) if training["compiled"] and not moved else ""
     if architecture or frozen:
         return architecture or frozen
     if results.get(BETWEEN_0_AND_1) or results.get(RECURRENT_WITH_32_UNITS):
