@@ -194,15 +194,11 @@ class Exercise:
 
 @dataclass(frozen=True)
 class Claims:
-    """One check of a ClaimsExercise: its title, its points and the claims about a correct answer.
-
-    hidden: only the hidden tests use it
-    """
+    """One check of a ClaimsExercise: its title, its points and the claims about a correct answer."""
 
     title: str
     points: float
     claims: tuple[str, ...]
-    hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -241,13 +237,12 @@ class ClaimsExercise:
         return self.seconds > 0
 
     def task(self, rng: np.random.Generator, *, hidden: bool, draws: int = 1) -> Task:
-        """Return the Task with inputs drawn from `rng`: one draw, since every check uses the same call."""
-        chosen = [challenge for challenge in self.challenges if hidden or not challenge.hidden]
+        """Return the Task with inputs drawn from `rng`: one draw of every check, since all use the same call."""
         args = self.draw(rng)
         return Task(
             name=self.name,
-            points={challenge.title: challenge.points for challenge in chosen},
-            cases=[Case(c.title, args, dict.fromkeys(c.claims, True)) for c in chosen],
+            points={challenge.title: challenge.points for challenge in self.challenges},
+            cases=[Case(c.title, args, dict.fromkeys(c.claims, True)) for c in self.challenges],
             sentences=[],
             parameters=_parameters(self.oracle),
             tolerance=0.0,

@@ -439,7 +439,7 @@ build_binary_classifier = ClaimsExercise(
         Claims("sizes", 1.0, (INPUT_SHAPE, CLASSIFIER_PARAMETERS, ONE_OUTPUT_PER_SEQUENCE)),
         Claims("what it computes", 1.5, (BETWEEN_0_AND_1, OUTPUTS_VARY, TANH_SIGMOID_EQUATIONS)),
         Claims("how it will learn", 1.0, (COMPILED, ADAM, CROSS_ENTROPY, LOSS_TAKES_PROBABILITIES, REPORTS_ACCURACY)),
-        Claims("a new one each time", 0.5, (NEW_MODEL_PER_CALL,), hidden=True),
+        Claims("a new one each time", 0.5, (NEW_MODEL_PER_CALL,)),
     ),
     draw=lambda rng: (int(rng.integers(2**62)),),
     oracle=lambda: _binary(),
@@ -555,25 +555,16 @@ def _factory_of(factory, **options):
     return lambda *sizes, **named: factory(**options)(*sizes, **named)
 
 
-@dataclass(frozen=True)
-class NetworkExercise(ClaimsExercise):
-    """A ClaimsExercise whose probe trains only if the hidden claims are checked."""
-
-    def task(self, rng: Rng, *, hidden: bool, draws: int = 1) -> Task:
-        """Return the Task, whose first argument says whether to train a network."""
-        return ClaimsExercise.task(replace(self, draw=lambda rng: (hidden, *self.draw(rng)[1:])), rng, hidden=hidden)
-
-
-recurrent_network = NetworkExercise(
+recurrent_network = ClaimsExercise(
     name="RecurrentNetwork",
     challenges=(
         Claims("its outputs", 1.5, (OUTPUT_SHAPE, ROWS_SUM_TO_1, NETWORK_PARAMETERS, RELU_SOFTMAX_EQUATIONS)),
         Claims("its sizes", 0.5, (CUSTOM_SIZES,)),
         Claims("its configuration", 0.5, (CONFIG_HAS_SIZES,)),
         Claims("saved and loaded", 1.0, (SURVIVES_SAVING, CUSTOM_SIZES_SURVIVE_SAVING)),
-        Claims("it learns", 0.5, (LOSS_FALLS,), hidden=True),
+        Claims("it learns", 0.5, (LOSS_FALLS,)),
     ),
-    draw=lambda rng: (True, int(rng.integers(2**62))),  # `task` replaces the flag if only visible claims count
+    draw=lambda rng: (int(rng.integers(2**62)),),
     oracle=lambda units=50, classes=10: _network()(units, classes),
     threshold="outputs agree with NumPy's to 1e-5: float32; one step of Adam on six sequences takes 11 % of the loss or more",
     mistakes=(

@@ -44,9 +44,7 @@ RATE_ZERO = "The learning rate is 0, so training changes nothing."
 NOTHING_TRAINABLE = "None of the weights is trainable."
 NEVER_TRAINED = "Your model looks untrained: its optimizer has made no step, and its biases are still zero."
 NUMBER_OF_EPOCHS = "You train for {actual} instead of 10."
-STEPS_PER_EPOCH = (
-    "One epoch of your training has {actual}; all {sequences} sequences in batches of 32 make {expected} steps."
-)
+STEPS_PER_EPOCH = "One epoch of your training has {actual}; all {sequences} sequences in batches of 32 make {expected}."
 OPPOSITE_ANSWERS = "Your model's answers are the opposite of the labels: it predicts 1 where 0 is right."
 LEARNS_FROM_VALIDATION = (
     "Your model learns from the validation windows: with the opposite validation targets, its forecasts change sign."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -107,10 +108,11 @@ def _output_claims(model: Any, ids: np.ndarray, outputs: np.ndarray) -> dict[str
 
 
 def _reset_states(model: Any) -> None:
-    """Reset the state of every stateful layer."""
+    """Reset the state of every layer that has one; a Bidirectional raises AttributeError if it is not stateful."""
     for layer in model.layers:
-        if getattr(layer, "stateful", False):
-            layer.reset_state()
+        if hasattr(layer, "reset_state"):
+            with contextlib.suppress(AttributeError):
+                layer.reset_state()
 
 
 def _outputs(model: Any, ids: np.ndarray, *, reset: bool = True) -> np.ndarray:

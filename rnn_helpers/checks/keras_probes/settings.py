@@ -89,19 +89,27 @@ def read_training(model: Any) -> Settings:
     if not model.compiled:
         return {"compiled": False}
     loss, optimizer = model.loss, model.optimizer
-    rate = optimizer.learning_rate
     history = getattr(model, "history", None)
     return {
         "compiled": True,
         "loss": _loss_name(loss),
         "from_logits": bool(_loss_config(loss).get("from_logits", False)),
         "optimizer": type(optimizer).__name__,
-        "rate": float(rate) if hasattr(rate, "__float__") or hasattr(rate, "numpy") else None,
+        "rate": _constant_rate(optimizer),
         "iterations": int(optimizer.iterations),
         "trainable": len(model.trainable_weights),
         "epochs": len(getattr(history, "epoch", ())),
         "steps": int((getattr(history, "params", None) or {}).get("steps") or 0),
     }
+
+
+def _constant_rate(optimizer: Any) -> float | None:
+    """Return the learning rate; None for a schedule, which may begin at 0."""
+    from rnn_helpers.quietly import keras
+
+    own = getattr(optimizer, "_learning_rate", None)
+    is_schedule = isinstance(own, keras.optimizers.schedules.LearningRateSchedule)
+    return None if is_schedule else float(optimizer.learning_rate)
 
 
 def _loss_name(loss: Any) -> str:
