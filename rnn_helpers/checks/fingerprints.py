@@ -25,7 +25,7 @@ def fingerprint(value: Any) -> Fingerprint:
     numbers = np.concatenate(parts) if parts else np.zeros(0)
     finite = np.isfinite(numbers)
     if not finite.all():
-        places = "".join("n" if np.isnan(number) else "+-"[number < 0] for number in numbers[~finite])
+        places = "".join("n" if np.isnan(number) else "+-"[int(number < 0)] for number in numbers[~finite])
         structure += f" {np.flatnonzero(~finite).tolist()}{places}"
     numbers = np.where(finite, numbers, 0.0)
     return structure, tuple(_rounded(float(numbers @ _vector(k, len(numbers)))) for k in range(PROJECTIONS))
