@@ -34,7 +34,7 @@ def without_bias(x_t, h_prev, W_xh, W_hh, b_h, activation=np.tanh):
 
 
 def heard(answer, capsys, name: str = "rnn_step") -> str:
-    """Return what a wrong answer is told: the card and the exception's line."""
+    """Return what the card and the exception say about a wrong answer."""
     with pytest.raises(CheckFailed) as failure:
         check(answer, name)
     text = capsys.readouterr().out + str(failure.value)
@@ -43,16 +43,18 @@ def heard(answer, capsys, name: str = "rnn_step") -> str:
 
 def test_a_right_answer_is_told_so(capsys) -> None:
     check(right_step, "rnn_step")
-    assert "rnn_step all right" in " ".join(capsys.readouterr().out.split())
+    text = " ".join(capsys.readouterr().out.split())
+    assert "rnn_step passed" in text
+    assert "Well done! All 7 checks pass." in text
 
 
 def test_a_known_mistake_is_named_with_both_numbers(capsys) -> None:
     text = heard(without_bias, capsys)
-    assert "This is exactly what comes out when the bias b_h is left out." in text
-    assert "expected" in text
+    assert "The bias b_h is left out." in text
+    assert "Expected" in text
     assert "largest difference" in text
     assert 'hint("rnn_step")' in text
-    assert "3 of 7 checks are right" in text
+    assert "3 of 7 checks pass" in text
 
 
 def returning(change):
@@ -65,18 +67,18 @@ def scolding_step(*inputs):
 
 
 BAD = [
-    ("a list with a text in it", returning(lambda h: ["a", h]), "got a list of 2"),
+    ("a list with a string in it", returning(lambda h: ["a", h]), "got a list of 2 items"),
     ("None", returning(lambda h: None), "got None (did the function forget its return?)"),
-    ("a text", returning(str), "got the text"),
-    ("the wrong shape", returning(lambda h: h[0]), "expected shape (4, 3), got (3,)"),
-    ("a transpose", returning(np.transpose), "it looks transposed"),
-    ("complex numbers", returning(lambda h: h + 0j), "expected real numbers, got complex128"),
-    ("NaN", returning(lambda h: h * np.nan), "nan is not a finite number at [0, 0]"),
-    ("infinity", returning(lambda h: h + np.inf), "inf is not a finite number"),
+    ("a string", returning(str), "got the string"),
+    ("the wrong shape", returning(lambda h: h[0]), "Expected shape (4, 3), got (3,)"),
+    ("a transpose", returning(np.transpose), "the two axes have changed places"),
+    ("complex numbers", returning(lambda h: h + 0j), "Expected real numbers, got complex128."),
+    ("NaN", returning(lambda h: h * np.nan), " at [0, 0], got nan, which is not a finite number."),
+    ("infinity", returning(lambda h: h + np.inf), "got inf, which is not a finite number."),
     (
         "an object array",
         returning(lambda h: np.array(list(h) + [None], dtype=object)),
-        "expected an array of numbers, shape (4, 3), got an array",
+        "Expected an array of numbers, shape (4, 3), got an array",
     ),
     ("whole numbers", returning(lambda h: h.astype(int)), "cut off"),
     ("float32", returning(np.float32), "keep their precision"),
@@ -84,11 +86,11 @@ BAD = [
     (
         "too few parameters",
         lambda x, h: x,
-        "is called with (x_t, h_prev, W_xh, W_hh, b_h, activation=np.tanh); yours takes (x, h)",
+        "rnn_step is called with (x_t, h_prev, W_xh, W_hh, b_h, activation=np.tanh); yours takes (x, h).",
     ),
     ("an exception", scolding_step, "ValueError: no cake left, in scolding_step, line"),
-    ("not a function", 3, "expected the function itself, as in check(rnn_step), got the int 3"),
-    ("a built-in without a signature", max, "The shapes here: x_t ("),
+    ("not a function", 3, "Expected the function itself, as in check(rnn_step), got the int 3."),
+    ("a built-in without a signature", max, "Inputs: x_t ("),
     ("no function at all", None, "got None"),
 ]
 
@@ -106,7 +108,8 @@ def test_the_error_of_a_students_code_comes_with_its_line_and_the_shapes(capsys)
 
     text = heard(rnn_step, capsys)
     assert "return activation(W_xh @ x_t)" in text
-    assert "The shapes here: x_t (" in text
+    assert "Inputs: x_t (" in text
+    assert "This course puts rows first: `x_t @ W_xh`. ValueError: matmul: " in text
 
 
 def test_other_parameter_names_do_no_harm() -> None:
@@ -126,14 +129,14 @@ def test_a_list_is_told_how_to_become_an_array(capsys) -> None:
 @pytest.mark.parametrize(
     ("got", "sentence"),
     [
-        ((HS, HS), "2 results came back (an array of shape (2, 3) and dtype float64, an array of shape (2, 3)"),
-        ((HS, {}), "2 results came back (an array of shape (2, 3) and dtype float64, an empty dict); only one"),
-        ((HS,), "expected an array, got a tuple of 1: a comma behind the result makes a tuple of it"),
-        ([HS, HS], "got a list of 2, the first of which is an array of shape (2, 3)"),
-        ([], "expected an array, got a list of 0"),
+        ((HS, HS), "2 values (an array of shape (2, 3) and dtype float64, an array of shape (2, 3)"),
+        ((HS, {}), "2 values (an array of shape (2, 3) and dtype float64, an empty dict); return only the first, which is right"),
+        ((HS,), "expected an array, got a tuple of 1 item: a comma behind the result makes a tuple of it"),
+        ([HS, HS], "got a list of 2 items, the first of which is an array of shape (2, 3)"),
+        ([], "expected an array, got an empty list"),
         ({"h": HS}, "got a dict with the keys ['h']: return the value itself"),
-        (tuple(HS), "got a tuple of 2; np.array(...) makes one of it"),
-        (list(HS.T), "got a list of 3; np.stack(..., axis=1) makes one of it"),
+        (tuple(HS), "got a tuple of 2 items; np.array(...) makes one of it"),
+        (list(HS.T), "got a list of 3 items; np.stack(..., axis=1) makes one of it"),
     ],
     ids=repr,
 )
@@ -149,22 +152,22 @@ def test_several_results_are_counted_where_one_array_is_asked_for(got, sentence:
             assert made.shape == HS.shape
 
 
-@pytest.mark.parametrize(("expected", "noun"), [(1.5, "a number"), (3, "a number"), ("a", "a text")])
+@pytest.mark.parametrize(("expected", "noun"), [(1.5, "a number"), (3, "a number"), ("a", "a string")])
 def test_several_results_are_counted_where_one_value_is_asked_for(expected, noun: str) -> None:
-    problem = find_problem(expected, (expected, {}), 1e-8)
+    problem = find_problem(expected, ({}, {}), 1e-8)
     assert problem is not None
-    assert problem.sentence.endswith(f"only one is asked for: {noun}")
+    assert problem.sentence == f"your function returns 2 values (an empty dict, an empty dict); only one is expected: {noun}"
 
 
 def test_swapped_parameters_are_told_by_name(capsys) -> None:
     def rnn_step(h_prev, x_t, W_xh, W_hh, b_h, activation=np.tanh):
         return right_step(x_t, h_prev, W_xh, W_hh, b_h, activation)
 
-    assert "the order is rnn_step(x_t, h_prev, " in heard(rnn_step, capsys)
+    assert "The order is rnn_step(x_t, h_prev, " in heard(rnn_step, capsys)
 
 
 def test_shapes_are_told_in_the_students_own_names(capsys) -> None:
-    assert "The shapes here: x (" in heard(lambda x, h, U, W, b, f=np.tanh: U @ x, capsys)
+    assert "Inputs: x ("  in heard(lambda x, h, U, W, b, f=np.tanh: U @ x, capsys)
 
 
 def test_changing_an_input_is_told_by_its_name(capsys) -> None:
@@ -172,16 +175,16 @@ def test_changing_an_input_is_told_by_its_name(capsys) -> None:
         x_t *= 2
         return activation(x_t @ W_xh / 2 + h_prev @ W_hh + b_h)
 
-    assert "your code changes x_t in place" in heard(rnn_step, capsys)
+    assert "Your code changes x_t in place" in heard(rnn_step, capsys)
 
 
 def test_only_the_first_wrong_check_is_explained(capsys) -> None:
-    assert heard(without_bias, capsys).count("expected") == 1
+    assert heard(without_bias, capsys).count("Expected") == 1
 
 
 def test_a_wrong_answer_is_not_accused_of_changing_its_inputs(capsys) -> None:
     text = heard(lambda *inputs: np.zeros(3), capsys)
-    assert "its inputs stay as they were later: skipped until one of the other checks passes" in text
+    assert "its inputs stay as they were skipped until one of the other checks passes." in text
 
 
 def test_half_a_class_counts_as_half(capsys) -> None:
@@ -197,8 +200,8 @@ def test_half_a_class_counts_as_half(capsys) -> None:
             raise NotImplementedError
 
     text = heard(SimpleRNN, capsys, "SimpleRNN")
-    assert "1 of 4 checks are right" in text
-    assert "this part is not solved yet" in text
+    assert "1 of 4 checks passes" in text
+    assert "This part is not solved yet" in text
 
 
 def test_an_unsolved_stub_is_not_scolded(capsys) -> None:
@@ -239,7 +242,7 @@ def test_warnings_and_prints_cost_nothing_and_are_shown(capsys) -> None:
 def test_a_failure_is_one_line_in_a_notebook() -> None:
     with pytest.raises(CheckFailed) as failure:
         check(without_bias, "rnn_step")
-    assert failure.value._render_traceback_() == ["CheckFailed: rnn_step: 3 of 7 checks are right (see the card above)"]
+    assert failure.value._render_traceback_() == ["CheckFailed: rnn_step: 3 of 7 checks pass (see the card above)"]
 
 
 def test_autograding_leaves_the_marks_to_the_hidden_tests(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
@@ -310,7 +313,7 @@ def test_progress_that_cannot_be_written_does_not_spoil_the_answer(monkeypatch, 
     monkeypatch.setenv("RNN_COURSE_PROGRESS", str(tmp_path / "file" / "progress.txt"))
     check(right_step, "rnn_step")
     text = " ".join(capsys.readouterr().out.split())
-    assert "all right" in text
+    assert "passed" in text
     assert "Your answer counts, but progress() cannot keep it" in text
 
 

@@ -103,7 +103,7 @@ def test_an_error_that_every_learner_meets_is_one_sentence(tmp_path: Path) -> No
         [begin, "check(rnn_step)", "def f():\n    raise NotImplementedError()\nf()", "nowhere + 1"], tmp_path
     )
     assert "rnn_step is not defined yet. Run the cell" in " ".join(too_early.traceback)
-    assert "a cell above waits for your code" in " ".join(empty.traceback)
+    assert "A cell above is still waiting for your code" in " ".join(empty.traceback)
     assert "name 'nowhere' is not defined" in " ".join(other.traceback)
     assert [len(error.traceback) <= 3 for error in (too_early, empty, other)] == [True, True, False]
 
