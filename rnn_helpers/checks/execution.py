@@ -201,8 +201,12 @@ def _describe_error(error: Exception, answer: Any) -> tuple[str, str, str, str]:
     """Return the name of an exception's class, its message, the student's line and an explanation."""
     from rnn_helpers.checks.explanations import clean, explain  # only a wrong answer needs it
 
+    try:
+        message = clean(str(error))
+    except Exception:  # of a __str__ of the student's
+        message = ""
     explanation = explain(error, answer)
-    return type(error).__name__, clean(str(error)), explanation.line, explanation.sentence
+    return type(error).__name__, message, explanation.line, explanation.sentence
 
 
 def _truncate_output(text: str) -> str:

@@ -44,6 +44,7 @@ class Failure:
     kinds: tuple[str, ...]  # names of its classes
     message: str
     site: Site | None = None
+    answer: Any = None
 
     def matches(self, pattern: str) -> re.Match[str] | None:
         """Return the match of a pattern in the message."""
@@ -83,7 +84,7 @@ def _explain(error: BaseException, answer: Any) -> Explanation:
     sites = student_sites(error)
     own = [site for site in sites if belongs_to(site, answer)] or sites
     kinds = tuple(kind.__name__ for kind in type(error).__mro__)
-    failure = Failure(kinds, clean(str(error)), sites[-1] if sites else None)
+    failure = Failure(kinds, clean(str(error)), sites[-1] if sites else None, answer)
     sentence = _first_sentence(failure)
     if not own:
         return Explanation(sentence, last_line(error))
@@ -139,7 +140,7 @@ def explain_matrix_product(failure: Failure) -> str:
     sides = _sides(failure)
     first, second = (failure.shape(side) for side in sides[:2]) if sides else (None, None)
     if sides is None or first is None or second is None:
-        return _product_of_message(failure)
+        return _no_array(failure, sides) or _product_of_message(failure)
     left, right = sides[:2]
     if not first or not second:
         number = _operand(left, None, "its left side") if not first else _operand(right, None, "its right side")
@@ -150,6 +151,14 @@ def explain_matrix_product(failure: Failure) -> str:
     if a == b:
         return f"{start}: the sizes of their leading axes do not match."
     return f"{start}: the inner sizes {a} and {b} differ.{_fitting_product(failure, left, right)}"
+
+
+def _no_array(failure: Failure, sides: tuple[ast.AST, ast.AST, type] | None) -> str:
+    """Explain a matrix product one side of which is a call that gave no array."""
+    match = failure.matches(r"^matmul: Input operand (\d) does not have enough dimensions \(has 0")
+    side = sides[int(match[1])] if match and sides else None
+    name = text_of(side.func) if isinstance(side, ast.Call) else ""
+    return f"`{name}(...)` gave a single number or None here, and no array." if name else ""
 
 
 def _product_of_message(failure: Failure) -> str:
@@ -459,14 +468,16 @@ def explain_arguments(failure: Failure) -> str:
         return ""
     name = match[1].split(".")[-1]
     given = failure.matches(r"takes (?:from \d+ to )?(\d+) positional arguments? but (\d+) (?:was|were) given")
-    if given and _method_without_self(failure, name):
+    first = _first_parameter(failure, name)
+    if given and first not in (None, "self", "this", "cls"):
         return f"The first parameter of a method is the object itself: write `def {name}(self, ...)`."
     call = failure.node if isinstance(failure.node, ast.Call) else None
     if starred := _tuple_argument(failure, call):
         size, text = starred
         return f"`{text}` is one argument, a tuple of {size}; `*{text}` passes its {size} items one by one."
     if given:
-        return f"`{name}` takes {_counted(int(given[1]), 'argument')} here, and the call passes {given[2]}."
+        most, passed = (int(number) - (first is not None) for number in given.groups())  # without the object
+        return f"`{name}` takes {_counted(most, 'argument')} here, and the call passes {passed}."
     missing = failure.matches(r"missing \d+ required (?:positional|keyword-only) arguments?: (.+)")
     if missing:
         return f"The call of `{name}` does not pass {missing[1].replace(chr(39), '`')}."
@@ -478,14 +489,14 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def _method_without_self(failure: Failure, name: str) -> bool:
-    """Return whether a called method of the student's has parameters, but none for the object."""
+def _first_parameter(failure: Failure, name: str) -> str | None:
+    """Return the first parameter of a method of the student's, "" if it has none; None for what is no method."""
+    owner = failure.answer if isinstance(failure.answer, type) else None
     call = failure.node
-    if not failure.site or not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
-        return False
-    method = getattr(type(failure.value(call.func.value)), name, None)
-    code = getattr(method, "__code__", None)
-    return code is not None and (code.co_varnames[: code.co_argcount] or ("",))[0] not in ("self", "this", "cls")
+    if failure.site and isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
+        owner = type(failure.value(call.func.value))
+    code = getattr(vars(owner).get(name) if owner else None, "__code__", None)
+    return None if code is None else (*code.co_varnames[: code.co_argcount], "")[0]
 
 
 def _tuple_argument(failure: Failure, call: ast.Call | None) -> tuple[int, str] | None:

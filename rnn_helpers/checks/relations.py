@@ -94,11 +94,19 @@ def describe_relation(
     ]
     if not wrong or any(outcome.error or outcome.observed for _, outcome in wrong):
         return ""
-    sentence = _describe([(case.expected, outcome.value, case.args) for case, outcome in wrong], tolerance, names)
-    if not sentence or len(wrong) == len(cases):
+    finite = [(case.expected, outcome.value, case.args) for case, outcome in wrong if _is_finite(outcome.value)]
+    sentence = _describe(finite, tolerance, names) if finite else ""
+    if not sentence or len(finite) == len(cases):
         return sentence
     which = "In the check that fails" if len(wrong) == 1 else "In each check that fails"
-    return f"{which}, {_continued(sentence)}"
+    without = "" if len(finite) == len(wrong) else " without nan or inf in your result"
+    return f"{which}{without}, {_continued(sentence)}"
+
+
+def _is_finite(value: Any) -> bool:
+    """Return whether a result has no nan or inf among its numbers."""
+    arrays: list[np.ndarray | None] = [*_arrays(value)] or [as_array(value)]
+    return all(array is None or array.dtype.kind != "f" or bool(np.all(np.isfinite(array))) for array in arrays)
 
 
 def _continued(sentence: str) -> str:
