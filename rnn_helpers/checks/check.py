@@ -7,7 +7,7 @@ import textwrap
 from typing import Any
 
 from rnn_helpers import cards
-from rnn_helpers.checks import fixtures, progress
+from rnn_helpers.checks import fixtures, hints, progress
 from rnn_helpers.checks.comparison import describe
 from rnn_helpers.checks.evaluator import Report, judge
 
@@ -37,6 +37,7 @@ def check(answer: Any = None, name: str | None = None) -> None:
         task = fixtures.decode_task(name, data)
     except (KeyError, fixtures.FixtureError) as error:
         raise CheckFailed(str(error.args[0])) from None
+    hints.remember_checked(name)
     report = judge(answer, task)
     cards.show(cards.Card(report, hint=_hint_call(name), note=progress.record(lesson, name, report)))
     if not report.passed and not (report.unsolved and _is_interactive()):

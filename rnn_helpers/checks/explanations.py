@@ -81,7 +81,8 @@ def explain(error: BaseException, answer: Any = None) -> Explanation:
 
 
 def _explain(error: BaseException, answer: Any) -> Explanation:
-    sites = student_sites(error)
+    # Of an exception that another process passed on, only the text is here, and the frames are not the student's.
+    sites = [] if hasattr(error, "submitted_line") else student_sites(error)
     own = [site for site in sites if belongs_to(site, answer)] or sites
     kinds = tuple(kind.__name__ for kind in type(error).__mro__)
     failure = Failure(kinds, clean(str(error)), sites[-1] if sites else None, answer)

@@ -181,9 +181,15 @@ def _read_text(path: Path, _modified: int) -> str:
 
 @cache
 def _read_exercises(path: Path, modified: int) -> dict:
+    data = _read_fixture(path, modified)
+    return {name: data["exercises"][name] for name in data["exercises"]}
+
+
+@cache
+def _read_fixture(path: Path, modified: int) -> dict[str, dict]:
     try:
         data = json.loads(_read_text(path, modified))
-        return {name: data["exercises"][name] for name in data["exercises"]}
+        return {"exercises": dict(data["exercises"]), "written": dict(data.get("written", {}))}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FixtureError(
             f"The file {path} cannot be read ({type(error).__name__}: {error}). "
@@ -216,11 +222,19 @@ def find(name: str) -> tuple[str, dict]:
     raise KeyError(_unknown_exercise(name, names))
 
 
+def find_written(name: str) -> tuple[str, str, dict] | None:
+    """Return (lesson, name, criteria and model answer) of a written question, or None if there is none."""
+    for path, modified in _fixture_files():
+        if f'"{name}"' in _read_text(path, modified) and name in (known := _read_fixture(path, modified)["written"]):
+            return path.stem, name, known[name]
+    return None
+
+
 def _unknown_exercise(name: str, names: list[str]) -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(name, names, n=2, cutoff=0.5)
     if not near:
-        return f"There is no exercise called {name!r}. The exercises are: {', '.join(names)}."
+        return f"There is no exercise called {name!r}. progress() lists the exercises of every lesson."
     other = f'If {name} is your own name for it: check({name}, "{near[0]}").'
     return f"There is no exercise called {name!r}. Did you mean {' or '.join(near)}? {other}"
