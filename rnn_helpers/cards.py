@@ -95,18 +95,20 @@ class Card:
         lines = [f"{name:<{wide + 2}}  {state}", *textwrap.wrap(self.verdict(), WIDTH)]
         for row in rows:
             words = row.problem.lower() if row.word == "skipped" else ": ".join(filter(None, (row.word, row.problem)))
-            text = f"  {row.title:<{wide}}  {words}"
-            for part in filter(None, (text, row.inputs and " " * (wide + 4) + row.inputs)):
+            first, *rest = f"  {row.title:<{wide}}  {words}\n{row.inputs}".splitlines()
+            for part in [first, *(" " * (wide + 4) + line for line in rest if line)]:
                 lines += textwrap.wrap(part, WIDTH, subsequent_indent=" " * (wide + 4))
-        for sentence in self.footer():
-            lines += textwrap.wrap(sentence, WIDTH, initial_indent="  ", subsequent_indent="  ")
+        for line in "\n".join(self.footer()).splitlines():
+            lines += textwrap.wrap(line, WIDTH, initial_indent="  ", subsequent_indent="  ")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         name, state = self.headline()
         colour = _GREY if self.report.unsolved else _GREEN if self.report.passed else _RED
         rows = "".join(map(self._html_row, self.rows()))
-        footer = "".join(f"<div style='margin-top:4px'>{_marked_up(line)}</div>" for line in self.footer())
+        footer = "".join(
+            f"<div style='margin-top:4px;white-space:pre-wrap'>{_marked_up(line)}</div>" for line in self.footer()
+        )
         verdict = f"<div style='margin:4px 0'><b>{_marked_up(self.verdict())}</b></div>" if self.verdict() else ""
         return (
             f"<div role='group' aria-label='{_escape(name)}: {_escape(state)}' class='rnn-card' "
@@ -131,7 +133,9 @@ class Card:
         mark, colour = MARKS[row.word]
         plain = "style='background:none'"  # JupyterLab's stripes would separate a check from its explanation
         cell = "text-align:left;padding:2px 14px 2px 0;vertical-align:top;overflow-wrap:anywhere"
-        lines = "".join(f"<div>{_marked_up(line)}</div>" for line in (row.problem, row.inputs) if line)
+        lines = "".join(
+            f"<div>{_marked_up(line)}</div>" for line in f"{row.problem}\n{row.inputs}".splitlines() if line
+        )
         explained = f"<tr {plain}><td></td><td style='{cell}'>{lines}</td></tr>" if lines else ""
         state = f"<span style='color:{colour}'>{mark}</span> {row.word}"
         return (
@@ -142,7 +146,7 @@ class Card:
 
 def score_text(passed: int, total: int) -> str:
     """Return how many checks pass, in words."""
-    return f"{passed} of {total} {'check' if total == 1 else 'checks'} {'passes' if passed == 1 else 'pass'}"
+    return f"{passed} of {total} checks {'passes' if passed == 1 else 'pass'}"
 
 
 def praise(total: int) -> str:

@@ -56,6 +56,9 @@ EXPLAINED = [
     ("W_xh.dot(x_t)", "This course puts rows first: `x_t @ W_xh`."),
     ("x_t @ h_prev", "the inner sizes 3 and 2 differ. The shapes of `x_t.T @ h_prev` would fit."),
     ("h_prev @ W_xh", "the inner sizes 4 and 3 differ. The shapes of `h_prev @ W_xh.T` would fit."),
+    ("x_t @ (1 - x_t**2)", "the inner sizes 3 and 2 differ. For the element-wise product, write `*`."),
+    ("(x_t + 1) @ h_prev", "the inner sizes 3 and 2 differ."),
+    ("x_t @ (h_prev - 1)", "The shapes of `x_t.T @ (h_prev - 1)` would fit."),
     ("x_t @ 0.5", "`@` multiplies matrices, but `0.5` is a single number: `*` scales by a number."),
     ("np.ones((2, 5, 3)) @ np.ones((4, 3, 2))", "the sizes of their leading axes do not match."),
     # element-wise operations
@@ -67,6 +70,19 @@ EXPLAINED = [
     ("xs * mask", "`mask[..., None]` has the shape (2, 5, 1), which would match."),
     ("x_t - x_t.sum(axis=1)", "You subtract `x_t.sum(axis=1)` (2,) from `x_t` (2, 3), element-wise"),
     ("x_t / x_t.sum(axis=1)", "With keepdims=True, or [..., None] behind it, the shape (2,) becomes (2, 1)."),
+    (
+        "np.where(mask[:, 0], rnn_step(x_t, h_prev, *cell), h_prev)",
+        "`mask[:, 0]` (2,), `rnn_step(x_t, h_prev, *cell)` (2, 4), `h_prev` (2, 4)",
+    ),
+    (
+        "np.take_along_axis(xs, np.zeros((2, 5), dtype=int), axis=-1)",
+        "The arrays need the same number of axes: `xs` (2, 5, 3), `np.zeros((2, 5), dtype=int)` (2, 5).",
+    ),
+    ("for x in xs:\n    x + np.ones((2, 3))", "`x` runs along the first axis of `xs`, whose shape is (2, 5, 3)."),
+    (
+        "for x, c in zip(xs, three):\n    x + np.ones((2, 3))",
+        "`x` runs along the first axis of `xs`, whose shape is (2, 5, 3).",
+    ),
     ("x_t + h_prev", "You add `x_t` (2, 3) to `h_prev` (2, 4), element-wise, and these shapes do not match"),
     ("h = np.zeros((2, 3))\nh += W_hh", "You add `h` (2, 3) to `W_hh` (4, 4), element-wise"),
     (
@@ -94,6 +110,7 @@ EXPLAINED = [
     ),
     ("h, y, c = rnn_step(x_t, h_prev, *cell)", "You unpack `rnn_step(x_t, h_prev, *cell)` into 3 names"),
     ("a, b = cell", "You unpack `cell` into 2 names, `a` and `b`, but it has 3."),
+    ("a, b = cell; c = 0", "You unpack `cell` into 2 names, `a` and `b`, but it has 3."),
     ("a, b = 3", "but it is a single value of type int."),
     ("for a, b in three:\n    pass", "The line takes several values apart, but gets a single one, of type int."),
     # None
@@ -125,9 +142,10 @@ EXPLAINED = [
     ("b_h[0, 0]", "You use 2 indices, but `b_h` (4,) has 1 axis."),
     ("x_t[x_t.shape[1] / 2]", "An index must be an integer, and `x_t.shape[1] / 2` is the float 1.5"),
     ("x_t[mask.sum(axis=1) / 2]", "is an array of floats: `//` divides integers, `.astype(int)` converts an array."),
-    ("xs['h']", "An array has no key 'h'; only a dict is indexed by text."),
+    ("xs['h']", "`xs` is an array, which has no key 'h'; only a dict has keys."),
     ("x_t.shape[2]", "`x_t.shape` is (2, 3) here: 2 axes, counted from 0, so it has no item 2."),
     ("three[3]", "You ask for item 3 of `three`, counted from 0, but it has 3 items here."),
+    ("cell['W_xh']", "`cell` is a tuple, which has no key 'W_xh'; only a dict has keys."),
     ("three[0, 1]", "`three` is a list, which takes one index at a time"),
     ("three[1.0]", "An index must be an integer, and `1.0` is the float 1.0"),
     ("x_t[mask[0]]", "Along axis 0, the size of your mask is 5, and that of the array is 2."),

@@ -59,6 +59,14 @@ ELEMENT_WISE = [
         lambda h: np.concatenate([h[:, :1] - 1, h], axis=1),
         "Your result begins with one step too many; after it, all steps are right.",
     ),
+    (
+        lambda h: np.swapaxes(h, 0, 1).reshape(h.shape),
+        "Your result has the right numbers, but not in the right places.",
+    ),
+    (
+        lambda h: np.concatenate(list(np.swapaxes(h, 0, 1))),
+        "Your result has the right numbers, but neither in the right shape nor in the right order.",
+    ),
     (lambda h: np.repeat(h[:1], len(h), axis=0), "Your result is right for the first sequence only."),
     (
         lambda h: np.concatenate([h[:, :1], 1 + h[:, 1:]], axis=1),
@@ -112,6 +120,9 @@ def test_padded_steps_are_told_from_real_ones() -> None:
     masks = {id(HS): MASK, id(OTHER_HS): OTHER_MASK}
     assert relation(lambda h: h * masks[id(h)][..., None], HS, OTHER_HS, args=args) == (
         "Your result is right at all real steps and wrong at padded ones, where the mask is False."
+    )
+    assert relation(lambda h: h[masks[id(h)]], HS, OTHER_HS, args=args) == (
+        "Your result has only the real steps, one below the other; the padded ones are asked for, too."
     )
     assert relation(lambda h: h + (~masks[id(h)].all(axis=1))[:, None, None] * HS[0, 0], HS, OTHER_HS, args=args) == (
         "Your result is right for the sequences without padding and wrong for those with padding."

@@ -273,4 +273,4 @@ def _index_text(where: tuple[int, ...]) -> str:
 
 def _entry_text(array: np.ndarray, where: tuple[int, ...], digits: int = 4) -> str:
     value = array[where]
-    return f"{value:.{digits}g}" if array.dtype.kind == "f" else str(value)
+    return f"{value + 0.0:.{digits}g}" if array.dtype.kind == "f" else str(value)  # without the sign of -0.0

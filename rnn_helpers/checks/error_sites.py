@@ -37,7 +37,7 @@ PURE_FUNCTIONS: tuple[Callable, ...] = (
 )  # fmt: skip
 OPERATIONS: dict[type, Callable] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.MatMult: operator.matmul,
+    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.MatMult: operator.matmul, ast.Pow: np.power,
     ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Invert: operator.invert,
     ast.BitAnd: operator.and_, ast.BitOr: operator.or_, ast.Eq: operator.eq, ast.NotEq: operator.ne,
     ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
@@ -78,24 +78,28 @@ class Site:
         return f"{self.function}, line {self.number}: `{self.source_line}`" if self.source_line else ""
 
     @cached_property
+    def _span(self) -> tuple[tuple, tuple]:
+        """Return where what failed begins and ends in the source, as (line, column); a line if no more is known."""
+        first, last, start, end = next(islice(self.code.co_positions(), self.last_instruction // 2, None), (None,) * 4)
+        if None in (first, last, start, end):
+            return (self.number, 0), (self.number, 0)
+        return (first, start), (last, end)
+
+    @cached_property
     def statement(self) -> ast.stmt | None:
-        """Return the innermost statement that contains the line, or None if the source is not available."""
-        best: ast.stmt | None = None
-        for node in ast.walk(self._tree):
-            if isinstance(node, ast.stmt) and node.lineno <= self.number <= (node.end_lineno or node.lineno):
-                best = node if best is None or node.lineno >= best.lineno else best
-        return best
+        """Return the innermost statement that contains what failed, or None if the source is not available."""
+        start, end = self._span
+        around = [
+            node
+            for node in ast.walk(self._tree)
+            if isinstance(node, ast.stmt) and _span_of(node)[0] <= start and end <= _span_of(node)[1]
+        ]
+        return max(around, key=lambda node: _span_of(node)[0], default=None)
 
     @cached_property
     def node(self) -> ast.AST | None:
         """Return the expression or statement that failed, or None."""
-        first, last, start, end = next(islice(self.code.co_positions(), self.last_instruction // 2, None), (None,) * 4)
-        matching = [
-            node
-            for node in ast.walk(self._tree)
-            if (getattr(node, "lineno", None), getattr(node, "end_lineno", None)) == (first, last)
-            and (getattr(node, "col_offset", None), getattr(node, "end_col_offset", None)) == (start, end)
-        ]
+        matching = [node for node in ast.walk(self._tree) if hasattr(node, "lineno") and _span_of(node) == self._span]
         return matching[-1] if matching else None
 
     @cached_property
@@ -140,6 +144,10 @@ class Site:
     def shape(self, node: ast.AST) -> tuple[int, ...] | None:
         """Return the shape of an expression's value, () for a number, or None if it has none or is not known."""
         return shape_of(self.value(node))
+
+
+def _span_of(node: Any) -> tuple[tuple, tuple]:
+    return (node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)
 
 
 def student_sites(error: BaseException) -> list[Site]:

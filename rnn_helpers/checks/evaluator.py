@@ -250,7 +250,7 @@ def _error_sentence(outcome: Outcome) -> str:
     """Return an exception as text: its explanation first, then Python's own words and the student's line."""
     where = f", in {outcome.line}" if outcome.line else ""
     own_words = f"{outcome.error}: {_condense(outcome.message)}{where}."
-    return f"{outcome.explanation} {own_words}" if outcome.explanation else own_words
+    return f"{outcome.explanation}\n{own_words}" if outcome.explanation else own_words
 
 
 def _condense(message: str) -> str:

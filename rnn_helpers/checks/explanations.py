@@ -93,9 +93,9 @@ def _explain(error: BaseException, answer: Any) -> Explanation:
     place = (
         "" if inner is own[-1] else f"The error arises in {inner.description or inner.function}, which your code calls."
     )
-    return Explanation(
-        " ".join(filter(None, [_foreign_variable(own[-1], failure), sentence, place])), own[-1].description
-    )
+    loop = _loop_over_rows(own[-1]) if failure.matches("shape|core dimension|out of bounds|too many indices") else ""
+    parts = [_foreign_variable(own[-1], failure), sentence, loop, place]
+    return Explanation(" ".join(filter(None, parts)), own[-1].description)
 
 
 def _first_sentence(failure: Failure) -> str:
@@ -151,7 +151,8 @@ def explain_matrix_product(failure: Failure) -> str:
     start = f"You multiply {_operand(left, first, 'an array')} by {_operand(right, second, 'an array')}"
     if a == b:
         return f"{start}: the sizes of their leading axes do not match."
-    return f"{start}: the inner sizes {a} and {b} differ.{_fitting_product(failure, left, right)}"
+    same = " For the element-wise product, write `*`." if first == second else ""
+    return f"{start}: the inner sizes {a} and {b} differ.{same or _fitting_product(failure, left, right)}"
 
 
 def _no_array(failure: Failure, sides: tuple[ast.AST, ast.AST, type] | None) -> str:
@@ -180,7 +181,7 @@ def _fitting_product(failure: Failure, left: ast.AST, right: ast.AST) -> str:
     """Return a sentence about the order or the transpose that makes the shapes of a product fit, or ""."""
     plain_left, plain_right = _without_transpose(left), _without_transpose(right)
     if _is_weight(plain_left) and not _is_weight(plain_right) and _fits(failure, plain_right, plain_left):
-        return f" This course puts rows first: `{text_of(plain_right)} @ {text_of(plain_left)}`."
+        return f" This course puts rows first: `{_product_text(plain_right, plain_left)}`."
     options = [
         (text_left, text_right)
         for text_left, text_right in (
@@ -188,9 +189,12 @@ def _fitting_product(failure: Failure, left: ast.AST, right: ast.AST) -> str:
         )
         if (text_left, text_right) != (left, right) and _fits(failure, text_left, text_right)
     ]  # fmt: skip
-    if len(options) != 1 or not all(map(text_of, options[0])):
-        return ""
-    return f" The shapes of `{text_of(options[0][0])} @ {text_of(options[0][1])}` would fit."
+    product = _product_text(*options[0]) if len(options) == 1 else ""
+    return f" The shapes of `{product}` would fit." if product else ""
+
+
+def _product_text(left: ast.AST, right: ast.AST) -> str:
+    return text_of(ast.BinOp(left, ast.MatMult(), right))  # type: ignore[arg-type]
 
 
 def _without_transpose(node: ast.AST) -> ast.AST:
@@ -224,7 +228,8 @@ def explain_broadcasting(failure: Failure) -> str:
     if sides is None:
         return _broadcasting_of_call(failure)
     left, right, kind = sides
-    first, second = failure.shape(left), failure.shape(right)
+    stated = _stated_shapes(failure)
+    first, second = stated if len(stated) == 2 else (failure.shape(left), failure.shape(right))
     verb, preposition = VERBS.get(kind, ("combine", "and"))
     if first is None or second is None:
         return _broadcasting_of_message(failure)
@@ -242,7 +247,7 @@ def _matrix_product_advice(left: ast.AST, right: ast.AST, first: tuple, second: 
     if len(second) < 2 or not first or first[-1] != second[-2]:
         return ""
     result = (*first[:-1], second[-1])
-    product = f"`{text_of(left)} @ {text_of(right)}`" if text_of(left) and text_of(right) else "with it the result"
+    product = f"`{_product_text(left, right)}`" if _product_text(left, right) else "with it, the result"
     return f" The matrix product is written `@`: {product} has the shape {result}."
 
 
@@ -274,9 +279,8 @@ def _broadcasting_of_call(failure: Failure) -> str:
     node = failure.node
     if not isinstance(node, ast.Call):
         return _broadcasting_of_message(failure)
-    operands = [(argument, failure.shape(argument)) for argument in node.args]
-    known = [(argument, shape) for argument, shape in operands if shape is not None]
-    if len(known) < 2 or len(known) != len(operands):
+    known = list(zip(node.args, _stated_shapes(failure), strict=False))
+    if len(known) < 2 or len(known) != len(node.args):
         return _broadcasting_of_message(failure)
     names = ", ".join(_operand(argument, shape, "an array") for argument, shape in known)
     function = text_of(node.func) or "The call"
@@ -284,6 +288,13 @@ def _broadcasting_of_call(failure: Failure) -> str:
         f"`{function}` combines its arguments element-wise, and these shapes do not match: {names}; "
         f"{MATCHED_FROM_THE_RIGHT}.{_missing_axis_advice(known)}"
     )
+
+
+def _stated_shapes(failure: Failure) -> list[tuple[int, ...]]:
+    """Return the shapes of the operands, in their order, that a message about broadcasting states."""
+    match = failure.matches(r"broadcast together with shapes ((?:\([\d,]*\) ?)+)$")
+    sizes = re.findall(r"\(([\d,]*)\)", match[1]) if match else []
+    return [tuple(int(size) for size in text.split(",") if size) for text in sizes]
 
 
 def _broadcasting_of_message(failure: Failure) -> str:
@@ -526,7 +537,7 @@ def explain_index(failure: Failure) -> str:  # noqa: PLR0911, C901 (one return f
         return f"You use {many[2]} indices, but {array} has {_axes(int(many[1]))}."
     if failure.matches("(list|tuple) index out of range"):
         return _past_the_end(failure, subscript)
-    if failure.matches("only integers, slices|must be of integer|indices must be integers or slices, not float"):
+    if failure.matches("only integers, slices|must be of integer|indices must be integers or slices, not (float|str)"):
         return _not_an_index(failure, subscript)
     if failure.matches("indices must be integers or slices, not tuple"):
         what = f"`{text_of(subscript.value)}`" if subscript else "This"
@@ -583,8 +594,9 @@ def _not_an_index(failure: Failure, subscript: ast.Subscript | None) -> str:
             text = f"`{text_of(part)}`" if text_of(part) else "the index"
             advice = "`//` divides integers, `.astype(int)` converts an array"
             return f"An index must be an integer, and {text} is {kind}: {advice}."
-        if isinstance(value, str):
-            return f"An array has no key {value!r}; only a dict is indexed by text."
+        if isinstance(value, str) and subscript:
+            container = _article(type(failure.value(subscript.value)).__name__)
+            return f"`{text_of(subscript.value)}` is {container}, which has no key {value!r}; only a dict has keys."
     return "An index must be an integer, a slice, or an array of integers or booleans."
 
 
@@ -637,6 +649,15 @@ def explain_joining(failure: Failure) -> str:
     if failure.matches("only integer scalar arrays can be converted"):
         return _joined_without_list(failure)
     return ""
+
+
+def explain_number_of_axes(failure: Failure) -> str:
+    """Explain arrays with different numbers of axes, in np.take_along_axis for example."""
+    if not failure.matches("must have the same number of dimensions") or not isinstance(failure.node, ast.Call):
+        return ""
+    operands = [(node, shape) for node in failure.node.args if (shape := failure.shape(node))]
+    listed = ", ".join(_operand(node, shape, "an array") for node, shape in operands)
+    return f"The arrays need the same number of axes: {listed}.{_missing_axis_advice(operands)}" if listed else ""
 
 
 def _shapes_of_list(failure: Failure) -> str:
@@ -736,6 +757,30 @@ def _foreign_variable(site: Site, failure: Failure) -> str:
     return ""
 
 
+def _loop_over_rows(site: Site) -> str:
+    """Return a sentence about a name in the failing line that a loop takes from the first axis of an array, or ""."""
+    used = {node.id for node in ast.walk(site.statement) if isinstance(node, ast.Name)} if site.statement else set()
+    loops = ast.walk(site.function_node) if site.function_node else iter(())
+    for loop in loops:
+        if not isinstance(loop, (ast.For, ast.comprehension)):
+            continue
+        for target, source in _loop_pairs(loop.target, loop.iter):
+            shape = site.shape(source)
+            if isinstance(target, ast.Name) and target.id in used and shape and len(shape) > 2:
+                array = text_of(source) or "the array"
+                return f"`{target.id}` runs along the first axis of `{array}`, whose shape is {shape}."
+    return ""
+
+
+def _loop_pairs(target: ast.AST, source: ast.AST) -> list[tuple[ast.AST, ast.AST]]:
+    """Return each name of a loop with what it runs through, also for zip and enumerate."""
+    call = text_of(source.func) if isinstance(source, ast.Call) else ""
+    if isinstance(source, ast.Call) and isinstance(target, ast.Tuple) and call in ("zip", "enumerate"):
+        names = target.elts if call == "zip" else target.elts[1:]
+        return list(zip(names, source.args, strict=False))
+    return [(target, source)]
+
+
 RULES: tuple[Callable[[Failure], str], ...] = (
     explain_none,
     explain_missing_name,
@@ -749,6 +794,7 @@ RULES: tuple[Callable[[Failure], str], ...] = (
     explain_key,
     explain_reshape,
     explain_joining,
+    explain_number_of_axes,
     explain_called_value,
     explain_type,
     explain_attribute,

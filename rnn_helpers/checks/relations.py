@@ -396,7 +396,7 @@ def _has_order(pair: Pair, axis: int) -> bool:
 def part_that_is_right(pairs: list[Pair], _names: Sequence[str]) -> str:
     """Describe results that are right in some rows or steps and wrong in all others."""
     if not _same_shapes(pairs):
-        return ""
+        return _only_real_steps(pairs)
     wrong = [np.abs(p.got - p.want) > max(CLOSE, p.tolerance) * (1 + np.abs(p.want)) for p in pairs]
     return _padded_steps(pairs, wrong) or _right_steps(pairs, wrong) or _right_rows(pairs, wrong)
 
@@ -422,6 +422,16 @@ def _right_rows(pairs: list[Pair], wrong: list[np.ndarray]) -> str:
         return f"Your result is right for the first {noun} only."
     if all(row[0] and not np.any(row[1:]) for row in rows):
         return f"Your result is right except for the first {noun}."
+    return ""
+
+
+def _only_real_steps(pairs: list[Pair]) -> str:
+    masks = [pair.mask for pair in pairs]
+    known = [mask for mask in masks if mask is not None]
+    if len(known) < len(pairs) or all(map(np.all, known)):
+        return ""
+    if all(pair.close(pair.got, pair.want[mask]) for pair, mask in zip(pairs, known, strict=True)):
+        return "Your result has only the real steps, one below the other; the padded ones are asked for, too."
     return ""
 
 
@@ -474,6 +484,16 @@ def _maps(function: Callable[[np.ndarray], np.ndarray], items: list[tuple[Pair, 
         return all(source.ndim > 0 and pair.close(function(source), target) for pair, source, target in items)
 
 
+def other_places(pairs: list[Pair], _names: Sequence[str]) -> str:
+    """Describe results that have the right numbers in another order, as after a reshape instead of a transpose."""
+    for pair in pairs:
+        distinct = np.unique(np.round(pair.want, 6)).size
+        if distinct < 2 * FEWEST_ENTRIES or not pair.close(np.sort(pair.got, axis=None), np.sort(pair.want, axis=None)):
+            return ""
+    where = "not in the right places" if _same_shapes(pairs) else "neither in the right shape nor in the right order"
+    return f"Your result has the right numbers, but {where}."
+
+
 RELATIONS: tuple[Callable[[list[Pair], Sequence[str]], str], ...] = (
     all_zeros,
     an_input,
@@ -486,4 +506,5 @@ RELATIONS: tuple[Callable[[list[Pair], Sequence[str]], str], ...] = (
     part_that_is_right,
     element_wise_function,
     scale_of_rows,
+    other_places,
 )
