@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import warnings
@@ -11,8 +12,11 @@ import numpy as np
 import pytest
 
 from rnn_helpers import CheckFailed, check, hint, progress
+from rnn_helpers.cards import Card, complete_sentence
 from rnn_helpers.checks import fixtures, hints
-from rnn_helpers.checks.comparison import find_problem
+from rnn_helpers.checks.comparison import Problem, find_problem
+from rnn_helpers.checks.evaluator import Report
+from rnn_helpers.checks.inputs import describe_inputs
 from rnn_helpers.checks.progress import progress_file, read_states
 
 HS = np.arange(6.0).reshape(2, 3)
@@ -110,6 +114,129 @@ def test_the_error_of_a_students_code_comes_with_its_line_and_the_shapes(capsys)
     assert "return activation(W_xh @ x_t)" in text
     assert "Inputs: x_t (" in text
     assert "This course puts rows first: `x_t @ W_xh`. ValueError: matmul: " in text
+
+
+def test_short_inputs_are_shown_and_long_ones_by_their_shapes(capsys) -> None:
+    assert "Inputs: xs = [1, 0, 0, 0, 0], decay = 0.8" in heard(lambda xs, decay: np.cumsum(xs), capsys, "leaky_memory")
+    text = heard(lambda hs, mask: hs[:, 0], capsys, "last_state")
+    assert re.search(r"Inputs: hs \(\d, \d, \d\), mask \(\d, \d\)", text)
+
+
+def test_the_shapes_inside_of_a_cache_are_listed(capsys) -> None:
+    text = heard(lambda dh_t, cache: {}, capsys, "step_backward")
+    assert "cache = (array (2, 5), array (2, 3), array (2, 3), array (5, 3), array (3, 3))" in text
+
+
+def test_grading_shows_no_input_but_its_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    from autograde_tests.grade_answer import report_on
+
+    monkeypatch.setenv("RNN_COURSE_SALT", "pepper")
+    report = report_on(lambda xs, decay: np.cumsum(xs), "leaky_memory")
+    assert re.fullmatch(r"xs \(\d+,\)", report.problems[report.first_wrong].inputs)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ((np.array([1.0, 0.25, -0.0]), 0.8), "a = [1, 0.25, 0], b = 0.8"),
+        ((np.array([0.123456789]), np.float64(2)), "a = [0.123456789], b = 2.0"),
+        ((np.zeros((2, 3, 4)), None), "a (2, 3, 4), b = None"),
+        ((np.array([[True, False]]), "abc"), "a = [[True, False]], b = 'abc'"),
+        (([np.zeros((2, 3)), np.zeros(4)], np.tanh), "a = [array (2, 3), array (4,)], b = tanh"),
+        (({"W": np.zeros((9, 9)), "n": 3}, ()), "a = {W (9, 9), n = 3}, b = ()"),
+        (([[1, 2], [3]], {}), "a = [[1, 2], [3]], b = {}"),
+        ((list(range(99)), np.zeros(0)), "a = [0, 1, 2, 3, 4, 5, …], b (0,)"),
+        (("x" * 99, 1), f"a = '{'x' * 46}…, b = 1"),
+        (([(np.zeros(3), np.zeros(2))] * 4, ()), "a = [4 × (array (3,), array (2,))], b = ()"),
+        ((), ""),
+    ],
+)
+def test_inputs_are_described(arguments: tuple, text: str) -> None:
+    assert describe_inputs(arguments, ["a", "b=3"]) == text
+
+
+def test_long_inputs_end_with_dots() -> None:
+    text = describe_inputs(tuple(np.zeros((2, 3, 4)) for _ in range(40)), [f"array_{n}" for n in range(40)])
+    assert len(text) <= 245
+    assert text.endswith("(2, 3, 4), …")
+
+
+@pytest.mark.parametrize(
+    ("passed", "total", "words"),
+    [(0, 1, "0 of 1 checks pass"), (1, 4, "1 of 4 checks passes"), (2, 4, "2 of 4 checks pass")],
+)
+def test_the_score_is_a_sentence(passed: int, total: int, words: str) -> None:
+    results = {str(n): n < passed for n in range(total)}
+    problems = {title: Problem("value", "expected 1, got 2") for title, right in results.items() if not right}
+    assert Card(Report("x", results, problems)).headline() == ("x", words)
+
+
+@pytest.mark.parametrize(("total", "words"), [(1, "The check passes."), (2, "Both checks pass."), (3, "All 3 checks")])
+def test_success_gets_a_positive_word(total: int, words: str) -> None:
+    card = Card(Report("x", {str(n): True for n in range(total)}))
+    assert card.headline() == ("x", "passed")
+    assert f"Well done! {words}" in repr(card)
+    assert f"Well done! {words}" in card._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("the bias b_h is left out", "The bias b_h is left out."),
+        ("You leave out the bias b_h.", "You leave out the bias b_h."),
+        ("x_t is left out", "x_t is left out."),
+        ("`decay` is not used", "`decay` is not used."),
+        ("hs holds only zeros", "hs holds only zeros."),
+        ("is there a return?", "Is there a return?"),
+        ("a state too many", "A state too many."),
+        ("", ""),
+    ],
+)
+def test_a_sentence_begins_with_a_capital_and_ends_with_a_period(text: str, sentence: str) -> None:
+    assert complete_sentence(text) == sentence
+
+
+def test_what_the_code_prints_keeps_its_lines(capsys) -> None:
+    def rnn_step(*inputs):
+        print("first\nsecond")
+        return right_step(*inputs)
+
+    check(rnn_step)
+    assert re.search(r"\n  Printed output and warnings: first\n  second\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("want", "got", "sentence"),
+    [
+        ([1.0, 2.0, 3.0], [1.0, 2.5, 9.0], "expected 2 at [1], got 2.5 (2 of 3 entries differ, largest difference 6)"),
+        ([1.0, 2.0, 3.0], [1.0, 2.0, 4.0], "expected 3 at [2], got 4 (1 of 3 entries differs, largest difference 1)"),
+        ([1.0, 2.0], [3.0, 3.0], "expected 1 at [0], got 3 (all 2 entries differ, largest difference 2)"),
+        (1.25, 1, "expected 1.25, got 1"),
+        ([0.5], [-0.0], "expected 0.5 at [0], got 0"),
+        ([True, False], [True, True], "expected False at [1], got True"),
+        ([1.5, 2.5], [1, 2], "right up to the digits after the decimal point, which are cut off: "
+         "the array holds int64"),
+        (3, 3.0, "expected an integer, got the float 3.0: `/` always gives a float, `//` an integer"),
+        ({"all columns have length 1": True}, {"all columns have length 1": False},
+         "this should be true and is not: all columns have length 1"),
+        ((1.0,), 2.0, "expected 1 value, got the float 2.0"),
+        ((1.0, 2.0), 2.0, "expected 2 values, separated by commas, got the float 2.0"),
+        ((1.0, 2.0), (1.0, (2.0, 3.0)),
+         "value 2 of 2: this part is 2 values (the float 2.0, the float 3.0); return only the first, which is right"),
+    ],
+)  # fmt: skip
+def test_a_difference_is_described_where_it_begins(want, got, sentence: str) -> None:
+    as_arrays = [np.array(value) if isinstance(value, list) else value for value in (want, got)]
+    problem = find_problem(*as_arrays, 1e-8)
+    assert problem is not None
+    assert problem.sentence == sentence
+
+
+def test_two_arrays_are_no_array_just_because_their_shapes_would_fit() -> None:
+    problem = find_problem(HS, (HS[0], HS[1] + 1), 1e-8)
+    assert problem is not None
+    assert "np.array" not in problem.sentence
+    assert problem.sentence.startswith("your function returns 2 values")
 
 
 def test_other_parameter_names_do_no_harm() -> None:

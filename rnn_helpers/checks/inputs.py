@@ -23,7 +23,11 @@ def describe_inputs(arguments: tuple, names: list[str], *, values: bool = True, 
         parts.append(_describe_item(name, value, values and not (is_array and shapes)))
     parts = [part for part in parts if part]
     text = ", ".join(parts)
-    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT].rpartition(', ')[0]}, …"
+    if len(text) <= LONGEST_TEXT:
+        return text
+    while len(", ".join(parts)) > LONGEST_TEXT and len(parts) > 1:
+        parts.pop()
+    return f"{', '.join(parts)}, …"
 
 
 def describe_network_inputs(sizes: tuple, weights: dict, calls: dict[str, tuple]) -> str:
@@ -54,6 +58,8 @@ def _describe_collection(value: tuple | list | dict, values: bool) -> str:
     if items and not shown:
         return ""
     text = ", ".join(shown[:MOST_ITEMS] + ["…"] * (len(shown) > MOST_ITEMS))
+    if len(shown) > 2 and set(shown) == {shown[0]}:
+        text = f"{len(shown)} × {shown[0]}"
     opening, closing = "{}" if isinstance(value, dict) else "()" if isinstance(value, tuple) else "[]"
     return f"{opening}{text}{closing}"
 
@@ -85,5 +91,7 @@ def _short_array(array: np.ndarray) -> str:
 def _format_nested(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(_format_nested, value))}]"
-    short = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return short if not isinstance(value, float) or float(short) == value else repr(value)
+    if not isinstance(value, float):
+        return str(value)
+    short = f"{value + 0.0:.6g}"  # without the sign of -0.0
+    return short if float(short) == value else repr(value)
