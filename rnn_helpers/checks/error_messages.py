@@ -32,12 +32,34 @@ MESSAGES = (
     ("array must be square|must be square", "This function needs a square matrix."),
     (
         r"boolean index did not match .* axis (\d+); size of axis is (\d+) but .* is (\d+)",
-        "Along axis {0}, the size of your mask is {2}, and that of the array is {1}.",
+        "Along axis {0}, the boolean array that you index with has the size {2}, and the array itself {1}.",
     ),
     (
         r"indexing arrays could not be broadcast together with shapes (\([\d,]*\)) (\([\d,]*\))",
         "You index with two arrays of shapes {0} and {1}, which must match.",
     ),
+    (
+        r"^einstein sum subscripts string contains too many subscripts for operand (\d+)",
+        "The einsum string has more letters for operand {0}, counted from 0, than that array has axes.",
+    ),
+    (
+        r"^array split does not result in an equal division",
+        "The array cannot be split into equal parts: the size of the axis is not a multiple of their number.",
+    ),
+    (r"^unhashable type: 'numpy", "An array can be neither a key of a dict nor an item of a set."),
+    (r"^unhashable type: '(\w+)'", "A {0} can be neither a key of a dict nor an item of a set."),
+    (r"^object of type 'NoneType' has no len", "`len` needs a list or an array, and gets None."),
+    (
+        r"^object of type '(?:int|float|[\w.]*64)' has no len",
+        "`len` needs a list or an array, and gets a single number.",
+    ),
+    (
+        r"^'(\w+)' object does not support item assignment",
+        "Items of a {0} cannot be set; those of a list or an array can.",
+    ),
+    (r"^[Pp]robabilities do not sum to 1", "The probabilities do not add up to 1."),
+    (r"^[Pp]robabilities contain NaN", "There is nan among the probabilities."),
+    (r"^[Pp]robabilities are not non-negative", "There are negative numbers among the probabilities."),
     # Keras and TensorFlow
     (
         r"layer '(\w+)' is incompatible .* expected ndim=3, found ndim=2.* received: (\(.*\))",

@@ -411,7 +411,8 @@ def explain_none(failure: Failure) -> str:
         if value is None and not isinstance(node, ast.Constant):
             return _none_sentence(failure, node)
     calls = [node for node, value in zip(operands, values, strict=True) if value is ... and isinstance(node, ast.Call)]
-    if named and len(calls) == 1 == sum(value is ... for value in values) and text_of(calls[0].func):
+    only_call = len(calls) == 1 == sum(value is ... for value in values)
+    if named and only_call and not any(value is None for value in values) and text_of(calls[0].func):
         return f"`{text_of(calls[0].func)}(...)` returned None here: it may lack a return."
     return ""
 
@@ -466,20 +467,23 @@ def explain_missing_name(failure: Failure) -> str:
     if site.owner is not None and _has(site.owner, name):
         return f"`{name}` belongs to the object: inside the class it is `self.{name}`."
     near = get_close_matches(name, [*site.frame.f_locals, *site.frame.f_globals], n=1, cutoff=0.75)
-    return f"There is no `{name}` here. Did you mean `{near[0]}`?" if near else ""
+    advice = f"Did you mean `{near[0]}`?" if near else "It has to be a parameter, or to get a value before this line."
+    return f"There is no `{name}` here. {advice}"
 
 
 def _has(owner: Any, name: str) -> bool:
     return name in getattr(owner, "__dict__", {}) or hasattr(type(owner), name)
 
 
-def explain_arguments(failure: Failure) -> str:
+def explain_arguments(failure: Failure) -> str:  # noqa: PLR0911 (one return for each kind of call)
     """Explain a call with the wrong number of arguments."""
     match = failure.matches(r"^(?:in \S+: )?([\w.<>]+)\(\) (missing|takes|got)")
     if not match:
         return ""
     name = match[1].split(".")[-1]
     given = failure.matches(r"takes (?:from \d+ to )?(\d+) positional arguments? but (\d+) (?:was|were) given")
+    if given and "takes from" in failure.message and int(given[2]) < int(given[1]):
+        return f"The call of `{name}` passes too few arguments: {given[2]}."
     first = _first_parameter(failure, name)
     if given and first not in (None, "self", "this", "cls"):
         return f"The first parameter of a method is the object itself: write `def {name}(self, ...)`."
@@ -497,8 +501,8 @@ def explain_arguments(failure: Failure) -> str:
     return f"`{name}` has no parameter called `{unexpected[1]}`." if unexpected else ""
 
 
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+def _counted(count: int, noun: str, plural: str = "") -> str:
+    return f"{count} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 def _first_parameter(failure: Failure, name: str) -> str | None:
@@ -534,7 +538,8 @@ def explain_index(failure: Failure) -> str:  # noqa: PLR0911, C901 (one return f
     many = failure.matches(r"too many indices for array: array is (\d+)-dimensional, but (\d+) were indexed")
     if many:
         array = _operand(subscript.value, failure.shape(subscript.value), "the array") if subscript else "the array"
-        return f"You use {many[2]} indices, but {array} has {_axes(int(many[1]))}."
+        has = f"has {_axes(int(many[1]))}" if int(many[1]) else "is a single value without axes"
+        return f"You use {_counted(int(many[2]), 'index', 'indices')}, but {array} {has}."
     if failure.matches("(list|tuple) index out of range"):
         return _past_the_end(failure, subscript)
     if failure.matches("only integers, slices|must be of integer|indices must be integers or slices, not (float|str)"):
@@ -642,7 +647,7 @@ def explain_joining(failure: Failure) -> str:
         return "The list of arrays to join is empty."
     if failure.matches("inhomogeneous shape|setting an array element with a sequence"):
         if failure.matches("inhomogeneous"):
-            return "The rows have different lengths, so they do not form one array: fill a larger array row by row."
+            return "Items of different shapes do not form one array; rows of different lengths have to be padded first."
         target = next(iter(_targets(failure)), "")
         place = f"`{target}` has" if target else "the place has"
         return f"You assign several numbers where {place} room for one."
@@ -691,6 +696,22 @@ def explain_called_value(failure: Failure) -> str:
     return f"{name} is {_article(match[1])}, not a function that can be called: {advice}."
 
 
+def explain_arithmetic(failure: Failure) -> str:
+    """Explain an operator one side of which is neither a number nor an array."""
+    match = failure.matches(r"^unsupported operand type\(s\) for (\S+): '([\w.]+)' and '([\w.]+)'")
+    sides = _sides(failure)
+    if not match or not sides:
+        return ""
+    if match[1].rstrip("=") == "@" and not any(failure.shape(side) for side in sides[:2]):
+        numbers = all(failure.shape(side) == () for side in sides[:2])
+        return "`@` multiplies matrices, and these are single numbers: `*` multiplies numbers." if numbers else ""
+    for side, kind in zip(sides[:2], match.groups()[1:], strict=True):
+        if kind in ("dict", "str", "tuple", "function", "range", "generator", "type", "set", "method", "Generator"):
+            text = f"`{text_of(side)}`" if text_of(side) else "One side"
+            return f"{text} is {_article(kind)}, and `{match[1]}` works on numbers and arrays."
+    return ""
+
+
 def explain_type(failure: Failure) -> str:
     """Explain values of the wrong type, such as lists, floats or booleans, where their names make it clearer."""
     if match := failure.matches(r"Cannot cast ufunc '\w+' output from dtype\('(\w+)'\) to dtype\('(\w+)'\)"):
@@ -717,7 +738,9 @@ def explain_by_message(failure: Failure) -> str:
 
 
 def _article(kind: str) -> str:
-    name = {"numpy.ndarray": "array", "ndarray": "array", "int": "integer", "NoneType": "None"}.get(kind, kind)
+    if kind == "NoneType":
+        return "None"
+    name = {"numpy.ndarray": "array", "ndarray": "array", "int": "integer"}.get(kind, kind)
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
@@ -796,6 +819,7 @@ RULES: tuple[Callable[[Failure], str], ...] = (
     explain_joining,
     explain_number_of_axes,
     explain_called_value,
+    explain_arithmetic,
     explain_type,
     explain_attribute,
     explain_by_message,
