@@ -165,6 +165,10 @@ EXPLAINED = [
         "hs = xs.copy()\nhs[:, 0] = h_prev",
         "You assign an array of shape (2, 4) to `hs[:, 0]`, which has the shape (2, 3).",
     ),
+    (
+        "hs = xs.copy()\nhs[:, three] = h_prev",
+        "You assign an array of shape (2, 4) to `hs[:, three]`, which has the shape (2, 3, 3).",
+    ),
     ("hs = xs.copy()\nhs[0, 0, 0] = b_h", "You assign several numbers where `hs[0, 0, 0]` has room for one."),
     ("x_t.reshape(4, 4)", "`x_t` (2, 3) has 6 entries, and (4, 4) would have 16; reshape keeps the number of entries."),
     ("np.reshape(x_t, (4, 4))", "`x_t` (2, 3) has 6 entries, and (4, 4) would have 16"),

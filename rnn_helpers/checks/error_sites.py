@@ -17,7 +17,7 @@ import types
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from typing import Any
 
@@ -104,10 +104,7 @@ class Site:
 
     @cached_property
     def _tree(self) -> ast.AST:
-        try:
-            return ast.parse("".join(linecache.getlines(self.code.co_filename, self.frame.f_globals)))
-        except (SyntaxError, ValueError):
-            return ast.Module([], [])
+        return _parse("".join(linecache.getlines(self.code.co_filename, self.frame.f_globals)))
 
     @cached_property
     def function_node(self) -> ast.AST | None:
@@ -144,6 +141,14 @@ class Site:
     def shape(self, node: ast.AST) -> tuple[int, ...] | None:
         """Return the shape of an expression's value, () for a number, or None if it has none or is not known."""
         return shape_of(self.value(node))
+
+
+@lru_cache(maxsize=4)  # each case of an exercise fails in the same cell
+def _parse(source: str) -> ast.AST:
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError):
+        return ast.Module([], [])
 
 
 def _span_of(node: Any) -> tuple[tuple, tuple]:

@@ -308,7 +308,9 @@ def _broadcasting_of_message(failure: Failure) -> str:
 
 def explain_assignment(failure: Failure) -> str:
     """Explain a value that does not fit into the part of an array that it is assigned to."""
-    match = failure.matches(rf"could not broadcast input array from shape {SHAPE} into shape {SHAPE}")
+    match = failure.matches(
+        rf"could not broadcast input array from shape {SHAPE} into shape {SHAPE}"
+    ) or failure.matches(rf"value array of shape {SHAPE} could not be broadcast to indexing result of shape {SHAPE}")
     if not match:
         return ""
     got, place = (_shape_text(match[number]) for number in (1, 2))
