@@ -229,6 +229,7 @@ class ClaimsExercise:
             probe=self.probe,
             not_allowed=self.not_allowed,
             together=True,
+            trains=self.trains,
         )
 
     def _case(self, challenge: Claims, args: tuple) -> Case:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import threading
 import warnings
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
-from rnn_helpers import CheckFailed, check, hint, progress
+from rnn_helpers import CheckFailed, cards, check, hint, progress
 from rnn_helpers.cards import Card, complete_sentence
-from rnn_helpers.checks import fixtures, hints
+from rnn_helpers.checks import fixtures, hints, waiting
 from rnn_helpers.checks.comparison import Problem, find_problem
 from rnn_helpers.checks.evaluator import Report
 from rnn_helpers.checks.inputs import describe_inputs
@@ -140,10 +142,11 @@ def test_grading_shows_no_input_but_its_shape(monkeypatch: pytest.MonkeyPatch) -
     [
         ((np.array([1.0, 0.25, -0.0]), 0.8), "a = [1, 0.25, 0], b = 0.8"),
         ((np.array([0.123456789]), np.float64(2)), "a = [0.123456789], b = 2.0"),
-        ((np.zeros((2, 3, 4)), None), "a (2, 3, 4), b = None"),
+        ((np.full((2, 3, 4), 0.5), None), "a (2, 3, 4), b = None"),
+        ((np.zeros((2, 3)), np.zeros(2)), "a = zeros (2, 3), b = [0, 0]"),
         ((np.array([[True, False]]), "abc"), "a = [[True, False]], b = 'abc'"),
         (([np.zeros((2, 3)), np.zeros(4)], np.tanh), "a = [array (2, 3), array (4,)], b = tanh"),
-        (({"W": np.zeros((9, 9)), "n": 3}, ()), "a = {W (9, 9), n = 3}, b = ()"),
+        (({"W": np.ones((9, 9)), "n": 3}, ()), "a = {W (9, 9), n = 3}, b = ()"),
         (([[1, 2], [3]], {}), "a = [[1, 2], [3]], b = {}"),
         ((list(range(99)), np.zeros(0)), "a = [0, 1, 2, 3, 4, 5, …], b (0,)"),
         (("x" * 99, 1), f"a = '{'x' * 46}…, b = 1"),
@@ -156,7 +159,7 @@ def test_inputs_are_described(arguments: tuple, text: str) -> None:
 
 
 def test_long_inputs_end_with_dots() -> None:
-    text = describe_inputs(tuple(np.zeros((2, 3, 4)) for _ in range(40)), [f"array_{n}" for n in range(40)])
+    text = describe_inputs(tuple(np.ones((2, 3, 4)) for _ in range(40)), [f"array_{n}" for n in range(40)])
     assert len(text) <= 245
     assert text.endswith("(2, 3, 4), …")
 
@@ -237,6 +240,60 @@ def test_two_arrays_are_no_array_just_because_their_shapes_would_fit() -> None:
     assert problem is not None
     assert "np.array" not in problem.sentence
     assert problem.sentence.startswith("your function returns 2 values")
+
+
+class RecordingScreen:
+    """Stands for a cell's output: keeps what is shown, and tells when it has been updated."""
+
+    shown: ClassVar[list[str]] = []
+    updated = threading.Event()
+
+    def show(self, thing: object) -> None:
+        self.shown.append(repr(thing))
+        if len(self.shown) > 2:
+            self.updated.set()
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> RecordingScreen:
+    """Return the output of a cell in a notebook."""
+    monkeypatch.setattr(cards, "running_shell", object)
+    monkeypatch.setattr(cards, "Screen", RecordingScreen)
+    monkeypatch.setattr(waiting, "TICK_S", 0.01)
+    RecordingScreen.shown.clear()
+    RecordingScreen.updated.clear()
+    return RecordingScreen()
+
+
+def test_a_check_that_trains_says_so_until_its_card_takes_the_place(screen, monkeypatch: pytest.MonkeyPatch) -> None:
+    lesson, data = fixtures.find("rnn_step")
+    monkeypatch.setattr(fixtures, "find", lambda name: (lesson, data | {"trains": True}))
+
+    def slow_step(*inputs):
+        assert RecordingScreen.updated.wait(60)
+        return right_step(*inputs)
+
+    check(slow_step, "rnn_step")
+    *before, last = screen.shown
+    assert len(before) > 2
+    assert all(re.fullmatch(r"Training your model\. This takes .*\. \(\d+ s\)", text) for text in before)
+    assert last.startswith("rnn_step")
+
+
+def test_the_clock_stops_when_a_check_is_interrupted(screen) -> None:
+    def interrupted() -> None:
+        with waiting.show_while_running("Training"):
+            assert screen.updated.wait(60)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert [thread for thread in threading.enumerate() if thread.name == waiting.CLOCK] == []
+
+
+@pytest.mark.parametrize("name", ["train_classifier", "train_forecaster"])
+def test_exercises_that_train_are_marked(name: str) -> None:
+    assert fixtures.decode_task(name, fixtures.find(name)[1]).trains
 
 
 def test_other_parameter_names_do_no_harm() -> None:

@@ -67,6 +67,7 @@ class Task:
     least: how many of the other checks must pass before any counts; more than 1 if outputs are words, and then a check
         whose word is also a wrong answer elsewhere does not count towards them
     together: whether all cases, with claims as {claim: True}, evaluate one call of the answer
+    trains: whether that call takes seconds or more, since it trains a model
     """
 
     name: str
@@ -81,6 +82,7 @@ class Task:
     edges: tuple[str, ...] = ()
     least: int = 1
     together: bool = False
+    trains: bool = False
 
 
 @dataclass

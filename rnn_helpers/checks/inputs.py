@@ -9,6 +9,7 @@ import numpy as np
 LONGEST_VALUE = 48  # characters of one value
 LONGEST_TEXT = 240  # characters of the whole description
 MOST_ITEMS = 6  # of a list or dict
+FEWEST_ZEROS = 3  # of an array that are called zeros and not written out
 
 
 def describe_inputs(arguments: tuple, names: list[str], *, values: bool = True, shapes: bool = False) -> str:
@@ -82,6 +83,8 @@ def _describe_value(value: Any) -> str:
 
 def _short_array(array: np.ndarray) -> str:
     """Return an array's exact values if they are short, else ""."""
+    if array.size > FEWEST_ZEROS and array.dtype.kind == "f" and not np.any(array):
+        return f"zeros {array.shape}"
     if array.size > LONGEST_VALUE // 3 or array.dtype.kind not in "biuf" or not array.size:
         return ""
     text = _format_nested(array.tolist())
