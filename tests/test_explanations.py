@@ -11,6 +11,7 @@ import pytest
 
 from rnn_helpers.checks.error_sites import UnknownValueError, student_sites
 from rnn_helpers.checks.evaluator import judge
+from rnn_helpers.checks.execution import call_monitored
 from rnn_helpers.checks.explanations import clean, explain
 from rnn_helpers.checks.fixtures import decode_task, find
 
@@ -122,7 +123,7 @@ EXPLAINED = [
     ("forgets_to_return(x_t) + x_t", "`forgets_to_return(...)` returned None here: it may lack a return."),
     ("forgets_to_return(x_t).shape", "`forgets_to_return(...)` returned None here: it may lack a return."),
     ("def inner(h_0=None):\n    return h_0 + x_t\ninner()", "The argument `h_0` is None here; give it a value first"),
-    ("None * forgets_to_return(x_t)", ""),
+    ("None * forgets_to_return(3)", ""),
     # names
     ("for x in three:\n    total = total + x", "`total` has no value yet at this line."),
     ("return W_hx @ x_t", "There is no `W_hx` here. Did you mean `W_xh`?"),
@@ -204,6 +205,10 @@ EXPLAINED = [
     ("np.broadcast_to(b_h, (2, 4))[0] = 1", "This array is read-only"),
     ("float(x_t)", "A single number is needed here, and this is an array with several entries."),
     ("np.linalg.eigvals(x_t)", "This function needs a square matrix."),
+    (
+        "np.einsum('bt,tu->bu', x_t, h_prev)",
+        "The shapes of the arrays in this expression: `x_t` (2, 3), `h_prev` (2, 4).",
+    ),
     ("1 / 0", ""),
     ("raise RuntimeError('no cake left')", ""),
 ]
@@ -326,6 +331,31 @@ def test_an_exception_without_a_text_is_no_obstacle() -> None:
 
     report = judge(rnn_step, decode_task("rnn_step", find("rnn_step")[1]))
     assert "Unprintable: no message, in rnn_step, line" in report.problems[report.first_wrong].sentence
+
+
+def test_the_explanation_is_made_where_the_answer_runs() -> None:
+    """Another process gets it as text, and an exception that it passed on has no frames of the student's."""
+
+    def rnn_step(*inputs):
+        return W_xh @ x_t
+
+    value, used, failure = call_monitored((), rnn_step, 1)
+    assert (value, used) == (None, "")
+    assert failure is not None
+    kind, message, line, explanation = failure
+    assert (kind, message[:7]) == ("ValueError", "matmul:")
+    assert "`return W_xh @ x_t`" in line
+    assert "This course puts rows first" in explanation
+
+    class PassedOnError(ValueError):
+        submitted_line = "rnn_step, line 2: `return W_xh @ x_t`"
+
+    try:
+        raise PassedOnError(message)
+    except PassedOnError as error:
+        passed_on = explain(error, rnn_step)
+    assert passed_on.line == PassedOnError.submitted_line
+    assert passed_on.sentence == "In a matrix product the inner sizes must be equal; here they are 4 and 2."
 
 
 def test_looking_at_an_operand_never_runs_the_students_code() -> None:

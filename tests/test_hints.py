@@ -125,6 +125,13 @@ def test_without_a_name_the_hint_is_for_what_was_checked_last(capsys) -> None:
     assert capsys.readouterr().out == f"Hint 1 of 3: {fixtures.find('leaky_memory')[1]['hints'][0]}\n"
 
 
+def test_a_name_that_is_misspelt_gets_the_right_one(capsys) -> None:
+    hint("rnn_stp")
+    text = capsys.readouterr().out
+    assert text.startswith("There is no exercise called 'rnn_stp'. Did you mean rnn_step")
+    assert "check(" not in text
+
+
 def test_a_name_that_is_like_no_other_gets_one_sentence(capsys) -> None:
     hint("xyzzy")
     assert capsys.readouterr().out == (

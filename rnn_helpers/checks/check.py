@@ -39,6 +39,9 @@ def check(answer: Any = None, name: str | None = None) -> None:
         name = name or _exercise_name(answer)
         lesson, data = fixtures.find(name)
         task = fixtures.decode_task(name, data)
+    except fixtures.UnknownExerciseError as error:
+        other = f' If {name} is your own name for an exercise, add its name, as in check({name}, "rnn_step").'
+        raise CheckFailed(f"{error.args[0]}{other}") from None
     except (KeyError, fixtures.FixtureError) as error:
         raise CheckFailed(str(error.args[0])) from None
     hints.remember_checked(name)

@@ -19,6 +19,7 @@ from rnn_helpers.checks.error_messages import MESSAGES
 from rnn_helpers.checks.error_sites import Site, belongs_to, last_line, shape_of, student_sites, text_of
 
 SHAPE = r"\((\d+,(?:\d+(?:,\d+)*)?|)\)"
+SHAPES_MATTER = {"ValueError", "TypeError", "IndexError", "InvalidArgumentError"}
 RETURN_NONE = ("append", "extend", "insert", "sort", "reverse", "update", "fill", "put", "resize", "shuffle")
 MATCHED_FROM_THE_RIGHT = "counted from the right, sizes must be equal or 1"
 VERBS: dict[type, tuple[str, str]] = {
@@ -86,7 +87,7 @@ def _explain(error: BaseException, answer: Any) -> Explanation:
     own = [site for site in sites if belongs_to(site, answer)] or sites
     kinds = tuple(kind.__name__ for kind in type(error).__mro__)
     failure = Failure(kinds, clean(str(error)), sites[-1] if sites else None, answer)
-    sentence = _first_sentence(failure)
+    sentence = _first_sentence(failure) or _shapes_in_expression(failure)
     if not own:
         return Explanation(sentence, last_line(error))
     inner = sites[-1]
@@ -100,6 +101,19 @@ def _explain(error: BaseException, answer: Any) -> Explanation:
 
 def _first_sentence(failure: Failure) -> str:
     return next(filter(None, (rule(failure) for rule in RULES)), "")
+
+
+def _shapes_in_expression(failure: Failure) -> str:
+    """Return a sentence with the shapes of the arrays in what failed, for an exception that no rule explains."""
+    if not SHAPES_MATTER.intersection(failure.kinds):
+        return ""
+    texts: dict[str, tuple[int, ...]] = {}
+    for node in failure.nodes(ast.Name):
+        value = failure.value(node)
+        if isinstance(value, np.ndarray):
+            texts.setdefault(node.id, value.shape)
+    shapes = [f"`{name}` {shape}" for name, shape in texts.items()]
+    return f"The shapes of the arrays in this expression: {', '.join(shapes)}." if shapes else ""
 
 
 def clean(message: str) -> str:

@@ -79,6 +79,10 @@ class FixtureError(RuntimeError):
     """Raised when a fixture file is missing or damaged; the message names it and says how to restore it."""
 
 
+class UnknownExerciseError(KeyError):
+    """Raised when there is no exercise of a name; the message suggests the closest names."""
+
+
 def encode(value: Any) -> Any:  # noqa: PLR0911 (one return for each kind of value)
     """Return `value` (arrays, tuples, dicts, numbers, text, FUNCTIONS) as JSON data, rounded to DIGITS decimals."""
     if isinstance(value, np.ndarray):
@@ -215,13 +219,13 @@ def _fixture_files() -> list[tuple[Path, int]]:
 
 
 def find(name: str) -> tuple[str, dict]:
-    """Return (lesson, data) of one exercise. Raises KeyError that suggests the closest names when there is none."""
+    """Return (lesson, data) of one exercise. Raises UnknownExerciseError when there is none."""
     for path, modified in _fixture_files():
         # Searching the text is much faster than decoding it.
         if f'"{name}"' in _read_text(path, modified) and name in _read_exercises(path, modified):
             return path.stem, _read_exercises(path, modified)[name]
     names = [exercise for exercises in lessons().values() for exercise in exercises]
-    raise KeyError(_unknown_exercise(name, names))
+    raise UnknownExerciseError(_unknown_exercise(name, names))
 
 
 def find_written(name: str) -> tuple[str, str, dict] | None:
@@ -236,7 +240,5 @@ def _unknown_exercise(name: str, names: list[str]) -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(name, names, n=2, cutoff=0.5)
-    if not near:
-        return f"There is no exercise called {name!r}. progress() lists the exercises of every lesson."
-    other = f'If {name} is your own name for it: check({name}, "{near[0]}").'
-    return f"There is no exercise called {name!r}. Did you mean {' or '.join(near)}? {other}"
+    advice = f"Did you mean {' or '.join(near)}?" if near else "progress() lists the exercises of every lesson."
+    return f"There is no exercise called {name!r}. {advice}"
