@@ -130,7 +130,7 @@ def _operand(node: ast.AST, shape: tuple | None, fallback: str) -> str:
     """Return an operand with its shape, such as "`x_t` (2, 4)"."""
     text = text_of(node)
     name = f"`{text}`" if text else fallback
-    return name if shape is None else f"{name} {shape}"
+    return f"{name} {shape}" if shape else name
 
 
 def _sides(failure: Failure) -> tuple[ast.AST, ast.AST, type] | None:
