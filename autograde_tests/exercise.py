@@ -229,7 +229,6 @@ class ClaimsExercise:
             probe=self.probe,
             not_allowed=self.not_allowed,
             together=True,
-            trains=self.trains,
         )
 
     def _case(self, challenge: Claims, args: tuple) -> Case:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import threading
 import warnings
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
 
-from rnn_helpers import CheckFailed, cards, check, hint, progress
+from rnn_helpers import CheckFailed, check, hint, progress
 from rnn_helpers.cards import Card, complete_sentence
-from rnn_helpers.checks import fixtures, hints, waiting
+from rnn_helpers.checks import fixtures, hints
 from rnn_helpers.checks.comparison import Problem, find_problem
 from rnn_helpers.checks.evaluator import Report
 from rnn_helpers.checks.inputs import describe_inputs
@@ -241,60 +239,6 @@ def test_two_arrays_are_no_array_just_because_their_shapes_would_fit() -> None:
     assert problem is not None
     assert "np.array" not in problem.sentence
     assert problem.sentence.startswith("your function returns 2 values")
-
-
-class RecordingScreen:
-    """Stands for a cell's output: keeps what is shown, and tells when it has been updated."""
-
-    shown: ClassVar[list[str]] = []
-    updated = threading.Event()
-
-    def show(self, thing: object) -> None:
-        self.shown.append(repr(thing))
-        if len(self.shown) > 2:
-            self.updated.set()
-
-
-@pytest.fixture
-def screen(monkeypatch: pytest.MonkeyPatch) -> RecordingScreen:
-    """Return the output of a cell in a notebook."""
-    monkeypatch.setattr(cards, "running_shell", object)
-    monkeypatch.setattr(cards, "Screen", RecordingScreen)
-    monkeypatch.setattr(waiting, "TICK_S", 0.01)
-    RecordingScreen.shown.clear()
-    RecordingScreen.updated.clear()
-    return RecordingScreen()
-
-
-def test_a_check_that_trains_says_so_until_its_card_takes_the_place(screen, monkeypatch: pytest.MonkeyPatch) -> None:
-    lesson, data = fixtures.find("rnn_step")
-    monkeypatch.setattr(fixtures, "find", lambda name: (lesson, data | {"trains": True}))
-
-    def slow_step(*inputs):
-        assert RecordingScreen.updated.wait(60)
-        return right_step(*inputs)
-
-    check(slow_step, "rnn_step")
-    *before, last = screen.shown
-    assert len(before) > 2
-    assert all(re.fullmatch(r"Training your model\. This takes .*\. \(\d+ s\)", text) for text in before)
-    assert last.startswith("rnn_step")
-
-
-def test_the_clock_stops_when_a_check_is_interrupted(screen) -> None:
-    def interrupted() -> None:
-        with waiting.show_while_running("Training"):
-            assert screen.updated.wait(60)
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert [thread for thread in threading.enumerate() if thread.name == waiting.CLOCK] == []
-
-
-@pytest.mark.parametrize("name", ["train_classifier", "train_forecaster"])
-def test_exercises_that_train_are_marked(name: str) -> None:
-    assert fixtures.decode_task(name, fixtures.find(name)[1]).trains
 
 
 def test_other_parameter_names_do_no_harm() -> None:

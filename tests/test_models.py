@@ -57,7 +57,7 @@ def test_what_is_no_model_gets_one_sentence(build, sentence: str) -> None:
 def test_a_wrong_input_shape_is_named() -> None:
     report = report_on(lambda: classifier(shape=(1, 10)), "build_binary_classifier")
     assert report.problems["sizes"].sentence == (
-        "expected: it takes 10 steps of 1 feature; observed: it takes inputs of shape (None, 1, 10)"
+        "it takes 10 steps of 1 feature: it takes inputs of shape (None, 1, 10)"
     )
 
 

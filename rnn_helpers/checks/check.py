@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import textwrap
 from typing import Any
@@ -11,9 +10,6 @@ from rnn_helpers import cards
 from rnn_helpers.checks import fixtures, hints, progress
 from rnn_helpers.checks.comparison import describe
 from rnn_helpers.checks.evaluator import Report, judge
-from rnn_helpers.checks.waiting import show_while_running
-
-TRAINING = "Training your model. This takes seconds to a minute."
 
 
 class CheckFailed(AssertionError):  # noqa: N818 (public: students read it, and it reads as a sentence)
@@ -45,10 +41,8 @@ def check(answer: Any = None, name: str | None = None) -> None:
     except (KeyError, fixtures.FixtureError) as error:
         raise CheckFailed(str(error.args[0])) from None
     hints.remember_checked(name)
-    with contextlib.ExitStack() as stack:
-        show = stack.enter_context(show_while_running(TRAINING)).show if task.trains else cards.show
-        report = judge(answer, task)
-    show(cards.Card(report, hint=_hint_call(name), note=progress.record(lesson, name, report)))
+    report = judge(answer, task)
+    cards.show(cards.Card(report, hint=_hint_call(name), note=progress.record(lesson, name, report)))
     if not report.passed and not (report.unsolved and _is_interactive()):
         raise CheckFailed(_summary(report))
 

@@ -67,7 +67,6 @@ class Task:
     least: how many of the other checks must pass before any counts; more than 1 if outputs are words, and then a check
         whose word is also a wrong answer elsewhere does not count towards them
     together: whether all cases, with claims as {claim: True}, evaluate one call of the answer
-    trains: whether that call takes seconds or more, since it trains a model
     """
 
     name: str
@@ -82,7 +81,6 @@ class Task:
     edges: tuple[str, ...] = ()
     least: int = 1
     together: bool = False
-    trains: bool = False
 
 
 @dataclass
@@ -230,7 +228,7 @@ def _case_problem(  # noqa: PLR0911 (one return for each kind of problem)
         return Problem("error", _error_sentence(outcome))
     for claim, instead in outcome.observed.items():
         if instead and instead != NOT_REACHED:
-            return Problem("value", f"expected: {claim}; observed: {instead}")
+            return Problem("value", f"{claim}: {instead}")
     if NOT_REACHED in outcome.observed.values():
         return LATER
     return find_problem(case.expected, outcome.value, task.tolerance, lists=task.lists)

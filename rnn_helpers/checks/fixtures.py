@@ -132,7 +132,6 @@ def encode_task(task: Task) -> dict:
         **({"edges": list(task.edges)} if task.edges else {}),
         **({"least": task.least} if task.least > 1 else {}),
         **({"together": True} if task.together else {}),
-        **({"trains": True} if task.trains else {}),
         "sentences": task.sentences,
         "cases": [_encode_case(case) for case in task.cases],
     }
@@ -172,7 +171,6 @@ def decode_task(name: str, data: dict) -> Task:
         edges=tuple(data.get("edges", ())),
         least=data.get("least", 1),
         together=data.get("together", False),
-        trains=data.get("trains", False),
     )
 
 
