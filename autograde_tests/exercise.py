@@ -15,7 +15,7 @@ import numpy as np
 
 from rnn_helpers.checks.comparison import same_output
 from rnn_helpers.checks.evaluator import UNCHANGED, Case, LazyOutcomes, Task
-from rnn_helpers.checks.execution import Outcome, execute
+from rnn_helpers.checks.execution import execute
 from rnn_helpers.checks.properties import PROPERTIES
 
 VISIBLE_SEED = 2  # arbitrary; the visible inputs are the same for all students
@@ -55,12 +55,11 @@ class Tolerance:
 class Mistake:
     """A known wrong version and the sentence that describes it.
 
-    fails: in a ClaimsExercise, the claims that it violates, which identify it
+    sentence: in a ClaimsExercise, the finding that its probe must return (rnn_helpers.checks.findings)
     """
 
     sentence: str
     solve: Callable
-    fails: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -174,15 +173,11 @@ class Exercise:
 
 @dataclass(frozen=True)
 class Claims:
-    """One check of a ClaimsExercise: its title, its points and the claims about a correct answer.
-
-    hidden: only the hidden tests use it
-    """
+    """One check of a ClaimsExercise: its title, its points and the claims about a correct answer."""
 
     title: str
     points: float
     claims: tuple[str, ...]
-    hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -193,9 +188,9 @@ class ClaimsExercise:
     draw: the inputs of that one call
     oracle: a correct answer; its parameters are the signature of the exercise
     threshold: the numbers in the claims, and how they were chosen
-    mistakes: each names the claims that it violates: the same on every draw, and a different set for each mistake
+    mistakes: wrong answers, each with the finding that its probe must return on every draw
     probe: how the answer is called and inspected, a name in rnn_helpers.checks.keras_probes.MODEL_PROBES
-    trains: whether one call takes seconds, so that tests rarely call it
+    seconds: about how long one call trains, which `check` announces; 0: it does not train
     """
 
     name: str
@@ -207,7 +202,7 @@ class ClaimsExercise:
     styles: tuple[Callable, ...]
     hints: tuple[str, str, str]
     probe: str
-    trains: bool = False
+    seconds: int = 0
     not_allowed: tuple[str, ...] = ()
 
     @property
@@ -215,25 +210,26 @@ class ClaimsExercise:
         """Return the points of the exercise."""
         return sum(challenge.points for challenge in self.challenges)
 
+    @property
+    def trains(self) -> bool:
+        """Return whether one call takes seconds, so that tests rarely call it."""
+        return self.seconds > 0
+
     def task(self, rng: np.random.Generator, *, hidden: bool, draws: int = 1) -> Task:
-        """Return the Task with inputs drawn from `rng`: one draw, since every check uses the same call."""
-        chosen = [challenge for challenge in self.challenges if hidden or not challenge.hidden]
+        """Return the Task with inputs drawn from `rng`: one draw of every check, since all use the same call."""
         args = self.draw(rng)
         return Task(
             name=self.name,
-            points={challenge.title: challenge.points for challenge in chosen},
-            cases=[self._case(challenge, args) for challenge in chosen],
-            sentences=[mistake.sentence for mistake in self.mistakes],
+            points={challenge.title: challenge.points for challenge in self.challenges},
+            cases=[Case(c.title, args, dict.fromkeys(c.claims, True)) for c in self.challenges],
+            sentences=[],
             parameters=_parameters(self.oracle),
             tolerance=0.0,
             probe=self.probe,
             not_allowed=self.not_allowed,
             together=True,
+            seconds=self.seconds,
         )
-
-    def _case(self, challenge: Claims, args: tuple) -> Case:
-        outcomes = [Outcome({claim: claim not in m.fails for claim in challenge.claims}) for m in self.mistakes]
-        return Case(challenge.title, args, dict.fromkeys(challenge.claims, True), outcomes)
 
 
 @cache

@@ -12,10 +12,10 @@ import numpy as np
 from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
 from autograde_tests.loops import TOO_FEW, counted
 from autograde_tests.sampling import Rng, numbers, sizes
+from rnn_helpers.checks import findings
 from rnn_helpers.checks.claims import (
     ADAM,
     BETWEEN_0_AND_1,
-    BIASES_MOVED,
     CLASSIFIER_PARAMETERS,
     COMPILED,
     CONFIG_HAS_SIZES,
@@ -25,6 +25,7 @@ from rnn_helpers.checks.claims import (
     INPUT_SHAPE,
     LOSS_FALLS,
     LOSS_TAKES_PROBABILITIES,
+    MODEL_TRAINED,
     NETWORK_PARAMETERS,
     NEW_MODEL_PER_CALL,
     NOT_INVERTED,
@@ -443,68 +444,27 @@ build_binary_classifier = ClaimsExercise(
         Claims("sizes", 1.0, (INPUT_SHAPE, CLASSIFIER_PARAMETERS, ONE_OUTPUT_PER_SEQUENCE)),
         Claims("what it computes", 1.5, (BETWEEN_0_AND_1, OUTPUTS_VARY, TANH_SIGMOID_EQUATIONS)),
         Claims("how it will learn", 1.0, (COMPILED, ADAM, CROSS_ENTROPY, LOSS_TAKES_PROBABILITIES, REPORTS_ACCURACY)),
-        Claims("a new one each time", 0.5, (NEW_MODEL_PER_CALL,), hidden=True),
+        Claims("a new one each time", 0.5, (NEW_MODEL_PER_CALL,)),
     ),
     draw=lambda rng: (int(rng.integers(2**62)),),
     oracle=lambda: _binary(),
     threshold="outputs agree with NumPy's to 1e-5: float32 on Keras' side; no training is involved",
     mistakes=(
+        Mistake(findings.SOFTMAX_OF_ONE, lambda: _binary(on_top="softmax")),
+        Mistake(findings.NO_TOP_ACTIVATION.format(expected="sigmoid"), lambda: _binary(on_top=None)),
+        Mistake(findings.RETURNS_SEQUENCES, lambda: _binary(sequences=True)),
+        Mistake(findings.STEPS_AND_FEATURES, lambda: _binary(steps=1, features=10)),
+        Mistake(findings.HIDDEN_ACTIVATION.format(actual="ReLU", expected="tanh"), lambda: _binary(inside="relu")),
+        Mistake(findings.WRONG_UNITS.format(actual=10, expected=UNITS), lambda: _binary(units=10)),
+        Mistake(findings.NO_HIDDEN_BIAS, lambda: _binary(bias=False)),
         Mistake(
-            "softmax stands over a single unit: whatever comes in, it gives 1",
-            lambda: _binary(on_top="softmax"),
-            (OUTPUTS_VARY, TANH_SIGMOID_EQUATIONS),
-        ),
-        Mistake(
-            "the output has no activation, or one that leaves the range from 0 to 1",
-            lambda: _binary(on_top=None),
-            (BETWEEN_0_AND_1, TANH_SIGMOID_EQUATIONS),
-        ),
-        Mistake(
-            "every step gives an output; one answer a sequence is asked for",
-            lambda: _binary(sequences=True),
-            (ONE_OUTPUT_PER_SEQUENCE, TANH_SIGMOID_EQUATIONS, REPORTS_ACCURACY),
-        ),
-        Mistake(
-            "steps and features have changed places: that is one step of ten features",
-            lambda: _binary(steps=1, features=10),
-            (
-                INPUT_SHAPE,
-                CLASSIFIER_PARAMETERS,
-                ONE_OUTPUT_PER_SEQUENCE,
-                BETWEEN_0_AND_1,
-                OUTPUTS_VARY,
-                TANH_SIGMOID_EQUATIONS,
-                REPORTS_ACCURACY,
-            ),
-        ),
-        Mistake(
-            "the recurrent layer does not use tanh, or the output unit no sigmoid",
-            lambda: _binary(inside="relu"),
-            (TANH_SIGMOID_EQUATIONS,),
-        ),
-        Mistake("the number of units is not 32", lambda: _binary(units=10), (CLASSIFIER_PARAMETERS,)),
-        Mistake(
-            "the model is not one SimpleRNN, as it comes, and one Dense unit on its last state",
-            lambda: _binary(bias=False),
-            (CLASSIFIER_PARAMETERS, TANH_SIGMOID_EQUATIONS),
-        ),
-        Mistake(
-            "the loss is not the binary cross-entropy",
+            findings.OTHER_LOSS.format(actual="MeanSquaredError", expected="the binary cross-entropy"),
             lambda: _binary(loss="mse"),
-            (CROSS_ENTROPY, LOSS_TAKES_PROBABILITIES),
         ),
-        Mistake(
-            "the sigmoid is applied twice: once by the last layer, once by the loss with from_logits=True",
-            _binary_from_logits,
-            (LOSS_TAKES_PROBABILITIES,),
-        ),
-        Mistake(
-            "the model is not compiled",
-            lambda: _binary(optimizer=None),
-            (COMPILED, ADAM, CROSS_ENTROPY, LOSS_TAKES_PROBABILITIES, REPORTS_ACCURACY),
-        ),
-        Mistake('the metric is missing: metrics=["accuracy"]', lambda: _binary(metrics=()), (REPORTS_ACCURACY,)),
-        Mistake("the optimizer is not Adam", lambda: _binary(optimizer="sgd"), (ADAM,)),
+        Mistake(findings.LOGITS_FOR_SIGMOID, _binary_from_logits),
+        Mistake(findings.NOT_COMPILED, lambda: _binary(optimizer=None)),
+        Mistake(findings.NO_METRICS, lambda: _binary(metrics=())),
+        Mistake(findings.OTHER_OPTIMIZER.format(actual="SGD"), lambda: _binary(optimizer="sgd")),
     ),
     styles=(_binary, _binary_functional, _binary_in_parts),
     hints=(
@@ -600,66 +560,28 @@ def _factory_of(factory, **options):
     return lambda *sizes, **named: factory(**options)(*sizes, **named)
 
 
-@dataclass(frozen=True)
-class NetworkExercise(ClaimsExercise):
-    """A ClaimsExercise whose probe trains only if the hidden claims are checked."""
-
-    def task(self, rng: Rng, *, hidden: bool, draws: int = 1) -> Task:
-        """Return the Task, whose first argument says whether to train a network."""
-        return ClaimsExercise.task(replace(self, draw=lambda rng: (hidden, *self.draw(rng)[1:])), rng, hidden=hidden)
-
-
-recurrent_network = NetworkExercise(
+recurrent_network = ClaimsExercise(
     name="RecurrentNetwork",
     challenges=(
         Claims("its outputs", 1.5, (OUTPUT_SHAPE, ROWS_SUM_TO_1, NETWORK_PARAMETERS, RELU_SOFTMAX_EQUATIONS)),
         Claims("its sizes", 0.5, (CUSTOM_SIZES,)),
         Claims("its configuration", 0.5, (CONFIG_HAS_SIZES,)),
         Claims("saved and loaded", 1.0, (SURVIVES_SAVING, CUSTOM_SIZES_SURVIVE_SAVING)),
-        Claims("it learns", 0.5, (LOSS_FALLS,), hidden=True),
+        Claims("it learns", 0.5, (LOSS_FALLS,)),
     ),
-    draw=lambda rng: (True, int(rng.integers(2**62))),  # `task` replaces the flag if only visible claims count
+    draw=lambda rng: (int(rng.integers(2**62)),),
     oracle=lambda units=50, classes=10: _network()(units, classes),
     threshold="outputs agree with NumPy's to 1e-5: float32; one step of Adam on six sequences takes 11 % of the loss or more",
     mistakes=(
+        Mistake(findings.INHERITS_SEQUENTIAL, _factory_of(_tutorial)),
+        Mistake(findings.CONFIG_WITHOUT_SIZES, _factory_of(_network, names=False)),
+        Mistake(findings.NO_TOP_ACTIVATION.format(expected="softmax"), _factory_of(_network, on_top=None)),
         Mistake(
-            "Keras cannot build the class again: it inherits from Sequential, or does not take what get_config gives",
-            _factory_of(_tutorial),
-            (CONFIG_HAS_SIZES, SURVIVES_SAVING, CUSTOM_SIZES_SURVIVE_SAVING),
+            findings.HIDDEN_ACTIVATION.format(actual="tanh", expected="ReLU"), _factory_of(_network, inside="tanh")
         ),
-        Mistake(
-            "get_config is missing, or leaves out units and classes",
-            _factory_of(_network, names=False),
-            (CONFIG_HAS_SIZES, CUSTOM_SIZES_SURVIVE_SAVING),
-        ),
-        Mistake("the softmax is missing", _factory_of(_network, on_top=None), (ROWS_SUM_TO_1, RELU_SOFTMAX_EQUATIONS)),
-        Mistake(
-            "the recurrent layer uses tanh; ReLU is asked for",
-            _factory_of(_network, inside="tanh"),
-            (RELU_SOFTMAX_EQUATIONS,),
-        ),
-        Mistake(
-            "__init__ takes units and classes, but the layers always have 50 and 10",
-            _factory_of(_network, fixed=True),
-            (CUSTOM_SIZES,),
-        ),
-        Mistake(
-            "every step gives an output; one answer a sequence is asked for",
-            _factory_of(_network, sequences=True),
-            (OUTPUT_SHAPE, RELU_SOFTMAX_EQUATIONS, LOSS_FALLS),
-        ),
-        Mistake(
-            "the layers are made inside call: each call makes new ones, and nothing is ever learnt",
-            _factory_of(_network, late=True),
-            (
-                NETWORK_PARAMETERS,
-                RELU_SOFTMAX_EQUATIONS,
-                CUSTOM_SIZES,
-                SURVIVES_SAVING,
-                CUSTOM_SIZES_SURVIVE_SAVING,
-                LOSS_FALLS,
-            ),
-        ),
+        Mistake(findings.FIXED_SIZES, _factory_of(_network, fixed=True)),
+        Mistake(findings.RETURNS_SEQUENCES, _factory_of(_network, sequences=True)),
+        Mistake(findings.LAYERS_MADE_IN_CALL, _factory_of(_network, late=True)),
     ),
     styles=(_factory_of(_network), _factory_of(_registered), _factory_of(_network, keep=False)),
     hints=(
@@ -756,10 +678,10 @@ stateful_run = LayerExercise(
 # ------------------------------------------------------------------------------------ train_classifier
 
 
-def _train(xs, labels, *, model=None, epochs=10, change=lambda xs, labels: (xs, labels)):
+def _train(xs, labels, *, model=None, epochs=10, batch_size=32, change=lambda xs, labels: (xs, labels)):
     model = model or _binary()
     if epochs:
-        model.fit(*change(xs, labels), epochs=epochs, batch_size=32, verbose=0)
+        model.fit(*change(xs, labels), epochs=epochs, batch_size=batch_size, verbose=0)
     return model
 
 
@@ -778,16 +700,12 @@ def _no_recurrence():
     return model
 
 
-def _apart(xs, labels):
-    return np.random.default_rng(0).permutation(xs), labels
-
-
 train_classifier = ClaimsExercise(
     name="train_classifier",
     challenges=(
         Claims("the model", 0.5, (ONE_OUTPUT_PER_SEQUENCE, BETWEEN_0_AND_1, RECURRENT_WITH_32_UNITS)),
         # The first two are reported by the model itself.
-        Claims("it was trained", 0.5, (BIASES_MOVED, TRAINED_FOR_10_EPOCHS, NOT_INVERTED, TEST_ACCURACY)),
+        Claims("it was trained", 0.5, (MODEL_TRAINED, TRAINED_FOR_10_EPOCHS, NOT_INVERTED, TEST_ACCURACY)),
         Claims("on what it was given", 0.5, (TRAINING_ACCURACY,)),
         Claims("on what it has not seen", 0.5, (TEST_ACCURACY,)),
     ),
@@ -795,42 +713,17 @@ train_classifier = ClaimsExercise(
     oracle=lambda xs, labels: _train(xs, labels),
     threshold="80 % on 500 new sequences: on 20 seeds the reference reaches 89 to 95 %, labels shuffled apart 39 to 61 %",
     mistakes=(
+        Mistake(findings.NEVER_TRAINED, lambda *a: _train(*a, epochs=0)),
+        Mistake(findings.NUMBER_OF_EPOCHS.format(actual="1 epoch"), lambda *a: _train(*a, epochs=1)),
         Mistake(
-            "the model is never trained: fit is missing",
-            lambda *a: _train(*a, epochs=0),
-            (BIASES_MOVED, TRAINED_FOR_10_EPOCHS, NOT_INVERTED, TRAINING_ACCURACY, TEST_ACCURACY),
+            findings.STEPS_PER_EPOCH.format(actual="1 training step", sequences=480, expected=15),
+            lambda *a: _train(*a, batch_size=480),
         ),
+        Mistake(findings.OPPOSITE_ANSWERS, lambda *a: _train(*a, change=lambda xs, labels: (xs, 1 - labels))),
+        Mistake(findings.NO_RECURRENT_LAYER, lambda *a: _train(*a, model=_no_recurrence())),
         Mistake(
-            "it is trained for a single epoch; epochs=10 is missing",
-            lambda *a: _train(*a, epochs=1),
-            (TRAINED_FOR_10_EPOCHS, NOT_INVERTED, TRAINING_ACCURACY, TEST_ACCURACY),
-        ),
-        Mistake(
-            "it learns from other labels than those of its sequences: were they shuffled apart, or taken from elsewhere?",
-            lambda *a: _train(*a, change=_apart),
-            (TRAINING_ACCURACY, TEST_ACCURACY),
-        ),
-        Mistake(
-            "in training the labels are turned around: 1 where 0 is right",
-            lambda *a: _train(*a, change=lambda xs, labels: (xs, 1 - labels)),
-            (NOT_INVERTED, TRAINING_ACCURACY, TEST_ACCURACY),
-        ),
-        Mistake(
-            "there is no recurrent layer: all steps are looked at at once",
-            lambda *a: _train(*a, model=_no_recurrence()),
-            (
-                RECURRENT_WITH_32_UNITS,
-                BIASES_MOVED,
-                TRAINED_FOR_10_EPOCHS,
-                NOT_INVERTED,
-                TRAINING_ACCURACY,
-                TEST_ACCURACY,
-            ),
-        ),
-        Mistake(
-            "the output has no activation and the loss is the squared error; that is regression",
+            findings.NO_TOP_ACTIVATION.format(expected="sigmoid"),
             lambda *a: _train(*a, model=_binary(on_top=None, loss="mse")),
-            (BETWEEN_0_AND_1,),
         ),
     ),
     styles=(
@@ -844,7 +737,7 @@ train_classifier = ClaimsExercise(
         "model.fit(xs, labels, epochs=10, batch_size=32, verbose=0), then return model.",
     ),
     probe="trained_classifier",
-    trains=True,
+    seconds=4,
 )
 
 EXERCISES = [

@@ -8,6 +8,7 @@ import numpy as np
 
 from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
 from autograde_tests.sampling import Rng
+from rnn_helpers.checks import findings
 from rnn_helpers.checks.claims import (
     BATCH_INDEPENDENT_WEIGHTS,
     BEATS_BIGRAMS,
@@ -21,6 +22,7 @@ from rnn_helpers.checks.claims import (
     OTHER_GENERATOR_OTHER_DRAWS,
     OUTPUT_PER_STEP,
     PAST_MATTERS,
+    READABLE_WEIGHTS,
     SAME_GENERATOR_SAME_DRAWS,
     SHIFT_INVARIANT,
     STATEFUL,
@@ -297,41 +299,28 @@ sample = ClaimsExercise(
     oracle=_gumbel,
     threshold="shares of 2000 draws within five standard deviations: a right answer fails once in a million times",
     mistakes=(
+        Mistake(findings.IGNORES_TEMPERATURE, lambda *a: _draw(*a, scale=lambda logits, t: logits)),
         Mistake(
-            "the temperature has no effect: divide the logits by it, before exp",
-            lambda *a: _draw(*a, scale=lambda logits, t: logits),
-            (TEMPERATURE_0_5, TEMPERATURE_2),
-        ),
-        Mistake(
-            "the logits are multiplied by the temperature; they are divided by it",
+            findings.DRAWS_LIKE.format(actual="multiplied by the temperature"),
             lambda *a: _draw(*a, scale=lambda logits, t: logits * t),
-            (TEMPERATURE_0_5, TEMPERATURE_2, HIGHER_IS_NOT_SHARPER),
+        ),
+        Mistake(findings.ALWAYS_LARGEST, lambda logits, t, rng: int(np.argmax(logits))),
+        Mistake(
+            findings.ALWAYS_THE_SAME,
+            lambda logits, t, rng: _draw(logits, t, np.random.default_rng(0)),
         ),
         Mistake(
-            "every draw gives the same: the largest logit, or a generator that is made anew at each call",
-            lambda logits, t, rng: int(np.argmax(logits)),
-            (TEMPERATURE_1, TEMPERATURE_0_5, TEMPERATURE_2, SHIFT_INVARIANT, OTHER_GENERATOR_OTHER_DRAWS),
-        ),
-        Mistake(
-            "the chances are much too even: are the logits used, and the softmax only once?",
+            findings.DRAWS_UNIFORMLY,
             lambda logits, t, rng: int(rng.integers(len(logits))) if t else int(np.argmax(logits)),
-            (TEMPERATURE_1, TEMPERATURE_0_5, TEMPERATURE_2, SHIFT_INVARIANT),
         ),
         Mistake(
-            "a temperature of 0 divides by zero; it means the largest logit",
-            lambda *a: _draw(*a, zero=False),
-            (TEMPERATURE_0,),
+            findings.DRAWS_LIKE.format(actual="divided by the temperature and doubled"),
+            lambda *a: _draw(*a, scale=lambda logits, t: 2 * logits / t),
         ),
-        Mistake(
-            "exp overflows for large logits; subtract the largest first",
-            lambda *a: _draw(*a, safe=False),
-            (SHIFT_INVARIANT,),
-        ),
-        Mistake(
-            "numbers come from somewhere else than the generator, so that nobody can repeat the experiment",
-            lambda logits, t, rng: _draw(logits, t, np.random.default_rng()),
-            (SAME_GENERATOR_SAME_DRAWS,),
-        ),
+        Mistake(findings.DRAWS_SOFTMAX_OF_SOFTMAX, lambda *a: _draw(*a, scale=lambda logits, t: _softmax(logits / t))),
+        Mistake(findings.ZERO_FAILS, lambda *a: _draw(*a, zero=False)),
+        Mistake(findings.LARGE_LOGITS_FAIL, lambda *a: _draw(*a, safe=False)),
+        Mistake(findings.OTHER_RANDOMNESS, lambda logits, t, rng: _draw(logits, t, np.random.default_rng())),
     ),
     styles=(_draw, _gumbel, _by_staircase),
     hints=(
@@ -393,19 +382,6 @@ bits_per_character = Exercise(
 
 # -------------------------------------------------------------------------------- build_language_model
 
-LEARNT = (BATCH_INDEPENDENT_WEIGHTS, BEATS_BIGRAMS)
-NEEDS_ALL_LOGITS = (  # checked only where the outputs have the right shape
-    KNOWS_ALL_LETTERS,
-    NOT_PROBABILITIES,
-    UNBOUNDED,
-    PAST_MATTERS,
-    CAUSAL,
-    STATEFUL,
-    COMPILED,
-    LOSS_TAKES_LOGITS,
-    *LEARNT,
-)
-
 
 def _model(
     letters,
@@ -452,6 +428,18 @@ def _with_gru(letters, batch):
     return model
 
 
+def _functional(letters, batch):
+    from rnn_helpers.quietly import keras
+
+    ids = keras.Input(batch_shape=(batch, None), dtype="int32")
+    vectors = keras.layers.Embedding(letters, 24, name="letters")(ids)
+    states = keras.layers.SimpleRNN(64, return_sequences=True, stateful=True)(vectors)
+    model = keras.Model(ids, keras.layers.Dense(letters)(states))
+    model.compile("rmsprop", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    model.optimizer.learning_rate = 0.003
+    return model
+
+
 def _with_one_hot(letters, batch):
     from rnn_helpers.quietly import keras
 
@@ -472,80 +460,43 @@ build_language_model = ClaimsExercise(
     name="build_language_model",
     challenges=(
         Claims(
-            "what it gives",
+            "what it outputs",
             1.0,
             (OUTPUT_PER_STEP, ONE_LOGIT_PER_LETTER, KNOWS_ALL_LETTERS, NOT_PROBABILITIES, UNBOUNDED),
         ),
-        Claims("how it reads", 1.5, (PAST_MATTERS, CAUSAL, STATEFUL)),
+        Claims("how it reads", 1.0, (PAST_MATTERS, CAUSAL, STATEFUL)),
+        Claims("its layers", 0.5, (READABLE_WEIGHTS,)),
         Claims("how it is compiled", 1.0, (COMPILED, LOSS_TAKES_LOGITS)),
-        Claims("what it learns", 1.5, LEARNT),
+        Claims("what it learns", 1.5, (BATCH_INDEPENDENT_WEIGHTS, BEATS_BIGRAMS)),
     ),
     draw=lambda rng: (int(rng.integers(2**62)),),
     oracle=lambda letters, batch: _model(letters, batch),
     threshold="the perplexity of a table of pairs on 1500 characters, against that of the model after 256 contexts of 24: on 5 seeds reference and honest others are at 0.26 to 0.36 of it",
     mistakes=(
+        Mistake(findings.NOT_STATEFUL, lambda *a: _model(*a, stateful=False)),
+        Mistake(findings.LOGITS_FOR_SOFTMAX, lambda *a: _model(*a, top="softmax")),
+        Mistake(findings.PROBABILITIES, lambda *a: _model(*a, top="softmax", loss="probabilities")),
+        Mistake(findings.FROM_LOGITS_MISSING, lambda *a: _model(*a, loss="probabilities")),
+        Mistake(findings.ACTIVATION_ON_TOP.format(actual="tanh"), lambda *a: _model(*a, top="tanh")),
+        Mistake(findings.LOOKS_AHEAD, lambda *a: _model(*a, both_ways=True)),
+        Mistake(findings.NO_RECURRENT_LAYER, lambda *a: _model(*a, memory=False)),
+        Mistake(findings.RETURNS_LAST_STATE, lambda *a: _model(*a, sequences=False)),
         Mistake(
-            "the layer is not stateful: it forgets between two pieces",
-            lambda *a: _model(*a, stateful=False),
-            (STATEFUL,),
-        ),
-        Mistake(
-            "a softmax stands on top and the loss takes its outputs for logits: the softmax is applied twice",
-            lambda *a: _model(*a, top="softmax"),
-            (NOT_PROBABILITIES, UNBOUNDED, *LEARNT),
-        ),
-        Mistake(
-            "the model gives probabilities; logits are asked for, and a loss with from_logits=True",
-            lambda *a: _model(*a, top="softmax", loss="probabilities"),
-            (NOT_PROBABILITIES, UNBOUNDED, LOSS_TAKES_LOGITS, *LEARNT),
-        ),
-        Mistake(
-            "the loss takes the logits for probabilities: from_logits=True is missing",
-            lambda *a: _model(*a, loss="probabilities"),
-            (LOSS_TAKES_LOGITS, *LEARNT),
-        ),
-        Mistake(
-            "the output has an activation that bounds it; logits have none",
-            lambda *a: _model(*a, top="tanh"),
-            (UNBOUNDED, *LEARNT),
-        ),
-        Mistake(
-            "the network reads both ways: it has seen the character that it is to guess",
-            lambda *a: _model(*a, both_ways=True),
-            (CAUSAL, STATEFUL),
-        ),
-        Mistake(
-            "there is no recurrent layer: only the last character counts",
-            lambda *a: _model(*a, memory=False),
-            (PAST_MATTERS, *LEARNT),
-        ),
-        Mistake(
-            "only the last step gives an output: return_sequences=True is missing",
-            lambda *a: _model(*a, sequences=False),
-            (OUTPUT_PER_STEP, *NEEDS_ALL_LOGITS),
-        ),
-        Mistake(
-            "the number of letters is fixed, or Dense has another size; use the argument `letters`",
+            findings.FIXED_OUTPUTS.format(actual=29, argument="letters"),
             lambda letters, batch: _model(letters, batch, out=29),
-            (ONE_LOGIT_PER_LETTER, *NEEDS_ALL_LOGITS),
         ),
-        Mistake(
-            "Embedding's arguments have changed places: first how many letters, then how many numbers for each",
-            lambda *a: _model(*a, swapped=True),
-            (KNOWS_ALL_LETTERS,),
-        ),
-        Mistake(
-            "the model is not compiled", lambda *a: _model(*a, compiled=False), (COMPILED, LOSS_TAKES_LOGITS, *LEARNT)
-        ),
+        Mistake(findings.EMBEDDING_SWAPPED, lambda *a: _model(*a, swapped=True)),
+        Mistake(findings.OTHER_LAYERS.format(expected="one Embedding, one SimpleRNN and one Dense"), _with_gru),
+        Mistake(findings.NOT_COMPILED, lambda *a: _model(*a, compiled=False)),
     ),
-    styles=(lambda letters, batch: _model(letters, batch), _with_gru, _with_one_hot),
+    styles=(lambda letters, batch: _model(letters, batch), _functional, _with_one_hot),
     hints=(
         "Three layers: what turns numbers into vectors, what remembers, what makes one logit for each letter?",
         "keras.Input(batch_shape=(batch, None)), Embedding, SimpleRNN with return_sequences and stateful, Dense(letters) without activation.",
         "keras.losses.SparseCategoricalCrossentropy(from_logits=True) is the loss; Adam(0.006, global_clipnorm=1.0) the optimizer.",
     ),
     probe="language_model",
-    trains=True,
+    seconds=6,
 )
 
 EXERCISES = [encode, decode, next_character_batches, build_language_model, bits_per_character, sample]

@@ -14,6 +14,7 @@ from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise
 from autograde_tests.lesson_01_recurrence import rnn_step_oracle
 from autograde_tests.loops import REST_IS_ZERO, TOO_FEW, cut, with_zeros
 from autograde_tests.sampling import Rng, numbers
+from rnn_helpers.checks import findings
 from rnn_helpers.checks.claims import (
     BEATS_FRAMEWISE,
     COMPILED,
@@ -516,8 +517,6 @@ ctc_collapse = Exercise(
 
 # ------------------------------------------------------------------------------------ build_recogniser
 
-REST = (UNBOUNDED, EARLIER_FRAMES_MATTER, LATER_FRAMES_MATTER, COMPILED, LOSS_TAKES_LOGITS, BEATS_FRAMEWISE)
-
 
 def _recogniser(
     features, classes, *, middle="both", top=None, loss="logits", compiled=True, sequences=True, out=None
@@ -570,11 +569,25 @@ def _with_gates(features, classes):
     return model
 
 
+def _never_reversed(features, classes):
+    from rnn_helpers.quietly import keras
+
+    layers = keras.layers
+    frames = keras.Input((None, features))
+    ahead = layers.SimpleRNN(64, return_sequences=True)(frames)
+    back = layers.SimpleRNN(64, return_sequences=True, go_backwards=True)(frames)
+    model = keras.Model(frames, layers.Dense(classes)(layers.Concatenate()([ahead, back])))
+    model.compile(
+        keras.optimizers.Adam(0.003, global_clipnorm=1.0), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    return model
+
+
 build_recogniser = ClaimsExercise(
     name="build_recogniser",
     challenges=(
-        Claims("what it gives", 1.0, (OUTPUT_PER_FRAME, ONE_LOGIT_PER_CLASS, UNBOUNDED)),
-        Claims("how it hears", 1.5, (EARLIER_FRAMES_MATTER, LATER_FRAMES_MATTER)),
+        Claims("what it outputs", 1.0, (OUTPUT_PER_FRAME, ONE_LOGIT_PER_CLASS, UNBOUNDED)),
+        Claims("which frames it uses", 1.5, (EARLIER_FRAMES_MATTER, LATER_FRAMES_MATTER)),
         Claims("how it is compiled", 1.0, (COMPILED, LOSS_TAKES_LOGITS)),
         Claims("what it learns", 1.5, (BEATS_FRAMEWISE,)),
     ),
@@ -582,51 +595,19 @@ build_recogniser = ClaimsExercise(
     oracle=lambda features, classes: _recogniser(features, classes),
     threshold="the errors of a frame-wise network that is trained beside it: on 20 seeds reference and honest others make 0.17 to 0.67 of them",
     mistakes=(
+        Mistake(findings.RETURNS_LAST_STATE, lambda *a: _recogniser(*a, sequences=False)),
         Mistake(
-            "only the last frame gets an output: return_sequences=True is missing",
-            lambda *a: _recogniser(*a, sequences=False),
-            (OUTPUT_PER_FRAME, *REST),
-        ),
-        Mistake(
-            "the number of classes is fixed: Dense must have `classes` units",
+            findings.FIXED_OUTPUTS.format(actual=11, argument="classes"),
             lambda features, classes: _recogniser(features, classes, out=11),
-            (ONE_LOGIT_PER_CLASS, *REST),
         ),
-        Mistake(
-            "a softmax stands on top and the loss takes its outputs for logits: the softmax is applied twice",
-            lambda *a: _recogniser(*a, top="softmax"),
-            (UNBOUNDED, BEATS_FRAMEWISE),
-        ),
-        Mistake(
-            "the model gives probabilities; logits are asked for, and a loss with from_logits=True",
-            lambda *a: _recogniser(*a, top="softmax", loss="probabilities"),
-            (UNBOUNDED, LOSS_TAKES_LOGITS, BEATS_FRAMEWISE),
-        ),
-        Mistake(
-            "the loss takes the logits for probabilities: from_logits=True is missing",
-            lambda *a: _recogniser(*a, loss="probabilities"),
-            (LOSS_TAKES_LOGITS, BEATS_FRAMEWISE),
-        ),
-        Mistake(
-            "there is no recurrent layer: each frame is heard alone",
-            lambda *a: _recogniser(*a, middle="none"),
-            (EARLIER_FRAMES_MATTER, LATER_FRAMES_MATTER, BEATS_FRAMEWISE),
-        ),
-        Mistake(
-            "it reads forwards only; put the recurrent layer into keras.layers.Bidirectional",
-            lambda *a: _recogniser(*a, middle="forwards"),
-            (LATER_FRAMES_MATTER, BEATS_FRAMEWISE),
-        ),
-        Mistake(
-            "it reads backwards only, and gives its outputs in that order; keras.layers.Bidirectional reads both ways",
-            lambda *a: _recogniser(*a, middle="backwards"),
-            (EARLIER_FRAMES_MATTER, BEATS_FRAMEWISE),
-        ),
-        Mistake(
-            "the model is not compiled",
-            lambda *a: _recogniser(*a, compiled=False),
-            (COMPILED, LOSS_TAKES_LOGITS, BEATS_FRAMEWISE),
-        ),
+        Mistake(findings.LOGITS_FOR_SOFTMAX, lambda *a: _recogniser(*a, top="softmax")),
+        Mistake(findings.PROBABILITIES, lambda *a: _recogniser(*a, top="softmax", loss="probabilities")),
+        Mistake(findings.FROM_LOGITS_MISSING, lambda *a: _recogniser(*a, loss="probabilities")),
+        Mistake(findings.NO_RECURRENT_LAYER, lambda *a: _recogniser(*a, middle="none")),
+        Mistake(findings.READS_FORWARDS_ONLY, lambda *a: _recogniser(*a, middle="forwards")),
+        Mistake(findings.BACKWARDS_NOT_REVERSED, lambda *a: _recogniser(*a, middle="backwards")),
+        Mistake(findings.NEVER_REVERSED, _never_reversed),
+        Mistake(findings.NOT_COMPILED, lambda *a: _recogniser(*a, compiled=False)),
     ),
     styles=(lambda features, classes: _recogniser(features, classes), _deep, _with_gates),
     hints=(
@@ -635,7 +616,7 @@ build_recogniser = ClaimsExercise(
         "keras.losses.SparseCategoricalCrossentropy(from_logits=True) is the loss; Adam(0.003, global_clipnorm=1.0) the optimizer.",
     ),
     probe="recogniser",
-    trains=True,
+    seconds=13,
 )
 
 EXERCISES = [frame_error_rate, stack_forward, bidirectional_forward, build_recogniser, ctc_collapse]

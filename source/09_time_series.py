@@ -286,8 +286,9 @@ for name, forecast in (
 # A good start: `keras.Input((None, 1))` for windows of any length, `SimpleRNN(32)`, one output **without** activation; squared error (`"mse"`), Adam with
 # a rate of 0.003 and `global_clipnorm=1.0`; 15 epochs in batches of 32, `verbose=0`.
 #
-# The check makes up a series, trains with your function (a few seconds) and tries later windows: it must be off by at most 0.9 of what
-# persistence is. Any Keras model will do.
+# The check makes up a series, calls your function and tries later windows: the error must be at most 0.9 times that of persistence. Then it
+# calls your function once more, with validation targets of the opposite sign, and the forecasts must not follow them. Together this takes about ten
+# seconds. Any Keras model will do, trained in any way.
 
 
 # %% nbgrader={"grade_id": "train_forecaster", "solution": true}

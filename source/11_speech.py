@@ -274,7 +274,7 @@ print("largest difference at real steps:", np.abs(by_keras - by_you)[on].max()) 
 # Return a new, compiled network for `features` numbers a frame and `classes` labels:
 #
 # - **in**: `keras.Input((None, features))`: any number of frames;
-# - something **bidirectional** that gives its states at **every** frame: one layer of `keras.layers.Bidirectional(keras.layers.SimpleRNN(64, return_sequences=True))` is enough;
+# - something **bidirectional** that gives its states at **every** frame, so that each output depends on all frames, before and after it: one layer of `keras.layers.Bidirectional(keras.layers.SimpleRNN(64, return_sequences=True))` is enough;
 # - **out**: at every frame one **logit** for each class, no activation;
 # - **compiled** with Adam (0.003, `global_clipnorm=1.0`) and the cross-entropy for whole numbers, *from logits* (lesson 10).
 #

@@ -166,8 +166,8 @@ grade(teacher_forcing_loss)
 # - **out**: at every step of the decoder one **logit** for each symbol;
 # - **compiled** with Adam (0.003, `global_clipnorm=1.0`) and the cross-entropy for whole numbers, *from logits*.
 #
-# Please take exactly these five layers: further down you write with their weights. The check trains the model on
-# short sequences, and tries it on new ones.
+# Use exactly these five layers, the `SimpleRNN`s with biases and with their default activation, tanh: later cells of this lesson read their
+# weights. The sizes are yours to choose. The check trains the model for a few seconds to reverse short sequences, and tries it on unseen ones.
 
 
 # %% nbgrader={"grade_id": "build_encoder_decoder", "solution": true}

@@ -1,4 +1,4 @@
-"""Each claim is a constant of `claims`, and an exercise names only claims that its probe can return."""
+"""Each claim and finding is a constant, and an exercise names only claims that its probe can return."""
 
 import ast
 import inspect
@@ -8,11 +8,12 @@ import pytest
 
 from autograde_tests import exercises
 from autograde_tests.exercise import ClaimsExercise
-from rnn_helpers.checks import claims, properties
-from rnn_helpers.checks.keras_probes import MODEL_PROBES, classifiers, inspection
+from rnn_helpers.checks import claims, findings, properties
+from rnn_helpers.checks.keras_probes import MODEL_PROBES, classifiers, computations, inspection, settings
 from rnn_helpers.checks.properties import PROPERTIES
 
 CLAIMS = {name: claim for name, claim in vars(claims).items() if name.isupper()}
+FINDINGS = {name: finding for name, finding in vars(findings).items() if name.isupper() and name != "FINDING"}
 PROBES = {**PROPERTIES, **MODEL_PROBES}
 PROBE_MODULES = {inspect.getmodule(probe) for probe in PROBES.values()} | {inspection, properties}
 EXERCISES = [
@@ -47,10 +48,18 @@ def test_an_exercise_names_only_claims_that_its_probe_makes(exercise):
     assert claims_of(exercise) <= made_in(module, inspection)
 
 
-@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
-def test_mistakes_fail_only_claims_of_their_exercise(exercise):
-    for mistake in exercise.mistakes:
-        assert set(mistake.fails) <= claims_of(exercise), mistake.sentence
+def test_every_finding_is_a_sentence_that_a_probe_returns():
+    modules = PROBE_MODULES | {computations, settings}
+    used = {
+        node.attr for module in modules for node in ast.walk(ast.parse(inspect.getsource(module))) if is_finding(node)
+    }
+    assert used == set(FINDINGS)
+    assert {text for text in FINDINGS.values() if not (text[0].isupper() and text[-1] in ".)")} == set()
+    assert len(set(FINDINGS.values())) == len(FINDINGS)
+
+
+def is_finding(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "findings"
 
 
 @pytest.mark.parametrize("path", ["properties", "keras_probes", "lessons"])
@@ -62,7 +71,7 @@ def test_sentences_are_typed_only_in_claims(path, root):
     }[path]
     for file in files:
         constants = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Constant)]
-        assert not {node.value for node in constants} & set(CLAIMS.values()), file
+        assert not {node.value for node in constants} & {*CLAIMS.values(), *FINDINGS.values()}, file
 
 
 def test_the_number_of_parameters_is_that_of_the_sentence():

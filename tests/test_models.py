@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from autograde_tests.grade_answer import report_on
+from rnn_helpers.checks import findings
 
 
 def keras_module():
@@ -57,7 +58,7 @@ def test_what_is_no_model_gets_one_sentence(build, sentence: str) -> None:
 def test_a_wrong_input_shape_is_named() -> None:
     report = report_on(lambda: classifier(shape=(1, 10)), "build_binary_classifier")
     assert report.problems["sizes"].sentence == (
-        "it takes 10 steps of 1 feature: it takes inputs of shape (None, 1, 10)"
+        "it should take 10 steps of 1 feature: it takes inputs of shape (None, 1, 10)"
     )
 
 
@@ -70,8 +71,8 @@ def test_a_wrong_output_shape_is_named() -> None:
 
 def test_an_untrained_model_is_called_that() -> None:
     report = report_on(lambda xs, labels: classifier(), "train_classifier")
-    assert "they are as they were built: was it trained?" in report.problems["it was trained"].sentence
-    assert report.mistake == "the model is never trained: fit is missing"
+    assert report.problems["it was trained"].sentence.startswith("it should be trained: its biases are still zero")
+    assert report.mistake == findings.NEVER_TRAINED
 
 
 def test_a_class_that_waits_for_its_get_config_keeps_what_it_has() -> None:

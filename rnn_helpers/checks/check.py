@@ -10,6 +10,7 @@ from rnn_helpers import cards
 from rnn_helpers.checks import fixtures, hints, progress
 from rnn_helpers.checks.comparison import describe
 from rnn_helpers.checks.evaluator import Report, judge
+from rnn_helpers.checks.training_notice import announce_training
 
 
 class CheckFailed(AssertionError):  # noqa: N818 (public: students read it, and it reads as a sentence)
@@ -41,7 +42,8 @@ def check(answer: Any = None, name: str | None = None) -> None:
     except (KeyError, fixtures.FixtureError) as error:
         raise CheckFailed(str(error.args[0])) from None
     hints.remember_checked(name)
-    report = judge(answer, task)
+    with announce_training(task.seconds):
+        report = judge(answer, task)
     cards.show(cards.Card(report, hint=_hint_call(name), note=progress.record(lesson, name, report)))
     if not report.passed and not (report.unsolved and _is_interactive()):
         raise CheckFailed(_summary(report))

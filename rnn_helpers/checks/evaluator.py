@@ -67,6 +67,7 @@ class Task:
     least: how many of the other checks must pass before any counts; more than 1 if outputs are words, and then a check
         whose word is also a wrong answer elsewhere does not count towards them
     together: whether all cases, with claims as {claim: True}, evaluate one call of the answer
+    seconds: about how long that call trains a model; 0 if it does not
     """
 
     name: str
@@ -81,6 +82,7 @@ class Task:
     edges: tuple[str, ...] = ()
     least: int = 1
     together: bool = False
+    seconds: int = 0
 
 
 @dataclass
@@ -91,7 +93,7 @@ class Report:
     problems: check title -> what is wrong first
     wrong_cases: check title -> the position of the first of its cases that fails
     points: earned; possible: all there are
-    mistake: the sentence of the known mistake it equals, or ""
+    mistake: the sentence of the known mistake it equals, or of what a probe has measured, or ""
     relation: how the answer's results relate to the right ones, if it equals no known mistake, or ""
     unsolved: the stub was never filled in
     """
@@ -278,7 +280,9 @@ def _signature(answer: Callable) -> inspect.Signature | None:
 
 
 def _identify_mistake(task: Task, outcomes: list[Outcome]) -> str:
-    """Return the sentence of the known mistake with the same outcome in every case, or ""."""
+    """Return the sentence of the known mistake with the same outcome in every case, or what a probe found, or ""."""
+    if task.together:
+        return outcomes[0].finding
     for number, sentence in enumerate(task.sentences):
         pairs = zip(task.cases, outcomes, strict=True)
         if all(_same_outcome(case.mistakes[number], outcome, task.tolerance) for case, outcome in pairs):

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from rnn_helpers.checks.colocate import run_colocated
+from rnn_helpers.checks.findings import FINDING
 from rnn_helpers.checks.properties import PROPERTIES, UngradableAnswerError
 
 NOT_REACHED = "not examined yet"  # for a claim that the probe did not reach
@@ -34,6 +35,7 @@ class Outcome:
     printed: what it wrote to stdout and stderr, warnings included
     used: the first function it used that the exercise does not allow
     observed: claim -> what was observed instead, if many claims evaluate one call
+    finding: what a probe has measured about a wrong model, a sentence of rnn_helpers.checks.findings
     """
 
     value: Any = None
@@ -45,6 +47,7 @@ class Outcome:
     printed: str = ""
     used: str = ""
     observed: dict[str, str] = field(default_factory=dict)
+    finding: str = ""
 
 
 def call(answer: Callable, *args: Any) -> Any:
@@ -140,17 +143,17 @@ def execute_claims(
 ) -> list[Outcome]:
     """Call `answer` once and return an Outcome for each title, whose value maps each claim to whether it holds.
 
-    claims: title -> claims; the probe returns {claim: "" where it holds, else what was observed instead}
+    claims: title -> claims; the probe returns {claim: "" where it holds, else what was observed instead}, and may
+        return a finding under FINDING
     """
     outcome = execute(answer, args, probe, not_allowed)
     if outcome.error:
         return [outcome for _ in claims]
-    outcomes = []
+    outcomes, finding = [], outcome.value.get(FINDING, "")
     for names in claims.values():
         observed = {claim: outcome.value.get(claim, NOT_REACHED) for claim in names}
-        outcomes.append(
-            replace(outcome, value={claim: not text for claim, text in observed.items()}, observed=observed)
-        )
+        value = {claim: not text for claim, text in observed.items()}
+        outcomes.append(replace(outcome, value=value, observed=observed, finding=finding))
     return outcomes
 
 

@@ -132,6 +132,7 @@ def encode_task(task: Task) -> dict:
         **({"edges": list(task.edges)} if task.edges else {}),
         **({"least": task.least} if task.least > 1 else {}),
         **({"together": True} if task.together else {}),
+        **({"seconds": task.seconds} if task.seconds else {}),
         "sentences": task.sentences,
         "cases": [_encode_case(case) for case in task.cases],
     }
@@ -171,6 +172,7 @@ def decode_task(name: str, data: dict) -> Task:
         edges=tuple(data.get("edges", ())),
         least=data.get("least", 1),
         together=data.get("together", False),
+        seconds=data.get("seconds", 0),
     )
 
 

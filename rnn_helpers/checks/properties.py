@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from rnn_helpers.checks import findings
 from rnn_helpers.checks.claims import (
     ANY_STEP_CAN_BE_MARKED,
     FROBENIUS_NORM_AT_LEAST_2,
@@ -45,7 +46,9 @@ from rnn_helpers.checks.claims import (
 )
 from rnn_helpers.checks.colocate import run_colocated
 from rnn_helpers.checks.comparison import as_array, describe
+from rnn_helpers.checks.findings import FINDING
 
+LARGE = 100  # logits below this overflow nowhere
 SAMPLES = 2000  # draws per frequency; a correct one is off by 5 standard deviations about once in a million times
 
 
@@ -143,23 +146,89 @@ def adding(answer: Callable, claims: str, n: int, steps: int, seed: int) -> dict
 
 
 def sampling(answer: Callable, letters: int, seed: int) -> dict[str, str]:
-    """Probe a sampler with many draws; return for each claim "" or what was observed instead."""
+    """Probe a sampler with many draws; return for each claim "" or what was observed instead, and a finding."""
     logits = np.random.default_rng(seed).permutation(np.linspace(-1.0, 1.5, letters))
-    plain, cold, hot = (_frequencies(answer, logits, t, seed) for t in (1.0, 0.5, 2.0))
+    shares = {t: _frequencies(answer, logits, t, seed) for t in (1.0, 0.5, 2.0)}
     top = int(np.argmax(logits))
     zero = _valid_draws(answer, logits, 0.0, seed, 20)
+    large = _frequencies(answer, logits + 1000.0, 1.0, seed)
     repeat, other = (_valid_draws(answer, logits, 1.0, number, 40) for number in (seed, seed + 1))
     repeated = bool(repeat) and _valid_draws(answer, logits, 1.0, seed, 40) == repeat
-    return {
-        TEMPERATURE_1: _deviation(plain, logits),
-        TEMPERATURE_0_5: _deviation(cold, logits / 0.5),
-        TEMPERATURE_2: _deviation(hot, logits / 2.0),
-        HIGHER_IS_NOT_SHARPER: "" if hot[top] < cold[top] + 0.05 else "it takes the most likely one more often",
-        TEMPERATURE_0: "" if zero == [top] * 20 else "it failed, or took another",
-        SHIFT_INVARIANT: _deviation(_frequencies(answer, logits + 1000.0, 1.0, seed), logits),
-        SAME_GENERATOR_SAME_DRAWS: "" if repeated else "two runs differ",
-        OTHER_GENERATOR_OTHER_DRAWS: "" if other and other != repeat else "every run is the same",
+    hotter = f"number {top} came up in {shares[2.0][top]:.0%} of the draws at 2, and in {shares[0.5][top]:.0%} at 0.5"
+    results = {
+        TEMPERATURE_1: _deviation(shares[1.0], logits),
+        TEMPERATURE_0_5: _deviation(shares[0.5], logits / 0.5),
+        TEMPERATURE_2: _deviation(shares[2.0], logits / 2.0),
+        HIGHER_IS_NOT_SHARPER: "" if shares[2.0][top] < shares[0.5][top] + 0.05 else hotter,
+        TEMPERATURE_0: "" if zero == [top] * 20 else _zero_text(zero, top),
+        SHIFT_INVARIANT: _deviation(large, logits),
+        SAME_GENERATOR_SAME_DRAWS: "" if repeated else "two runs with the same seed differ",
+        OTHER_GENERATOR_OTHER_DRAWS: "" if other and other != repeat else "two runs with different seeds are equal",
     }
+    if any(results.values()):
+        results[FINDING] = _sampling_fault(answer, logits, shares, results, seed)
+    return results
+
+
+def _zero_text(zero: list[int], top: int) -> str:
+    other = next((index for index in zero if index != top), None)
+    return "your function fails" if other is None else f"it picked number {other}, the largest is number {top}"
+
+
+def _sampling_fault(
+    answer: Callable, logits: np.ndarray, shares: dict[float, np.ndarray], results: dict[str, str], seed: int
+) -> str:
+    """Return what the draws single out about a wrong sampler, or ""."""
+    drawn = list(shares.values())
+    if all(share.max() == 1 for share in drawn):
+        return _constant_fault(answer, logits, shares, seed)
+    if all(share.any() for share in drawn):
+        fitting = [finding for finding, law in DRAWING_LAWS if _fits(shares, logits, law)]
+        if fitting:
+            return fitting[0] if len(fitting) == 1 else ""
+    if results[TEMPERATURE_1] or results[TEMPERATURE_0_5] or results[TEMPERATURE_2]:
+        return ""
+    if results[TEMPERATURE_0] and not _valid_draws(answer, logits, 0.0, seed, 20):
+        return findings.ZERO_FAILS
+    if results[SHIFT_INVARIANT] and not _valid_draws(answer, logits + 1000.0, 1.0, seed, 20):
+        return findings.LARGE_LOGITS_FAIL
+    return findings.OTHER_RANDOMNESS if results[SAME_GENERATOR_SAME_DRAWS] else ""
+
+
+def _constant_fault(answer: Callable, logits: np.ndarray, shares: dict[float, np.ndarray], seed: int) -> str:
+    """Tell a sampler that takes the largest logit from one that draws the same number at every call."""
+    rolled = [np.roll(logits, shift) for shift in range(len(logits))]
+    picks = [_valid_draws(answer, one, t, seed, 5) for one in rolled for t in (0.5, 1.0, 2.0)]
+    tops = [int(np.argmax(one)) for one in rolled for _ in range(3)]
+    if all(set(pick) == {top} for pick, top in zip(picks, tops, strict=True)):
+        return findings.ALWAYS_LARGEST
+    return findings.ALWAYS_THE_SAME if all(len(set(pick)) == 1 for pick in picks) else ""
+
+
+def _fits(shares: dict[float, np.ndarray], logits: np.ndarray, law: Callable) -> bool:
+    """Return whether a law of drawing explains all frequencies, and differs from the right one beyond chance."""
+    return all(not _deviation(share, np.log(law(logits, t))) for t, share in shares.items())
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max())
+    return powers / powers.sum()
+
+
+DRAWING_LAWS: tuple[tuple[str, Callable[[np.ndarray, float], np.ndarray]], ...] = (
+    (findings.IGNORES_TEMPERATURE, lambda z, t: _softmax(z)),
+    (findings.DRAWS_LIKE.format(actual="multiplied by the temperature"), lambda z, t: _softmax(z * t)),
+    (findings.DRAWS_LIKE.format(actual="divided by the square of the temperature"), lambda z, t: _softmax(z / t**2)),
+    (
+        findings.DRAWS_LIKE.format(actual="divided by the square root of the temperature"),
+        lambda z, t: _softmax(z / t**0.5),
+    ),
+    (findings.DRAWS_LIKE.format(actual="divided by the temperature and doubled"), lambda z, t: _softmax(2 * z / t)),
+    (findings.DRAWS_LIKE.format(actual="divided by the temperature and negated"), lambda z, t: _softmax(-z / t)),
+    (findings.DRAWS_POWERS_OF_2, lambda z, t: _softmax(np.log(2) * z / t)),
+    (findings.DRAWS_SOFTMAX_OF_SOFTMAX, lambda z, t: _softmax(_softmax(z / t))),
+    (findings.DRAWS_UNIFORMLY, lambda z, t: np.full(len(z), 1 / len(z))),
+)
 
 
 def _valid_draws(answer: Callable, logits: np.ndarray, temperature: float, seed: int, count: int) -> list[int]:
@@ -167,6 +236,10 @@ def _valid_draws(answer: Callable, logits: np.ndarray, temperature: float, seed:
     try:
         drawn = run_colocated(answer, f"{__name__}:draw_many", answer, logits, temperature, seed, count)
     except (ValueError, ZeroDivisionError, FloatingPointError):  # caused by nan, inf and 1 / 0
+        return []
+    except Exception as error:
+        if isinstance(error, NotImplementedError) or (temperature == 1.0 and np.abs(logits).max() < LARGE):
+            raise  # it fails where nothing is special
         return []
     strange = [d for d in drawn if not (isinstance(d, (int, np.integer)) and 0 <= d < len(logits))]
     if strange:
@@ -194,11 +267,9 @@ def _deviation(shares: np.ndarray, logits: np.ndarray) -> str:
     if np.all(off <= 5 * np.sqrt(probabilities * (1 - probabilities) / SAMPLES) + 1e-3):
         return ""
     if not shares.any():
-        return "drawing failed, as it does with chances that are nan or do not add up to 1"
+        return "your function fails"
     worst = int(np.argmax(off))
-    return (
-        f"number {worst} came in {100 * shares[worst]:.0f} % of the draws, {100 * probabilities[worst]:.0f} % are right"
-    )
+    return f"number {worst} came up in {shares[worst]:.0%} of the draws; its probability is {probabilities[worst]:.0%}"
 
 
 def _allclose(array: Any, value: float) -> bool:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from rnn_helpers.checks import findings
 from rnn_helpers.checks.claims import (
     ADAM,
     BETWEEN_0_AND_1,
-    BIASES_MOVED,
     CLASSIFIER_PARAMETERS,
     COMPILED,
     CONFIG_HAS_SIZES,
@@ -22,6 +22,7 @@ from rnn_helpers.checks.claims import (
     INPUT_SHAPE,
     LOSS_FALLS,
     LOSS_TAKES_PROBABILITIES,
+    MODEL_TRAINED,
     NETWORK_PARAMETERS,
     NEW_MODEL_PER_CALL,
     NOT_INVERTED,
@@ -40,8 +41,9 @@ from rnn_helpers.checks.claims import (
 )
 from rnn_helpers.checks.colocate import run_colocated
 from rnn_helpers.checks.comparison import describe
-from rnn_helpers.checks.keras_probes import inspection, training_step
-from rnn_helpers.checks.keras_probes.inspection import failure_text
+from rnn_helpers.checks.findings import FINDING
+from rnn_helpers.checks.keras_probes import computations, inspection, settings, training_step
+from rnn_helpers.checks.keras_probes.inspection import error_text, failure_text, find_cause, guard
 
 STEPS, UNITS, BATCH = 10, 32, 32
 PARAMETERS = UNITS + UNITS * UNITS + UNITS + UNITS + 1
@@ -52,43 +54,143 @@ MIN_STEPS, MAX_STEPS = (
 )  # relative to the steps of ten epochs: a skipped batch and a few more epochs are accepted
 
 
+NETWORK_UNITS, NETWORK_COUNT = 50, 8060
+NETWORK = computations.Computation("relu", top="softmax")
+CLASSIFIER = computations.Computation("tanh", top="sigmoid")
+OF_OUTPUTS = (ONE_OUTPUT_PER_SEQUENCE, BETWEEN_0_AND_1, OUTPUTS_VARY, TANH_SIGMOID_EQUATIONS)
+NO_METRIC_REPORTED = "it reports the loss alone"
+SHARED_WEIGHTS = "a change to the second model changes the first one"
+OTHER_OPTIMIZERS = ("SGD", "RMSprop", "Adagrad", "Adadelta", "Adamax", "Ftrl", "Lion", "Adafactor")
+OTHER_CROSS_ENTROPIES = {
+    "categoricalcrossentropy": "CategoricalCrossentropy",
+    "sparsecategoricalcrossentropy": "SparseCategoricalCrossentropy",
+}
+
+
 def binary_classifier(answer: Callable, seed: int) -> dict[str, str]:
     """Build the binary classifier; return for each claim "" or what was observed instead."""
     inspection.set_seed(answer, seed)
     model = inspection.require_model(answer())
-    arrays = inspection.weights(model)
-    results = _network_claims(model, arrays, seed) | _compiled_claims(model, seed) | _new_model_claims(arrays, answer)
-    return results | _training_step_claims(model, arrays, results, seed)
+    arrays = inspection.with_biases(inspection.weights(model))
+    results = _network_claims(model, arrays, seed) | _compiled_claims(model, seed) | _new_model_claims(model, answer)
+    causes = {FINDING: find_cause(lambda: _classifier_fault(model, arrays, seed))} if any(results.values()) else {}
+    results |= _training_step_claims(model, arrays, results, seed)
+    if not causes.get(FINDING):
+        causes = {FINDING: _reported_fault(results)}
+    return results | causes
+
+
+def _reported_fault(results: dict[str, str]) -> str:
+    """Return the finding that a claim itself measures, or ""."""
+    if results.get(REPORTS_ACCURACY) == NO_METRIC_REPORTED:
+        return findings.NO_METRICS
+    return findings.SAME_MODEL if results.get(NEW_MODEL_PER_CALL) == SHARED_WEIGHTS else ""
 
 
 def _network_claims(model: Any, arrays: list[np.ndarray], seed: int) -> dict[str, str]:
-    shape = getattr(model, "input_shape", None) or (None, STEPS, 1)  # a custom class may not have it
-    fits = shape[-1] == 1 and shape[1] in (STEPS, None)
+    shape = _input_shape(model)
+    fits = len(shape) == 3 and shape[2] == 1 and shape[1] in (STEPS, None)
+    count = inspection.count_parameters(model)
     results = {
         INPUT_SHAPE: failure_text(fits, f"it takes inputs of shape {shape}"),
-        CLASSIFIER_PARAMETERS: failure_text(
-            inspection.count_parameters(model) == PARAMETERS, f"{inspection.count_parameters(model)}"
-        ),
+        CLASSIFIER_PARAMETERS: failure_text(count == PARAMETERS, f"it has {count}"),
     }
-    if not fits:
-        return results
-    xs = 3 * np.random.default_rng(seed).normal(size=(64, STEPS, 1))
+    return results | (guard(OF_OUTPUTS, lambda: _output_claims(model, arrays, seed)) if fits else {})
+
+
+def _input_shape(model: Any) -> tuple:
+    """Return the shape of the inputs; a custom class may not know it, and is tried with the one that is asked for."""
+    try:
+        return tuple(model.input_shape)
+    except Exception:  # Keras raises errors of several classes here
+        return (None, STEPS, 1)
+
+
+def _output_claims(model: Any, arrays: list[np.ndarray], seed: int) -> dict[str, str]:
+    xs = _classifier_inputs(seed)
     outputs = inspection.outputs(model, xs)
-    results |= {
-        ONE_OUTPUT_PER_SEQUENCE: failure_text(
-            outputs.shape == (64, 1), f"for 64 sequences its shape is {outputs.shape}"
-        ),
+    shaped = outputs.shape == (64, 1)
+    results = {
+        ONE_OUTPUT_PER_SEQUENCE: failure_text(shaped, f"for 64 sequences its shape is {outputs.shape}"),
         BETWEEN_0_AND_1: inspection.range_failure(outputs),
         OUTPUTS_VARY: failure_text(float(np.ptp(outputs)) > 1e-6, f"every sequence gets {outputs.flat[0]:.3g}"),
     }
-    if outputs.shape == (64, 1) and inspection.are_network_weights(arrays) and len(arrays[0]) == 1:
+    if shaped and inspection.are_network_weights(arrays) and len(arrays[0]) == 1:
         same = inspection.allclose(outputs, inspection.network_outputs(arrays, xs, "tanh", "sigmoid"))
         results[TANH_SIGMOID_EQUATIONS] = failure_text(same, "with its own weights, NumPy gets others")
     return results
 
 
+def _classifier_inputs(seed: int) -> np.ndarray:
+    return 3 * np.random.default_rng(seed).normal(size=(64, STEPS, 1))
+
+
+def _classifier_fault(model: Any, arrays: list[np.ndarray], seed: int) -> str:
+    """Return what a measurement singles out about a wrong classifier, or ""."""
+    shape = _input_shape(model)
+    if tuple(shape[1:]) == (1, STEPS):
+        return findings.STEPS_AND_FEATURES
+    xs, layers = _classifier_inputs(seed), settings.layers_of(model)
+    fits = len(shape) == 3 and shape[2] == 1 and shape[1] in (STEPS, None)
+    return (
+        find_architecture_fault(model, layers)
+        or (_returned_sequences(inspection.outputs(model, xs), layers) if fits else "")
+        or (_computation_fault(model, arrays, xs, CLASSIFIER) if fits else "")
+        or _compilation_fault(model, settings.top_activation(layers))
+    )
+
+
+def find_architecture_fault(model: Any, layers: list[settings.Settings]) -> str:
+    """Return what the layers and weights of a model say that should be one SimpleRNN(32) and Dense(1), or ""."""
+    recurrent = settings.recurrent_layers(layers)
+    if settings.lacks_recurrence(layers):
+        return findings.NO_RECURRENT_LAYER
+    cells = {layer["class"] for layer in recurrent}
+    if cells in ({"LSTM"}, {"GRU"}):
+        return findings.OTHER_CELL.format(actual=cells.pop())
+    if [layer["class"] for layer in recurrent] != ["SimpleRNN"]:
+        return ""
+    if recurrent[0]["units"] != UNITS:
+        return findings.WRONG_UNITS.format(actual=recurrent[0]["units"], expected=UNITS)
+    return ""
+
+
+def _returned_sequences(outputs: np.ndarray, layers: list[settings.Settings]) -> str:
+    """Return the finding for outputs at every step where the recurrent layer returns all its states."""
+    recurrent = settings.recurrent_layers(layers)
+    if outputs.ndim == 3 and len(recurrent) == 1 and recurrent[0].get("return_sequences"):
+        return findings.RETURNS_SEQUENCES
+    return ""
+
+
+def _computation_fault(model: Any, arrays: list[np.ndarray], xs: np.ndarray, expected: computations.Computation) -> str:
+    if not inspection.are_network_weights(arrays) or len(arrays[0]) != xs.shape[-1]:
+        return ""
+    deviation = computations.find_deviation(arrays, xs, inspection.outputs(model, xs), expected)
+    if deviation:
+        return deviation
+    shapes = [array.ndim for array in inspection.weights(model)]
+    if shapes[:3] != [2, 2, 1]:
+        return findings.NO_HIDDEN_BIAS
+    return findings.NO_OUTPUT_BIAS if shapes == [2, 2, 1, 2] else ""
+
+
+def _compilation_fault(model: Any, top: str) -> str:
+    """Return what is wrong with how a binary classifier is compiled, as far as its settings single it out."""
+    training = settings.training_of(model)
+    if not training["compiled"]:
+        return findings.NOT_COMPILED
+    if training["optimizer"] in OTHER_OPTIMIZERS:
+        return findings.OTHER_OPTIMIZER.format(actual=training["optimizer"])
+    names = {**settings.OTHER_LOSSES, **OTHER_CROSS_ENTROPIES}
+    loss = training["loss"]
+    if loss == "binarycrossentropy":
+        return findings.LOGITS_FOR_SIGMOID if training["from_logits"] and top == "sigmoid" else ""
+    return findings.OTHER_LOSS.format(actual=names[loss], expected="the binary cross-entropy") if loss in names else ""
+
+
 def _compiled_claims(model: Any, seed: int) -> dict[str, str]:
-    results = {COMPILED: failure_text(model.compiled, "model.compile(...) is missing")}
+    results = {COMPILED: failure_text(model.compiled, "it is not")}
     if not model.compiled:
         return results
     name = model.optimizer.__class__.__name__
@@ -97,50 +199,49 @@ def _compiled_claims(model: Any, seed: int) -> dict[str, str]:
     labels = np.array([[0.0], [1.0], [1.0], [0.0]])
     try:
         loss = float(model.compute_loss(y=labels.astype(np.float32), y_pred=probabilities.astype(np.float32)))
-    except (ValueError, TypeError) as error:  # a name that Keras does not know, or a loss for other targets
-        return results | {CROSS_ENTROPY: _first_line(error)}
+    except Exception as error:  # a name that Keras does not know, or a loss for other targets
+        return results | {CROSS_ENTROPY: error_text(error)}
     true = _cross_entropy(probabilities, labels)
     as_logits = _cross_entropy(inspection.sigmoid(probabilities), labels)
     is_cross_entropy = min(abs(loss - true), abs(loss - as_logits)) < 1e-4
-    results[CROSS_ENTROPY] = failure_text(is_cross_entropy, f"where a cross-entropy is {true:.3f}, it is {loss:.3f}")
+    results[CROSS_ENTROPY] = failure_text(is_cross_entropy, f"where that is {true:.3f}, it is {loss:.3f}")
     if is_cross_entropy:
-        results[LOSS_TAKES_PROBABILITIES] = failure_text(abs(loss - true) < 1e-4, "it takes them for logits")
+        results[LOSS_TAKES_PROBABILITIES] = failure_text(abs(loss - true) < 1e-4, "it treats them as logits")
     return results
 
 
-def _lines(error: Exception) -> list[str]:
-    return str(error).strip().splitlines() or ["no message"]
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {_lines(error)[0][:160]}"
-
-
 def _last_line(error: Exception) -> str:
-    """Return an error's last line, where Keras names the cause."""
-    return f"{type(error).__name__}: {_lines(error)[-1][:160]}"
+    """Return an error's last line, where Keras names the cause of a failed load."""
+    lines = str(error).strip().splitlines() or ["no message"]
+    return f"{type(error).__name__}: {lines[-1][:200]}"
 
 
-def _training_step_claims(model: Any, arrays: list[np.ndarray], results: dict[str, str], seed: int) -> dict[str, str]:
+def _training_step_claims(model: Any, arrays: list[np.ndarray], claimed: dict[str, str], seed: int) -> dict[str, str]:
     """Train eagerly on one batch; check the reported metrics and the weight update. Changes the model."""
     if not model.compiled:
         return {}
     rng = np.random.default_rng(seed)
     xs, labels = 3 * rng.normal(size=(BATCH, STEPS, 1)).astype(np.float32), np.arange(BATCH)[:, None] % 2
-    equations_hold = not results.get(TANH_SIGMOID_EQUATIONS, "no")
+    equations_hold = not claimed.get(TANH_SIGMOID_EQUATIONS, "no")
     if equations_hold:  # so that the gradient reveals the loss
         arrays = training_step.with_confident_outputs(arrays, xs)
-        model.set_weights(arrays)
+        model.set_weights(inspection.without_added(arrays, inspection.weights(model)))
     model.run_eagerly = True
     try:
-        reported = list(model.train_on_batch(xs, labels, return_dict=True))
-    except Exception as error:  # a wrong input shape raises one of TensorFlow's own errors
-        return {REPORTS_ACCURACY: _first_line(error)}
-    instead = f"it reports {', '.join(sorted(map(str, reported)))}"
-    reported_claims = {REPORTS_ACCURACY: failure_text("accuracy" in reported, instead)}
-    return reported_claims | (
-        _update_claims(arrays, inspection.weights(model), xs, labels, results) if equations_hold else {}
-    )
+        before = inspection.outputs(model, xs)
+        reported = model.train_on_batch(xs, labels, return_dict=True)
+        results = {REPORTS_ACCURACY: _metric_failure(dict(reported), float(np.mean((before > 0.5) == labels)))}
+    except Exception as error:  # a loss for other targets, or a wrong input shape
+        return {REPORTS_ACCURACY: f"a training step fails with {error_text(error)}"}
+    return results | (_update_claims(arrays, inspection.weights(model), xs, labels, claimed) if equations_hold else {})
+
+
+def _metric_failure(reported: dict[str, Any], accuracy: float) -> str:
+    """Return "" if one of the metrics is the accuracy, whatever it is called, else what is reported."""
+    metrics = {str(name): float(value) for name, value in reported.items() if name != "loss"}
+    if "accuracy" in metrics or any(abs(value - accuracy) < 1e-6 for value in metrics.values()):
+        return ""
+    return f"it reports the loss and {', '.join(sorted(metrics))}" if metrics else NO_METRIC_REPORTED
 
 
 def _update_claims(
@@ -148,16 +249,17 @@ def _update_claims(
 ) -> dict[str, str]:
     """Check the model's statements about its optimizer and loss against the weight update of one training step."""
     expected, alternative = (
-        training_step.gradient(before, xs, labels, of_logits)
+        inspection.without_added(training_step.gradient(before, xs, labels, of_logits), after)
         for of_logits in (training_step.gradient_from_probabilities, training_step.gradient_as_if_logits)
     )
+    before = inspection.without_added(before, after)
     down, down_other = (training_step.descends(before, after, slopes) for slopes in (expected, alternative))
     borne_out = {
         ADAM: training_step.has_uniform_step(before, after, expected),
         CROSS_ENTROPY: down or down_other,
         LOSS_TAKES_PROBABILITIES: down,
     }
-    instead = "a training step moved its weights in another way"
+    instead = "a training step changed its weights in another way"
     return {
         claim: results[claim] or failure_text(holds, instead) for claim, holds in borne_out.items() if claim in results
     }
@@ -168,49 +270,85 @@ def _cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:
     return float(-np.mean(np.log(np.clip(likelihoods, 1e-7, 1))))
 
 
-def _new_model_claims(arrays: list[np.ndarray], answer: Callable) -> dict[str, str]:
-    same = all(map(np.array_equal, arrays, inspection.weights(answer())))
-    return {NEW_MODEL_PER_CALL: failure_text(not same, "two calls give the same weights")}
+def _new_model_claims(model: Any, answer: Callable) -> dict[str, str]:
+    """Change the weights of a second model and check that those of the first stay as they are."""
+
+    def look() -> dict[str, str]:
+        other, before = answer(), model.get_weights()
+        other.set_weights([array + 1 for array in before])
+        same = all(map(inspection.allclose, model.get_weights(), before))
+        model.set_weights(before)
+        return {NEW_MODEL_PER_CALL: failure_text(same, SHARED_WEIGHTS)}
+
+    return guard((NEW_MODEL_PER_CALL,), look)
 
 
-def sequence_network(answer: Callable, trained: bool, seed: int) -> dict[str, str]:
-    """Inspect a custom model class: its outputs, its sizes, and whether it survives saving and loading.
-
-    trained: look at what one step of training does, too
-    """
+def sequence_network(answer: Callable, seed: int) -> dict[str, str]:
+    """Inspect a custom model class: its outputs, its sizes, saving and loading, and one step of training."""
     inspection.set_seed(answer, seed)
     xs = np.random.default_rng(seed).normal(size=(6, 20, 100)).astype(np.float32)
     model = answer()
     outputs = inspection.outputs(model, xs)
     model = inspection.require_model(model) if model.weights else model
     shaped = outputs.shape == (6, 10)
-    total = outputs.sum(axis=-1)
+    total, count = outputs.sum(axis=-1), inspection.count_parameters(model)
     results = {
         OUTPUT_SHAPE: failure_text(shaped, f"for a batch of 6 its shape is {outputs.shape}"),
-        ROWS_SUM_TO_1: failure_text(inspection.allclose(total, np.ones_like(total)), f"to {total.flat[0]:.3g}"),
-        NETWORK_PARAMETERS: failure_text(
-            inspection.count_parameters(model) == 8060, f"{inspection.count_parameters(model)}"
+        ROWS_SUM_TO_1: failure_text(
+            inspection.allclose(total, np.ones_like(total)), f"the first sums to {total.flat[0]:.3g}"
         ),
+        NETWORK_PARAMETERS: failure_text(count == NETWORK_COUNT, f"it has {count}"),
     }
-    arrays = inspection.weights(model)
+    arrays = inspection.with_biases(inspection.weights(model))
     if shaped and inspection.are_network_weights(arrays):
         same = inspection.allclose(outputs, inspection.network_outputs(arrays, xs, "relu", "softmax"))
         results[RELU_SOFTMAX_EQUATIONS] = failure_text(same, "with its own weights, NumPy gets others")
-    results |= _size_claims(answer, xs) | {SURVIVES_SAVING: _saving_failure(model, outputs, xs)}
-    return results | _learning_claims(answer, xs) if trained and shaped else results
+    results |= guard((CUSTOM_SIZES,), lambda: _size_claims(answer, xs))
+    results[SURVIVES_SAVING] = _saving_failure(model, outputs, xs)
+    if shaped:
+        results |= guard((LOSS_FALLS,), lambda: _learning_claims(answer, xs))
+    if any(results.values()):
+        results[FINDING] = find_cause(lambda: _network_fault(answer, model, xs, outputs))
+    return results
+
+
+def _network_fault(answer: Callable, model: Any, xs: np.ndarray, outputs: np.ndarray) -> str:
+    """Return what a measurement singles out about a wrong class of networks, or ""."""
+    if not model.weights:
+        again = inspection.outputs(model, xs)
+        return findings.LAYERS_MADE_IN_CALL if not inspection.allclose(again, outputs) else ""
+    layers, arrays = settings.layers_of(model), inspection.with_biases(inspection.weights(model))
+    recurrent = settings.recurrent_layers(layers)
+    cells = {layer["class"] for layer in recurrent}
+    if cells in ({"LSTM"}, {"GRU"}):
+        return findings.OTHER_CELL.format(actual=cells.pop())
+    if [layer["class"] for layer in recurrent] == ["SimpleRNN"] and recurrent[0]["units"] != NETWORK_UNITS:
+        return findings.WRONG_UNITS.format(actual=recurrent[0]["units"], expected=NETWORK_UNITS)
+    returned = _returned_sequences(outputs, layers)
+    return returned or _computation_fault(model, arrays, xs, NETWORK) or _configuration_fault(answer, model, xs)
+
+
+def _configuration_fault(answer: Callable, model: Any, xs: np.ndarray) -> str:
+    from rnn_helpers.quietly import keras
+
+    small = answer() if isinstance(model, keras.Sequential) else answer(units=7, classes=3)
+    if isinstance(model, keras.Sequential) and "units" not in small.get_config():
+        return findings.INHERITS_SEQUENTIAL
+    shape = inspection.outputs(small, xs).shape
+    if inspection.count_parameters(small) == NETWORK_COUNT and shape[-1] == 10:
+        return findings.FIXED_SIZES
+    config = small.get_config()
+    return "" if {"units", "classes"} & set(config) else findings.CONFIG_WITHOUT_SIZES
 
 
 def _size_claims(answer: Callable, xs: np.ndarray) -> dict[str, str]:
-    try:
-        small = answer(units=7, classes=3)
-        outputs = inspection.outputs(small, xs)
-    except (ValueError, TypeError) as error:
-        return {CUSTOM_SIZES: _last_line(error)}
+    small = answer(units=7, classes=3)
+    outputs = inspection.outputs(small, xs)
     count = inspection.count_parameters(small)
     return {
         CUSTOM_SIZES: failure_text(
             count == 780 and outputs.shape[-1] == 3,
-            f"it has {count} parameters (780 are right) and gives {outputs.shape[-1]} numbers",
+            f"it has {count} parameters (780 are right) and {outputs.shape[-1]} outputs (3 are right)",
         ),
         CONFIG_HAS_SIZES: _config_failure(small),
         CUSTOM_SIZES_SURVIVE_SAVING: _saving_failure(small, outputs, xs),
@@ -218,7 +356,7 @@ def _size_claims(answer: Callable, xs: np.ndarray) -> dict[str, str]:
 
 
 def _config_failure(small: Any) -> str:
-    """Return "" if get_config reports 7 units and 3 classes, else what it returns or raises."""
+    """Return "" if get_config returns 7 units and 3 classes, else what it returns or raises."""
     try:
         config = small.get_config()
     except NotImplementedError:
@@ -228,9 +366,8 @@ def _config_failure(small: Any) -> str:
     if not isinstance(config, dict):
         return f"it returns {describe(config)}; expected a dict"
     sizes = {name: config.get(name, "nothing") for name in ("units", "classes")}
-    matches = sizes == {"units": 7, "classes": 3}
-    reported_claims = f"for units=7, classes=3 it gives {sizes['units']} for units and {sizes['classes']} for classes"
-    return failure_text(matches, reported_claims)
+    returned = f"for units=7, classes=3 it returns {sizes['units']} for units and {sizes['classes']} for classes"
+    return failure_text(sizes == {"units": 7, "classes": 3}, returned)
 
 
 def _saving_failure(model: Any, outputs: np.ndarray, xs: np.ndarray) -> str:
@@ -247,7 +384,7 @@ def _saving_failure(model: Any, outputs: np.ndarray, xs: np.ndarray) -> str:
         return _last_line(error)
     finally:
         model.set_weights(weights)
-    return failure_text(inspection.allclose(reloaded_outputs, outputs), "the copy's outputs are others")
+    return failure_text(inspection.allclose(reloaded_outputs, outputs), "its outputs differ")
 
 
 def save_to_bytes(model: Any) -> np.ndarray:
@@ -269,15 +406,18 @@ def load_from_bytes(file: np.ndarray, model: Any) -> Any:
 
 
 def _learning_claims(answer: Callable, xs: np.ndarray) -> dict[str, str]:
-    """Train a new network for one step on one batch and check that the loss decreases."""
+    """Train a new network for one step on one batch and check that the loss, of its weights, decreases."""
     model, labels = answer(), np.arange(len(xs)) % 10
     outputs = inspection.outputs(model, xs)
-    shapes = inspection.find_activations(inspection.weights(model), xs, outputs)
+    shapes = inspection.find_activations(inspection.with_biases(inspection.weights(model)), xs, outputs)
+    if shapes is None:  # what its weights compute is not known
+        return {}
     model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", run_eagerly=True)
     model.train_on_batch(xs, labels)
-    later = inspection.network_outputs(inspection.weights(model), xs, *shapes) if shapes else outputs
+    trained = inspection.with_biases(inspection.weights(model))
+    later = inspection.network_outputs(trained, xs, *shapes)
     before, after = _clipped_cross_entropy(outputs, labels), _clipped_cross_entropy(later, labels)
-    fell = f"from {before:.2f} to {after:.2f} in one step, with {inspection.count_parameters(model)} parameters"
+    fell = f"it went from {before:.2f} to {after:.2f}"
     return {LOSS_FALLS: failure_text(after < before, fell)}
 
 
@@ -309,7 +449,14 @@ def trained_classifier(answer: Callable, seed: int, train_count: int, test_count
     inspection.set_seed(answer, seed)
     xs, labels = rule_data(seed, train_count + test_count)
     model = inspection.require_model(answer(xs[:train_count].copy(), labels[:train_count].copy()))
-    arrays = inspection.weights(model)
+    results = _trained_claims(model, xs, labels, seed, train_count)
+    if any(results.values()):
+        results[FINDING] = find_cause(lambda: _training_fault(model, results, seed, train_count))
+    return results
+
+
+def _trained_claims(model: Any, xs: np.ndarray, labels: np.ndarray, seed: int, train_count: int) -> dict[str, str]:
+    arrays = inspection.with_biases(inspection.weights(model))
     probe_xs = np.random.default_rng([seed, 2]).uniform(-3, 3, size=(64, STEPS, 1))
     actual = inspection.outputs(model, probe_xs)
     shaped = actual.shape == (len(probe_xs), 1)
@@ -327,25 +474,62 @@ def trained_classifier(answer: Callable, seed: int, train_count: int, test_count
     outputs = inspection.network_outputs(arrays, xs, *shapes)
     correct = (outputs[:, 0] > 0.5) == labels
     train_accuracy, test_accuracy = float(correct[:train_count].mean()), float(correct[train_count:].mean())
-    steps = (
-        int(model.optimizer.iterations) if model.compiled else 0
-    )  # reported by the model; its weights are the evidence
     ten_epochs = 10 * -(-train_count // BATCH)
+    steps = int(model.optimizer.iterations) if model.compiled else 0  # what the model says; its weights are evidence
+    if not steps and test_accuracy >= MIN_ACCURACY:  # a training loop of one's own leaves no trace in the model
+        steps = ten_epochs
     trained = MIN_STEPS * ten_epochs <= steps <= MAX_STEPS * ten_epochs
-    results[TRAINED_FOR_10_EPOCHS] = failure_text(trained, f"10 epochs are {ten_epochs} steps; it has made {steps}")
-    moved = inspection.biases_have_moved(arrays)
-    results[BIASES_MOVED] = failure_text(moved, "they are as they were built: was it trained?")
+    results[TRAINED_FOR_10_EPOCHS] = failure_text(trained, f"that is {ten_epochs} training steps; it has made {steps}")
+    moved = inspection.biases_have_moved(inspection.weights(model)) or test_accuracy >= MIN_ACCURACY
+    results[MODEL_TRAINED] = failure_text(moved, "its biases are still zero, as they were at the start")
     if steps < MIN_STEPS * ten_epochs:
         return results
     return results | {
-        TRAINING_ACCURACY: failure_text(train_accuracy >= MIN_ACCURACY, f"on {100 * train_accuracy:.0f} %"),
-        TEST_ACCURACY: failure_text(test_accuracy >= MIN_ACCURACY, f"on {100 * test_accuracy:.0f} %"),
+        TRAINING_ACCURACY: failure_text(
+            train_accuracy >= MIN_ACCURACY, f"its accuracy there is {100 * train_accuracy:.0f} %"
+        ),
+        TEST_ACCURACY: failure_text(test_accuracy >= MIN_ACCURACY, f"it is right on {100 * test_accuracy:.0f} %"),
         NOT_INVERTED: failure_text(test_accuracy >= 0.3, f"it is right on {100 * test_accuracy:.0f} %"),
     }
 
 
+def _training_fault(model: Any, results: dict[str, str], seed: int, train_count: int) -> str:
+    """Return what a measurement singles out about a wrong training, or ""."""
+    layers, training = settings.layers_of(model), settings.training_of(model)
+    xs = np.random.default_rng([seed, 2]).uniform(-3, 3, size=(64, STEPS, 1))
+    architecture = find_architecture_fault(model, layers) or _returned_sequences(inspection.outputs(model, xs), layers)
+    moved = results.get(MODEL_TRAINED) == ""  # a learning rate may have reached 0 at the end
+    frozen = settings.find_frozen_training(training) if training["compiled"] and not moved else ""
+    if architecture or frozen:
+        return architecture or frozen
+    if results.get(BETWEEN_0_AND_1) or results.get(RECURRENT_WITH_32_UNITS):
+        return _computation_fault(model, inspection.with_biases(inspection.weights(model)), xs, CLASSIFIER)
+    if not training["compiled"]:
+        return ""
+    if not training["iterations"] and results.get(MODEL_TRAINED):
+        return findings.NEVER_TRAINED
+    if results.get(TRAINED_FOR_10_EPOCHS):
+        return _schedule_fault(training, train_count)
+    return findings.OPPOSITE_ANSWERS if results.get(NOT_INVERTED) else ""
+
+
+def _schedule_fault(training: settings.Settings, train_count: int) -> str:
+    """Return which number of a single call of fit differs from 10 epochs of batches of 32, or ""."""
+    epochs, steps, expected = training["epochs"], training["steps"], -(-train_count // BATCH)
+    if epochs * steps != training["iterations"]:  # other training came before the last fit, or after it
+        return ""
+    if steps != expected:
+        count = _count(steps, "training step")
+        return findings.STEPS_PER_EPOCH.format(actual=count, sequences=train_count, expected=expected)
+    return "" if epochs == 10 else findings.NUMBER_OF_EPOCHS.format(actual=_count(epochs, "epoch"))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def _network_mismatch(arrays: list[np.ndarray]) -> str:
     if not inspection.are_network_weights(arrays):
-        return f"its weights have the shapes {[array.shape for array in arrays]}"
+        return f"its trainable weights have the shapes {[array.shape for array in arrays]}"
     units = len(arrays[1])
-    return f"it has {units} units" if units != UNITS else "with its own weights, NumPy gets other outputs"
+    return f"it has {units} units" if units != UNITS else "with its own weights, NumPy gets others"

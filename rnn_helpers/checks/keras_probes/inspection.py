@@ -7,7 +7,8 @@ inputs whose targets never leave the judge.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from rnn_helpers.checks.comparison import describe
 from rnn_helpers.checks.properties import UngradableAnswerError
 
 FLOAT32 = 1e-5  # Keras computes in float32: seven digits, of which a few sums cost two
+NO_EFFECT = 1e-6  # a smaller difference of outputs may be rounding
 TRAINING_STEPS = 6  # on one batch: enough for any correctly configured optimizer to reduce the loss
 
 
@@ -66,6 +68,22 @@ def weights(model: Any) -> list[np.ndarray]:
 def count_parameters(model: Any) -> int:
     """Return the number of parameters, trainable or not."""
     return sum(as_numpy(variable).size for variable in model.weights)
+
+
+def with_biases(arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """Return the weights of a simple RNN and its readout with zeros for the biases that they leave out."""
+    shapes = [array.ndim for array in arrays]
+    if shapes in ([2, 2, 2], [2, 2, 2, 1]):
+        arrays = [*arrays[:2], np.zeros(len(arrays[1])), *arrays[2:]]
+    if [array.ndim for array in arrays] == [2, 2, 1, 2]:
+        arrays = [*arrays, np.zeros(arrays[3].shape[1])]
+    return arrays
+
+
+def without_added(arrays: list[np.ndarray], own: list[np.ndarray]) -> list[np.ndarray]:
+    """Return five arrays without the biases that a model with the weights `own` leaves out."""
+    keep = [True, True, own[2].ndim == 1, True, own[-1].ndim == 1]
+    return [array for array, kept in zip(arrays, keep, strict=True) if kept]
 
 
 def biases_have_moved(arrays: list[np.ndarray]) -> bool:
@@ -148,19 +166,31 @@ def range_failure(actual_outputs: np.ndarray) -> str:
     return failure_text(bool(np.all((actual_outputs >= 0) & (actual_outputs <= 1))), reach)
 
 
+def are_probabilities(outputs: np.ndarray) -> bool:
+    """Return whether the last axis holds numbers that sum to 1."""
+    total = outputs.sum(axis=-1)
+    return allclose(total, np.ones_like(total), 1e-3) and float(outputs.min()) >= 0
+
+
 def unbounded_claim(model: Any, ask: Callable[[], np.ndarray]) -> dict[str, str]:
     """Check that the outputs are unbounded: with ten times the weights, `ask()` must reach far in both directions."""
     weights = model.get_weights()
     model.set_weights([10 * array for array in weights])
-    far = ask()
-    model.set_weights(weights)
+    try:
+        far = ask()
+    finally:
+        model.set_weights(weights)
     free = bool(far.min() < -1.5 and far.max() > 1.5)
-    return {UNBOUNDED: failure_text(free, "however large the weights, they stay within bounds")}
+    return {
+        UNBOUNDED: failure_text(
+            free, f"with weights ten times as large they still reach only from {far.min():.3g} to {far.max():.3g}"
+        )
+    }
 
 
 def loss_claims(model: Any, classes: int, seed: int) -> dict[str, str]:
     """Check that the model is compiled with the cross-entropy of logits and integer targets."""
-    results = {COMPILED: failure_text(model.compiled, "model.compile(...) is missing")}
+    results = {COMPILED: failure_text(model.compiled, "it is not")}
     if not model.compiled:
         return results
     rng = np.random.default_rng(seed)
@@ -170,8 +200,8 @@ def loss_claims(model: Any, classes: int, seed: int) -> dict[str, str]:
     try:
         loss = float(model.compute_loss(y=targets, y_pred=logits))
     except Exception as error:  # a loss for other targets; TensorFlow has errors of its own
-        return results | {LOSS_TAKES_LOGITS: f"{type(error).__name__} for such targets"}
-    wrong = f"for logits whose cross-entropy is {true:.3f} it is {loss:.3f}"
+        return results | {LOSS_TAKES_LOGITS: error_text(error)}
+    wrong = f"for logits whose cross-entropy is {true:.3f} it gives {loss:.3f}"
     return results | {LOSS_TAKES_LOGITS: failure_text(abs(loss - true) < 1e-3, wrong)}
 
 
@@ -186,9 +216,9 @@ def learning_claim(model: Any, xs: Any, targets: np.ndarray, ask: Callable[[], n
         for _ in range(TRAINING_STEPS):
             model.train_on_batch(xs, targets)
     except Exception as error:  # Keras and TensorFlow may raise anything
-        return {LOSS_TAKES_LOGITS: f"{type(error).__name__} in a training step"}
+        return {LOSS_TAKES_LOGITS: f"a training step failed with {error_text(error)}"}
     after = mean_cross_entropy(ask(), targets)
-    actual = f"{TRAINING_STEPS} training steps took the cross-entropy of one batch from {before:.3f} to {after:.3f}"
+    actual = f"in {TRAINING_STEPS} training steps the cross-entropy of one batch went from {before:.3f} to {after:.3f}"
     return {LOSS_TAKES_LOGITS: failure_text(after < before - 1e-5, actual)}
 
 
@@ -196,6 +226,59 @@ def mean_cross_entropy(logits: np.ndarray, targets: np.ndarray) -> float:
     """Return the mean cross-entropy of logits, in nats."""
     chances = np.take_along_axis(softmax(logits.astype(float)), targets[..., None], axis=-1)
     return float(-np.mean(np.log(np.maximum(chances, 1e-30))))
+
+
+def effects(ask: Callable[[np.ndarray], np.ndarray], base: np.ndarray, changed: np.ndarray) -> np.ndarray:
+    """Return how much each input of one sequence affects each output: (inputs, outputs).
+
+    base: the sequence; changed: another with which it is replaced in one place at a time; ask: the model
+    """
+    rows = np.repeat(base[None], len(base) + 1, axis=0)
+    for place in range(len(base)):
+        rows[place + 1, place] = changed[place]
+    answers = ask(rows).astype(float)
+    return np.abs(answers[1:] - answers[:1]).max(axis=-1)
+
+
+def missing_effect(table: np.ndarray, pairs: Iterator[tuple[int, int]], noun: str) -> str:
+    """Return "" if every one of `pairs` (input, output) has an effect, else a sentence about the first without."""
+    for i, t in pairs:
+        if table[i, t] <= NO_EFFECT:
+            return f"changing {noun} {i + 1} of {len(table)} changes nothing in output {t + 1}"
+    return ""
+
+
+def early_effect(table: np.ndarray, noun: str) -> str:
+    """Return "" if no input affects an earlier output, else a sentence about the first that does."""
+    for i, t in np.argwhere(table > FLOAT32):
+        if i > t:
+            return f"changing {noun} {i + 1} changes output {t + 1}"
+    return ""
+
+
+def guard(claims: tuple[str, ...], look: Callable[[], dict[str, str]]) -> dict[str, str]:
+    """Return `look()`; if it raises, these claims fail with the error, and only these."""
+    try:
+        return look()
+    except Exception as error:  # Keras, TensorFlow and the student's methods may raise anything
+        return dict.fromkeys(claims, error_text(error))
+
+
+def error_text(error: Exception) -> str:
+    """Return an error as one line; of one from Keras or TensorFlow, the part that gives the reason."""
+    text = re.sub(r"\{\{.*?\}\}|\[Op:\w+\]|\x1b\[[0-9;]*m", "", str(error))
+    text = text.partition("Arguments received by")[0]
+    lines = [line.strip() for line in text.splitlines()]
+    reason = [line for line in lines if line and not line.startswith("Exception encountered when calling")]
+    return f"{type(error).__name__}: {' '.join(reason)[:300].rstrip('.') or 'no message'}"
+
+
+def find_cause(look: Callable[[], str]) -> str:
+    """Return the finding that `look` measures; "" if it fails, because a model may be anything."""
+    try:
+        return look()
+    except Exception:  # no cause is named then
+        return ""
 
 
 def failure_text(holds: bool, instead: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnn_helpers import speech
+from rnn_helpers.checks import findings
 from rnn_helpers.checks.claims import (
     BEATS_FRAMEWISE,
     COMPILED,
@@ -18,10 +19,12 @@ from rnn_helpers.checks.claims import (
     OUTPUT_PER_FRAME,
     UNBOUNDED,
 )
-from rnn_helpers.checks.keras_probes import inspection
-from rnn_helpers.checks.keras_probes.inspection import failure_text
+from rnn_helpers.checks.findings import FINDING
+from rnn_helpers.checks.keras_probes import inspection, settings
+from rnn_helpers.checks.keras_probes.inspection import failure_text, find_cause, guard
 
 CLASSES = 11  # ten digits and silence
+OTHER_CLASSES, FRAMES = 4, 8
 TRAIN_UTTERANCES, TEST_UTTERANCES, BATCH, EPOCHS = 192, 48, 16, 6
 PREREQUISITES = (  # checked before training
     UNBOUNDED,
@@ -46,37 +49,94 @@ def recogniser(answer: Callable, seed: int) -> dict[str, str]:
     """Build a recogniser, inspect it, train it and the baseline, and evaluate both on unseen voices."""
     inspection.set_seed(answer, seed)
     model = inspection.require_model(answer(speech.BANDS, CLASSES))
-    xs = np.random.default_rng(seed).normal(size=(3, 12, speech.BANDS)).astype(np.float32)
+    xs = np.random.default_rng(seed).normal(size=(3, FRAMES, speech.BANDS)).astype(np.float32)
     outputs = inspection.outputs(model, xs)
-    stepwise, other = outputs.shape[:-1] == (3, 12), inspection.outputs(answer(speech.BANDS, 4), xs).shape
-    each = outputs.shape[-1] == CLASSES and other[-1] == 4
-    shape = f"for 3 sounds of 12 frames and {CLASSES} classes its shape is {outputs.shape}"
-    results = {
-        OUTPUT_PER_FRAME: failure_text(stepwise, shape),
-        ONE_LOGIT_PER_CLASS: failure_text(each, f"{shape}; for 4 classes it is {other}"),
-    }
-    if not (stepwise and each):
+    results = _model_claims(answer, model, xs, outputs, seed)
+    if any(results.values()):
+        results[FINDING] = find_cause(lambda: _fault(answer, xs))
+    return results
+
+
+def _model_claims(answer: Callable, model: Any, xs: np.ndarray, outputs: np.ndarray, seed: int) -> dict[str, str]:
+    stepwise = outputs.shape[:-1] == xs.shape[:2]
+    shape = f"for 3 sounds of {FRAMES} frames and {CLASSES} classes its shape is {outputs.shape}"
+    results = {OUTPUT_PER_FRAME: failure_text(stepwise, shape)}
+    results |= guard((ONE_LOGIT_PER_CLASS,), lambda: _class_claim(answer, xs, outputs))
+    if any(results.values()):
         return results
-    results |= inspection.unbounded_claim(model, lambda: inspection.outputs(model, xs))
-    results |= _context_claims(model, xs, outputs) | inspection.loss_claims(model, CLASSES, seed)
+    results |= guard((UNBOUNDED,), lambda: inspection.unbounded_claim(model, lambda: inspection.outputs(model, xs)))
+    results |= guard((EARLIER_FRAMES_MATTER, LATER_FRAMES_MATTER), lambda: _context_claims(model, xs))
+    results |= guard((COMPILED, LOSS_TAKES_LOGITS), lambda: inspection.loss_claims(model, CLASSES, seed))
     if not results.get(LOSS_TAKES_LOGITS, "no"):
-        other, labels = answer(speech.BANDS, CLASSES), np.random.default_rng(seed).integers(CLASSES, size=(3, 12))
-        results |= inspection.learning_claim(other, xs, labels, lambda: inspection.outputs(other, xs))
+        results |= guard((LOSS_TAKES_LOGITS,), lambda: _learning_claim(answer, xs, seed))
     if any(results.get(claim) for claim in PREREQUISITES):
         return results
-    return results | _trained_claims(model, seed)
+    return results | guard((BEATS_FRAMEWISE,), lambda: _trained_claims(model, seed))
 
 
-def _context_claims(model: Any, xs: np.ndarray, outputs: np.ndarray) -> dict[str, str]:
-    earlier, later = xs.copy(), xs.copy()
-    earlier[:, 2] += 1.0
-    later[:, 9] += 1.0
-    before = not inspection.allclose(inspection.outputs(model, earlier)[:, 6], outputs[:, 6])
-    after = not inspection.allclose(inspection.outputs(model, later)[:, 6], outputs[:, 6])
+def _class_claim(answer: Callable, xs: np.ndarray, outputs: np.ndarray) -> dict[str, str]:
+    other = inspection.outputs(answer(speech.BANDS, OTHER_CLASSES), xs).shape
+    each = (outputs.shape[-1], other[-1]) == (CLASSES, OTHER_CLASSES)
+    instead = f"for {CLASSES} classes its shape is {outputs.shape}, for {OTHER_CLASSES} classes {other}"
+    return {ONE_LOGIT_PER_CLASS: failure_text(each, instead)}
+
+
+def _learning_claim(answer: Callable, xs: np.ndarray, seed: int) -> dict[str, str]:
+    other, labels = answer(speech.BANDS, CLASSES), np.random.default_rng(seed).integers(CLASSES, size=xs.shape[:2])
+    return inspection.learning_claim(other, xs, labels, lambda: inspection.outputs(other, xs))
+
+
+def _effects(model: Any, xs: np.ndarray) -> np.ndarray:
+    """Return how much each frame of one sound affects each output: (frames, outputs)."""
+    return inspection.effects(lambda rows: inspection.outputs(model, rows), xs[0], xs[1])
+
+
+def _context_claims(model: Any, xs: np.ndarray) -> dict[str, str]:
+    """Change each frame: in a network that reads both ways, it affects all outputs before and after it."""
+    table = _effects(model, xs)
+    pairs = list(np.ndindex(table.shape))
     return {
-        EARLIER_FRAMES_MATTER: failure_text(before, "a frame's output does not depend on earlier frames"),
-        LATER_FRAMES_MATTER: failure_text(after, "a frame's output does not depend on later frames"),
+        EARLIER_FRAMES_MATTER: inspection.missing_effect(table, ((i, t) for i, t in pairs if i < t), "frame"),
+        LATER_FRAMES_MATTER: inspection.missing_effect(table, ((i, t) for i, t in pairs if i > t), "frame"),
     }
+
+
+def _fault(answer: Callable, xs: np.ndarray) -> str:
+    """Return what a measurement singles out about a wrong recogniser, or ""; look at a new, untrained one."""
+    model = answer(speech.BANDS, CLASSES)
+    layers, outputs = settings.layers_of(model), inspection.outputs(model, xs)
+    recurrent = settings.recurrent_layers(layers)
+    if outputs.ndim == 2 and recurrent and recurrent[-1].get("return_sequences") is False:
+        return findings.RETURNS_LAST_STATE
+    if outputs.shape[:-1] != xs.shape[:2]:
+        return ""
+    other = inspection.outputs(answer(speech.BANDS, OTHER_CLASSES), xs).shape
+    if other[-1] == outputs.shape[-1]:
+        return findings.FIXED_OUTPUTS.format(actual=other[-1], argument="classes")
+    if outputs.shape[-1] != CLASSES:
+        return ""
+    return (
+        _reach_fault(_effects(model, xs) > inspection.NO_EFFECT, layers)
+        or settings.find_compilation_fault(model, inspection.are_probabilities(outputs))
+        or settings.find_top_fault(layers, outputs)
+    )
+
+
+def _reach_fault(reach: np.ndarray, layers: list[settings.Settings]) -> str:
+    """Return the finding for one of the well-known tables of which frames affect which outputs, or ""."""
+    frame, output = np.indices(reach.shape)
+    forwards, unreversed = frame <= output, frame >= FRAMES - 1 - output
+    if settings.lacks_recurrence(layers) and np.array_equal(reach, frame == output):
+        return findings.NO_RECURRENT_LAYER
+    if not settings.recurrent_layers(layers):
+        return ""
+    patterns = (
+        (forwards, findings.READS_FORWARDS_ONLY),
+        (frame >= output, findings.READS_BACKWARDS_ONLY),
+        (unreversed, findings.BACKWARDS_NOT_REVERSED),
+        (forwards | unreversed, findings.NEVER_REVERSED),
+    )
+    return next((sentence for pattern, sentence in patterns if np.array_equal(reach, pattern)), "")
 
 
 def _trained_claims(model: Any, seed: int) -> dict[str, str]:
