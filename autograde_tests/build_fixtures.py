@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from autograde_tests.exercise import VISIBLE_SEED
 from autograde_tests.registry import AnyExercise, exercises
 from rnn_helpers.checks.fixtures import encode_task
+from rnn_helpers.checks.written import encode_answer
 
 LINE_DEPTH = 5  # lesson, exercise, case: deeper levels are written on one line
 
 
-def lesson_fixture(lesson: str) -> str:
-    """Return the JSON text of one lesson's fixture file. Raises KeyError when there is no such lesson."""
-    data = {name: _exercise_data(exercise) for name, exercise in exercises()[lesson].items()}
-    return _text({"lesson": lesson, "exercises": data}) + "\n"
+def lesson_fixture(lesson: str, written: Mapping[str, Mapping[str, Any]] | None = None) -> str:
+    """Return the JSON text of one lesson's fixture file. Raises KeyError when there is no such lesson.
+
+    written: the written questions: name -> {"criteria": [...], "answer": ...}
+    """
+    data: dict[str, Any] = {"lesson": lesson}
+    data["exercises"] = {name: _exercise_data(exercise) for name, exercise in exercises()[lesson].items()}
+    if written:
+        data["written"] = {name: {**item, "answer": encode_answer(item["answer"])} for name, item in written.items()}
+    return _text(data) + "\n"
 
 
 def _exercise_data(exercise: AnyExercise) -> dict:

@@ -33,7 +33,8 @@ def grade(answer: Any, name: str | None = None) -> float:
 def report_on(answer: Any, name: str) -> Report:
     """Evaluate `answer` to the exercise `name` on inputs drawn from the course's salt and return the Report."""
     salt = os.environ.get(SALT)
-    return judge(answer, _salted_task(name, salt) if salt else _task(name))
+    # Feedback must not show inputs: they are the same for everyone who is graded with this salt.
+    return judge(answer, _salted_task(name, salt) if salt else _task(name), show_inputs=False)
 
 
 def prepare(lesson: str) -> None:

@@ -7,15 +7,25 @@ import re
 import sys
 import textwrap
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rnn_helpers.checks.evaluator import BEFORE, LATER, Report
 
 WIDTH = 88
+CODE_WORDS = ("xs ", "hs ", "ys ", "dhs ", "dx ", "dh ", "np ", "tanh ", "inf ", "nan ")  # never capitalised
 RESULT = "application/vnd.nbjudge.result+json"  # the same result as data, for reports about a class
 _GREEN, _RED = "var(--jp-success-color1, #1b7837)", "var(--jp-error-color1, #b2182b)"  # JupyterLab's own, both themes
 _GREY = "var(--jp-ui-font-color2, #666)"
-MARKS = {"right": ("✓", _GREEN), "wrong": ("✗", _RED), "later": ("–", _GREY)}
+MARKS = {"passed": ("✓", _GREEN), "failed": ("✗", _RED), "skipped": ("–", _GREY)}
+
+
+class Row(NamedTuple):
+    """One line of a card: a check, how it went (a key of MARKS), what is wrong and with which inputs."""
+
+    title: str
+    word: str
+    problem: str = ""
+    inputs: str = ""
 
 
 @dataclass
@@ -31,48 +41,49 @@ class Card:
         report = self.report
         if report.unsolved:
             return report.name, "not solved yet"
-        passed, total = report.score
-        return report.name, "all right" if report.passed else f"{passed} of {total} checks are right"
+        return report.name, "passed" if report.passed else score_text(*report.score)
 
-    def rows(self) -> list[tuple[str, str, str]]:
-        """Return (title, key of MARKS, problem) for each check; only the first failure is explained."""
+    def rows(self) -> list[Row]:
+        """Return one row for each check; only the first failure is explained."""
         report = self.report
         if report.unsolved:
             return []
         first = report.first_wrong
         if first == BEFORE:
-            return [(first, "wrong", report.problems[first].sentence)]
-        return [(title, self._word(title), self._explanation(title, first)) for title in report.results]
+            return [Row(first, "failed", complete_sentence(report.problems[first].sentence))]
+        return [Row(title, self._word(title), *self._explanation(title, first)) for title in report.results]
 
     def _word(self, title: str) -> str:
         if self.report.results[title]:
-            return "right"
-        return "later" if self.report.problems[title].kind == LATER.kind else "wrong"
+            return "passed"
+        return "skipped" if self.report.problems[title].kind == LATER.kind else "failed"
 
-    def _explanation(self, title: str, first: str) -> str:
+    def _explanation(self, title: str, first: str) -> tuple[str, str]:
+        """Return the sentence about a check and the line about its inputs, each of which may be ""."""
         problem = self.report.problems.get(title)
-        return problem.sentence if problem and (title == first or problem.kind == LATER.kind) else ""
+        if problem is None or (title != first and problem.kind != LATER.kind):
+            return "", ""
+        return complete_sentence(problem.sentence), f"Inputs: {problem.inputs}" if problem.inputs else ""
 
     def verdict(self) -> str:
-        """Return the sentence about a known mistake, or ""; it goes first because it helps most."""
-        if not self.report.mistake:
-            return ""
-        return (
-            f"This is exactly what comes out when {self.report.mistake}."
-            if self.report.certain
-            else self.report.mistake
-        )
+        """Return the sentence about a known mistake or about how the results relate to the right ones, or "".
+
+        It goes first because it helps most.
+        """
+        return complete_sentence(self.report.mistake or self.report.relation)
 
     def footer(self) -> list[str]:
         """Return the lines below the checks."""
         report, lines = self.report, []
         start = f"Where to begin? {self.hint}" if self.hint else ""
         if report.printed and not report.unsolved:
-            lines.append(f"Your code printed, or NumPy warned: {report.printed.strip()}")
+            lines.append(f"Printed output and warnings: {report.printed.strip()}")
         if report.unsolved:
             lines.append(
-                f"Put your code in place of `raise NotImplementedError()`, run that cell, then this one. {start}"
+                f"Replace the line `raise NotImplementedError()` by your code, run that cell, then this one. {start}"
             )
+        elif report.passed:
+            lines.append(f"Well done! {praise(report.score[1])}")
         elif not report.passed and self.hint:
             lines.append(f"Stuck? {self.hint}")
         return lines + ([self.note] if self.note else [])
@@ -80,20 +91,24 @@ class Card:
     def __repr__(self) -> str:
         name, state = self.headline()
         rows = self.rows()
-        wide = max((len(title) for title, _, _ in rows), default=0)
+        wide = max((len(row.title) for row in rows), default=0)
         lines = [f"{name:<{wide + 2}}  {state}", *textwrap.wrap(self.verdict(), WIDTH)]
-        for title, word, problem in rows:
-            text = f"  {title:<{wide}}  {word}{': ' + problem if problem else ''}"
-            lines += textwrap.wrap(text, WIDTH, subsequent_indent=" " * (wide + 4))
-        for sentence in self.footer():
-            lines += textwrap.wrap(sentence, WIDTH, initial_indent="  ", subsequent_indent="  ")
+        for row in rows:
+            words = row.problem.lower() if row.word == "skipped" else ": ".join(filter(None, (row.word, row.problem)))
+            first, *rest = f"  {row.title:<{wide}}  {words}\n{row.inputs}".splitlines()
+            for part in [first, *(" " * (wide + 4) + line for line in rest if line)]:
+                lines += textwrap.wrap(part, WIDTH, subsequent_indent=" " * (wide + 4))
+        for line in "\n".join(self.footer()).splitlines():
+            lines += textwrap.wrap(line, WIDTH, initial_indent="  ", subsequent_indent="  ")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         name, state = self.headline()
         colour = _GREY if self.report.unsolved else _GREEN if self.report.passed else _RED
-        rows = "".join(self._html_row(*row) for row in self.rows())
-        footer = "".join(f"<div style='margin-top:4px'>{_marked_up(line)}</div>" for line in self.footer())
+        rows = "".join(map(self._html_row, self.rows()))
+        footer = "".join(
+            f"<div style='margin-top:4px;white-space:pre-wrap'>{_marked_up(line)}</div>" for line in self.footer()
+        )
         verdict = f"<div style='margin:4px 0'><b>{_marked_up(self.verdict())}</b></div>" if self.verdict() else ""
         return (
             f"<div role='group' aria-label='{_escape(name)}: {_escape(state)}' class='rnn-card' "
@@ -114,14 +129,38 @@ class Card:
         }
         return {RESULT: data}
 
-    def _html_row(self, title: str, word: str, problem: str) -> str:
-        mark, colour = MARKS[word]
-        row = "style='background:none'"  # JupyterLab's stripes would separate a check from its explanation
-        cell = "style='text-align:left;padding:2px 14px 2px 0;vertical-align:top;white-space:nowrap'"
-        wide_cell = cell.replace("nowrap", "normal")
-        explained = f"<tr {row}><td></td><td {wide_cell}>{_marked_up(problem)}</td></tr>" if problem else ""
-        state = f"<span style='color:{colour}'>{mark}</span> {word}"
-        return f"<tr {row}><td {cell}>{state}</td><td {cell}>{_escape(title)}</td></tr>{explained}"
+    def _html_row(self, row: Row) -> str:
+        mark, colour = MARKS[row.word]
+        plain = "style='background:none'"  # JupyterLab's stripes would separate a check from its explanation
+        cell = "text-align:left;padding:2px 14px 2px 0;vertical-align:top;overflow-wrap:anywhere"
+        lines = "".join(
+            f"<div>{_marked_up(line)}</div>" for line in f"{row.problem}\n{row.inputs}".splitlines() if line
+        )
+        explained = f"<tr {plain}><td></td><td style='{cell}'>{lines}</td></tr>" if lines else ""
+        state = f"<span style='color:{colour}'>{mark}</span> {row.word}"
+        return (
+            f"<tr {plain}><td style='{cell};white-space:nowrap'>{state}</td>"
+            f"<td style='{cell}'>{_escape(row.title)}</td></tr>{explained}"
+        )
+
+
+def score_text(passed: int, total: int) -> str:
+    """Return how many checks pass, in words."""
+    return f"{passed} of {total} checks {'passes' if passed == 1 else 'pass'}"
+
+
+def praise(total: int) -> str:
+    """Return the sentence for an answer all of whose checks pass."""
+    return "The check passes." if total == 1 else f"{'Both' if total == 2 else f'All {total}'} checks pass."
+
+
+def complete_sentence(text: str) -> str:
+    """Return a text with a capital letter and a period; one that begins with a name from the code keeps its letter."""
+    if not text:
+        return ""
+    if re.match(r"(a|[a-z][a-z']+)[ ,:]", text) and not text.startswith(CODE_WORDS):
+        text = f"{text[0].upper()}{text[1:]}"
+    return text if text.rstrip("\"'`)").endswith((".", "!", "?", "…")) else f"{text}."
 
 
 def show(thing: Any) -> None:

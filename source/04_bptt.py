@@ -548,16 +548,20 @@ print(
 #
 # A fellow student says: "My network has a gradient of norm 60, so nothing vanishes, and it should learn that the first input decides
 # the answer after 30 steps." In three or four sentences: what is missing in the argument, and what would you look at? Write into the
-# next cell (double-click it).
+# next cell (double-click it). Afterwards, `hint("bptt_in_words")` shows what a good answer says.
 
 # %% [markdown] nbgrader={"grade_id": "bptt_in_words", "grade": true, "solution": true, "points": 3}
 # ### BEGIN SOLUTION
-# The norm of the whole gradient is a sum over all lags, and the short lags carry it. The term of lag 30 has thirty factors $D_t W$ and
-# may be smaller by many orders of magnitude, so the first input hardly changes any weight. I would look at the gradient by lag, or at
-# the size of the error after it was carried thirty steps back.
+# The gradient is a sum over all lags, and its norm is dominated by the short ones. The term of lag 30 contains thirty factors $D_t W$ and
+# may be smaller by many orders of magnitude, so the first input hardly affects the update of any weight. I would look at the gradient by
+# lag, or at the size of the error after it has been carried back thirty steps.
 #
-# *Marks.* 1 point: the whole norm is carried by the short lags. 1 point: the long-lag term has a factor for each step and may be tiny.
-# 1 point: look at the gradient by lag, the carried error or the product of Jacobians (half a point for a gradient check alone).
+# *Marks.*
+#
+# - 1 point: the norm of the whole gradient is dominated by the short lags.
+# - 1 point: the term of a long lag has one factor per step, and may be tiny.
+# - 1 point: look at the gradient by lag, at the error carried back, or at the product of Jacobians (half a point for a gradient check
+#   alone).
 # ### END SOLUTION
 
 # %% tags=["demonstration"]

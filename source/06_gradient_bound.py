@@ -410,16 +410,18 @@ plots.show(
 #
 # A blog says: "We keep $\|W_{hh}\|_2$ at 1.1 during training. Since that is above 1, our tanh network cannot suffer from vanishing
 # gradients." In three or four sentences: is that so? What does the bound say for a norm of 1.1, and what could you measure to find out?
-# Write into the next cell (double-click it).
+# Write into the next cell (double-click it). Afterwards, `hint("bound_in_words")` shows what a good answer says.
 
 # %% [markdown] nbgrader={"grade_id": "bound_in_words", "grade": true, "solution": true, "points": 2}
 # ### BEGIN SOLUTION
-# No. The bound is from above only: a norm above 1 is necessary to explode, but it does not exclude vanishing, since the slopes of tanh
-# are below 1 and most directions are stretched less than the norm says. On the network's own data I would measure the Lyapunov
-# exponent, or the norm of the product of Jacobians over many steps.
+# No. The bound is an upper bound only: a norm above 1 is necessary for the gradient to explode, but it does not prevent vanishing, because
+# the slopes of tanh are below 1 and most directions are stretched by less than the norm. On the network's own data I would measure the
+# Lyapunov exponent, or the norm of the product of Jacobians over many steps.
 #
-# *Marks.* 1 point: the bound is one-sided; above 1 is necessary to explode, not sufficient to survive. 1 point: measure on the network's
-# own data: Lyapunov exponent, product of Jacobians, or gradient by lag.
+# *Marks.*
+#
+# - 1 point: the bound is one-sided; a norm above 1 is necessary for exploding and does not prevent vanishing.
+# - 1 point: measure on the network's own data: the Lyapunov exponent, the product of Jacobians, or the gradient by lag.
 # ### END SOLUTION
 
 # %% tags=["demonstration"]

@@ -548,16 +548,18 @@ explorers.gate_explorer(sequences[one], seen[one], start=int(np.argmax(stands_ou
 #
 # A classmate says: "I use an LSTM, so the gradient cannot vanish." In three or four sentences: what does the derivative along the memory consist of, when
 # does it vanish all the same, and what would you do at the start of training if your data need a memory of 500 steps? Write into the next cell
-# (double-click it).
+# (double-click it). Afterwards, `hint("gates_in_words")` shows what a good answer says.
 
 # %% [markdown] nbgrader={"grade_id": "gates_in_words", "grade": true, "solution": true, "points": 2}
 # ### BEGIN SOLUTION
-# Along the memory the derivative of c_t for c_0 is the product of the forget gates, one number a unit and step, without a matrix. If the gates are
-# around 1/2, that is 2^-t: after fifty steps nothing is left. It survives only where the forget gate stays near 1. For 500 steps I would start with
-# a forget bias of about log 500 = 6, which leaves some 0.998^500 = 0.37, and measure.
+# Along the memory, the derivative of c_t with respect to c_0 is the product of the forget gates: one number per unit and step, and no matrix. If the gates
+# are around 1/2, that is 2^-t, and after fifty steps nothing is left. It survives only where the forget gate stays close to 1. For 500 steps I would
+# start with a forget bias of about log 500 = 6, which leaves about 0.998^500 = 0.37, and measure.
 #
-# *Marks.* 1 point: product of forget gates (along the memory), and it vanishes when they are clearly below 1. 1 point: open the forget gate at the start by its bias (half a point for
-# "train longer" or "clip").
+# *Marks.*
+#
+# - 1 point: along the memory, the derivative is the product of the forget gates, which vanishes if they are clearly below 1.
+# - 1 point: open the forget gate at the start by its bias (half a point for "train longer" or "clip").
 # ### END SOLUTION
 
 # %% tags=["demonstration"]

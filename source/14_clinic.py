@@ -514,16 +514,18 @@ print(f"steps from the mark to where it looks most: {np.median(behind):.0f} in t
 #
 # A friend shows you a forecasting model. Its loss is 0.01 in training and 0.01 on held-out data, where yesterday's value as a forecast has 0.20. When it is used on Monday, it is worse than
 # yesterday's value. In three or four sentences: what do you suspect first, which experiment would tell, and which two illnesses of this lesson can you exclude, and why? Write into the next
-# cell (double-click it).
+# cell (double-click it). Afterwards, `hint("clinic_in_words")` shows what a good answer says.
 
 # %% [markdown] nbgrader={"grade_id": "clinic_in_words", "grade": true, "solution": true, "points": 2}
 # ### BEGIN SOLUTION
-# A leak: something in the preparation gives the answer away, in training and held-out data alike, such as a window that contains its target or a scale from the whole
-# series. I would prepare old data exactly as they come on Monday, without anything from the future, and measure the loss there. Overfitting is excluded, since the loss on held-out data is as low
-# as in training; a wrong sign and too large or too small steps are, too, since the loss went down far below the baseline.
+# A leak: something in the preparation gives the answer away, in training and held-out data alike, such as a window that contains its target or a scale computed from the whole
+# series. I would prepare old data exactly as they arrive on Monday, without anything from the future, and measure the loss there. Overfitting is excluded, because the loss on
+# held-out data is as low as in training; so are a wrong sign and steps that are too large or too small, because the loss fell far below the baseline.
 #
-# *Marks.* 1 point: a leak, or data that have changed since, with an experiment on data as they come in use. 1 point: two illnesses excluded with a right reason (half a point for
-# one). A vanishing gradient and wrong answers are *not* excluded: a leak hides both.
+# *Marks.*
+#
+# - 1 point: a leak, or data that have changed since, with an experiment on data as they arrive in use.
+# - 1 point: two illnesses excluded, each for a valid reason (half a point for one). A vanishing gradient and wrong answers are *not* excluded: a leak hides both.
 # ### END SOLUTION
 
 # %% [markdown]

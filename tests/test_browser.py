@@ -73,12 +73,12 @@ def test_a_mistake_gets_its_sentence_and_no_page_of_traceback(page, course):
     assert re.fullmatch(r"CheckFailed: rnn_step: .*", error), "more than this one line is shown"
 
 
-def test_lesson_01_solved_is_all_right_shows_its_states_and_validates(page, course):
+def test_lesson_01_solved_passes_shows_its_states_and_validates(page, course):
     run_solved(page, course, "01_recurrence")
     page.see(END_OF_LESSON, picture="01_end")
-    assert "all right" in page.see(card("rnn_step"), picture="01_pass").text
+    assert "passed" in page.see(card("rnn_step"), picture="01_pass").text
     states = [shown.get_attribute("aria-label") for shown in page.all(".rnn-card")]
-    assert states == [f"{name}: all right" for name in exercises()["01_recurrence"]]
+    assert states == [f"{name}: passed" for name in exercises()["01_recurrence"]]
     assert page.all(ERROR) == []
 
     heat_map = page.see("img[alt^='A dark square walks']", picture="01_heat_map")
@@ -104,14 +104,14 @@ def test_lesson_00_runs_to_its_end(page, course):
     run_solved(page, course, "00_start_here")
     page.see(END_OF_LESSON, picture="00_end")
     assert page.all(ERROR) == []
-    assert "all right" in page.see(card("leaky_memory"), picture="00_pass").text
+    assert "passed" in page.see(card("leaky_memory"), picture="00_pass").text
 
 
-def test_lesson_08_solved_is_all_right_and_shows_nothing_of_tensorflows_log(page, course):
+def test_lesson_08_solved_passes_and_shows_nothing_of_tensorflows_log(page, course):
     run_solved(page, course, "08_keras")
     page.see(END_OF_LESSON, picture="08_end", within=TRAINING_S)
     states = [shown.get_attribute("aria-label") for shown in page.all(".rnn-card")]
-    assert states == [f"{name}: all right" for name in exercises()["08_keras"]]
+    assert states == [f"{name}: passed" for name in exercises()["08_keras"]]
     assert [shown.text for shown in page.all(ERROR)] == []
     equation = page.see("img[alt^='h_t = tanh']", picture="08_weights")
     assert equation.get_property("naturalWidth") > 0

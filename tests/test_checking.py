@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import warnings
@@ -11,8 +12,11 @@ import numpy as np
 import pytest
 
 from rnn_helpers import CheckFailed, check, hint, progress
+from rnn_helpers.cards import Card, complete_sentence
 from rnn_helpers.checks import fixtures, hints
-from rnn_helpers.checks.comparison import find_problem
+from rnn_helpers.checks.comparison import Problem, find_problem
+from rnn_helpers.checks.evaluator import Report
+from rnn_helpers.checks.inputs import describe_inputs
 from rnn_helpers.checks.progress import progress_file, read_states
 
 HS = np.arange(6.0).reshape(2, 3)
@@ -34,7 +38,7 @@ def without_bias(x_t, h_prev, W_xh, W_hh, b_h, activation=np.tanh):
 
 
 def heard(answer, capsys, name: str = "rnn_step") -> str:
-    """Return what a wrong answer is told: the card and the exception's line."""
+    """Return what the card and the exception say about a wrong answer."""
     with pytest.raises(CheckFailed) as failure:
         check(answer, name)
     text = capsys.readouterr().out + str(failure.value)
@@ -43,16 +47,18 @@ def heard(answer, capsys, name: str = "rnn_step") -> str:
 
 def test_a_right_answer_is_told_so(capsys) -> None:
     check(right_step, "rnn_step")
-    assert "rnn_step all right" in " ".join(capsys.readouterr().out.split())
+    text = " ".join(capsys.readouterr().out.split())
+    assert "rnn_step passed" in text
+    assert "Well done! All 7 checks pass." in text
 
 
 def test_a_known_mistake_is_named_with_both_numbers(capsys) -> None:
     text = heard(without_bias, capsys)
     assert "You leave out the bias b_h." in text
-    assert "expected" in text
+    assert "Expected" in text
     assert "largest difference" in text
     assert 'hint("rnn_step")' in text
-    assert "3 of 7 checks are right" in text
+    assert "3 of 7 checks pass" in text
 
 
 def returning(change):
@@ -65,18 +71,18 @@ def scolding_step(*inputs):
 
 
 BAD = [
-    ("a list with a text in it", returning(lambda h: ["a", h]), "got a list of 2"),
+    ("a list with a string in it", returning(lambda h: ["a", h]), "got a list of 2 items"),
     ("None", returning(lambda h: None), "got None (did the function forget its return?)"),
-    ("a text", returning(str), "got the text"),
-    ("the wrong shape", returning(lambda h: h[0]), "expected shape (4, 3), got (3,)"),
-    ("a transpose", returning(np.transpose), "it looks transposed"),
-    ("complex numbers", returning(lambda h: h + 0j), "expected real numbers, got complex128"),
-    ("NaN", returning(lambda h: h * np.nan), "nan is not a finite number at [0, 0]"),
-    ("infinity", returning(lambda h: h + np.inf), "inf is not a finite number"),
+    ("a string", returning(str), "got the string"),
+    ("the wrong shape", returning(lambda h: h[0]), "Expected shape (4, 3), got (3,)"),
+    ("a transpose", returning(np.transpose), "the two axes have changed places"),
+    ("complex numbers", returning(lambda h: h + 0j), "Expected real numbers, got complex128."),
+    ("NaN", returning(lambda h: h * np.nan), " at [0, 0], got nan, which is not a finite number."),
+    ("infinity", returning(lambda h: h + np.inf), "got inf, which is not a finite number."),
     (
         "an object array",
         returning(lambda h: np.array(list(h) + [None], dtype=object)),
-        "expected an array of numbers, shape (4, 3), got an array",
+        "Expected an array of numbers, shape (4, 3), got an array",
     ),
     ("whole numbers", returning(lambda h: h.astype(int)), "cut off"),
     ("float32", returning(np.float32), "keep their precision"),
@@ -84,11 +90,11 @@ BAD = [
     (
         "too few parameters",
         lambda x, h: x,
-        "is called with (x_t, h_prev, W_xh, W_hh, b_h, activation=np.tanh); yours takes (x, h)",
+        "rnn_step is called with (x_t, h_prev, W_xh, W_hh, b_h, activation=np.tanh); yours takes (x, h).",
     ),
     ("an exception", scolding_step, "ValueError: no cake left, in scolding_step, line"),
-    ("not a function", 3, "expected the function itself, as in check(rnn_step), got the int 3"),
-    ("a built-in without a signature", max, "The shapes here: x_t ("),
+    ("not a function", 3, "Expected the function itself, as in check(rnn_step), got the int 3."),
+    ("a built-in without a signature", max, "Inputs: x_t ("),
     ("no function at all", None, "got None"),
 ]
 
@@ -106,7 +112,132 @@ def test_the_error_of_a_students_code_comes_with_its_line_and_the_shapes(capsys)
 
     text = heard(rnn_step, capsys)
     assert "return activation(W_xh @ x_t)" in text
-    assert "The shapes here: x_t (" in text
+    assert "Inputs: x_t (" in text
+    assert "This course puts rows first: `x_t @ W_xh`. ValueError: matmul: " in text
+
+
+def test_short_inputs_are_shown_and_long_ones_by_their_shapes(capsys) -> None:
+    assert "Inputs: xs = [1, 0, 0, 0, 0], decay = 0.8" in heard(lambda xs, decay: np.cumsum(xs), capsys, "leaky_memory")
+    text = heard(lambda hs, mask: hs[:, 0], capsys, "last_state")
+    assert re.search(r"Inputs: hs \(\d, \d, \d\), mask \(\d, \d\)", text)
+
+
+def test_the_shapes_inside_of_a_cache_are_listed(capsys) -> None:
+    text = heard(lambda dh_t, cache: {}, capsys, "step_backward")
+    assert "cache = (array (2, 5), array (2, 3), array (2, 3), array (5, 3), array (3, 3))" in text
+
+
+def test_grading_shows_no_input_but_its_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    from autograde_tests.grade_answer import report_on
+
+    monkeypatch.setenv("RNN_COURSE_SALT", "pepper")
+    report = report_on(lambda xs, decay: np.cumsum(xs), "leaky_memory")
+    assert re.fullmatch(r"xs \(\d+,\)", report.problems[report.first_wrong].inputs)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ((np.array([1.0, 0.25, -0.0]), 0.8), "a = [1, 0.25, 0], b = 0.8"),
+        ((np.array([0.123456789]), np.float64(2)), "a = [0.123456789], b = 2.0"),
+        ((np.full((2, 3, 4), 0.5), None), "a (2, 3, 4), b = None"),
+        ((np.zeros((2, 3)), np.zeros(2)), "a = zeros (2, 3), b = [0, 0]"),
+        ((np.array([[True, False]]), "abc"), "a = [[True, False]], b = 'abc'"),
+        (([np.zeros((2, 3)), np.zeros(4)], np.tanh), "a = [array (2, 3), array (4,)], b = tanh"),
+        (({"W": np.ones((9, 9)), "n": 3}, ()), "a = {W (9, 9), n = 3}, b = ()"),
+        (([[1, 2], [3]], {}), "a = [[1, 2], [3]], b = {}"),
+        ((list(range(99)), np.zeros(0)), "a = [0, 1, 2, 3, 4, 5, …], b (0,)"),
+        (("x" * 99, 1), f"a = '{'x' * 46}…, b = 1"),
+        (([(np.zeros(3), np.zeros(2))] * 4, ()), "a = [4 × (array (3,), array (2,))], b = ()"),
+        ((), ""),
+    ],
+)
+def test_inputs_are_described(arguments: tuple, text: str) -> None:
+    assert describe_inputs(arguments, ["a", "b=3"]) == text
+
+
+def test_long_inputs_end_with_dots() -> None:
+    text = describe_inputs(tuple(np.ones((2, 3, 4)) for _ in range(40)), [f"array_{n}" for n in range(40)])
+    assert len(text) <= 245
+    assert text.endswith("(2, 3, 4), …")
+
+
+@pytest.mark.parametrize(
+    ("passed", "total", "words"),
+    [(0, 1, "0 of 1 checks pass"), (1, 4, "1 of 4 checks passes"), (2, 4, "2 of 4 checks pass")],
+)
+def test_the_score_is_a_sentence(passed: int, total: int, words: str) -> None:
+    results = {str(n): n < passed for n in range(total)}
+    problems = {title: Problem("value", "expected 1, got 2") for title, right in results.items() if not right}
+    assert Card(Report("x", results, problems)).headline() == ("x", words)
+
+
+@pytest.mark.parametrize(("total", "words"), [(1, "The check passes."), (2, "Both checks pass."), (3, "All 3 checks")])
+def test_success_gets_a_positive_word(total: int, words: str) -> None:
+    card = Card(Report("x", {str(n): True for n in range(total)}))
+    assert card.headline() == ("x", "passed")
+    assert f"Well done! {words}" in repr(card)
+    assert f"Well done! {words}" in card._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("the bias b_h is left out", "The bias b_h is left out."),
+        ("You leave out the bias b_h.", "You leave out the bias b_h."),
+        ("x_t is left out", "x_t is left out."),
+        ("`decay` is not used", "`decay` is not used."),
+        ("hs holds only zeros", "hs holds only zeros."),
+        ("is there a return?", "Is there a return?"),
+        ("a state too many", "A state too many."),
+        ("", ""),
+    ],
+)
+def test_a_sentence_begins_with_a_capital_and_ends_with_a_period(text: str, sentence: str) -> None:
+    assert complete_sentence(text) == sentence
+
+
+def test_what_the_code_prints_keeps_its_lines(capsys) -> None:
+    def rnn_step(*inputs):
+        print("first\nsecond")
+        return right_step(*inputs)
+
+    check(rnn_step)
+    assert re.search(r"\n  Printed output and warnings: first\n  second\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("want", "got", "sentence"),
+    [
+        ([1.0, 2.0, 3.0], [1.0, 2.5, 9.0], "expected 2 at [1], got 2.5 (2 of 3 entries differ, largest difference 6)"),
+        ([1.0, 2.0, 3.0], [1.0, 2.0, 4.0], "expected 3 at [2], got 4 (1 of 3 entries differs, largest difference 1)"),
+        ([1.0, 2.0], [3.0, 3.0], "expected 1 at [0], got 3 (all 2 entries differ, largest difference 2)"),
+        (1.25, 1, "expected 1.25, got 1"),
+        ([0.5], [-0.0], "expected 0.5 at [0], got 0"),
+        ([True, False], [True, True], "expected False at [1], got True"),
+        ([1.5, 2.5], [1, 2], "right up to the digits after the decimal point, which are cut off: "
+         "the array holds int64"),
+        (3, 3.0, "expected an integer, got the float 3.0: `/` always gives a float, `//` an integer"),
+        ({"all columns have length 1": True}, {"all columns have length 1": False},
+         "this should be true and is not: all columns have length 1"),
+        ((1.0,), 2.0, "expected 1 value, got the float 2.0"),
+        ((1.0, 2.0), 2.0, "expected 2 values, separated by commas, got the float 2.0"),
+        ((1.0, 2.0), (1.0, (2.0, 3.0)),
+         "value 2 of 2: this part is 2 values (the float 2.0, the float 3.0); return only the first, which is right"),
+    ],
+)  # fmt: skip
+def test_a_difference_is_described_where_it_begins(want, got, sentence: str) -> None:
+    as_arrays = [np.array(value) if isinstance(value, list) else value for value in (want, got)]
+    problem = find_problem(*as_arrays, 1e-8)
+    assert problem is not None
+    assert problem.sentence == sentence
+
+
+def test_two_arrays_are_no_array_just_because_their_shapes_would_fit() -> None:
+    problem = find_problem(HS, (HS[0], HS[1] + 1), 1e-8)
+    assert problem is not None
+    assert "np.array" not in problem.sentence
+    assert problem.sentence.startswith("your function returns 2 values")
 
 
 def test_other_parameter_names_do_no_harm() -> None:
@@ -126,14 +257,17 @@ def test_a_list_is_told_how_to_become_an_array(capsys) -> None:
 @pytest.mark.parametrize(
     ("got", "sentence"),
     [
-        ((HS, HS), "2 results came back (an array of shape (2, 3) and dtype float64, an array of shape (2, 3)"),
-        ((HS, {}), "2 results came back (an array of shape (2, 3) and dtype float64, an empty dict); only one"),
-        ((HS,), "expected an array, got a tuple of 1: a comma behind the result makes a tuple of it"),
-        ([HS, HS], "got a list of 2, the first of which is an array of shape (2, 3)"),
-        ([], "expected an array, got a list of 0"),
+        ((HS, HS), "2 values (an array of shape (2, 3) and dtype float64, an array of shape (2, 3)"),
+        (
+            (HS, {}),
+            "2 values (an array of shape (2, 3) and dtype float64, an empty dict); return only the first, which is",
+        ),
+        ((HS,), "expected an array, got a tuple of 1 item: a comma behind the result makes a tuple of it"),
+        ([HS, HS], "got a list of 2 items, the first of which is an array of shape (2, 3)"),
+        ([], "expected an array, got an empty list"),
         ({"h": HS}, "got a dict with the keys ['h']: return the value itself"),
-        (tuple(HS), "got a tuple of 2; np.array(...) makes one of it"),
-        (list(HS.T), "got a list of 3; np.stack(..., axis=1) makes one of it"),
+        (tuple(HS), "got a tuple of 2 items; np.array(...) makes one of it"),
+        (list(HS.T), "got a list of 3 items; np.stack(..., axis=1) makes one of it"),
     ],
     ids=repr,
 )
@@ -149,22 +283,25 @@ def test_several_results_are_counted_where_one_array_is_asked_for(got, sentence:
             assert made.shape == HS.shape
 
 
-@pytest.mark.parametrize(("expected", "noun"), [(1.5, "a number"), (3, "a number"), ("a", "a text")])
+@pytest.mark.parametrize(("expected", "noun"), [(1.5, "a number"), (3, "a number"), ("a", "a string")])
 def test_several_results_are_counted_where_one_value_is_asked_for(expected, noun: str) -> None:
-    problem = find_problem(expected, (expected, {}), 1e-8)
+    problem = find_problem(expected, ({}, {}), 1e-8)
     assert problem is not None
-    assert problem.sentence.endswith(f"only one is asked for: {noun}")
+    assert (
+        problem.sentence
+        == f"your function returns 2 values (an empty dict, an empty dict); only one is expected: {noun}"
+    )
 
 
 def test_swapped_parameters_are_told_by_name(capsys) -> None:
     def rnn_step(h_prev, x_t, W_xh, W_hh, b_h, activation=np.tanh):
         return right_step(x_t, h_prev, W_xh, W_hh, b_h, activation)
 
-    assert "the order is rnn_step(x_t, h_prev, " in heard(rnn_step, capsys)
+    assert "The order is rnn_step(x_t, h_prev, " in heard(rnn_step, capsys)
 
 
 def test_shapes_are_told_in_the_students_own_names(capsys) -> None:
-    assert "The shapes here: x (" in heard(lambda x, h, U, W, b, f=np.tanh: U @ x, capsys)
+    assert "Inputs: x (" in heard(lambda x, h, U, W, b, f=np.tanh: U @ x, capsys)
 
 
 def test_changing_an_input_is_told_by_its_name(capsys) -> None:
@@ -172,16 +309,16 @@ def test_changing_an_input_is_told_by_its_name(capsys) -> None:
         x_t *= 2
         return activation(x_t @ W_xh / 2 + h_prev @ W_hh + b_h)
 
-    assert "your code changes x_t in place" in heard(rnn_step, capsys)
+    assert "Your code changes x_t in place" in heard(rnn_step, capsys)
 
 
 def test_only_the_first_wrong_check_is_explained(capsys) -> None:
-    assert heard(without_bias, capsys).count("expected") == 1
+    assert heard(without_bias, capsys).count("Expected") == 1
 
 
 def test_a_wrong_answer_is_not_accused_of_changing_its_inputs(capsys) -> None:
     text = heard(lambda *inputs: np.zeros(3), capsys)
-    assert "its inputs stay as they were later: skipped until one of the other checks passes" in text
+    assert "its inputs stay as they were skipped until one of the other checks passes." in text
 
 
 def test_half_a_class_counts_as_half(capsys) -> None:
@@ -197,8 +334,8 @@ def test_half_a_class_counts_as_half(capsys) -> None:
             raise NotImplementedError
 
     text = heard(SimpleRNN, capsys, "SimpleRNN")
-    assert "1 of 4 checks are right" in text
-    assert "this part is not solved yet" in text
+    assert "1 of 4 checks passes" in text
+    assert "This part is not solved yet" in text
 
 
 def test_an_unsolved_stub_is_not_scolded(capsys) -> None:
@@ -239,7 +376,7 @@ def test_warnings_and_prints_cost_nothing_and_are_shown(capsys) -> None:
 def test_a_failure_is_one_line_in_a_notebook() -> None:
     with pytest.raises(CheckFailed) as failure:
         check(without_bias, "rnn_step")
-    assert failure.value._render_traceback_() == ["CheckFailed: rnn_step: 3 of 7 checks are right (see the card above)"]
+    assert failure.value._render_traceback_() == ["CheckFailed: rnn_step: 3 of 7 checks pass (see the card above)"]
 
 
 def test_autograding_leaves_the_marks_to_the_hidden_tests(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
@@ -310,7 +447,7 @@ def test_progress_that_cannot_be_written_does_not_spoil_the_answer(monkeypatch, 
     monkeypatch.setenv("RNN_COURSE_PROGRESS", str(tmp_path / "file" / "progress.txt"))
     check(right_step, "rnn_step")
     text = " ".join(capsys.readouterr().out.split())
-    assert "all right" in text
+    assert "passed" in text
     assert "Your answer counts, but progress() cannot keep it" in text
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tools.release import ReleaseError, release_files, release_settings
 from tools.sources import SourceError, notebook_bytes, read_source
+from tools.written import written_questions
 
 ROOT = Path(__file__).resolve().parent.parent
 # Files of a notebook server or of Python, never part of a lesson.
@@ -74,7 +75,10 @@ def course_fixture(lesson: str) -> str:
     from autograde_tests import exercises
     from autograde_tests.build_fixtures import lesson_fixture
 
-    return lesson_fixture(lesson) if lesson in exercises() else ""
+    if lesson not in exercises():
+        return ""
+    solution = read_source(ROOT / "source" / f"{lesson}.py")
+    return lesson_fixture(lesson, written_questions(solution, lesson))
 
 
 def _data(folder: Path) -> Iterator[tuple[str, bytes]]:

@@ -7,7 +7,7 @@ import textwrap
 from typing import Any
 
 from rnn_helpers import cards
-from rnn_helpers.checks import fixtures, progress
+from rnn_helpers.checks import fixtures, hints, progress
 from rnn_helpers.checks.comparison import describe
 from rnn_helpers.checks.evaluator import Report, judge
 from rnn_helpers.checks.training_notice import announce_training
@@ -25,7 +25,8 @@ def check(answer: Any = None, name: str | None = None) -> None:
 
     answer: the function, class or value you wrote
     name: the exercise, when it is not the answer's own name, as in check(my_step, "rnn_step")
-    Raises CheckFailed when something is still wrong. Under `nbgrader autograde` it does nothing: the marks and the
+    Raises CheckFailed when something is still wrong; for a stub that is still empty, the card alone says so, except to
+    nbgrader's Validate, which counts exceptions. Under `nbgrader autograde` it does nothing: the marks and the
     card come from the hidden tests, which look at all that is looked at here, and an exception would end the cell
     before them.
     """
@@ -35,12 +36,16 @@ def check(answer: Any = None, name: str | None = None) -> None:
         name = name or _exercise_name(answer)
         lesson, data = fixtures.find(name)
         task = fixtures.decode_task(name, data)
+    except fixtures.UnknownExerciseError as error:
+        other = f' If {name} is your own name for an exercise, add its name, as in check({name}, "rnn_step").'
+        raise CheckFailed(f"{error.args[0]}{other}") from None
     except (KeyError, fixtures.FixtureError) as error:
         raise CheckFailed(str(error.args[0])) from None
+    hints.remember_checked(name)
     with announce_training(task.seconds):
         report = judge(answer, task)
     cards.show(cards.Card(report, hint=_hint_call(name), note=progress.record(lesson, name, report)))
-    if not report.passed:
+    if not report.passed and not (report.unsolved and _is_interactive()):
         raise CheckFailed(_summary(report))
 
 
@@ -54,6 +59,11 @@ def _exercise_name(answer: Any) -> str:
     return name
 
 
+def _is_interactive() -> bool:
+    """Return whether a person is at the notebook, rather than nbgrader or a script."""
+    return cards.running_shell() is not None and not os.environ.get("NBGRADER_EXECUTION")
+
+
 def _hint_call(name: str) -> str:
     return f'hint("{name}")'
 
@@ -61,5 +71,4 @@ def _hint_call(name: str) -> str:
 def _summary(report: Report) -> str:
     if report.unsolved:
         return f"{report.name} is not solved yet"
-    passed, total = report.score
-    return f"{report.name}: {passed} of {total} checks are right (see the card above)"
+    return f"{report.name}: {cards.score_text(*report.score)} (see the card above)"

@@ -15,14 +15,17 @@ FLOAT32_TOLERANCE = 1e-5  # float32 carries about 7 digits; a few sums cost two 
 
 
 FORGOTTEN_RETURN = " (did the function forget its return?)"
+RETURNS = "your function returns"
+ORDINALS = ("first", "second", "third", "fourth", "fifth")
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One defect of an answer: its kind (type, shape, dtype, finite, value) and a sentence that describes it."""
+    """One defect of an answer: its kind (type, shape, dtype, finite, value), a sentence, and the inputs, if known."""
 
     kind: str
     sentence: str
+    inputs: str = ""
 
 
 def find_problem(  # noqa: PLR0911 (one return for each kind of value)
@@ -38,38 +41,37 @@ def find_problem(  # noqa: PLR0911 (one return for each kind of value)
         return _sequence_problem(expected, got, tolerance, lists)
     if isinstance(expected, dict):
         return _dict_problem(expected, got, tolerance, lists)
+    if isinstance(got, (tuple, list, dict)) and not _stands_for_array(expected, got, lists):
+        return Problem("type", _collection_sentence(expected, got, tolerance, lists))
     if isinstance(expected, str):
-        return (
-            Problem("type", _collection_sentence(got, "a text"))
-            if _is_collection(got)
-            else _text_problem(expected, got)
-        )
+        return _text_problem(expected, got)
     if isinstance(expected, np.ndarray):
-        if isinstance(got, (list, tuple)) and not lists and (advice := _suggest_conversion(expected.shape, got)):
-            return Problem("type", f"expected an array, got {describe(got)}; {advice} makes one of it")
-        if isinstance(got, (list, tuple, dict)) and (as_array(got) is None or not lists):
-            return Problem("type", _collection_sentence(got, "an array"))
         return _array_problem(expected, got, tolerance, f"an array of numbers, shape {expected.shape}")
-    return (
-        Problem("type", _collection_sentence(got, "a number"))
-        if _is_collection(got)
-        else _number_problem(expected, got, tolerance)
-    )
+    return _number_problem(expected, got, tolerance)
 
 
-def _is_collection(got: Any) -> bool:
-    return isinstance(got, (tuple, list, dict))
+def _stands_for_array(expected: Any, got: Any, lists: bool) -> bool:
+    """Return whether a list of numbers is accepted in place of the array that is expected."""
+    return lists and isinstance(expected, np.ndarray) and not isinstance(got, dict) and as_array(got) is not None
 
 
-def _collection_sentence(got: Any, noun: str) -> str:
+def _collection_sentence(expected: Any, got: Any, tolerance: float, lists: bool) -> str:
     """Return the sentence for a collection returned in place of a single value."""
+    noun = "an array" if isinstance(expected, np.ndarray) else "a string" if isinstance(expected, str) else "a number"
     if isinstance(got, dict):
         return f"expected {noun}, got {describe(got)}: return the value itself"
+    if advice := _suggest_conversion(expected, got, tolerance):
+        return f"expected an array, got {describe(got)}; {advice} makes one of it"
     if isinstance(got, list):
         return f"expected {noun}, got {describe(got)}{_first_item_text(got)}"
     if len(got) == 1:
         return f"expected {noun}, got {describe(got)}: a comma behind the result makes a tuple of it"
-    return f"{len(got)} results came back ({_list_items(got)}); only one is asked for: {noun}"
+    correct = [i for i, item in enumerate(got) if find_problem(expected, item, tolerance, lists=lists) is None]
+    if len(correct) == 1 and correct[0] < len(ORDINALS):
+        return (
+            f"{RETURNS} {len(got)} values ({_list_items(got)}); return only the {ORDINALS[correct[0]]}, which is right"
+        )
+    return f"{RETURNS} {len(got)} values ({_list_items(got)}); only one is expected: {noun}"
 
 
 def _first_item_text(got: list) -> str:
@@ -82,27 +84,31 @@ def _list_items(got: tuple) -> str:
     return ", ".join(names)
 
 
-def _suggest_conversion(shape: tuple[int, ...], got: Any) -> str:
-    """Return the call that converts a list or tuple to an array of the expected shape, or "" if there is none."""
+def _suggest_conversion(expected: Any, got: tuple | list, tolerance: float) -> str:
+    """Return the call that makes the expected array of a list, or of a tuple if its numbers are right, or ""."""
     array = as_array(got)
-    if array is None or array.dtype.kind not in "biuf":
+    if not isinstance(expected, np.ndarray) or array is None or array.dtype.kind not in "biuf":
         return ""
-    if array.shape == shape:
-        return "np.array(...)"
-    if array.ndim > 1 and np.swapaxes(array, 0, 1).shape == shape:
-        return "np.stack(..., axis=1)"
+    options = [("np.array(...)", array)]
+    if array.ndim > 1:
+        options.append(("np.stack(..., axis=1)", np.swapaxes(array, 0, 1)))
+    for advice, option in options:
+        if option.shape == expected.shape and (isinstance(got, list) or same_output(expected, option, tolerance)):
+            return advice
     return ""
 
 
 def _sequence_problem(expected: tuple | list, got: Any, tolerance: float, lists: bool) -> Problem | None:
+    wanted = f"{len(expected)} {'value' if len(expected) == 1 else 'values'}"
     if not isinstance(got, (tuple, list)):
-        return Problem("type", f"expected {len(expected)} results, separated by commas, got {describe(got)}")
+        separated = ", separated by commas" if len(expected) > 1 else ""
+        return Problem("type", f"expected {wanted}{separated}, got {describe(got)}")
     if len(got) != len(expected):
-        return Problem("type", f"expected {len(expected)} results, got {len(got)}")
+        return Problem("type", f"expected {wanted}, got {len(got)}")
     for position, (want, have) in enumerate(zip(expected, got, strict=True)):
         problem = find_problem(want, have, tolerance, lists=lists)
         if problem:
-            return _locate(f"result {position + 1} of {len(expected)}", problem)
+            return _locate(f"value {position + 1} of {len(expected)}", problem)
     return None
 
 
@@ -113,6 +119,8 @@ def _dict_problem(expected: dict, got: Any, tolerance: float, lists: bool) -> Pr
         return Problem("type", f"expected the keys {sorted(expected)}, got {sorted(map(str, got))}")
     for key, want in expected.items():
         problem = find_problem(want, got[key], tolerance, lists=lists)
+        if problem and want is True and got[key] is False:  # a claim about the answer
+            return Problem("value", f"this should be true and is not: {key}")
         if problem:
             return _locate(str(key), problem)
     return None
@@ -120,20 +128,21 @@ def _dict_problem(expected: dict, got: Any, tolerance: float, lists: bool) -> Pr
 
 def _locate(position: str, problem: Problem) -> Problem:
     """Return the problem with its position in a tuple or dict, without the guess that `return` is missing."""
-    return Problem(problem.kind, f"{position}: {problem.sentence.replace(FORGOTTEN_RETURN, '')}")
+    sentence = problem.sentence.replace(FORGOTTEN_RETURN, "").replace(RETURNS, "this part is")
+    return Problem(problem.kind, f"{position}: {sentence}")
 
 
 def _text_problem(expected: str, got: Any) -> Problem | None:
     if not isinstance(got, str):
-        return Problem("type", f"expected a text, got {describe(got)}")
+        return Problem("type", f"expected a string, got {describe(got)}")
     return None if got == expected else Problem("value", f"expected {expected!r}, got {got[:60]!r}")
 
 
 def _number_problem(expected: Any, got: Any, tolerance: float) -> Problem | None:
     is_integer = isinstance(expected, (int, np.integer)) and not isinstance(expected, bool)
-    problem = _array_problem(np.asarray(expected), got, tolerance, "one whole number" if is_integer else "one number")
+    problem = _array_problem(np.asarray(expected), got, tolerance, "an integer" if is_integer else "a number")
     if problem is None and is_integer and not isinstance(np.asarray(got).item(), int):
-        return Problem("dtype", f"a count is a whole number; got the {type(got).__name__} {got!r}. Is there a / in it?")
+        return Problem("dtype", f"expected an integer, got {describe(got)}: `/` always gives a float, `//` an integer")
     return problem
 
 
@@ -147,14 +156,15 @@ def _array_problem(  # noqa: PLR0911 (one return for each kind of problem)
         sentence = _shape_sentence(expected.shape, array.shape)
         return Problem("shape", sentence if expected.shape else f"expected {noun}, got {describe(got)}")
     if expected.dtype == bool and array.dtype != bool:
-        return Problem("dtype", f"expected True and False, got {array.dtype}; dtype=bool makes an array of them")
+        return Problem("dtype", f"expected True and False, got {array.dtype}; .astype(bool) converts it")
     if expected.ndim and expected.dtype.kind in "iu" and array.dtype.kind == "f":
-        return Problem("dtype", f"these are whole numbers, yours are {array.dtype}; dtype=int makes such an array")
+        return Problem("dtype", f"expected integers, got {array.dtype}; .astype(int) converts it")
     if array.dtype.kind not in "biuf":
-        return Problem("dtype", f"expected real numbers, got {array.dtype} ({describe(got)})")
+        return Problem("dtype", f"expected real numbers, got {array.dtype}")
     if not np.all(np.isfinite(array)):
         where = _as_index(np.argwhere(~np.isfinite(array))[0])
-        return Problem("finite", f"{_entry_text(array, where)} is not a finite number{_index_text(where)}")
+        wanted, actual = _entry_text(expected, where), _entry_text(array, where)
+        return Problem("finite", f"expected {wanted}{_index_text(where)}, got {actual}, which is not a finite number")
     return _value_problem(expected, array, tolerance)
 
 
@@ -167,18 +177,31 @@ def _value_problem(expected: np.ndarray, array: np.ndarray, tolerance: float) ->
         return None
     if array.dtype in (np.float32, np.float16) and np.all(excess <= FLOAT32_TOLERANCE):
         return Problem(
-            "dtype", f"right up to rounding, but {array.dtype}: the inputs are float64, keep their precision"
+            "dtype", f"right up to rounding, but in {array.dtype}: the inputs are float64, keep their precision"
         )
-    if expected.dtype.kind == "f" and array.dtype.kind in "iu" and np.all(have == np.trunc(want)):
-        return Problem("dtype", f"the digits after the point are cut off: your array holds {array.dtype}")
-    where = _as_index(np.unravel_index(np.argmax(excess), excess.shape))
+    truncated = array.ndim > 0 and np.all(have == np.trunc(want))
+    if expected.dtype.kind == "f" and array.dtype.kind in "iu" and truncated:
+        return Problem(
+            "dtype", f"right up to the digits after the decimal point, which are cut off: the array holds {array.dtype}"
+        )
+    where = _as_index(np.argwhere(excess > tolerance)[0])
     if expected.dtype == bool:
         sentence = f"expected {bool(want[where])}{_index_text(where)}, got {bool(have[where])}"
-        return Problem("value", sentence if want.size > 1 or not expected else "this does not hold")
-    largest = f" (largest difference {np.max(np.abs(have - want)):.2g})" if want.size > 1 else ""
+        return Problem("value", sentence)
     digits = 4 if f"{want[where]:.4g}" != f"{have[where]:.4g}" else 12
     expected_entry, actual_entry = (_entry_text(values, where, digits) for values in (want, have))
-    return Problem("value", f"expected {expected_entry}{_index_text(where)}, got {actual_entry}{largest}")
+    extent = _extent_text(excess > tolerance, np.abs(have - want))
+    return Problem("value", f"expected {expected_entry}{_index_text(where)}, got {actual_entry}{extent}")
+
+
+def _extent_text(wrong: np.ndarray, difference: np.ndarray) -> str:
+    """Return how many entries differ and by how much at most, for an array of several entries."""
+    if wrong.size <= 1:
+        return ""
+    count = int(np.count_nonzero(wrong))
+    entries = f"all {count} entries differ" if count == wrong.size else (
+        f"{count} of {wrong.size} entries {'differs' if count == 1 else 'differ'}")  # fmt: skip
+    return f" ({entries}, largest difference {np.max(difference):.2g})"
 
 
 def as_array(value: Any) -> np.ndarray | None:
@@ -197,7 +220,7 @@ def describe(value: Any) -> str:  # noqa: PLR0911 (one return for each kind of v
     if value is None:
         return f"None{FORGOTTEN_RETURN}"
     if isinstance(value, str):
-        return f"the text {value[:30]!r}"
+        return f"the string {value[:30]!r}"
     if isinstance(value, type):
         return f"the class {value.__name__} itself, not an instance: call it with ()"
     if callable(value):
@@ -207,7 +230,8 @@ def describe(value: Any) -> str:  # noqa: PLR0911 (one return for each kind of v
     if isinstance(value, dict):
         return f"a dict with the keys {sorted(map(str, value))}" if value else "an empty dict"
     if isinstance(value, (tuple, list)):
-        return f"a {value.__class__.__name__} of {len(value)}"
+        kind = value.__class__.__name__
+        return f"a {kind} of {len(value)} item{'' if len(value) == 1 else 's'}" if value else f"an empty {kind}"
     if isinstance(value, (bool, int, float, complex, np.generic)):
         return f"the {type(value).__name__} {value}"
     return f"an object of type {value.__class__.__name__}"
@@ -233,9 +257,9 @@ def same_output(first: Any, second: Any, tolerance: float) -> bool:
 def _shape_sentence(expected: tuple, got: tuple) -> str:
     sentence = f"expected shape {expected}, got {got}"
     if got == expected[::-1] and len(expected) == 2:
-        return sentence + ": it looks transposed"
+        return f"{sentence}: the two axes have changed places"
     if len(expected) == 3 and got == (expected[1], expected[0], expected[2]):
-        return sentence + ": batch and steps have changed places"
+        return f"{sentence}: the first two axes have changed places"
     return sentence
 
 
@@ -249,4 +273,4 @@ def _index_text(where: tuple[int, ...]) -> str:
 
 def _entry_text(array: np.ndarray, where: tuple[int, ...], digits: int = 4) -> str:
     value = array[where]
-    return f"{value:.{digits}g}" if array.dtype.kind == "f" else str(value)
+    return f"{value + 0.0:.{digits}g}" if array.dtype.kind == "f" else str(value)  # without the sign of -0.0

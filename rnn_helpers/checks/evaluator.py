@@ -8,10 +8,8 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, overload
-
-import numpy as np
 
 from rnn_helpers.checks.comparison import Problem, describe, find_problem, same_output
 from rnn_helpers.checks.execution import NOT_REACHED, Outcome, execute, execute_claims, function_arguments
@@ -21,6 +19,7 @@ BEFORE = "before the checks"
 FROM_SCRATCH = "this exercise is written from scratch with NumPy"
 UNCHANGED = "its inputs stay as they were"
 LATER = Problem("later", "skipped until one of the other checks passes")
+LONGEST_LINE = 240  # characters of an error message's line
 
 
 class LazyOutcomes(Sequence[Outcome]):
@@ -61,7 +60,7 @@ class Task:
     """The specification of an exercise as plain data, as far as a student's machine needs it.
 
     points: check title -> points, in the order shown; UNCHANGED among them where the inputs may not be changed
-    sentences: one for each mistake, completing "This is exactly what comes out when ..."
+    sentences: one for each mistake, which says what such an answer does
     parameters: the parameter names of the signature, for messages
     lists: whether a list of numbers may stand for an array
     edges: titles of checks whose outputs can be guessed: they count only if others pass
@@ -92,9 +91,10 @@ class Report:
 
     results: check title -> whether it passed
     problems: check title -> what is wrong first
+    wrong_cases: check title -> the position of the first of its cases that fails
     points: earned; possible: all there are
     mistake: the sentence of the known mistake it equals, or of what a probe has measured, or ""
-    certain: whether it equals a known mistake number for number; if not, `mistake` is a full sentence
+    relation: how the answer's results relate to the right ones, if it equals no known mistake, or ""
     unsolved: the stub was never filled in
     """
 
@@ -104,9 +104,10 @@ class Report:
     points: float = 0.0
     possible: float = 0.0
     mistake: str = ""
-    certain: bool = True
+    relation: str = ""
     unsolved: bool = False
     printed: str = ""
+    wrong_cases: dict[str, int] = field(default_factory=dict)
 
     @property
     def first_wrong(self) -> str:
@@ -125,9 +126,12 @@ class Report:
         return bool(self.results) and all(self.results.values())
 
 
-def judge(answer: Any, task: Task) -> Report:
-    """Evaluate `answer` on every case of `task` and return the Report. Exceptions of the answer are caught."""
-    report = Report(task.name, possible=sum(task.points.values()), certain=not task.together)
+def judge(answer: Any, task: Task, *, show_inputs: bool = True) -> Report:
+    """Evaluate `answer` on every case of `task` and return the Report. Exceptions of the answer are caught.
+
+    show_inputs: whether the report may contain the inputs of the check that fails, and not only their shapes
+    """
+    report = Report(task.name, possible=sum(task.points.values()))
     wrong_kind = _signature_problem(answer, task)
     if wrong_kind:
         return _fail_all(report, task, wrong_kind)
@@ -139,13 +143,43 @@ def judge(answer: Any, task: Task) -> Report:
         return _fail_all(report, task, Problem("stub", "not solved yet"))
     if used:
         return _fail_all(report, task, Problem("not allowed", f"{FROM_SCRATCH}: it may not use {used}"))
-    _score_checks(report, task, outcomes, _parameter_names(answer, task))
+    names = _parameter_names(answer, task)
+    _score_checks(report, task, outcomes, names)
     report.points = sum(task.points[title] for title, passed in report.results.items() if passed)
     if not report.passed:
         from rnn_helpers.checks.diagnosis import identify_mistake  # only a wrong answer needs it
 
         report.mistake = identify_mistake(answer, task, outcomes)
+        report.relation = "" if report.mistake else _find_relation(task, outcomes, names)
+        _describe_first_inputs(report, task, names, values=show_inputs)
     return report
+
+
+def _find_relation(task: Task, outcomes: list[Outcome], names: list[str]) -> str:
+    """Return how the answer's results relate to the right ones, or ""."""
+    from rnn_helpers.checks.relations import describe_relation  # only a wrong answer needs it
+
+    if task.together:
+        return ""
+    skipped = len(task.cases[0].args) - len(function_arguments(task.probe, task.cases[0].args))
+    return describe_relation(task.cases, outcomes, task.tolerance, [""] * skipped + names)
+
+
+def _describe_first_inputs(report: Report, task: Task, names: list[str], *, values: bool) -> None:
+    """Add the inputs to the problem of the first check that fails, the only one that a card explains."""
+    from rnn_helpers.checks.inputs import describe_inputs, describe_network_inputs
+
+    title = report.first_wrong
+    number = report.wrong_cases.get(title)
+    if number is None or task.together:
+        return
+    args = task.cases[number].args
+    if task.probe == "use_network":
+        text = describe_network_inputs(*args)
+    else:
+        shapes = report.problems[title].kind in ("error", "shape")
+        text = describe_inputs(function_arguments(task.probe, args), names, values=values, shapes=shapes)
+    report.problems[title] = replace(report.problems[title], inputs=text)
 
 
 def _execute_cases(answer: Any, task: Task) -> list[Outcome]:
@@ -157,10 +191,11 @@ def _execute_cases(answer: Any, task: Task) -> list[Outcome]:
 
 def _score_checks(report: Report, task: Task, outcomes: list[Outcome], names: list[str]) -> None:
     wrong = []
-    for case, outcome in zip(task.cases, outcomes, strict=True):
-        problem = _case_problem(case, outcome, task, names)
+    for number, (case, outcome) in enumerate(zip(task.cases, outcomes, strict=True)):
+        problem = _case_problem(case, outcome, task)
         if problem:
             report.problems.setdefault(case.title, problem)
+            report.wrong_cases.setdefault(case.title, number)
             wrong.append(outcome.value)
     if UNCHANGED in task.points:
         changed = next((o.changed for o in outcomes if o.changed), ())
@@ -180,23 +215,21 @@ def _too_few_passed(least: int) -> Problem:
     return (
         LATER
         if least == 1
-        else Problem("later", f"counts once {least} checks pass and their answers are given nowhere else")
+        else Problem("later", f"skipped until {least} checks pass whose answers occur in no check that fails")
     )
 
 
 def _case_problem(  # noqa: PLR0911 (one return for each kind of problem)
-    case: Case, outcome: Outcome, task: Task, names: list[str]
+    case: Case, outcome: Outcome, task: Task
 ) -> Problem | None:
     if outcome.error == "NotImplementedError":
-        return Problem("stub", "this part is not solved yet: `raise NotImplementedError()` still stands there")
+        return Problem("stub", "this part is not solved yet: replace its line `raise NotImplementedError()`")
     if outcome.error == UngradableAnswerError.__name__:
         return Problem("type", outcome.message)
     if missing := _missing_module(outcome, task.not_allowed):
         return Problem("not allowed", f"{FROM_SCRATCH}: {missing} is not available here")
     if outcome.error:
-        where = f", in {outcome.line}" if outcome.line else ""
-        shapes = "" if outcome.error == "NameError" else _input_shapes(function_arguments(task.probe, case.args), names)
-        return Problem("error", f"{outcome.error}: {_condense(outcome.message)}{where}.{shapes}")
+        return Problem("error", _error_sentence(outcome))
     for claim, instead in outcome.observed.items():
         if instead and instead != NOT_REACHED:
             return Problem("value", f"{claim}: {instead}")
@@ -217,12 +250,19 @@ def _missing_module(outcome: Outcome, not_allowed: tuple[str, ...]) -> str:
     return next((name for name in modules if name.rpartition(".")[2] in words), "")
 
 
+def _error_sentence(outcome: Outcome) -> str:
+    """Return an exception as text: its explanation first, then Python's own words and the student's line."""
+    where = f", in {outcome.line}" if outcome.line else ""
+    own_words = f"{outcome.error}: {_condense(outcome.message)}{where}."
+    return f"{outcome.explanation}\n{own_words}" if outcome.explanation else own_words
+
+
 def _condense(message: str) -> str:
-    """Return an error message as one line; of a long one, such as TensorFlow's, the first and the last line."""
+    """Return an error message as one line; of a long one, the first and the last lines."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
-    if len(lines) > 3:
-        lines = [lines[0][:200], "…", lines[-1][:200]]
-    return " ".join(lines).rstrip(".") or "no message"
+    if len(lines) > 4:
+        lines = [*lines[:2], "…", lines[-1]]
+    return " ".join(line[:LONGEST_LINE] for line in lines).rstrip(".") or "no message"
 
 
 def _parameter_names(answer: Callable, task: Task) -> list[str]:
@@ -241,12 +281,6 @@ def _signature(answer: Callable) -> inspect.Signature | None:
         return None
 
 
-def _input_shapes(arguments: tuple, names: list[str]) -> str:
-    """Return a sentence with the shapes of the inputs: most errors in this course are shape mismatches."""
-    shapes = [
-        f"{name} {value.shape}" for name, value in zip(names, arguments, strict=False) if isinstance(value, np.ndarray)
-    ]
-    return f" The shapes here: {', '.join(shapes)}." if shapes else ""
 
 
 def _signature_problem(answer: Any, task: Task) -> Problem | None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
-import os
 import re
 import sys
-import traceback
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -21,8 +19,7 @@ from rnn_helpers.checks.colocate import run_colocated
 from rnn_helpers.checks.findings import FINDING
 from rnn_helpers.checks.properties import PROPERTIES, UngradableAnswerError
 
-PACKAGE = os.path.dirname(os.path.dirname(__file__))  # all of rnn_helpers
-NOT_REACHED = "can be looked at once others hold"  # for a claim that the probe did not reach
+NOT_REACHED = "not examined yet"  # for a claim that the probe did not reach
 PRINTED_LIMIT = 600  # characters of a student's own output that a card repeats
 
 
@@ -34,6 +31,7 @@ class Outcome:
     error: the exception's class name, "" when there was none
     changed: positions of the function's arguments that the call changed
     message, line: the exception's text and the student's line that raised it
+    explanation: what the exception means, in one or two sentences, or ""
     printed: what it wrote to stdout and stderr, warnings included
     used: the first function it used that the exercise does not allow
     observed: claim -> what was observed instead, if many claims evaluate one call
@@ -45,6 +43,7 @@ class Outcome:
     changed: tuple[int, ...] = ()
     message: str = ""
     line: str = ""
+    explanation: str = ""
     printed: str = ""
     used: str = ""
     observed: dict[str, str] = field(default_factory=dict)
@@ -114,10 +113,12 @@ def execute(answer: Callable, args: tuple, probe: str = "call", not_allowed: tup
         try:
             if probe in ("call", "part"):  # the usual case: one round trip to the answer's process instead of several
                 arguments = function_arguments(probe, copied_args)
-                outcome.value, used = run_colocated(
+                outcome.value, used, failure = run_colocated(
                     answer, f"{__name__}:call_monitored", not_allowed, answer, *arguments
                 )
-                if probe == "part":
+                if failure:
+                    outcome.error, outcome.message, outcome.line, outcome.explanation = map(str, failure)
+                elif probe == "part":
                     outcome.value = _dict_item(outcome.value, copied_args[0])
             else:
                 if not_allowed:
@@ -129,9 +130,7 @@ def execute(answer: Callable, args: tuple, probe: str = "call", not_allowed: tup
                 used = monitor.used
             outcome.used = str(used)
         except Exception as error:  # any exception becomes a sentence for the student
-            outcome.error = type(error).__name__
-            outcome.message = str(error)
-            outcome.line = _student_line(error)
+            outcome.error, outcome.message, outcome.line, outcome.explanation = _describe_error(error, answer)
     text.writelines(dict.fromkeys(f"{warning.category.__name__}: {warning.message}\n" for warning in warned))
     outcome.printed = _truncate_output(text.getvalue())
     pairs = zip(function_arguments(probe, args), function_arguments(probe, copied_args), strict=True)
@@ -186,26 +185,37 @@ class CallMonitor:
             self.used = next((name for name in self.not_allowed if function.startswith(name + ".")), "")
 
 
-def call_monitored(not_allowed: tuple[str, ...], answer: Callable, *args: Any) -> tuple[Any, str]:
-    """Return the result of `answer(*args)`, and the module in `not_allowed` that it used."""
+def call_monitored(
+    not_allowed: tuple[str, ...], answer: Callable, *args: Any
+) -> tuple[Any, str, tuple[str, ...] | None]:
+    """Return the result of `answer(*args)`, the module in `not_allowed` that it used, and its exception described.
+
+    The exception is described here, where its frames are: in another process only its text would be left.
+    """
     with CallMonitor(not_allowed) as monitor:
-        value = answer(*args)
-    return value, monitor.used
+        try:
+            value, error = answer(*args), None
+        except Exception as raised:
+            value, error = None, raised
+    return value, monitor.used, None if error is None else _describe_error(error, answer)
+
+
+def _describe_error(error: Exception, answer: Any) -> tuple[str, str, str, str]:
+    """Return the name of an exception's class, its message, the student's line and an explanation."""
+    from rnn_helpers.checks.explanations import clean, explain  # only a wrong answer needs it
+
+    try:
+        message = clean(str(error))
+    except Exception:  # of a __str__ of the student's
+        message = ""
+    explanation = explain(error, answer)
+    return type(error).__name__, message, explanation.line, explanation.sentence
 
 
 def _truncate_output(text: str) -> str:
     """Return the output without colours and overwritten progress bars, cut to PRINTED_LIMIT characters."""
     text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]|[^\n]*[\r\b](?!\n)", "", text)
     return text if len(text) <= PRINTED_LIMIT else text[:PRINTED_LIMIT] + " … (and more)"
-
-
-def _student_line(error: Exception) -> str:
-    """Return the function and line of the innermost frame of the student's code in the traceback, or ""."""
-    if hasattr(error, "submitted_line"):  # it was raised in the submission's process, where the line is known
-        return str(error.submitted_line)
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [f for f in frames if "site-packages" not in f.filename and not f.filename.startswith(PACKAGE) and f.line]
-    return f"{lines[-1].name}, line {lines[-1].lineno}: `{lines[-1].line}`" if lines else ""
 
 
 def _is_changed(old: Any, new: Any) -> bool:

@@ -79,6 +79,10 @@ class FixtureError(RuntimeError):
     """Raised when a fixture file is missing or damaged; the message names it and says how to restore it."""
 
 
+class UnknownExerciseError(KeyError):
+    """Raised when there is no exercise of a name; the message suggests the closest names."""
+
+
 def encode(value: Any) -> Any:  # noqa: PLR0911 (one return for each kind of value)
     """Return `value` (arrays, tuples, dicts, numbers, text, FUNCTIONS) as JSON data, rounded to DIGITS decimals."""
     if isinstance(value, np.ndarray):
@@ -183,9 +187,15 @@ def _read_text(path: Path, _modified: int) -> str:
 
 @cache
 def _read_exercises(path: Path, modified: int) -> dict:
+    data = _read_fixture(path, modified)
+    return {name: data["exercises"][name] for name in data["exercises"]}
+
+
+@cache
+def _read_fixture(path: Path, modified: int) -> dict[str, dict]:
     try:
         data = json.loads(_read_text(path, modified))
-        return {name: data["exercises"][name] for name in data["exercises"]}
+        return {"exercises": dict(data["exercises"]), "written": dict(data.get("written", {}))}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FixtureError(
             f"The file {path} cannot be read ({type(error).__name__}: {error}). "
@@ -209,13 +219,21 @@ def _fixture_files() -> list[tuple[Path, int]]:
 
 
 def find(name: str) -> tuple[str, dict]:
-    """Return (lesson, data) of one exercise. Raises KeyError that suggests the closest names when there is none."""
+    """Return (lesson, data) of one exercise. Raises UnknownExerciseError when there is none."""
     for path, modified in _fixture_files():
         # Searching the text is much faster than decoding it.
         if f'"{name}"' in _read_text(path, modified) and name in _read_exercises(path, modified):
             return path.stem, _read_exercises(path, modified)[name]
     names = [exercise for exercises in lessons().values() for exercise in exercises]
-    raise KeyError(_unknown_exercise(name, names))
+    raise UnknownExerciseError(_unknown_exercise(name, names))
+
+
+def find_written(name: str) -> tuple[str, str, dict] | None:
+    """Return (lesson, name, criteria and model answer) of a written question, or None if there is none."""
+    for path, modified in _fixture_files():
+        if f'"{name}"' in _read_text(path, modified) and name in (known := _read_fixture(path, modified)["written"]):
+            return path.stem, name, known[name]
+    return None
 
 
 def find_generated(name: str) -> dict:
@@ -236,7 +254,5 @@ def _unknown_exercise(name: str, names: list[str]) -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(name, names, n=2, cutoff=0.5)
-    if not near:
-        return f"There is no exercise called {name!r}. The exercises are: {', '.join(names)}."
-    other = f'If {name} is your own name for it: check({name}, "{near[0]}").'
-    return f"There is no exercise called {name!r}. Did you mean {' or '.join(near)}? {other}"
+    advice = f"Did you mean {' or '.join(near)}?" if near else "progress() lists the exercises of every lesson."
+    return f"There is no exercise called {name!r}. {advice}"

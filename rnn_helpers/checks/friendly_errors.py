@@ -36,7 +36,7 @@ def _show_error(
 def _friendly_message(error: Exception) -> str:
     """Return the friendly sentence, or "" when IPython should show the error as usual."""
     if isinstance(error, NotImplementedError):
-        stub = "a cell above waits for your code: it stands in place of the line `raise NotImplementedError()`."
+        stub = "A cell above is still waiting for your code: replace its line `raise NotImplementedError()`."
         return "" if error.args else stub
     name = getattr(error, "name", "")
     if not any(name in exercises for exercises in fixtures.lessons().values()):
