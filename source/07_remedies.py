@@ -45,8 +45,8 @@ from rnn_helpers import cells
 # | `steps` | their length, at least 2 | `targets`: the sums | (n,) |
 # | `rng` | a NumPy generator; draw everything from it | | |
 #
-# One mark anywhere in the first `steps // 2` steps, one anywhere in the rest, every place equally likely, drawn anew for each
-# sequence. Return the pair `xs, targets`.
+# One mark anywhere in the first `steps // 2` steps, one anywhere in the rest, every place equally likely, drawn separately for each
+# sequence. The values are uniform between 0 and 1. Return the pair `xs, targets`.
 
 
 # %% nbgrader={"grade_id": "adding_problem", "solution": true}
@@ -62,7 +62,7 @@ def adding_problem(n, steps, rng):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "adding_problem_test", "grade": true, "locked": true, "points": 5}
+# %% nbgrader={"grade_id": "adding_problem_test", "grade": true, "locked": true, "points": 5}
 check(adding_problem)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -106,7 +106,7 @@ def copy_baseline(delay, length=10, symbols=8):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "copy_baseline_test", "grade": true, "locked": true, "points": 5}
+# %% nbgrader={"grade_id": "copy_baseline_test", "grade": true, "locked": true, "points": 5}
 check(copy_baseline)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -168,7 +168,7 @@ def orthogonal(units, rng):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "orthogonal_test", "grade": true, "locked": true, "points": 5}
+# %% nbgrader={"grade_id": "orthogonal_test", "grade": true, "locked": true, "points": 5}
 check(orthogonal)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -330,7 +330,7 @@ for name, max_norm in (("with clipping", 1.0), ("without clipping", None)):
 # | `K` | | steps in a piece; the first piece is steps 0 to K - 1, and the last one may be shorter |
 #
 # Return a **dict** with `"dW_xh"`, `"dW_hh"` and `"db_h"`, added up over all pieces. The state before a piece is the last one of the piece before; only
-# the error stops. `W_xh`, `W_hh` and `hs` belong to a tanh network, as in lesson 04.
+# the error stops. `W_xh`, `W_hh` and `hs` belong to a tanh network, as in lesson 04. Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
 
 # %% nbgrader={"grade_id": "truncated_bptt", "solution": true}
