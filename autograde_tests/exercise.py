@@ -22,6 +22,9 @@ VISIBLE_SEED = 2  # arbitrary; the visible inputs are the same for all students
 REDRAWS = 1000  # attempts to draw hidden inputs with outputs that differ from the visible ones
 COPIED = 1e-6  # outputs closer than this count as equal: the fixture files round to 1e-9
 
+# Fixture files round to 1e-9, and an honest answer may add 1e-9 to a divisor; float32 is off by more than that.
+LEAST_TOLERANCE = 1e-8
+
 Draw = Callable[[np.random.Generator], tuple]
 FROM_SCRATCH = ("keras", "tensorflow", "torch", "rnn_helpers.cells")
 
@@ -45,10 +48,20 @@ class Challenge:
 
 @dataclass(frozen=True)
 class Tolerance:
-    """The largest accepted |got - expected| / (1 + |expected|), and the reason for it."""
+    """The largest accepted |got - expected| / (1 + |expected|), in `check` and `grade` alike, and the reason.
+
+    Raises ValueError for a value below LEAST_TOLERANCE.
+    """
 
     value: float
     reason: str
+
+    def __post_init__(self) -> None:
+        if self.value < LEAST_TOLERANCE:
+            raise ValueError(f"invalid tolerance {self.value}: expected at least {LEAST_TOLERANCE}")
+
+
+ROUNDING = Tolerance(LEAST_TOLERANCE, "float64, with room for the rounding of the fixture files")
 
 
 @dataclass(frozen=True)
@@ -76,20 +89,21 @@ class Exercise:
     least: how many checks must pass before any earns points: more than one if all outputs are among a few words
     lists: whether a list is accepted in place of an array
     probe: how the answer is called, a name in rnn_helpers.checks.execution.PROBES
+    not_allowed: what the answer may not use, which the task text states; FROM_SCRATCH where that is what is written
     """
 
     name: str
     challenges: tuple[Challenge, ...]
     oracle: Callable
-    tolerance: Tolerance
     mistakes: tuple[Mistake, ...]
     styles: tuple[Callable, ...]
     hints: tuple[str, str, str]
+    tolerance: Tolerance = ROUNDING
     unchanged: float = 0.5
     least: int = 1
     lists: bool = False
     probe: str = "call"
-    not_allowed: tuple[str, ...] = FROM_SCRATCH
+    not_allowed: tuple[str, ...] = ()
 
     @property
     def points(self) -> float:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from autograde_tests.exercise import FROM_SCRATCH
 from autograde_tests.registry import exercises, find
 from rnn_helpers.cards import Card, show
 from rnn_helpers.checks.evaluator import Report, Task, judge
+from rnn_helpers.checks.keras_probes import MODEL_PROBES
 
 SALT = "RNN_COURSE_SALT"
 GRADED = "GRADED_NOTEBOOK"  # the lesson that is being graded, if any
@@ -39,11 +39,11 @@ def report_on(answer: Any, name: str) -> Report:
 def prepare(lesson: str) -> None:
     """Compute the inputs, expected outputs and outcomes of known mistakes of a lesson in advance.
 
-    Exercises that may use Keras are skipped, because a process that has trained a model must not be forked.
+    Exercises about Keras objects are skipped, because a process that has trained a model must not be forked.
     """
     salt = os.environ.get(SALT)
     for name, exercise in exercises().get(lesson, {}).items():
-        if salt and exercise.not_allowed == FROM_SCRATCH:
+        if salt and exercise.probe not in MODEL_PROBES:
             for case in _salted_task(name, salt).cases:
                 list(case.mistakes)
 

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
+from autograde_tests.exercise import FROM_SCRATCH, Challenge, Exercise, Mistake
 from autograde_tests.loops import REST_IS_ZERO, TOO_FEW, cut, with_zeros
 from autograde_tests.sampling import Rng, numbers, sizes
 from rnn_helpers.checks.fixtures import relu
@@ -79,7 +79,6 @@ rnn_step = Exercise(
         Challenge("as many features as units", 0.5, lambda rng: step_inputs(rng, 3, 4, 4), hidden=True),
     ),
     oracle=rnn_step_oracle,
-    tolerance=Tolerance(1e-10, "float64, sums of fewer than twenty products near 1"),
     mistakes=(
         Mistake("the bias b_h is left out", lambda x, h, U, W, b, f=np.tanh: f(x @ U + h @ W)),
         Mistake("W_hh is used transposed", lambda x, h, U, W, b, f=np.tanh: f(x @ U + h @ W.T + b)),
@@ -99,6 +98,7 @@ rnn_step = Exercise(
         "A bias belongs to a unit, not to a sequence: NumPy adds a (units,) row to each row of a batch.",
         "Multiply x_t by W_xh with @, add h_prev @ W_hh, add b_h, and hand the whole sum to activation(...).",
     ),
+    not_allowed=FROM_SCRATCH,
 )
 
 # ---------------------------------------------------------------------------------------- rnn_forward
@@ -160,7 +160,6 @@ rnn_forward = Exercise(
         ),
     ),
     oracle=rnn_forward_oracle,
-    tolerance=Tolerance(1e-10, "float64; tanh never stretches a rounding error by more than the weights do, 20 steps"),
     mistakes=(
         Mistake(
             "the state is not carried: every step begins from h_0",
@@ -201,6 +200,7 @@ rnn_forward = Exercise(
         "Begin with h = h_0. For t in range(steps): h = rnn_step(xs[:, t], h, ...), keep it in a list. "
         "At the end np.stack(list, axis=1).",
     ),
+    not_allowed=FROM_SCRATCH,
 )
 
 # -------------------------------------------------------------------------------------------- readout
@@ -238,7 +238,6 @@ readout = Exercise(
         Challenge("one sequence, one step, one class", 0.5, lambda rng: _readout_inputs(rng, 1, 1, 4, 1), hidden=True),
     ),
     oracle=readout_oracle,
-    tolerance=Tolerance(1e-10, "float64, one matrix product"),
     mistakes=(
         Mistake("the bias b_y is left out", lambda hs, W, b: hs @ W),
         Mistake(
@@ -286,7 +285,6 @@ count_parameters = Exercise(
         Challenge("any other sizes", 1.0, lambda rng: tuple(sizes(rng, 3, 2, 60)), hidden=True),
     ),
     oracle=count_parameters_oracle,
-    tolerance=Tolerance(0.0, "whole numbers"),
     mistakes=(
         Mistake("the biases are left out", lambda d, h, c: d * h + h * h + h * c),
         Mistake("W_hh is left out", lambda d, h, c: d * h + h + h * c + c),
@@ -469,7 +467,6 @@ SimpleRNN = Exercise(
         ),
     ),
     oracle=SimpleRNNOracle,
-    tolerance=Tolerance(1e-10, "float64, the tolerance of rnn_forward and readout"),
     mistakes=(
         Mistake("forward ignores h_0", _IgnoresStart),
         Mistake("forward goes on from the state of the call before", _KeepsStateBetweenCalls),
@@ -490,6 +487,7 @@ SimpleRNN = Exercise(
     ),
     unchanged=0.0,
     probe="use_network",
+    not_allowed=FROM_SCRATCH,
 )
 
 EXERCISES = [rnn_step, rnn_forward, readout, count_parameters, SimpleRNN]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
+from autograde_tests.exercise import FROM_SCRATCH, Challenge, Exercise, Mistake
 from autograde_tests.lesson_01_recurrence import forward_inputs, rnn_step_oracle
 from autograde_tests.loops import REST_IS_ZERO, TOO_FEW, counted, cut, with_zeros
 from autograde_tests.sampling import Rng, numbers, sizes
@@ -77,7 +77,6 @@ unroll = Exercise(
         ),
     ),
     oracle=unroll_oracle,
-    tolerance=Tolerance(1e-10, "float64, at most 12 steps of tanh"),
     mistakes=(
         Mistake(
             "the first copy's weights are used at every step",
@@ -192,7 +191,6 @@ pad_batch = Exercise(
         Challenge("a large batch", 1.0, lambda rng: _sequences(rng, list(rng.integers(1, 12, size=9)), 4), hidden=True),
     ),
     oracle=pad_batch_oracle,
-    tolerance=Tolerance(0.0, "numbers are copied, not computed"),
     mistakes=(
         Mistake(
             "the padding stands in front of the sequences; here it comes after them",
@@ -319,7 +317,6 @@ rnn_forward_masked = Exercise(
         ),
     ),
     oracle=rnn_forward_masked_oracle,
-    tolerance=Tolerance(1e-10, "float64, at most six steps of tanh"),
     mistakes=(
         Mistake("the mask is ignored", lambda xs, m, h, U, W, b: _masked_walk(xs, np.ones_like(m), h, U, W, b)),
         Mistake(TOO_FEW, lambda xs, m, h, U, W, b: _masked_walk(cut(xs), m, h, U, W, b)),
@@ -358,6 +355,7 @@ rnn_forward_masked = Exercise(
         "Compute the new state for everybody, then choose row by row: new where the mask is True, old elsewhere.",
         "Inside the loop: h = np.where(mask[:, t, None], rnn_step(xs[:, t], h, ...), h).",
     ),
+    not_allowed=FROM_SCRATCH,
 )
 
 # ----------------------------------------------------------------------------------------- last_state
@@ -417,7 +415,6 @@ last_state = Exercise(
         Challenge("many sequences", 1.0, _many_rows, hidden=True),
     ),
     oracle=last_state_oracle,
-    tolerance=Tolerance(0.0, "numbers are copied, not computed"),
     mistakes=(
         Mistake("the last column is taken for every sequence, padding or not", lambda hs, m: hs[:, -1]),
         Mistake(

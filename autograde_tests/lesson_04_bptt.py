@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
+from autograde_tests.exercise import FROM_SCRATCH, Challenge, Exercise, Mistake
 from autograde_tests.lesson_01_recurrence import step_inputs
 from autograde_tests.loops import TOO_FEW, counted
 from autograde_tests.sampling import Rng, numbers, sizes
 
 EPS = 1e-30  # arbitrarily small, because the complex step has no cancellation
-EXACT = Tolerance(1e-10, "float64; the complex step is exact to rounding, the sums are short")
 
 
 def complex_step(function, array):
@@ -108,7 +107,6 @@ scalar_gradient_by_hand = Exercise(
         Challenge("other numbers", 0.5, _scalar_inputs, hidden=True),
     ),
     oracle=scalar_gradient_by_hand_oracle,
-    tolerance=EXACT,
     mistakes=(
         Mistake(
             "only the last copy counts; the weights act at steps 1 and 2 as well",
@@ -135,6 +133,7 @@ scalar_gradient_by_hand = Exercise(
         "Begin at the end: the error at a_3 is (h_3 - target)(1 - h_3^2). One copy earlier it is that, times u, times (1 - h_2^2).",
         "With the three errors e_3, e_2, e_1: dw sums e_t x_t, du sums e_t h_{t-1}, db sums e_t.",
     ),
+    not_allowed=FROM_SCRATCH,
 )
 
 # -------------------------------------------------------------------------------------- step_backward
@@ -255,7 +254,6 @@ step_backward = Exercise(
         ),
     ),
     oracle=step_backward_oracle,
-    tolerance=EXACT,
     mistakes=(
         Mistake("W_hh is not transposed on the way back", lambda dh, c: _step_backward(dh, c, W=lambda W: W)),
         Mistake(
@@ -283,6 +281,7 @@ step_backward = Exercise(
     ),
     probe="part",
     unchanged=0.5,
+    not_allowed=FROM_SCRATCH,
 )
 
 # -------------------------------------------------------------------------------------- rnn_backward
@@ -435,7 +434,6 @@ rnn_backward = Exercise(
         Challenge("a longer sequence", 0.25, _sequence_case("dW_hh", ["1111111101"], 2, 3), hidden=True),
     ),
     oracle=rnn_backward_oracle,
-    tolerance=EXACT,
     mistakes=(
         Mistake("no error is carried from step t + 1 to step t", lambda d, c: _backward(d, c, carry=False)),
         Mistake(TOO_FEW, lambda d, c: _backward(d, c, steps=counted)),
@@ -473,6 +471,7 @@ rnn_backward = Exercise(
     ),
     probe="part",
     unchanged=0.5,
+    not_allowed=FROM_SCRATCH,
 )
 
 # ----------------------------------------------------------------------------------- gradient_by_lag
@@ -562,7 +561,6 @@ gradient_by_lag = Exercise(
         Challenge("five steps, one sequence", 1.0, lambda rng: _lag_inputs(rng, 1, 5, 2, 2), hidden=True),
     ),
     oracle=gradient_by_lag_oracle,
-    tolerance=EXACT,
     mistakes=(
         Mistake(
             "it is sorted by the copy's step, not by the lag between copy and loss",
@@ -593,6 +591,7 @@ gradient_by_lag = Exercise(
         "Two loops: over t, and from there backwards over lag = 0, 1, ... t. The error walks back one copy for each lag.",
         "Inside: da = dh * (1 - hs[:, t - lag]**2); by_lag[lag] += (state before step t - lag).T @ da; dh = da @ W_hh.T.",
     ),
+    not_allowed=FROM_SCRATCH,
 )
 
 EXERCISES = [scalar_gradient_by_hand, step_backward, rnn_backward, gradient_by_lag]

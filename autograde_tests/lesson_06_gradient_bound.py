@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
-from autograde_tests.lesson_04_bptt import EPS, EXACT
+from autograde_tests.lesson_04_bptt import EPS
 from autograde_tests.sampling import Rng, numbers
 
 # --------------------------------------------------------------------------------------------- jacobian
@@ -47,7 +47,6 @@ jacobian = Exercise(
         Challenge("two units", 0.5, lambda rng: _state_and_matrix(rng, 2), hidden=True),
     ),
     oracle=jacobian_oracle,
-    tolerance=EXACT,
     mistakes=(
         Mistake(
             "W_hh is not transposed: in the column form unit j of the old state stands in column j",
@@ -123,7 +122,6 @@ jacobian_product = Exercise(
         Challenge("a long way", 0.5, lambda rng: _walk_and_matrix(rng, 12, 3, 1, 11), hidden=True),
     ),
     oracle=jacobian_product_oracle,
-    tolerance=Tolerance(1e-9, "float64, up to ten matrix products of numbers near 1, compared relatively"),
     mistakes=(
         Mistake(
             "the factors stand in the wrong order: later steps go to the left", lambda *a: _product(*a, on_left=False)
@@ -172,7 +170,6 @@ gradient_bound = Exercise(
         Challenge("other numbers", 0.5, lambda rng: _bound_inputs(rng, 7, 0.6), hidden=True),
     ),
     oracle=gradient_bound_oracle,
-    tolerance=Tolerance(1e-9, "float64; a power of seven keeps nine digits"),
     mistakes=(
         Mistake(
             "the Frobenius norm is taken; the bound needs the largest singular value, np.linalg.norm(W, 2)",
@@ -278,9 +275,7 @@ lyapunov_exponent = Exercise(
         Challenge("a longer walk", 1.0, lambda rng: _lyapunov_inputs(rng, 60, 4), hidden=True),
     ),
     oracle=lyapunov_exponent_oracle,
-    tolerance=Tolerance(
-        1e-8, "float64; the direction of v forgets its rounding errors, the sum of logs keeps nine digits"
-    ),
+    tolerance=Tolerance(1e-6, "1e-9 added to a length of 0.001, before dividing by it, is harmless"),
     mistakes=(
         Mistake(
             "the vector is never shortened back to length 1, so that it under- or overflows on a long way",
@@ -321,7 +316,6 @@ vanishes_despite_large_norm = Exercise(
     name="vanishes_despite_large_norm",
     challenges=(Challenge("its norm and its powers", 2.0, _nothing),),
     oracle=_matrix([0.5, 10.0], [0.0, 0.5]),
-    tolerance=Tolerance(0.0, "properties hold or they do not"),
     mistakes=(
         Mistake("the norm is below 2: of course that vanishes", _matrix([0.5, 0.0], [0.0, 0.5])),
         Mistake("an eigenvalue of 1 or more keeps the powers alive", _matrix([2.0, 0.0], [0.0, 0.5])),
@@ -352,7 +346,6 @@ grows_despite_small_radius = Exercise(
     name="grows_despite_small_radius",
     challenges=(Challenge("its radius and its square", 2.0, _nothing),),
     oracle=_matrix([0.5, 10.0], [0.0, 0.5]),
-    tolerance=Tolerance(0.0, "properties hold or they do not"),
     mistakes=(
         Mistake(
             "it grows because an eigenvalue is 1 or more; the radius must be at most 0.9",

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
+from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake
 from autograde_tests.loops import TOO_FEW, counted
 from autograde_tests.sampling import Rng, numbers, sizes
 from rnn_helpers.checks.claims import (
@@ -44,8 +44,6 @@ from rnn_helpers.checks.claims import (
 from rnn_helpers.checks.evaluator import Case, Task
 from rnn_helpers.checks.keras_probes.classifiers import UNITS
 from rnn_helpers.checks.keras_probes.layers import VARIABLES, fixed_inputs
-
-SAME = Tolerance(1e-10, "float64 on both sides, a few products and sums of numbers near 1")
 
 
 def _keras() -> Any:
@@ -171,7 +169,6 @@ weights_to_keras = LayerExercise(
     ),
     oracle=lambda layer, W_xh, W_hh, b_h: _by_assign(layer, W_xh, W_hh, b_h),
     in_numpy=_put_in,
-    tolerance=SAME,
     mistakes=(
         Mistake(
             "You store W_hh transposed: Keras uses the same layout as this course, so copy it unchanged.",
@@ -198,7 +195,6 @@ weights_to_keras = LayerExercise(
     ),
     probe="into_layer",
     unchanged=0.5,
-    not_allowed=(),
 )
 
 # ------------------------------------------------------------------------------------ numpy_from_keras
@@ -344,7 +340,6 @@ numpy_from_keras = LayerExercise(
     ),
     oracle=_keras_itself,
     in_numpy=_read,
-    tolerance=SAME,
     mistakes=(
         Mistake(
             "You always use tanh: read the activation from layer.get_config().", lambda *a: _walk(*a, curve="tanh")
@@ -759,7 +754,6 @@ stateful_run = LayerExercise(
     ),
     oracle=_in_one_piece,
     in_numpy=_all_at_once,
-    tolerance=SAME,
     mistakes=(
         Mistake(
             "You do not reset the layer before the first chunk: it starts from the state that an earlier call left behind.",
@@ -785,7 +779,6 @@ stateful_run = LayerExercise(
     ),
     probe="with_layer",
     unchanged=0.5,
-    not_allowed=(),
 )
 
 # ------------------------------------------------------------------------------------ train_classifier

@@ -19,10 +19,8 @@ from rnn_helpers.checks.claims import (
 )
 from rnn_helpers.checks.fixtures import mean_of_all, oldest_first, swing_on
 
-SAME = Tolerance(1e-10, "float64, a few sums")
 FLOAT32 = Tolerance(1e-5, "a mean of a few numbers near 1; in float32 when Keras computes it, which the task allows")
 SCALED = Tolerance(1e-6, "float64; a tiny number added to the divisor, as many do, is harmless")
-COPIED = Tolerance(0.0, "the numbers are copied, nothing is computed")
 
 # ------------------------------------------------------------------------------------------ make_windows
 
@@ -82,7 +80,6 @@ make_windows = Exercise(
         Challenge("another series", 1.0, _any_cut, hidden=True),
     ),
     oracle=_windows_oracle,
-    tolerance=COPIED,
     mistakes=(
         Mistake(
             "Your target is the last value of its own window, so nothing is left to forecast.",
@@ -118,7 +115,6 @@ make_windows = Exercise(
         "For i in range(len(series) - length - horizon + 1): series[i : i + length], and series[i + length + horizon - 1].",
     ),
     unchanged=0.5,
-    not_allowed=(),
 )
 
 # -------------------------------------------------------------------------------------- split_and_scale
@@ -255,7 +251,6 @@ split_and_scale = Exercise(
     ),
     probe="part",
     unchanged=0.5,
-    not_allowed=(),
 )
 
 # -------------------------------------------------------------------------------- mean_absolute_error
@@ -336,7 +331,6 @@ mean_absolute_error = Exercise(
         "np.mean(np.abs(np.ravel(targets) - np.ravel(forecasts))).",
     ),
     unchanged=0.5,
-    not_allowed=(),
 )
 
 # -------------------------------------------------------------------------------------- seasonal_naive
@@ -368,7 +362,6 @@ seasonal_naive = Exercise(
         ),
     ),
     oracle=_naive_oracle,
-    tolerance=COPIED,
     mistakes=(
         Mistake(
             "You repeat the last value whatever the period: that is the persistence forecast.",
@@ -422,7 +415,6 @@ seasonal_naive = Exercise(
         "series[-period:][np.arange(horizon) % period].",
     ),
     unchanged=0.5,
-    not_allowed=(),
 )
 
 # -------------------------------------------------------------------------------------- forecast_ahead
@@ -510,7 +502,6 @@ forecast_ahead = Exercise(
         ),
     ),
     oracle=_ahead_oracle,
-    tolerance=SAME,
     mistakes=(
         Mistake("Your window never moves, so every step gets the first forecast.", lambda *a: _ahead(*a, frozen=True)),
         Mistake(
@@ -549,7 +540,6 @@ forecast_ahead = Exercise(
         "window = np.append(window[1:], forecast) makes the next window and leaves the caller's unchanged.",
     ),
     unchanged=0.5,
-    not_allowed=(),
 )
 
 # ------------------------------------------------------------------------------------- train_forecaster

@@ -31,7 +31,6 @@ from rnn_helpers.checks.claims import (
     UNBOUNDED,
 )
 
-COPIED = Tolerance(0.0, "whole numbers and text: they are equal or they are not")
 SAME = Tolerance(
     1e-5, "a few logarithms, in float32 when Keras takes them; a tiny number added before the logarithm is harmless"
 )
@@ -83,7 +82,6 @@ encode = Exercise(
         Challenge("a longer text", 0.5, _long_text, hidden=True),
     ),
     oracle=_encode_oracle,
-    tolerance=COPIED,
     mistakes=(
         Mistake("You count the alphabet from 1: count from 0.", lambda text, a: _by_table(text, a) + 1),
         Mistake(
@@ -126,7 +124,6 @@ encode = Exercise(
         "np.array([alphabet.index(char) for char in text]); a dict made once is faster on long texts.",
     ),
     unchanged=0.0,
-    not_allowed=(),
 )
 
 # ---------------------------------------------------------------------------------------------- decode
@@ -154,7 +151,6 @@ decode = Exercise(
         Challenge("a longer text", 0.5, lambda rng: (_ids(rng, 60, 29), _any_alphabet(rng)), hidden=True),
     ),
     oracle=_decode_oracle,
-    tolerance=COPIED,
     mistakes=(
         Mistake("You count the alphabet from 1: count from 0.", lambda ids, a: "".join(a[i - 1] for i in ids)),
         Mistake(
@@ -187,7 +183,6 @@ decode = Exercise(
         '"".join(alphabet[i] for i in ids).',
     ),
     unchanged=0.0,
-    not_allowed=(),
 )
 
 # ------------------------------------------------------------------------------ next_character_batches
@@ -280,7 +275,6 @@ next_character_batches = Exercise(
         Challenge("another text", 1.5, _text(67, 4, 5), hidden=True),
     ),
     oracle=_batches_oracle,
-    tolerance=COPIED,
     mistakes=(
         Mistake(
             "Your rows do not continue from piece to piece: row 0 of the next piece should begin where row 0 of this piece ends.",
@@ -330,7 +324,6 @@ next_character_batches = Exercise(
         "pieces = (len(ids) - 1) // (batch * steps); ids[:n].reshape(batch, pieces, steps).swapaxes(0, 1), and the same for ids[1 : n + 1].",
     ),
     unchanged=0.5,
-    not_allowed=(),
 )
 
 # ---------------------------------------------------------------------------------------------- sample
@@ -479,7 +472,6 @@ bits_per_character = Exercise(
         "-np.mean(np.log2(probabilities)).",
     ),
     unchanged=0.0,
-    not_allowed=(),
 )
 
 # -------------------------------------------------------------------------------- build_language_model

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
+from autograde_tests.exercise import FROM_SCRATCH, Challenge, Claims, ClaimsExercise, Exercise, Mistake
 from autograde_tests.lesson_01_recurrence import rnn_step_oracle
 from autograde_tests.loops import REST_IS_ZERO, TOO_FEW, cut, with_zeros
 from autograde_tests.sampling import Rng, numbers
@@ -24,10 +24,6 @@ from rnn_helpers.checks.claims import (
     OUTPUT_PER_FRAME,
     UNBOUNDED,
 )
-
-STATES = Tolerance(1e-10, "float64, a few layers of at most seven steps of tanh")
-COUNTED = Tolerance(1e-12, "one division of whole numbers")
-COPIED = Tolerance(0.0, "whole numbers are copied, not computed")
 
 
 def _weights(rng: Rng, features: int, units: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -132,7 +128,6 @@ stack_forward = Exercise(
         Challenge("four layers, one sequence", 0.5, lambda rng: _stack_inputs(rng, 1, 7, [3, 4, 4, 2, 5]), hidden=True),
     ),
     oracle=stack_forward_oracle,
-    tolerance=STATES,
     mistakes=(
         Mistake(
             "every layer reads the inputs; only the first one does, each other reads the states below",
@@ -170,6 +165,7 @@ stack_forward = Exercise(
         "A layer turns (batch, steps, features) into (batch, steps, units). That can be the input of the next one.",
         "for W_xh, W_hh, b_h in layers: run lesson 01's loop over xs from zeros (batch, units), and let its states be the next xs.",
     ),
+    not_allowed=FROM_SCRATCH,
 )
 
 # ------------------------------------------------------------------------------- bidirectional_forward
@@ -277,7 +273,6 @@ bidirectional_forward = Exercise(
         ),
     ),
     oracle=bidirectional_forward_oracle,
-    tolerance=STATES,
     mistakes=(
         Mistake("the way back begins in the padding: what is not there must not move the state", _padding_read),
         Mistake(
@@ -318,6 +313,7 @@ bidirectional_forward = Exercise(
         "Walk over the steps from the last to the first, and keep the state (zeros) where the mask is False. Store each state at its own step.",
         "for t in reversed(range(steps)): h = np.where(mask[:, t, None], the step, h); hs[:, t] = h. Then np.concatenate([ahead, back], axis=2).",
     ),
+    not_allowed=FROM_SCRATCH,
 )
 
 # ----------------------------------------------------------------------------------- frame_error_rate
@@ -377,7 +373,6 @@ frame_error_rate = Exercise(
         Challenge("many frames", 0.5, _guessed([40, 31, 9, 22], padding_right=False), hidden=True),
     ),
     oracle=frame_error_rate_oracle,
-    tolerance=COUNTED,
     mistakes=(
         Mistake("the padding counts as well; only frames where the mask is True do", lambda p, y, m: np.mean(p != y)),
         Mistake(
@@ -479,7 +474,6 @@ ctc_collapse = Exercise(
         Challenge("a longer path", 0.5, lambda rng: _path(rng, _digits(rng, 9, 10), 10, between=False), hidden=True),
     ),
     oracle=ctc_collapse_oracle,
-    tolerance=COPIED,
     mistakes=(
         Mistake(
             "the blanks are dropped first, and then digits that were said twice melt into one; merge first",

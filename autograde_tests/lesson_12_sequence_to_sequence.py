@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from autograde_tests.exercise import Challenge, Claims, ClaimsExercise, Exercise, Mistake, Tolerance
+from autograde_tests.exercise import FROM_SCRATCH, Challenge, Claims, ClaimsExercise, Exercise, Mistake
 from autograde_tests.lesson_01_recurrence import rnn_step_oracle
 from autograde_tests.sampling import Rng, numbers
 from rnn_helpers.checks.claims import (
@@ -23,9 +23,6 @@ from rnn_helpers.checks.claims import (
     UNBOUNDED,
 )
 
-COPIED = Tolerance(0.0, "whole numbers are copied, not computed")
-COUNTED = Tolerance(1e-12, "one division of whole numbers")
-SAME = Tolerance(1e-9, "float64, a mean of some twenty logarithms")
 PAD, START, END = 0, 1, 2
 
 # ---------------------------------------------------------------------------------------- shift_right
@@ -85,7 +82,6 @@ shift_right = Exercise(
         ),
     ),
     oracle=shift_right_oracle,
-    tolerance=COPIED,
     mistakes=(
         Mistake(
             "nothing is shifted: the decoder would be shown the very symbol that it is to guess", lambda t, s: t.copy()
@@ -197,7 +193,6 @@ teacher_forcing_loss = Exercise(
         Challenge("a larger batch", 0.5, lambda rng: _loss_inputs(rng, [7, 2, 5, 6], 8), hidden=True),
     ),
     oracle=teacher_forcing_loss_oracle,
-    tolerance=SAME,
     mistakes=(
         Mistake(
             "the padding counts as well; only targets that are not padding do",
@@ -223,6 +218,7 @@ teacher_forcing_loss = Exercise(
         "Lesson 03: log-softmax, pick the target's entry at each step, change the sign. Then the mean over targets that are not padding.",
         "np.take_along_axis(log_softmax, targets[..., None], axis=-1)[..., 0] picks; [targets != pad] keeps what counts.",
     ),
+    not_allowed=FROM_SCRATCH,
 )
 
 # --------------------------------------------------------------------------------------- greedy_decode
@@ -344,7 +340,6 @@ greedy_decode = Exercise(
         Challenge("a longer text", 0.5, lambda rng: _decoder(rng, length=(6, 12), most=14), hidden=True),
     ),
     oracle=greedy_decode_oracle,
-    tolerance=COPIED,
     mistakes=(
         Mistake("the end symbol is in the text; it says that the text is over", lambda *a: _write(*a, keep_end=True)),
         Mistake("it does not stop at the end symbol", lambda *a: _write(*a, stop=False)),
@@ -428,7 +423,6 @@ exact_match = Exercise(
         Challenge("more of all kinds", 0.5, _some("longer", "shorter", "swapped", "other"), hidden=True),
     ),
     oracle=exact_match_oracle,
-    tolerance=COUNTED,
     mistakes=(
         Mistake("the share of right symbols is given; a text is right as a whole or not at all", _by_symbol),
         Mistake(

@@ -10,11 +10,9 @@ import math
 
 import numpy as np
 
-from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
-from autograde_tests.lesson_04_bptt import EXACT, Gradients, complex_step
+from autograde_tests.exercise import FROM_SCRATCH, Challenge, Exercise, Mistake
+from autograde_tests.lesson_04_bptt import Gradients, complex_step
 from autograde_tests.sampling import Rng, numbers, sizes
-
-SHORT = Tolerance(1e-10, "float64, sums of fewer than twenty products near 1")
 
 
 def _logistic(a):
@@ -110,7 +108,6 @@ lstm_step = Exercise(
         Challenge("as many features as units", 0.5, lambda rng: _lstm_inputs(rng, 3, 4, 4), hidden=True),
     ),
     oracle=lstm_step_oracle,
-    tolerance=SHORT,
     mistakes=(
         Mistake(
             "the blocks are taken in the order i, f, o, g; here they stand as i, f, g, o",
@@ -173,6 +170,7 @@ lstm_step = Exercise(
         "One sum gives a, (batch, 4 units); np.split(a, 4, axis=1) gives the four blocks in the order i, f, g, o.",
         "c_t is sigmoid(f) times c_prev plus sigmoid(i) times tanh(g); h_t is sigmoid(o) times tanh(c_t).",
     ),
+    not_allowed=FROM_SCRATCH,
 )
 
 # ---------------------------------------------------------------------------------- lstm_step_backward
@@ -253,7 +251,6 @@ lstm_step_backward = Exercise(
         ),
     ),
     oracle=lstm_step_backward_oracle,
-    tolerance=EXACT,
     mistakes=(
         Mistake(
             "the error through h_t never reaches the memory: dc is dc_t plus dh_t o (1 - tanh(c_t)^2)",
@@ -292,6 +289,7 @@ lstm_step_backward = Exercise(
         "da_i is dc g i (1 - i); da_f takes c_prev and f; da_g takes i and 1 - g^2; da_o comes from dh_t and tanh(c_t).",
     ),
     probe="part",
+    not_allowed=FROM_SCRATCH,
 )
 
 # --------------------------------------------------------------------------------------- cell_jacobian
@@ -332,7 +330,6 @@ cell_jacobian = Exercise(
         Challenge("one unit", 0.5, lambda rng: _jacobian_inputs(rng, 3, 1), hidden=True),
     ),
     oracle=cell_jacobian_oracle,
-    tolerance=EXACT,
     mistakes=(
         Mistake(
             "it is a vector; a unit feels only its own old memory, so these numbers stand on the diagonal of a matrix",
@@ -368,6 +365,7 @@ cell_jacobian = Exercise(
         "Only the first term does, and unit by unit: the Jacobian is diagonal.",
         "np.diag of the sigmoid of the second quarter of x_t @ W_xh + h_prev @ W_hh + b_h.",
     ),
+    not_allowed=FROM_SCRATCH,
 )
 
 # -------------------------------------------------------------------------------------------- gru_step
@@ -482,7 +480,6 @@ gru_step = Exercise(
         ),
     ),
     oracle=gru_step_oracle,
-    tolerance=SHORT,
     mistakes=(
         Mistake(
             "z and 1 - z are exchanged: here z says how much of the old state stays",
@@ -521,6 +518,7 @@ gru_step = Exercise(
         "Work out x_t @ W_xh + b_x and h_prev @ W_hh + b_h apart from each other. z and r take both; n takes the second through r.",
         "reset_after: n = tanh(x part + r * h part). Else: n = tanh(x part + (r * h_prev) @ the last block of W_hh). Then mix by z.",
     ),
+    not_allowed=FROM_SCRATCH,
 )
 
 # ------------------------------------------------------------------------------- count_gate_parameters
@@ -555,7 +553,6 @@ count_gate_parameters = Exercise(
         Challenge("other GRUs", 0.25, _any_size("GRU", 1, 90), hidden=True),
     ),
     oracle=count_gate_parameters_oracle,
-    tolerance=Tolerance(0.0, "whole numbers"),
     mistakes=(
         Mistake("the biases are left out", lambda *a: _count(*a, biases=(0, 0, 0))),
         Mistake(

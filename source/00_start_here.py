@@ -130,7 +130,7 @@ def leaky_memory(xs, decay):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "leaky_memory_test", "grade": true, "locked": true, "points": 2}
+# %% nbgrader={"grade_id": "leaky_memory_test", "grade": true, "locked": true, "points": 2}
 check(leaky_memory)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade

@@ -142,6 +142,8 @@ print("yours:   ", three_terms(x_t, h_prev, W_xh, W_hh, b_h))
 # | `x_t` | (batch, features) | | `h_t` | (batch, units) |
 # | `h_prev` | (batch, units) | | | |
 # | `W_xh`, `W_hh`, `b_h` | (features, units), (units, units), (units,) | | | |
+#
+# Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
 # %% nbgrader={"grade_id": "rnn_step", "solution": true}
 def rnn_step(x_t, h_prev, W_xh, W_hh, b_h, activation=np.tanh):
@@ -193,6 +195,8 @@ print(hs[0].round(3))
 # | `W_xh`, `W_hh`, `b_h` | as above | | | |
 #
 # `hs[:, 0]` is the state *after* the first input, $h_1$.
+#
+# Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
 # %% nbgrader={"grade_id": "rnn_forward", "solution": true}
 def rnn_forward(xs, h_0, W_xh, W_hh, b_h):
@@ -337,7 +341,7 @@ def readout(hs, W_hy, b_y):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "readout_test", "grade": true, "locked": true, "points": 3}
+# %% nbgrader={"grade_id": "readout_test", "grade": true, "locked": true, "points": 3}
 check(readout)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -366,7 +370,7 @@ def count_parameters(features, units, classes):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "count_parameters_test", "grade": true, "locked": true, "points": 3}
+# %% nbgrader={"grade_id": "count_parameters_test", "grade": true, "locked": true, "points": 3}
 check(count_parameters)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -418,6 +422,8 @@ print("largest difference:", np.abs(in_columns.T - in_rows).max())
 #
 # Use the functions that you have written; the weights are in `self`. Each method is two to four lines. The number of units is
 # `len(self.b_h)`.
+#
+# Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
 # %% nbgrader={"grade_id": "SimpleRNN", "solution": true}
 class SimpleRNN:

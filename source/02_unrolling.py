@@ -100,7 +100,7 @@ def unroll(xs, h_0, cells):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "unroll_test", "grade": true, "locked": true, "points": 5}
+# %% nbgrader={"grade_id": "unroll_test", "grade": true, "locked": true, "points": 5}
 check(unroll)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -223,7 +223,7 @@ def pad_batch(sequences):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "pad_batch_test", "grade": true, "locked": true, "points": 5}
+# %% nbgrader={"grade_id": "pad_batch_test", "grade": true, "locked": true, "points": 5}
 check(pad_batch)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -290,6 +290,8 @@ print(np.where(on[:, None], new, old))           # on[:, None] has shape (2, 1)
 # | `W_xh`, `W_hh`, `b_h` | as always | | | |
 #
 # At a masked step the state is kept, and the kept state is what `hs` shows there.
+#
+# Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
 # %% nbgrader={"grade_id": "rnn_forward_masked", "solution": true}
 def rnn_forward_masked(xs, mask, h_0, W_xh, W_hh, b_h):
@@ -352,7 +354,7 @@ def last_state(hs, mask):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "last_state_test", "grade": true, "locked": true, "points": 5}
+# %% nbgrader={"grade_id": "last_state_test", "grade": true, "locked": true, "points": 5}
 check(last_state)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade

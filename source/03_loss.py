@@ -91,6 +91,8 @@ print("yours:   ", safe_softmax(np.array([1000.0, 1.0, 0.0])))
 # | `logits` | (..., classes) | | log-probabilities | (..., classes) |
 #
 # It must work for logits of $\pm 1000$, and for any number of axes before the last.
+#
+# Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
 
 # %% nbgrader={"grade_id": "log_softmax", "solution": true}
@@ -156,6 +158,8 @@ print("loss:", -picked.mean().round(4), " by hand:", round(-(np.log(0.7) + np.lo
 # | `mask` | (batch, steps), True where a step is real | | |
 #
 # The mean runs over the real steps of the whole batch: each real step counts once, wherever it stands.
+#
+# Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
 
 # %% nbgrader={"grade_id": "sequence_cross_entropy", "solution": true}
@@ -197,7 +201,7 @@ def perplexity(mean_nll):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "perplexity_test", "grade": true, "locked": true, "points": 3}
+# %% nbgrader={"grade_id": "perplexity_test", "grade": true, "locked": true, "points": 3}
 check(perplexity)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -287,6 +291,8 @@ print("by difference:", np.round(by_difference, 6))
 # |---|---|---|---|---|
 # | `logits` | (batch, steps, classes) | | $\partial L / \partial$ logits | (batch, steps, classes) |
 # | `targets`, `mask` | (batch, steps) | | | |
+#
+# Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
 
 # %% nbgrader={"grade_id": "cross_entropy_gradient", "solution": true}
@@ -349,6 +355,8 @@ print("np.logaddexp(0, 1000):     ", np.logaddexp(0, 1000.0))
 # |---|---|---|---|
 # | `logits` | any | | the mean loss, one number |
 # | `targets` | the same, 0 or 1 | | |
+#
+# Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
 
 # %% nbgrader={"grade_id": "binary_cross_entropy", "solution": true}

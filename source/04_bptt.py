@@ -107,6 +107,8 @@ print("dL/dw by difference:      ", (loss_of(w + 1e-6)[0] - loss_of(w - 1e-6)[0]
 #
 # Return the three slopes `(dw, du, db)` for any three inputs, `xs` of shape (3,). Three errors, three sums; written out or in a loop, as
 # you like.
+#
+# Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
 
 # %% nbgrader={"grade_id": "scalar_gradient_by_hand", "solution": true}
@@ -203,6 +205,8 @@ print("dh[1, 2]:", dh[1, 2])
 # | `"dh_prev"` | (batch, units) | for the state before: this is what walks on |
 # | `"dW_xh"`, `"dW_hh"` | as `W_xh`, `W_hh` | this copy's share |
 # | `"db_h"` | (units,) | this copy's share |
+#
+# Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
 
 # %% nbgrader={"grade_id": "step_backward", "solution": true}
@@ -262,6 +266,8 @@ grade(step_backward)
 #
 # Return a **dict** with the keys `"dxs"`, `"dh_0"`, `"dW_xh"`, `"dW_hh"`, `"db_h"`, each of the shape of what it is the gradient for.
 # The state before step 0 of the loop is `h_0`, after that `hs[:, t - 1]`.
+#
+# Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
 
 # %% nbgrader={"grade_id": "rnn_backward", "solution": true}
@@ -448,6 +454,8 @@ print("measured minus its transpose:    ", np.abs(measured - backward_product.T)
 #
 # No mask here. `cache` is `(xs, h_0, hs, W_xh, W_hh)`. Return an array of shape (steps, units, units): entry `lag` is the part of
 # `dW_hh` that comes from loss steps $t$ and copies $t - \text{lag}$, summed over $t$. All entries together give `dW_hh`.
+#
+# Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
 
 # %% nbgrader={"grade_id": "gradient_by_lag", "solution": true}

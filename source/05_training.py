@@ -89,7 +89,7 @@ def numerical_gradient(f, x, eps=1e-6):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "numerical_gradient_test", "grade": true, "locked": true, "points": 4}
+# %% nbgrader={"grade_id": "numerical_gradient_test", "grade": true, "locked": true, "points": 4}
 check(numerical_gradient)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -117,7 +117,7 @@ def relative_error(a, b):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "relative_error_test", "grade": true, "locked": true, "points": 3}
+# %% nbgrader={"grade_id": "relative_error_test", "grade": true, "locked": true, "points": 3}
 check(relative_error)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -153,6 +153,8 @@ print("Ada's dW_xh: relative error", relative_error(claimed, measured))
 # `backwards` is a list of such functions. Return an array of True and False, one for each: True for the **broken** ones. Check all three
 # weights, on a network that you draw yourself (several steps, several sequences). What error separates right from wrong? A right one
 # agrees to about $10^{-9}$.
+#
+# Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
 
 # %% nbgrader={"grade_id": "find_broken", "solution": true}
@@ -229,6 +231,8 @@ for name, cut in {
 # | `max_norm` | the longest that is allowed | | `clipped` a new dict, `norm` the length *before* clipping |
 #
 # Arrows that are short enough stay as they are.
+#
+# Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
 
 # %% nbgrader={"grade_id": "clip_by_global_norm", "solution": true}
@@ -297,6 +301,8 @@ print(corrected_memory(2.0, 0.9, 4).round(3))
 #
 # Return the pair `(new_params, new_state)`, new dicts; leave the old ones alone. In `new_state`, `"t"` is one more, and it is the $t$ of
 # the formulas.
+#
+# Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
 
 # %% nbgrader={"grade_id": "adam_step", "solution": true}

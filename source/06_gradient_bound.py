@@ -58,7 +58,7 @@ def jacobian(h_t, W_hh):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "jacobian_test", "grade": true, "locked": true, "points": 3}
+# %% nbgrader={"grade_id": "jacobian_test", "grade": true, "locked": true, "points": 3}
 check(jacobian)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -111,7 +111,7 @@ def jacobian_product(hs, k, t, W_hh):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "jacobian_product_test", "grade": true, "locked": true, "points": 4}
+# %% nbgrader={"grade_id": "jacobian_product_test", "grade": true, "locked": true, "points": 4}
 check(jacobian_product)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -153,7 +153,7 @@ def gradient_bound(W_hh, gamma, lag):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "gradient_bound_test", "grade": true, "locked": true, "points": 3}
+# %% nbgrader={"grade_id": "gradient_bound_test", "grade": true, "locked": true, "points": 3}
 check(gradient_bound)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -276,7 +276,7 @@ def lyapunov_exponent(hs, W_hh, v):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "lyapunov_exponent_test", "grade": true, "locked": true, "points": 4}
+# %% nbgrader={"grade_id": "lyapunov_exponent_test", "grade": true, "locked": true, "points": 4}
 check(lyapunov_exponent)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -344,7 +344,7 @@ def vanishes_despite_large_norm():
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "vanishes_despite_large_norm_test", "grade": true, "locked": true, "points": 2}
+# %% nbgrader={"grade_id": "vanishes_despite_large_norm_test", "grade": true, "locked": true, "points": 2}
 check(vanishes_despite_large_norm)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -367,7 +367,7 @@ def grows_despite_small_radius():
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "grows_despite_small_radius_test", "grade": true, "locked": true, "points": 2}
+# %% nbgrader={"grade_id": "grows_despite_small_radius_test", "grade": true, "locked": true, "points": 2}
 check(grows_despite_small_radius)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade

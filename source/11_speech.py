@@ -98,7 +98,7 @@ def frame_error_rate(predicted, labels, mask):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "frame_error_rate_test", "grade": true, "locked": true, "points": 3}
+# %% nbgrader={"grade_id": "frame_error_rate_test", "grade": true, "locked": true, "points": 3}
 check(frame_error_rate)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -170,6 +170,8 @@ print(f"wrong in {error_of(framewise):.0%} of the frames")
 # | *result* | the states of the **last** layer | (batch, steps, its units) |
 #
 # Every layer begins with a state of zeros.
+#
+# Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
 
 # %% nbgrader={"grade_id": "stack_forward", "solution": true}
@@ -223,6 +225,8 @@ grade(stack_forward)
 #
 # Both ways begin with zeros, and both keep their state where the mask is False (lesson 02). The kept state is what the result shows there: on the way
 # forward the last real one, on the way back still zeros.
+#
+# Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
 
 # %% nbgrader={"grade_id": "bidirectional_forward", "solution": true}
@@ -393,7 +397,7 @@ def ctc_collapse(path, blank):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "ctc_collapse_test", "grade": true, "locked": true, "points": 3}
+# %% nbgrader={"grade_id": "ctc_collapse_test", "grade": true, "locked": true, "points": 3}
 check(ctc_collapse)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade

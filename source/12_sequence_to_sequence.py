@@ -97,7 +97,7 @@ def shift_right(targets, start):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "shift_right_test", "grade": true, "locked": true, "points": 3}
+# %% nbgrader={"grade_id": "shift_right_test", "grade": true, "locked": true, "points": 3}
 check(shift_right)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -123,6 +123,8 @@ print("writes:", shown(targets[0]))
 # | `pad` | the number of the padding symbol | |
 #
 # Return the mean of minus the logarithm of the chance (softmax) of the right symbol, over all targets that are not padding. Each symbol counts once.
+#
+# Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
 
 # %% nbgrader={"grade_id": "teacher_forcing_loss", "solution": true}
@@ -254,7 +256,7 @@ def greedy_decode(h, weights, start, end, most):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "greedy_decode_test", "grade": true, "locked": true, "points": 5}
+# %% nbgrader={"grade_id": "greedy_decode_test", "grade": true, "locked": true, "points": 5}
 check(greedy_decode)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -310,7 +312,7 @@ def exact_match(written, wanted):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "exact_match_test", "grade": true, "locked": true, "points": 3}
+# %% nbgrader={"grade_id": "exact_match_test", "grade": true, "locked": true, "points": 3}
 check(exact_match)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade

@@ -67,6 +67,8 @@ from rnn_helpers.quietly import keras  # `import keras`, without TensorFlow's st
 # | `b_h` | (4 units,) | | |
 #
 # The blocks stand in the order i, f, g, o. Return the pair `h_t, c_t`. (`np.split(a, 4, axis=1)` cuts into four. `sigmoid` is defined above.)
+#
+# Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
 
 # %% nbgrader={"grade_id": "lstm_step", "solution": true}
@@ -145,6 +147,8 @@ print(f"largest difference from Keras: {np.abs(layer(xs).numpy() - hs).max():.1e
 #
 # Return a **dict**: `"da_i"`, `"da_f"`, `"da_g"`, `"da_o"`, the gradients for the four parts of $a$, and `"dc_prev"`, that for $c_{t-1}$; each (batch,
 # units). ($h_{t-1}$ gets its error through $a$, as ever: that is a matrix product, and comes afterwards.)
+#
+# Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
 
 # %% nbgrader={"grade_id": "lstm_step_backward", "solution": true}
@@ -222,6 +226,8 @@ for name, number, place in (("W_xh", 0, (1, 6)), ("W_hh", 1, (2, 3)), ("b_h", 2,
 # The **immediate** Jacobian of the memory, for a single sequence: `h_prev` is held fixed, as if it had nothing to do with $c_{t-1}$. (So `c_prev` is no argument: the
 # answer does not depend on it.) `x_t` is (features,), `h_prev` is (units,), the weights
 # are as above. Return the matrix (units, units) whose entry $(i, j)$ says how $c_t[i]$ feels $c_{t-1}[j]$.
+#
+# Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
 
 # %% nbgrader={"grade_id": "cell_jacobian", "solution": true}
@@ -345,6 +351,8 @@ plots.show(ax, f"Three pairs of lines for dc_t / dc_0; after 50 steps: {ends}.")
 # | `b_h`, when it is false | (3 units,) |
 #
 # Return `h_t`, (batch, units). With two biases, $z$ and $r$ take both.
+#
+# Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
 
 # %% nbgrader={"grade_id": "gru_step", "solution": true}
@@ -407,7 +415,7 @@ def count_gate_parameters(cell, features, units):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "count_gate_parameters_test", "grade": true, "locked": true, "points": 2}
+# %% nbgrader={"grade_id": "count_gate_parameters_test", "grade": true, "locked": true, "points": 2}
 check(count_gate_parameters)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade

@@ -114,7 +114,7 @@ def diagnose(symptoms):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "diagnose_test", "grade": true, "locked": true, "points": 5}
+# %% nbgrader={"grade_id": "diagnose_test", "grade": true, "locked": true, "points": 5}
 check(diagnose)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -167,7 +167,7 @@ def repair_error(predictions, targets):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "repair_error_test", "grade": true, "locked": true, "points": 2}
+# %% nbgrader={"grade_id": "repair_error_test", "grade": true, "locked": true, "points": 2}
 check(repair_error)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -205,7 +205,7 @@ def repair_pairs(ids):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "repair_pairs_test", "grade": true, "locked": true, "points": 2}
+# %% nbgrader={"grade_id": "repair_pairs_test", "grade": true, "locked": true, "points": 2}
 check(repair_pairs)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -250,7 +250,7 @@ def repair_scaling(train, test):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "repair_scaling_test", "grade": true, "locked": true, "points": 2}
+# %% nbgrader={"grade_id": "repair_scaling_test", "grade": true, "locked": true, "points": 2}
 check(repair_scaling)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -291,7 +291,7 @@ def repair_state(h, begins):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "repair_state_test", "grade": true, "locked": true, "points": 2}
+# %% nbgrader={"grade_id": "repair_state_test", "grade": true, "locked": true, "points": 2}
 check(repair_state)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -329,7 +329,7 @@ def repair_start(W_hh):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "repair_start_test", "grade": true, "locked": true, "points": 2}
+# %% nbgrader={"grade_id": "repair_start_test", "grade": true, "locked": true, "points": 2}
 check(repair_start)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -384,7 +384,7 @@ def attention_pool(hs, query, mask):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "attention_pool_test", "grade": true, "locked": true, "points": 3}
+# %% nbgrader={"grade_id": "attention_pool_test", "grade": true, "locked": true, "points": 3}
 check(attention_pool)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade

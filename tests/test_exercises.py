@@ -18,7 +18,7 @@ from lesson_code import definitions, notebook
 from tiers import NIGHT
 
 from autograde_tests import exercises, find, grade
-from autograde_tests.exercise import ClaimsExercise, Mistake, format_parameter
+from autograde_tests.exercise import LEAST_TOLERANCE, ClaimsExercise, Mistake, Tolerance, format_parameter
 from autograde_tests.grade_answer import SALT, report_on
 from autograde_tests.registry import AnyExercise
 from rnn_helpers.checks.comparison import find_problem, same_output
@@ -187,6 +187,18 @@ def test_the_definition_is_complete(exercise: AnyExercise) -> None:
     assert 2 <= exercise.points <= 5
     assert exercise.threshold if isinstance(exercise, ClaimsExercise) else exercise.tolerance.reason
     assert len(exercise.challenges) >= 3 or exercise.probe in BUILT
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_check_and_grade_compare_with_one_tolerance(exercise: AnyExercise) -> None:
+    visible = decode_task(exercise.name, find_fixture(exercise.name)[1])
+    assert visible.tolerance == draw(exercise, 0, hidden=True).tolerance
+    assert isinstance(exercise, ClaimsExercise) or visible.tolerance >= LEAST_TOLERANCE
+
+
+def test_a_tolerance_that_check_could_not_hold_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected at least 1e-08"):
+        Tolerance(1e-10, "as exact as float64")
 
 
 @pytest.mark.parametrize("exercise", [case for case in SLOW_WITH_KERAS if case.values[0].probe not in BUILT])

@@ -18,6 +18,7 @@ from rnn_helpers.checks.evaluator import judge
 from rnn_helpers.checks.keras_probes import MODEL_PROBES
 
 TAG = "from-scratch"  # of a test cell: nbjudge runs it against a kernel in which FROM_SCRATCH cannot be imported
+STATED = "Write it with NumPy only: no Keras, no `rnn_helpers.cells`."  # in the task of each of them
 TAGGED = {
     lesson: [e.name for e in found.values() if e.not_allowed == FROM_SCRATCH] for lesson, found in exercises().items()
 }
@@ -52,12 +53,21 @@ KERAS = "from rnn_helpers.quietly import keras  # `import keras`, without Tensor
 IMPORTS = {  # the first lines of the cells that may fail: they bring in what is missing, and nothing else
     "05_training": "from rnn_helpers import cells",
     "07_remedies": "from rnn_helpers import cells",
-    "10_language_model": "from rnn_helpers import cells",
     "11_speech": KERAS,
     "12_sequence_to_sequence": KERAS,
     "13_gates": "from rnn_helpers import cells",
-    "14_clinic": "from rnn_helpers import cells",
 }
+
+
+PREPARE = """
+import sys
+from autograde_tests import exercises
+from autograde_tests.grade_answer import prepare
+
+for lesson in exercises():
+    prepare(lesson)
+print(*{"keras", "tensorflow"} & sys.modules.keys())
+"""
 
 
 def in_new_process(code: str, *arguments: str) -> str:
@@ -81,6 +91,18 @@ def test_exactly_the_tests_of_exercises_from_scratch_are_tagged(folder: str, les
     assert sorted(tagged) == sorted(f"{name}_test" for name in TAGGED[lesson])
 
 
+@pytest.mark.parametrize("lesson", exercises())
+def test_exactly_the_tasks_of_exercises_from_scratch_say_so(lesson: str) -> None:
+    cells = notebook("lessons", lesson).cells
+    stated = [cell.metadata.nbgrader.grade_id for cell in cells if STATED in " ".join(cell.source.split())]
+    assert sorted(stated) == sorted(f"{name}_task" for name in TAGGED[lesson])
+
+
+def test_nothing_else_is_banned_but_the_methods_of_a_given_layer() -> None:
+    banned = {e.name for found in exercises().values() for e in found.values() if e.not_allowed}
+    assert banned - {name for names in TAGGED.values() for name in names} == {"numpy_from_keras"}
+
+
 def test_no_exercise_from_scratch_is_asked_for_a_keras_object() -> None:
     probes = {find(name).probe for names in TAGGED.values() for name in names}
     assert not probes & MODEL_PROBES.keys()
@@ -92,6 +114,11 @@ def test_the_solutions_need_nothing_that_is_missing() -> None:
     assert tagged
     failed = in_new_process(RUN, json.dumps(tagged)).splitlines()
     assert failed == [f"{lesson}: {cell}" for lesson, cell in IMPORTS.items()]
+
+
+@pytest.mark.slow
+def test_what_is_prepared_before_a_fork_imports_no_keras() -> None:
+    assert in_new_process(PREPARE) == ""
 
 
 def test_lessons_import_nothing_from_checks() -> None:

@@ -22,7 +22,6 @@ from rnn_helpers.checks.execution import Outcome
 
 FOLDER = Path(__file__).parents[1] / "fixtures"
 DIGITS = 9
-TOLERANCE = 1e-8  # ten times the rounding of the expected numbers
 
 
 def relu(a: np.ndarray) -> np.ndarray:
@@ -121,7 +120,7 @@ def encode_task(task: Task) -> dict:
     return {
         "points": task.points,
         "parameters": task.parameters,
-        "tolerance": max(task.tolerance, TOLERANCE),
+        "tolerance": task.tolerance,
         "probe": task.probe,
         "not_allowed": list(task.not_allowed),
         "lists": task.lists,
