@@ -90,6 +90,7 @@ class Exercise:
     lists: whether a list is accepted in place of an array
     probe: how the answer is called, a name in rnn_helpers.checks.execution.PROBES
     not_allowed: what the answer may not use, which the task text states; FROM_SCRATCH where that is what is written
+    promised: what all inputs have in common, and why an answer may rely on it; tests/test_unbiased_inputs.py finds it
     """
 
     name: str
@@ -104,11 +105,17 @@ class Exercise:
     lists: bool = False
     probe: str = "call"
     not_allowed: tuple[str, ...] = ()
+    promised: tuple[tuple[str, str], ...] = ()
 
     @property
     def points(self) -> float:
         """Return the points of the exercise."""
         return sum(challenge.points for challenge in self.challenges) + self.unchanged
+
+    @property
+    def parameters(self) -> list[str]:
+        """Return the parameters of the signature."""
+        return _parameters(self.oracle)
 
     def task(self, rng: np.random.Generator, *, hidden: bool, draws: int = 1) -> Task:
         """Return the Task with inputs drawn from `rng`: the visible challenges, or all of them with `hidden`.
@@ -124,7 +131,7 @@ class Exercise:
             points=points,
             cases=self._hidden_cases(chosen, rng, draws) if hidden else [self._case(c, c.draw(rng)) for c in chosen],
             sentences=[mistake.sentence for mistake in self.mistakes],
-            parameters=_parameters(self.oracle),
+            parameters=self.parameters,
             tolerance=self.tolerance.value,
             probe=self.probe,
             not_allowed=self.not_allowed,

@@ -56,52 +56,62 @@ def _with_a_matrix(xs, decay):
 leaky_memory = Exercise(
     name="leaky_memory",
     challenges=(
-        Challenge("one pulse, then silence", 0.5, _pulse),
+        Challenge("a single pulse", 0.5, _pulse),
         Challenge("any sequence", 0.5, _sequence),
-        Challenge("decay 1: nothing is lost", 0.25, lambda rng: (numbers(rng, 5), 1.0)),
-        Challenge("decay 0, one step, many steps", 0.25, _edges, hidden=True, edge=True),
+        Challenge("decay 1", 0.25, lambda rng: (numbers(rng, 5), 1.0)),
+        Challenge("extreme decays and lengths", 0.25, _edges, hidden=True, edge=True),
     ),
     oracle=leaky_memory_oracle,
     mistakes=(
-        Mistake("h is not carried over: every state is just x_t", lambda xs, decay: np.array(xs)),
-        Mistake("nothing leaks: decay is left out", lambda xs, decay: np.cumsum(xs)),
-        Mistake("decay multiplies the new input too", lambda xs, decay: _states(xs, lambda h, x: decay * (h + x))),
+        Mistake("The state is not carried over: every state is just x_t.", lambda xs, decay: np.array(xs)),
+        Mistake("Nothing leaks: you leave out the factor decay.", lambda xs, decay: np.cumsum(xs)),
         Mistake(
-            "decay multiplies the input instead of the memory",
+            "You multiply the new input by decay too; only the previous state leaks.",
+            lambda xs, decay: _states(xs, lambda h, x: decay * (h + x)),
+        ),
+        Mistake(
+            "You multiply the input by decay instead of the previous state.",
             lambda xs, decay: _states(xs, lambda h, x: h + decay * x),
         ),
         Mistake(
-            "the input is weighted with 1 - decay, which makes an average instead of a leaky sum",
+            "You weight the input with 1 - decay, which gives a moving average instead of a leaky sum.",
             lambda xs, decay: _states(xs, lambda h, x: decay * h + (1 - decay) * x),
         ),
         Mistake(
-            "the step looks back at the last input, x_{t-1}, instead of the last state, h_{t-1}",
+            "You add decay times the previous input, x_{t-1}; it should be decay times the previous state, h_{t-1}.",
             lambda xs, decay: np.array(xs) + decay * np.concatenate([[0.0], np.array(xs)[:-1]]),
         ),
-        Mistake("only the last state is returned", lambda xs, decay: _states(xs, lambda h, x: decay * h + x)[-1]),
         Mistake(
-            "`return` stands inside the loop, so that the loop ends after its first step",
+            "You return only the last state; the result needs one state for each step.",
+            lambda xs, decay: _states(xs, lambda h, x: decay * h + x)[-1],
+        ),
+        Mistake(
+            "You return only the first state. Is your `return` inside the loop?",
             lambda xs, decay: np.array(xs)[:1],
         ),
         Mistake(
-            "the list begins with h_0 = 0, so that there is one state too many",
+            "Your result begins with h_0 = 0, so it has one state too many.",
             lambda xs, decay: np.concatenate([[0.0], leaky_memory_oracle(xs, decay)]),
         ),
         Mistake(
-            "1 - decay survives instead of decay",
+            "You keep the share 1 - decay of the previous state; it should be the share decay.",
             lambda xs, decay: leaky_memory_oracle(xs, 1 - decay),
         ),
         Mistake(
-            "each state is kept before its input arrives, one step too early",
+            "You store each state before its input is added, one step too early.",
             lambda xs, decay: np.concatenate([[0.0], _states(xs, lambda h, x: decay * h + x)[:-1]]),
         ),
     ),
     lists=True,
     styles=(_with_own_array, _with_a_plain_list, _with_a_matrix),
     hints=(
-        "What does the memory hold before anything has arrived? And after the first input?",
+        "What is the state before anything has arrived? And after the first input?",
         "You need one variable that lives outside the loop and is rewritten inside it.",
-        "Start with h = 0. For each x_t: the new h is decay times the old h, plus x_t; then put h into a list.",
+        "Start with h = 0. For each x_t: the new h is decay times the old h, plus x_t; then append h to a list.",
+    ),
+    promised=(
+        ("decay is never negative", "it is a share, from 0 to 1"),
+        ("decay is always between -1 and 1", "it is a share, from 0 to 1"),
     ),
 )
 

@@ -71,32 +71,38 @@ rnn_step = Exercise(
     name="rnn_step",
     challenges=(
         Challenge("the input alone", 0.5, lambda rng: step_inputs(rng, *sizes(rng, 3), on="x")),
-        Challenge("the memory alone", 0.5, lambda rng: step_inputs(rng, *sizes(rng, 3), on="h")),
+        Challenge("the previous state alone", 0.5, lambda rng: step_inputs(rng, *sizes(rng, 3), on="h")),
         Challenge("the bias alone", 0.5, lambda rng: step_inputs(rng, *sizes(rng, 3), on="b")),
-        Challenge("everything at once", 0.5, lambda rng: step_inputs(rng, *sizes(rng, 3))),
-        Challenge("another activation: ReLU", 0.5, lambda rng: (*step_inputs(rng, *sizes(rng, 3)), relu)),
-        Challenge("a batch of one sequence", 0.5, lambda rng: step_inputs(rng, 1, *sizes(rng, 2))),
+        Challenge("all terms together", 0.5, lambda rng: step_inputs(rng, *sizes(rng, 3))),
+        Challenge("ReLU as the activation", 0.5, lambda rng: (*step_inputs(rng, *sizes(rng, 3)), relu)),
+        Challenge("one sequence, as many features as units", 0.5, lambda rng: step_inputs(rng, 1, 4, 4)),
         Challenge("as many features as units", 0.5, lambda rng: step_inputs(rng, 3, 4, 4), hidden=True),
     ),
     oracle=rnn_step_oracle,
     mistakes=(
-        Mistake("the bias b_h is left out", lambda x, h, U, W, b, f=np.tanh: f(x @ U + h @ W)),
-        Mistake("W_hh is used transposed", lambda x, h, U, W, b, f=np.tanh: f(x @ U + h @ W.T + b)),
-        Mistake("the activation is missing", lambda x, h, U, W, b, f=np.tanh: x @ U + h @ W + b),
-        Mistake("the activation wraps only the memory term", lambda x, h, U, W, b, f=np.tanh: x @ U + f(h @ W) + b),
-        Mistake("the bias is added outside the activation", lambda x, h, U, W, b, f=np.tanh: f(x @ U + h @ W) + b),
-        Mistake("h_prev is ignored", lambda x, h, U, W, b, f=np.tanh: f(x @ U + b)),
+        Mistake("You leave out the bias b_h.", lambda x, h, U, W, b, f=np.tanh: f(x @ U + h @ W)),
+        Mistake("You use W_hh transposed.", lambda x, h, U, W, b, f=np.tanh: f(x @ U + h @ W.T + b)),
+        Mistake("You leave out the activation.", lambda x, h, U, W, b, f=np.tanh: x @ U + h @ W + b),
         Mistake(
-            "tanh is written into the function, so the caller's activation is never used",
+            "You apply the activation to h_prev @ W_hh alone; it should be applied to the whole sum.",
+            lambda x, h, U, W, b, f=np.tanh: x @ U + f(h @ W) + b,
+        ),
+        Mistake(
+            "You add the bias after the activation; it belongs inside.",
+            lambda x, h, U, W, b, f=np.tanh: f(x @ U + h @ W) + b,
+        ),
+        Mistake("You ignore h_prev.", lambda x, h, U, W, b, f=np.tanh: f(x @ U + b)),
+        Mistake(
+            "You always use tanh; the function should use the `activation` that it is given.",
             lambda x, h, U, W, b, f=np.tanh: np.tanh(x @ U + h @ W + b),
         ),
-        Mistake("the new state is written over h_prev", _writes_over_h_prev),
+        Mistake("You write the new state into h_prev, which belongs to the caller.", _writes_over_h_prev),
     ),
     styles=(_with_einsum, _with_loops_over_units, _into_own_buffer, _with_joined_weights),
     hints=(
-        "Count the terms inside the activation in the equation. Now count yours: which one is missing or too much?",
+        "Count the terms inside the activation in the equation. Now count yours: which one is missing or extra?",
         "A bias belongs to a unit, not to a sequence: NumPy adds a (units,) row to each row of a batch.",
-        "Multiply x_t by W_xh with @, add h_prev @ W_hh, add b_h, and hand the whole sum to activation(...).",
+        "Multiply x_t by W_xh with @, add h_prev @ W_hh, add b_h, and pass the whole sum to activation(...).",
     ),
     not_allowed=FROM_SCRATCH,
 )
@@ -151,8 +157,8 @@ def _one_sequence_at_a_time(xs, h_0, W_xh, W_hh, b_h):
 rnn_forward = Exercise(
     name="rnn_forward",
     challenges=(
-        Challenge("three steps from zero", 1.0, lambda rng: forward_inputs(rng, 2, 3, 4, 5, zero_start=True)),
-        Challenge("a start that is not zero", 1.0, lambda rng: forward_inputs(rng, *sizes(rng, 4))),
+        Challenge("three steps from a zero state", 1.0, lambda rng: forward_inputs(rng, 2, 3, 4, 5, zero_start=True)),
+        Challenge("a non-zero start", 1.0, lambda rng: forward_inputs(rng, *sizes(rng, 4))),
         Challenge("a sequence of one step", 0.5, lambda rng: forward_inputs(rng, 2, 1, 3, 4)),
         Challenge("a long sequence", 1.0, lambda rng: forward_inputs(rng, 3, 20, 2, 4), hidden=True),
         Challenge(
@@ -162,42 +168,48 @@ rnn_forward = Exercise(
     oracle=rnn_forward_oracle,
     mistakes=(
         Mistake(
-            "the state is not carried: every step begins from h_0",
+            "The state is not carried over: every step starts from h_0.",
             lambda xs, h, U, W, b: _loop(xs, h, U, W, b, carry=False),
         ),
         Mistake(TOO_FEW, lambda xs, h, U, W, b: _loop(cut(xs), h, U, W, b)),
         Mistake(REST_IS_ZERO, lambda xs, h, U, W, b: with_zeros(_loop(cut(xs), h, U, W, b), xs.shape[1])),
-        Mistake("h_0 is ignored and the state begins at zero", lambda xs, h, U, W, b: _loop(xs, 0 * h, U, W, b)),
-        Mistake("the sequence is read from its end", lambda xs, h, U, W, b: _loop(xs[:, ::-1], h, U, W, b)),
+        Mistake("You ignore h_0: your state starts at zero.", lambda xs, h, U, W, b: _loop(xs, 0 * h, U, W, b)),
         Mistake(
-            "the states are stacked with the steps first, (steps, batch, units)",
+            "You read the sequence backwards, from its last step to its first.",
+            lambda xs, h, U, W, b: _loop(xs[:, ::-1], h, U, W, b),
+        ),
+        Mistake(
+            "You stack the states with the steps first, (steps, batch, units); the batch should come first.",
             lambda xs, h, U, W, b: _loop(xs, h, U, W, b).transpose(1, 0, 2),
         ),
-        Mistake("only the last state is returned", lambda xs, h, U, W, b: _loop(xs, h, U, W, b)[:, -1]),
         Mistake(
-            "one and the same array is kept at every step, so that all states show the last one",
+            "You return only the last state; the result needs one state for each step.",
+            lambda xs, h, U, W, b: _loop(xs, h, U, W, b)[:, -1],
+        ),
+        Mistake(
+            "All your states equal the last one. Do you store the same array at every step and overwrite it?",
             lambda xs, h, U, W, b: np.repeat(_loop(xs, h, U, W, b)[:, -1:], xs.shape[1], axis=1),
         ),
         Mistake(
-            "`return` stands inside the loop, so that the loop ends after its first step",
+            "You return only the first state. Is your `return` inside the loop?",
             lambda xs, h, U, W, b: _loop(xs[:, :1], h, U, W, b),
         ),
         Mistake(
-            "each state is kept before its step is taken, so h_0 comes first and the last state is lost",
+            "You store each state before its step is taken, so h_0 comes first and the last state is missing.",
             lambda xs, h, U, W, b: np.concatenate([h[:, None], _loop(xs, h, U, W, b)[:, :-1]], axis=1),
         ),
         Mistake(
-            "h_0 is kept as well, so there is one state too many",
+            "Your result begins with h_0, so it has one state too many.",
             lambda xs, h, U, W, b: np.concatenate([h[:, None], _loop(xs, h, U, W, b)], axis=1),
         ),
-        Mistake("W_hh is used transposed", lambda xs, h, U, W, b: _loop(xs, h, U, W.T, b)),
-        Mistake("the bias b_h is left out", lambda xs, h, U, W, b: _loop(xs, h, U, W, 0 * b)),
+        Mistake("You use W_hh transposed.", lambda xs, h, U, W, b: _loop(xs, h, U, W.T, b)),
+        Mistake("You leave out the bias b_h.", lambda xs, h, U, W, b: _loop(xs, h, U, W, 0 * b)),
     ),
     styles=(_preallocated, _inputs_first, _one_sequence_at_a_time),
     hints=(
         "Look at the three written-out steps: which two arguments of rnn_step change from line to line?",
         "It is the leaky memory again: a state that lives outside the loop. The loop runs over the second axis of xs.",
-        "Begin with h = h_0. For t in range(steps): h = rnn_step(xs[:, t], h, ...), keep it in a list. "
+        "Start with h = h_0. For t in range(steps): h = rnn_step(xs[:, t], h, ...), append it to a list. "
         "At the end np.stack(list, axis=1).",
     ),
     not_allowed=FROM_SCRATCH,
@@ -234,26 +246,27 @@ readout = Exercise(
     challenges=(
         Challenge("the weights alone", 1.0, lambda rng: _readout_inputs(rng, *sizes(rng, 4), on="h")),
         Challenge("the bias alone", 0.5, lambda rng: _readout_inputs(rng, *sizes(rng, 4), on="b")),
-        Challenge("both", 0.5, lambda rng: _readout_inputs(rng, *sizes(rng, 4))),
+        Challenge("weights and bias together", 0.5, lambda rng: _readout_inputs(rng, *sizes(rng, 4))),
         Challenge("one sequence, one step, one class", 0.5, lambda rng: _readout_inputs(rng, 1, 1, 4, 1), hidden=True),
     ),
     oracle=readout_oracle,
     mistakes=(
-        Mistake("the bias b_y is left out", lambda hs, W, b: hs @ W),
+        Mistake("You leave out the bias b_y.", lambda hs, W, b: hs @ W),
+        Mistake("You apply tanh to the outputs; logits are not squashed.", lambda hs, W, b: np.tanh(hs @ W + b)),
         Mistake(
-            "the outputs are squeezed through tanh; logits may be any number", lambda hs, W, b: np.tanh(hs @ W + b)
+            "You apply softmax to the outputs; logits are the numbers before the softmax.",
+            lambda hs, W, b: _softmax(hs @ W + b),
         ),
-        Mistake("softmax is applied already; logits are the numbers before it", lambda hs, W, b: _softmax(hs @ W + b)),
         Mistake(
-            "the outputs are squeezed through a sigmoid; logits may be any number",
+            "You apply a sigmoid to the outputs; logits are not squashed.",
             lambda hs, W, b: 1 / (1 + np.exp(-(hs @ W + b))),
         ),
-        Mistake("only the last step is read out", lambda hs, W, b: hs[:, -1] @ W + b),
+        Mistake("You read out only the last step; every step needs its logits.", lambda hs, W, b: hs[:, -1] @ W + b),
         Mistake(
-            "the states are averaged over time first",
+            "You average the states over the steps before the readout; every step has its own readout.",
             lambda hs, W, b: np.repeat(hs.mean(axis=1, keepdims=True) @ W + b, hs.shape[1], axis=1),
         ),
-        Mistake("the bias is counted twice", lambda hs, W, b: hs @ W + 2 * b),
+        Mistake("You add the bias twice.", lambda hs, W, b: hs @ W + 2 * b),
     ),
     styles=(_readout_step_by_step, _readout_flat, lambda hs, W_hy, b_y: np.einsum("bth,hc->btc", hs, W_hy) + b_y),
     hints=(
@@ -275,9 +288,7 @@ def count_parameters_oracle(features, units, classes):
 count_parameters = Exercise(
     name="count_parameters",
     challenges=(
-        Challenge(
-            "the recurrence alone: no classes", 1.0, lambda rng: (3, 4, 0), fresh=lambda rng: (*sizes(rng, 2, 2, 30), 0)
-        ),
+        Challenge("the recurrence alone", 1.0, lambda rng: (3, 4, 0), fresh=lambda rng: (*sizes(rng, 2, 2, 30), 0)),
         Challenge("a few classes", 0.5, lambda rng: (3, 4, 2), fresh=lambda rng: tuple(sizes(rng, 3, 2, 9))),
         Challenge(
             "one feature and one class", 0.5, lambda rng: (1, 32, 1), fresh=lambda rng: (1, int(rng.integers(2, 60)), 1)
@@ -286,17 +297,17 @@ count_parameters = Exercise(
     ),
     oracle=count_parameters_oracle,
     mistakes=(
-        Mistake("the biases are left out", lambda d, h, c: d * h + h * h + h * c),
-        Mistake("W_hh is left out", lambda d, h, c: d * h + h + h * c + c),
+        Mistake("You leave out the biases b_h and b_y.", lambda d, h, c: d * h + h * h + h * c),
+        Mistake("You leave out W_hh.", lambda d, h, c: d * h + h + h * c + c),
         Mistake(
-            "W_hh is counted as one number a unit; every unit listens to every unit",
+            "You count W_hh as one number per unit; it connects every unit with every unit, so it has units * units numbers.",
             lambda d, h, c: d * h + h + h + h * c + c,
         ),
-        Mistake("the readout (W_hy and b_y) is left out", lambda d, h, c: d * h + h * h + h),
-        Mistake("the output bias b_y is left out", lambda d, h, c: d * h + h * h + h + h * c),
-        Mistake("the hidden bias b_h is left out", lambda d, h, c: d * h + h * h + h * c + c),
+        Mistake("You leave out the readout, W_hy and b_y.", lambda d, h, c: d * h + h * h + h),
+        Mistake("You leave out the output bias b_y.", lambda d, h, c: d * h + h * h + h + h * c),
+        Mistake("You leave out the hidden bias b_h.", lambda d, h, c: d * h + h * h + h * c + c),
         Mistake(
-            "there are two hidden biases, as PyTorch has them; our equation has one",
+            "You count two hidden biases, as PyTorch has them; our equation has one.",
             lambda d, h, c: d * h + h * h + 2 * h + h * c + c,
         ),
     ),
@@ -308,7 +319,7 @@ count_parameters = Exercise(
         ),
     ),
     hints=(
-        "How many arrays of weights does the network own? Count them in the equations: three in one, two in the other.",
+        "How many arrays of weights does the network have? Count them in the equations: three in one, two in the other.",
         "An array of shape (a, b) holds a * b numbers; a bias of shape (a,) holds a. All steps share the weights.",
         "W_xh holds features * units numbers. Write the same for the other four arrays, and add all five.",
     ),
@@ -435,12 +446,13 @@ class _SmallMethods(_Network):
         return h_t, self.b_y + h_t @ self.W_hy
 
 
-def _network_inputs(rng: Rng, calls: str, *, start: bool = False) -> tuple:
-    """Draw (sizes, weights, calls) for the probe use_network. calls: "step" or "forward", several joined by "+"."""
+def _network_inputs(rng: Rng, calls: str, *, start: bool = False, many: bool = False) -> tuple:
+    """Draw (sizes, weights, calls) for the probe use_network. calls: "step" or "forward", several joined by "+".
+
+    many: more sequences than steps; otherwise more steps, so that a loop over the wrong axis gives numbers and no error
+    """
     batch, steps, features, units, classes = sizes(rng, 5)
-    batch, steps = sorted(
-        (batch, steps)
-    )  # more steps than sequences: a loop over the wrong axis gives numbers, no error
+    batch, steps = sorted((batch, steps), reverse=many)
     _, h, W_xh, W_hh, b_h = step_inputs(rng, batch, features, units)
     W_hy, b_y = numbers(rng, units, classes), numbers(rng, classes)
     weights = {"W_xh": W_xh, "W_hh": W_hh, "b_h": b_h, "W_hy": W_hy, "b_y": b_y}
@@ -455,28 +467,40 @@ def _network_inputs(rng: Rng, calls: str, *, start: bool = False) -> tuple:
 SimpleRNN = Exercise(
     name="SimpleRNN",
     challenges=(
-        Challenge("step returns the state and its readout", 1.0, lambda rng: _network_inputs(rng, "step")),
-        Challenge("forward from zero", 1.5, lambda rng: _network_inputs(rng, "forward")),
+        Challenge("one step and its readout", 1.0, lambda rng: _network_inputs(rng, "step")),
+        Challenge("forward from a zero state", 1.5, lambda rng: _network_inputs(rng, "forward")),
         Challenge("forward from a given h_0", 1.0, lambda rng: _network_inputs(rng, "forward", start=True)),
-        Challenge("a second forward begins afresh", 0.5, lambda rng: _network_inputs(rng, "forward+forward")),
+        Challenge("a second call of forward", 0.5, lambda rng: _network_inputs(rng, "forward+forward")),
         Challenge(
-            "other sizes, step and forward mixed",
+            "step and forward mixed",
             1.0,
-            lambda rng: _network_inputs(rng, "forward+step+forward"),
+            lambda rng: _network_inputs(rng, "forward+step+forward", many=True),
             hidden=True,
         ),
     ),
     oracle=SimpleRNNOracle,
     mistakes=(
-        Mistake("forward ignores h_0", _IgnoresStart),
-        Mistake("forward goes on from the state of the call before", _KeepsStateBetweenCalls),
-        Mistake("the output is read from h_prev, the state before the step", _ReadsStateBeforeStep),
-        Mistake("the outputs are squeezed through tanh", _SqueezesOutputs),
-        Mistake("the output bias b_y is left out", _LosesOutputBias),
-        Mistake(f"in forward, {TOO_FEW}", _CountsSequences),
-        Mistake(f"in forward, {REST_IS_ZERO}", _LeavesZeros),
-        Mistake("forward does not carry the state from step to step", _NeverCarries),
-        Mistake("state and output come back in the wrong order; it is (h_t, y_t) and (hs, ys)", _SwapsResults),
+        Mistake("Your forward ignores h_0.", _IgnoresStart),
+        Mistake(
+            "Your forward goes on from the last state of the previous call; it should start from zeros.",
+            _KeepsStateBetweenCalls,
+        ),
+        Mistake(
+            "You read the output from h_prev, the state before the step; it should be read from h_t.",
+            _ReadsStateBeforeStep,
+        ),
+        Mistake("You apply tanh to the outputs; logits are not squashed.", _SqueezesOutputs),
+        Mistake("You leave out the output bias b_y.", _LosesOutputBias),
+        Mistake(
+            "Your loop in forward runs once for each sequence, `xs.shape[0]`; the number of steps is `xs.shape[1]`.",
+            _CountsSequences,
+        ),
+        Mistake(
+            "Your loop in forward runs once for each sequence, `xs.shape[0]`, and leaves zeros in later steps; the number of steps is `xs.shape[1]`.",
+            _LeavesZeros,
+        ),
+        Mistake("Your forward does not carry the state over from step to step.", _NeverCarries),
+        Mistake("You return state and output in the wrong order; it should be (h_t, y_t) and (hs, ys).", _SwapsResults),
     ),
     styles=(_Vectorised, _ReturnsLists, _SmallMethods),
     hints=(

@@ -30,6 +30,11 @@ def _unroll_inputs(rng: Rng, batch: int, steps: int, features: int, units: int, 
     return xs, h_0, [tuple(array.copy() for array in cell) for cell in cells]
 
 
+def _many_copies(rng: Rng) -> tuple:
+    batch, features, units = sizes(rng, 3)
+    return _unroll_inputs(rng, batch, 12, features, units)
+
+
 def _walk(xs, h, cells, *, carry=True):
     states, h_0 = [], h
     for t, (U, W, b) in enumerate(cells):
@@ -68,10 +73,10 @@ def _averaged(cells):
 unroll = Exercise(
     name="unroll",
     challenges=(
-        Challenge("equal weights: the plain loop", 1.0, lambda rng: _unroll_inputs(rng, 2, 4, 3, 5, shared=True)),
-        Challenge("each copy with its own weights", 1.5, lambda rng: _unroll_inputs(rng, 2, 3, 4, 5)),
+        Challenge("equal weights in all copies", 1.0, lambda rng: _unroll_inputs(rng, 2, 4, 3, 5, shared=True)),
+        Challenge("different weights in each copy", 1.5, lambda rng: _unroll_inputs(rng, 2, 3, 4, 5)),
         Challenge("a single copy", 0.5, lambda rng: _unroll_inputs(rng, 3, 1, 2, 4)),
-        Challenge("many copies", 1.0, lambda rng: _unroll_inputs(rng, 2, 12, 3, 4), hidden=True),
+        Challenge("many copies", 1.0, _many_copies, hidden=True),
         Challenge(
             "one sequence, as many features as units", 0.5, lambda rng: _unroll_inputs(rng, 1, 4, 3, 3), hidden=True
         ),
@@ -79,26 +84,35 @@ unroll = Exercise(
     oracle=unroll_oracle,
     mistakes=(
         Mistake(
-            "the first copy's weights are used at every step",
+            "You use the weights of the first copy at every step.",
             lambda xs, h, cells: _walk(xs, h, [cells[0]] * len(cells)),
         ),
         Mistake(
-            "the last copy's weights are used at every step",
+            "You use the weights of the last copy at every step.",
             lambda xs, h, cells: _walk(xs, h, [cells[-1]] * len(cells)),
         ),
-        Mistake("the copies are used in reverse order", lambda xs, h, cells: _walk(xs, h, cells[::-1])),
-        Mistake("the state is not carried from copy to copy", lambda xs, h, cells: _walk(xs, h, cells, carry=False)),
-        Mistake("h_0 is ignored and the state begins at zero", lambda xs, h, cells: _walk(xs, 0 * h, cells)),
+        Mistake("You use the copies in reverse order.", lambda xs, h, cells: _walk(xs, h, cells[::-1])),
+        Mistake(
+            "The state is not carried over: every copy starts from h_0.",
+            lambda xs, h, cells: _walk(xs, h, cells, carry=False),
+        ),
+        Mistake("You ignore h_0: your state starts at zero.", lambda xs, h, cells: _walk(xs, 0 * h, cells)),
         Mistake(TOO_FEW, lambda xs, h, cells: _walk(xs, h, cells[: counted(xs)])),
         Mistake(REST_IS_ZERO, lambda xs, h, cells: with_zeros(_walk(xs, h, cells[: counted(xs)]), len(cells))),
-        Mistake("the copies' weights are averaged", lambda xs, h, cells: _walk(xs, h, _averaged(cells))),
         Mistake(
-            "h_0 is kept as well, so there is one state too many",
+            "You average the weights of the copies; each step should use its own.",
+            lambda xs, h, cells: _walk(xs, h, _averaged(cells)),
+        ),
+        Mistake(
+            "Your result begins with h_0, so it has one state too many.",
             lambda xs, h, cells: np.concatenate([h[:, None], _walk(xs, h, cells)], axis=1),
         ),
-        Mistake("only the last state is returned", lambda xs, h, cells: _walk(xs, h, cells)[:, -1]),
         Mistake(
-            "the states are stacked with the steps first, (steps, batch, units)",
+            "You return only the last state; the result needs one state for each step.",
+            lambda xs, h, cells: _walk(xs, h, cells)[:, -1],
+        ),
+        Mistake(
+            "You stack the states with the steps first, (steps, batch, units); the batch should come first.",
             lambda xs, h, cells: _walk(xs, h, cells).swapaxes(0, 1),
         ),
     ),
@@ -106,7 +120,7 @@ unroll = Exercise(
     hints=(
         "What is different from rnn_forward? Only where the weights of step t come from.",
         "cells is a list with one (W_xh, W_hh, b_h) for each step: cells[t] belongs to xs[:, t].",
-        "Write rnn_forward's loop again, and inside it begin with W_xh, W_hh, b_h = cells[t].",
+        "Write rnn_forward's loop again, and start its body with W_xh, W_hh, b_h = cells[t].",
     ),
 )
 
@@ -180,10 +194,10 @@ pad_batch = Exercise(
     name="pad_batch",
     challenges=(
         Challenge("three different lengths", 1.5, _different_lengths),
-        Challenge("a step of zeros is still a step", 1.0, _with_a_step_of_zeros),
-        Challenge("equal lengths need no padding", 0.5, lambda rng: _sequences(rng, [3, 3], 2)),
+        Challenge("a real step of zeros", 1.0, _with_a_step_of_zeros),
+        Challenge("equal lengths", 0.5, lambda rng: _sequences(rng, [3, 3], 2)),
         Challenge(
-            "one sequence; a sequence of one step",
+            "one sequence or one step",
             0.5,
             lambda rng: _sequences(rng, [1] if rng.random() < 0.5 else [1, 5], 3),
             hidden=True,
@@ -193,26 +207,29 @@ pad_batch = Exercise(
     oracle=pad_batch_oracle,
     mistakes=(
         Mistake(
-            "the padding stands in front of the sequences; here it comes after them",
+            "You pad in front of the sequences; here the padding comes after them.",
             lambda seqs: _pad(seqs, front=True),
         ),
         Mistake(
-            "the mask is the wrong way round: it is True where a step is real",
+            "Your mask is inverted: it should be True where a step is real.",
             lambda seqs: (_pad(seqs)[0], ~_pad(seqs)[1]),
         ),
         Mistake(
-            "the mask is made by looking for zeros; a real input may be zero",
+            "Your mask is False at a real step whose inputs are all zero. Take it from the lengths, not from the values.",
             lambda seqs: (_pad(seqs)[0], np.any(_pad(seqs)[0] != 0, axis=-1)),
         ),
-        Mistake("the pair is the wrong way round; it is xs, mask", lambda seqs: _pad(seqs)[::-1]),
-        Mistake("the mask is True everywhere", lambda seqs: (_pad(seqs)[0], np.ones_like(_pad(seqs)[1]))),
-        Mistake("every sequence is cut to the shortest one", _cut_to_shortest),
-        Mistake("the padding repeats the last input instead of zeros", _pad_repeating_last),
-        Mistake("the padding is filled with ones instead of zeros", lambda seqs: _pad(seqs, fill=1.0)),
+        Mistake("You return the pair in the wrong order; it should be xs, mask.", lambda seqs: _pad(seqs)[::-1]),
+        Mistake(
+            "Your mask is True everywhere; it should be False in the padding.",
+            lambda seqs: (_pad(seqs)[0], np.ones_like(_pad(seqs)[1])),
+        ),
+        Mistake("You cut every sequence to the length of the shortest one; pad them to the longest.", _cut_to_shortest),
+        Mistake("You pad with the last input; the padding should be zeros.", _pad_repeating_last),
+        Mistake("You pad with ones; the padding should be zeros.", lambda seqs: _pad(seqs, fill=1.0)),
     ),
     styles=(_pad_with_np_pad, _pad_with_lists, _pad_by_counting_steps),
     hints=(
-        "How long must the box be so that the longest sequence fits?",
+        "How many steps must the array have so that the longest sequence fits?",
         "Make xs all zeros and mask all False, big enough; then each sequence fills the beginning of its row.",
         "For row, s in enumerate(sequences): xs[row, :len(s)] = s and mask[row, :len(s)] = True.",
     ),
@@ -295,18 +312,18 @@ def _masked_one_sequence_at_a_time(xs, mask, h_0, W_xh, W_hh, b_h):
 rnn_forward_masked = Exercise(
     name="rnn_forward_masked",
     challenges=(
-        Challenge("no padding: the plain loop", 1.0, lambda rng: _masked_inputs(rng, ["111", "111"], 4, 5)),
+        Challenge("no padding", 1.0, lambda rng: _masked_inputs(rng, ["111", "111"], 4, 5)),
         Challenge("padding at the end", 1.0, lambda rng: _masked_inputs(rng, ["1111", "1100", "1000"], 2, 5)),
         Challenge("a gap in the middle", 1.0, lambda rng: _masked_inputs(rng, ["1011", "1101"], 3, 5, fill=2.0)),
         Challenge(
-            "a start that is not zero, held until the first real step",
+            "a masked first step",
             0.5,
             lambda rng: _masked_inputs(rng, ["0111", "0010"], 3, 5, zero_start=False),
         ),
         Challenge(
-            "what stands in the padding does not matter",
+            "arbitrary values in the padding",
             0.5,
-            lambda rng: _masked_inputs(rng, ["1100", "1110"], 3, 4, fill=7.0),
+            lambda rng: _masked_inputs(rng, ["1100", "1110", "0000", "0110", "1011"], 6, 3, fill=7.0, zero_start=False),
             hidden=True,
         ),
         Challenge(
@@ -318,41 +335,41 @@ rnn_forward_masked = Exercise(
     ),
     oracle=rnn_forward_masked_oracle,
     mistakes=(
-        Mistake("the mask is ignored", lambda xs, m, h, U, W, b: _masked_walk(xs, np.ones_like(m), h, U, W, b)),
+        Mistake("You ignore the mask.", lambda xs, m, h, U, W, b: _masked_walk(xs, np.ones_like(m), h, U, W, b)),
         Mistake(TOO_FEW, lambda xs, m, h, U, W, b: _masked_walk(cut(xs), m, h, U, W, b)),
         Mistake(REST_IS_ZERO, lambda xs, m, h, *cell: with_zeros(_masked_walk(cut(xs), m, h, *cell), xs.shape[1])),
         Mistake(
-            "a masked step sets the state to zero; it should keep it",
+            "You set the state to zero at a masked step; it should be kept.",
             lambda xs, m, h, U, W, b: _masked_walk(xs, m, h, U, W, b, keep=lambda h, h_0: 0 * h),
         ),
         Mistake(
-            "a masked step goes back to h_0; it should keep the state it has",
+            "You set the state back to h_0 at a masked step; the current state should be kept.",
             lambda xs, m, h, U, W, b: _masked_walk(xs, m, h, U, W, b, keep=lambda h, h_0: h_0),
         ),
         Mistake(
-            "the mask is used the wrong way round: the step is taken where it is False",
+            "You use the mask inverted: your step is taken where the mask is False.",
             lambda xs, m, h, U, W, b: _masked_walk(xs, ~m, h, U, W, b),
         ),
         Mistake(
-            "only the input is masked, so the memory still moves on",
+            "You mask only the input, so the state still changes at a masked step.",
             lambda xs, m, h, U, W, b: _masked_walk(xs * m[..., None], np.ones_like(m), h, U, W, b),
         ),
         Mistake(
-            "the state is kept, but the step that was not taken is stored; store the kept state",
+            "You keep the state, but store the result of the step that is not taken; store the kept state.",
             _stores_the_step_not_taken,
         ),
         Mistake(
-            "the state is kept, but zeros are stored for the masked steps; store the kept state",
+            "You store zeros at the masked steps; store the kept state.",
             lambda xs, m, h, U, W, b: _masked_walk(xs, m, h, U, W, b, show=lambda h: 0 * h),
         ),
         Mistake(
-            "h_0 is ignored and the state begins at zero", lambda xs, m, h, U, W, b: _masked_walk(xs, m, 0 * h, U, W, b)
+            "You ignore h_0: your state starts at zero.", lambda xs, m, h, U, W, b: _masked_walk(xs, m, 0 * h, U, W, b)
         ),
     ),
     styles=(_masked_by_arithmetic, _masked_by_rows, _masked_one_sequence_at_a_time),
     hints=(
-        "A sequence has ended. What should its memory do while the others go on?",
-        "Compute the new state for everybody, then choose row by row: new where the mask is True, old elsewhere.",
+        "A sequence has ended. What should happen to its state while the others go on?",
+        "Compute the new state for all sequences, then choose row by row: new where the mask is True, old elsewhere.",
         "Inside the loop: h = np.where(mask[:, t, None], rnn_step(xs[:, t], h, ...), h).",
     ),
     not_allowed=FROM_SCRATCH,
@@ -378,8 +395,11 @@ def _last_inputs(rng: Rng, rows: list[str], units: int) -> tuple:
 
 
 def _many_rows(rng: Rng) -> tuple:
-    steps = int(rng.integers(5, 9))
-    return _last_inputs(rng, ["1" * n + "0" * (steps - n) for n in rng.integers(1, steps + 1, size=6)], 3)
+    """Draw more sequences than steps, with gaps anywhere."""
+    steps = int(rng.integers(5, 8))
+    mask = rng.random((9, steps)) < rng.uniform(0.2, 0.8, size=(9, 1))
+    mask[np.arange(9), rng.integers(0, steps, size=9)] = True
+    return numbers(rng, 9, steps, 3), mask
 
 
 def _pick(hs, index):
@@ -408,47 +428,48 @@ def _last_by_overwriting(hs, mask):
 last_state = Exercise(
     name="last_state",
     challenges=(
-        Challenge("lengths that differ", 1.5, lambda rng: _last_inputs(rng, ["11100", "11000", "11110"], 4)),
-        Challenge("a gap in the middle", 1.0, lambda rng: _last_inputs(rng, ["110110", "101000"], 3)),
-        Challenge("no padding at all", 0.5, lambda rng: _last_inputs(rng, ["111", "111"], 2)),
+        Challenge("different lengths", 1.5, lambda rng: _last_inputs(rng, ["11100", "11000", "11110"], 4)),
+        Challenge("a gap in the middle", 1.0, lambda rng: _last_inputs(rng, ["010110", "101000"], 3)),
+        Challenge("no padding", 0.5, lambda rng: _last_inputs(rng, ["111", "111"], 2)),
         Challenge("one sequence, one step", 0.5, lambda rng: _last_inputs(rng, ["1"], 4), hidden=True),
         Challenge("many sequences", 1.0, _many_rows, hidden=True),
     ),
     oracle=last_state_oracle,
     mistakes=(
-        Mistake("the last column is taken for every sequence, padding or not", lambda hs, m: hs[:, -1]),
+        Mistake("You take the last column for every sequence, whether it is padding or not.", lambda hs, m: hs[:, -1]),
         Mistake(
-            "the state one step after the last real one is taken",
+            "You take the state one step after the last real one.",
             lambda hs, m: _pick(hs, np.minimum(_last_index(m) + 1, m.shape[1] - 1)),
         ),
         Mistake(
-            "the state one step before the last real one is taken",
+            "You take the state one step before the last real one.",
             lambda hs, m: _pick(hs, np.maximum(_last_index(m) - 1, 0)),
         ),
         Mistake(
-            "the real steps are counted, which is not where the last one stands when there is a gap",
+            "You use the number of real steps as the position of the last one; with a gap these differ.",
             lambda hs, m: _pick(hs, m.sum(axis=1) - 1),
         ),
         Mistake(
-            "the states of all real steps are averaged",
+            "You average the states of all real steps; pick the last one.",
             lambda hs, m: (hs * m[..., None]).sum(axis=1) / m.sum(axis=1, keepdims=True),
         ),
         Mistake(
-            "the place is counted from the end (in the reversed mask) but used from the beginning",
+            "You count the position from the end, in the reversed mask, but use it from the start.",
             lambda hs, m: _pick(hs, np.argmax(m[:, ::-1], axis=1)),
         ),
-        Mistake("the first real state is taken", lambda hs, m: _pick(hs, np.argmax(m, axis=1))),
+        Mistake("You take the first real state; it should be the last.", lambda hs, m: _pick(hs, np.argmax(m, axis=1))),
         Mistake(
-            "padding is multiplied by zero and then the last column is taken", lambda hs, m: (hs * m[..., None])[:, -1]
+            "You multiply the padding by zero and then take the last column.", lambda hs, m: (hs * m[..., None])[:, -1]
         ),
     ),
     styles=(_last_by_rows, _last_by_largest_index, _last_by_overwriting),
     hints=(
-        "Each row of the mask ends somewhere else. How do you find the last True in one row?",
-        "Walk over the steps and remember: wherever the mask is True, the state seen now replaces the one remembered. "
+        "Each row of the mask ends at another step. How do you find the last True in one row?",
+        "Loop over the steps and remember: wherever the mask is True, the state seen now replaces the one remembered. "
         "Or let np.argmax find the first True of the reversed mask.",
         "With index (batch,) in hand, hs[np.arange(len(hs)), index] picks one state from each row.",
     ),
+    promised=(("mask is True somewhere in each row", "the task says so"),),
 )
 
 EXERCISES = [unroll, pad_batch, rnn_forward_masked, last_state]

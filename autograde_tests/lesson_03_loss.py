@@ -70,32 +70,40 @@ log_softmax = Exercise(
         Challenge(
             "equal logits", 0.5, lambda rng: (np.zeros((2, 4)),), fresh=lambda rng: (np.zeros(sizes(rng, 2, 2, 9)),)
         ),
-        Challenge("any logits, one row", 0.5, lambda rng: (numbers(rng, 1, 4),)),
+        Challenge("a single row", 0.5, lambda rng: (numbers(rng, 4),)),
         Challenge("batch and steps", 1.0, lambda rng: (numbers(rng, *sizes(rng, 3)),)),
         Challenge("logits of 1000 and -1000", 1.0, _huge),
-        Challenge("all logits shifted by 500", 0.5, lambda rng: (numbers(rng, *sizes(rng, 3)) + 500.0,), hidden=True),
+        Challenge(
+            "four axes, logits near 500", 0.5, lambda rng: (numbers(rng, *sizes(rng, 4, 1, 5)) + 500.0,), hidden=True
+        ),
     ),
     oracle=log_softmax_oracle,
     mistakes=(
         Mistake(
-            "the exponentials overflow: subtract each row's largest logit first",
+            "Your exponentials overflow: subtract the largest logit of each row first.",
             lambda z: np.log(np.exp(z) / np.exp(z).sum(axis=-1, keepdims=True)),
         ),
         Mistake(
-            "the logarithm is taken of a chance that has rounded to 0: go straight from logits to log-probabilities",
+            "You take the logarithm of a probability that has rounded to 0: compute log-probabilities directly from the logits.",
             lambda z: np.log(_softmax(z)),
         ),
-        Mistake("the logarithm is missing: this is softmax", _softmax),
-        Mistake("the log of a sum is missing: only the largest logit is subtracted", _shifted),
+        Mistake("You leave out the logarithm: this is softmax.", _softmax),
+        Mistake("You subtract only the largest logit; the logarithm of the sum of exponentials is missing.", _shifted),
         Mistake(
-            "the sum runs over all numbers, not over the classes of each row",
+            "Your sum runs over all entries; it should run over the classes of each row.",
             lambda z: z - z.max() - np.log(np.exp(z - z.max()).sum()),
         ),
-        Mistake("the sum runs over the axis before the classes", lambda z: _log_softmax(z, axis=-2)),
-        Mistake("the logarithm has base 2; here it is the natural one", lambda z: _log_softmax(z) / np.log(2)),
-        Mistake("the result has the wrong sign", lambda z: -_log_softmax(z)),
         Mistake(
-            "the largest logit is subtracted for the sum, but not from the logits themselves",
+            "Your sum runs over the axis before the classes; it should run over the last axis.",
+            lambda z: _log_softmax(z, axis=-2),
+        ),
+        Mistake(
+            "You use the logarithm to base 2; here it should be the natural logarithm.",
+            lambda z: _log_softmax(z) / np.log(2),
+        ),
+        Mistake("Your result has the opposite sign.", lambda z: -_log_softmax(z)),
+        Mistake(
+            "You subtract the largest logit inside the sum, but not from the logits themselves.",
             lambda z: z - np.log(np.exp(_shifted(z)).sum(axis=-1, keepdims=True)),
         ),
     ),
@@ -121,16 +129,18 @@ def sequence_cross_entropy_oracle(logits, targets, mask):
     return math.fsum(losses) / len(losses)
 
 
-def _targets_inputs(rng: Rng, lengths: list[int], classes: int, steps: int | None = None) -> tuple:
-    steps = steps or max(lengths)
-    mask = np.arange(steps) < np.array(lengths)[:, None]
+def _targets_inputs(rng: Rng, rows: list[str], classes: int) -> tuple:
+    """Draw (logits, targets, mask); a row of the mask is a string such as "1101"."""
+    mask = np.array([[mark == "1" for mark in row] for row in rows])
     targets = rng.integers(0, classes, size=mask.shape)
     logits = 2 * numbers(rng, *mask.shape, classes)
     return logits, np.where(mask, targets, 0), mask
 
 
 def _loud_padding(rng: Rng) -> tuple:
-    logits, targets, mask = _targets_inputs(rng, [2, 4], 3)
+    """Draw more sequences than steps, one of them padding only, with large logits in the padding."""
+    rows = rng.permutation(["110", "000", "011", "101", "100"]).tolist()
+    logits, targets, mask = _targets_inputs(rng, rows, 3)
     logits[~mask] = [90.0, -90.0, 50.0]
     return logits, np.where(mask, targets, 1), mask
 
@@ -160,30 +170,37 @@ def _mean_of_means(logits, targets, mask):
 sequence_cross_entropy = Exercise(
     name="sequence_cross_entropy",
     challenges=(
-        Challenge("one step", 1.0, lambda rng: _targets_inputs(rng, [1], 3)),
-        Challenge("two sequences of equal length", 1.0, lambda rng: _targets_inputs(rng, [3, 3], 4)),
-        Challenge("different lengths", 1.0, lambda rng: _targets_inputs(rng, [5, 2], 3)),
-        Challenge("what stands in the padding does not matter", 0.5, _loud_padding, hidden=True),
+        Challenge("one step", 1.0, lambda rng: _targets_inputs(rng, ["1"], 3)),
+        Challenge("two sequences of equal length", 1.0, lambda rng: _targets_inputs(rng, ["111", "111"], 4)),
+        Challenge("different lengths", 0.5, lambda rng: _targets_inputs(rng, ["11111", "11000"], 3)),
+        Challenge("a gap in the middle", 0.5, lambda rng: _targets_inputs(rng, ["1011", "0110"], 3)),
+        Challenge("arbitrary values in the padding", 0.5, _loud_padding, hidden=True),
     ),
     oracle=sequence_cross_entropy_oracle,
     mistakes=(
-        Mistake("the mask is ignored", lambda z, y, m: _losses(z, y).mean()),
+        Mistake("You ignore the mask.", lambda z, y, m: _losses(z, y).mean()),
         Mistake(
-            "the masked losses are zero but still counted: divide by the number of real steps",
+            "You divide by the number of all steps, padding included; divide by the number of real steps.",
             lambda z, y, m: (_losses(z, y) * m).mean(),
         ),
-        Mistake("the losses are added up, not averaged", lambda z, y, m: (_losses(z, y) * m).sum()),
-        Mistake("each sequence is averaged first, so that short ones count more for each step", _mean_of_means),
-        Mistake("the minus sign is missing", lambda z, y, m: -_losses(z, y)[m].mean()),
         Mistake(
-            "the target's logit itself is used; log_softmax comes first",
+            "You return the sum of the losses; it should be their mean.", lambda z, y, m: (_losses(z, y) * m).sum()
+        ),
+        Mistake(
+            "You average each sequence first, so that each step of a short sequence counts more; take one mean over all real steps.",
+            _mean_of_means,
+        ),
+        Mistake("You leave out the minus sign.", lambda z, y, m: -_losses(z, y)[m].mean()),
+        Mistake(
+            "You use the logit of the target itself; apply log_softmax first.",
             lambda z, y, m: -np.take_along_axis(z, y[..., None], axis=-1)[..., 0][m].mean(),
         ),
         Mistake(
-            "the target's probability is used without its logarithm", lambda z, y, m: -np.exp(-_losses(z, y))[m].mean()
+            "You use the probability of the target without its logarithm.",
+            lambda z, y, m: -np.exp(-_losses(z, y))[m].mean(),
         ),
         Mistake(
-            "the losses are averaged over the batch but added up over the steps",
+            "You average over the batch but sum over the steps; divide by the number of real steps.",
             lambda z, y, m: (_losses(z, y) * m).sum() / len(z),
         ),
     ),
@@ -232,27 +249,36 @@ def _gradient_only_where_real(logits, targets, mask):
 cross_entropy_gradient = Exercise(
     name="cross_entropy_gradient",
     challenges=(
-        Challenge("one step", 1.0, lambda rng: _targets_inputs(rng, [1], 3)),
-        Challenge("equal lengths: the mean's share", 1.0, lambda rng: _targets_inputs(rng, [3, 3], 4)),
-        Challenge("different lengths: no gradient in the padding", 1.5, lambda rng: _targets_inputs(rng, [4, 2, 1], 3)),
-        Challenge("what stands in the padding does not matter", 1.0, _loud_padding, hidden=True),
+        Challenge("one step", 1.0, lambda rng: _targets_inputs(rng, ["1"], 3)),
+        Challenge("equal lengths", 1.0, lambda rng: _targets_inputs(rng, ["111", "111"], 4)),
+        Challenge("different lengths", 1.0, lambda rng: _targets_inputs(rng, ["1111", "1100", "1000"], 3)),
+        Challenge("a gap in the middle", 0.5, lambda rng: _targets_inputs(rng, ["1011", "0110"], 3)),
+        Challenge("arbitrary values in the padding", 1.0, _loud_padding, hidden=True),
     ),
     oracle=cross_entropy_gradient_oracle,
     mistakes=(
         Mistake(
-            "the 1 of the target is not subtracted: these are the probabilities",
+            "You do not subtract 1 at the target; the gradient is softmax minus one-hot.",
             lambda z, y, m: _softmax(z) * m[..., None] / m.sum(),
         ),
-        Mistake("the sign is the wrong way round: it is softmax minus one-hot", lambda z, y, m: -_gradient(z, y, m)),
         Mistake(
-            "the division by the number of real steps is missing: this is the gradient of the sum",
+            "Your gradient has the opposite sign; it is softmax minus one-hot.", lambda z, y, m: -_gradient(z, y, m)
+        ),
+        Mistake(
+            "You do not divide by the number of real steps: this is the gradient of the sum.",
             lambda z, y, m: _gradient(z, y, m) * m.sum(),
         ),
-        Mistake("it is divided by all steps, padding included", lambda z, y, m: _gradient(z, y, m) * m.mean()),
-        Mistake("it is divided by the batch only", lambda z, y, m: _gradient(z, y, m) * m.sum() / len(z)),
-        Mistake("the padding gets a gradient too", lambda z, y, m: (_softmax(z) - _one_hot(z, y)) / m.sum()),
         Mistake(
-            "log-softmax stands where softmax belongs",
+            "You divide by the number of all steps, padding included; divide by the number of real steps.",
+            lambda z, y, m: _gradient(z, y, m) * m.mean(),
+        ),
+        Mistake(
+            "You divide by the number of sequences; divide by the number of real steps.",
+            lambda z, y, m: _gradient(z, y, m) * m.sum() / len(z),
+        ),
+        Mistake("Your gradient is not zero in the padding.", lambda z, y, m: (_softmax(z) - _one_hot(z, y)) / m.sum()),
+        Mistake(
+            "You use log-softmax; the gradient is softmax minus one-hot.",
             lambda z, y, m: (_log_softmax(z) - _one_hot(z, y)) * m[..., None] / m.sum(),
         ),
     ),
@@ -302,36 +328,41 @@ binary_cross_entropy = Exercise(
     name="binary_cross_entropy",
     challenges=(
         Challenge(
-            "logits of zero: both classes are as likely",
+            "logits of zero",
             0.5,
             lambda rng: (np.zeros(4), np.array([0.0, 1.0, 1.0, 0.0])),
             edge=True,
         ),
-        Challenge("any logits", 1.0, lambda rng: _binary_inputs(rng, 5)),
+        Challenge("a matrix of logits", 1.0, lambda rng: _binary_inputs(rng, *sizes(rng, 2))),
         Challenge("logits of 1000 and -1000", 1.0, _binary_huge, fresh=_binary_huge_drawn),
         Challenge("any shape", 1.0, lambda rng: _binary_inputs(rng, *sizes(rng, 3)), hidden=True),
     ),
     oracle=binary_cross_entropy_oracle,
     mistakes=(
         Mistake(
-            "the logarithm of a sigmoid that has rounded to 0 is infinite: work with the logit itself",
+            "You take the logarithm of a sigmoid that has rounded to 0: compute the loss from the logit itself.",
             lambda z, y: -np.mean(y * np.log(_sigmoid(z)) + (1 - y) * np.log(1 - _sigmoid(z))),
         ),
         Mistake(
-            "np.exp overflows inside log(1 + e^z); np.logaddexp(0, z) does not",
+            "Your np.exp overflows inside log(1 + e^z); np.logaddexp(0, z) does not.",
             lambda z, y: np.mean(np.log(1 + np.exp(z)) - y * z),
         ),
         Mistake(
-            "only the targets of 1 count; those of 0 need log(1 - p)", lambda z, y: np.mean(y * np.logaddexp(0, -z))
+            "Only the items with target 1 contribute to your loss; those with target 0 need -log(1 - p).",
+            lambda z, y: np.mean(y * np.logaddexp(0, -z)),
         ),
         Mistake(
-            "only the targets of 0 count; those of 1 need log p", lambda z, y: np.mean((1 - y) * np.logaddexp(0, z))
+            "Only the items with target 0 contribute to your loss; those with target 1 need -log p.",
+            lambda z, y: np.mean((1 - y) * np.logaddexp(0, z)),
         ),
-        Mistake("targets 0 and 1 are swapped", lambda z, y: np.mean(np.logaddexp(0, z) - (1 - y) * z)),
-        Mistake("the losses are added up, not averaged", lambda z, y: np.sum(np.logaddexp(0, z) - y * z)),
-        Mistake("the sign is the wrong way round", lambda z, y: -np.mean(np.logaddexp(0, z) - y * z)),
+        Mistake("You swap the targets 0 and 1.", lambda z, y: np.mean(np.logaddexp(0, z) - (1 - y) * z)),
         Mistake(
-            "it is measured in bits (log base 2); here it is the natural logarithm",
+            "You return the sum of the losses; it should be their mean.",
+            lambda z, y: np.sum(np.logaddexp(0, z) - y * z),
+        ),
+        Mistake("Your result has the opposite sign.", lambda z, y: -np.mean(np.logaddexp(0, z) - y * z)),
+        Mistake(
+            "You measure the loss in bits, with the logarithm to base 2; here it should be the natural logarithm.",
             lambda z, y: np.mean(np.logaddexp(0, z) - y * z) / np.log(2),
         ),
     ),
@@ -348,6 +379,11 @@ binary_cross_entropy = Exercise(
         "The loss of one item is np.logaddexp(0, z) minus c times z, where c is its target. Return the mean.",
     ),
     not_allowed=FROM_SCRATCH,
+    promised=(
+        ("targets is never negative", "the classes are 0 and 1"),
+        ("targets is always between -1 and 1", "the classes are 0 and 1"),
+        ("targets holds whole numbers", "the classes are 0 and 1"),
+    ),
 )
 
 # ----------------------------------------------------------------------------------------- perplexity
@@ -362,18 +398,25 @@ perplexity = Exercise(
             fresh=lambda rng: (math.log(rng.integers(2, 100)),),
         ),
         Challenge("any loss", 1.0, lambda rng: (float(numbers(rng, 1)[0]) ** 2 + 0.5,)),
-        Challenge("certainty: a loss of zero", 0.5, lambda rng: (0.0,), edge=True),
+        Challenge("a loss of zero", 0.5, lambda rng: (0.0,), edge=True),
         Challenge("another loss", 0.5, lambda rng: (float(rng.uniform(0.1, 5)),), hidden=True),
     ),
     oracle=lambda mean_nll: math.exp(mean_nll),
     mistakes=(
-        Mistake("2 is raised to the loss; our loss is in natural logarithms, so it is e", lambda nll: 2.0**nll),
         Mistake(
-            "the sign is the wrong way round: this is the probability, not the perplexity", lambda nll: math.exp(-nll)
+            "You raise 2 to the power of the loss; the loss is in natural logarithms, so the base is e.",
+            lambda nll: 2.0**nll,
         ),
-        Mistake("the loss itself is returned", lambda nll: float(nll)),
-        Mistake("1 is subtracted", lambda nll: math.exp(nll) - 1),
-        Mistake("the loss is turned into bits, not into a number of choices", lambda nll: nll / math.log(2)),
+        Mistake(
+            "You raise e to minus the loss, which is a probability; the perplexity is its inverse.",
+            lambda nll: math.exp(-nll),
+        ),
+        Mistake("You return the loss itself.", lambda nll: float(nll)),
+        Mistake("You subtract 1.", lambda nll: math.exp(nll) - 1),
+        Mistake(
+            "You convert the loss into bits; the perplexity is e to the power of the loss.",
+            lambda nll: nll / math.log(2),
+        ),
     ),
     styles=(
         lambda mean_nll: np.exp(mean_nll),
@@ -381,11 +424,12 @@ perplexity = Exercise(
         lambda mean_nll: 1 / np.exp(-np.float64(mean_nll)),
     ),
     hints=(
-        "A model that guesses among V equal choices has the loss log V. What turns log V back into V?",
+        "A model that chooses uniformly among V options has the loss log V. What turns log V back into V?",
         "The natural logarithm and e undo each other.",
         "np.exp of the loss.",
     ),
     unchanged=0.0,
+    promised=(("mean_nll is never negative", "it is a mean of -log p"),),
 )
 
 EXERCISES = [log_softmax, sequence_cross_entropy, cross_entropy_gradient, binary_cross_entropy, perplexity]

@@ -52,8 +52,8 @@ def scalar_gradient_by_hand_oracle(w, u, b, xs, target):
     return tuple(float(g) for g in complex_step(loss, np.array([w, u, b])))
 
 
-def _scalar_inputs(rng: Rng, *, first: bool = False) -> tuple:
-    w, u, b, target = (float(value) for value in numbers(rng, 4, scale=0.7))
+def _scalar_inputs(rng: Rng, *, first: bool = False, scale: float = 0.7) -> tuple:
+    w, u, b, target = (float(value) for value in numbers(rng, 4, scale=scale))
     xs = numbers(rng, 3)
     return w, u, b, xs * np.array([1, 0, 0]) if first else xs, target
 
@@ -98,42 +98,52 @@ scalar_gradient_by_hand = Exercise(
     name="scalar_gradient_by_hand",
     challenges=(
         Challenge(
-            "no memory: u = 0",
+            "no recurrence, u = 0",
             1.0,
             lambda rng: (lambda w, u, b, xs, target: (w, 0.0, b, xs, target))(*_scalar_inputs(rng)),
         ),
-        Challenge("only x_1 speaks", 1.0, lambda rng: _scalar_inputs(rng, first=True)),
-        Challenge("everything at once", 1.0, _scalar_inputs),
-        Challenge("other numbers", 0.5, _scalar_inputs, hidden=True),
+        Challenge("the first input alone", 1.0, lambda rng: _scalar_inputs(rng, first=True)),
+        Challenge("all terms together", 1.0, _scalar_inputs),
+        Challenge("other numbers", 0.5, lambda rng: _scalar_inputs(rng, scale=1.2), hidden=True),
     ),
     oracle=scalar_gradient_by_hand_oracle,
     mistakes=(
         Mistake(
-            "only the last copy counts; the weights act at steps 1 and 2 as well",
+            "You count only the last step; the weights act at steps 1 and 2 as well.",
             lambda *args: _by_hand(*args, immediate=True),
         ),
         Mistake(
-            "the slope of tanh is taken at h instead of a: it is 1 - h^2, not 1 - tanh(h)^2",
+            "You apply tanh to h again in its slope: use 1 - h^2, not 1 - tanh(h)^2.",
             lambda *args: _by_hand(*args, slope=lambda h: 1 - np.tanh(h) ** 2),
         ),
-        Mistake("the slope of tanh is missing", lambda *args: _by_hand(*args, slope=lambda h: 1.0)),
-        Mistake("the error is carried back without the factor u", lambda *args: _by_hand(*args, carry=False)),
-        Mistake("du uses h_t where it needs h_{t-1}", lambda *args: _by_hand(*args, before=False)),
+        Mistake("You leave out the slope of tanh, 1 - h^2.", lambda *args: _by_hand(*args, slope=lambda h: 1.0)),
+        Mistake("You carry the error back without the factor u.", lambda *args: _by_hand(*args, carry=False)),
+        Mistake("You use h_t in du; it should be h_{t-1}.", lambda *args: _by_hand(*args, before=False)),
         Mistake(
-            "the three slopes stand in another order; it is (dw, du, db)",
+            "You return dw and du in the wrong order; it should be (dw, du, db).",
             lambda *args: (lambda dw, du, db: (du, dw, db))(*_by_hand(*args)),
         ),
-        Mistake("the error has the wrong sign: it is h_3 - target", lambda *args: _by_hand(*args, factor=-1.0)),
-        Mistake("there is a factor 2 too much: the loss has 1/2 in front", lambda *args: _by_hand(*args, factor=2.0)),
-        Mistake("the slope of tanh is 1 - h, without the square", lambda *args: _by_hand(*args, slope=lambda h: 1 - h)),
+        Mistake(
+            "Your gradients have the opposite sign: the error is h_3 - target.",
+            lambda *args: _by_hand(*args, factor=-1.0),
+        ),
+        Mistake(
+            "Your gradients are twice too large: the loss has the factor 1/2.",
+            lambda *args: _by_hand(*args, factor=2.0),
+        ),
+        Mistake(
+            "You use 1 - h as the slope of tanh; the square is missing: 1 - h^2.",
+            lambda *args: _by_hand(*args, slope=lambda h: 1 - h),
+        ),
     ),
     styles=(_by_hand_forward_mode, _by_hand_written_out, _by_hand_matrix),
     hints=(
         "By how many paths does w reach the loss? Follow each copy to the end.",
-        "Begin at the end: the error at a_3 is (h_3 - target)(1 - h_3^2). One copy earlier it is that, times u, times (1 - h_2^2).",
+        "Start at the end: the error at a_3 is (h_3 - target)(1 - h_3^2). One copy earlier it is that, times u, times (1 - h_2^2).",
         "With the three errors e_3, e_2, e_1: dw sums e_t x_t, du sums e_t h_{t-1}, db sums e_t.",
     ),
     not_allowed=FROM_SCRATCH,
+    promised=(("axis 0 of xs is always 3", "the network is written out for three steps"),),
 )
 
 # -------------------------------------------------------------------------------------- step_backward
@@ -255,33 +265,40 @@ step_backward = Exercise(
     ),
     oracle=step_backward_oracle,
     mistakes=(
-        Mistake("W_hh is not transposed on the way back", lambda dh, c: _step_backward(dh, c, W=lambda W: W)),
+        Mistake("You do not transpose W_hh in the backward pass.", lambda dh, c: _step_backward(dh, c, W=lambda W: W)),
         Mistake(
-            "the slope of tanh is taken at h instead of a: it is 1 - h^2, not 1 - tanh(h)^2",
+            "You apply tanh to h again in its slope: use 1 - h^2, not 1 - tanh(h)^2.",
             lambda dh, c: _step_backward(dh, c, slope=lambda h: 1 - np.tanh(h) ** 2),
         ),
-        Mistake("the slope of tanh is missing", lambda dh, c: _step_backward(dh, c, slope=lambda h: 1.0)),
+        Mistake("You leave out the slope of tanh, 1 - h^2.", lambda dh, c: _step_backward(dh, c, slope=lambda h: 1.0)),
         Mistake(
-            "dW_hh uses h_t where it needs h_prev", lambda dh, c: _step_backward(dh, c, memory=lambda h_prev, h_t: h_t)
+            "You use h_t in dW_hh; it should be h_prev.",
+            lambda dh, c: _step_backward(dh, c, memory=lambda h_prev, h_t: h_t),
         ),
-        Mistake("db_h is averaged over the batch; it is a sum", lambda dh, c: _step_backward(dh, c, bias=np.mean)),
         Mistake(
-            "the gradients of the weights are averaged over the batch; they are sums",
+            "You average db_h over the batch; it should be a sum.", lambda dh, c: _step_backward(dh, c, bias=np.mean)
+        ),
+        Mistake(
+            "You average the gradients of the weights over the batch; they should be sums.",
             lambda dh, c: _step_backward(dh, c, scale=lambda n: 1 / n),
         ),
-        Mistake("dW_hh is transposed: the memory comes first, h_prev.T @ da", _step_backward_transposed_weights),
-        Mistake("dh_prev skips the slope of tanh: it needs da, not dh_t", _step_backward_unsquashed_memory),
-        Mistake("the error is multiplied into dh_t itself, which belongs to the caller", _step_backward_in_place),
+        Mistake("Your dW_hh is transposed; it should be h_prev.T @ da.", _step_backward_transposed_weights),
+        Mistake(
+            "You compute dh_prev from dh_t; it should be computed from da, after the slope of tanh.",
+            _step_backward_unsquashed_memory,
+        ),
+        Mistake("You multiply into dh_t itself, which belongs to the caller.", _step_backward_in_place),
     ),
     styles=(_step_with_einsum, _step_row_by_row, _step_joined),
     hints=(
-        "First get from h_t back to a_t. Which factor does tanh put in between?",
+        "First get from h_t back to a_t. Which factor does tanh contribute?",
         "da = dh_t * (1 - h_t**2). Every product x @ W in the forward step gives two gradients: da @ W.T for x, and x.T @ da for W.",
         "dx_t = da @ W_xh.T, dh_prev = da @ W_hh.T, dW_xh = x_t.T @ da, dW_hh = h_prev.T @ da, and db_h is da summed over the batch.",
     ),
     probe="part",
     unchanged=0.5,
     not_allowed=FROM_SCRATCH,
+    promised=(("cache[2] is always between -1 and 1", "h_t is a tanh"),),
 )
 
 # -------------------------------------------------------------------------------------- rnn_backward
@@ -429,49 +446,50 @@ rnn_backward = Exercise(
         Challenge("dxs", 0.5, _sequence_case("dxs", REAL, 4, 5)),
         Challenge("dW_hh with a mask", 0.5, _sequence_case("dW_hh", PADDED, 3, 5)),
         Challenge("dh_0 with a mask", 0.5, _sequence_case("dh_0", PADDED, 3, 5)),
-        Challenge("dxs with a mask: none in the padding", 0.5, _sequence_case("dxs", PADDED, 3, 5)),
-        Challenge("one sequence of one step", 0.25, _sequence_case("dW_hh", ["1"], 3, 3), hidden=True),
-        Challenge("a longer sequence", 0.25, _sequence_case("dW_hh", ["1111111101"], 2, 3), hidden=True),
+        Challenge("dxs with a mask", 0.5, _sequence_case("dxs", PADDED, 3, 5)),
+        Challenge("sequences of one step", 0.25, _sequence_case("dW_hh", [*"1101111"], 5, 3), hidden=True),
+        Challenge("longer sequences", 0.25, _sequence_case("dW_hh", ["0111111101", "0000000000"], 2, 3), hidden=True),
     ),
     oracle=rnn_backward_oracle,
     mistakes=(
-        Mistake("no error is carried from step t + 1 to step t", lambda d, c: _backward(d, c, carry=False)),
+        Mistake("You carry no error back from step t + 1 to step t.", lambda d, c: _backward(d, c, carry=False)),
         Mistake(TOO_FEW, lambda d, c: _backward(d, c, steps=counted)),
-        Mistake("W_hh is not transposed on the way back", lambda d, c: _backward(d, c, W=lambda W: W)),
+        Mistake("You do not transpose W_hh in the backward pass.", lambda d, c: _backward(d, c, W=lambda W: W)),
         Mistake(
-            "the slope of tanh is taken at h instead of a: it is 1 - h^2, not 1 - tanh(h)^2",
+            "You apply tanh to h again in its slope: use 1 - h^2, not 1 - tanh(h)^2.",
             lambda d, c: _backward(d, c, slope=lambda h: 1 - np.tanh(h) ** 2),
         ),
-        Mistake("the slope of tanh is missing", lambda d, c: _backward(d, c, slope=lambda h: 1.0)),
-        Mistake("dW_hh uses h_t where it needs h_{t-1}", lambda d, c: _backward(d, c, shift=False)),
+        Mistake("You leave out the slope of tanh, 1 - h^2.", lambda d, c: _backward(d, c, slope=lambda h: 1.0)),
+        Mistake("You use h_t in dW_hh; it should be h_{t-1}.", lambda d, c: _backward(d, c, shift=False)),
         Mistake(
-            "dW_hh takes zeros for the state before the first step; it is h_0",
+            "In dW_hh you use zeros as the state before the first step; it should be h_0.",
             lambda d, c: _backward(d, c, start=False),
         ),
         Mistake(
-            "the weights' gradients are overwritten at each step; they add up over the copies",
+            "You keep the gradients of the weights from the first step only; they should be summed over all steps, with +=.",
             _backward_first_step_only,
         ),
         Mistake(
-            "the weights' gradients are averaged over the batch; they are sums",
+            "You average the gradients of the weights over the batch; they should be sums.",
             lambda d, c: _backward(d, c, share=1 / len(d)),
         ),
-        Mistake("the mask is ignored", lambda d, c: _backward(d, c, masked=False, keep=False)),
+        Mistake("You ignore the mask.", lambda d, c: _backward(d, c, masked=False, keep=False)),
         Mistake(
-            "the error stops at a masked step; the kept state hands it through unchanged",
+            "Your error stops at a masked step; a kept state passes it back unchanged.",
             lambda d, c: _backward(d, c, keep=False),
         ),
-        Mistake("the carried error is added into dhs itself, which belongs to the caller", _backward_into_dhs),
+        Mistake("You add the carried error into dhs itself, which belongs to the caller.", _backward_into_dhs),
     ),
     styles=(_backward_all_at_once, _backward_recursive, lambda dhs, cache: _backward(dhs.copy(), cache)),
     hints=(
         "Two errors arrive at h_t: one from its own output, one from the future. What do you do with them?",
-        "Walk backwards over t. dh = dhs[:, t] + dh_next; then one step_backward; its dh_prev is the next dh_next.",
-        "With m = mask[:, t, None], hand m * dh to step_backward; dh_next = its dh_prev + (1 - m) * dh. Weights' gradients: += at each step.",
+        "Loop backwards over t. dh = dhs[:, t] + dh_next; then one step_backward; its dh_prev is the next dh_next.",
+        "With m = mask[:, t, None], pass m * dh to step_backward; dh_next = its dh_prev + (1 - m) * dh. Weights' gradients: += at each step.",
     ),
     probe="part",
     unchanged=0.5,
     not_allowed=FROM_SCRATCH,
+    promised=(("cache[3] is always between -1 and 1", "hs is a tanh"),),
 )
 
 # ----------------------------------------------------------------------------------- gradient_by_lag
@@ -556,42 +574,44 @@ def _by_lag_diagonals(dhs, cache):
 gradient_by_lag = Exercise(
     name="gradient_by_lag",
     challenges=(
-        Challenge("one step: only lag 0", 0.5, lambda rng: _lag_inputs(rng, 2, 1, 3, 4)),
+        Challenge("a single step", 0.5, lambda rng: _lag_inputs(rng, 2, 1, 3, 4)),
         Challenge("three steps", 1.0, lambda rng: _lag_inputs(rng, 2, 3, 4, 3)),
-        Challenge("five steps, one sequence", 1.0, lambda rng: _lag_inputs(rng, 1, 5, 2, 2), hidden=True),
+        Challenge("five steps", 1.0, lambda rng: _lag_inputs(rng, 4, 5, 2, 3), hidden=True),
     ),
     oracle=gradient_by_lag_oracle,
     mistakes=(
         Mistake(
-            "it is sorted by the copy's step, not by the lag between copy and loss",
+            "You sort by the step of the copy; sort by the lag between the copy and the loss.",
             lambda d, c: _by_lag(d, c, where=lambda t, lag: t - lag),
         ),
         Mistake(
-            "it is sorted by the step of the loss, not by the lag", lambda d, c: _by_lag(d, c, where=lambda t, lag: t)
+            "You sort by the step of the loss; sort by the lag between the copy and the loss.",
+            lambda d, c: _by_lag(d, c, where=lambda t, lag: t),
         ),
         Mistake(
-            "only the loss at the last step is followed back (or each step's shares overwrite the ones before: it is +=)",
+            "Only the loss at the last step contributes to your result. Do you sum over all loss steps, with +=?",
             lambda d, c: _by_lag(d, c, last=True),
         ),
         Mistake(TOO_FEW, lambda d, c: _by_lag(d, c, steps=counted)),
-        Mistake("the lags stand in the wrong order: lag 0 comes first", lambda d, c: _by_lag(d, c)[::-1]),
-        Mistake("W_hh is not transposed on the way back", lambda d, c: _by_lag(d, c, W=lambda W: W)),
+        Mistake("You return the lags in reverse order; lag 0 comes first.", lambda d, c: _by_lag(d, c)[::-1]),
+        Mistake("You do not transpose W_hh in the backward pass.", lambda d, c: _by_lag(d, c, W=lambda W: W)),
         Mistake(
-            "the slope of tanh is taken at h instead of a: it is 1 - h^2, not 1 - tanh(h)^2",
+            "You apply tanh to h again in its slope: use 1 - h^2, not 1 - tanh(h)^2.",
             lambda d, c: _by_lag(d, c, slope=lambda h: 1 - np.tanh(h) ** 2),
         ),
         Mistake(
-            "the lags are added up already: entry k holds everything up to lag k",
+            "Your entry k contains all lags up to k; it should contain lag k alone.",
             lambda d, c: np.cumsum(_by_lag(d, c), axis=0),
         ),
     ),
     styles=(_by_lag, _by_lag_through_backward, _by_lag_diagonals),
     hints=(
         "Take the loss at one step t only. Which copies of W_hh does it reach, and how far back are they?",
-        "Two loops: over t, and from there backwards over lag = 0, 1, ... t. The error walks back one copy for each lag.",
+        "Two loops: over t, and from there backwards over lag = 0, 1, ... t. The error goes back one step for each lag.",
         "Inside: da = dh * (1 - hs[:, t - lag]**2); by_lag[lag] += (state before step t - lag).T @ da; dh = da @ W_hh.T.",
     ),
     not_allowed=FROM_SCRATCH,
+    promised=(("cache[2] is always between -1 and 1", "hs is a tanh"),),
 )
 
 EXERCISES = [scalar_gradient_by_hand, step_backward, rnn_backward, gradient_by_lag]

@@ -71,32 +71,36 @@ numerical_gradient = Exercise(
     challenges=(
         Challenge("a sum of squares", 1.0, lambda rng: (sum_of_squares, numbers(rng, 4), 1e-3)),
         Challenge("a sum of cubes, with a large eps", 1.0, lambda rng: (sum_of_cubes, numbers(rng, 3), 0.1)),
-        Challenge(
-            "a matrix whose entries meet each other", 1.0, lambda rng: (products, numbers(rng, *sizes(rng, 2)), 1e-3)
-        ),
+        Challenge("a matrix with interacting entries", 1.0, lambda rng: (products, numbers(rng, *sizes(rng, 2)), 1e-3)),
         Challenge("three axes", 0.5, lambda rng: (products, numbers(rng, *sizes(rng, 3, 2, 4)), 1e-2), hidden=True),
     ),
     oracle=numerical_gradient_oracle,
     mistakes=(
         Mistake(
-            "only one side is moved (f(x + eps) - f(x)); moving both sides is far more exact",
+            "You perturb to one side only, f(x + eps) - f(x); central differences, to both sides, are far more exact.",
             lambda *a: _differences(*a, down=0.0, over=1.0),
         ),
-        Mistake("it is divided by eps; x + eps and x - eps are 2 eps apart", lambda *a: _differences(*a, over=1.0)),
-        Mistake("the sign is the wrong way round", lambda *a: -_differences(*a)),
-        Mistake("all entries are moved together; each needs a move of its own", _all_entries_at_once),
+        Mistake("You divide by eps; x + eps and x - eps are 2 eps apart.", lambda *a: _differences(*a, over=1.0)),
+        Mistake("Your result has the opposite sign.", lambda *a: -_differences(*a)),
+        Mistake("You perturb all entries together; perturb one at a time.", _all_entries_at_once),
         Mistake(
-            "up and down are the same array, so that nothing moves: take x.copy() for each",
+            "Your differences are all zero. Are the two perturbed arrays the same array? Take x.copy() for each.",
             lambda f, x, eps=1e-6: np.zeros(x.shape),
         ),
-        Mistake("x is not put back after each move", _leaves_x_moved),
-        Mistake("the one-sided difference is divided by 2 eps", lambda *a: _differences(*a, down=0.0)),
+        Mistake("You do not restore the entry of x after perturbing it.", _leaves_x_moved),
+        Mistake(
+            "You divide a one-sided difference, f(x + eps) - f(x), by 2 eps.", lambda *a: _differences(*a, down=0.0)
+        ),
     ),
     styles=(_differences, _moving_x_and_back, _with_unit_matrices),
     hints=(
-        "How would you measure the slope of f in one entry of x, if f were a machine that you can only feed and read?",
-        "Move one entry a little up and a little down, with copies of x. np.ndindex(x.shape) walks over all places.",
-        "For each place: (f(x with + eps there) - f(x with - eps there)) / (2 eps), kept at that place.",
+        "How would you measure the slope of f in one entry of x, if you could only evaluate f?",
+        "Perturb one entry by eps, up and down, in copies of x. np.ndindex(x.shape) iterates over all indices.",
+        "For each index: (f(x with + eps there) - f(x with - eps there)) / (2 eps), stored at that index.",
+    ),
+    promised=(
+        ("eps is never negative", "it is the size of the perturbation"),
+        ("eps is always between -1 and 1", "it is small"),
     ),
 )
 
@@ -123,28 +127,31 @@ relative_error = Exercise(
     challenges=(
         Challenge("two rows", 1.0, lambda rng: _near(rng, 4)),
         Challenge("two matrices", 0.5, lambda rng: _near(rng, *sizes(rng, 2))),
-        Challenge("tiny numbers are judged like large ones", 0.5, lambda rng: tuple(1e-6 * a for a in _near(rng, 3))),
-        Challenge("zeros against zeros are right: error 0", 0.5, lambda rng: (np.zeros(3), np.zeros(3)), edge=True),
-        Challenge(
-            "opposite signs: error 1", 0.5, lambda rng: (lambda a: (a, -a))(numbers(rng, 4)), hidden=True, edge=True
-        ),
+        Challenge("tiny numbers", 0.5, lambda rng: tuple(1e-6 * a for a in _near(rng, 3))),
+        Challenge("two arrays of zeros", 0.5, lambda rng: (np.zeros(3), np.zeros(3)), edge=True),
+        Challenge("arrays of opposite sign", 0.5, lambda rng: (lambda a: (a, -a))(numbers(rng, 4)), edge=True),
     ),
     oracle=relative_error_oracle,
     tolerance=Tolerance(1e-7, "in the fixture file tiny numbers keep three digits fewer"),
     mistakes=(
-        Mistake("the error is absolute: divide by the sizes of a and b", lambda a, b: _norm(a - b)),
-        Mistake("zeros divided by zeros give nan; return 0 there", lambda a, b: _norm(a - b) / (_norm(a) + _norm(b))),
-        Mistake("it is divided by the size of a only", lambda a, b: _norm(a - b) / _norm(a) if _norm(a) else 0.0),
+        Mistake("You return the absolute error |a - b|; divide it by |a| + |b|.", lambda a, b: _norm(a - b)),
         Mistake(
-            "a is taken minus b without lengths, entry by entry",
+            "You divide zero by zero when both arrays are zero; return 0 there.",
+            lambda a, b: _norm(a - b) / (_norm(a) + _norm(b)),
+        ),
+        Mistake(
+            "You divide by |a| alone; divide by |a| + |b|.", lambda a, b: _norm(a - b) / _norm(a) if _norm(a) else 0.0
+        ),
+        Mistake(
+            "You compare entry by entry; use the norms of the whole arrays.",
             lambda a, b: (a - b) / np.where(np.abs(a) + np.abs(b) > 0, np.abs(a) + np.abs(b), 1),
         ),
         Mistake(
-            "the squared lengths are divided",
+            "You divide the squares of the norms; divide the norms themselves.",
             lambda a, b: _norm(a - b) ** 2 / (_norm(a) + _norm(b)) ** 2 if _norm(a) else 0.0,
         ),
         Mistake(
-            "it is divided by the mean of the two sizes, so that it can reach 2",
+            "You divide by the mean of the two norms, which gives twice the error; divide by their sum.",
             lambda a, b: 2 * _norm(a - b) / (_norm(a) + _norm(b)) if _norm(a) else 0.0,
         ),
     ),
@@ -159,8 +166,8 @@ relative_error = Exercise(
     ),
     hints=(
         "Is a difference of 0.001 large? When a and b are about 1000? When they are about 0.001?",
-        "np.linalg.norm(a) is the length of all of a's numbers together, whatever its shape.",
-        "The length of a - b, divided by the length of a plus the length of b; 0 when both lengths are 0.",
+        "np.linalg.norm(a) is the Euclidean norm of all entries of a, whatever its shape.",
+        "The norm of a - b, divided by the norm of a plus the norm of b; 0 when both norms are 0.",
     ),
     unchanged=0.0,
 )
@@ -226,22 +233,29 @@ find_broken = Exercise(
         # Without dora, the only one with a bug in db_h: an answer that ignores db_h keeps this point on every draw.
         Challenge("two candidates", 1.0, _suspects("ada", "bruno"), fresh=_strangers(2, without="dora")),
         Challenge("three candidates", 1.0, _suspects("bruno", "chloe", "dora"), fresh=_strangers(3)),
-        Challenge("three more candidates", 1.0, _suspects("emil", "fatima", "gustav"), fresh=_strangers(3)),
-        Challenge("all of them, in another order", 1.0, _strangers(7), hidden=True),
+        Challenge("four more candidates", 1.0, _suspects("emil", "fatima", "gustav", "helga"), fresh=_strangers(4)),
+        Challenge("all candidates, reordered", 1.0, _strangers(8), hidden=True),
     ),
     oracle=find_broken_oracle,
     mistakes=(
-        Mistake("the answer is the wrong way round: True is for the broken ones", lambda bs: ~_checks(bs)),
+        Mistake("Your answers are inverted: True is for the broken ones.", lambda bs: ~_checks(bs)),
         Mistake(
-            "the threshold is so small that differences, which are never exact, fail everybody",
+            "You call every backward pass broken. Is your threshold too small? Numerical gradients are never exact.",
             lambda bs: _checks(bs, tolerance=1e-15),
         ),
-        Mistake("the threshold is so large that some bugs slip through", lambda bs: _checks(bs, tolerance=0.65)),
+        Mistake("You miss some of the bugs. Is your threshold too large?", lambda bs: _checks(bs, tolerance=0.65)),
         Mistake(
-            "a bug in db_h slips through: look at all three weights, and draw more than one sequence",
+            "You miss a bug that changes the gradient by less than 1 %. Is your threshold too large?",
+            lambda bs: _checks(bs, tolerance=0.02),
+        ),
+        Mistake(
+            "You miss a bug that shows only in db_h: look at all three weights, with more than one sequence.",
             lambda bs: _checks(bs, parts=(0, 1)),
         ),
-        Mistake("the sequence has one step only, and most bugs live between steps", lambda bs: _checks(bs, steps=1)),
+        Mistake(
+            "You miss the bugs that show only between steps: draw a sequence of several steps.",
+            lambda bs: _checks(bs, steps=1),
+        ),
     ),
     styles=(
         _checks,
@@ -249,10 +263,10 @@ find_broken = Exercise(
         lambda backwards: _checks(backwards, steps=6, batch=3, tolerance=1e-4),
     ),
     hints=(
-        "What would a right backward pass agree with, and how well?",
+        "What would a correct backward pass agree with, and how closely?",
         "Draw a small network with several steps and several sequences. For each of the three weights compare what the candidate "
         "returns with numerical_gradient of the same loss.",
-        "The loss is np.sum(dhs * forward(...)) with one weight moved. Broken means: some relative_error above 1e-6 or so.",
+        "The loss is np.sum(dhs * forward(...)) with one weight perturbed. Broken means: some relative_error above 1e-6 or so.",
     ),
     unchanged=0.0,
     not_allowed=FROM_SCRATCH,
@@ -304,8 +318,8 @@ def _clip_joined(grads, max_norm):
 clip_by_global_norm = Exercise(
     name="clip_by_global_norm",
     challenges=(
-        Challenge("too long: shortened to max_norm", 1.5, lambda rng: (_grads(rng), 0.5)),
-        Challenge("short enough: left alone", 1.0, lambda rng: (_grads(rng, 0.1), 50.0)),
+        Challenge("a norm above max_norm", 1.5, lambda rng: (_grads(rng), 0.5)),
+        Challenge("a norm below max_norm", 1.0, lambda rng: (_grads(rng, 0.1), 50.0)),
         Challenge("a single weight", 0.5, lambda rng: ({"dw": numbers(rng, 5)}, 0.3)),
         Challenge("other sizes", 0.5, lambda rng: (_grads(rng, 10.0), 1.0), hidden=True),
     ),
@@ -313,29 +327,30 @@ clip_by_global_norm = Exercise(
     tolerance=Tolerance(1e-6, "PyTorch divides by norm + 1e-6, which is harmless"),
     mistakes=(
         Mistake(
-            "each weight's gradient is clipped by its own norm (Keras' clipnorm); that changes the direction of the step",
+            "You clip each array by its own norm, as Keras' clipnorm does; that changes the direction of the step.",
             _clip_each,
         ),
         Mistake(
-            "single numbers are cut off (clip by value); that changes the direction of the step",
+            "You clip single numbers, as Keras' clipvalue does; that changes the direction of the step.",
             lambda g, m: ({n: np.clip(a, -m, m) for n, a in g.items()}, _norm_of(g)),
         ),
         Mistake(
-            "short gradients are stretched to max_norm too", lambda g, m: (_scaled(g, m / _norm_of(g)), _norm_of(g))
+            "You also stretch gradients that are shorter than max_norm.",
+            lambda g, m: (_scaled(g, m / _norm_of(g)), _norm_of(g)),
         ),
         Mistake(
-            "the norms of the weights are added up; it is the root of the sum of all squares",
+            "You add up the norms of the arrays; the global norm is the square root of the sum of all squares.",
             lambda g, m: (lambda n: (_scaled(g, min(1.0, m / n)), n))(sum(np.linalg.norm(a) for a in g.values())),
         ),
         Mistake(
-            "the root is missing: this is the squared norm",
+            "You leave out the square root: this is the squared norm.",
             lambda g, m: (lambda n: (_scaled(g, min(1.0, m / n)), n))(_norm_of(g) ** 2),
         ),
         Mistake(
-            "the norm after clipping is returned; the one before is what tells about trouble",
+            "You return the norm after clipping; it should be the norm before.",
             lambda g, m: (_scaled(g, min(1.0, m / _norm_of(g))), min(m, _norm_of(g))),
         ),
-        Mistake("the caller's gradients are changed in place", _clip_in_place),
+        Mistake("You change the caller's gradients in place.", _clip_in_place),
     ),
     styles=(
         _clip_joined,
@@ -349,11 +364,12 @@ clip_by_global_norm = Exercise(
         ),
     ),
     hints=(
-        "If all numbers of all gradients are one long list, read as one arrow: how long is it?",
-        "The norm is the root of the sum of all squares of all arrays. If it is too long, every array gets the same factor.",
+        "If all entries of all gradients form one long vector, what is its norm?",
+        "The norm is the square root of the sum of all squares of all arrays. If it is too large, every array gets the same factor.",
         "factor = min(1, max_norm / norm); return a new dict with factor * g for each, and the norm.",
     ),
     not_allowed=FROM_SCRATCH,
+    promised=(("max_norm is never negative", "it is a norm"),),
 )
 
 # ------------------------------------------------------------------------------------------ adam_step
@@ -377,12 +393,17 @@ def adam_step_oracle(params, grads, state, lr=0.001, beta_1=0.9, beta_2=0.999, e
     return moved, new
 
 
-def _adam_inputs(rng: Rng, *, t: int, lr: float = 0.1, eps: float = 1e-8) -> tuple:
+def _adam_inputs(rng: Rng, *, t: int, lr: float = 0.1, betas: tuple = (0.9, 0.95), eps: float = 1e-8) -> tuple:
     a, b = sizes(rng, 2, 2, 4)
     params, grads = ({"W": numbers(rng, a, b), "b": numbers(rng, b)} for _ in range(2))
-    m = {name: numbers(rng, *p.shape, scale=0.3) * (t > 0) for name, p in params.items()}
+    m = {name: numbers(rng, *p.shape) * (t > 0) for name, p in params.items()}
     v = {name: numbers(rng, *p.shape) ** 2 * (t > 0) for name, p in params.items()}
-    return params, grads, {"t": t, "m": m, "v": v}, lr, 0.9, 0.95, eps
+    return params, grads, {"t": t, "m": m, "v": v}, lr, *betas, eps
+
+
+def _adam_other_rates(rng: Rng) -> tuple:
+    betas = float(rng.uniform(0.5, 0.95)), float(rng.uniform(0.5, 0.95))
+    return _adam_inputs(rng, t=int(rng.integers(1, 50)), lr=float(rng.uniform(0.01, 3)), betas=betas)
 
 
 def _adam(
@@ -452,37 +473,46 @@ adam_step = Exercise(
         Challenge("the first step", 1.5, lambda rng: _adam_inputs(rng, t=0)),
         Challenge("a later step", 1.5, lambda rng: _adam_inputs(rng, t=4)),
         Challenge("a large eps", 0.5, lambda rng: _adam_inputs(rng, t=2, eps=0.5)),
-        Challenge(
-            "other rates",
-            1.0,
-            lambda rng: _adam_inputs(rng, t=int(rng.integers(1, 50)), lr=float(rng.uniform(0.01, 1))),
-            hidden=True,
-        ),
+        Challenge("other rates", 1.0, _adam_other_rates, hidden=True),
     ),
     oracle=adam_step_oracle,
     mistakes=(
         Mistake(
-            "the bias correction is missing: divide m by 1 - beta_1^t and v by 1 - beta_2^t",
+            "You leave out the bias correction: divide m by 1 - beta_1^t and v by 1 - beta_2^t.",
             lambda *a: _adam(*a, correct=False),
         ),
-        Mistake("t is not counted up before it is used", lambda *a: _adam(*a, tick=0)),
-        Mistake("the step goes uphill: subtract it", lambda *a: _adam(*a, sign=1)),
-        Mistake("the root of v is missing", lambda *a: _adam(*a, root=lambda v: v)),
-        Mistake("eps stands inside the root; it belongs outside", lambda *a: _adam(*a, inside=True)),
-        Mistake("v collects the gradients' sizes, not their squares", lambda *a: _adam(*a, square=False)),
-        Mistake("beta_1 and beta_2 are swapped", lambda *a: _adam(*a, swap=True)),
-        Mistake("the old m and v are forgotten", lambda *a: _adam(*a, fresh=True)),
-        Mistake("the caller's state is counted up in place; return a new dict", _adam_counts_in_place),
-        Mistake("the caller's params are changed in place", _adam_in_place),
+        Mistake('You use the old t; it should be state["t"] + 1.', lambda *a: _adam(*a, tick=0)),
+        Mistake("Your step goes uphill: subtract it.", lambda *a: _adam(*a, sign=1)),
+        Mistake("You leave out the square root of v.", lambda *a: _adam(*a, root=lambda v: v)),
+        Mistake("You add eps inside the square root; it belongs outside.", lambda *a: _adam(*a, inside=True)),
+        Mistake(
+            "Your v averages the absolute values of the gradients; it should average their squares.",
+            lambda *a: _adam(*a, square=False),
+        ),
+        Mistake("You swap beta_1 and beta_2.", lambda *a: _adam(*a, swap=True)),
+        Mistake("You ignore the old m and v.", lambda *a: _adam(*a, fresh=True)),
+        Mistake("You change t in the caller's state; return a new dict.", _adam_counts_in_place),
+        Mistake("You change the caller's params in place.", _adam_in_place),
     ),
     styles=(_adam, _adam_one_loop, _adam_scaled_rate),
     hints=(
-        "What does Adam remember of the gradients before this one? Two things, both leaky memories of lesson 00.",
-        "m is a leaky mean of g, v of g squared. Both begin at zero and so are too small at first: dividing by 1 - beta^t repairs it.",
+        "What does Adam remember of the earlier gradients? Two averages, both leaky memories as in lesson 00.",
+        "m is a leaky mean of g, v of g squared. Both begin at zero and so are too small at first: dividing by 1 - beta^t corrects this.",
         "t = state['t'] + 1; new m and v for each name; then param - lr * m_hat / (np.sqrt(v_hat) + eps). Return new dicts.",
     ),
     unchanged=0.5,
     not_allowed=FROM_SCRATCH,
+    promised=(
+        ("state[v][W] is never negative", "v is a mean of squares"),
+        ("state[v][b] is never negative", "v is a mean of squares"),
+        ("lr is never negative", "it is a learning rate"),
+        ("beta_1 is never negative", "it is a share"),
+        ("beta_1 is always between -1 and 1", "it is a share"),
+        ("beta_2 is never negative", "it is a share"),
+        ("beta_2 is always between -1 and 1", "it is a share"),
+        ("eps is never negative", "it guards the division"),
+        ("eps is always between -1 and 1", "it is small"),
+    ),
 )
 
 EXERCISES = [numerical_gradient, relative_error, find_broken, clip_by_global_norm, adam_step]

@@ -42,34 +42,39 @@ def _jacobian_loops(h_t, W_hh):
 jacobian = Exercise(
     name="jacobian",
     challenges=(
-        Challenge("at rest: h_t = 0", 0.5, lambda rng: _state_and_matrix(rng, 3, calm=True)),
+        Challenge("the zero state", 0.5, lambda rng: _state_and_matrix(rng, 3, calm=True)),
         Challenge("any state", 1.5, lambda rng: _state_and_matrix(rng, 4)),
         Challenge("two units", 0.5, lambda rng: _state_and_matrix(rng, 2), hidden=True),
     ),
     oracle=jacobian_oracle,
     mistakes=(
         Mistake(
-            "W_hh is not transposed: in the column form unit j of the old state stands in column j",
+            "You do not transpose W_hh: entry (i, j) depends on the weight from unit j to unit i, W_hh[j, i].",
             lambda h, W: _slope(h)[:, None] * W,
         ),
         Mistake(
-            "the slopes scale the columns; the squash belongs to the new state, so it scales the rows",
+            "Your slopes scale the columns; they belong to the new state, so they scale the rows.",
             lambda h, W: W.T * _slope(h),
         ),
-        Mistake("this is the transpose, the operator that carries errors backwards", lambda h, W: W * _slope(h)),
-        Mistake("the slope of tanh is missing", lambda h, W: W.T.copy()),
         Mistake(
-            "the slope of tanh is taken at h instead of a: it is 1 - h^2, not 1 - tanh(h)^2",
+            "Your result is transposed: it is the matrix that carries errors backwards.", lambda h, W: W * _slope(h)
+        ),
+        Mistake("You leave out the slope of tanh, 1 - h^2.", lambda h, W: W.T.copy()),
+        Mistake(
+            "You apply tanh to h again in its slope: use 1 - h^2, not 1 - tanh(h)^2.",
             lambda h, W: (1 - np.tanh(h) ** 2)[:, None] * W.T,
         ),
-        Mistake("the slope of tanh is 1 - h, without the square", lambda h, W: (1 - h)[:, None] * W.T),
+        Mistake(
+            "You use 1 - h as the slope of tanh; the square is missing: 1 - h^2.", lambda h, W: (1 - h)[:, None] * W.T
+        ),
     ),
     styles=(lambda h_t, W_hh: np.diag(1 - h_t**2) @ W_hh.T, _jacobian_loops, lambda h_t, W_hh: (W_hh * _slope(h_t)).T),
     hints=(
-        "h_t = tanh(a_t) and a_t = h_{t-1} W_hh + ... What does unit i of h_t do when unit j of h_{t-1} is turned up?",
-        "It moves by slope i times the weight from j to i, which is W_hh[j, i]: so entry (i, j) is (1 - h_t[i]^2) W_hh[j, i].",
+        "h_t = tanh(a_t) and a_t = h_{t-1} W_hh + ... What does unit i of h_t do when unit j of h_{t-1} increases?",
+        "It changes by slope i times the weight from j to i, which is W_hh[j, i]: so entry (i, j) is (1 - h_t[i]^2) W_hh[j, i].",
         "np.diag(1 - h_t**2) @ W_hh.T",
     ),
+    promised=(("h_t is always between -1 and 1", "h_t is a tanh"),),
 )
 
 # ------------------------------------------------------------------------------------ jacobian_product
@@ -117,22 +122,31 @@ jacobian_product = Exercise(
     challenges=(
         Challenge("one step", 1.0, lambda rng: _walk_and_matrix(rng, 4, 3, 2, 3)),
         Challenge("three steps", 1.0, lambda rng: _walk_and_matrix(rng, 6, 3, 2, 5)),
-        Challenge("from h_0 on", 0.5, lambda rng: _walk_and_matrix(rng, 3, 4, 0, 2)),
-        Challenge("no step at all: k = t", 0.5, lambda rng: _walk_and_matrix(rng, 3, 2, 2, 2), edge=True),
-        Challenge("a long way", 0.5, lambda rng: _walk_and_matrix(rng, 12, 3, 1, 11), hidden=True),
+        Challenge("a product from h_0", 0.5, lambda rng: _walk_and_matrix(rng, 3, 4, 0, 2)),
+        Challenge("no steps, k = t", 0.5, lambda rng: _walk_and_matrix(rng, 3, 2, 3, 3), edge=True),
+        Challenge(
+            "many steps", 0.5, lambda rng: _walk_and_matrix(rng, 12, 3, int(rng.integers(1, 8)), 12), hidden=True
+        ),
     ),
     oracle=jacobian_product_oracle,
     mistakes=(
         Mistake(
-            "the factors stand in the wrong order: later steps go to the left", lambda *a: _product(*a, on_left=False)
+            "You multiply the factors in the wrong order: later steps go to the left.",
+            lambda *a: _product(*a, on_left=False),
         ),
-        Mistake("step t is left out; the last factor belongs to step t", lambda *a: _product(*a, last=-1)),
-        Mistake("the product begins one step too late, at k + 2", lambda *a: _product(*a, first=2)),
-        Mistake("W_hh is not transposed", lambda *a: _product(*a, J=lambda h, W: np.diag(_slope(h)) @ W)),
-        Mistake("this is the transpose, the operator that carries errors backwards", lambda *a: _product(*a).T.copy()),
-        Mistake("the slopes of tanh are missing: this is a power of W", lambda *a: _product(*a, J=lambda h, W: W.T)),
+        Mistake("You leave out step t, the last factor.", lambda *a: _product(*a, last=-1)),
+        Mistake("Your product starts one step too late, at k + 2.", lambda *a: _product(*a, first=2)),
+        Mistake("You do not transpose W_hh.", lambda *a: _product(*a, J=lambda h, W: np.diag(_slope(h)) @ W)),
         Mistake(
-            "h_t is hs[t - 1]; here the states are taken one step too late",
+            "Your result is transposed: it is the matrix that carries errors backwards.",
+            lambda *a: _product(*a).T.copy(),
+        ),
+        Mistake(
+            "You leave out the slopes of tanh: this is a power of the transposed W_hh.",
+            lambda *a: _product(*a, J=lambda h, W: W.T),
+        ),
+        Mistake(
+            "You take the states one step too late: h_t is hs[t - 1].",
             lambda hs, k, t, W: _product(np.roll(hs, -1, axis=0), k, t, W),
         ),
     ),
@@ -141,6 +155,12 @@ jacobian_product = Exercise(
         "How many factors are there between h_k and h_t? None when k = t, one when t = k + 1.",
         "Begin with the identity. Each further step multiplies from the left. The state after step s is hs[s - 1].",
         "product = np.eye(units); for s in range(k + 1, t + 1): product = jacobian(hs[s - 1], W_hh) @ product.",
+    ),
+    promised=(
+        ("hs is always between -1 and 1", "hs is a tanh"),
+        ("k is always at most t", "the task says so"),
+        ("k is always at most axis 0 of hs", "there are no further steps"),
+        ("t is always at most axis 0 of hs", "there are no further steps"),
     ),
 )
 
@@ -153,8 +173,8 @@ def gradient_bound_oracle(W_hh, gamma, lag):
     return math.prod([gamma * norm] * lag)
 
 
-def _bound_inputs(rng: Rng, lag: int, gamma: float) -> tuple:
-    return numbers(rng, 3, 3, scale=0.7), gamma, lag
+def _bound_inputs(rng: Rng, lag: int, gamma: float, units: int = 3) -> tuple:
+    return numbers(rng, units, units, scale=0.7), gamma, lag
 
 
 def _norm2(W):
@@ -166,29 +186,29 @@ gradient_bound = Exercise(
     challenges=(
         Challenge("one step, tanh", 0.5, lambda rng: _bound_inputs(rng, 1, 1.0)),
         Challenge("five steps, tanh", 1.0, lambda rng: _bound_inputs(rng, 5, 1.0)),
-        Challenge("four steps, logistic: gamma = 1/4", 0.5, lambda rng: _bound_inputs(rng, 4, 0.25)),
-        Challenge("other numbers", 0.5, lambda rng: _bound_inputs(rng, 7, 0.6), hidden=True),
+        Challenge("four steps, logistic", 0.5, lambda rng: _bound_inputs(rng, 4, 0.25)),
+        Challenge("other numbers", 0.5, lambda rng: _bound_inputs(rng, 7, 0.6, int(rng.integers(2, 7))), hidden=True),
     ),
     oracle=gradient_bound_oracle,
     mistakes=(
         Mistake(
-            "the Frobenius norm is taken; the bound needs the largest singular value, np.linalg.norm(W, 2)",
+            "You use the Frobenius norm; the bound needs the largest singular value, np.linalg.norm(W_hh, 2).",
             lambda W, g, k: (g * np.linalg.norm(W)) ** k,
         ),
         Mistake(
-            "the spectral radius is taken (the largest eigenvalue); the bound needs the largest singular value",
+            "You use the spectral radius, the largest absolute eigenvalue; the bound needs the largest singular value.",
             lambda W, g, k: (g * np.abs(np.linalg.eigvals(W)).max()) ** k,
         ),
         Mistake(
-            "the largest entry is taken; the bound needs the largest singular value",
+            "You use the largest entry; the bound needs the largest singular value.",
             lambda W, g, k: (g * np.abs(W).max()) ** k,
         ),
-        Mistake("gamma counts once; it acts at every step", lambda W, g, k: g * _norm2(W) ** k),
-        Mistake("gamma is left out", lambda W, g, k: _norm2(W) ** k),
-        Mistake("the lag multiplies where it should be a power", lambda W, g, k: g * _norm2(W) * k),
-        Mistake("there is one factor too many", lambda W, g, k: (g * _norm2(W)) ** (k + 1)),
+        Mistake("You multiply by gamma once; it acts at every step.", lambda W, g, k: g * _norm2(W) ** k),
+        Mistake("You leave out gamma.", lambda W, g, k: _norm2(W) ** k),
+        Mistake("You multiply by the lag; it should be the exponent.", lambda W, g, k: g * _norm2(W) * k),
+        Mistake("You have one factor too many: the exponent is lag.", lambda W, g, k: (g * _norm2(W)) ** (k + 1)),
         Mistake(
-            "the norm of the power is taken; the bound is the power of the norm",
+            "You take the norm of the power; the bound is the power of the norm.",
             lambda W, g, k: g**k * _norm2(np.linalg.matrix_power(W, k)),
         ),
     ),
@@ -201,6 +221,10 @@ gradient_bound = Exercise(
         "By how much can one factor D W stretch a vector at most? First W, then D.",
         "W by its largest singular value, np.linalg.norm(W, 2); D by the largest slope, gamma. That happens at each of lag steps.",
         "(gamma * np.linalg.norm(W_hh, 2)) ** lag",
+    ),
+    promised=(
+        ("gamma is never negative", "it is the largest slope of a squashing function"),
+        ("gamma is always between -1 and 1", "it is the largest slope of a squashing function"),
     ),
 )
 
@@ -271,34 +295,41 @@ lyapunov_exponent = Exercise(
     challenges=(
         Challenge("one step", 0.5, lambda rng: _lyapunov_inputs(rng, 1, 3)),
         Challenge("a few steps", 1.0, lambda rng: _lyapunov_inputs(rng, 5, 3)),
-        Challenge("so far that the product itself is zero in float64", 1.0, _far),
-        Challenge("a longer walk", 1.0, lambda rng: _lyapunov_inputs(rng, 60, 4), hidden=True),
+        Challenge("a product that underflows", 1.0, _far),
+        Challenge("many steps", 1.0, lambda rng: _lyapunov_inputs(rng, 60, 4), hidden=True),
     ),
     oracle=lyapunov_exponent_oracle,
     tolerance=Tolerance(1e-6, "1e-9 added to a length of 0.001, before dividing by it, is harmless"),
     mistakes=(
         Mistake(
-            "the vector is never shortened back to length 1, so that it under- or overflows on a long way",
+            "You never bring the vector back to length 1, so it underflows over many steps.",
             _never_renewed,
         ),
-        Mistake("the logs are added up, not averaged over the steps", lambda *a: _lyapunov(*a, mean=False)),
-        Mistake("the logarithm has base 2; here it is the natural one", lambda *a: _lyapunov(*a, log=np.log2)),
-        Mistake("W_hh is not transposed", lambda *a: _lyapunov(*a, J=lambda h, W: np.diag(_slope(h)) @ W)),
-        Mistake("the slopes of tanh are missing", lambda *a: _lyapunov(*a, J=lambda h, W: W.T)),
         Mistake(
-            "the start vector is not brought to length 1, so its own length is counted as growth", _start_not_normed
+            "You return the sum of the logarithms; it should be their mean over the steps.",
+            lambda *a: _lyapunov(*a, mean=False),
         ),
         Mistake(
-            "growth factors are averaged, and then the log taken; it is the mean of the logs",
+            "You use the logarithm to base 2; here it should be the natural logarithm.",
+            lambda *a: _lyapunov(*a, log=np.log2),
+        ),
+        Mistake("You do not transpose W_hh.", lambda *a: _lyapunov(*a, J=lambda h, W: np.diag(_slope(h)) @ W)),
+        Mistake("You leave out the slopes of tanh.", lambda *a: _lyapunov(*a, J=lambda h, W: W.T)),
+        Mistake(
+            "You do not bring the start vector to length 1, so its own length counts as growth.", _start_not_normed
+        ),
+        Mistake(
+            "You take the logarithm of the mean growth factor; it should be the mean of the logarithms.",
             lambda *a: np.log(_lyapunov(*a, log=lambda x: x)),
         ),
     ),
     styles=(_lyapunov, _lyapunov_rows, _lyapunov_scaled),
     hints=(
-        "After 1000 steps a product may be 1e-500, which float64 cannot hold. Which number can you keep instead?",
+        "After 1000 steps a product may be 1e-500, which float64 cannot represent. Which number can you keep instead?",
         "Take a vector of length 1. At each step apply the Jacobian, note the log of its new length, and bring it back to length 1.",
         "total += np.log(np.linalg.norm(v)); v = v / np.linalg.norm(v), with v = jacobian(h, W_hh) @ v before. Return total / steps.",
     ),
+    promised=(("hs is always between -1 and 1", "hs is a tanh"),),
 )
 
 # ------------------------------------------------------------------------------------ counter-examples
@@ -314,19 +345,21 @@ def _matrix(*rows):
 
 vanishes_despite_large_norm = Exercise(
     name="vanishes_despite_large_norm",
-    challenges=(Challenge("its norm and its powers", 2.0, _nothing),),
+    challenges=(Challenge("norm and powers", 2.0, _nothing),),
     oracle=_matrix([0.5, 10.0], [0.0, 0.5]),
     mistakes=(
-        Mistake("the norm is below 2: of course that vanishes", _matrix([0.5, 0.0], [0.0, 0.5])),
-        Mistake("an eigenvalue of 1 or more keeps the powers alive", _matrix([2.0, 0.0], [0.0, 0.5])),
+        Mistake("Your matrix vanishes, but its norm is below 2.", _matrix([0.5, 0.0], [0.0, 0.5])),
         Mistake(
-            "the powers do fade, but too slowly: make the spectral radius smaller", _matrix([0.95, 5.0], [0.0, 0.95])
+            "Your powers do not vanish: an eigenvalue is 1 or more in absolute value.", _matrix([2.0, 0.0], [0.0, 0.5])
         ),
         Mistake(
-            "the numbers are large together (Frobenius), but no direction is stretched by 2, and nothing fades",
+            "Your powers fade, but too slowly: make the spectral radius smaller.", _matrix([0.95, 5.0], [0.0, 0.95])
+        ),
+        Mistake(
+            "Your Frobenius norm is at least 2, but the spectral norm is not, and the powers do not vanish.",
             lambda: 1.5 * np.eye(4),
         ),
-        Mistake("nothing is large and nothing fades: a rotation keeps every length", _matrix([0.0, 1.0], [-1.0, 0.0])),
+        Mistake("Your norm is below 2, and the powers do not vanish.", _matrix([0.0, 1.0], [-1.0, 0.0])),
     ),
     styles=(
         _matrix([0.0, 3.0], [0.0, 0.0]),
@@ -335,7 +368,7 @@ vanishes_despite_large_norm = Exercise(
     ),
     hints=(
         "Which number decides how W^50 behaves: the largest singular value or the largest eigenvalue?",
-        "For a triangular matrix the eigenvalues stand on the diagonal. What stands beside the diagonal changes the norm only.",
+        "The eigenvalues of a triangular matrix are its diagonal entries. The entries beside the diagonal change only the norm.",
         "Two by two: small numbers on the diagonal, one large number above it.",
     ),
     probe="vanishing",
@@ -344,17 +377,26 @@ vanishes_despite_large_norm = Exercise(
 
 grows_despite_small_radius = Exercise(
     name="grows_despite_small_radius",
-    challenges=(Challenge("its radius and its square", 2.0, _nothing),),
+    challenges=(Challenge("radius and square", 2.0, _nothing),),
     oracle=_matrix([0.5, 10.0], [0.0, 0.5]),
     mistakes=(
         Mistake(
-            "it grows because an eigenvalue is 1 or more; the radius must be at most 0.9",
+            "Your matrix grows because an eigenvalue is 1 or more in absolute value; the radius must be at most 0.9.",
             _matrix([4.0, 0.0], [0.0, 0.5]),
         ),
-        Mistake("it does not grow at all", _matrix([0.5, 0.0], [0.0, 0.5])),
-        Mistake("one step stretches enough, but two steps in a row do not", _matrix([0.5, 5.0], [0.0, 0.5])),
-        Mistake("the radius is below 1 but above 0.9", _matrix([0.95, 20.0], [0.0, 0.95])),
-        Mistake("the radius is 1 and nothing grows", _matrix([1.0, 0.0], [0.0, 1.0])),
+        Mistake(
+            "Your spectral radius is at most 0.9, but two steps in a row do not reach 10.",
+            _matrix([0.5, 0.0], [0.0, 0.5]),
+        ),
+        Mistake(
+            "Your matrix stretches a vector by 3 or more in one step, but two steps in a row do not reach 10.",
+            _matrix([0.5, 5.0], [0.0, 0.5]),
+        ),
+        Mistake("Your spectral radius is below 1 but above 0.9.", _matrix([0.95, 20.0], [0.0, 0.95])),
+        Mistake(
+            "Your spectral radius is 1 or more, and two steps in a row do not reach 10.",
+            _matrix([1.0, 0.0], [0.0, 1.0]),
+        ),
     ),
     styles=(
         _matrix([0.9, 6.0], [0.0, 0.9]),
@@ -362,7 +404,7 @@ grows_despite_small_radius = Exercise(
         lambda: np.array([[0.0, 1.0, 0.0], [0.0, 0.5, 30.0], [0.0, 0.0, 0.5]]),
     ),
     hints=(
-        "Eigenvalues say what happens in the end. What can happen before?",
+        "Eigenvalues determine what happens in the long run. What can happen before?",
         "Again a triangular matrix. Work out the entry above the diagonal of W @ W for rows (a, b) and (0, a).",
         "It is 2 a b. With a = 0.5, which b makes it 10?",
     ),

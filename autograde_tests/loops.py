@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-TOO_FEW = "the loop counts the sequences, `xs.shape[0]`; the steps are `xs.shape[1]`"
+TOO_FEW = "Your loop runs once for each sequence, `xs.shape[0]`; the number of steps is `xs.shape[1]`."
 REST_IS_ZERO = (
-    "the loop counts the sequences, `xs.shape[0]`, so that later steps keep the zeros that were there; "
-    "the steps are `xs.shape[1]`"
+    "Your loop runs once for each sequence, `xs.shape[0]`, and leaves zeros in later steps; "
+    "the number of steps is `xs.shape[1]`."
 )
 
 

@@ -1,4 +1,4 @@
-"""Backward passes for the bug hunt in lesson 05: two correct ones and five with one bug each.
+"""Backward passes for the bug hunt in lesson 05: two correct ones and six with one bug each.
 
 Each takes (dhs, cache), cache = (xs, h_0, hs, W_xh, W_hh), and returns (dW_xh, dW_hh, db_h). Their names say
 nothing; only a gradient check can tell them apart. (Reading this file would spoil the fun.)
@@ -30,7 +30,7 @@ def _walk(dhs: np.ndarray, cache: Cache, bug: str = "") -> tuple[np.ndarray, np.
     for t in reversed(range(xs.shape[1])):
         dh = dhs[:, t] + dh_next
         slope = 1 - np.tanh(hs[:, t]) ** 2 if bug == "slope" else 1 - hs[:, t] ** 2
-        da = dh * slope
+        da = dh * (slope + 1e-3 if bug == "offset" else slope)  # an offset keeps the slope from vanishing
         before = hs[:, t] if bug == "shift" else hs[:, t - 1] if t else h_0
         dW_xh += xs[:, t].T @ da
         dW_hh += before.T @ da
@@ -66,6 +66,8 @@ dora, emil, fatima, gustav = (
     _all_at_once,
     _with_name("gustav", "last"),
 )
+helga = _with_name("helga", "offset")
 CANDIDATES: dict[str, Backward] = {
-    "ada": ada, "bruno": bruno, "chloe": chloe, "dora": dora, "emil": emil, "fatima": fatima, "gustav": gustav
+    "ada": ada, "bruno": bruno, "chloe": chloe, "dora": dora, "emil": emil, "fatima": fatima, "gustav": gustav,
+    "helga": helga,
 }  # fmt: skip

@@ -128,8 +128,8 @@ grade(relative_error)
 # %% [markdown]
 # ## The bug hunt
 #
-# Seven colleagues, Ada to Gustav, wrote a backward pass each: `bugs.ada(dhs, cache)` and so on, with `cache = (xs, h_0, hs, W_xh, W_hh)`.
-# Each returns `(dW_xh, dW_hh, db_h)`. Their code runs, the shapes are right, and five of the seven are wrong. Which?
+# Eight colleagues, Ada to Helga, wrote a backward pass each: `bugs.ada(dhs, cache)` and so on, with `cache = (xs, h_0, hs, W_xh, W_hh)`.
+# Each returns `(dW_xh, dW_hh, db_h)`. Their code runs, the shapes are right, and six of the eight are wrong. Which?
 #
 # Do not read their code. Measure. Here is one measurement for Ada, on one weight:
 

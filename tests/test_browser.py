@@ -66,7 +66,7 @@ def test_the_first_start_opens_lesson_01_and_asks_nothing(page):
 
 def test_a_mistake_gets_its_sentence_and_no_page_of_traceback(page, course):
     run_solved(page, course, "01_recurrence", rnn_step=WITHOUT_BIAS)
-    sentence = "This is exactly what comes out when the bias b_h is left out."
+    sentence = "You leave out the bias b_h."
     assert sentence in page.see(card("rnn_step"), picture="01_mistake").text
     page.see(ERROR)
     (error,) = [error.text for error in page.all(ERROR)]

@@ -48,7 +48,7 @@ def test_a_right_answer_is_told_so(capsys) -> None:
 
 def test_a_known_mistake_is_named_with_both_numbers(capsys) -> None:
     text = heard(without_bias, capsys)
-    assert "This is exactly what comes out when the bias b_h is left out." in text
+    assert "You leave out the bias b_h." in text
     assert "expected" in text
     assert "largest difference" in text
     assert 'hint("rnn_step")' in text

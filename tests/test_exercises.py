@@ -302,5 +302,5 @@ def test_grade_gives_the_points_that_a_mistake_leaves(monkeypatch: pytest.Monkey
 
     points = grade(rnn_step)
     assert type(points) is float  # nbgrader reads the printed number: np.float64(1.5) would not be one
-    assert points == 1.5  # the input alone, the memory alone, inputs unchanged: half a point each
-    assert "the bias b_h is left out" in capsys.readouterr().out
+    assert points == 1.5  # the input alone, the previous state alone, inputs unchanged: half a point each
+    assert "You leave out the bias b_h." in capsys.readouterr().out
