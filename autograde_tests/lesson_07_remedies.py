@@ -108,17 +108,20 @@ def truncated_bptt_oracle(dhs, cache, K):
     return Gradients(loss, point)
 
 
-def _pieces(key: str, steps: int, K: int, batch: int = 2):
+def _pieces(key: str, steps: int, K: int, batch: int = 2, features: int = 3, units: int = 4):
     def draw(rng: Rng) -> tuple:
-        dhs, (xs, _, h_0, hs, W_xh, W_hh) = _sequence_inputs(rng, ["1" * steps] * batch, 3, 4)
+        dhs, (xs, _, h_0, hs, W_xh, W_hh) = _sequence_inputs(rng, ["1" * steps] * batch, features, units)
         return key, dhs, (xs, h_0, hs, W_xh, W_hh), K
 
     return draw
 
 
 def _any_pieces(rng: Rng) -> tuple:
-    """Draw one or two sequences and a K that need not divide their length, and may exceed it."""
-    return _pieces("dW_hh", int(rng.integers(5, 10)), int(rng.integers(2, 11)), batch=int(rng.integers(1, 3)))(rng)
+    """Draw a few sequences and a K that need not divide their length, and may exceed it."""
+    features, units = sizes(rng, 2, 2, 12)
+    return _pieces(
+        "dW_hh", int(rng.integers(5, 10)), int(rng.integers(2, 13)), int(rng.integers(1, 13)), features, units
+    )(rng)
 
 
 def _truncated(
@@ -189,7 +192,7 @@ truncated_bptt = Exercise(
         Challenge("db_h for pieces of 3", 1.0, _pieces("db_h", 7, 3)),
         Challenge("dW_xh for pieces of 3", 1.0, _pieces("dW_xh", 7, 3)),
         Challenge("dW_hh for pieces of 3", 1.0, _pieces("dW_hh", 7, 3)),
-        Challenge("a single piece", 0.5, _pieces("dW_hh", 4, 4)),
+        Challenge("a single piece", 0.5, _pieces("dW_hh", 4, 4, batch=5, units=5)),
         Challenge("pieces of one step", 0.5, _pieces("dW_hh", 4, 1), hidden=True),
         Challenge("pieces of other lengths", 0.5, _any_pieces, hidden=True),
     ),
@@ -248,6 +251,7 @@ truncated_bptt = Exercise(
     probe="part",
     unchanged=0.5,
     not_allowed=FROM_SCRATCH,
+    promised=(("cache[2] is always between -1 and 1", "hs is a tanh"),),
 )
 
 # -------------------------------------------------------------------------------------- adding_problem
@@ -314,7 +318,7 @@ adding_problem = Exercise(
         Challenge(
             "the marks for other sizes",
             1.0,
-            lambda rng: ("marks", 400, int(rng.integers(4, 11)), int(rng.integers(99))),
+            lambda rng: ("marks", 400, int(rng.integers(4, 11)), int(rng.integers(2**30))),
             hidden=True,
         ),
     ),
@@ -378,6 +382,7 @@ adding_problem = Exercise(
     ),
     probe="adding",
     unchanged=0.0,
+    promised=(("input 1 is always larger than input 2", "it takes many sequences to see which steps are marked"),),
 )
 
 # --------------------------------------------------------------------------------------- copy_baseline

@@ -57,7 +57,7 @@ def _cell(rng: Rng, features: int, units: int) -> tuple:
     return (
         numbers(rng, features, units, scale=0.5),
         numbers(rng, units, units, scale=0.5),
-        numbers(rng, units, scale=0.5),
+        numbers(rng, units, scale=0.8),
     )
 
 
@@ -156,6 +156,10 @@ def _into(look: str, features: int, units: int, **spec):
     return draw
 
 
+def _any_cell(rng: Rng) -> tuple:
+    return _into("states", int(rng.integers(1, 6)), int(rng.integers(1, 6)))(rng)
+
+
 ONES = {"kernel_initializer": "ones", "recurrent_initializer": "ones", "bias_initializer": "ones"}
 
 weights_to_keras = LayerExercise(
@@ -165,7 +169,7 @@ weights_to_keras = LayerExercise(
         Challenge("the recurrent kernel", 0.5, _into("recurrent_kernel", 2, 3)),
         Challenge("the bias", 0.5, _into("bias", 2, 3)),
         Challenge("a layer without weights yet", 0.5, _into("states", 2, 4, built=False, options=ONES)),
-        Challenge("as many features as units", 0.5, _into("states", 4, 4), hidden=True),
+        Challenge("a layer of other sizes", 0.5, _any_cell, hidden=True),
     ),
     oracle=lambda layer, W_xh, W_hh, b_h: _by_assign(layer, W_xh, W_hh, b_h),
     in_numpy=_put_in,
@@ -195,6 +199,9 @@ weights_to_keras = LayerExercise(
     ),
     probe="into_layer",
     unchanged=0.5,
+    promised=(
+        ("layer[built] is always the same", "the check for layers without weights says so, and the others have them"),
+    ),
 )
 
 # ------------------------------------------------------------------------------------ numpy_from_keras
@@ -288,21 +295,21 @@ def _row_by_row(layer, xs, mask=None, initial_state=None):
 
 
 def _mask(rng: Rng, batch: int, steps: int, started: bool) -> np.ndarray:
-    """Draw masks with gaps anywhere; the first row has none, the second has padding at the end.
+    """Draw masks with gaps anywhere; in one row only two steps are real.
 
     started: the first step is real, because Keras shows zeros and not the initial state before it
     """
     mask = rng.random((batch, steps)) < 0.6
-    mask[0], mask[1] = True, np.arange(steps) < 2
-    mask[np.arange(2, batch), rng.integers(1, steps, size=batch - 2)] = True
+    mask[0] = np.arange(steps) < 2
+    mask[np.arange(batch), rng.integers(1, steps, size=batch)] = True
     mask[:, 0] |= started
     return mask
 
 
 def _reading(options: dict, *, masked: bool = False, started: bool = False):
     def draw(rng: Rng) -> tuple:
-        features, units = sizes(rng, 2, low=2, high=3)
-        batch, steps = 4, int(rng.integers(5, 7))
+        features, units = sizes(rng, 2, low=2, high=8)
+        batch, steps = int(rng.integers(3, 10)), int(rng.integers(5, 7))
         xs = numbers(rng, batch, steps, features)
         mask = _mask(rng, batch, steps, started) if masked else None
         state = numbers(rng, batch, units, scale=0.5) if started else None
@@ -403,6 +410,12 @@ numpy_from_keras = LayerExercise(
         "keras.src.layers.rnn.simple_rnn.SimpleRNNCell.call",
         "keras.src.layers.rnn.rnn.RNN.call",
         "rnn_helpers.cells",
+    ),
+    promised=(
+        ("layer[options][go_backwards] is always the same", "the other checks leave out the switch"),
+        ("layer[options][return_sequences] is always the same", "the other checks leave out the switch"),
+        ("layer[options][return_state] is always the same", "the other checks leave out the switch"),
+        ("mask is True somewhere in each row", "before the first real step Keras shows zeros, which no check asks for"),
     ),
 )
 
@@ -736,21 +749,26 @@ def _into_a_buffer(layer, chunks):
     return hs
 
 
-def _chunked(lengths: tuple[int, ...], batch: int, *, used: bool):
+def _chunked(lengths: tuple[int, ...], batch: int, *, used: bool, features: int = 2, units: int = 3):
     def draw(rng: Rng) -> tuple:
         options = {"stateful": True, "return_sequences": True}
-        spec = {"weights": _cell(rng, 2, 3), "options": options, "batch": batch, "used": used}
-        return spec, tuple(numbers(rng, batch, length, 2) for length in lengths)
+        spec = {"weights": _cell(rng, features, units), "options": options, "batch": batch, "used": used}
+        return spec, tuple(numbers(rng, batch, length, features) for length in lengths)
 
     return draw
+
+
+def _any_chunks(rng: Rng) -> tuple:
+    features, units = sizes(rng, 2, 2, 8)
+    return _chunked((1, 2, 9), int(rng.integers(1, 9)), used=True, features=features, units=units)(rng)
 
 
 stateful_run = LayerExercise(
     name="stateful_run",
     challenges=(
-        Challenge("two chunks", 0.5, _chunked((3, 3), 2, used=False)),
-        Challenge("a layer that has read before", 0.5, _chunked((3, 3, 3), 2, used=True)),
-        Challenge("chunks of other lengths", 0.5, _chunked((4, 1, 2), 3, used=True), hidden=True),
+        Challenge("two chunks", 0.5, _chunked((3, 3), 5, used=False, features=4, units=2)),
+        Challenge("a layer that has read before", 0.5, _chunked((4, 3, 2), 3, used=True, features=5)),
+        Challenge("chunks of other lengths", 0.5, _any_chunks, hidden=True),
     ),
     oracle=_in_one_piece,
     in_numpy=_all_at_once,
@@ -779,6 +797,10 @@ stateful_run = LayerExercise(
     ),
     probe="with_layer",
     unchanged=0.5,
+    promised=(
+        ("layer[options][stateful] is always the same", "the task says so"),
+        ("layer[options][return_sequences] is always the same", "the task says so"),
+    ),
 )
 
 # ------------------------------------------------------------------------------------ train_classifier

@@ -59,7 +59,7 @@ def _by_index(series, length, horizon=1):
 def _cut(length: int, horizon: int, extra: int = 0):
     def draw(rng: Rng) -> tuple:
         series = (
-            rng.permutation(np.arange(1, 13 + extra)) + 0.5
+            rng.permutation(np.arange(1, 13 + extra)) - 5.5
         )  # all values differ, so that each position is identifiable
         return series, length, horizon
 
@@ -115,6 +115,10 @@ make_windows = Exercise(
         "For i in range(len(series) - length - horizon + 1): series[i : i + length], and series[i + length + horizon - 1].",
     ),
     unchanged=0.5,
+    promised=(
+        ("horizon is always smaller than axis 0 of series", "a window needs a target"),
+        ("length is always smaller than axis 0 of series", "a window needs a target"),
+    ),
 )
 
 # -------------------------------------------------------------------------------------- split_and_scale
@@ -251,6 +255,7 @@ split_and_scale = Exercise(
     ),
     probe="part",
     unchanged=0.5,
+    promised=(("test_steps is always smaller than axis 0 of series", "there is a training part"),),
 )
 
 # -------------------------------------------------------------------------------- mean_absolute_error
@@ -331,6 +336,7 @@ mean_absolute_error = Exercise(
         "np.mean(np.abs(np.ravel(targets) - np.ravel(forecasts))).",
     ),
     unchanged=0.5,
+    promised=(("axis 1 of forecasts is always 1", "the task says so"),),
 )
 
 # -------------------------------------------------------------------------------------- seasonal_naive
@@ -357,7 +363,7 @@ seasonal_naive = Exercise(
         Challenge(
             "other numbers",
             0.5,
-            lambda rng: (numbers(rng, 15), int(rng.integers(2, 7)), int(rng.integers(2, 14))),
+            lambda rng: (numbers(rng, 15), int(rng.integers(2, 7)), int(rng.integers(2, 25))),
             hidden=True,
         ),
     ),
@@ -415,6 +421,7 @@ seasonal_naive = Exercise(
         "series[-period:][np.arange(horizon) % period].",
     ),
     unchanged=0.5,
+    promised=(("period is always smaller than axis 0 of series", "there is a whole season to repeat"),),
 )
 
 # -------------------------------------------------------------------------------------- forecast_ahead

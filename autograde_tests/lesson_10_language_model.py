@@ -272,7 +272,7 @@ next_character_batches = Exercise(
         Challenge("a remainder that does not fit", 0.5, _text(23, 3, 2)),
         Challenge("one row", 0.5, _text(13, 1, 3)),
         Challenge("no target for the last character", 0.5, _text(24, 2, 4)),
-        Challenge("another text", 1.5, _text(67, 4, 5), hidden=True),
+        Challenge("another text", 1.5, lambda rng: (rng.integers(0, 30, size=67), 4, 5), hidden=True),
     ),
     oracle=_batches_oracle,
     mistakes=(
@@ -324,6 +324,10 @@ next_character_batches = Exercise(
         "pieces = (len(ids) - 1) // (batch * steps); ids[:n].reshape(batch, pieces, steps).swapaxes(0, 1), and the same for ids[1 : n + 1].",
     ),
     unchanged=0.5,
+    promised=(
+        ("batch is always smaller than axis 0 of ids", "at least one piece fits"),
+        ("steps is always smaller than axis 0 of ids", "at least one piece fits"),
+    ),
 )
 
 # ---------------------------------------------------------------------------------------------- sample
@@ -472,6 +476,10 @@ bits_per_character = Exercise(
         "-np.mean(np.log2(probabilities)).",
     ),
     unchanged=0.0,
+    promised=(
+        ("probabilities is always between -1 and 1", "they are probabilities"),
+        ("probabilities is never negative", "they are probabilities"),
+    ),
 )
 
 # -------------------------------------------------------------------------------- build_language_model

@@ -203,6 +203,14 @@ def _both_inputs(
     return xs, mask, _weights(rng, features, units), _weights(rng, features, other or units)
 
 
+def _any_directions(rng: Rng) -> tuple:
+    """Draw a batch in which every sequence has padding, with numbers in it."""
+    features, units, other = rng.integers(1, 6, size=3).tolist()
+    lengths = [*rng.integers(1, 6, size=int(rng.integers(2, 8))).tolist(), 6]
+    xs, mask, forward, backward = _both_inputs(rng, lengths, features, units, other=other, fill=7.0)
+    return xs[:-1], mask[:-1], forward, backward
+
+
 def _masked(xs, mask, weights, *, reverse=False):
     W_xh, W_hh, b_h = weights
     h, hs = np.zeros((len(xs), len(b_h))), np.zeros((*mask.shape, len(b_h)))
@@ -279,7 +287,7 @@ bidirectional_forward = Exercise(
         Challenge(
             "other values in the padding",
             1.0,
-            lambda rng: _both_inputs(rng, [2, 6, 4], 3, 3, fill=7.0),
+            _any_directions,
             hidden=True,
         ),
     ),
@@ -343,6 +351,11 @@ bidirectional_forward = Exercise(
         "for t in reversed(range(steps)): h = np.where(mask[:, t, None], the step, h); hs[:, t] = h. Then np.concatenate([ahead, back], axis=2).",
     ),
     not_allowed=FROM_SCRATCH,
+    promised=(
+        ("mask has no gaps", "the task says that padding is at the end"),
+        ("mask is True at every first step", "the task says that padding is at the end"),
+        ("mask is True somewhere in each row", "a sequence has at least one step"),
+    ),
 )
 
 # ----------------------------------------------------------------------------------- frame_error_rate
@@ -376,6 +389,18 @@ def _guessed(lengths: list[int], *, padding_right: bool):
     return lambda rng: _frames(rng, lengths, [int(rng.integers(1, n)) for n in lengths], padding_right=padding_right)
 
 
+def _gapped(rng: Rng) -> tuple:
+    """Draw more sequences than steps, with padding at any place."""
+    frames = _guessed(rng.integers(3, 9, size=12).tolist(), padding_right=False)(rng)
+    more = [
+        np.concatenate([part, np.full((12, 1), value)], axis=1)
+        for part, value in zip(frames, (3, 10, False), strict=True)
+    ]
+    order = rng.permutation(more[0].shape[1])
+    predicted, labels, mask = (part[:, order] for part in more)
+    return predicted, labels, mask.astype(bool)
+
+
 def _by_sequence(predicted, labels, mask):
     return np.mean([np.mean(p[m] != y[m]) for p, y, m in zip(predicted, labels, mask, strict=True)])
 
@@ -401,7 +426,7 @@ frame_error_rate = Exercise(
             lambda rng: _frames(rng, [7, 2], [2, 1], padding_right=False),
             fresh=_guessed([7, 2], padding_right=False),
         ),
-        Challenge("many frames", 0.5, _guessed([40, 31, 9, 22], padding_right=False), hidden=True),
+        Challenge("many frames", 0.5, _gapped, hidden=True),
     ),
     oracle=frame_error_rate_oracle,
     mistakes=(
@@ -450,6 +475,7 @@ frame_error_rate = Exercise(
         "np.mean((predicted != labels)[mask]).",
     ),
     unchanged=0.5,
+    promised=(("mask is True somewhere in each row", "a sequence has at least one frame"),),
 )
 
 # ---------------------------------------------------------------------------------------- ctc_collapse
@@ -507,7 +533,7 @@ def _path(rng: Rng, digits: list[int], blank: int, *, between: bool = True) -> t
 
 def _any_path(rng: Rng) -> tuple:
     """Draw runs of any labels, blanks included, of one to four frames each; a label may follow itself after a blank."""
-    blank = int(rng.integers(0, 11))
+    blank = int(rng.integers(0, 60))
     labels = rng.choice([blank, blank, *range(4)], size=12)
     return np.repeat(labels, rng.integers(1, 5, size=12)).tolist(), blank
 

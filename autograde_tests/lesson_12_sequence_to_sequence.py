@@ -9,7 +9,7 @@ import numpy as np
 
 from autograde_tests.exercise import FROM_SCRATCH, Challenge, Claims, ClaimsExercise, Exercise, Mistake
 from autograde_tests.lesson_01_recurrence import rnn_step_oracle
-from autograde_tests.sampling import Rng, numbers
+from autograde_tests.sampling import Rng, numbers, sizes
 from rnn_helpers.checks.claims import (
     CAUSAL,
     COMPILED,
@@ -75,9 +75,9 @@ shift_right = Exercise(
         Challenge("targets of three lengths", 0.5, lambda rng: (_targets(rng, [5, 2, 1]), START)),
         Challenge("another number for the start", 0.5, lambda rng: (_targets(rng, [4, 2]), 9)),
         Challenge(
-            "one target of one symbol",
+            "other targets",
             0.5,
-            lambda rng: (np.array([[int(rng.integers(3, 9))]]), int(rng.integers(1, 60))),
+            lambda rng: (_targets(rng, rng.integers(1, 4, size=rng.integers(1, 9)).tolist()), int(rng.integers(1, 60))),
             hidden=True,
         ),
     ),
@@ -145,6 +145,10 @@ def _loss_inputs(rng: Rng, lengths: list[int], symbols: int, *, scale: float = 1
     for row, length in zip(targets, lengths, strict=True):
         row[:length] = rng.choice([s for s in range(symbols) if s != pad], size=length)
     return numbers(rng, *targets.shape, symbols, scale=scale), targets, pad
+
+
+def _larger_batch(rng: Rng) -> tuple:
+    return _loss_inputs(rng, rng.integers(1, 6, size=9).tolist(), int(rng.integers(3, 9)))
 
 
 def _large_logits(rng: Rng) -> tuple:
@@ -225,7 +229,7 @@ teacher_forcing_loss = Exercise(
         Challenge("targets of three lengths", 1.0, lambda rng: _loss_inputs(rng, [5, 3, 1], 6)),
         Challenge("another number for the padding", 0.5, lambda rng: _loss_inputs(rng, [4, 2], 6, pad=5)),
         Challenge("large logits", 0.5, _large_logits),
-        Challenge("a larger batch", 0.5, lambda rng: _loss_inputs(rng, [7, 2, 5, 6], 8), hidden=True),
+        Challenge("a larger batch", 0.5, lambda rng: _larger_batch(rng), hidden=True),
     ),
     oracle=teacher_forcing_loss_oracle,
     mistakes=(
@@ -288,6 +292,7 @@ teacher_forcing_loss = Exercise(
         "np.take_along_axis(log_softmax, targets[..., None], axis=-1)[..., 0] picks; [targets != pad] keeps what counts.",
     ),
     not_allowed=FROM_SCRATCH,
+    promised=(("pad is always smaller than axis 2 of logits", "it is one of the symbols"),),
 )
 
 # --------------------------------------------------------------------------------------- greedy_decode
@@ -317,20 +322,24 @@ def _decoder(
     start: int = START,
     end: int = END,
     tied: bool = False,
+    units: int = 0,
+    width: int = 0,
 ) -> tuple:
     """Draw (h, weights, start, end, most) of a decoder that generates the given number of symbols, some of them distinct.
 
     tied: two symbols always have the same logit, and it is the largest one at some step
+    units, width: the sizes of h and of a row of the table; 0 to draw them
     """
-    symbols, width, units = 7, 4, 6
+    symbols, features, drawn = (int(rng.integers(*span)) for span in ((6, 9), (2, 10), (4, 9)))
+    units, width = units or drawn, width or features
     while True:
         weights = (
             numbers(rng, symbols, width, scale=1.2),
             numbers(rng, width, units, scale=0.9),
-            numbers(rng, units, units, scale=0.7),
-            numbers(rng, units, scale=0.3),
+            numbers(rng, units, units, scale=rng.uniform(0.2, 0.8)),
+            numbers(rng, units, scale=0.5),
             numbers(rng, units, symbols),
-            numbers(rng, symbols, scale=0.3),
+            numbers(rng, symbols, scale=0.5),
         )
         h = numbers(rng, units)
         first, second = np.sort(rng.choice([s for s in range(symbols) if s not in (start, end)], 2, replace=False))
@@ -341,6 +350,11 @@ def _decoder(
         fits = length[0] <= len(written) <= length[1] and len(set(written)) >= different
         if fits and goes_on == (len(written) == most) and (not tied or first in written):
             return h, weights, start, end, most
+
+
+def _any_decoder(rng: Rng) -> tuple:
+    start, end = sizes(rng, 2, 0, 5)
+    return _decoder(rng, length=(6, 12), most=14, start=start, end=end)
 
 
 def _write(
@@ -410,11 +424,24 @@ greedy_decode = Exercise(
     name="greedy_decode",
     challenges=(
         Challenge("a stop at the end symbol", 1.0, lambda rng: _decoder(rng)),
-        Challenge("a stop after `most` symbols", 1.0, lambda rng: _decoder(rng, length=(4, 4), most=4)),
+        Challenge(
+            "a stop after `most` symbols",
+            1.0,
+            lambda rng: _decoder(rng, length=(4, 4), most=4, start=2, end=5, units=6),
+        ),
         Challenge("two equally large logits", 0.5, lambda rng: _decoder(rng, tied=True)),
-        Challenge("other numbers for start and end", 1.0, lambda rng: _decoder(rng, start=0, end=4)),
-        Challenge("an end at the first step", 0.5, lambda rng: _decoder(rng, length=(0, 0), different=0), edge=True),
-        Challenge("a longer text", 0.5, lambda rng: _decoder(rng, length=(6, 12), most=14), hidden=True),
+        Challenge(
+            "other numbers for start and end",
+            1.0,
+            lambda rng: _decoder(rng, start=5, end=0, most=4, length=(3, 3), units=4, width=3),
+        ),
+        Challenge(
+            "an end at the first step",
+            0.5,
+            lambda rng: _decoder(rng, length=(0, 0), different=0, end=5, units=4),
+            edge=True,
+        ),
+        Challenge("a longer text", 0.5, _any_decoder, hidden=True),
     ),
     oracle=greedy_decode_oracle,
     mistakes=(
@@ -462,6 +489,10 @@ greedy_decode = Exercise(
         "h = np.tanh(table[symbol] @ W_xh + h @ W_hh + b_h); symbol = int(np.argmax(h @ W_hy + b_y)); stop at end, else append.",
     ),
     unchanged=0.5,
+    promised=(
+        ("end is always smaller than axis 0 of weights[0]", "it is one of the symbols"),
+        ("start is always smaller than axis 0 of weights[0]", "it is one of the symbols"),
+    ),
 )
 
 # ----------------------------------------------------------------------------------------- exact_match
@@ -587,6 +618,10 @@ exact_match = Exercise(
         "np.mean([one == other for one, other in zip(written, wanted)]).",
     ),
     unchanged=0.0,
+    promised=(
+        ("wanted[] is never 0", "0 is the padding symbol"),
+        ("written[] is never 0", "0 is the padding symbol"),
+    ),
 )
 
 # ------------------------------------------------------------------------------- build_encoder_decoder

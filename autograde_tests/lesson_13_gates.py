@@ -58,6 +58,11 @@ def _lstm_inputs(rng: Rng, batch: int, features: int, units: int, *, on: str = "
     )
 
 
+def _wide(rng: Rng) -> tuple[int, int, int]:
+    """Draw batch, features and units, of which the first two may be large beside the third."""
+    return int(rng.integers(1, 15)), int(rng.integers(1, 15)), int(rng.integers(1, 4))
+
+
 def _lstm(x, h, c, U, W, b, *, order=(0, 1, 2, 3), cut=None, memory=None, readout=None, squash=np.tanh, gate=_logistic):
     """Take an LSTM step. order: the blocks used as i, f, g, o; cut: (a, units) -> blocks; memory, readout: the last two lines."""
     a = x @ U + h @ W + b
@@ -110,7 +115,7 @@ lstm_step = Exercise(
         Challenge("the old memory alone", 0.5, lambda rng: _lstm_inputs(rng, *sizes(rng, 3), on="c")),
         Challenge("the input and the memory", 0.5, lambda rng: _lstm_inputs(rng, *sizes(rng, 3), on="xc")),
         Challenge("everything at once", 1.0, lambda rng: _lstm_inputs(rng, *sizes(rng, 3))),
-        Challenge("one sequence, one feature", 0.5, lambda rng: _lstm_inputs(rng, 1, 1, 4), hidden=True),
+        Challenge("other sizes", 0.5, lambda rng: _lstm_inputs(rng, *_wide(rng)), hidden=True),
         Challenge("as many features as units", 0.5, lambda rng: _lstm_inputs(rng, 3, 4, 4), hidden=True),
     ),
     oracle=lstm_step_oracle,
@@ -208,6 +213,7 @@ lstm_step = Exercise(
         "c_t is sigmoid(f) times c_prev plus sigmoid(i) times tanh(g); h_t is sigmoid(o) times tanh(c_t).",
     ),
     not_allowed=FROM_SCRATCH,
+    promised=(("axis 1 of h_prev is always smaller than axis 1 of W_xh", "it is 4 units wide"),),
 )
 
 # ---------------------------------------------------------------------------------- lstm_step_backward
@@ -356,6 +362,15 @@ lstm_step_backward = Exercise(
     ),
     probe="part",
     not_allowed=FROM_SCRATCH,
+    promised=(
+        ("cache[1] is always between -1 and 1", "gates are between 0 and 1"),
+        ("cache[1] is never negative", "gates are between 0 and 1"),
+        ("cache[2] is always between -1 and 1", "gates are between 0 and 1"),
+        ("cache[2] is never negative", "gates are between 0 and 1"),
+        ("cache[4] is always between -1 and 1", "gates are between 0 and 1"),
+        ("cache[4] is never negative", "gates are between 0 and 1"),
+        ("cache[3] is always between -1 and 1", "g is a tanh"),
+    ),
 )
 
 # --------------------------------------------------------------------------------------- cell_jacobian
@@ -393,7 +408,7 @@ cell_jacobian = Exercise(
     challenges=(
         Challenge("two features, three units", 0.5, lambda rng: _jacobian_inputs(rng, 2, 3)),
         Challenge("other sizes", 0.5, lambda rng: _jacobian_inputs(rng, *sizes(rng, 2))),
-        Challenge("one unit", 0.5, lambda rng: _jacobian_inputs(rng, 3, 1), hidden=True),
+        Challenge("one unit", 0.5, lambda rng: _jacobian_inputs(rng, int(rng.integers(1, 9)), 1), hidden=True),
     ),
     oracle=cell_jacobian_oracle,
     mistakes=(
@@ -451,6 +466,10 @@ cell_jacobian = Exercise(
         "np.diag of the sigmoid of the second quarter of x_t @ W_xh + h_prev @ W_hh + b_h.",
     ),
     not_allowed=FROM_SCRATCH,
+    promised=(
+        ("axis 0 of h_prev is always smaller than axis 1 of W_xh", "it is 4 units wide"),
+        ("h_prev is always between -1 and 1", "h is a gate times a tanh"),
+    ),
 )
 
 # -------------------------------------------------------------------------------------------- gru_step
@@ -580,7 +599,7 @@ gru_step = Exercise(
             "reset before, the state alone", 0.5, lambda rng: _gru_inputs(rng, *sizes(rng, 3), after=False, on="h")
         ),
         Challenge("reset before, everything at once", 1.0, lambda rng: _gru_inputs(rng, *sizes(rng, 3), after=False)),
-        Challenge("reset after, one sequence", 0.5, lambda rng: _gru_inputs(rng, 1, 2, 4, after=True), hidden=True),
+        Challenge("reset after, other sizes", 0.5, lambda rng: _gru_inputs(rng, *_wide(rng), after=True), hidden=True),
         Challenge(
             "reset before, equal sizes",
             0.5,
@@ -652,6 +671,10 @@ gru_step = Exercise(
         "reset_after: n = tanh(x part + r * h part). Else: n = tanh(x part + (r * h_prev) @ the last block of W_hh). Then mix by z.",
     ),
     not_allowed=FROM_SCRATCH,
+    promised=(
+        ("axis 1 of h_prev is always smaller than axis 1 of W_xh", "it is 3 units wide"),
+        ("axis 1 of W_xh is always at least axis 0 of b_h", "b_h has two rows or 3 units numbers"),
+    ),
 )
 
 # ------------------------------------------------------------------------------- count_gate_parameters

@@ -291,6 +291,24 @@ diagnose = Exercise(
         'Compute symptoms["by_lag"][0] and the three means of [-8:] first; then one `if` for each question, with `return` in it.',
     ),
     unchanged=0.0,
+    promised=(
+        ("axis 0 of symptoms[alone] is always 40", "the task says so"),
+        ("axis 0 of symptoms[held] is always 40", "the task says so"),
+        ("axis 0 of symptoms[norms] is always 40", "the task says so"),
+        ("axis 0 of symptoms[train] is always 40", "the task says so"),
+        ("axis 0 of symptoms[updates] is always 40", "the task says so"),
+        ("axis 0 of symptoms[by_lag] is always 8", "the task says so"),
+        ("axis 0 of symptoms[right] is always 12", "the task says so"),
+        ("axis 0 of symptoms[said] is always 12", "the task says so"),
+        ("symptoms[alone] is never negative", "losses and norms are not"),
+        ("symptoms[baseline] is never negative", "losses and norms are not"),
+        ("symptoms[by_lag] is never negative", "losses and norms are not"),
+        ("symptoms[held] is never negative", "losses and norms are not"),
+        ("symptoms[norms] is never negative", "losses and norms are not"),
+        ("symptoms[train] is never negative", "losses and norms are not"),
+        ("symptoms[updates] is never negative", "losses and norms are not"),
+        ("symptoms[updates] is always between -1 and 1", "an update is small beside the weights"),
+    ),
 )
 
 # --------------------------------------------------------------------------------------- repair_error
@@ -363,6 +381,7 @@ repair_error = Exercise(
         "np.mean of (predictions[:, 0] - targets) squared.",
     ),
     unchanged=0.0,
+    promised=(("axis 1 of predictions is always 1", "the task says so"),),
 )
 
 # --------------------------------------------------------------------------------------- repair_pairs
@@ -453,7 +472,7 @@ def _scaled(train, test, *, axis=(0, 1), of=None, of_test=None, divide=True, cen
 repair_scaling = Exercise(
     name="repair_scaling",
     challenges=(
-        Challenge("two features", 0.75, lambda rng: _series(rng, 4, 3, 5, 2)),
+        Challenge("two features", 0.75, lambda rng: _series(rng, 3, 6, 5, 2)),
         Challenge("one feature, one test sequence", 0.25, lambda rng: _series(rng, 5, 1, 4, 1)),
         Challenge("other sizes", 0.75, lambda rng: _series(rng, *sizes(rng, 4, 2, 7)), hidden=True),
     ),
@@ -547,7 +566,12 @@ repair_state = Exercise(
         Challenge("one new text", 0.5, lambda rng: _state_inputs(rng, 4, 3, "0100")),
         Challenge("no new text", 0.25, lambda rng: _state_inputs(rng, 3, 2, "000"), edge=True),
         Challenge("as many texts as units", 0.25, lambda rng: _state_inputs(rng, 4, 4), hidden=True),
-        Challenge("other sizes", 0.25, lambda rng: _state_inputs(rng, int(rng.integers(5, 9)), 3), hidden=True),
+        Challenge(
+            "other sizes",
+            0.25,
+            lambda rng: _state_inputs(rng, int(rng.integers(5, 9)), int(rng.integers(2, 13))),
+            hidden=True,
+        ),
     ),
     oracle=repair_state_oracle,
     mistakes=(
@@ -729,6 +753,14 @@ def _pool(hs, query, mask, *, divisor=np.sqrt, ignore=False, soft=True, zeroed=F
     return np.einsum("bt,btu->bu", shares, hs), shares
 
 
+def _any_states(rng: Rng) -> tuple:
+    """Draw sequences with padding at any place."""
+    batch, steps, units = int(rng.integers(2, 9)), int(rng.integers(3, 6)), int(rng.integers(2, 7))
+    mask = rng.random((batch, steps)) < 0.7
+    mask[np.arange(batch), rng.integers(steps, size=batch)] = True
+    return numbers(rng, batch, steps, units), numbers(rng, batch, units), mask
+
+
 def _large_scores(rng: Rng) -> tuple:
     """Draw scores at which np.exp overflows in each sequence, and underflows if the largest of all is subtracted.
 
@@ -808,7 +840,7 @@ attention_pool = Exercise(
         ),
         Challenge("a single step", 0.25, lambda rng: _pool_inputs(rng, ["1", "1"], 3)),
         Challenge("large scores", 0.5, _large_scores),
-        Challenge("as many steps as units", 0.5, lambda rng: _pool_inputs(rng, ["1110", "1111"], 4), hidden=True),
+        Challenge("other sizes", 0.5, _any_states, hidden=True),
     ),
     oracle=attention_pool_oracle,
     tolerance=Tolerance(1e-5, "a softmax in float32 when Keras computes it; a tiny number in a divisor is harmless"),
@@ -873,6 +905,7 @@ attention_pool = Exercise(
         "np.where(mask, scores, -np.inf), minus the largest, np.exp, divided by the sum over axis 1; context is the sum of weights[..., None] * hs over axis 1.",
     ),
     unchanged=0.25,
+    promised=(("mask is True somewhere in each row", "the task says so"),),
 )
 
 EXERCISES = [diagnose, repair_error, repair_pairs, repair_scaling, repair_state, repair_start, attention_pool]
