@@ -760,14 +760,14 @@ def _chunked(lengths: tuple[int, ...], batch: int, *, used: bool, features: int 
 
 def _any_chunks(rng: Rng) -> tuple:
     features, units = sizes(rng, 2, 2, 8)
-    return _chunked((1, 2, 9), int(rng.integers(1, 9)), used=True, features=features, units=units)(rng)
+    return _chunked((2, 1, 9), int(rng.integers(1, 9)), used=True, features=features, units=units)(rng)
 
 
 stateful_run = LayerExercise(
     name="stateful_run",
     challenges=(
         Challenge("two chunks", 0.5, _chunked((3, 3), 5, used=False, features=4, units=2)),
-        Challenge("a layer that has read before", 0.5, _chunked((4, 3, 2), 3, used=True, features=5)),
+        Challenge("a layer that has read before", 0.5, _chunked((4, 5, 1), 2, used=True, features=3, units=6)),
         Challenge("chunks of other lengths", 0.5, _any_chunks, hidden=True),
     ),
     oracle=_in_one_piece,
