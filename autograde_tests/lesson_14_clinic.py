@@ -89,7 +89,9 @@ def _borderline(fault: str):
         inner[0, [0, -1]] = [1.0, ratio]
         train = {
             "wrong sign": lambda: _rising(rng, 1.01 * worse, (1.31, 1.31)),
-            "learning rate too large": lambda: _rising(rng, 1.01 * worse, rng.permutation([1.31, 1.29])),
+            "learning rate too large": lambda: _rising(
+                rng, 1.01 * worse, (1.31, 1.29) if rng.random() < 0.5 else (1.29, 1.31)
+            ),
             "learning rate too small": lambda: _ending(worse, above=False),
             "wrong answers": lambda: _ending(half, above=True),
             **dict.fromkeys(("leak", "overfitting", "healthy"), lambda: _ending(half, above=False)),
