@@ -54,19 +54,27 @@ orthogonal = Exercise(
     oracle=_gram_schmidt,
     mistakes=(
         Mistake(
-            "the matrix is random but not orthogonal: its columns do not stand at right angles",
+            "The columns of your matrix are neither at right angles to each other nor of length 1.",
             lambda n, rng: rng.normal(size=(n, n)) / np.sqrt(n),
         ),
-        Mistake("the columns have length 1 but do not stand at right angles", _columns_only),
         Mistake(
-            "the rows have length 1 but do not stand at right angles", lambda n, rng: _columns_only(n, rng).T.copy()
+            "The columns of your matrix have length 1, but they are not at right angles to each other.", _columns_only
         ),
-        Mistake("the generator is not used: every call gives the same matrix", lambda n, rng: np.eye(n)),
         Mistake(
-            "numbers come from somewhere else than the generator, so that nobody can repeat the experiment",
+            "The rows of your matrix have length 1, but they are not at right angles to each other.",
+            lambda n, rng: _columns_only(n, rng).T.copy(),
+        ),
+        Mistake(
+            "Every generator gives the same matrix: draw the numbers from the argument `rng`.", lambda n, rng: np.eye(n)
+        ),
+        Mistake(
+            "Two generators with the same seed give different matrices: draw every number from the argument `rng`.",
             _random_every_time,
         ),
-        Mistake("the matrix is a rotation times a factor; lengths should be kept", lambda n, rng: 0.9 * _haar(n, rng)),
+        Mistake(
+            "The columns of your matrix are at right angles, but their length is not 1: an orthogonal matrix preserves lengths.",
+            lambda n, rng: 0.9 * _haar(n, rng),
+        ),
     ),
     styles=(_haar, _from_svd, lambda units, rng: np.linalg.qr(rng.standard_normal((units, units)))[0]),
     hints=(
@@ -100,17 +108,26 @@ def truncated_bptt_oracle(dhs, cache, K):
     return Gradients(loss, point)
 
 
-def _pieces(key: str, steps: int, K: int, batch: int = 2):
+def _pieces(key: str, steps: int, K: int, batch: int = 2, features: int = 3, units: int = 4):
     def draw(rng: Rng) -> tuple:
-        dhs, (xs, _, h_0, hs, W_xh, W_hh) = _sequence_inputs(rng, ["1" * steps] * batch, 3, 4)
+        dhs, (xs, _, h_0, hs, W_xh, W_hh) = _sequence_inputs(rng, ["1" * steps] * batch, features, units)
         return key, dhs, (xs, h_0, hs, W_xh, W_hh), K
 
     return draw
 
 
+def _any_pieces(rng: Rng) -> tuple:
+    """Draw a few sequences and a K that need not divide their length, and may exceed it."""
+    features, units = sizes(rng, 2, 2, 12)
+    return _pieces(
+        "dW_hh", int(rng.integers(5, 10)), int(rng.integers(2, 13)), int(rng.integers(1, 13)), features, units
+    )(rng)
+
+
 def _truncated(
-    dhs, cache, K, *, cut=lambda t, K, T: t % K == 0, forget=False, last=False, share=1.0, restart=False, steps=None
-):
+    dhs, cache, K, *, cut=lambda t, K, T: t % K == 0, forget=False, last=False, share=1.0, restart=False, steps=None,
+    final=True,
+):  # fmt: skip
     """Backpropagate; the carried error is dropped after step t if cut(t, K, T)."""
     xs, h_0, hs, W_xh, W_hh = cache
     T = steps(xs) if steps else xs.shape[1]
@@ -118,6 +135,8 @@ def _truncated(
     for t in reversed(range(T)):
         if last and t < (T - 1) // K * K:
             break
+        if not final and t >= T // K * K > 0:
+            continue
         da = (dhs[:, t] + carried) * (1 - hs[:, t] ** 2)
         before = h_0 if t == 0 or (restart and t % K == 0) else hs[:, t - 1]
         dW_xh += share * xs[:, t].T @ da
@@ -170,37 +189,54 @@ def _errors_first(dhs, cache, K):
 truncated_bptt = Exercise(
     name="truncated_bptt",
     challenges=(
-        Challenge("db_h, pieces of 3", 1.0, _pieces("db_h", 7, 3)),
-        Challenge("dW_xh, pieces of 3", 1.0, _pieces("dW_xh", 7, 3)),
-        Challenge("dW_hh, pieces of 3", 1.0, _pieces("dW_hh", 7, 3)),
-        Challenge("one piece: the whole gradient", 0.5, _pieces("dW_hh", 4, 4)),
+        Challenge("db_h for pieces of 3", 1.0, _pieces("db_h", 7, 3)),
+        Challenge("dW_xh for pieces of 3", 1.0, _pieces("dW_xh", 7, 3)),
+        Challenge("dW_hh for pieces of 3", 1.0, _pieces("dW_hh", 7, 3)),
+        Challenge("a single piece", 0.5, _pieces("dW_hh", 4, 4, batch=5, units=5)),
         Challenge("pieces of one step", 0.5, _pieces("dW_hh", 4, 1), hidden=True),
-        Challenge("pieces of two, one sequence", 0.5, _pieces("dW_hh", 6, 2, batch=1), hidden=True),
+        Challenge("pieces of other lengths", 0.5, _any_pieces, hidden=True),
     ),
     oracle=truncated_bptt_oracle,
     mistakes=(
-        Mistake("nothing is cut: this is the whole gradient", lambda *a: _truncated(*a, cut=lambda t, K, T: False)),
         Mistake(
-            "the cut comes one step too early: the error still crosses into the first step of a piece",
+            "You never cut the error: this is the gradient of full backpropagation through time.",
+            lambda *a: _truncated(*a, cut=lambda t, K, T: False),
+        ),
+        Mistake(
+            "Your cut is one step off: the error is dropped between the first two steps of a piece, and still crosses into the piece before.",
             lambda *a: _truncated(*a, cut=lambda t, K, T: (t - 1) % K == 0),
         ),
         Mistake(
-            "the state is forgotten at the cut as well; only the error is dropped, the state before the piece stays",
+            "You drop the state before each piece as well, so that its share of dW_hh is missing: only the error stops at the cut.",
             lambda *a: _truncated(*a, forget=True),
         ),
         Mistake(
-            "every piece begins from h_0; forwards the state crosses the cut, so it is the last state of the piece before",
+            "You take h_0 as the state before every piece: it should be the last state of the piece before.",
             lambda *a: _truncated(*a, restart=True),
         ),
         Mistake(
-            "the pieces are counted from the end; they begin at step 0",
+            "You count the pieces from the end of the sequence: the first piece should begin at step 0.",
             lambda *a: _truncated(*a, cut=lambda t, K, T: (T - t) % K == 0),
         ),
-        Mistake(TOO_FEW, lambda *a: _truncated(*a, steps=counted)),
-        Mistake("only the last piece is counted", lambda *a: _truncated(*a, last=True)),
-        Mistake("each step's loss is followed back over K copies; here the sequence is cut into pieces", _sliding),
         Mistake(
-            "the pieces are averaged; their gradients add up",
+            "Your cut is one step off: the error is dropped between the last two steps of a piece, and still crosses into the piece before.",
+            lambda *a: _truncated(*a, cut=lambda t, K, T: (t + 1) % K == 0),
+        ),
+        Mistake(
+            "The last piece is missing when it is shorter than K: its steps count as well.",
+            lambda *a: _truncated(*a, final=False),
+        ),
+        Mistake(TOO_FEW, lambda *a: _truncated(*a, steps=counted)),
+        Mistake(
+            "Only the last piece contributes to your gradient: the gradients of all pieces add up.",
+            lambda *a: _truncated(*a, last=True),
+        ),
+        Mistake(
+            "You follow the loss of each step back over K steps: here the sequence is cut into fixed pieces of K steps instead.",
+            _sliding,
+        ),
+        Mistake(
+            "You average the gradients of the pieces: they should be added up.",
             lambda d, c, K: (
                 _truncated(d, c, K, share=1 / -(-d.shape[1] // K)) if d.shape[1] > K else _truncated(d, c, K)
             ),
@@ -208,13 +244,14 @@ truncated_bptt = Exercise(
     ),
     styles=(_truncated, _piece_by_piece, _errors_first),
     hints=(
-        "What does the first step of a piece do with the error it would hand to the step before?",
-        "It is rnn_backward with one change: after the first step of each piece the carried error starts again from zero.",
+        "What should the first step of a piece do with the error that it would pass to the step before it?",
+        "It is rnn_backward with one change: after the first step of each piece, the carried error starts again from zero.",
         "Walking backwards, with t counted from 0: after step t set dh_next to zeros when t % K == 0.",
     ),
     probe="part",
     unchanged=0.5,
     not_allowed=FROM_SCRATCH,
+    promised=(("cache[2] is always between -1 and 1", "hs is a tanh"),),
 )
 
 # -------------------------------------------------------------------------------------- adding_problem
@@ -244,6 +281,15 @@ def _adding(n, steps, rng, *, values=None, target=None, **marks_options):
     return np.stack([v, marks], axis=-1), targets
 
 
+def _marked_everywhere(n, steps, rng):
+    """Set the marks of all sequences in each of them: a slice and an array of places do not go together row by row."""
+    xs = np.zeros((n, steps, 2))
+    xs[:, :, 0] = rng.random((n, steps))
+    xs[:, rng.integers(0, steps // 2, size=n), 1] = 1
+    xs[:, rng.integers(steps // 2, steps, size=n), 1] = 1
+    return xs, (xs[..., 0] * xs[..., 1]).sum(axis=1)
+
+
 def _adding_by_loops(n, steps, rng):
     xs, targets = np.zeros((n, steps, 2)), np.zeros(n)
     for row in range(n):
@@ -265,52 +311,78 @@ def _adding_by_permutation(n, steps, rng):
 adding_problem = Exercise(
     name="adding_problem",
     challenges=(
-        Challenge("inputs", 0.5, lambda rng: ("inputs", 30, 8, 1)),
-        Challenge("marks", 1.5, lambda rng: ("marks", 300, 8, 2)),
-        Challenge("targets", 1.5, lambda rng: ("targets", 30, 7, 3)),
-        Challenge("the generator decides", 0.5, lambda rng: ("random", 20, 6, 4)),
+        Challenge("the values", 0.5, lambda rng: ("inputs", 30, 8, 1)),
+        Challenge("the marks", 1.5, lambda rng: ("marks", 300, 7, 2)),
+        Challenge("the targets", 1.5, lambda rng: ("targets", 300, 7, 3)),
+        Challenge("draws from the generator", 0.5, lambda rng: ("random", 20, 6, 4)),
         Challenge(
-            "marks, other sizes",
+            "the marks for other sizes",
             1.0,
-            lambda rng: ("marks", 400, int(rng.integers(5, 11)), int(rng.integers(99))),
+            lambda rng: ("marks", 400, int(rng.integers(4, 11)), int(rng.integers(2**30))),
             hidden=True,
         ),
     ),
     oracle=_adding_by_loops,
     mistakes=(
-        Mistake("both marks may stand in the same half; there is one in each", lambda *a: _adding(*a, anywhere=True)),
         Mistake(
-            "both marks may fall on the same step, so that only one is left", lambda *a: _adding(*a, coincide=True)
+            "Both of your marks can fall into the same half: there should be exactly one in each half.",
+            lambda *a: _adding(*a, anywhere=True),
         ),
-        Mistake("all sequences have the same marks", lambda *a: _adding(*a, same=True)),
         Mistake(
-            "some steps are never marked: look at the ends of your ranges (rng.integers leaves out its upper end)",
+            "Some of your sequences do not have two marks: make sure that both cannot fall on the same step.",
+            lambda *a: _adding(*a, coincide=True),
+        ),
+        Mistake(
+            "All of your sequences have the same two marks: draw new places for each sequence.",
+            lambda *a: _adding(*a, same=True),
+        ),
+        Mistake(
+            "Some steps are never marked: check both ends of your ranges (rng.integers excludes its upper end).",
             lambda *a: _adding(*a, late=True),
         ),
         Mistake(
-            "the target is the mean of the two marked values, not their sum",
+            "Your target is the mean of the two marked values: it should be their sum.",
             lambda *a: _adding(*a, target=lambda v, m: (v * m).sum(axis=1) / 2),
         ),
         Mistake(
-            "the target adds up all values, marked or not", lambda *a: _adding(*a, target=lambda v, m: v.sum(axis=1))
+            "Your target adds up all values: only the two marked ones count.",
+            lambda *a: _adding(*a, target=lambda v, m: v.sum(axis=1)),
         ),
         Mistake(
-            "the values are drawn from the normal distribution; they are uniform between 0 and 1",
+            "Some of your values are not between 0 and 1: draw them uniformly from that range, as rng.random does.",
             lambda *a: _adding(*a, values=lambda rng, size: rng.normal(size=size)),
         ),
         Mistake(
-            "numbers come from somewhere else than the generator, so that nobody can repeat the experiment",
+            "Two generators with the same seed give different tasks: draw every number from the argument `rng`.",
             lambda n, steps, rng: _adding(n, steps, np.random.default_rng()),
+        ),
+        Mistake(
+            "Every generator gives the same task: draw every number from the argument `rng`.",
+            lambda n, steps, rng: _adding(n, steps, np.random.default_rng(0)),
+        ),
+        Mistake(
+            "Your target is the product of the two marked values: it should be their sum.",
+            lambda *a: _adding(*a, target=lambda v, m: np.prod(np.where(m == 1, v, 1.0), axis=1)),
+        ),
+        Mistake(
+            "The values and the marks are interchanged: the values belong in xs[..., 0], the marks in xs[..., 1].",
+            lambda *a: tuple(part[..., ::-1] if part.ndim == 3 else part for part in _adding(*a)),
+        ),
+        Mistake(
+            "Every sequence has the same marks, and more than two of them: `xs[:, places, 1] = 1` marks all places in all "
+            "rows, `xs[np.arange(n), places, 1] = 1` one place in each row.",
+            _marked_everywhere,
         ),
     ),
     styles=(_adding, _adding_by_permutation, lambda n, steps, rng: tuple(_adding(n, steps, rng))),
     hints=(
-        "What does one sequence look like, drawn by hand, with 6 steps?",
-        "rng.random((n, steps)) gives the values. For the marks draw one place from range(0, steps // 2) and one from range(steps // 2, steps), for each row.",
+        "What does a sequence of 6 steps look like when you write it down by hand?",
+        "rng.random((n, steps)) gives the values. For the marks draw one place from range(0, steps // 2) and one from range(steps // 2, steps) for each row.",
         "marks[np.arange(n), places] = 1 sets one mark in each row; the target is (values * marks).sum(axis=1); np.stack(..., axis=-1).",
     ),
     probe="adding",
     unchanged=0.0,
+    promised=(("input 1 is always larger than input 2", "it takes many sequences to see which steps are marked"),),
 )
 
 # --------------------------------------------------------------------------------------- copy_baseline
@@ -329,29 +401,42 @@ copy_baseline = Exercise(
     challenges=(
         Challenge("a long delay", 1.5, lambda rng: (100, 10, 8), fresh=lambda rng: (int(rng.integers(80, 300)), 10, 8)),
         Challenge("a short delay", 1.0, lambda rng: (7, 5, 4), fresh=lambda rng: tuple(sizes(rng, 3, 2, 9))),
-        Challenge("no delay", 0.5, lambda rng: (0, 5, 4), fresh=lambda rng: (0, *sizes(rng, 2, 2, 20))),
+        Challenge("no delay at all", 0.5, lambda rng: (0, 5, 4), fresh=lambda rng: (0, *sizes(rng, 2, 2, 20))),
         Challenge("other numbers", 2.0, lambda rng: tuple(int(v) for v in rng.integers(2, 60, size=3)), hidden=True),
     ),
     oracle=copy_baseline_oracle,
     mistakes=(
         Mistake(
-            "it is the loss of the whole sequence; take the mean over its steps", lambda d, n=10, s=8: n * math.log(s)
+            "You return the loss of the whole sequence: divide it by the number of steps, delay + 2 * length.",
+            lambda d, n=10, s=8: n * math.log(s),
         ),
-        Mistake("it is averaged over the symbols only; the blanks are steps too", lambda d, n=10, s=8: math.log(s)),
         Mistake(
-            "the steps are delay + length; but the symbols take length steps to arrive and length to be repeated",
+            "You return log(symbols), the loss of a single guess: average over all steps, the blanks included.",
+            lambda d, n=10, s=8: math.log(s),
+        ),
+        Mistake(
+            "You divide by delay + length: the symbols take `length` steps to arrive and `length` steps to be repeated.",
             lambda d, n=10, s=8: n * math.log(s) / (d + n),
         ),
         Mistake(
-            "the logarithm has base 2; here it is the natural one", lambda d, n=10, s=8: n * math.log2(s) / (d + 2 * n)
+            "You use the logarithm to base 2: the natural logarithm is required.",
+            lambda d, n=10, s=8: n * math.log2(s) / (d + 2 * n),
         ),
         Mistake(
-            "the blank is counted among the guesses; whoever knows the task never guesses it there",
+            "You count the blank among the guesses: where a symbol is due, the best guesser never guesses the blank.",
             lambda d, n=10, s=8: n * math.log(s + 1) / (d + 2 * n),
         ),
         Mistake(
-            "the delay is left out of the steps: its blanks are steps too",
+            "You leave the delay out of the number of steps: its blanks are steps, too.",
             lambda d, n=10, s=8: n * math.log(s) / (2 * n),
+        ),
+        Mistake(
+            "You charge log(symbols) for the blanks: they cost nothing, and each of the `length` symbols costs log(symbols).",
+            lambda d, n=10, s=8: (d + n) * math.log(s) / (d + 2 * n),
+        ),
+        Mistake(
+            "You take the logarithm of `length`: the guess is among `symbols` symbols.",
+            lambda d, n=10, s=8: n * math.log(n) / (d + 2 * n),
         ),
     ),
     styles=(
@@ -360,7 +445,7 @@ copy_baseline = Exercise(
         lambda delay, length=10, symbols=8: float(np.log(float(symbols) ** length) / (delay + length + length)),
     ),
     hints=(
-        "At which steps does somebody without memory know what to write? At which must they guess, and among how many?",
+        "At which steps does a predictor without memory know what to write? At which must it guess, and among how many symbols?",
         "Blanks cost nothing. Each of the `length` symbols at the end costs log(symbols).",
         "length * np.log(symbols), divided by the number of all steps: delay + 2 * length.",
     ),

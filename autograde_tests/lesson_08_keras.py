@@ -58,7 +58,7 @@ def _cell(rng: Rng, features: int, units: int) -> tuple:
     return (
         numbers(rng, features, units, scale=0.5),
         numbers(rng, units, units, scale=0.5),
-        numbers(rng, units, scale=0.5),
+        numbers(rng, units, scale=0.8),
     )
 
 
@@ -157,6 +157,10 @@ def _into(look: str, features: int, units: int, **spec):
     return draw
 
 
+def _any_cell(rng: Rng) -> tuple:
+    return _into("states", int(rng.integers(1, 6)), int(rng.integers(1, 6)))(rng)
+
+
 ONES = {"kernel_initializer": "ones", "recurrent_initializer": "ones", "bias_initializer": "ones"}
 
 weights_to_keras = LayerExercise(
@@ -166,32 +170,39 @@ weights_to_keras = LayerExercise(
         Challenge("the recurrent kernel", 0.5, _into("recurrent_kernel", 2, 3)),
         Challenge("the bias", 0.5, _into("bias", 2, 3)),
         Challenge("a layer without weights yet", 0.5, _into("states", 2, 4, built=False, options=ONES)),
-        Challenge("as many features as units", 0.5, _into("states", 4, 4), hidden=True),
+        Challenge("a layer of other sizes", 0.5, _any_cell, hidden=True),
     ),
     oracle=lambda layer, W_xh, W_hh, b_h: _by_assign(layer, W_xh, W_hh, b_h),
     in_numpy=_put_in,
     mistakes=(
         Mistake(
-            "W_hh is transposed on its way; Keras multiplies from the right, as we do",
+            "You store W_hh transposed: Keras uses the same layout as this course, so copy it unchanged.",
             lambda layer, U, W, b: _by_assign(layer, U, W.T, b),
         ),
-        Mistake("the bias stays what it was", lambda *a: _by_assign(*a, skip=("bias",))),
-        Mistake("the recurrent kernel stays what it was", lambda *a: _by_assign(*a, skip=("recurrent_kernel",))),
-        Mistake("the kernel stays what it was", lambda *a: _by_assign(*a, skip=("kernel",))),
+        Mistake("The bias of the layer is not replaced.", lambda *a: _by_assign(*a, skip=("bias",))),
         Mistake(
-            "the layer keeps the weights it had: get_weights() gives copies, and `layer.kernel = ...` is only a new name; set_weights puts them in",
+            "The recurrent kernel of the layer is not replaced.", lambda *a: _by_assign(*a, skip=("recurrent_kernel",))
+        ),
+        Mistake("The kernel of the layer is not replaced.", lambda *a: _by_assign(*a, skip=("kernel",))),
+        Mistake(
+            "The layer keeps the weights that it had: get_weights() returns copies, so pass your arrays to layer.set_weights.",
             lambda layer, U, W, b: _built(layer, U),
         ),
-        Mistake("the weights are added to the old ones; they take their place", lambda *a: _by_assign(*a, add=True)),
+        Mistake(
+            "Your weights are added to the old ones: they should replace them.", lambda *a: _by_assign(*a, add=True)
+        ),
     ),
     styles=(_by_set_weights, _by_calling_first, _by_weights),
     hints=(
-        "Which three arrays does layer.get_weights() show, in which order, and with which shapes?",
-        "layer.set_weights([...]) takes the same three arrays in the same order. A layer that is not built has none yet.",
+        "Which three arrays does layer.get_weights() return, in which order and with which shapes?",
+        "layer.set_weights([...]) takes the same three arrays in the same order. A layer that has not been built has none yet.",
         "If not layer.built: layer.build((None, None, len(W_xh))). Then layer.set_weights([W_xh, W_hh, b_h]).",
     ),
     probe="into_layer",
     unchanged=0.5,
+    promised=(
+        ("layer[built] is always the same", "the check for layers without weights says so, and the others have them"),
+    ),
 )
 
 # ------------------------------------------------------------------------------------ numpy_from_keras
@@ -224,6 +235,7 @@ def _walk(
     state=True,
     turned=True,
     steps=lambda xs: xs.shape[1],
+    shown=lambda new, h, real: h,
 ):
     U, W, b = layer.get_weights()
     f = CURVES[curve or layer.get_config()["activation"]]
@@ -235,7 +247,7 @@ def _walk(
         new = f(xs[:, t] @ U + h @ W + b)
         real = np.ones((len(xs), 1), dtype=bool) if mask is None else mask[:, t, None].astype(bool)
         h = np.where(real, new, 0.0 if zero else h)
-        states.append(h)
+        states.append(shown(new, h, real))
     hs = np.stack(states, axis=1)
     if turn == "back" and layer.go_backwards:
         hs = hs[:, ::-1]
@@ -283,12 +295,24 @@ def _row_by_row(layer, xs, mask=None, initial_state=None):
     return (result, last) if layer.return_state else result
 
 
+def _mask(rng: Rng, batch: int, steps: int, started: bool) -> np.ndarray:
+    """Draw masks with gaps anywhere; in one row only two steps are real.
+
+    started: the first step is real, because Keras shows zeros and not the initial state before it
+    """
+    mask = rng.random((batch, steps)) < 0.6
+    mask[0] = np.arange(steps) < 2
+    mask[np.arange(batch), rng.integers(1, steps, size=batch)] = True
+    mask[:, 0] |= started
+    return mask
+
+
 def _reading(options: dict, *, masked: bool = False, started: bool = False):
     def draw(rng: Rng) -> tuple:
-        features, units = sizes(rng, 2, low=2, high=3)
-        batch, steps = 4, int(rng.integers(5, 7))
+        features, units = sizes(rng, 2, low=2, high=8)
+        batch, steps = int(rng.integers(3, 10)), int(rng.integers(5, 7))
         xs = numbers(rng, batch, steps, features)
-        mask = np.arange(steps) < np.array([[steps], [2], [3], [1]]) if masked else None
+        mask = _mask(rng, batch, steps, started) if masked else None
         state = numbers(rng, batch, units, scale=0.5) if started else None
         return {"weights": _cell(rng, features, units), "options": options}, xs, mask, state
 
@@ -306,9 +330,9 @@ numpy_from_keras = LayerExercise(
         Challenge("sigmoid in place of tanh", 0.25, _reading({"activation": "sigmoid", **ALL_STATES})),
         Challenge("a mask", 0.5, _reading(ALL_STATES, masked=True)),
         Challenge("an initial state", 0.5, _reading(ALL_STATES, started=True)),
-        Challenge("go_backwards", 0.5, _reading({"go_backwards": True, **ALL_STATES})),
+        Challenge("go_backwards without a mask", 0.5, _reading({"go_backwards": True, **ALL_STATES})),
         Challenge("go_backwards with a mask", 0.25, _reading({"go_backwards": True, **ALL_STATES}, masked=True)),
-        Challenge("return_state", 0.25, _reading({"return_state": True, **ALL_STATES})),
+        Challenge("the switch return_state", 0.25, _reading({"return_state": True, **ALL_STATES})),
         Challenge(
             "sigmoid, a mask and an initial state",
             0.5,
@@ -325,44 +349,58 @@ numpy_from_keras = LayerExercise(
     oracle=_keras_itself,
     in_numpy=_read,
     mistakes=(
-        Mistake("the activation is always tanh; ask layer.get_config()", lambda *a: _walk(*a, curve="tanh")),
+        Mistake(
+            "You always use tanh: read the activation from layer.get_config().", lambda *a: _walk(*a, curve="tanh")
+        ),
         Mistake(TOO_FEW, lambda *a: _walk(*a, steps=counted)),
         Mistake(
-            "the mask is ignored; where it is False the state is carried on",
+            "You ignore the mask: where it is False, the state should be carried over unchanged.",
             lambda layer, xs, mask=None, initial_state=None: _walk(layer, xs, None, initial_state),
         ),
         Mistake(
-            "the mask is read the wrong way round: True is a real step",
+            "Your mask is inverted: it is True where a step is real.",
             lambda layer, xs, mask=None, initial_state=None: _walk(
                 layer, xs, None if mask is None else ~mask, initial_state
             ),
         ),
-        Mistake("with go_backwards the inputs are turned around, the mask is not", lambda *a: _walk(*a, turned=False)),
-        Mistake("masked steps set the state to zero; it is carried on", lambda *a: _walk(*a, zero=True)),
+        Mistake("With go_backwards you reverse the inputs but not the mask.", lambda *a: _walk(*a, turned=False)),
         Mistake(
-            "the initial state is ignored: every sequence begins at zero",
+            "You set the state to zero at masked steps: it should be carried over unchanged.",
+            lambda *a: _walk(*a, zero=True),
+        ),
+        Mistake(
+            "At masked steps you output the new state, although it is not carried over: output the state that is kept.",
+            lambda *a: _walk(*a, shown=lambda new, h, real: new),
+        ),
+        Mistake(
+            "You output zeros at masked steps: output the state that is carried over.",
+            lambda *a: _walk(*a, shown=lambda new, h, real: h * real),
+        ),
+        Mistake(
+            "You ignore initial_state: every sequence starts from zeros.",
             lambda layer, xs, mask=None, initial_state=None: _walk(layer, xs, mask),
         ),
         Mistake(
-            "go_backwards is ignored: the steps are read from the first to the last", lambda *a: _walk(*a, turn="never")
+            "You ignore go_backwards: the steps are always read from the first to the last.",
+            lambda *a: _walk(*a, turn="never"),
         ),
         Mistake(
-            "with go_backwards the states are turned back around; Keras leaves them in the order in which it read",
+            "With go_backwards you reverse the states again at the end: Keras leaves them in the order in which it reads the steps.",
             lambda *a: _walk(*a, turn="back"),
         ),
-        Mistake("all states come back, whatever return_sequences says", lambda *a: _walk(*a, return_all=True)),
+        Mistake("You return all states whatever return_sequences says.", lambda *a: _walk(*a, return_all=True)),
         Mistake(
-            "only the last state comes back, whatever return_sequences says", lambda *a: _walk(*a, return_all=False)
+            "You return only the last state whatever return_sequences says.", lambda *a: _walk(*a, return_all=False)
         ),
         Mistake(
-            "return_state is ignored: with it Keras gives a pair, outputs and last state",
+            "You ignore return_state: with it, Keras returns a pair, the outputs and the last state.",
             lambda *a: _walk(*a, state=False),
         ),
     ),
     styles=(_walk, _with_einsum, _row_by_row),
     hints=(
-        "Which of the layer's settings change what comes out? layer.get_config() lists them.",
-        "It is rnn_forward_masked with three questions: which activation, which order of the steps, which states come back?",
+        "Which of the layer's settings change its output? layer.get_config() lists them.",
+        "It is rnn_forward_masked with three questions: which activation, which order of the steps, and which states are returned?",
         "Reverse xs and mask when layer.go_backwards; keep h where the mask is False; hs or hs[:, -1]; a pair if layer.return_state.",
     ),
     probe="with_layer",
@@ -373,6 +411,12 @@ numpy_from_keras = LayerExercise(
         "keras.src.layers.rnn.simple_rnn.SimpleRNNCell.call",
         "keras.src.layers.rnn.rnn.RNN.call",
         "rnn_helpers.cells",
+    ),
+    promised=(
+        ("layer[options][go_backwards] is always the same", "the other checks leave out the switch"),
+        ("layer[options][return_sequences] is always the same", "the other checks leave out the switch"),
+        ("layer[options][return_state] is always the same", "the other checks leave out the switch"),
+        ("mask is True somewhere in each row", "before the first real step Keras shows zeros, which no check asks for"),
     ),
 )
 
@@ -627,45 +671,58 @@ def _into_a_buffer(layer, chunks):
     return hs
 
 
-def _chunked(lengths: tuple[int, ...], batch: int, *, used: bool):
+def _chunked(lengths: tuple[int, ...], batch: int, *, used: bool, features: int = 2, units: int = 3):
     def draw(rng: Rng) -> tuple:
         options = {"stateful": True, "return_sequences": True}
-        spec = {"weights": _cell(rng, 2, 3), "options": options, "batch": batch, "used": used}
-        return spec, tuple(numbers(rng, batch, length, 2) for length in lengths)
+        spec = {"weights": _cell(rng, features, units), "options": options, "batch": batch, "used": used}
+        return spec, tuple(numbers(rng, batch, length, features) for length in lengths)
 
     return draw
+
+
+def _any_chunks(rng: Rng) -> tuple:
+    features, units = sizes(rng, 2, 2, 8)
+    return _chunked((2, 1, 9), int(rng.integers(1, 9)), used=True, features=features, units=units)(rng)
 
 
 stateful_run = LayerExercise(
     name="stateful_run",
     challenges=(
-        Challenge("two chunks", 0.5, _chunked((3, 3), 2, used=False)),
-        Challenge("a layer that has read before", 0.5, _chunked((3, 3, 3), 2, used=True)),
-        Challenge("chunks of other lengths", 0.5, _chunked((4, 1, 2), 3, used=True), hidden=True),
+        Challenge("two chunks", 0.5, _chunked((3, 3), 5, used=False, features=4, units=2)),
+        Challenge("a layer that has read before", 0.5, _chunked((4, 5, 1), 2, used=True, features=3, units=6)),
+        Challenge("chunks of other lengths", 0.5, _any_chunks, hidden=True),
     ),
     oracle=_in_one_piece,
     in_numpy=_all_at_once,
     mistakes=(
         Mistake(
-            "the layer is not reset before the first chunk: it begins with the state that an earlier text has left",
+            "You do not reset the layer before the first chunk: it starts from the state that an earlier call left behind.",
             lambda *a: _in_keras(*a, before=False),
         ),
         Mistake(
-            "the state is reset before every chunk, so that nothing is carried on", lambda *a: _in_keras(*a, each=True)
+            "You reset the state before every chunk, so nothing is carried over from chunk to chunk.",
+            lambda *a: _in_keras(*a, each=True),
         ),
-        Mistake("only the last chunk's states come back", lambda *a: _in_keras(*a, only_last=True)),
-        Mistake("the chunks are read from the last to the first", lambda *a: _in_keras(*a, order=-1)),
-        Mistake("every chunk is read twice, and each reading moves the state", lambda *a: _in_keras(*a, twice=True)),
-        Mistake("the state is reset after the first chunk as well", lambda *a: _in_keras(*a, after=True)),
+        Mistake("You return the states of the last chunk only.", lambda *a: _in_keras(*a, only_last=True)),
+        Mistake("You read the chunks from the last to the first.", lambda *a: _in_keras(*a, order=-1)),
+        Mistake(
+            "You call the layer twice on every chunk, and each call advances the state.",
+            lambda *a: _in_keras(*a, twice=True),
+        ),
+        Mistake("You reset the state after the first chunk as well.", lambda *a: _in_keras(*a, after=True)),
     ),
     styles=(_in_keras, _in_one_piece, _into_a_buffer),
     hints=(
         "What does the layer still remember when your function begins?",
-        "Reset it once, then call it on one chunk after the other; it carries its state by itself.",
+        "Reset it once, then call it on one chunk after another: it carries its state over by itself.",
         "layer.reset_state(); then np.concatenate([layer(chunk).numpy() for chunk in chunks], axis=1).",
     ),
     probe="with_layer",
     unchanged=0.5,
+    promised=(
+        ("layer[options][stateful] is always the same", "the task says so"),
+        ("layer[options][return_sequences] is always the same", "the task says so"),
+    ),
 )
 
 # ------------------------------------------------------------------------------------ train_classifier

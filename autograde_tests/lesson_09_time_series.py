@@ -20,6 +20,7 @@ from rnn_helpers.checks.claims import (
 )
 from rnn_helpers.checks.fixtures import mean_of_all, oldest_first, swing_on
 
+FLOAT32 = Tolerance(1e-5, "a mean of a few numbers near 1; in float32 when Keras computes it, which the task allows")
 SCALED = Tolerance(1e-6, "float64; a tiny number added to the divisor, as many do, is harmless")
 
 # ------------------------------------------------------------------------------------------ make_windows
@@ -59,11 +60,16 @@ def _by_index(series, length, horizon=1):
 def _cut(length: int, horizon: int, extra: int = 0):
     def draw(rng: Rng) -> tuple:
         series = (
-            rng.permutation(np.arange(1, 13 + extra)) + 0.5
+            rng.permutation(np.arange(1, 13 + extra)) - 5.5
         )  # all values differ, so that each position is identifiable
         return series, length, horizon
 
     return draw
+
+
+def _any_cut(rng: Rng) -> tuple:
+    """Draw a series with a few windows; the horizon may exceed the length of a window."""
+    return _cut(int(rng.integers(2, 7)), int(rng.integers(1, 8)), extra=int(rng.integers(4, 9)))(rng)
 
 
 make_windows = Exercise(
@@ -72,44 +78,48 @@ make_windows = Exercise(
         Challenge("the next value", 1.0, _cut(4, 1)),
         Challenge("two steps ahead", 1.0, _cut(3, 2)),
         Challenge("windows of one value", 0.5, _cut(1, 1)),
-        Challenge("another series", 1.0, _cut(5, 3, extra=6), hidden=True),
+        Challenge("another series", 1.0, _any_cut, hidden=True),
     ),
     oracle=_windows_oracle,
     mistakes=(
         Mistake(
-            "the target is the last value of its own window: there is nothing left to forecast",
+            "Your target is the last value of its own window, so nothing is left to forecast.",
             lambda series, length, horizon=1: _windows(series, length, horizon, ahead=-horizon),
         ),
-        Mistake("the horizon is ignored: the target is always the next value", lambda s, n, h=1: _windows(s, n, 1)),
-        Mistake("the target lies one step too early", lambda s, n, h=1: _windows(s, n, h, ahead=-1)),
-        Mistake("the target lies one step too late", lambda s, n, h=1: _windows(s, n, h, ahead=1, short=1)),
+        Mistake("You ignore the horizon: your target is always the next value.", lambda s, n, h=1: _windows(s, n, 1)),
+        Mistake("Your target lies one step too early.", lambda s, n, h=1: _windows(s, n, h, ahead=-1)),
+        Mistake("Your target lies one step too late.", lambda s, n, h=1: _windows(s, n, h, ahead=1, short=1)),
         Mistake(
-            "the last window is missing: look at the end of your range", lambda s, n, h=1: _windows(s, n, h, short=1)
+            "The last window is missing: check the end of your range.", lambda s, n, h=1: _windows(s, n, h, short=1)
         ),
         Mistake(
-            "the windows do not overlap; each begins one step after the one before",
+            "Your windows do not overlap: each should begin one step after the one before.",
             lambda s, n, h=1: _windows(s, n, h, stride=n),
         ),
         Mistake(
-            "the target stands inside its window: the network would only have to copy it",
+            "Your windows contain their targets: the network would only have to copy them.",
             lambda s, n, h=1: _windows(s, n, h, inside=True),
         ),
         Mistake(
-            "the axis of features is missing: (windows, length, 1) is what Keras reads",
+            "The axis of features is missing: xs should have the shape (windows, length, 1).",
             lambda s, n, h=1: _windows(s, n, h, flat=True),
         ),
         Mistake(
-            "the windows are turned around: the oldest value comes first",
+            "Your windows are reversed: the oldest value should come first.",
             lambda s, n, h=1: _windows(s, n, h, turned=True),
         ),
     ),
     styles=(_windows, _with_view, _by_index),
     hints=(
         "With 12 values, windows of 4 and a horizon of 1: where does the last window begin?",
-        "A window beginning at i ends at i + length - 1; its target stands `horizon` steps later. How many i are there?",
+        "A window that begins at i ends at i + length - 1, and its target lies `horizon` steps later. How many such i are there?",
         "For i in range(len(series) - length - horizon + 1): series[i : i + length], and series[i + length + horizon - 1].",
     ),
     unchanged=0.5,
+    promised=(
+        ("horizon is always smaller than axis 0 of series", "a window needs a target"),
+        ("length is always smaller than axis 0 of series", "a window needs a target"),
+    ),
 )
 
 # -------------------------------------------------------------------------------------- split_and_scale
@@ -122,6 +132,7 @@ def _scaled(
     fit: Callable = lambda train, series: train,
     test_fit: Callable | None = None,
     spread: Callable = np.std,
+    centre: Callable = np.mean,
     front=False,
     scale_test=True,
 ):
@@ -129,7 +140,7 @@ def _scaled(
     if front:
         test, train = series[:test_steps], series[test_steps:]
     basis = fit(train, series)
-    mean, std = np.mean(basis), spread(basis)
+    mean, std = centre(basis), spread(basis)
     test_mean, test_std = (np.mean(test), spread(test)) if test_fit else (mean, std)
     scaled = (test - test_mean) / test_std if scale_test else test
     return {"train": (train - mean) / std, "test": scaled, "mean": mean, "std": std}
@@ -155,6 +166,12 @@ def _scaled_without_brackets(series, test_steps):
     return {"train": train - mean / std, "test": test - mean / std, "mean": mean, "std": std}
 
 
+def _scaled_to_unit_range(series, test_steps):
+    train, test = series[:-test_steps], series[-test_steps:]
+    parts = {"train": (train - train.min()) / np.ptp(train), "test": (test - train.min()) / np.ptp(train)}
+    return {**parts, "mean": train.mean(), "std": train.std()}
+
+
 def _scaled_whole(series, test_steps):
     cut = series.shape[0] - test_steps
     mean, std = series[:cut].mean(), series[:cut].std()
@@ -171,10 +188,8 @@ def _scaled_by_variance(series, test_steps):
 
 def _splitting(key: str, steps: int, test_steps: int):
     def draw(rng: Rng) -> tuple:
-        series = numbers(rng, steps) + np.where(
-            np.arange(steps) >= steps - test_steps, 3.0, 0.0
-        )  # a new level at the end
-        return key, series, test_steps
+        level = 3.0 * rng.choice([-1, 1])  # of the test part, so that a scale that it enters differs visibly
+        return key, numbers(rng, steps) + np.where(np.arange(steps) >= steps - test_steps, level, 0.0), test_steps
 
     return draw
 
@@ -182,44 +197,66 @@ def _splitting(key: str, steps: int, test_steps: int):
 split_and_scale = Exercise(
     name="split_and_scale",
     challenges=(
-        Challenge("mean", 0.5, _splitting("mean", 12, 4)),
-        Challenge("std", 0.5, _splitting("std", 12, 4)),
-        Challenge("train", 1.0, _splitting("train", 12, 4)),
-        Challenge("test", 1.0, _splitting("test", 12, 4)),
-        Challenge("test, another series", 0.5, _splitting("test", 17, 6), hidden=True),
+        Challenge("the mean", 0.5, _splitting("mean", 12, 4)),
+        Challenge("the standard deviation", 0.5, _splitting("std", 12, 4)),
+        Challenge("the training part", 1.0, _splitting("train", 12, 4)),
+        Challenge("the test part", 1.0, _splitting("test", 12, 4)),
+        Challenge("the test part of another series", 0.5, _splitting("test", 17, 6), hidden=True),
     ),
     oracle=_scaled_oracle,
     tolerance=SCALED,
     mistakes=(
         Mistake(
-            "mean and std are taken from the whole series: what comes later leaks into the training",
+            "You take mean and std from the whole series, so the test part leaks into the training: use the training part alone.",
             lambda *a: _scaled(*a, fit=lambda train, series: series),
         ),
         Mistake(
-            "the test part is scaled with its own mean and std; in use nobody knows them yet",
+            "You scale the test part with its own mean and std: use those of the training part.",
             lambda *a: _scaled(*a, test_fit=np.mean),
         ),
-        Mistake("the test part is not scaled", lambda *a: _scaled(*a, scale_test=False)),
-        Mistake("the test part is cut from the beginning; it is what comes last", lambda *a: _scaled(*a, front=True)),
+        Mistake("You do not scale the test part.", lambda *a: _scaled(*a, scale_test=False)),
         Mistake(
-            "brackets are missing: the mean is divided by std, and only then subtracted",
+            "You cut the test part from the beginning of the series: it should be the last test_steps values.",
+            lambda *a: _scaled(*a, front=True),
+        ),
+        Mistake(
+            "Parentheses are missing: you divide the mean by std before you subtract it.",
             lambda *a: _scaled_without_brackets(*a),
         ),
-        Mistake("it is divided by the variance, not by its root", lambda *a: _scaled(*a, spread=np.var)),
-        Mistake("it is divided by the range, not by the standard deviation", lambda *a: _scaled(*a, spread=np.ptp)),
         Mistake(
-            "the standard deviation is divided by n - 1; np.std divides by n",
+            "You divide by the variance: divide by the standard deviation, which is its square root.",
+            lambda *a: _scaled(*a, spread=np.var),
+        ),
+        Mistake(
+            "You use the range (maximum minus minimum) in place of the standard deviation.",
+            lambda *a: _scaled(*a, spread=np.ptp),
+        ),
+        Mistake(
+            "You divide by n - 1 in the standard deviation: np.std divides by n.",
             lambda *a: _scaled(*a, spread=lambda values: np.std(values, ddof=1)),
+        ),
+        Mistake(
+            "You cut after the first test_steps values: the training part is everything but the last test_steps values.",
+            lambda series, test_steps: _scaled(series, len(series) - test_steps),
+        ),
+        Mistake(
+            "You scale to the range from 0 to 1: subtract the mean and divide by the standard deviation instead.",
+            _scaled_to_unit_range,
+        ),
+        Mistake(
+            "You scale to the range from 0 to 1, and return minimum and range as mean and std: use np.mean and np.std.",
+            lambda *a: _scaled(*a, spread=np.ptp, centre=np.min),
         ),
     ),
     styles=(_scaled, _scaled_whole, _scaled_by_variance),
     hints=(
-        "On the last day of the training part, which of these numbers could you know?",
+        "At the end of the training part, which of these numbers can you know?",
         "Cut first, then take the mean and the standard deviation of the training part, and use them for both.",
         "train = series[:-test_steps]; mean, std = train.mean(), train.std(); (train - mean) / std, and the same for test.",
     ),
     probe="part",
     unchanged=0.5,
+    promised=(("test_steps is always smaller than axis 0 of series", "there is a training part"),),
 )
 
 # -------------------------------------------------------------------------------- mean_absolute_error
@@ -235,8 +272,11 @@ def _mae_oracle(targets, forecasts):
 def _errors(forecast_shape: str):
     def draw(rng: Rng) -> tuple:
         n = int(rng.integers(4, 9))
-        targets, forecasts = numbers(rng, n, scale=3.0), numbers(rng, n, scale=3.0)
-        forecasts[:2] = targets[:2] + [3.0, -0.5]  # one too high, one too low
+        targets = numbers(rng, n, scale=3.0)
+        errors = rng.permutation(np.append(numbers(rng, n - 2), [3.0, -0.5]))  # some too high and some too low
+        if (errors.sum() > 0) == (forecast_shape == "row"):  # too low on average in one check, too high in the other:
+            errors = -errors  # this tells signed errors from the absolute value of their mean
+        forecasts = targets + errors
         return targets, forecasts[:, None] if forecast_shape == "column" else forecasts
 
     return draw
@@ -245,21 +285,44 @@ def _errors(forecast_shape: str):
 mean_absolute_error = Exercise(
     name="mean_absolute_error",
     challenges=(
-        Challenge("both (n,)", 0.5, _errors("row")),
-        Challenge("forecasts as Keras gives them, (n, 1)", 0.5, _errors("column")),
+        Challenge("both of shape (n,)", 0.5, _errors("row")),
+        Challenge("forecasts of shape (n, 1)", 0.5, _errors("column")),
         Challenge("other numbers", 0.5, _errors("column"), hidden=True),
     ),
     oracle=_mae_oracle,
+    tolerance=FLOAT32,
     mistakes=(
         Mistake(
-            "(n,) minus (n, 1) is (n, n) in NumPy: every target is compared with every forecast",
+            "You compare every target with every forecast: in NumPy, (n,) minus (n, 1) has the shape (n, n).",
             lambda y, f: np.mean(np.abs(y - f)),
         ),
-        Mistake("the errors are squared", lambda y, f: np.mean((y - np.ravel(f)) ** 2)),
-        Mistake("it is the root of the mean squared error", lambda y, f: np.sqrt(np.mean((y - np.ravel(f)) ** 2))),
-        Mistake("the absolute value is missing: too high and too low cancel", lambda y, f: np.mean(y - np.ravel(f))),
-        Mistake("the errors are added up, not averaged", lambda y, f: np.sum(np.abs(y - np.ravel(f)))),
-        Mistake("it is the largest error, not the mean", lambda y, f: np.max(np.abs(y - np.ravel(f)))),
+        Mistake("You square the errors: take their absolute values.", lambda y, f: np.mean((y - np.ravel(f)) ** 2)),
+        Mistake(
+            "You return the root of the mean squared error: average the absolute errors instead.",
+            lambda y, f: np.sqrt(np.mean((y - np.ravel(f)) ** 2)),
+        ),
+        Mistake(
+            "The absolute value is missing: you average target minus forecast, so that errors of opposite sign cancel.",
+            lambda y, f: np.mean(y - np.ravel(f)),
+        ),
+        Mistake(
+            "The absolute value is missing: you average forecast minus target, so that errors of opposite sign cancel.",
+            lambda y, f: np.mean(np.ravel(f) - y),
+        ),
+        Mistake(
+            "You take the absolute value of the mean error, where errors of opposite sign cancel: average the absolute errors.",
+            lambda y, f: np.abs(np.mean(y - np.ravel(f))),
+        ),
+        Mistake(
+            "You return the median of the absolute errors, not their mean.",
+            lambda y, f: np.median(np.abs(y - np.ravel(f))),
+        ),
+        Mistake("You add up the absolute errors: return their mean.", lambda y, f: np.sum(np.abs(y - np.ravel(f)))),
+        Mistake(
+            "You divide each error by its target: the absolute errors themselves are averaged.",
+            lambda y, f: np.mean(np.abs((y - np.ravel(f)) / y)),
+        ),
+        Mistake("You return the largest absolute error, not the mean.", lambda y, f: np.max(np.abs(y - np.ravel(f)))),
     ),
     styles=(
         lambda targets, forecasts: np.mean(np.abs(targets - forecasts.reshape(targets.shape))),
@@ -270,10 +333,11 @@ mean_absolute_error = Exercise(
     ),
     hints=(
         "What is the shape of np.zeros(3) - np.zeros((3, 1))? Try it.",
-        "Bring both into one shape first, for example with np.ravel; then distances, then their mean.",
+        "Bring both to the same shape first, for example with np.ravel. Then take the absolute errors, then their mean.",
         "np.mean(np.abs(np.ravel(targets) - np.ravel(forecasts))).",
     ),
     unchanged=0.5,
+    promised=(("axis 1 of forecasts is always 1", "the task says so"),),
 )
 
 # -------------------------------------------------------------------------------------- seasonal_naive
@@ -296,24 +360,55 @@ seasonal_naive = Exercise(
     challenges=(
         Challenge("part of a season", 0.5, _season(11, 5, 3)),
         Challenge("more than two seasons", 1.0, _season(10, 4, 9)),
-        Challenge("a period of one: persistence", 0.5, _season(7, 1, 3)),
-        Challenge("other numbers", 0.5, lambda rng: (numbers(rng, 15), int(rng.integers(3, 7)), 12), hidden=True),
+        Challenge("a period of one", 0.5, _season(7, 1, 3)),
+        Challenge(
+            "other numbers",
+            0.5,
+            lambda rng: (numbers(rng, 15), int(rng.integers(2, 7)), int(rng.integers(2, 25))),
+            hidden=True,
+        ),
     ),
     oracle=_naive_oracle,
     mistakes=(
         Mistake(
-            "the last value is repeated: that is persistence, whatever the period", lambda s, p, h: np.full(h, s[-1])
+            "You repeat the last value whatever the period: that is the persistence forecast.",
+            lambda s, p, h: np.full(h, s[-1]),
         ),
-        Mistake("the first season is repeated; the last one is nearer", lambda s, p, h: np.resize(s[:p], h)),
+        Mistake("You repeat the first season of the series: repeat the last one.", lambda s, p, h: np.resize(s[:p], h)),
         Mistake(
-            "it begins one step too late; the first forecast should be what stood a whole period before it",
+            "Your season starts one step too late: the first forecast is the value exactly one period before it.",
             lambda s, p, h: np.resize(np.roll(s[-p:], -1), h),
         ),
-        Mistake("the last season is turned around", lambda s, p, h: np.resize(s[-p:][::-1], h)),
-        Mistake("the mean of the last season is repeated", lambda s, p, h: np.full(h, s[-p:].mean())),
+        Mistake("You repeat the last season in reverse order.", lambda s, p, h: np.resize(s[-p:][::-1], h)),
         Mistake(
-            "after one season it stays at the last value; the season begins again",
+            "You repeat the mean of the last season: repeat its values.", lambda s, p, h: np.full(h, s[-p:].mean())
+        ),
+        Mistake(
+            "After one season your forecast stays at the last value: the season should start again.",
             lambda s, p, h: np.array([s[-p:][min(k, p - 1)] for k in range(h)]),
+        ),
+        Mistake(
+            "Your season starts one step too early: the first forecast is the value exactly one period before it.",
+            lambda s, p, h: np.resize(s[-p - 1 : -1], h),
+        ),
+        Mistake(
+            "You repeat each value of the season several times in a row: repeat the season as a whole, as np.tile does.",
+            lambda s, p, h: np.repeat(s[-p:], -(-h // p))[:h],
+        ),
+        Mistake(
+            "Every forecast of yours is the first value of the last season: the whole season should be repeated.",
+            lambda s, p, h: np.full(h, s[-p]),
+        ),
+        Mistake(
+            "You count the phase of the season from the start of the series: start with the value one period before its end.",
+            lambda s, p, h: s[-p:][(len(s) + np.arange(h)) % p],
+        ),
+        Mistake(
+            "You return one season at most: repeat it until there are `horizon` forecasts.", lambda s, p, h: s[-p:][:h]
+        ),
+        Mistake(
+            "You repeat the average of all seasons: repeat the last season only.",
+            lambda s, p, h: np.resize(s[-(len(s) // p) * p :].reshape(-1, p).mean(axis=0), h),
         ),
     ),
     styles=(
@@ -327,6 +422,7 @@ seasonal_naive = Exercise(
         "series[-period:][np.arange(horizon) % period].",
     ),
     unchanged=0.5,
+    promised=(("period is always smaller than axis 0 of series", "there is a whole season to repeat"),),
 )
 
 # -------------------------------------------------------------------------------------- forecast_ahead
@@ -407,7 +503,7 @@ forecast_ahead = Exercise(
     challenges=(
         Challenge("one step", 0.5, _going_on(swing_on, 3, 1)),
         Challenge("a swing goes on", 0.5, _going_on(swing_on, 4, 5)),
-        Challenge("a forecaster that looks at the oldest value", 0.5, _going_on(oldest_first, 4, 4)),
+        Challenge("a forecaster using the oldest value", 0.5, _going_on(oldest_first, 4, 4)),
         Challenge("the mean of the window", 0.5, _going_on(mean_of_all, 3, 6)),
         Challenge(
             "other numbers", 0.5, lambda rng: (oldest_first, numbers(rng, 5), int(rng.integers(6, 11))), hidden=True
@@ -415,30 +511,41 @@ forecast_ahead = Exercise(
     ),
     oracle=_ahead_oracle,
     mistakes=(
-        Mistake("the window never moves: every step gets the first forecast", lambda *a: _ahead(*a, frozen=True)),
+        Mistake("Your window never moves, so every step gets the first forecast.", lambda *a: _ahead(*a, frozen=True)),
         Mistake(
-            "the window grows; its oldest value must go when a forecast comes in", lambda *a: _ahead(*a, grows=True)
+            "Your window grows: drop its oldest value whenever you append a forecast.",
+            lambda *a: _ahead(*a, grows=True),
         ),
         Mistake(
-            "the forecast enters the window in front; the newest value stands last", lambda *a: _ahead(*a, front=True)
+            "You put the forecast at the front of the window: the newest value belongs at its end.",
+            lambda *a: _ahead(*a, front=True),
         ),
-        Mistake("the first result is the window's last value, which is no forecast", lambda *a: _ahead(*a, late=True)),
         Mistake(
-            "the newest value is overwritten; the oldest one must go",
+            "Your first result is the last value of the window, which is not a forecast.",
+            lambda *a: _ahead(*a, late=True),
+        ),
+        Mistake(
+            "You overwrite the newest value of the window: drop the oldest one instead.",
             lambda predict, window, steps: _ahead(predict, window, steps, overwrite=True),
         ),
         Mistake(
-            "every new window is made from the first one; it must be made from the one before",
+            "You build every new window from the original one: build it from the window before.",
             lambda predict, window, steps: _ahead(predict, window, steps, restart=True),
         ),
-        Mistake("the forecast for the last step stands at all steps", lambda *a: _ahead(*a, once=True)),
-        Mistake("the caller's window is changed in place; work on a copy", _changing_the_window),
+        Mistake("You return the forecast for the last step at all steps.", lambda *a: _ahead(*a, once=True)),
+        Mistake("You change the caller's window in place: work on a copy.", _changing_the_window),
+        Mistake(
+            "You return the end of the window, which holds at most len(window) values: collect every forecast in a list.",
+            lambda predict, window, steps: np.concatenate([window, _rolling(predict, window, steps)])[-len(window) :][
+                -steps:
+            ],
+        ),
     ),
     styles=(_ahead, _rolling, _with_deque),
     hints=(
         "After the first forecast, which value leaves the window, and which one enters, at which end?",
-        "In a loop: predict, note the forecast, then a new window from window[1:] and the forecast.",
-        "window = np.append(window[1:], forecast) makes the next window and leaves the caller's alone.",
+        "In a loop: predict, store the forecast, then build a new window from window[1:] and the forecast.",
+        "window = np.append(window[1:], forecast) makes the next window and leaves the caller's unchanged.",
     ),
     unchanged=0.5,
 )

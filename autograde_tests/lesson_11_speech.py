@@ -89,11 +89,16 @@ def _stack_recursive(xs, layers):
 
 
 def _each_reads_the_input(xs, layers):
-    """Feed the inputs instead of the states below to every layer whose sizes allow it."""
-    hs = xs
+    """Feed the inputs to every layer; an error where their sizes do not match."""
     for weights in layers:
-        hs = _walk(xs if len(weights[0]) == xs.shape[2] else hs, weights)
+        hs = _walk(xs, weights)
     return hs
+
+
+def _not_carried(xs, layers):
+    for W_xh, _, b_h in layers:
+        xs = np.tanh(xs @ W_xh + b_h)
+    return xs
 
 
 def _last_state_only(xs, layers):
@@ -104,10 +109,10 @@ def _last_state_only(xs, layers):
 
 
 def _handed_up(xs, layers):
-    """Start each layer from the last state of the layer below."""
+    """Start each layer from the last state of the layer below; an error where their widths differ."""
     h = None
     for weights in layers:
-        xs = _walk(xs, weights, h if h is not None and h.shape[1] == len(weights[2]) else None)
+        xs = _walk(xs, weights, h)
         h = xs[:, -1]
     return xs
 
@@ -122,48 +127,54 @@ def _added_up(xs, layers):
 stack_forward = Exercise(
     name="stack_forward",
     challenges=(
-        Challenge("one layer: the plain loop", 0.5, lambda rng: _stack_inputs(rng, 2, 4, [3, 5])),
-        Challenge("three layers, all as wide as the input", 1.0, lambda rng: _stack_inputs(rng, 2, 4, [3, 3, 3, 3])),
-        Challenge("two layers of other widths", 1.0, lambda rng: _stack_inputs(rng, 2, 3, [4, 6, 5])),
+        Challenge("a single layer", 0.5, lambda rng: _stack_inputs(rng, 2, 4, [3, 5])),
+        Challenge("three layers of equal width", 1.0, lambda rng: _stack_inputs(rng, 2, 4, [3, 3, 3, 3])),
+        Challenge("two layers of different widths", 1.0, lambda rng: _stack_inputs(rng, 2, 3, [4, 6, 5])),
         Challenge("a single step", 0.5, lambda rng: _stack_inputs(rng, 3, 1, [2, 4, 5])),
         Challenge("four layers, one sequence", 0.5, lambda rng: _stack_inputs(rng, 1, 7, [3, 4, 4, 2, 5]), hidden=True),
     ),
     oracle=stack_forward_oracle,
     mistakes=(
         Mistake(
-            "every layer reads the inputs; only the first one does, each other reads the states below",
+            "Every layer reads the inputs: only the first one should, and each of the others reads the states of the layer below.",
             _each_reads_the_input,
+        ),
+        Mistake("The state is not carried over: in every layer, each step starts from zeros.", _not_carried),
+        Mistake(
+            "You apply the layers in reverse order: the first layer of the list reads the inputs.",
+            lambda xs, layers: _stack(xs, layers[::-1]),
+        ),
+        Mistake(
+            "You apply the first layer again and again: each layer has weights of its own.",
+            lambda xs, layers: _stack(xs, [layers[0]] * len(layers)),
         ),
         Mistake(TOO_FEW, lambda xs, layers: _stack(cut(xs), layers)),
         Mistake(REST_IS_ZERO, lambda xs, layers: with_zeros(_stack(cut(xs), layers), xs.shape[1])),
-        Mistake("only the first layer is used", lambda xs, layers: _walk(xs, layers[0])),
-        Mistake("the last layer is left out", lambda xs, layers: _stack(xs, layers[:-1] or layers)),
+        Mistake("You use the first layer only.", lambda xs, layers: _walk(xs, layers[0])),
+        Mistake("You leave out the last layer.", lambda xs, layers: _stack(xs, layers[:-1] or layers)),
         Mistake(
-            "a layer gets only the last state of the one below, at every step; at step t it should get the state of step t",
+            "Each layer reads only the last state of the layer below, at every step: at step t it should read the state of step t.",
             _last_state_only,
         ),
-        Mistake("a layer begins with the last state of the one below; each begins with zeros", _handed_up),
-        Mistake("what goes into a layer is added to what comes out of it", _added_up),
+        Mistake("Each layer starts from the last state of the layer below: it should start from zeros.", _handed_up),
+        Mistake("You add the input of a layer to its output: the output alone goes into the next layer.", _added_up),
         Mistake(
-            "only the last state comes back; all steps are asked for", lambda xs, layers: _stack(xs, layers)[:, -1]
+            "You return only the last state: return the states of all steps.",
+            lambda xs, layers: _stack(xs, layers)[:, -1],
         ),
         Mistake(
-            "the states of the layers stand beside each other; only the last layer's are asked for",
-            lambda xs, layers: (
-                np.concatenate([_stack(xs, layers[: n + 1]) for n in range(len(layers))], axis=2)
-                if len(layers) > 1
-                else np.concatenate([_stack(xs, layers)] * 2, axis=2)
-            ),
+            "You concatenate the states of all layers: return those of the last layer only.",
+            lambda xs, layers: np.concatenate([_stack(xs, layers[: n + 1]) for n in range(len(layers))], axis=2),
         ),
         Mistake(
-            "the steps come first: (batch, steps, units) is asked for",
+            "Your steps come first: the shape should be (batch, steps, units).",
             lambda xs, layers: _stack(xs, layers).swapaxes(0, 1),
         ),
     ),
     styles=(_stack, _stack_step_by_step, _stack_recursive),
     hints=(
-        "What does the second layer read at step t? Who made it?",
-        "A layer turns (batch, steps, features) into (batch, steps, units). That can be the input of the next one.",
+        "What does the second layer read at step t, and which layer computed it?",
+        "A layer turns (batch, steps, features) into (batch, steps, units), which can be the input of the next layer.",
         "for W_xh, W_hh, b_h in layers: run lesson 01's loop over xs from zeros (batch, units), and let its states be the next xs.",
     ),
     not_allowed=FROM_SCRATCH,
@@ -191,6 +202,14 @@ def _both_inputs(
     mask = np.arange(steps) < np.array(lengths)[:, None]
     xs = np.where(mask[..., None], numbers(rng, len(lengths), steps, features), fill)
     return xs, mask, _weights(rng, features, units), _weights(rng, features, other or units)
+
+
+def _any_directions(rng: Rng) -> tuple:
+    """Draw a batch in which every sequence has padding, with numbers in it."""
+    features, units, other = rng.integers(1, 6, size=3).tolist()
+    lengths = [*rng.integers(1, 6, size=int(rng.integers(2, 8))).tolist(), 6]
+    xs, mask, forward, backward = _both_inputs(rng, lengths, features, units, other=other, fill=7.0)
+    return xs[:-1], mask[:-1], forward, backward
 
 
 def _masked(xs, mask, weights, *, reverse=False):
@@ -243,78 +262,101 @@ def _whole_output_turned(xs, mask, forward, backward):
 
 
 def _goes_on(xs, mask, forward, backward):
-    """Start the backward direction from the final state of the forward direction."""
+    """Start the backward direction from the final state of the forward direction; an error where their widths differ."""
     ahead = _masked(xs, mask, forward)
-    if ahead.shape[2] != len(backward[2]):
-        return _bidirectional(xs, mask, forward, backward)
     (W_xh, W_hh, b_h), h, hs = backward, ahead[:, -1], np.zeros_like(ahead)
     for t in reversed(range(xs.shape[1])):
         h = hs[:, t] = np.where(mask[:, t, None], np.tanh(xs[:, t] @ W_xh + h @ W_hh + b_h), h)
     return _side_by_side(ahead, hs)
 
 
-def _summed(xs, mask, forward, backward):
-    states, units = _bidirectional(xs, mask, forward, backward), len(forward[2])
-    least = min(units, states.shape[2] - units)
-    return states[..., :least] + states[..., units : units + least]
+def _padding_kept(xs, mask, forward, backward):
+    """Reverse each sequence within its length, and leave in the padding what the loop kept there."""
+    lengths, steps = mask.sum(axis=1), np.arange(xs.shape[1])
+    places = np.where(mask, lengths[:, None] - 1 - steps, steps)[..., None]
+    back = _masked(np.take_along_axis(xs, places, axis=1), mask, backward)
+    return _side_by_side(_masked(xs, mask, forward), np.take_along_axis(back, places, axis=1))
 
 
 bidirectional_forward = Exercise(
     name="bidirectional_forward",
     challenges=(
-        Challenge("no padding", 1.0, lambda rng: _both_inputs(rng, [4, 4], 3, 5)),
+        Challenge("no padding at all", 1.0, lambda rng: _both_inputs(rng, [4, 4], 3, 5)),
         Challenge("sequences of three lengths", 1.5, lambda rng: _both_inputs(rng, [5, 3, 1], 2, 4)),
-        Challenge("each direction with a width of its own", 0.5, lambda rng: _both_inputs(rng, [3, 2], 3, 5, other=4)),
+        Challenge("two directions of different widths", 0.5, lambda rng: _both_inputs(rng, [3, 2], 3, 5, other=4)),
         Challenge("a single step", 0.5, lambda rng: _both_inputs(rng, [1, 1], 3, 2)),
         Challenge(
-            "what stands in the padding does not matter",
+            "other values in the padding",
             1.0,
-            lambda rng: _both_inputs(rng, [2, 6, 4], 3, 3, fill=7.0),
+            _any_directions,
             hidden=True,
         ),
     ),
     oracle=bidirectional_forward_oracle,
     mistakes=(
-        Mistake("the way back begins in the padding: what is not there must not move the state", _padding_read),
         Mistake(
-            "the states of the way back are not turned around again: the last step's stands first", _not_turned_back
+            "Your backward direction reads the padding: where the mask is False, the state should stay as it is.",
+            _padding_read,
         ),
         Mistake(
-            "you turned each sequence around within its own length, but its states back over all steps, padding included",
+            "You do not reverse the states of the backward direction again: the state of the last step comes first.",
+            _not_turned_back,
+        ),
+        Mistake(
+            "You reverse each sequence within its own length, but its states over all steps, padding included.",
             _whole_output_turned,
         ),
         Mistake(
-            "the mask is ignored in both directions", lambda xs, m, f, b: _bidirectional(xs, np.ones_like(m), f, b)
+            "You ignore the mask in both directions.", lambda xs, m, f, b: _bidirectional(xs, np.ones_like(m), f, b)
         ),
         Mistake(
-            "both read forwards; the way back must begin at the last real step",
+            "Both directions read forwards: the backward direction should start at the last real step.",
             lambda xs, m, f, b: _side_by_side(_masked(xs, m, f), _masked(xs, m, b)),
         ),
         Mistake(TOO_FEW, lambda xs, m, f, b: _bidirectional(cut(xs), cut(m), f, b)),
         Mistake(REST_IS_ZERO, lambda xs, m, f, b: with_zeros(_bidirectional(cut(xs), cut(m), f, b), xs.shape[1])),
-        Mistake("both directions use the weights of the first", lambda xs, m, f, b: _bidirectional(xs, m, f, f)),
+        Mistake("Both directions use the weights `forward`.", lambda xs, m, f, b: _bidirectional(xs, m, f, f)),
         Mistake(
-            "the way forward uses the weights of `backward`, and the way back those of `forward`",
+            "The weights are interchanged: the forward direction uses `backward`, and the backward direction uses `forward`.",
             lambda xs, m, f, b: _bidirectional(xs, m, b, f),
         ),
         Mistake(
-            "the way back stands in front; it comes after the way forward",
+            "You put the backward states first: the forward states come first.",
             lambda xs, m, f, b: np.roll(_bidirectional(xs, m, f, b), len(b[2]), axis=2),
         ),
-        Mistake("the way back begins with the last state of the way forward; it begins with zeros", _goes_on),
-        Mistake("the two are added up; they stand side by side", _summed),
         Mistake(
-            "the way forward shows zeros in the padding; it should show the state that it keeps",
+            "Your backward direction starts from the last state of the forward direction: it should start from zeros.",
+            _goes_on,
+        ),
+        Mistake(
+            "You add the states of the two directions: concatenate them along the last axis.",
+            lambda xs, m, f, b: _masked(xs, m, f) + _masked(xs, m, b, reverse=True),
+        ),
+        Mistake(
+            "You reverse the inputs of the backward direction, but not the mask.",
+            lambda xs, m, f, b: _side_by_side(_masked(xs, m, f), _masked(xs[:, ::-1], m, b)[:, ::-1]),
+        ),
+        Mistake(
+            "In the padding, the backward direction shows a state: it should show zeros, the state that it starts from.",
+            _padding_kept,
+        ),
+        Mistake(
+            "In the padding, your forward direction shows zeros: it should show the state that it keeps.",
             lambda xs, m, f, b: _bidirectional(xs, m, f, b) * m[..., None],
         ),
     ),
     styles=(_bidirectional, _bidirectional_turned, _bidirectional_by_index),
     hints=(
-        "In which order does the way back meet the steps of a sequence of length 3 in a batch of 5 steps? What happens at the two that are padding?",
-        "Walk over the steps from the last to the first, and keep the state (zeros) where the mask is False. Store each state at its own step.",
+        "In which order does the backward direction read the steps of a sequence of length 3 in a batch of 5 steps? What should happen at the two steps of padding?",
+        "Go through the steps from the last to the first, and keep the state (zeros) where the mask is False. Store each state at its own step.",
         "for t in reversed(range(steps)): h = np.where(mask[:, t, None], the step, h); hs[:, t] = h. Then np.concatenate([ahead, back], axis=2).",
     ),
     not_allowed=FROM_SCRATCH,
+    promised=(
+        ("mask has no gaps", "the task says that padding is at the end"),
+        ("mask is True at every first step", "the task says that padding is at the end"),
+        ("mask is True somewhere in each row", "a sequence has at least one step"),
+    ),
 )
 
 # ----------------------------------------------------------------------------------- frame_error_rate
@@ -332,6 +374,8 @@ def frame_error_rate_oracle(predicted, labels, mask):
 def _frames(rng: Rng, lengths: list[int], wrong: list[int], *, padding_right: bool) -> tuple:
     """Draw labels, and guesses with the given number of errors per sequence; in the padding all or none are correct."""
     steps = max(lengths)
+    order = rng.permutation(len(lengths))
+    lengths, wrong = [lengths[k] for k in order], [wrong[k] for k in order]
     mask = np.arange(steps) < np.array(lengths)[:, None]
     labels = np.where(mask, rng.integers(0, 11, size=mask.shape), 10)
     predicted = np.where(mask, labels, 10 if padding_right else rng.integers(0, 10, size=mask.shape))
@@ -346,6 +390,18 @@ def _guessed(lengths: list[int], *, padding_right: bool):
     return lambda rng: _frames(rng, lengths, [int(rng.integers(1, n)) for n in lengths], padding_right=padding_right)
 
 
+def _gapped(rng: Rng) -> tuple:
+    """Draw more sequences than steps, with padding at any place."""
+    frames = _guessed(rng.integers(3, 9, size=12).tolist(), padding_right=False)(rng)
+    more = [
+        np.concatenate([part, np.full((12, 1), value)], axis=1)
+        for part, value in zip(frames, (3, 10, False), strict=True)
+    ]
+    order = rng.permutation(more[0].shape[1])
+    predicted, labels, mask = (part[:, order] for part in more)
+    return predicted, labels, mask.astype(bool)
+
+
 def _by_sequence(predicted, labels, mask):
     return np.mean([np.mean(p[m] != y[m]) for p, y, m in zip(predicted, labels, mask, strict=True)])
 
@@ -354,7 +410,7 @@ frame_error_rate = Exercise(
     name="frame_error_rate",
     challenges=(
         Challenge(
-            "no padding",
+            "no padding at all",
             0.5,
             lambda rng: _frames(rng, [6, 6], [3, 1], padding_right=True),
             fresh=_guessed([6, 6], padding_right=True),
@@ -371,29 +427,42 @@ frame_error_rate = Exercise(
             lambda rng: _frames(rng, [7, 2], [2, 1], padding_right=False),
             fresh=_guessed([7, 2], padding_right=False),
         ),
-        Challenge("many frames", 0.5, _guessed([40, 31, 9, 22], padding_right=False), hidden=True),
+        Challenge("many frames", 0.5, _gapped, hidden=True),
     ),
     oracle=frame_error_rate_oracle,
     mistakes=(
-        Mistake("the padding counts as well; only frames where the mask is True do", lambda p, y, m: np.mean(p != y)),
         Mistake(
-            "the wrong real frames are divided by all frames, the padding included",
+            "You count the padding as well: only frames where the mask is True count.", lambda p, y, m: np.mean(p != y)
+        ),
+        Mistake(
+            "You divide by the number of all frames, padding included: divide by the number of real frames.",
             lambda p, y, m: np.mean((p != y) & m),
         ),
-        Mistake("that is the share of frames that are right", lambda p, y, m: np.mean((p == y)[m])),
-        Mistake("each sequence has its own rate, and their mean is taken; each frame counts once", _by_sequence),
         Mistake(
-            "the wrong frames are counted, not divided by how many there are",
+            "You return the fraction of correct frames: return the fraction of wrong ones.",
+            lambda p, y, m: np.mean((p == y)[m]),
+        ),
+        Mistake("You average the rates of the sequences: every real frame should count once.", _by_sequence),
+        Mistake(
+            "You return the number of wrong frames: divide it by the number of real frames.",
             lambda p, y, m: float(np.sum((p != y) & m)),
         ),
-        Mistake("that is in per cent; a share from 0 to 1 is asked for", lambda p, y, m: 100 * np.mean((p != y)[m])),
+        Mistake("You return a percentage: return a fraction from 0 to 1.", lambda p, y, m: 100 * np.mean((p != y)[m])),
         Mistake(
-            "the mask is the wrong way round: it is True where a frame is real",
+            "Your mask is inverted: it is True where a frame is real.",
             lambda p, y, m: np.mean((p != y)[~m]) if not m.all() else 0.0,
         ),
         Mistake(
-            "the distance between the labels is averaged; a label is right or wrong",
+            "You average the differences between the label numbers: a label is either right or wrong.",
             lambda p, y, m: np.mean(np.abs(p - y)[m]),
+        ),
+        Mistake(
+            "You count the wrong labels in the padding, although you divide by the number of real frames.",
+            lambda p, y, m: np.sum(p != y) / m.sum(),
+        ),
+        Mistake(
+            "You divide by the number of sequences: divide by the number of real frames.",
+            lambda p, y, m: np.sum((p != y) & m) / len(m),
         ),
     ),
     styles=(
@@ -403,10 +472,11 @@ frame_error_rate = Exercise(
     ),
     hints=(
         "How many frames are real? How many of those are wrong?",
-        "predicted != labels is True where a guess is wrong. Which of these may count?",
+        "predicted != labels is True where a prediction is wrong. Which of these entries should count?",
         "np.mean((predicted != labels)[mask]).",
     ),
     unchanged=0.5,
+    promised=(("mask is True somewhere in each row", "a sequence has at least one frame"),),
 )
 
 # ---------------------------------------------------------------------------------------- ctc_collapse
@@ -436,21 +506,37 @@ def _by_loop(path, blank):
     return collapsed
 
 
+def _merged_in_pairs(path, blank):
+    merged, k = [], 0
+    while k < len(path):
+        merged.append(path[k])
+        k += 2 if path[k : k + 2] == [path[k]] * 2 else 1
+    return [label for label in merged if label != blank]
+
+
 def _blanks_first(path, blank):
     return [label for label, _ in groupby(label for label in path if label != blank)]
 
 
 def _path(rng: Rng, digits: list[int], blank: int, *, between: bool = True) -> tuple:
-    """Draw a path that spells the digits, each over two or three frames, with blanks around it.
+    """Draw a path that spells the digits, each over one to three frames, with blanks around it.
 
     between: without, a blank stands only where it must, and the path begins and ends with the same digit
     """
     path, digits = ([blank] * int(rng.integers(1, 3)), digits) if between else ([], [*digits, digits[0]])
+    lasting = rng.permutation([1, 2, *rng.integers(1, 4, size=len(digits) - 2)])  # one digit is short, one is not
     for number, digit in enumerate(digits):
-        path += [digit] * int(rng.integers(2, 4))
+        path += [digit] * int(lasting[number])
         if between or (number + 1 < len(digits) and digits[number + 1] == digit):
             path += [blank] * int(rng.integers(1, 3))
     return path, blank
+
+
+def _any_path(rng: Rng) -> tuple:
+    """Draw runs of any labels, blanks included, of one to four frames each; a label may follow itself after a blank."""
+    blank = int(rng.integers(0, 60))
+    labels = rng.choice([blank, blank, *range(4)], size=12)
+    return np.repeat(labels, rng.integers(1, 5, size=12)).tolist(), blank
 
 
 def _digits(rng: Rng, count: int, blank: int) -> list[int]:
@@ -467,38 +553,52 @@ ctc_collapse = Exercise(
         ),
         Challenge("the same digit twice", 1.0, lambda rng: _path(rng, _digits(rng, 5, 10), 10)),
         Challenge(
-            "a digit in the first frame, and hardly any blank",
+            "a digit in the first frame",
             0.5,
             lambda rng: _path(rng, _digits(rng, 6, 10), 10, between=False),
         ),
         Challenge("another number for the blank", 0.5, lambda rng: _path(rng, _digits(rng, 5, 0), 0)),
-        Challenge("a longer path", 0.5, lambda rng: _path(rng, _digits(rng, 9, 10), 10, between=False), hidden=True),
+        Challenge("a longer path", 0.5, _any_path, hidden=True),
     ),
     oracle=ctc_collapse_oracle,
     mistakes=(
         Mistake(
-            "the blanks are dropped first, and then digits that were said twice melt into one; merge first",
+            "You drop the blanks before you merge, so that a digit said twice becomes one: merge first.",
             _blanks_first,
         ),
-        Mistake("the blanks stay", lambda path, blank: [int(label) for label, _ in groupby(path)]),
-        Mistake("equal neighbours are not merged", lambda path, blank: [label for label in path if label != blank]),
         Mistake(
-            "every digit is kept only once, however often it was said",
+            "You keep the blanks: drop them after merging.",
+            lambda path, blank: [int(label) for label, _ in groupby(path)],
+        ),
+        Mistake("You do not merge equal neighbours.", lambda path, blank: [label for label in path if label != blank]),
+        Mistake(
+            "You keep every digit only once, however often it was said.",
             lambda path, blank: list(dict.fromkeys(_grouped(path, blank))),
         ),
         Mistake(
-            "the digits are sorted; their order is what was said", lambda path, blank: sorted(_grouped(path, blank))
+            "You sort the digits: keep them in the order in which they were said.",
+            lambda path, blank: sorted(_grouped(path, blank)),
         ),
-        Mistake("the blank is always taken for 10; use the argument", lambda path, blank: _grouped(path, 10)),
-        Mistake("that is what was said, backwards", lambda path, blank: _grouped(path, blank)[::-1]),
+        Mistake("You always take 10 for the blank: use the argument `blank`.", lambda path, blank: _grouped(path, 10)),
+        Mistake("You always take 0 for the blank: use the argument `blank`.", lambda path, blank: _grouped(path, 0)),
+        Mistake("You return the digits in reverse order.", lambda path, blank: _grouped(path, blank)[::-1]),
         Mistake(
-            "the first frame is left out, or compared with the last; a path may begin with a digit",
+            "Your first frame never counts, although a path may begin with a digit: is it compared with the last one, or left out?",
             lambda path, blank: [h for b, h in zip(path, path[1:], strict=False) if h not in (b, blank)],
         ),
         Mistake(
-            "each frame is compared with the one after it, so the last run is lost; and the blanks stay",
+            "You compare each frame with the one after it, so that the last run is lost, and you keep the blanks.",
             lambda path, blank: [h for h, n in zip(path, path[1:], strict=False) if h != n],
         ),
+        Mistake(
+            "You compare each frame with the one after it, so that the last run is lost.",
+            lambda path, blank: [h for h, n in zip(path, path[1:], strict=False) if h not in (n, blank)],
+        ),
+        Mistake(
+            "You drop labels that last a single frame: every run counts, however short it is.",
+            lambda path, blank: [h for h, run in groupby(path) if h != blank and len(list(run)) > 1],
+        ),
+        Mistake("You merge equal neighbours in pairs: a longer run is a single label, too.", _merged_in_pairs),
     ),
     styles=(_grouped, _by_difference, _by_loop),
     hints=(

@@ -9,7 +9,7 @@ import numpy as np
 
 from autograde_tests.exercise import FROM_SCRATCH, Challenge, Claims, ClaimsExercise, Exercise, Mistake
 from autograde_tests.lesson_01_recurrence import rnn_step_oracle
-from autograde_tests.sampling import Rng, numbers
+from autograde_tests.sampling import Rng, numbers, sizes
 from rnn_helpers.checks import findings
 from rnn_helpers.checks.claims import (
     CAUSAL,
@@ -73,43 +73,55 @@ def _moves_in_place(targets, start):
 shift_right = Exercise(
     name="shift_right",
     challenges=(
-        Challenge("two targets of one length", 1.0, lambda rng: (_targets(rng, [3, 3]), START)),
-        Challenge("three lengths", 0.5, lambda rng: (_targets(rng, [5, 2, 1]), START)),
+        Challenge("targets of equal length", 1.0, lambda rng: (_targets(rng, [3, 3]), START)),
+        Challenge("targets of three lengths", 0.5, lambda rng: (_targets(rng, [5, 2, 1]), START)),
         Challenge("another number for the start", 0.5, lambda rng: (_targets(rng, [4, 2]), 9)),
         Challenge(
-            "one target, one symbol",
+            "other targets",
             0.5,
-            lambda rng: (np.array([[int(rng.integers(3, 9))]]), int(rng.integers(1, 60))),
+            lambda rng: (_targets(rng, rng.integers(1, 4, size=rng.integers(1, 9)).tolist()), int(rng.integers(1, 60))),
             hidden=True,
         ),
     ),
     oracle=shift_right_oracle,
     mistakes=(
         Mistake(
-            "nothing is shifted: the decoder would be shown the very symbol that it is to guess", lambda t, s: t.copy()
+            "You do not shift the targets: the decoder would read the very symbol that it should predict.",
+            lambda t, s: t.copy(),
         ),
         Mistake(
-            "it is shifted to the left: the decoder would be shown the symbol after the one it is to guess",
+            "You shift to the left: the decoder would read the symbol after the one that it should predict.",
             lambda t, s: np.concatenate([t[:, 1:], np.full((len(t), 1), s)], axis=1),
         ),
-        Mistake("the last symbol comes in at the front; the start belongs there", lambda t, s: np.roll(t, 1, axis=1)),
-        Mistake("a zero stands at the front; the start belongs there", _zero_start),
         Mistake(
-            "the result is one step longer than the targets: the last symbol must go",
+            "The last symbol of each target wraps around to the front: put the start symbol there.",
+            lambda t, s: np.roll(t, 1, axis=1),
+        ),
+        Mistake(
+            "Your result holds the start symbol at every step: only the first step reads it.",
+            lambda t, s: np.full_like(t, s),
+        ),
+        Mistake(
+            "You always put 1 at the front: use the argument `start`.",
+            lambda t, s: _shifted(t, 1),
+        ),
+        Mistake("You put a zero at the front: put the start symbol there.", _zero_start),
+        Mistake(
+            "Your result is one step longer than the targets: drop the last symbol.",
             lambda t, s: np.concatenate([np.full((len(t), 1), s), t], axis=1),
         ),
         Mistake(
-            "the batch is shifted, not the steps",
+            "You shift along the batch: shift along the steps.",
             lambda t, s: np.concatenate([np.full((1, t.shape[1]), s), t[:-1]], axis=0),
         ),
         Mistake(
-            "the first symbol is overwritten with the start; all must move one place",
+            "You overwrite the first symbol with the start symbol: move all symbols by one place instead.",
             lambda t, s: np.concatenate([np.full((len(t), 1), s), t[:, 1:]], axis=1),
         ),
     ),
     styles=(_shifted, _shifted_by_roll, _shifted_in_place),
     hints=(
-        "At step 0 nothing has been written yet. What does the decoder get instead? And at step 1?",
+        "At step 0 nothing has been written yet. What does the decoder read instead? And at step 1?",
         "A column of starts, then all columns of targets but the last.",
         "np.concatenate([np.full((batch, 1), start), targets[:, :-1]], axis=1).",
     ),
@@ -135,6 +147,20 @@ def _loss_inputs(rng: Rng, lengths: list[int], symbols: int, *, scale: float = 1
     for row, length in zip(targets, lengths, strict=True):
         row[:length] = rng.choice([s for s in range(symbols) if s != pad], size=length)
     return numbers(rng, *targets.shape, symbols, scale=scale), targets, pad
+
+
+def _larger_batch(rng: Rng) -> tuple:
+    return _loss_inputs(rng, rng.integers(1, 6, size=9).tolist(), int(rng.integers(3, 9)))
+
+
+def _large_logits(rng: Rng) -> tuple:
+    """Draw logits for which each way of working without the largest logit goes wrong in its own way."""
+    while True:
+        logits, targets, pad = _loss_inputs(rng, [3, 2], 4, scale=800.0)
+        chosen = np.take_along_axis(logits, targets[..., None], axis=-1)[..., 0][targets != pad]
+        below = (logits.max(axis=-1)[targets != pad] - chosen).max()
+        if chosen.max() > 720 and below > 760:  # e^720 overflows, and e^-760 underflows
+            return logits, targets, pad
 
 
 def _log_softmax(logits):
@@ -173,7 +199,20 @@ def _one_later(logits, targets, pad):
     return (_surprise(logits[:, :-1], targets[:, 1:]) * real).sum() / max(real.sum(), 1)
 
 
-def _chance_in_place_of_logarithm(logits, targets, pad):
+def _without_the_last(logits, targets, pad):
+    real = targets != pad
+    real[:, :-1] &= real[:, 1:]
+    real[:, -1] = False
+    return (_surprise(logits, targets) * real).sum() / max(real.sum(), 1)
+
+
+def _log_of_softmax(logits, targets, pad):
+    with np.errstate(all="ignore"):
+        surprise = -np.log(np.exp(_log_softmax(logits)))
+    return np.mean(np.take_along_axis(surprise, targets[..., None], -1)[..., 0][targets != pad])
+
+
+def _probability_in_place_of_logarithm(logits, targets, pad):
     return 1 - np.mean(np.exp(-_surprise(logits, targets)[targets != pad]))
 
 
@@ -188,39 +227,74 @@ def _unsafe(logits, targets, pad):
 teacher_forcing_loss = Exercise(
     name="teacher_forcing_loss",
     challenges=(
-        Challenge("targets of one length", 1.0, lambda rng: _loss_inputs(rng, [3, 3], 5)),
+        Challenge("targets of equal length", 1.0, lambda rng: _loss_inputs(rng, [3, 3], 5)),
         Challenge("targets of three lengths", 1.0, lambda rng: _loss_inputs(rng, [5, 3, 1], 6)),
         Challenge("another number for the padding", 0.5, lambda rng: _loss_inputs(rng, [4, 2], 6, pad=5)),
-        Challenge("large logits", 0.5, lambda rng: _loss_inputs(rng, [3, 2], 4, scale=800.0)),
-        Challenge("a larger batch", 0.5, lambda rng: _loss_inputs(rng, [7, 2, 5, 6], 8), hidden=True),
+        Challenge("large logits", 0.5, _large_logits),
+        Challenge("a larger batch", 0.5, lambda rng: _larger_batch(rng), hidden=True),
     ),
     oracle=teacher_forcing_loss_oracle,
     mistakes=(
         Mistake(
-            "the padding counts as well; only targets that are not padding do",
+            "You count the padding as well: only targets that are not padding count.",
             lambda z, t, pad: np.mean(_surprise(z, t)),
         ),
         Mistake(
-            "the sum over real symbols is divided by all places, the padding included",
+            "You divide by the number of all places, padding included: divide by the number of real symbols.",
             lambda z, t, pad: np.mean(_surprise(z, t) * (t != pad)),
         ),
-        Mistake("the surprises are added up, not averaged", lambda z, t, pad: np.sum(_surprise(z, t) * (t != pad))),
-        Mistake("each sequence has its own mean, and their mean is taken; each symbol counts once", _by_row),
         Mistake(
-            "the logits of a step are held to the target of the next step; the shift was made in the inputs", _one_later
+            "You add up the losses of the real symbols: return their mean.",
+            lambda z, t, pad: np.sum(_surprise(z, t) * (t != pad)),
         ),
-        Mistake("the padding is always taken for 0; use the argument", lambda z, t, pad: _forced(z, t, 0)),
-        Mistake("the sign is missing: the logarithm of a chance is negative", lambda z, t, pad: -_forced(z, t, pad)),
-        Mistake("the mean chance is given; the surprise is minus the logarithm of each", _chance_in_place_of_logarithm),
-        Mistake("exp overflows for large logits; subtract the largest first", _unsafe),
+        Mistake("You average the means of the sequences: every real symbol should count once.", _by_row),
+        Mistake(
+            "You compare the logits of each step with the target of the next step: the inputs were shifted already.",
+            _one_later,
+        ),
+        Mistake("You always take 0 for the padding: use the argument `pad`.", lambda z, t, pad: _forced(z, t, 0)),
+        Mistake(
+            "The minus sign is missing: the logarithm of a probability is negative.",
+            lambda z, t, pad: -_forced(z, t, pad),
+        ),
+        Mistake(
+            "You return one minus the mean probability: average minus the logarithm of each probability.",
+            _probability_in_place_of_logarithm,
+        ),
+        Mistake(
+            "Your loss becomes nan for large logits: use logits - largest - np.log(np.exp(logits - largest).sum(...)), without a softmax in between.",
+            _unsafe,
+        ),
+        Mistake(
+            "Your loss becomes infinite for large logits: use logits - largest - np.log(np.exp(logits - largest).sum(...)), "
+            "without a softmax in between.",
+            _log_of_softmax,
+        ),
+        Mistake(
+            "You use the logarithm to base 2: the natural logarithm is required.",
+            lambda z, t, pad: _forced(z, t, pad) / np.log(2),
+        ),
+        Mistake(
+            "You divide by the number of sequences: divide by the number of real symbols.",
+            lambda z, t, pad: (_surprise(z, t) * (t != pad)).sum() / len(t),
+        ),
+        Mistake(
+            "You leave out the last real symbol of each sequence: it counts as well, even if it is the end symbol.",
+            _without_the_last,
+        ),
+        Mistake(
+            "You return the perplexity, the exponential of the loss: return the loss itself.",
+            lambda z, t, pad: np.exp(_forced(z, t, pad)),
+        ),
     ),
     styles=(_forced, _forced_one_hot, _forced_flat),
     hints=(
-        "Which entry of the log-softmax at a step tells how surprised the network was? Which steps count?",
-        "Lesson 03: log-softmax, pick the target's entry at each step, change the sign. Then the mean over targets that are not padding.",
+        "Which entry of the log-softmax at a step shows how surprised the network was? Which steps count?",
+        "Take the log-softmax of lesson 03, pick the entry of the target at each step, and change the sign. Then average over the targets that are not padding.",
         "np.take_along_axis(log_softmax, targets[..., None], axis=-1)[..., 0] picks; [targets != pad] keeps what counts.",
     ),
     not_allowed=FROM_SCRATCH,
+    promised=(("pad is always smaller than axis 2 of logits", "it is one of the symbols"),),
 )
 
 # --------------------------------------------------------------------------------------- greedy_decode
@@ -249,24 +323,40 @@ def _decoder(
     most: int = 9,
     start: int = START,
     end: int = END,
+    tied: bool = False,
+    units: int = 0,
+    width: int = 0,
 ) -> tuple:
-    """Draw (h, weights, start, end, most) of a decoder that generates the given number of symbols, some of them distinct."""
-    symbols, width, units = 7, 4, 6
+    """Draw (h, weights, start, end, most) of a decoder that generates the given number of symbols, some of them distinct.
+
+    tied: two symbols always have the same logit, and it is the largest one at some step
+    units, width: the sizes of h and of a row of the table; 0 to draw them
+    """
+    symbols, features, drawn = (int(rng.integers(*span)) for span in ((6, 9), (2, 10), (4, 9)))
+    units, width = units or drawn, width or features
     while True:
         weights = (
             numbers(rng, symbols, width, scale=1.2),
             numbers(rng, width, units, scale=0.9),
-            numbers(rng, units, units, scale=0.7),
-            numbers(rng, units, scale=0.3),
+            numbers(rng, units, units, scale=rng.uniform(0.2, 0.8)),
+            numbers(rng, units, scale=0.5),
             numbers(rng, units, symbols),
-            numbers(rng, symbols, scale=0.3),
+            numbers(rng, symbols, scale=0.5),
         )
         h = numbers(rng, units)
+        first, second = np.sort(rng.choice([s for s in range(symbols) if s not in (start, end)], 2, replace=False))
+        if tied:  # with weights of zero, so that rounding cannot break the tie
+            weights[4][:, [first, second]], weights[5][[first, second]] = 0.0, 1.0
         written = greedy_decode_oracle(h, weights, start, end, most)
         goes_on = len(greedy_decode_oracle(h, weights, start, end, most + 1)) > most
         fits = length[0] <= len(written) <= length[1] and len(set(written)) >= different
-        if fits and goes_on == (len(written) == most):
+        if fits and goes_on == (len(written) == most) and (not tied or first in written):
             return h, weights, start, end, most
+
+
+def _any_decoder(rng: Rng) -> tuple:
+    start, end = sizes(rng, 2, 0, 5)
+    return _decoder(rng, length=(6, 12), most=14, start=start, end=end)
 
 
 def _write(
@@ -335,37 +425,76 @@ def _reads_state_before(h, weights, start, end, most):
 greedy_decode = Exercise(
     name="greedy_decode",
     challenges=(
-        Challenge("it stops at the end symbol", 1.5, lambda rng: _decoder(rng)),
-        Challenge("it stops at the most that it may write", 1.0, lambda rng: _decoder(rng, length=(4, 4), most=4)),
-        Challenge("other numbers for start and end", 1.0, lambda rng: _decoder(rng, start=0, end=4)),
-        Challenge("an end at once", 0.5, lambda rng: _decoder(rng, length=(0, 0), different=0), edge=True),
-        Challenge("a longer text", 0.5, lambda rng: _decoder(rng, length=(6, 12), most=14), hidden=True),
+        Challenge("a stop at the end symbol", 1.0, lambda rng: _decoder(rng)),
+        Challenge(
+            "a stop after `most` symbols",
+            1.0,
+            lambda rng: _decoder(rng, length=(4, 4), most=4, start=2, end=5, units=6),
+        ),
+        Challenge("two equally large logits", 0.5, lambda rng: _decoder(rng, tied=True)),
+        Challenge(
+            "other numbers for start and end",
+            1.0,
+            lambda rng: _decoder(rng, start=5, end=0, most=4, length=(3, 3), units=4, width=3),
+        ),
+        Challenge(
+            "an end at the first step",
+            0.5,
+            lambda rng: _decoder(rng, length=(0, 0), different=0, end=5, units=4),
+            edge=True,
+        ),
+        Challenge("a longer text", 0.5, _any_decoder, hidden=True),
     ),
     oracle=greedy_decode_oracle,
     mistakes=(
-        Mistake("the end symbol is in the text; it says that the text is over", lambda *a: _write(*a, keep_end=True)),
-        Mistake("it does not stop at the end symbol", lambda *a: _write(*a, stop=False)),
-        Mistake("the state is not carried from step to step", lambda *a: _write(*a, carry=False)),
         Mistake(
-            "the start is read at every step; from the second on it is the symbol just written",
+            "Your result contains the end symbol: stop before you append it.", lambda *a: _write(*a, keep_end=True)
+        ),
+        Mistake(
+            "You leave the end symbol out of the result, but you go on writing after it: stop there.",
+            lambda *a: [symbol for symbol in _write(*a, stop=False) if symbol != a[3]],
+        ),
+        Mistake("You do not stop at the end symbol.", lambda *a: _write(*a, stop=False)),
+        Mistake(
+            "The state is not carried over: every step starts from the state of the encoder.",
+            lambda *a: _write(*a, carry=False),
+        ),
+        Mistake(
+            "You read the start symbol at every step: from the second step on, read the symbol just written.",
             lambda *a: _write(*a, feed="start"),
         ),
         Mistake(
-            "it begins by reading the end symbol, not the start", lambda h, w, s, e, m: _write(h, w, s, e, m, first=e)
+            "You read the end symbol at the first step: read the start symbol.",
+            lambda h, w, s, e, m: _write(h, w, s, e, m, first=e),
         ),
-        Mistake("the logits come from the state before the symbol was read", _reads_state_before),
-        Mistake("it writes one symbol too many when no end comes", lambda *a: _write(*a, late=1)),
-        Mistake("it picks the smallest logit", lambda *a: _write(*a, pick=np.argmin)),
-        Mistake("the start is in the text", lambda h, w, s, e, m: [s, *_write(h, w, s, e, m)]),
-        Mistake("it begins with a state of zeros; h is what the encoder has to say", lambda h, *a: _write(0 * h, *a)),
+        Mistake(
+            "You compute the logits from the state before the symbol is read: update the state first.",
+            _reads_state_before,
+        ),
+        Mistake("You write one symbol more than `most` when no end symbol comes.", lambda *a: _write(*a, late=1)),
+        Mistake(
+            "Of two equally large logits you pick the last: pick the first.",
+            lambda *a: _write(*a, pick=lambda logits: len(logits) - 1 - np.argmax(logits[::-1])),
+        ),
+        Mistake("You write one symbol less than `most` when no end symbol comes.", lambda *a: _write(*a, late=-1)),
+        Mistake("You pick the smallest logit: pick the largest.", lambda *a: _write(*a, pick=np.argmin)),
+        Mistake("Your result contains the start symbol.", lambda h, w, s, e, m: [s, *_write(h, w, s, e, m)]),
+        Mistake(
+            "You start from a state of zeros: start from h, the last state of the encoder.",
+            lambda h, *a: _write(0 * h, *a),
+        ),
     ),
     styles=(_write, _write_with_stacked_weights, _write_recursively),
     hints=(
-        "What is read at the first step? And at the second? When is it over?",
-        "In a loop: look the symbol up in the table, one step of the recurrence, logits, argmax. The symbol is what is read next.",
+        "What is read at the first step? And at the second? When does the loop end?",
+        "In a loop: look the symbol up in the table, take one step of the recurrence, compute the logits, take the argmax. That symbol is read next.",
         "h = np.tanh(table[symbol] @ W_xh + h @ W_hh + b_h); symbol = int(np.argmax(h @ W_hy + b_y)); stop at end, else append.",
     ),
     unchanged=0.5,
+    promised=(
+        ("end is always smaller than axis 0 of weights[0]", "it is one of the symbols"),
+        ("start is always smaller than axis 0 of weights[0]", "it is one of the symbols"),
+    ),
 )
 
 # ----------------------------------------------------------------------------------------- exact_match
@@ -386,8 +515,13 @@ def _text(rng: Rng, length: int) -> list[int]:
     return rng.integers(3, 9, size=length).tolist()
 
 
-def _pairs(rng: Rng, equal: int, *, longer: int = 0, shorter: int = 0, swapped: int = 0, other: int = 0) -> tuple:
-    """Draw (written, wanted): the given number of equal pairs, and pairs with one kind of error each."""
+def _pairs(
+    rng: Rng, equal: int, *, longer: int = 0, shorter: int = 0, swapped: int = 0, other: int = 0, crossed: int = 0
+) -> tuple:
+    """Draw (written, wanted): the given number of equal pairs, and pairs with one kind of error each.
+
+    crossed: two pairs each, where each text is what the other pair wants
+    """
     targets = [_text(rng, int(rng.integers(3, 6))) for _ in range(equal + longer + shorter + other)]
     targets += [[3, 5, 4, 8] for _ in range(swapped)]
     written = [list(text) for text in targets]
@@ -399,6 +533,9 @@ def _pairs(rng: Rng, equal: int, *, longer: int = 0, shorter: int = 0, swapped: 
         written[index][-1] = 3 + (written[index][-1] - 2) % 6
     for index in range(equal + longer + shorter + other, len(targets)):
         written[index] = [5, 3, 4, 8]
+    for first, second in rng.integers(3, 9, size=(crossed, 2, 3)).tolist():
+        if first != second:
+            written, targets = [*written, first, second], [*targets, second, first]
     order = rng.permutation(len(targets)).tolist()
     return [written[index] for index in order], [targets[index] for index in order]
 
@@ -416,39 +553,60 @@ def _by_symbol(written, wanted):
 exact_match = Exercise(
     name="exact_match",
     challenges=(
-        Challenge("right ones and wrong ones", 1.0, lambda rng: _pairs(rng, 3, other=2), fresh=_some("other")),
+        Challenge(
+            "correct and wrong texts",
+            1.0,
+            lambda rng: _pairs(rng, 3, other=2, crossed=1),
+            fresh=_some("other", "crossed"),
+        ),
         Challenge("one symbol too many", 0.5, lambda rng: _pairs(rng, 2, longer=3), fresh=_some("longer")),
         Challenge("one symbol too few", 0.5, lambda rng: _pairs(rng, 4, shorter=3), fresh=_some("shorter")),
         Challenge(
             "the right symbols in another order", 0.5, lambda rng: _pairs(rng, 2, swapped=1), fresh=_some("swapped")
         ),
-        Challenge("more of all kinds", 0.5, _some("longer", "shorter", "swapped", "other"), hidden=True),
+        Challenge("errors of all kinds", 0.5, _some("longer", "shorter", "swapped", "other", "crossed"), hidden=True),
     ),
     oracle=exact_match_oracle,
     mistakes=(
-        Mistake("the share of right symbols is given; a text is right as a whole or not at all", _by_symbol),
+        Mistake("You return the fraction of correct symbols: a text is correct as a whole or not at all.", _by_symbol),
         Mistake(
-            "only the places that both texts have are compared; a text that is too long or too short is wrong",
+            "You compare only the places that both texts have: a text that is too long or too short is wrong.",
             lambda w, t: np.mean([all(a == b for a, b in zip(x, y, strict=False)) for x, y in zip(w, t, strict=True)]),
         ),
         Mistake(
-            "the order of the symbols does not count here; it must",
+            "You ignore the order of the symbols: it counts.",
             lambda w, t: np.mean([sorted(x) == sorted(y) for x, y in zip(w, t, strict=True)]),
         ),
         Mistake(
-            "only the lengths are compared", lambda w, t: np.mean([len(x) == len(y) for x, y in zip(w, t, strict=True)])
+            "You compare the lengths only.", lambda w, t: np.mean([len(x) == len(y) for x, y in zip(w, t, strict=True)])
         ),
         Mistake(
-            "the right texts are counted; the share of them is asked for",
+            "You return the number of correct texts: divide it by the number of all texts.",
             lambda w, t: float(sum(x == y for x, y in zip(w, t, strict=True))),
         ),
         Mistake(
-            "that is the share of texts that are wrong",
+            "You return the fraction of wrong texts: return the fraction of correct ones.",
             lambda w, t: np.mean([x != y for x, y in zip(w, t, strict=True)]),
         ),
         Mistake(
-            "that is in per cent; a share from 0 to 1 is asked for",
+            "You return a percentage: return a fraction from 0 to 1.",
             lambda w, t: 100 * np.mean([x == y for x, y in zip(w, t, strict=True)]),
+        ),
+        Mistake(
+            "You look for each text anywhere in `wanted`: compare it with the text at the same place.",
+            lambda w, t: np.mean([x in t for x in w]),
+        ),
+        Mistake(
+            "You divide the number of correct symbols by the number of wanted ones: a text is correct as a whole or not at all.",
+            lambda w, t: sum(sum(map(int.__eq__, x, y)) for x, y in zip(w, t, strict=True)) / sum(map(len, t)),
+        ),
+        Mistake(
+            "You average the fractions of correct symbols: a text is correct as a whole or not at all.",
+            lambda w, t: np.mean([sum(map(int.__eq__, x, y)) / len(y) for x, y in zip(w, t, strict=True)]),
+        ),
+        Mistake(
+            "You compare the texts as sets, without order or repetitions: both count.",
+            lambda w, t: np.mean([set(x) == set(y) for x, y in zip(w, t, strict=True)]),
         ),
     ),
     styles=(
@@ -462,6 +620,10 @@ exact_match = Exercise(
         "np.mean([one == other for one, other in zip(written, wanted)]).",
     ),
     unchanged=0.0,
+    promised=(
+        ("wanted[] is never 0", "0 is the padding symbol"),
+        ("written[] is never 0", "0 is the padding symbol"),
+    ),
 )
 
 # ------------------------------------------------------------------------------- build_encoder_decoder

@@ -58,18 +58,29 @@ def _lstm_inputs(rng: Rng, batch: int, features: int, units: int, *, on: str = "
     )
 
 
-def _lstm(x, h, c, U, W, b, *, order=(0, 1, 2, 3), cut=None, memory=None, readout=None, squash=np.tanh):
+def _wide(rng: Rng) -> tuple[int, int, int]:
+    """Draw batch, features and units, of which the first two may be large beside the third."""
+    return int(rng.integers(1, 15)), int(rng.integers(1, 15)), int(rng.integers(1, 4))
+
+
+def _lstm(x, h, c, U, W, b, *, order=(0, 1, 2, 3), cut=None, memory=None, readout=None, squash=np.tanh, gate=_logistic):
     """Take an LSTM step. order: the blocks used as i, f, g, o; cut: (a, units) -> blocks; memory, readout: the last two lines."""
     a = x @ U + h @ W + b
     blocks = cut(a, h.shape[1]) if cut else np.split(a, 4, axis=1)
     i, f, g, o = (blocks[index] for index in order)
-    i, f, g, o = _logistic(i), _logistic(f), squash(g), _logistic(o)
+    i, f, g, o = gate(i), gate(f), squash(g), gate(o)
     c_t = memory(i, f, g, c) if memory else f * c + i * g
     return (readout(o, c_t) if readout else o * np.tanh(c_t)), c_t
 
 
 def _blockwise_transposed(W):
     return np.hstack([block.T for block in np.split(W, 4, axis=1)])
+
+
+def _shows_the_candidate(x, h, c, U, W, b):
+    _, c_t = _lstm(x, h, c, U, W, b)
+    _, _, g, o = np.split(x @ U + h @ W + b, 4, axis=1)
+    return _logistic(o) * np.tanh(g), c_t
 
 
 def _writes_over_c_prev(x, h, c, U, W, b):
@@ -104,73 +115,105 @@ lstm_step = Exercise(
         Challenge("the old memory alone", 0.5, lambda rng: _lstm_inputs(rng, *sizes(rng, 3), on="c")),
         Challenge("the input and the memory", 0.5, lambda rng: _lstm_inputs(rng, *sizes(rng, 3), on="xc")),
         Challenge("everything at once", 1.0, lambda rng: _lstm_inputs(rng, *sizes(rng, 3))),
-        Challenge("one sequence, one feature", 0.5, lambda rng: _lstm_inputs(rng, 1, 1, 4), hidden=True),
+        Challenge("other sizes", 0.5, lambda rng: _lstm_inputs(rng, *_wide(rng)), hidden=True),
         Challenge("as many features as units", 0.5, lambda rng: _lstm_inputs(rng, 3, 4, 4), hidden=True),
     ),
     oracle=lstm_step_oracle,
     mistakes=(
         Mistake(
-            "the blocks are taken in the order i, f, o, g; here they stand as i, f, g, o",
+            "You take the blocks in the order i, f, o, g: here their order is i, f, g, o.",
             lambda *a: _lstm(*a, order=(0, 1, 3, 2)),
         ),
         Mistake(
-            "input gate and forget gate are exchanged; the first block is i, the second f",
+            "The input gate and the forget gate are interchanged: the first block is i, the second is f.",
             lambda *a: _lstm(*a, order=(1, 0, 2, 3)),
         ),
         Mistake(
-            "every fourth column is taken for a gate; each gate's columns stand next to each other",
+            "You take every fourth column for a gate: the columns of each gate are adjacent.",
             lambda *a: _lstm(*a, cut=lambda s, n: [s[:, k::4] for k in range(4)]),
         ),
         Mistake(
-            "the candidate g goes through the sigmoid; it is the one that goes through tanh",
+            "You apply the sigmoid to the candidate g: it goes through tanh.",
             lambda *a: _lstm(*a, squash=_logistic),
         ),
-        Mistake("the candidate g is not squashed; it goes through tanh", lambda *a: _lstm(*a, squash=lambda g: g)),
         Mistake(
-            "the input gate is missing: g is added to the memory whole",
+            "You apply no activation to the candidate g: it goes through tanh.",
+            lambda *a: _lstm(*a, squash=lambda g: g),
+        ),
+        Mistake(
+            "The input gate is missing: multiply the candidate g by i.",
             lambda *a: _lstm(*a, memory=lambda i, f, g, c: f * c + g),
         ),
         Mistake(
-            "the forget gate is missing: the old memory stays whole",
+            "The forget gate is missing: multiply the old memory c_prev by f.",
             lambda *a: _lstm(*a, memory=lambda i, f, g, c: c + i * g),
         ),
         Mistake(
-            "what is not let in is kept, 1 - i; the forget gate has its own block of weights",
+            "You multiply the old memory by 1 - i: multiply it by the forget gate f.",
             lambda *a: _lstm(*a, memory=lambda i, f, g, c: (1 - i) * c + i * g),
         ),
         Mistake(
-            "the old memory is left out, so that nothing is remembered",
+            "You leave out the old memory: c_t starts with f times c_prev.",
             lambda *a: _lstm(*a, memory=lambda i, f, g, c: i * g),
         ),
         Mistake(
-            "the forget gate is applied to h_prev; the old memory is c_prev",
+            "You multiply h_prev by the forget gate: multiply the old memory c_prev.",
             lambda x, h, c, U, W, b: _lstm(x, h, h, U, W, b),
         ),
         Mistake(
-            "the output gate is missing: h_t is tanh(c_t)", lambda *a: _lstm(*a, readout=lambda o, c_t: np.tanh(c_t))
+            "The output gate is missing: h_t is o times tanh(c_t).",
+            lambda *a: _lstm(*a, readout=lambda o, c_t: np.tanh(c_t)),
         ),
         Mistake(
-            "h_t is o times c_t; the memory goes through tanh before it is shown",
+            "The tanh of the memory is missing: h_t is o times tanh(c_t).",
             lambda *a: _lstm(*a, readout=lambda o, c_t: o * c_t),
         ),
-        Mistake("the bias b_h is left out", lambda x, h, c, U, W, b: _lstm(x, h, c, U, W, 0 * b)),
+        Mistake("You leave out the bias b_h.", lambda x, h, c, U, W, b: _lstm(x, h, c, U, W, 0 * b)),
         Mistake(
-            "each block of W_hh is used transposed",
+            "You use each block of W_hh transposed.",
             lambda x, h, c, U, W, b: _lstm(x, h, c, U, _blockwise_transposed(W), b),
         ),
         Mistake(
-            "h_prev is ignored: the doors see the input only", lambda x, h, c, U, W, b: _lstm(x, 0 * h, c, U, W, b)
+            "You leave out h_prev: the gates depend on it as well as on the input.",
+            lambda x, h, c, U, W, b: _lstm(x, 0 * h, c, U, W, b),
         ),
-        Mistake("the two results are exchanged; h_t comes first", lambda *a: _lstm(*a)[::-1]),
-        Mistake("the new memory is written over c_prev", _writes_over_c_prev),
+        Mistake("The two results are interchanged: return h_t first.", lambda *a: _lstm(*a)[::-1]),
+        Mistake("You write the new memory over c_prev: work on a new array.", _writes_over_c_prev),
+        Mistake(
+            "You multiply the old memory by 1 - f: a forget gate of 1 keeps everything.",
+            lambda *a: _lstm(*a, memory=lambda i, f, g, c: (1 - f) * c + i * g),
+        ),
+        Mistake(
+            "You multiply the candidate by 1 - f: multiply it by the input gate i.",
+            lambda *a: _lstm(*a, memory=lambda i, f, g, c: f * c + (1 - f) * g),
+        ),
+        Mistake(
+            "The forget gate and the output gate are interchanged: the blocks are i, f, g, o.",
+            lambda *a: _lstm(*a, order=(0, 3, 2, 1)),
+        ),
+        Mistake(
+            "You apply the sigmoid to the memory: h_t is o times tanh(c_t).",
+            lambda *a: _lstm(*a, readout=lambda o, c_t: o * _logistic(c_t)),
+        ),
+        Mistake("You apply no sigmoid to the gates i, f and o.", lambda *a: _lstm(*a, gate=lambda s: s)),
+        Mistake("You apply tanh to the gates i, f and o: apply the sigmoid.", lambda *a: _lstm(*a, gate=np.tanh)),
+        Mistake(
+            "You take tanh after the output gate: h_t is o times tanh(c_t).",
+            lambda *a: _lstm(*a, readout=lambda o, c_t: np.tanh(o * c_t)),
+        ),
+        Mistake(
+            "You return the candidate in place of the memory: h_t is o times tanh(c_t).",
+            lambda x, h, c, U, W, b: _shows_the_candidate(x, h, c, U, W, b),
+        ),
     ),
     styles=(_lstm, _lstm_in_four_products, _lstm_joined),
     hints=(
-        "Which of the four blocks goes through tanh, and which through the sigmoid? What is each multiplied by?",
-        "One sum gives a, (batch, 4 units); np.split(a, 4, axis=1) gives the four blocks in the order i, f, g, o.",
+        "Which of the four blocks goes through tanh, and which go through the sigmoid? What is each multiplied by?",
+        "One sum gives a, of shape (batch, 4 * units), and np.split(a, 4, axis=1) cuts it into the blocks i, f, g, o.",
         "c_t is sigmoid(f) times c_prev plus sigmoid(i) times tanh(g); h_t is sigmoid(o) times tanh(c_t).",
     ),
     not_allowed=FROM_SCRATCH,
+    promised=(("axis 1 of h_prev is always smaller than axis 1 of W_xh", "it is 4 units wide"),),
 )
 
 # ---------------------------------------------------------------------------------- lstm_step_backward
@@ -205,17 +248,16 @@ def _back_case(key: str, *, on: str = "hc", batch: int = 0):
     return draw
 
 
-def _back(dh, dc_t, cache, *, through=1.0, later=1.0, seen_slope=True, gate=lambda s: s * (1 - s), inner=lambda g: 1 - g**2,
-          partner=False, old=True, forgets=True):  # fmt: skip
+def _back(dh, dc_t, cache, *, through=1.0, later=1.0, slope=lambda c: 1 - np.tanh(c) ** 2, gate=lambda s: s * (1 - s),
+          inner=lambda g: 1 - g**2, partner=False, old=True, forgets=True, shown=True, output="", whole=True):  # fmt: skip
     c_prev, i, f, g, o, c_t = cache
-    squashed = np.tanh(c_t)
-    dc = later * dc_t + through * dh * o * ((1 - squashed**2) if seen_slope else 1)
+    dc = later * dc_t + through * dh * (o if shown else 1) * slope(c_t)
     return {
         "da_i": dc * (i if partner else g) * gate(i),
         "da_f": dc * (c_prev if old else c_t) * gate(f),
         "da_g": dc * (g if partner else i) * inner(g),
-        "da_o": dh * squashed * gate(o),
-        "dc_prev": dc * f if forgets else dc,
+        "da_o": (dc if output == "dc" else dh) * (c_t if output == "c_t" else np.tanh(c_t)) * gate(o),
+        "dc_prev": (dc if whole else dc_t) * (f if forgets else 1),
     }
 
 
@@ -240,56 +282,95 @@ def _back_by_rows(dh_t, dc_t, cache):
 lstm_step_backward = Exercise(
     name="lstm_step_backward",
     challenges=(
-        *(Challenge(key, 0.5, _back_case(key)) for key in BACK_KEYS),
+        *(Challenge(f"the gradient {key}", 0.5, _back_case(key)) for key in BACK_KEYS),
         Challenge("an error through h_t alone", 0.5, _back_case("dc_prev", on="h")),
         Challenge("an error through c_t alone", 0.5, _back_case("da_f", on="c")),
-        Challenge(
-            "an error through h_t alone, to the candidate", 0.5, _back_case("da_g", on="h", batch=1), hidden=True
-        ),
-        Challenge(
-            "an error through c_t alone, to the output gate", 0.5, _back_case("da_o", on="c"), hidden=True, edge=True
-        ),
+        Challenge("the candidate, through h_t alone", 0.5, _back_case("da_g", on="h", batch=1), hidden=True),
+        Challenge("the output gate, through c_t alone", 0.5, _back_case("da_o", on="c"), hidden=True, edge=True),
     ),
     oracle=lstm_step_backward_oracle,
     mistakes=(
         Mistake(
-            "the error through h_t never reaches the memory: dc is dc_t plus dh_t o (1 - tanh(c_t)^2)",
+            "The gradient through h_t does not reach the memory: add dh_t o (1 - tanh(c_t)^2) to dc_t.",
             lambda *a: _back(*a, through=0.0),
         ),
-        Mistake("the error from later steps, dc_t, is left out", lambda *a: _back(*a, later=0.0)),
-        Mistake("the slope of tanh(c_t) is missing on the way from h_t to c_t", lambda *a: _back(*a, seen_slope=False)),
+        Mistake("You leave out dc_t, the gradient from later steps.", lambda *a: _back(*a, later=0.0)),
         Mistake(
-            "the gates are squashed once more before their slope is taken; what the cache holds is squashed already",
+            "The slope of tanh is missing between h_t and c_t: multiply by 1 - tanh(c_t)^2.",
+            lambda *a: _back(*a, slope=lambda c: 1.0),
+        ),
+        Mistake(
+            "You apply the sigmoid once more before you take its slope: the cache holds the gates after the sigmoid.",
             lambda *a: _back(*a, gate=lambda s: _logistic(s) * (1 - _logistic(s))),
         ),
         Mistake(
-            "the slopes of the sigmoids are missing: these are the gradients of the gates, not of a",
+            "The slopes of the sigmoids are missing in da_i, da_f and da_o: multiply by s (1 - s).",
             lambda *a: _back(*a, gate=lambda s: 1.0),
         ),
-        Mistake("the gates get the slope of tanh; theirs is s (1 - s)", lambda *a: _back(*a, gate=lambda s: 1 - s**2)),
         Mistake(
-            "the candidate gets the slope of the sigmoid; its own is 1 - g^2",
+            "You use the slope of tanh for the gates i, f and o: the slope of the sigmoid is s (1 - s).",
+            lambda *a: _back(*a, gate=lambda s: 1 - s**2),
+        ),
+        Mistake(
+            "You use the slope of the sigmoid for the candidate: it goes through tanh, whose slope is 1 - g^2.",
             lambda *a: _back(*a, inner=lambda g: g * (1 - g)),
         ),
-        Mistake("the candidate's slope is missing", lambda *a: _back(*a, inner=lambda g: 1.0)),
         Mistake(
-            "i and g each get their own value as a factor; in a product each gets the other's",
+            "The slope of tanh is missing in da_g: multiply by 1 - g^2.", lambda *a: _back(*a, inner=lambda g: 1.0)
+        ),
+        Mistake(
+            "You multiply by i in da_i and by g in da_g: in the product i g, the factor of each is the other one.",
             lambda *a: _back(*a, partner=True),
         ),
         Mistake(
-            "the forget gate is given the new memory c_t; it has multiplied the old one",
+            "You use the new memory c_t in da_f: the forget gate multiplied the old one, c_prev.",
             lambda *a: _back(*a, old=False),
         ),
-        Mistake("what goes to the old memory has not passed the forget gate", lambda *a: _back(*a, forgets=False)),
+        Mistake("The forget gate is missing in dc_prev: multiply by f.", lambda *a: _back(*a, forgets=False)),
+        Mistake(
+            "You use 1 - c_t^2 for the slope of tanh at c_t: it is 1 - tanh(c_t)^2.",
+            lambda *a: _back(*a, slope=lambda c: 1 - c**2),
+        ),
+        Mistake(
+            "You apply tanh to g once more in its slope: the cache holds g after tanh, so the slope is 1 - g^2.",
+            lambda *a: _back(*a, inner=lambda g: 1 - np.tanh(g) ** 2),
+        ),
+        Mistake(
+            "The output gate is missing between h_t and c_t: multiply dh_t by o.", lambda *a: _back(*a, shown=False)
+        ),
+        Mistake(
+            "You use the gradient of c_t in da_o: the output gate acts on h_t alone, so its gradient comes from dh_t.",
+            lambda *a: _back(*a, output="dc"),
+        ),
+        Mistake(
+            "You use dc_t alone in dc_prev: the gradient through h_t reaches the old memory as well.",
+            lambda *a: _back(*a, whole=False),
+        ),
+        Mistake(
+            "You multiply by c_t in da_o: the output gate multiplies tanh(c_t).", lambda *a: _back(*a, output="c_t")
+        ),
+        Mistake(
+            "All the slopes are missing: you return the gradients with respect to the gates, not to their pre-activations.",
+            lambda *a: _back(*a, gate=lambda s: 1.0, inner=lambda g: 1.0),
+        ),
     ),
     styles=(_back, _back_in_order, _back_by_rows),
     hints=(
-        "How many roads lead from the loss to c_t, and what does each multiply the error by?",
-        "First dc, with both roads. Then each factor of f c_prev + i g gets dc times its partner, then its own squash's slope.",
+        "How many paths lead from the loss to c_t, and by what does each multiply the gradient?",
+        "Begin with dc, along both paths. Each factor of f c_prev + i g gets dc times the other factor, and then the slope of its own activation.",
         "da_i is dc g i (1 - i); da_f takes c_prev and f; da_g takes i and 1 - g^2; da_o comes from dh_t and tanh(c_t).",
     ),
     probe="part",
     not_allowed=FROM_SCRATCH,
+    promised=(
+        ("cache[1] is always between -1 and 1", "gates are between 0 and 1"),
+        ("cache[1] is never negative", "gates are between 0 and 1"),
+        ("cache[2] is always between -1 and 1", "gates are between 0 and 1"),
+        ("cache[2] is never negative", "gates are between 0 and 1"),
+        ("cache[4] is always between -1 and 1", "gates are between 0 and 1"),
+        ("cache[4] is never negative", "gates are between 0 and 1"),
+        ("cache[3] is always between -1 and 1", "g is a tanh"),
+    ),
 )
 
 # --------------------------------------------------------------------------------------- cell_jacobian
@@ -327,32 +408,51 @@ cell_jacobian = Exercise(
     challenges=(
         Challenge("two features, three units", 0.5, lambda rng: _jacobian_inputs(rng, 2, 3)),
         Challenge("other sizes", 0.5, lambda rng: _jacobian_inputs(rng, *sizes(rng, 2))),
-        Challenge("one unit", 0.5, lambda rng: _jacobian_inputs(rng, 3, 1), hidden=True),
+        Challenge("one unit", 0.5, lambda rng: _jacobian_inputs(rng, int(rng.integers(1, 9)), 1), hidden=True),
     ),
     oracle=cell_jacobian_oracle,
     mistakes=(
         Mistake(
-            "it is a vector; a unit feels only its own old memory, so these numbers stand on the diagonal of a matrix",
+            "You return a vector: each unit depends on its own old memory only, so put these numbers on the diagonal of a matrix.",
             lambda *a: _logistic(_gates(*a)[1]),
         ),
         Mistake(
-            "it holds the input gate; the old memory is multiplied by the forget gate",
+            "You use the input gate: the old memory is multiplied by the forget gate, the second block.",
             lambda *a: np.diag(_logistic(_gates(*a)[0])),
         ),
         Mistake(
-            "the forget gate is taken from the third block; it is the second of i, f, g, o",
+            "You take the forget gate from the third block: it is the second of i, f, g, o.",
             lambda *a: np.diag(_logistic(_gates(*a)[2])),
         ),
-        Mistake("the sigmoid is missing: these are the sums before it", lambda *a: np.diag(_gates(*a)[1])),
+        Mistake("The sigmoid of the forget gate is missing.", lambda *a: np.diag(_gates(*a)[1])),
         Mistake(
-            "the slope of the gate stands there; c_t feels c_{t-1} by the gate itself",
+            "You use the slope of the sigmoid: the derivative with respect to c_{t-1} is the forget gate itself.",
             lambda *a: np.diag(_logistic(_gates(*a)[1]) * (1 - _logistic(_gates(*a)[1]))),
         ),
-        Mistake("W_hh is in it; along the memory there is no matrix", _with_a_matrix),
-        Mistake("the bias b_h is left out", lambda x, h, U, W, b: np.diag(_logistic(_gates(x, h, U, W, 0 * b)[1]))),
         Mistake(
-            "every pair of units has the entry; only the diagonal is not zero",
+            "You multiply by W_hh: with h_prev held fixed, the memory passes through no weight matrix.", _with_a_matrix
+        ),
+        Mistake("You leave out the bias b_h.", lambda x, h, U, W, b: np.diag(_logistic(_gates(x, h, U, W, 0 * b)[1]))),
+        Mistake(
+            "You fill the whole matrix: only the diagonal is different from zero.",
             lambda *a: np.tile(_logistic(_gates(*a)[1])[:, None], len(a[1])),
+        ),
+        Mistake(
+            "You fill the whole matrix with the forget gate: only the diagonal is different from zero.",
+            lambda *a: np.tile(_logistic(_gates(*a)[1]), (len(a[1]), 1)),
+        ),
+        Mistake(
+            "You use the output gate: the old memory is multiplied by the forget gate, the second block.",
+            lambda *a: np.diag(_logistic(_gates(*a)[3])),
+        ),
+        Mistake("You apply tanh to the forget gate: apply the sigmoid.", lambda *a: np.diag(np.tanh(_gates(*a)[1]))),
+        Mistake(
+            "You return the derivative of h_t: leave out the output gate and tanh, for c_t is asked for.",
+            lambda *a: np.diag(_logistic(_gates(*a)[1]) * _logistic(_gates(*a)[3])),
+        ),
+        Mistake(
+            "Your forget gate leaves out h_prev: it is held fixed, but it still enters the gate.",
+            lambda x, h, U, W, b: np.diag(_logistic(_gates(x, 0 * h, U, W, b)[1])),
         ),
     ),
     styles=(
@@ -361,11 +461,15 @@ cell_jacobian = Exercise(
         lambda x, h, U, W, b: np.diagflat(0.5 * (1 + np.tanh(0.5 * (x @ U + h @ W + b).reshape(4, -1)[1]))),
     ),
     hints=(
-        "In c_t = f c_prev + i g, what depends on c_prev when h_prev is held fixed?",
+        "In c_t = f c_prev + i g, which part depends on c_prev when h_prev is held fixed?",
         "Only the first term does, and unit by unit: the Jacobian is diagonal.",
         "np.diag of the sigmoid of the second quarter of x_t @ W_xh + h_prev @ W_hh + b_h.",
     ),
     not_allowed=FROM_SCRATCH,
+    promised=(
+        ("axis 0 of h_prev is always smaller than axis 1 of W_xh", "it is 4 units wide"),
+        ("h_prev is always between -1 and 1", "h is a gate times a tanh"),
+    ),
 )
 
 # -------------------------------------------------------------------------------------------- gru_step
@@ -437,6 +541,30 @@ def _one_bias(x, h, U, W, b, after=True):
     return _gru(x, h, U, W, b * np.array([[1.0], [0.0]]) if after else b, after)
 
 
+def _gates_without_b_s(x, h, U, W, b, after=True):
+    if not after:
+        return _gru(x, h, U, W, b, after)
+    kept = b.copy()
+    kept[1, : 2 * h.shape[1]] = 0
+    return _gru(x, h, U, W, kept, after)
+
+
+def _candidate_without_b_s(x, h, U, W, b, after=True):
+    if not after:
+        return _gru(x, h, U, W, b, after)
+    kept = b.copy()
+    kept[1, 2 * h.shape[1] :] = 0
+    return _gru(x, h, U, W, kept, after)
+
+
+def _resets_the_sum(x, h, U, W, b, after=True):
+    if not after:
+        return _gru(x, h, U, W, b, after)
+    from_x, from_h = (np.split(v, 3, axis=1) for v in (x @ U + b[0], h @ W + b[1]))
+    z, r = _logistic(from_x[0] + from_h[0]), _logistic(from_x[1] + from_h[1])
+    return z * h + (1 - z) * np.tanh(r * (from_x[2] + from_h[2]))
+
+
 def _gru_by_blocks(x_t, h_prev, W_xh, W_hh, b_h, reset_after=True):
     H = h_prev.shape[1]
     Uz, Ur, Un = W_xh[:, :H], W_xh[:, H : 2 * H], W_xh[:, 2 * H :]
@@ -461,19 +589,19 @@ gru_step = Exercise(
     name="gru_step",
     challenges=(
         Challenge(
-            "reset after: the state alone", 0.5, lambda rng: _gru_inputs(rng, *sizes(rng, 3), after=True, on="h")
+            "reset after, the state alone", 0.5, lambda rng: _gru_inputs(rng, *sizes(rng, 3), after=True, on="h")
         ),
         Challenge(
-            "reset after: the biases alone", 0.5, lambda rng: _gru_inputs(rng, *sizes(rng, 3), after=True, on="b")
+            "reset after, the biases alone", 0.5, lambda rng: _gru_inputs(rng, *sizes(rng, 3), after=True, on="b")
         ),
-        Challenge("reset after: everything", 1.0, lambda rng: _gru_inputs(rng, *sizes(rng, 3), after=True)),
+        Challenge("reset after, everything at once", 1.0, lambda rng: _gru_inputs(rng, *sizes(rng, 3), after=True)),
         Challenge(
-            "reset before: the state alone", 0.5, lambda rng: _gru_inputs(rng, *sizes(rng, 3), after=False, on="h")
+            "reset before, the state alone", 0.5, lambda rng: _gru_inputs(rng, *sizes(rng, 3), after=False, on="h")
         ),
-        Challenge("reset before: everything", 1.0, lambda rng: _gru_inputs(rng, *sizes(rng, 3), after=False)),
-        Challenge("reset after, one sequence", 0.5, lambda rng: _gru_inputs(rng, 1, 2, 4, after=True), hidden=True),
+        Challenge("reset before, everything at once", 1.0, lambda rng: _gru_inputs(rng, *sizes(rng, 3), after=False)),
+        Challenge("reset after, other sizes", 0.5, lambda rng: _gru_inputs(rng, *_wide(rng), after=True), hidden=True),
         Challenge(
-            "reset before, as many features as units",
+            "reset before, equal sizes",
             0.5,
             lambda rng: _gru_inputs(rng, 3, 4, 4, after=False),
             hidden=True,
@@ -482,43 +610,71 @@ gru_step = Exercise(
     oracle=gru_step_oracle,
     mistakes=(
         Mistake(
-            "z and 1 - z are exchanged: here z says how much of the old state stays",
+            "z and 1 - z are interchanged: h_t is z times h_prev plus 1 - z times the candidate n.",
             lambda *a: _gru(*a, mixed=lambda z, h, n: (1 - z) * h + z * n),
         ),
-        Mistake("update gate and reset gate are exchanged; the first block is z", lambda *a: _gru(*a, order=(1, 0, 2))),
-        Mistake("the old state is left out: h_t is (1 - z) n", lambda *a: _gru(*a, mixed=lambda z, h, n: (1 - z) * n)),
         Mistake(
-            "the candidate is taken whole; only 1 - z of it comes in",
+            "The update gate and the reset gate are interchanged: the first block is z, the second is r.",
+            lambda *a: _gru(*a, order=(1, 0, 2)),
+        ),
+        Mistake(
+            "You leave out the old state: add z times h_prev.", lambda *a: _gru(*a, mixed=lambda z, h, n: (1 - z) * n)
+        ),
+        Mistake(
+            "You add the whole candidate: multiply it by 1 - z.",
             lambda *a: _gru(*a, mixed=lambda z, h, n: z * h + n),
         ),
-        Mistake("the reset gate is never used", lambda *a: _gru(*a, ignore=True)),
+        Mistake("You use the update gate z in place of the reset gate r.", lambda *a: _gru(*a, order=(0, 0, 2))),
+        Mistake("You use the reset gate r in place of the update gate z.", lambda *a: _gru(*a, order=(1, 1, 2))),
+        Mistake("You never use the reset gate r.", lambda *a: _gru(*a, ignore=True)),
         Mistake(
-            "reset_after is not looked at: the reset gate is always applied after the product",
+            "You ignore reset_after: your reset gate is always applied after the product with W_hh.",
             lambda x, h, U, W, b, after=True: _gru(x, h, U, W, b, after, swap=not after),
         ),
         Mistake(
-            "reset_after is not looked at: the reset gate is always applied before the product",
+            "You ignore reset_after: your reset gate is always applied before the product with W_hh.",
             lambda x, h, U, W, b, after=True: _gru(x, h, U, W, b, after, swap=bool(after)),
         ),
         Mistake(
-            "reset after and reset before are exchanged",
+            "The two versions are interchanged: with reset_after, the reset gate is applied after the product with W_hh.",
             lambda *a: _gru(*a, swap=True),
         ),
         Mistake(
-            "the state's bias of the candidate is added behind the reset gate; it belongs inside, r (h W_hh + b_h)",
+            "In the candidate you add the bias b_s outside the reset gate: it belongs inside, r * (h_prev @ W_hh + b_s).",
             _bias_outside,
         ),
-        Mistake("the second bias, row 1 of b_h, is left out", _one_bias),
-        Mistake("the candidate is not squashed; it goes through tanh", lambda *a: _gru(*a, squash=lambda n: n)),
-        Mistake("the candidate goes through the sigmoid; it goes through tanh", lambda *a: _gru(*a, squash=_logistic)),
+        Mistake("You leave out the second bias, row 1 of b_h.", _one_bias),
+        Mistake(
+            "You apply no activation to the candidate n: it goes through tanh.", lambda *a: _gru(*a, squash=lambda n: n)
+        ),
+        Mistake(
+            "You apply the sigmoid to the candidate n: it goes through tanh.", lambda *a: _gru(*a, squash=_logistic)
+        ),
+        Mistake("The bias b_s is missing in z and r: with two biases, both gates take both.", _gates_without_b_s),
+        Mistake(
+            "The bias b_s is missing in the candidate: it belongs inside the reset gate, h_prev @ W_hh + b_s.",
+            _candidate_without_b_s,
+        ),
+        Mistake(
+            "You leave out the first bias, row 0 of b_h.",
+            lambda x, h, U, W, b, after=True: _gru(x, h, U, W, b * np.array([[0.0], [1.0]]) if after else b, after),
+        ),
+        Mistake(
+            "You apply the reset gate to the whole sum of the candidate: it applies to the part of the state only.",
+            _resets_the_sum,
+        ),
     ),
     styles=(_gru, _gru_by_blocks, _gru_by_rows),
     hints=(
-        "Which part of the candidate's sum does the reset gate stand before, in each of the two versions?",
-        "Work out x_t @ W_xh + b_x and h_prev @ W_hh + b_h apart from each other. z and r take both; n takes the second through r.",
+        "To which part of the candidate's sum does the reset gate apply in each of the two versions?",
+        "Compute x_t @ W_xh + b_x and h_prev @ W_hh + b_s separately. z and r take the sum of both; n takes the second one through r.",
         "reset_after: n = tanh(x part + r * h part). Else: n = tanh(x part + (r * h_prev) @ the last block of W_hh). Then mix by z.",
     ),
     not_allowed=FROM_SCRATCH,
+    promised=(
+        ("axis 1 of h_prev is always smaller than axis 1 of W_xh", "it is 3 units wide"),
+        ("axis 1 of W_xh is always at least axis 0 of b_h", "b_h has two rows or 3 units numbers"),
+    ),
 )
 
 # ------------------------------------------------------------------------------- count_gate_parameters
@@ -554,23 +710,42 @@ count_gate_parameters = Exercise(
     ),
     oracle=count_gate_parameters_oracle,
     mistakes=(
-        Mistake("the biases are left out", lambda *a: _count(*a, biases=(0, 0, 0))),
+        Mistake("You leave out the biases.", lambda *a: _count(*a, biases=(0, 0, 0))),
         Mistake(
-            "a GRU is given one bias for each unit and gate; with reset_after, which is Keras' way, it has two",
+            "You count one bias for each block of the GRU: with reset_after, the default in Keras, it has two.",
             lambda *a: _count(*a, biases=(1, 1, 1)),
         ),
-        Mistake("the recurrent weights are left out", lambda *a: _count(*a, back=False)),
-        Mistake("the weights of the inputs are left out", lambda *a: _count(*a, inputs=False)),
+        Mistake("You leave out the recurrent weights.", lambda *a: _count(*a, back=False)),
+        Mistake("You leave out the weights of the inputs.", lambda *a: _count(*a, inputs=False)),
         Mistake(
-            "the LSTM is given three blocks; the candidate has weights as well as its three gates",
+            "You count three blocks for the LSTM: the candidate has weights, too, in addition to the three gates.",
             lambda *a: _count(*a, blocks=(1, 3, 3)),
         ),
         Mistake(
-            "the GRU is given two blocks; the candidate has weights as well as its two gates",
+            "You count two blocks for the GRU: the candidate has weights, too, in addition to the two gates.",
             lambda *a: _count(*a, blocks=(1, 4, 2)),
         ),
-        Mistake("every cell is counted as a simple RNN", lambda *a: _count(*a, blocks=(1, 1, 1), biases=(1, 1, 1))),
-        Mistake("features and units are exchanged", lambda cell, D, H: _count(cell, H, D)),
+        Mistake(
+            "You count every cell as a simple RNN: an LSTM has four blocks of weights, a GRU three.",
+            lambda *a: _count(*a, blocks=(1, 1, 1), biases=(1, 1, 1)),
+        ),
+        Mistake(
+            "You count one bias for a whole block: every unit has a bias of its own.",
+            lambda cell, D, H: _count(cell, D, H, biases=(0, 0, 0)) + {"SimpleRNN": 1, "LSTM": 4, "GRU": 6}[cell],
+        ),
+        Mistake("Features and units are interchanged.", lambda cell, D, H: _count(cell, H, D)),
+        Mistake(
+            "You count two biases in every cell, as in PyTorch: in Keras, only the GRU has two.",
+            lambda *a: _count(*a, biases=(2, 2, 2)),
+        ),
+        Mistake(
+            "The counts of LSTM and GRU are interchanged: the LSTM has four blocks of weights, the GRU three.",
+            lambda cell, D, H: _count({"LSTM": "GRU", "GRU": "LSTM"}.get(cell, cell), D, H),
+        ),
+        Mistake(
+            "You count the parameters of a readout as well: count those of the recurrent layer alone.",
+            lambda cell, D, H: _count(cell, D, H) + H + 1,
+        ),
     ),
     styles=(
         _count,
@@ -585,7 +760,7 @@ count_gate_parameters = Exercise(
     ),
     hints=(
         "How many blocks of weights does each cell have, and what are the shapes of one block's three arrays?",
-        "A block has features * units, units * units and units numbers. The GRU's block has one bias more.",
+        "A block has features * units, units * units and units parameters. A block of the GRU has a second bias.",
         "blocks * units * (features + units + biases), with 1, 4, 3 blocks and 1, 1, 2 biases.",
     ),
     unchanged=0.0,

@@ -45,8 +45,8 @@ from rnn_helpers import cells
 # | `steps` | their length, at least 2 | `targets`: the sums | (n,) |
 # | `rng` | a NumPy generator; draw everything from it | | |
 #
-# One mark anywhere in the first `steps // 2` steps, one anywhere in the rest, every place equally likely, drawn anew for each
-# sequence. Return the pair `xs, targets`.
+# One mark anywhere in the first `steps // 2` steps, one anywhere in the rest, every place equally likely, drawn separately for each
+# sequence. The values are uniform between 0 and 1. Return the pair `xs, targets`.
 
 
 # %% nbgrader={"grade_id": "adding_problem", "solution": true}

@@ -159,14 +159,14 @@ print("yours:   ", reading_order(keras.layers.SimpleRNN(2, go_backwards=True), 4
 # %% [markdown] nbgrader={"grade_id": "numpy_from_keras_task", "locked": true}
 # ### Your turn: `numpy_from_keras` (5 points)
 #
-# Compute in NumPy what `layer(xs, mask=mask, initial_state=initial_state)` gives. You may ask the layer for its weights and its settings, but
-# not call it: this one is yours to compute.
+# Compute in NumPy what `layer(xs, mask=mask, initial_state=initial_state)` returns. You may ask the layer for its weights and its settings, but
+# do not call it or another Keras layer, and use no `rnn_helpers.cells`.
 #
 # | argument | | shape |
 # |---|---|---|
 # | `layer` | a built `SimpleRNN` with any of the switches above | |
 # | `xs` | inputs | (batch, steps, features) |
-# | `mask` | `None`, or `True` where a step is real | (batch, steps) |
+# | `mask` | `None`, or `True` where a step is real; it may have gaps | (batch, steps) |
 # | `initial_state` | `None` (zeros), or the state before the first step *read* | (batch, units) |
 #
 # `return_state` makes the result a pair; the other switches decide its shapes. Your `reading_order` may help.

@@ -51,10 +51,10 @@ plots.show(
 #
 # | argument | | shape |
 # |---|---|---|
-# | `targets` | what came | (n,) |
-# | `forecasts` | what was said | (n,), or (n, 1) as Keras gives it |
+# | `targets` | the actual values | (n,) |
+# | `forecasts` | the forecasts | (n,), or (n, 1) as Keras returns them |
 #
-# Return the mean of the distances, one number. Mind the two shapes.
+# Return the mean absolute error, one number. Note the two shapes.
 
 
 # %% nbgrader={"grade_id": "mean_absolute_error", "solution": true}

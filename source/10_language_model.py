@@ -42,7 +42,7 @@ print(text[1000:1200])
 # %% [markdown] nbgrader={"grade_id": "encode_task", "locked": true}
 # ### Your turn: `encode` (2 points)
 #
-# Return an array of whole numbers: the place of each character in the alphabet, counted from 0. (`text` is a string, `alphabet` a string without
+# Return an array of whole numbers: the position of each character in the alphabet, counted from 0. (`text` is a string, `alphabet` a string without
 # repetitions.)
 
 
@@ -66,7 +66,7 @@ grade(encode)
 # %% [markdown] nbgrader={"grade_id": "decode_task", "locked": true}
 # ### Your turn: `decode` (2 points)
 #
-# And the way back: return the text that the numbers spell.
+# And the other way round: return the string that the numbers in `ids` spell.
 
 
 # %% nbgrader={"grade_id": "decode", "solution": true}
@@ -209,14 +209,14 @@ grade(build_language_model)
 # %% [markdown] nbgrader={"grade_id": "bits_per_character_task", "locked": true}
 # ### Your turn: `bits_per_character` (2 points)
 #
-# `chances` (characters,) holds the chance that a model gave to each character that really came. Return the mean number of bits.
+# `probabilities` (characters,) holds the probability that a model gave to each character that actually came. Return the mean number of bits.
 
 
 # %% nbgrader={"grade_id": "bits_per_character", "solution": true}
-def bits_per_character(chances):
-    """Return the mean of -log2(chance)."""
+def bits_per_character(probabilities):
+    """Return the mean of -log2(probability)."""
     ### BEGIN SOLUTION
-    return -np.mean(np.log2(chances))
+    return -np.mean(np.log2(probabilities))
     ### END SOLUTION
 
 

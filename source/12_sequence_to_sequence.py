@@ -122,7 +122,7 @@ print("writes:", shown(targets[0]))
 # | `targets` | the symbols that are right | (batch, steps) |
 # | `pad` | the number of the padding symbol | |
 #
-# Return the mean of minus the logarithm of the chance (softmax) of the right symbol, over all targets that are not padding. Each symbol counts once.
+# Return the mean of minus the logarithm (the natural one) of the probability (softmax) of the right symbol, over all targets that are not padding. Each symbol counts once.
 #
 # Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 

@@ -225,7 +225,7 @@ for name, number, place in (("W_xh", 0, (1, 6)), ("W_hh", 1, (2, 3)), ("b_h", 2,
 #
 # The **immediate** Jacobian of the memory, for a single sequence: `h_prev` is held fixed, as if it had nothing to do with $c_{t-1}$. (So `c_prev` is no argument: the
 # answer does not depend on it.) `x_t` is (features,), `h_prev` is (units,), the weights
-# are as above. Return the matrix (units, units) whose entry $(i, j)$ says how $c_t[i]$ feels $c_{t-1}[j]$.
+# are as above. Return the matrix (units, units) whose entry $(i, j)$ is the derivative of $c_t[i]$ with respect to $c_{t-1}[j]$.
 #
 # Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
@@ -401,8 +401,8 @@ for reset_after in (True, False):
 # %% [markdown] nbgrader={"grade_id": "count_gate_parameters_task", "locked": true}
 # ### Your turn: `count_gate_parameters` (2 points)
 #
-# `cell` is `"SimpleRNN"`, `"LSTM"` or `"GRU"`; return the number of trainable parameters of Keras' layer with `units` units on `features` features, as Keras
-# makes it unless told otherwise. No readout.
+# `cell` is `"SimpleRNN"`, `"LSTM"` or `"GRU"`; return the number of trainable parameters of Keras' layer with `units` units on `features` features, with
+# Keras' default options and without a readout.
 
 
 # %% nbgrader={"grade_id": "count_gate_parameters", "solution": true}

@@ -40,7 +40,7 @@ from rnn_helpers.quietly import keras  # `import keras`, without TensorFlow's st
 # | `"held"` | (40,) | the loss on **new** sequences that were prepared by the same program |
 # | `"alone"` | (40,) | the loss on new sequences **as they come at the exam**: nobody has prepared anything |
 # | `"norms"` | (40,) | the norm of the gradient of the recurrent layer's weights |
-# | `"updates"` | (40,) | how long a step is, as a share of the norm of the weights |
+# | `"updates"` | (40,) | the norm of an update, divided by the norm of the weights |
 # | `"by_lag"` | (8, steps) | the norm of $\partial L / \partial h_{T-k}$ in column $k$: row 0 is from **before** the first step of training |
 # | `"said"`, `"right"` | (12,) | what it says at the exam in the end, and what is right |
 
@@ -84,8 +84,8 @@ explorers.patient_explorer([patients[k][1] for k in order])
 # %% [markdown] nbgrader={"grade_id": "diagnose_task", "locked": true}
 # ### Your turn: `diagnose` (5 points)
 #
-# `symptoms` is a dict as above. Return one of the ten names, as text. Your function will be shown patients that nobody has seen yet; their sequences may
-# be shorter or longer.
+# `symptoms` is a dict as above. Return one of the ten names, as text. Your function is tried on new patients as well, some of them close to a limit of
+# the round. Their sequences may be shorter or longer, and they may have another number of symbols, and so another baseline.
 
 
 # %% nbgrader={"grade_id": "diagnose", "solution": true}
@@ -343,8 +343,8 @@ grade(repair_start)
 # Every illness of memory in this course has one cause: the error of the last step has to walk through **all** steps to reach the first. Rotations, gates, and
 # clipping make the way safer. Nothing so far has made it shorter.
 #
-# Here is an idea that does. Do not read out only $h_T$. Keep *all* states, and at the end **look back**: give each state a score, turn the scores into shares
-# that add up to 1, and take the mean of the states with these shares:
+# Here is an idea that does. Do not read out only $h_T$. Keep *all* states, and at the end **look back**: give each state a score, turn the scores into **attention weights**
+# that sum to 1, and take the mean of the states with these weights:
 #
 # $$s_t = \frac{q \cdot h_t}{\sqrt{H}}, \qquad \alpha_t = \frac{e^{s_t}}{\sum_k e^{s_k}}, \qquad \text{context} = \sum_t \alpha_t h_t$$
 
@@ -365,22 +365,22 @@ grade(repair_start)
 # | argument | shape | result | shape |
 # |---|---|---|---|
 # | `hs` | (batch, steps, units) | `context` | (batch, units) |
-# | `query` | (batch, units) | `shares` | (batch, steps) |
+# | `query` | (batch, units) | `weights` | (batch, steps) |
 # | `mask` | (batch, steps), `True` where a step is real | | |
 #
-# Return the pair `context, shares`. Padding gets a share of exactly 0. Scores may be large (subtract the largest before `np.exp`, lesson 03). Each sequence has
+# Return the pair `context, weights`. Padding gets an attention weight of exactly 0. Scores may be large (subtract the largest before `np.exp`, lesson 03). Each sequence has
 # at least one real step.
 
 
 # %% nbgrader={"grade_id": "attention_pool", "solution": true}
 def attention_pool(hs, query, mask):
-    """Return (context, shares): the mean of the states, weighted by how well they fit the query."""
+    """Return (context, weights): the mean of the states, weighted by how well they fit the query."""
     ### BEGIN SOLUTION
     scores = np.einsum("btu,bu->bt", hs, query) / np.sqrt(hs.shape[2])
     scores = np.where(mask, scores, -np.inf)
-    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
-    shares = shares / shares.sum(axis=1, keepdims=True)
-    return np.einsum("bt,btu->bu", shares, hs), shares
+    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+    weights = weights / weights.sum(axis=1, keepdims=True)
+    return np.einsum("bt,btu->bu", weights, hs), weights
     ### END SOLUTION
 
 
@@ -403,11 +403,11 @@ grade(attention_pool)
 # state is read? And when all states are pooled?
 
 # %% tags=["demonstration"]
-def pool_backward(dcontext, hs, query, shares):
+def pool_backward(dcontext, hs, query, weights):
     """Return dL/dh_t of the pool at each step, (batch, steps, units)."""
     fits = np.einsum("btu,bu->bt", hs, dcontext)
-    dscores = shares * (fits - (shares * fits).sum(axis=1, keepdims=True))
-    return shares[..., None] * dcontext[:, None] + dscores[..., None] * query[:, None] / np.sqrt(hs.shape[2])
+    dscores = weights * (fits - (weights * fits).sum(axis=1, keepdims=True))
+    return weights[..., None] * dcontext[:, None] + dscores[..., None] * query[:, None] / np.sqrt(hs.shape[2])
 
 
 rng = np.random.default_rng(0)
@@ -415,12 +415,12 @@ steps, units = 40, 24
 W_hh = 0.3 * np.linalg.qr(rng.normal(size=(units, units)))[0]
 xs, query, dcontext = rng.normal(size=(1, steps, 4)), rng.normal(size=(1, units)), rng.normal(size=(1, units))
 hs, _ = cells.forward(xs, None, 0.5 * rng.normal(size=(4, units)), W_hh, np.zeros(units))
-_, shares = attention_pool(hs, query, np.ones((1, steps), bool))
+_, weights = attention_pool(hs, query, np.ones((1, steps), bool))
 only_last = np.zeros_like(hs)
 only_last[:, -1] = dcontext
 
 arrives = {}
-for name, dhs in (("last state", only_last), ("attention", pool_backward(dcontext, hs, query, shares))):
+for name, dhs in (("last state", only_last), ("attention", pool_backward(dcontext, hs, query, weights))):
     sizes, dh_later = [], np.zeros(units)
     for t in reversed(range(steps)):  # lesson 04
         dh = dhs[0, t] + dh_later
@@ -459,8 +459,8 @@ def reader(attention, steps):
         hs = keras.layers.SimpleRNN(16, return_sequences=True)(xs)
         # No padding, so no mask; and no root of H: a query that is learnt finds its own size.
         scores = keras.layers.Dense(1, use_bias=False, name="query")(hs)  # q . h_t at each step
-        shares = keras.layers.Softmax(axis=1, name="shares")(scores)
-        h = keras.layers.Flatten()(keras.layers.Dot(axes=1)([shares, hs]))
+        weights = keras.layers.Softmax(axis=1, name="weights")(scores)
+        h = keras.layers.Flatten()(keras.layers.Dot(axes=1)([weights, hs]))
     else:
         h = keras.layers.SimpleRNN(16)(xs)
     model = keras.Model(xs, keras.layers.Dense(1)(h))
@@ -479,14 +479,14 @@ for name, attention in (("last state", False), ("attention", True)):
     print(f"{name:<11} squared error on new sequences {error:.4f}   (guessing the mean: 0.083)")
 
 # %% [markdown]
-# Reading the last state only is no better than guessing, after as many rounds. And where does the other one look? The shares of one new sequence; nobody told it what
+# Reading the last state only is no better than guessing, after as many rounds. And where does the other one look? The attention weights of one new sequence; nobody told it what
 # a mark is for.
 
 # %% tags=["demonstration"]
 model = readers["attention"]
-seen = keras.Model(model.inputs, model.get_layer("shares").output).predict(test_xs, verbose=0)[..., 0]
+seen = keras.Model(model.inputs, model.get_layer("weights").output).predict(test_xs, verbose=0)[..., 0]
 ax = plots.curves(
-    np.arange(1, 101), {"share": seen[0]}, title=f"It looks at step {seen[0].argmax() + 1}; the mark was at step {places[0] + 1}", xlabel="step", ylabel="share"
+    np.arange(1, 101), {"weight": seen[0]}, title=f"It looks at step {seen[0].argmax() + 1}; the mark was at step {places[0] + 1}", xlabel="step", ylabel="attention weight"
 )
 ax.axvline(places[0] + 1, color="grey", linestyle=":")
 plots.show(ax, f"Shares over 100 steps; the largest is {seen[0].max():.2f} at step {seen[0].argmax() + 1}, the mark is at step {places[0] + 1}.")

@@ -33,6 +33,8 @@ from rnn_helpers.checks.claims import (
     SHIFT_INVARIANT,
     SQUARE_HAS_NORM_10,
     TARGET_IS_MARKED_SUM,
+    TARGETS_ARE_NOT_MEANS,
+    TARGETS_ARE_NOT_PRODUCTS,
     TARGETS_AT_MOST_2,
     TEMPERATURE_0,
     TEMPERATURE_0_5,
@@ -136,6 +138,9 @@ def adding(answer: Callable, claims: str, n: int, steps: int, seed: int) -> dict
         return {
             TARGET_IS_MARKED_SUM: _allclose(targets - (values * marks).sum(axis=1), 0.0),
             TARGETS_AT_MOST_2: bool(np.all(np.asarray(targets) <= 2)),
+            # These two tell common mistakes from each other; both hold whenever the targets are right.
+            TARGETS_ARE_NOT_MEANS: not _allclose(2 * np.asarray(targets) - (values * marks).sum(axis=1), 0.0),
+            TARGETS_ARE_NOT_PRODUCTS: not _allclose(targets - np.where(marks == 1, values, 1.0).prod(axis=1), 0.0),
         }
     repeat, _ = answer(n, steps, np.random.default_rng(seed))
     other, _ = answer(n, steps, np.random.default_rng(seed + 1))
