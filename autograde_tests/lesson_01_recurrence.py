@@ -1,4 +1,4 @@
-"""Lesson 01: one step, a whole sequence, the readout, the count of parameters, and the class that holds them.
+"""Lesson 01: one step, a whole sequence, networks with chosen weights, the count of parameters, and the class.
 
 The oracles sum one number at a time, so that they share no matrix product with the answers.
 """
@@ -9,9 +9,26 @@ import math
 
 import numpy as np
 
-from autograde_tests.exercise import FROM_SCRATCH, Challenge, Exercise, Mistake
+from autograde_tests.exercise import FROM_SCRATCH, Challenge, Claims, ClaimsExercise, Exercise, Mistake
 from autograde_tests.loops import REST_IS_ZERO, TOO_FEW, cut, with_zeros
 from autograde_tests.sampling import Rng, numbers, sizes
+from rnn_helpers.checks.claims import COUNTS_ONES, DELAYS_BY_TWO, KEEPS_COUNT, OFF_BEFORE_FIRST_1, ON_FROM_FIRST_1
+from rnn_helpers.checks.findings import (
+    COUNTER_FLATTENS,
+    COUNTER_LATCHES,
+    COUNTER_LEAKS,
+    COUNTER_REPEATS,
+    COUNTER_TOGGLES,
+    DELAY_SATURATES,
+    LATCH_ALWAYS_ON,
+    LATCH_FORGETS,
+    LATCH_NEVER_ON,
+    LATCH_REPEATS,
+    LATCH_TOGGLES,
+    SCALED_COUNT,
+    SCALED_DELAY,
+    WRONG_DELAY,
+)
 from rnn_helpers.checks.fixtures import relu
 
 
@@ -74,9 +91,9 @@ rnn_step = Exercise(
         Challenge("the previous state alone", 0.5, lambda rng: step_inputs(rng, *sizes(rng, 3), on="h")),
         Challenge("the bias alone", 0.5, lambda rng: step_inputs(rng, *sizes(rng, 3), on="b")),
         Challenge("all terms together", 0.5, lambda rng: step_inputs(rng, *sizes(rng, 3))),
-        Challenge("ReLU as the activation", 0.5, lambda rng: (*step_inputs(rng, *sizes(rng, 3)), relu)),
-        Challenge("one sequence, as many features as units", 0.5, lambda rng: step_inputs(rng, 1, 4, 4)),
-        Challenge("as many features as units", 0.5, lambda rng: step_inputs(rng, 3, 4, 4), hidden=True),
+        Challenge("ReLU as the activation", 0.25, lambda rng: (*step_inputs(rng, *sizes(rng, 3)), relu)),
+        Challenge("one sequence, as many features as units", 0.25, lambda rng: step_inputs(rng, 1, 4, 4)),
+        Challenge("as many features as units", 0.25, lambda rng: step_inputs(rng, 3, 4, 4), hidden=True),
     ),
     oracle=rnn_step_oracle,
     mistakes=(
@@ -113,6 +130,7 @@ rnn_step = Exercise(
         "Multiply x_t by W_xh with @, add h_prev @ W_hh, add b_h, and pass the whole sum to activation(...).",
     ),
     not_allowed=FROM_SCRATCH,
+    unchanged=0.25,
 )
 
 # ---------------------------------------------------------------------------------------- rnn_forward
@@ -245,61 +263,107 @@ def readout_oracle(hs, W_hy, b_y):
     return np.stack([_affine(row, W_hy, b_y) for row in hs])
 
 
-def _readout_inputs(rng: Rng, batch: int, steps: int, units: int, classes: int, *, on: str = "hb") -> tuple:
-    b_y = numbers(rng, classes) * ("b" in on)
-    return numbers(rng, batch, steps, units, scale=0.5) * ("h" in on), numbers(rng, units, classes), b_y
+# ---------------------------------------------------------------------- delay_line, latch and counter
 
 
-def _softmax(logits):
-    weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return weights / weights.sum(axis=-1, keepdims=True)
+def _network(W_xh, W_hh, W_hy, b_h=None, b_y=0.0):
+    """Return a function without arguments that returns these weights as arrays."""
+    inner = np.atleast_2d(np.array(W_hh, dtype=float))
+    bias = np.zeros(len(inner)) if b_h is None else np.array(b_h, dtype=float)
+    arrays = (np.reshape(W_xh, (1, -1)), inner, bias, np.reshape(W_hy, (-1, 1)), np.array([b_y]))
+    return lambda: tuple(np.array(array, dtype=float) for array in arrays)
 
 
-def _readout_step_by_step(hs, W_hy, b_y):
-    return np.stack([hs[:, t] @ W_hy + b_y for t in range(hs.shape[1])], axis=1)
+def _chain(units, small=0.01):
+    """Return a delay line whose last unit is read out."""
+    return _network(small * np.eye(units)[0], np.eye(units, k=1), np.eye(units)[-1] / small)
 
 
-def _readout_flat(hs, W_hy, b_y):
-    return (hs.reshape(-1, hs.shape[-1]).dot(W_hy) + b_y).reshape(hs.shape[0], hs.shape[1], -1)
+def _seed(rng: Rng) -> tuple:
+    return (int(rng.integers(1 << 30)),)
 
 
-readout = Exercise(
-    name="readout",
-    challenges=(
-        Challenge("the weights alone", 1.0, lambda rng: _readout_inputs(rng, *sizes(rng, 4), on="h")),
-        Challenge("the bias alone", 0.5, lambda rng: _readout_inputs(rng, *sizes(rng, 4), on="b")),
-        Challenge("weights and bias together", 0.5, lambda rng: _readout_inputs(rng, *sizes(rng, 4))),
-        Challenge("one sequence, one step, one class", 0.5, lambda rng: _readout_inputs(rng, 1, 1, 4, 1), hidden=True),
-    ),
-    oracle=readout_oracle,
+delay_line = ClaimsExercise(
+    name="delay_line",
+    challenges=(Claims("the input of two steps before", 2.0, (DELAYS_BY_TWO,)),),
+    draw=_seed,
+    oracle=_chain(3),
+    threshold="0.05: a chain of units with W_xh = 0.1 is off by 0.01, one with W_xh = 0.5 by 0.2",
     mistakes=(
-        Mistake("You leave out the bias b_y.", lambda hs, W, b: hs @ W),
-        Mistake("You apply tanh to the outputs; logits are not squashed.", lambda hs, W, b: np.tanh(hs @ W + b)),
-        Mistake(
-            "You apply softmax to the outputs; logits are the numbers before the softmax.",
-            lambda hs, W, b: _softmax(hs @ W + b),
-        ),
-        Mistake(
-            "You apply a sigmoid to the outputs; logits are not squashed.",
-            lambda hs, W, b: 1 / (1 + np.exp(-(hs @ W + b))),
-        ),
-        Mistake("You read out only the last step; every step needs its logits.", lambda hs, W, b: hs[:, -1] @ W + b),
-        Mistake(
-            "You average the states over the steps before the readout; every step has its own readout.",
-            lambda hs, W, b: np.repeat(hs.mean(axis=1, keepdims=True) @ W + b, hs.shape[1], axis=1),
-        ),
-        Mistake("You add the bias twice.", lambda hs, W, b: hs @ W + 2 * b),
-        Mistake(
-            "You apply log-softmax to the outputs; logits are the numbers before it.",
-            lambda hs, W, b: np.log(_softmax(hs @ W + b)),
-        ),
+        Mistake(WRONG_DELAY.format(actual="at once"), _chain(1)),
+        Mistake(WRONG_DELAY.format(actual="one step later"), _chain(2)),
+        Mistake(WRONG_DELAY.format(actual="3 steps later"), _chain(4)),
+        Mistake(DELAY_SATURATES, _chain(3, small=1.0)),
+        Mistake(SCALED_DELAY.format(factor="0.01"), _network([0.01, 0, 0], np.eye(3, k=1), [0, 0, 1])),
+        Mistake(SCALED_DELAY.format(factor="-1"), _network([0.01, 0, 0], np.eye(3, k=1), [0, 0, -100])),
     ),
-    styles=(_readout_step_by_step, _readout_flat, lambda hs, W_hy, b_y: np.einsum("bth,hc->btc", hs, W_hy) + b_y),
+    styles=(
+        _chain(3, small=0.1),
+        lambda: [array.tolist() for array in _chain(3)()],
+        _network([0, 0, 0.02], np.eye(3, k=-1), [50, 0, 0]),
+        _network([0.01, 0, 0], 0.5 * np.eye(3, k=1), [0, 0, 400]),
+    ),
     hints=(
-        "Does the readout need to know which step it is at?",
-        "@ works on the last axis and leaves batch and steps alone: (batch, steps, units) @ (units, classes).",
-        "Multiply hs by W_hy with @ and add b_y. No loop, no activation.",
+        "In picture C the pulse moves on by one unit at each step. Which unit holds the input of two steps before?",
+        "Three units in a row, unit 1 to unit 2 to unit 3. Keep the numbers in them small, so that tanh changes nothing.",
+        "W_xh puts 0.01 times the input into unit 1, W_hh has a 1 at (1, 2) and at (2, 3), W_hy reads 100 times unit 3.",
     ),
+    probe="delay_line",
+)
+
+latch = ClaimsExercise(
+    name="latch",
+    challenges=(Claims("off before the first 1, and on from there", 2.0, (OFF_BEFORE_FIRST_1, ON_FROM_FIRST_1)),),
+    draw=_seed,
+    oracle=_network([3.0], [[2.0]], [1.0]),
+    threshold="0.5: the unit settles at 0.957; a decaying one falls below 0.5 within the 130 steps that follow",
+    mistakes=(
+        Mistake(LATCH_ALWAYS_ON, _network([3.0], [[2.0]], [1.0], b_h=[1.0])),
+        Mistake(LATCH_NEVER_ON, _network([3.0], [[2.0]], [0.1])),
+        Mistake(LATCH_REPEATS, _network([3.0], [[0.0]], [1.0])),
+        Mistake(LATCH_TOGGLES, _network([8, 8], [[4, 4], [-4, -4]], [0.5, -0.5], b_h=[-4, -12])),
+        Mistake(LATCH_FORGETS.format(steps=3), _network([3.0], [[0.9]], [1.0])),
+        Mistake(LATCH_FORGETS.format(steps=5), _network([3.0], [[1.0]], [1.0])),
+    ),
+    styles=(
+        _network([9.0], [[5.0]], [0.5], b_h=[-2.0], b_y=0.5),
+        _network([0.001], [[1.0]], [900.0]),
+        _network([2, 2], 3 * np.eye(2), [0.5, 0.5]),
+        lambda: [array.tolist() for array in _network([3.0], [[2.0]], [1.0])()],
+    ),
+    hints=(
+        "What should the state do when a 0 arrives: before the first 1, and after it?",
+        "A unit that feeds itself strongly enough stays up: h = tanh(2 h) has the solution h = 0.957, besides 0.",
+        "One unit: W_hh = 2, W_xh = 3, no biases, and read the state itself.",
+    ),
+    probe="latch",
+)
+
+counter = ClaimsExercise(
+    name="counter",
+    challenges=(Claims("the number of ones so far", 2.0, (COUNTS_ONES, KEEPS_COUNT)),),
+    draw=_seed,
+    oracle=_network([1e-4], [[1.0]], [1e4]),
+    threshold="0.4: with W_xh = 0.001 a count of 20 is off by 0.2 after 60 steps, with 0.01 by 9",
+    mistakes=(
+        Mistake(COUNTER_REPEATS, _network([1e-4], [[0.0]], [1e4])),
+        Mistake(COUNTER_LATCHES, _network([3.0], [[2.0]], [1.0])),
+        Mistake(COUNTER_TOGGLES, _network([8, 8], [[4, 4], [-4, -4]], [0.5, -0.5], b_h=[-4, -12])),
+        Mistake(SCALED_COUNT.format(factor="0.0001"), _network([1e-4], [[1.0]], [1.0])),
+        Mistake(COUNTER_FLATTENS.format(count=4), _network([0.1], [[1.0]], [10.0])),
+        Mistake(COUNTER_LEAKS, _network([1e-4], [[0.99]], [1e4])),
+    ),
+    styles=(
+        _network([1e-3], [[1.0]], [1e3]),
+        _network([1e-4, 1e-4], np.eye(2), [5e3, 5e3]),
+        lambda: [array.tolist() for array in _network([1e-4], [[1.0]], [1e4])()],
+    ),
+    hints=(
+        "With which decay does a leaky bucket never leak? What does tanh do to a bucket with twenty drops in it?",
+        "Keep the state far below 1, where tanh(a) is almost a, and let the readout bring it back to size.",
+        "One unit: W_xh = 0.0001, W_hh = 1, W_hy = 10000.",
+    ),
+    probe="counter",
 )
 
 # ----------------------------------------------------------------------------------- count_parameters
@@ -314,12 +378,12 @@ def count_parameters_oracle(features, units, classes):
 count_parameters = Exercise(
     name="count_parameters",
     challenges=(
-        Challenge("the recurrence alone", 1.0, lambda rng: (3, 4, 0), fresh=lambda rng: (*sizes(rng, 2, 2, 30), 0)),
+        Challenge("the recurrence alone", 0.5, lambda rng: (3, 4, 0), fresh=lambda rng: (*sizes(rng, 2, 2, 30), 0)),
         Challenge("a few classes", 0.5, lambda rng: (3, 4, 2), fresh=lambda rng: tuple(sizes(rng, 3, 2, 9))),
         Challenge(
             "one feature and one class", 0.5, lambda rng: (1, 32, 1), fresh=lambda rng: (1, int(rng.integers(2, 60)), 1)
         ),
-        Challenge("any other sizes", 1.0, lambda rng: tuple(sizes(rng, 3, 2, 60)), hidden=True),
+        Challenge("any other sizes", 0.5, lambda rng: tuple(sizes(rng, 3, 2, 60)), hidden=True),
     ),
     oracle=count_parameters_oracle,
     mistakes=(
@@ -509,12 +573,12 @@ SimpleRNN = Exercise(
     name="SimpleRNN",
     challenges=(
         Challenge("one step and its readout", 1.0, lambda rng: _network_inputs(rng, "step")),
-        Challenge("forward from a zero state", 1.5, lambda rng: _network_inputs(rng, "forward")),
+        Challenge("forward from a zero state", 1.0, lambda rng: _network_inputs(rng, "forward")),
         Challenge("forward from a given h_0", 1.0, lambda rng: _network_inputs(rng, "forward", start=True)),
         Challenge("a second call of forward", 0.5, lambda rng: _network_inputs(rng, "forward+forward")),
         Challenge(
             "step and forward mixed",
-            1.0,
+            0.5,
             lambda rng: _network_inputs(rng, "forward+step+forward", many=True),
             hidden=True,
         ),
@@ -555,4 +619,4 @@ SimpleRNN = Exercise(
     not_allowed=FROM_SCRATCH,
 )
 
-EXERCISES = [rnn_step, rnn_forward, readout, count_parameters, SimpleRNN]
+EXERCISES = [rnn_step, rnn_forward, delay_line, latch, counter, count_parameters, SimpleRNN]

@@ -1,4 +1,4 @@
-"""Draw the unrolled computation graph: one box per time step, with the states that the student's code computed."""
+"""Draw networks: units and their weights, the loop, and the unrolled graph with the states that were computed."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
 
-from rnn_helpers.plots import STATES, new_axes
+from rnn_helpers.plots import STATES, new_axes, new_row
 
 BOX, GAP = 1.0, 0.7  # width of a copy and of the space between two, in data units
 ARROW = {"arrowstyle": "-|>", "linewidth": 1.3, "color": "0.25", "shrinkA": 0, "shrinkB": 0}
@@ -80,22 +80,104 @@ def _arrow(
         ax.text(middle[0], middle[1] + 0.12, label, ha="center", va="bottom", fontsize=9)
 
 
-def looped(*, ax: Axes | None = None) -> Axes:
-    """Draw the recurrent network as one cell whose state flows back into it."""
-    ax = ax or new_axes(width=4.2, height=2.6)
+def looped(*, outputs: bool = True, ax: Axes | None = None) -> Axes:
+    """Draw the recurrent network as one cell whose state flows back into it. outputs: whether y_t is drawn."""
+    ax = ax or new_axes(width=3.4, height=2.6 if outputs else 1.8)
     ax.add_patch(_box(0.0))
     ax.text(BOX / 2, 0.5, "$h_t$", ha="center", va="center")
     _arrow(ax, (BOX / 2, -0.75), (BOX / 2, 0), "$W_{xh}$", label_beside=True)
     ax.text(BOX / 2, -0.95, "$x_t$", ha="center", va="top")
-    _arrow(ax, (BOX / 2, 1.0), (BOX / 2, 1.7), "$W_{hy}$", label_beside=True)
-    ax.text(BOX / 2, 1.8, "$y_t$", ha="center", va="bottom")
-    loop = {**ARROW, "connectionstyle": "arc,angleA=0,armA=30,rad=9,angleB=0,armB=30"}
+    if outputs:
+        _arrow(ax, (BOX / 2, 1.0), (BOX / 2, 1.7), "$W_{hy}$", label_beside=True)
+        ax.text(BOX / 2, 1.8, "$y_t$", ha="center", va="bottom")
+    loop = {**ARROW, "connectionstyle": "arc,angleA=0,armA=22,rad=9,angleB=0,armB=22"}
     ax.annotate("", xy=(BOX, 0.25), xytext=(BOX, 0.75), arrowprops=loop)
-    ax.text(BOX + 0.75, 0.5, "$W_{hh}$, one step later", ha="left", va="center", fontsize=9)
-    ax.set(xlim=(-1.2, 3.2), ylim=(-1.5, 2.4))
+    ax.text(BOX + 0.5, 0.5, "$W_{hh}$, one step later", ha="left", va="center", fontsize=9)
+    ax.set(xlim=(-0.4, 3.4), ylim=(-1.5, 2.4 if outputs else 1.2))
     ax.set_aspect("equal")
     ax.axis("off")
     return ax
+
+
+def units(W_hh: np.ndarray, W_xh: np.ndarray | None = None, *, ax: Axes | None = None) -> Axes:
+    """Draw units as circles, with an arrow for each weight that is not zero.
+
+    W_hh: (units, units), entry (i, j) is the arrow from unit i to unit j; W_xh: (1, units), one input, or None
+    Two units stand side by side, more on a ring, clockwise from the upper left.
+    """
+    count = len(W_hh)
+    ax = ax or new_axes(width=4.6, height=2.6)
+    places = _unit_places(count)
+    for i, j in np.argwhere(np.asarray(W_hh) != 0):
+        if i == j:
+            _self_arrow(ax, places[i], f"{W_hh[i, i]:g}")
+        else:
+            _unit_arrow(ax, places[i], places[j], f"{W_hh[i, j]:g}", bend=0.28 if count == 2 else 0.0)
+    for number, (x, y) in enumerate(places, start=1):
+        ax.add_patch(Circle((x, y), RADIUS, facecolor="0.96", edgecolor="0.25"))
+        ax.text(x, y, str(number), ha="center", va="center")
+    low = -0.75
+    if W_xh is not None:
+        source, low = (0.0, -1.25), -1.65
+        ax.text(*source, "$x_t$", ha="center", va="center")
+        for place, weight in zip(places, np.ravel(W_xh), strict=True):
+            if weight:
+                _unit_arrow(ax, source, place, f"{weight:g}", bend=0.0, label_side=1 if place[0] < 0 else -1)
+    ax.set(xlim=(-1.9, 1.9), ylim=(low if count == 2 else -1.9, 1.2 if count == 2 else 1.9))
+    ax.set_aspect("equal")
+    ax.axis("off")
+    return ax
+
+
+def units_side_by_side(matrices: dict[str, np.ndarray]) -> Axes:
+    """Draw several recurrent matrices next to each other as units and arrows.
+
+    matrices: title -> (units, units)
+    """
+    row = new_row(width=2.3 * len(matrices), height=2.5, count=len(matrices))
+    for ax, (title, matrix) in zip(row, matrices.items(), strict=True):
+        units(matrix, ax=ax).set_title(title)
+    return row[0]
+
+
+RADIUS = 0.28  # of a unit's circle, in data units
+
+
+def _unit_places(count: int) -> list[tuple[float, float]]:
+    if count == 2:
+        return [(-0.9, 0.0), (0.9, 0.0)]
+    angles = 0.75 * np.pi - 2 * np.pi * np.arange(count) / count
+    return [(1.2 * float(np.cos(angle)), 1.2 * float(np.sin(angle))) for angle in angles]
+
+
+def _unit_arrow(
+    ax: Axes, start: tuple[float, float], end: tuple[float, float], label: str, *, bend: float, label_side: int = 1
+) -> None:
+    """Draw an arrow between two circles, bent to its left, with its weight to its left (1) or right (-1)."""
+    (x_0, y_0), (x_1, y_1) = start, end
+    length = float(np.hypot(x_1 - x_0, y_1 - y_0))
+    along = np.array([x_1 - x_0, y_1 - y_0]) / length
+    left = np.array([-along[1], along[0]])
+    offset = RADIUS * 0.75 * left * (bend > 0)
+    tail = np.array(start) + offset + RADIUS * (0.9 if bend else 1.1) * along
+    head = np.array(end) + offset - RADIUS * (0.9 if bend else 1.1) * along
+    style = {**ARROW, "connectionstyle": f"arc3,rad={-bend}"}
+    ax.annotate("", xy=tuple(head), xytext=tuple(tail), arrowprops=style)
+    middle = (tail + head) / 2 + label_side * (bend * length / 2 + 0.17 + 0.12 * abs(left[0])) * left
+    ax.text(float(middle[0]), float(middle[1]), label, ha="center", va="center", fontsize=9)
+
+
+def _self_arrow(ax: Axes, place: tuple[float, float], label: str) -> None:
+    """Draw an arrow from a circle to itself, on the side away from the middle of the picture."""
+    outwards = np.array(place) / np.hypot(*place)
+    if abs(place[1]) < RADIUS:
+        outwards = np.array([0.0, 1.0])  # units side by side: the inputs come from below
+    across = np.array([outwards[1], -outwards[0]])
+    tail, head = (np.array(place) + RADIUS * (0.85 * outwards + sign * 0.5 * across) for sign in (-1, 1))
+    style = {**ARROW, "connectionstyle": "arc3,rad=-1.9"}
+    ax.annotate("", xy=tuple(head), xytext=tuple(tail), arrowprops=style)
+    beside = np.array(place) + 2.55 * RADIUS * outwards
+    ax.text(float(beside[0]), float(beside[1]), label, ha="center", va="center", fontsize=9)
 
 
 def weights_in_equation(weights: Sequence[np.ndarray], names: Sequence[str]) -> Axes:

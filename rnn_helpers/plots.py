@@ -46,6 +46,14 @@ def new_column(width: float, height: float, shares: Sequence[float]) -> list[Axe
     return list(column[:, 0])
 
 
+def new_row(width: float, height: float, count: int) -> list[Axes]:
+    """Return axes side by side in a new figure."""
+    with plt.style.context(STYLE):
+        layout = ConstrainedLayoutEngine(w_pad=PADDING, h_pad=PADDING)
+        _, row = plt.subplots(1, count, figsize=(width, height), layout=layout, squeeze=False)
+    return list(row[0])
+
+
 def curves(
     x: Sequence | np.ndarray,
     ys: dict[str, np.ndarray],
@@ -98,6 +106,19 @@ def heat_map(
         ax.set_xticks(np.arange(1, steps + 1), labels=list(labels))
     ax.set_yticks(_whole_ticks(units))
     return ax
+
+
+def describe_states(states: np.ndarray, active: float = 0.3) -> str:
+    """Return a text alternative for a heat map of states (steps, units): which units are active at which steps.
+
+    Computed from the states, it does not give away the figure to somebody who reads the code first.
+    """
+    parts = []
+    for unit, column in enumerate(active < np.abs(np.asarray(states)).T, start=1):
+        steps = [str(step) for step in np.flatnonzero(column) + 1]
+        when = f"at step{'s' if len(steps) > 1 else ''} {', '.join(steps)}" if steps else "at no step"
+        parts.append(f"unit {unit} is active {when}")
+    return f"Heat map of the states, a column for each step: {'; '.join(parts)}."
 
 
 def show(ax: Axes, alt: str) -> None:

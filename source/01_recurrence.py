@@ -1,11 +1,13 @@
 # %% [markdown]
-# # 01 · The recurrence: a memory made of many numbers
+# # 01 · The recurrence: a hidden state of many numbers
 #
-# **After this lesson you can** write a recurrent network from its equation: one step, a whole batch of sequences, the
-# outputs, and a class that holds it all. You can count its parameters, and read it in other people's notation.
+# **After this lesson you can** write a recurrent neural network from its equation: one
+# time step, whole batches of sequences, the outputs, and a class that holds it all. You
+# can say why it needs a nonlinearity, set its weights by hand so that it delays, latches
+# or counts, and read it in other people's notation.
 #
-# **Time** about 90 minutes, better in two evenings: there is a break in the middle. **You need** lesson 00 and the matrix
-# product `@`.
+# **Time** about 150 minutes, best in two sittings: there is a break in the middle.
+# **You need** lesson 00 and the matrix product `@`.
 
 # %%
 try:
@@ -18,132 +20,134 @@ import numpy as np
 from rnn_helpers import data, explorers, graphs, plots
 
 # %% [markdown]
-# ## From a bucket to a bathroom
+# ## A light with one button
 #
-# In lesson 00 one number remembered a sequence: $h_t = \text{decay} \cdot h_{t-1} + x_t$. In one bucket everything gets mixed. So
-# we take several, call them **units**, and let every bucket leak into every other one.
+# The light in the hallway has a single push button. A push (1) flips the light, and no
+# push (0) leaves it as it is:
+#
+# | time step | 1 | 2 | 3 | 4 | 5 | 6 | 7 |
+# |---|---|---|---|---|---|---|---|
+# | button $x_t$ | 0 | 1 | 0 | 0 | 1 | 1 | 0 |
+# | light | off | **on** | **on** | **on** | off | **on** | **on** |
+#
+# **Predict.** Could a program that sees only the last three values of the button always
+# know whether the light is on? Could one leaky bucket?
 
 # %% [markdown]
-# What changes:
+# A **fixed window** of three values fails whenever the last push is older than that, and
+# a longer window only postpones the problem. Besides, a network that reads a window has
+# separate weights for each position in it, so it has to learn the effect of a push once
+# for every position. What is needed is a state that carries the past along.
 #
-# - the state $h_t$ is now a *row* of numbers, one for each unit, and the input $x_t$ a row of **features** (what we measure at a step);
-# - decay becomes a *matrix* $W_{hh}$: entry $(i, j)$ says how unit $i$ of the old state flows into unit $j$ of the new one;
-# - a matrix $W_{xh}$ pours the features into the units, and each unit gets a constant of its own, the **bias** $b_h$;
-# - `tanh` squashes each sum $a_t$ to between -1 and 1, so nothing ever overflows.
+# The leaky bucket has a state, but it can only add: the second push raises the level,
+# as the first one did. For the light, the second push must *undo* the first. Its effect
+# depends on the state it meets. So we need two things: more than one number, and
+# something other than addition.
 
 # %% [markdown]
-# In one line:
+# ## From one bucket to many units
+#
+# A **simple recurrent network** changes the recurrence
+# $h_t = \text{decay} \cdot h_{t-1} + x_t$ in four ways:
+#
+# - The state $h_t$ becomes a row of numbers, one for each **unit**. It is called the
+#   **hidden state**, because it is neither the input nor the output. That is what the
+#   letter $h$ stands for.
+# - The input $x_t$ becomes a row of **features**, the quantities measured at one step.
+#   The matrix $W_{xh}$ ("from $x$ to $h$") carries them into the units.
+# - The decay becomes a matrix $W_{hh}$, from the hidden state to the hidden state. Each
+#   unit also gets a constant, its **bias** in $b_h$.
+# - An **activation function** is applied to the sum, element-wise. Ours is $\tanh$.
+
+# %% [markdown]
+# Together:
 #
 # $$a_t = x_t W_{xh} + h_{t-1} W_{hh} + b_h, \qquad h_t = \tanh(a_t)$$
-
-# %% tags=["demonstration"]
-a = np.linspace(-4, 4, 101)
-ax = plots.curves(
-    a, {"tanh(a)": np.tanh(a)}, title="tanh keeps small numbers and flattens large ones", xlabel="a", ylabel="tanh(a)"
-)
-plots.show(ax, (
-    "An S-shaped curve: close to a straight line of slope 1 around zero, flat at -1 and 1 "
-    "beyond about 2."
-))
-
-# %% tags=["demonstration"]
-plots.show(graphs.looped(), (
-    "One box, h_t: an arrow from x_t enters below, y_t leaves above, and a loop W_hh leads from "
-    "the box back into it."
-))
-
-# %% [markdown]
+#
 # | symbol | in code | shape | what it is |
 # |---|---|---|---|
-# | $x_t$ | `x_t` | (batch, features) | this step's input, one row for each sequence |
-# | $h_{t-1}$ | `h_prev` | (batch, units) | what each sequence remembers |
-# | $W_{xh}$ | `W_xh` | (features, units) | how the input writes into the memory |
-# | $W_{hh}$ | `W_hh` | (units, units) | how the memory rewrites itself |
-# | $b_h$ | `b_h` | (units,) | a constant push for each unit |
-# | $a_t$ | `a_t` | (batch, units) | the sum before the squash |
-# | $h_t$ | `h_t` | (batch, units) | the new memory |
+# | $x_t$ | `x_t` | (batch, features) | the input at this time step |
+# | $h_{t-1}$ | `h_prev` | (batch, units) | the hidden state before it |
+# | $W_{xh}$, $W_{hh}$ | `W_xh`, `W_hh` | (features, units), (units, units) | the weights |
+# | $b_h$ | `b_h` | (units,) | the bias |
+# | $a_t$, $h_t$ | `a_t`, `h_t` | (batch, units) | the sum, and the new hidden state |
 #
-# (The output $y_t$ and its $W_{hy}$ come after the break.)
-#
-# A **batch** is a pile of sequences that we process side by side. They never talk to each other: each has its own row, and all
-# of them share the **weights**, the common name for $W_{xh}$, $W_{hh}$ and $b_h$. Read $W_{xh}$ as "from $x$ to $h$".
+# A **batch** is a set of sequences that are processed together, one in each row. The rows
+# do not affect each other. They share the weights, and one large matrix product is much
+# faster than many small ones.
+
+# %% tags=["demonstration"]
+plots.show(graphs.looped(outputs=False), (
+    "One box, h_t. An arrow from x_t enters it from below, and a loop labelled W_hh leads "
+    "from the box back into it, one time step later."
+))
 
 # %% [markdown]
-# Learning will mean: finding weights that make the memory useful. That begins in lesson 03. Until then we choose them by hand or by
-# dice, to see what the machine does before anybody has taught it anything.
+# ### One step by hand
+#
+# Here are two units and one feature. Entry $(i, j)$ of $W_{hh}$ is the weight of the
+# arrow from unit $i$ to unit $j$, so row $i$ holds what unit $i$ sends and column $j$
+# holds what unit $j$ receives.
+
+# %%
+W_xh = np.array([[1.0, 0.5]])                    # (1 feature, 2 units)
+W_hh = np.array([[0.5, 1.0], [-1.0, 0.5]])       # (2 units, 2 units)
+b_h = np.array([0.0, 0.1])                       # (2 units,)
+
+plots.show(graphs.units(W_hh, W_xh), (
+    "Two circles, unit 1 and unit 2. The input reaches unit 1 with weight 1 and unit 2 "
+    "with weight 0.5. Each unit has an arrow to itself with weight 0.5. The arrow from "
+    "unit 1 to unit 2 has weight 1, the one from unit 2 to unit 1 has weight -1."
+))
 
 # %% [markdown]
-# ### By hand, once
-#
-# One sequence, one feature, two units. Multiply rows by columns, add, squash:
+# Suppose that the old state is $h_{t-1} = (0.2 \;\; {-0.4})$ and the input is $x_t = 1$.
+# Follow the arrows into each unit:
 #
 # | | unit 1 | unit 2 |
 # |---|---|---|
-# | $x_t W_{xh}$ with $x_t = 1$ and $W_{xh} = (1 \;\; 0.5)$ | 1 | 0.5 |
-# | $h_{t-1} W_{hh}$ with $h_{t-1} = (0.2 \;\; {-0.4})$ and rows $(0 \;\; 1)$, $({-1} \;\; 0)$ | 0.4 | 0.2 |
-# | $b_h$ | 0 | 0.1 |
-# | the sum, $a_t$ | **1.4** | **0.8** |
-# | $h_t = \tanh(a_t)$ | 0.885 | 0.664 |
+# | from the input | 1 · 1 = 1 | 1 · 0.5 = 0.5 |
+# | from unit 1, which is 0.2 | 0.2 · 0.5 = 0.1 | 0.2 · 1 = 0.2 |
+# | from unit 2, which is −0.4 | −0.4 · (−1) = 0.4 | −0.4 · 0.5 = −0.2 |
+# | bias | 0 | 0.1 |
+# | the sum $a_t$ | **1.5** | **0.6** |
+# | $h_t = \tanh(a_t)$ | 0.905 | 0.537 |
 #
-# Is it so?
-
-# %% tags=["demonstration"]
-x_t = np.array([[1.0]])                          # (1 sequence, 1 feature)
-h_prev = np.array([[0.2, -0.4]])                 # (1 sequence, 2 units)
-W_xh = np.array([[1.0, 0.5]])                    # (1 feature, 2 units)
-W_hh = np.array([[0.0, 1.0], [-1.0, 0.0]])       # (2 units, 2 units)
-b_h = np.array([0.0, 0.1])                       # (2 units,)
-
-a_t = x_t @ W_xh + h_prev @ W_hh + b_h
-print("a_t =", a_t, "  h_t =", np.tanh(a_t).round(3))
+# Both units use the *old* state of the other one; the new state is used only in the next
+# step.
 
 # %% [markdown]
-# ### What does NumPy make of it?
+# ### Two mistakes that NumPy does not report
 #
-# **Predict.** The next cell adds an array of shape (3,) to one of shape (5, 1). An error, shape (5, 1), or something else?
-# And is `h_prev * W_hh` the same as `h_prev @ W_hh`?
+# **Predict.** The first line below adds an array of shape (3,) to one of shape (5, 1).
+# Is the result an error, an array of shape (5, 1), or something else? And does
+# `h * W` equal `h @ W`?
 
 # %% tags=["demonstration"]
 print("(3,) + (5, 1) gives", (np.zeros(3) + np.zeros((5, 1))).shape)
-print("h_prev @ W_hh =", h_prev @ W_hh)
-print("h_prev * W_hh =\n", h_prev * W_hh + 0.0)
+h_example = np.array([[0.2, -0.4]])
+print("h @ W =", h_example @ W_hh)
+print("h * W =", (h_example * W_hh).tolist())
 
 # %% [markdown]
-# No error in either case! NumPy quietly stretches both arrays until they fit ("broadcasting"), and `*` multiplies number by
-# number. Traps that make no noise. That is why we write shapes next to everything, keep states as rows of shape (batch, units), and use `@`.
-
-# %% [markdown]
-# ## Half the work: the sum before the squash
-#
-# Here the three terms get names. One of them is missing. (No points; the exercise below asks for all three.)
-
-# %% nbgrader={"grade_id": "three_terms", "solution": true}
-def three_terms(x_t, h_prev, W_xh, W_hh, b_h):
-    from_input = x_t @ W_xh
-    # from_memory = ...
-    ### BEGIN SOLUTION
-    from_memory = h_prev @ W_hh
-    ### END SOLUTION
-    return from_input + from_memory + b_h
-
-
-# %% tags=["demonstration"]
-print("expected: [[1.4 0.8]]")
-print("yours:   ", three_terms(x_t, h_prev, W_xh, W_hh, b_h))
+# There is no error in either case. NumPy stretches both arrays until their shapes agree
+# (**broadcasting**), and `*` multiplies element-wise. Both mistakes are silent, and the
+# wrong numbers surface much later. This is why the course writes shapes next to
+# everything, keeps states as rows of shape (batch, units), and uses `@`.
 
 # %% [markdown] nbgrader={"grade_id": "rnn_step_task", "locked": true}
-# ### Your turn: `rnn_step` (4 points)
+# ### Your turn: `rnn_step` (3 points)
 #
-# Write one step for a whole batch at once: no loop over sequences. The squashing function comes in as `activation`; it is
-# `np.tanh` unless the caller says otherwise. Leave the inputs as you found them.
+# Write one time step for a whole batch at once, without a loop over the sequences. The
+# argument `activation` is a function (in Python you can pass functions like any other
+# value); apply it where the equation has $\tanh$. Do not modify the inputs. Write it with NumPy only:
+# no Keras, no `rnn_helpers.cells`.
 #
 # | argument | shape | | result | shape |
 # |---|---|---|---|---|
 # | `x_t` | (batch, features) | | `h_t` | (batch, units) |
 # | `h_prev` | (batch, units) | | | |
 # | `W_xh`, `W_hh`, `b_h` | (features, units), (units, units), (units,) | | | |
-#
-# Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
 # %% nbgrader={"grade_id": "rnn_step", "solution": true}
 def rnn_step(x_t, h_prev, W_xh, W_hh, b_h, activation=np.tanh):
@@ -153,7 +157,7 @@ def rnn_step(x_t, h_prev, W_xh, W_hh, b_h, activation=np.tanh):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "rnn_step_test", "grade": true, "locked": true, "points": 4}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "rnn_step_test", "grade": true, "locked": true, "points": 3}
 check(rnn_step)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -161,32 +165,119 @@ grade(rnn_step)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## A whole sequence is the same step, again and again
+# ## Why there is a tanh
 #
-# A batch of sequences is an array `xs` of shape (batch, steps, features). What arrives at step $t$ is the slice
-# `xs[:, t - 1]`, of shape (batch, features): all sequences, one moment. (In a loop whose `t` counts from 0 it is `xs[:, t]`.)
-# Three steps, written out:
+# What would the network be without its activation function? The next cell takes two
+# steps with `activation` set to a function that returns its argument unchanged.
+#
+# **Predict.** It compares these two linear steps with a *single* matrix product. Which
+# one is more powerful?
 
 # %% tags=["demonstration"]
-xs = np.array([[[1.0], [0.0], [-1.0]]])          # (1 sequence, 3 steps, 1 feature)
-h_0 = np.zeros((1, 2))                           # memory starts empty
+def unchanged(a):
+    return a
 
-h_1 = rnn_step(xs[:, 0], h_0, W_xh, W_hh, b_h)   # step 1 reads x_1 and h_0
-h_2 = rnn_step(xs[:, 1], h_1, W_xh, W_hh, b_h)   # step 2 reads x_2 and h_1
-h_3 = rnn_step(xs[:, 2], h_2, W_xh, W_hh, b_h)   # step 3 reads x_3 and h_2
 
-hs = np.stack([h_1, h_2, h_3], axis=1)           # (1 sequence, 3 steps, 2 units)
-print("shape", hs.shape)
-print(hs[0].round(3))
+rng = np.random.default_rng(0)
+x_1, x_2 = rng.normal(size=(2, 1, 3))                          # two inputs, 3 features
+into, within = rng.normal(size=(3, 4)), rng.normal(size=(4, 4))
+no_bias = np.zeros(4)
+h_first = rnn_step(x_1, np.zeros((1, 4)), into, within, no_bias, unchanged)
+h_second = rnn_step(x_2, h_first, into, within, no_bias, unchanged)
+
+both_inputs = np.hstack([x_1, x_2])                            # (1, 6)
+one_matrix = np.vstack([into @ within, into])                  # (6, 4)
+print("two linear steps :", h_second.round(4))
+print("one linear map   :", (both_inputs @ one_matrix).round(4))
 
 # %% [markdown]
-# The weights are the same in each line; only $x_t$ and the state change. And `np.stack(..., axis=1)` lays the states side by
-# side with *steps* as the second axis, as in `xs`.
+# They are the same, because a linear map of a linear map is a linear map:
+#
+# $$h_2 = (x_1 W_{xh})\, W_{hh} + x_2 W_{xh}
+#       = (x_1 \;\; x_2) \begin{pmatrix} W_{xh} W_{hh} \\ W_{xh} \end{pmatrix}$$
+#
+# However many steps it takes, a linear network can only *add up* its inputs, each with a
+# fixed weight. Whatever $x_1$ was, a push at step 2 changes $h_2$ by the same amount. The
+# light needs the opposite: the second push must do something else than the first. So no
+# linear network can follow the light, however many units it has and however long it is
+# trained.
+
+# %% tags=["demonstration"]
+a = np.linspace(-4, 4, 101)
+ax = plots.curves(
+    a, {"tanh(a)": np.tanh(a)}, xlabel="a", ylabel="activation",
+    title="tanh is almost the identity near 0 and saturates beyond 2",
+)
+ax.plot([-1.4, 1.4], [-1.4, 1.4], ":", color="0.4")
+ax.text(1.45, 1.4, "a", color="0.4", va="center")
+plots.show(ax, (
+    "An S-shaped curve. Around zero it runs along the dotted line of slope 1; beyond "
+    "about 2 it is nearly flat, at 1 on the right and at -1 on the left."
+))
+
+# %% [markdown]
+# With $\tanh$ the effect of an input does depend on the state. Near zero, $\tanh(a)$ is almost
+# $a$, and the unit works like a bucket. Beyond 2 it is **saturated**: it hardly moves,
+# whatever arrives. A unit can therefore ask a question such as "was the light on *and*
+# was the button pushed?", and answer close to 1 or −1. (It also keeps every state between
+# −1 and 1, so nothing overflows.)
+#
+# Two such units are enough for the light. The first one answers whether the light was on *or* the
+# button was pushed, the second whether *both* are true. The light is on now if the
+# first says yes and the second says no.
+
+# %%
+k = 8.0                                          # large, so that both units saturate
+W_xh_light = k * np.array([[1.0, 1.0]])
+W_hh_light = k * np.array([[0.5, 0.5], [-0.5, -0.5]])
+b_h_light = k * np.array([-0.5, -1.5])           # at least one yes; two of them
+
+button = np.random.default_rng(1).integers(0, 2, size=40).astype(float)
+h, light = np.zeros((1, 2)), []
+for x in button:
+    h = rnn_step(np.array([[x]]), h, W_xh_light, W_hh_light, b_h_light)
+    light.append((h[0, 0] - h[0, 1]) / 2)        # 1 when on, 0 when off
+
+print("button:", *button[:20].astype(int))
+print("light: ", *np.round(light[:20]).astype(int))
+print("largest error in 40 steps:", np.abs(light - button.cumsum() % 2).max().round(4))
+
+# %% [markdown]
+# This network was not trained: we chose its eight numbers by hand. The same function *can*
+# be found by training, too, and from lesson 03 on that is our business. But first it
+# should be clear what there is to find, and the next sections look at what the weights
+# do.
+
+# %% [markdown]
+# ## A sequence is the same step, repeated
+#
+# A batch of sequences is an array `xs` of shape (batch, steps, features). All that
+# arrives at one time step is the slice `xs[:, t]`, of shape (batch, features). In code,
+# `t` runs from 0, so the first input $x_1$ is `xs[:, 0]`. Here are three steps:
+
+# %% tags=["demonstration"]
+three = np.array([[[1.0], [0.0], [-1.0]]])          # (1 sequence, 3 steps, 1 feature)
+h_0 = np.zeros((1, 2))                              # the initial hidden state
+
+h_1 = rnn_step(three[:, 0], h_0, W_xh, W_hh, b_h)   # reads x_1 and h_0
+h_2 = rnn_step(three[:, 1], h_1, W_xh, W_hh, b_h)   # reads x_2 and h_1
+h_3 = rnn_step(three[:, 2], h_2, W_xh, W_hh, b_h)   # reads x_3 and h_2
+
+states = np.stack([h_1, h_2, h_3], axis=1)          # (1 sequence, 3 steps, 2 units)
+print("shape", states.shape)
+print(states[0].round(3))
+
+# %% [markdown]
+# Only the input and the state change from line to line; the weights are the same. At the
+# end, `np.stack(..., axis=1)` makes a new second axis for the steps, so that `states` is
+# laid out like `xs`.
 
 # %% [markdown] nbgrader={"grade_id": "rnn_forward_task", "locked": true}
 # ### Your turn: `rnn_forward` (5 points)
 #
-# Run the step over all the steps and return every state. It is the loop of lesson 00, with your `rnn_step` inside.
+# Run the recurrence over all time steps, from the initial state `h_0`, and return every
+# hidden state. This is the **forward pass**. Use your `rnn_step`. Write it with NumPy
+# only: no Keras, no `rnn_helpers.cells`.
 #
 # | argument | shape | | result | shape |
 # |---|---|---|---|---|
@@ -194,13 +285,11 @@ print(hs[0].round(3))
 # | `h_0` | (batch, units) | | | |
 # | `W_xh`, `W_hh`, `b_h` | as above | | | |
 #
-# `hs[:, 0]` is the state *after* the first input, $h_1$.
-#
-# Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
+# The first state in the result, `hs[:, 0]`, is $h_1$, the state *after* the first input.
 
 # %% nbgrader={"grade_id": "rnn_forward", "solution": true}
 def rnn_forward(xs, h_0, W_xh, W_hh, b_h):
-    """Return the states h_1 ... h_T of a batch of sequences, shape (batch, steps, units)."""
+    """Return the hidden states h_1 ... h_T, shape (batch, steps, units)."""
     ### BEGIN SOLUTION
     h = h_0
     states = []
@@ -219,147 +308,282 @@ grade(rnn_forward)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## What does the matrix do?
+# ## What the recurrent matrix does
 #
-# One pulse at step 1, then silence, and four units. Only $W_{hh}$ differs between the three pictures:
-#
-# 1. all zeros;
-# 2. 0.9 on the diagonal, zero elsewhere;
-# 3. entries (1, 2), (2, 3), (3, 4) and (4, 1) are 1.3, the others zero. (1.3, not 1, to make up for what `tanh` takes away.)
-#
-# **Predict.** The pulse arrives in unit 1. Where is it at step 2, and at step 5, in each of the three? Sketch, then run.
+# Below are three ways to connect four units. In each case, a single pulse enters unit 1
+# at step 1, and nothing arrives after that.
+
+# %% tags=["demonstration"]
+nothing = np.zeros((4, 4))
+to_itself = 0.9 * np.eye(4)
+ring = 1.3 * np.roll(np.eye(4), 1, axis=1)       # 1.3, to make up for what tanh takes away
+plots.show(graphs.units_side_by_side({"A": nothing, "B": to_itself, "C": ring}), (
+    "Three drawings of four units. A: no arrows. B: each unit has an arrow to itself, "
+    "weight 0.9. C: arrows from unit 1 to 2, 2 to 3, 3 to 4 and 4 to 1, weight 1.3."
+))
+
+# %% [markdown]
+# **Predict.** Which units are active at step 2, and which at step 5, in A, in B and in C?
+# Sketch the three pictures (steps to the right, units downwards) before you run the next
+# cells.
 
 # %% tags=["demonstration"]
 pulse = np.zeros((1, 12, 1))
 pulse[0, 0] = 1.0
 into_first_unit = np.array([[2.0, 0.0, 0.0, 0.0]])
-cycle = 1.3 * np.roll(np.eye(4), 1, axis=1)
 
 
-def states_after_pulse(W_hh):
-    return rnn_forward(pulse, np.zeros((1, 4)), into_first_unit, W_hh, np.zeros(4))[0]
+def states_after_pulse(matrix):
+    return rnn_forward(pulse, np.zeros((1, 4)), into_first_unit, matrix, np.zeros(4))[0]
 
 
-# %% tags=["demonstration"]
-hs = states_after_pulse(np.zeros((4, 4)))
-ax = plots.heat_map(hs, title="Without $W_{hh}$, memory lasts exactly one step")
-plots.show(ax, "Unit 1 is dark at step 1; everything else is blank.")
+def show_pulse(name, matrix):
+    states = states_after_pulse(matrix)
+    plots.show(plots.heat_map(states, title=name), plots.describe_states(states))
 
-# %% tags=["demonstration"]
-hs = states_after_pulse(0.9 * np.eye(4))
-ax = plots.heat_map(hs, title="0.9 on the diagonal: a leaky bucket, and tanh takes a little more")
-plots.show(ax, "Unit 1 is dark at step 1 and fades slowly to the right. The other units stay blank.")
+
+show_pulse("A", nothing)
 
 # %% tags=["demonstration"]
-ax = plots.heat_map(states_after_pulse(cycle), title="A cycle hands the pulse from unit to unit")
-plots.show(ax, (
-    "A dark square walks from unit 1 to unit 2, 3, 4 and back to 1, along diagonals, hardly "
-    "fading."
-))
+show_pulse("B", to_itself)
+
+# %% tags=["demonstration"]
+show_pulse("C", ring)
 
 # %% [markdown]
-# The matrix decides what memory *is*: nothing, a leaky bucket, or a walk. From the last picture you can even tell *when* the pulse
-# came: at step 12 unit 4 is on, so it came 11 steps ago (or 7, or 3: a cycle of four forgets which round it is in).
+# In A the state is gone after one step. B is a leaky bucket in unit 1 (and tanh takes a
+# little more). In C the pulse travels from unit to unit and hardly fades. The recurrent
+# matrix determines what kind of memory a network has.
+#
+# From C you can even read off *when* the pulse came: at step 12 unit 4 is active, so it
+# came 11 steps ago. (Or 7, or 3: a ring of four cannot tell which round it is in.)
 
 # %% [markdown]
 # ## Dog bites man
 #
-# Count the words in *dog bites man* and in *man bites dog*: the counts are equal, yet one of them is news. A network that only
-# counts cannot tell. Ours reads one word at a time.
+# Count the words in *dog bites man* and in *man bites dog*: the counts are equal, yet one
+# of them is news. A model that only counts words cannot tell them apart. Ours reads one
+# word at a time.
 #
-# **Predict.** Will the two last states be equal, nearly equal, or clearly different?
+# **Predict.** The weights are random. Will the two last states be equal, nearly equal, or
+# clearly different?
 
 # %% tags=["demonstration"]
-rng = np.random.default_rng(3)
-features, units = 3, 6
-W_xh = rng.normal(size=(features, units))
-W_hh = rng.normal(size=(units, units)) / np.sqrt(units)
-b_h = np.zeros(units)
+def read_sentences(units=6, seed=3):
+    dog, bites, man = np.eye(3)
+    both = np.array([[dog, bites, man], [man, bites, dog]])    # (2 sentences, 3 words, 3)
+    rng = np.random.default_rng(seed)
+    random_W_xh = rng.normal(size=(3, units))
+    random_W_hh = rng.normal(size=(units, units)) / np.sqrt(units)
+    return both, rnn_forward(both, np.zeros((2, units)), random_W_xh, random_W_hh, np.zeros(units))
 
-dog, bites, man = np.eye(3)
-both = np.array([[dog, bites, man], [man, bites, dog]])        # (2 sentences, 3 words, 3 features)
-hs = rnn_forward(both, np.zeros((2, units)), W_xh, W_hh, b_h)
-print("word counts:    ", both.sum(axis=1).tolist())
-print("dog bites man:  ", hs[0, -1].round(2))
-print("man bites dog:  ", hs[1, -1].round(2))
 
-# %% [markdown]
-# The weights are random, nothing has been learnt, and still the two sentences end in different states. Order is built into the
-# recurrence; learning only has to make it *useful*.
+sentences, sentence_states = read_sentences()
+print("word counts:   ", sentences.sum(axis=1).tolist())
+print("dog bites man: ", sentence_states[0, -1].round(2))
+print("man bites dog: ", sentence_states[1, -1].round(2))
 
 # %% [markdown]
-# ## Watch a memory read
+# Nothing has been learned here, and still the two sentences end in different states.
+# Sensitivity to order is built into the recurrence. Learning only has to make it
+# *useful*.
+
+# %% [markdown]
+# ## Watch a network read
 #
-# Now a longer text: the first line of *The Zen of Python*, which every Python carries in its module `this`. Each letter becomes
-# a row with a single 1 ("one-hot"). Below are the states of eight units, computed by **your** `rnn_forward`.
+# The next text is the first line of *The Zen of Python*, which ships with every Python
+# installation (`import this`). Each character is represented by a row with a single 1,
+# its **one-hot vector**. The figure shows eight units with random weights, computed by **your**
+# `rnn_forward`.
 #
-# **Predict.** The letter *t* comes four times. Will its column look the same each time? Move the slider and compare.
+# **Predict.** The letter *t* appears four times. Will the state after it look the same
+# each time? Move the slider and compare.
 
 # %% tags=["demonstration"]
+def read_line(line, units=8, seed=0):
+    alphabet = "".join(sorted(set(line)))
+    letters = data.one_hot(line, alphabet)[None]               # (1, characters, alphabet)
+    rng = np.random.default_rng(seed)
+    random_W_xh = rng.normal(size=(len(alphabet), units))
+    random_W_hh = 0.8 * rng.normal(size=(units, units)) / np.sqrt(units)
+    return rnn_forward(letters, np.zeros((1, units)), random_W_xh, random_W_hh, np.zeros(units))[0]
+
+
 line = data.zen_lines()[0]
-alphabet = "".join(sorted(set(line)))
-letters = data.one_hot(line, alphabet)[None]                   # (1, characters, letters of the alphabet)
-rng = np.random.default_rng(0)
-units = 8
-reading = rnn_forward(
-    letters, np.zeros((1, units)), rng.normal(size=(len(alphabet), units)),
-    0.8 * rng.normal(size=(units, units)) / np.sqrt(units), np.zeros(units),
-)
+line_states = read_line(line)
 print(line)
-explorers.state_explorer(reading[0], "Eight units read a line, letter by letter", labels=line)
+explorers.state_explorer(line_states, "Eight units read a line", labels=line)
+
+# %% tags=["demonstration"]
+t_steps = [step for step, letter in enumerate(line) if letter == "t"]
+ax = plots.heat_map(
+    line_states[t_steps], title='The state after each of the four letters "t"',
+    labels=[f"step {step + 1}" for step in t_steps],
+)
+ax.set_xlabel("")
+plots.show(ax, f"Four columns, one for each t: {line_states[t_steps].round(1).tolist()}")
 
 # %% [markdown]
-# The four *t* stand at steps 5, 16, 17 and 21, and no two columns are alike, because a state is the letter *and what came before it*.
-# That is the whole difference between a recurrent network and a look-up table, which gives the same numbers for the same letter.
+# No two columns are alike, because a state depends on the current input *and on everything before it*.
+# A look-up table gives the same numbers for the same letter every time. That is the whole
+# difference.
 #
 # ☕ *A good place for a break.*
 
 # %% [markdown]
 # ## The readout
 #
-# A state is the network's private language. To say something to us, it needs one more matrix, applied at every step:
+# The hidden state is internal. To get an output, we apply one more matrix at every step,
+# the **readout**:
 #
 # $$y_t = h_t W_{hy} + b_y$$
 #
-# with $W_{hy}$ of shape (units, classes) and $b_y$ of shape (classes,). These raw numbers are called **logits**: they may be
-# any size and sign. Turning them into probabilities (by sigmoid or softmax) is the loss function's business, in lesson 03;
-# for plain numbers, such as a temperature, they are used as they are.
+# with $W_{hy}$ of shape (units, outputs) and $b_y$ of shape (outputs,). For numbers such
+# as a temperature, $y_t$ is the output itself. For classes it holds one **logit** for each
+# class: a score of any size and sign, which lesson 03 turns into a probability.
 
-# %% [markdown] nbgrader={"grade_id": "readout_task", "locked": true}
-# ### Your turn: `readout` (3 points)
+# %% [markdown]
+# ### Warm-up: `readout`
 #
-# | argument | shape | | result | shape |
-# |---|---|---|---|---|
-# | `hs` | (batch, steps, units) | | logits | (batch, steps, classes) |
-# | `W_hy`, `b_y` | (units, classes), (classes,) | | | |
+# Write the readout for all steps at once. (No points, and no loop: `@` works on the last
+# axis and leaves the others alone.)
 
 # %% nbgrader={"grade_id": "readout", "solution": true}
 def readout(hs, W_hy, b_y):
-    """Return the logits y_t = h_t W_hy + b_y of every step, shape (batch, steps, classes)."""
+    """Return y_t = h_t W_hy + b_y for every step, shape (batch, steps, outputs)."""
     ### BEGIN SOLUTION
     return hs @ W_hy + b_y
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "readout_test", "grade": true, "locked": true, "points": 3}
-check(readout)
+# %% tags=["demonstration"]
+ys = readout(np.ones((2, 5, 4)), np.eye(4)[:, :3], np.array([0.5, 0.0, -0.5]))
+print("expected: (2, 5, 3) [1.5 1.  0.5]")
+print("yours:   ", ys.shape, ys[0, 0])
+
+# %% [markdown]
+# ## You choose the weights
+#
+# Now it is your turn to build memories by hand, as we did for the light. In each of the
+# next three exercises a network with one feature and one output is given a job, and you
+# return its five arrays, with as many units as you like. The check runs the network and
+# looks only at what it does, so every solution that works is right.
+#
+# `run_network` lets you try it out. It takes the inputs of one sequence and returns the
+# outputs.
+
+# %%
+def run_network(weights, inputs):
+    W_xh, W_hh, b_h, W_hy, b_y = weights
+    xs = np.reshape(inputs, (1, -1, 1))
+    hs = rnn_forward(xs, np.zeros((1, len(b_h))), W_xh, W_hh, b_h)
+    return readout(hs, W_hy, b_y)[0, :, 0]
+
+# %% [markdown] nbgrader={"grade_id": "delay_line_task", "locked": true}
+# ### Your turn: `delay_line` (2 points)
+#
+# Return weights for a network that repeats its input **two steps later**: $y_t = x_{t-2}$,
+# and 0 for the first two steps. The inputs are numbers between −1 and 1, and the outputs
+# may be off by at most 0.05.
+#
+# The result is the tuple `(W_xh, W_hh, b_h, W_hy, b_y)`, with shapes (1, units),
+# (units, units), (units,), (units, 1) and (1,). Picture C is half of the idea. The other
+# half is where $\tanh(a)$ is almost $a$.
+
+# %% nbgrader={"grade_id": "delay_line", "solution": true}
+def delay_line():
+    """Return (W_xh, W_hh, b_h, W_hy, b_y) such that y_t = x_{t-2}."""
+    ### BEGIN SOLUTION
+    W_xh = np.array([[0.01, 0.0, 0.0]])          # small, where tanh is the identity
+    W_hh = np.eye(3, k=1)                        # unit 1 to unit 2 to unit 3
+    W_hy = np.array([[0.0], [0.0], [100.0]])
+    return W_xh, W_hh, np.zeros(3), W_hy, np.zeros(1)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "delay_line_test", "grade": true, "locked": true, "points": 2}
+check(delay_line)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
-grade(readout)
+grade(delay_line)
+### END HIDDEN TESTS
+
+# %% [markdown] nbgrader={"grade_id": "latch_task", "locked": true}
+# ### Your turn: `latch` (2 points)
+#
+# A smoke alarm does not stop when the smoke is gone. Return weights for a network that
+# outputs less than 0.5 until the first 1 arrives, and more than 0.5 from then on, for a
+# hundred steps and more. The inputs are 0 or 1. One unit is enough; plot
+# `run_network(latch(), ...)` if you want to see what it does.
+
+# %% nbgrader={"grade_id": "latch", "solution": true}
+def latch():
+    """Return (W_xh, W_hh, b_h, W_hy, b_y) of a network that stays on after the first 1."""
+    ### BEGIN SOLUTION
+    W_xh, W_hh = np.array([[3.0]]), np.array([[2.0]])
+    return W_xh, W_hh, np.zeros(1), np.array([[1.0]]), np.zeros(1)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "latch_test", "grade": true, "locked": true, "points": 2}
+check(latch)
+### BEGIN HIDDEN TESTS
+from autograde_tests import grade
+grade(latch)
+### END HIDDEN TESTS
+
+# %% [markdown] nbgrader={"grade_id": "counter_task", "locked": true}
+# ### Your turn: `counter` (2 points)
+#
+# Return weights for a network whose output is **how many 1s have arrived so far**, off by
+# less than 0.4. The inputs are 0 or 1; there are at most 20 ones in a sequence of 60
+# steps.
+
+# %% nbgrader={"grade_id": "counter", "solution": true}
+def counter():
+    """Return (W_xh, W_hh, b_h, W_hy, b_y) such that y_t = x_1 + ... + x_t for zeros and ones."""
+    ### BEGIN SOLUTION
+    small = 1e-4
+    W_xh, W_hh = np.array([[small]]), np.array([[1.0]])
+    return W_xh, W_hh, np.zeros(1), np.array([[1 / small]]), np.zeros(1)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "counter_test", "grade": true, "locked": true, "points": 2}
+check(counter)
+### BEGIN HIDDEN TESTS
+from autograde_tests import grade
+grade(counter)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## How many numbers are there to learn?
+# <details><summary>What the three have in common, and what they do not (open it when you
+# are done)</summary>
 #
-# **Predict.** A network with 3 features, 4 units and 2 classes reads a sequence of 10 steps. Then one of 10 000 steps. By what
-# factor does the number of its parameters grow?
+# The delay line and the counter work where $\tanh$ is nearly linear: they store exact
+# values, and small errors stay in them for ever. The latch works where $\tanh$ saturates:
+# its state is pulled towards 0.957, the solution of $h = \tanh(2h)$, and errors
+# disappear. Such a state to which a network returns is called an **attractor**.
+# Remembering one bit *reliably* needs saturation. Remember this when lesson 06 shows what saturation does
+# to gradients.
+# </details>
+
+# %% [markdown]
+# ## How many parameters are there?
 #
-# Write it down before you go on. The answer is in the equations: look for a $t$ on any of the weights.
+# The numbers that training will choose, all weights and biases, are the **parameters** of
+# the network.
+#
+# **Predict.** A network with 3 features, 4 units and 2 outputs reads a sequence of 10
+# steps. Then it reads one of 10 000 steps. By what factor does the number of its
+# parameters grow? Write down your answer. Hint: does any of the weights in the equations
+# carry a $t$?
 
 # %% [markdown] nbgrader={"grade_id": "count_parameters_task", "locked": true}
-# ### Your turn: `count_parameters` (3 points)
+# ### Your turn: `count_parameters` (2 points)
 #
-# Return how many numbers the five arrays $W_{xh}$, $W_{hh}$, $b_h$, $W_{hy}$ and $b_y$ hold together, as a whole number.
+# Return the total number of entries in the five arrays $W_{xh}$, $W_{hh}$, $b_h$,
+# $W_{hy}$ and $b_y$, as an integer. For 3 features, 4 units and 2 classes it is 42.
 
 # %% nbgrader={"grade_id": "count_parameters", "solution": true}
 def count_parameters(features, units, classes):
@@ -370,7 +594,7 @@ def count_parameters(features, units, classes):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "count_parameters_test", "grade": true, "locked": true, "points": 3}
+# %% nbgrader={"grade_id": "count_parameters_test", "grade": true, "locked": true, "points": 2}
 check(count_parameters)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -378,14 +602,17 @@ grade(count_parameters)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# The factor is 1: no weight carries a $t$. The same few numbers serve sequences of any length. This **parameter sharing** is what
-# makes recurrent networks small, and what makes them hard to train; lessons 02 to 06 are about that second half.
+# The factor is 1, since no weight carries a $t$. The same parameters serve sequences of
+# any length. This **parameter sharing** keeps recurrent networks small, and it lets them
+# recognise a pattern wherever it occurs. It also makes them hard to train: the state is
+# multiplied by the same $W_{hh}$ at every step, so whatever that matrix does to a signal,
+# it does again and again. Lessons 04 to 07 are about this.
 
 # %% [markdown]
 # ## Other people's notation
 #
-# We write states as *rows* and batches first, as Keras does. Most textbooks write *columns*, and PyTorch stores the transposes.
-# It is all one network. Here the notations stand side by side; where a later lesson writes columns, it says so:
+# We write states as *rows* and put the batch first, as Keras does. Most textbooks write
+# columns, and PyTorch stores transposed matrices. They all describe the same network:
 #
 # | here | shape | textbooks (columns) | Keras `SimpleRNN` | PyTorch `nn.RNN` |
 # |---|---|---|---|---|
@@ -394,36 +621,37 @@ grade(count_parameters)
 # | $b_h$ | (units,) | $b_h$ | `bias` | `bias_ih_l0 + bias_hh_l0` |
 # | `xs` | (batch, steps, features) | | the same | the same with `batch_first=True` |
 #
-# PyTorch keeps two biases where one would do; only their sum matters. Careful with names: some books write $W_{xh}$ for our
-# $W_{xh}^\top$. When in doubt, look at the shape.
-#
-# **Predict.** One step in columns, one in rows, with the same weights: how large will the largest difference be?
+# PyTorch keeps two biases where one would do; only their sum matters. Some books also put input and
+# state side by side, $[x_t, h_{t-1}]$, and use a single matrix with $W_{xh}$ on top of
+# $W_{hh}$. You will meet that form again with the LSTM.
+
+# %% [markdown]
+# **Predict.** The next cell computes one step in columns, one in rows, and one with the
+# stacked matrix. How large will the largest difference be?
 
 # %% tags=["demonstration"]
-x_column = np.array([[1.0]])                                   # (1 feature, 1)
-h_column = np.array([[0.2], [-0.4]])                           # (2 units, 1)
-from_x, from_h, b = np.array([[1.0, 0.5]]), np.array([[0.0, 1.0], [-1.0, 0.0]]), np.array([0.0, 0.1])
+x_row, h_row = np.array([[1.0]]), np.array([[0.2, -0.4]])
+in_rows = rnn_step(x_row, h_row, W_xh, W_hh, b_h)
+in_columns = np.tanh(W_xh.T @ x_row.T + W_hh.T @ h_row.T + b_h[:, None])
+stacked = np.tanh(np.hstack([x_row, h_row]) @ np.vstack([W_xh, W_hh]) + b_h)
 
-in_columns = np.tanh(from_x.T @ x_column + from_h.T @ h_column + b[:, None])
-in_rows = rnn_step(x_column.T, h_column.T, from_x, from_h, b)
-print("columns:", in_columns.ravel().round(3), "  rows:", in_rows.ravel().round(3))
-print("largest difference:", np.abs(in_columns.T - in_rows).max())
+print("rows:", in_rows.round(3), " columns:", in_columns.round(3).tolist())
+print("largest difference:", max(np.abs(in_columns.T - in_rows).max(), np.abs(stacked - in_rows).max()))
 
 # %% [markdown] nbgrader={"grade_id": "SimpleRNN_task", "locked": true}
-# ## Everything in one place
+# ## Everything in one class
 #
-# ### Your turn: `class SimpleRNN` (5 points)
+# ### Your turn: `class SimpleRNN` (4 points)
 #
-# The constructor is written: it draws small random weights from the generator you hand it. You write
+# The constructor is given: it draws small random weights with the generator `rng`. Write
 #
-# - `step(x_t, h_prev)`, which returns the pair `(h_t, y_t)`: the new state and its logits;
-# - `forward(xs, h_0=None)`, which returns the pair `(hs, ys)` for whole sequences. When `h_0` is None the memory starts as zeros;
-#   every call of `forward` starts afresh.
+# - `step(x_t, h_prev)`, which returns the pair `(h_t, y_t)`: the new state and its output;
+# - `forward(xs, h_0=None)`, which returns the pair `(hs, ys)` for whole sequences. If
+#   `h_0` is None, the initial state is all zeros, with one row for each sequence. Each
+#   call starts from there; nothing is kept from the call before.
 #
-# Use the functions that you have written; the weights are in `self`. Each method is two to four lines. The number of units is
-# `len(self.b_h)`.
-#
-# Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
+# Use the functions that you have written, with the weights in `self`. The number of units
+# is `len(self.b_h)`. Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
 # %% nbgrader={"grade_id": "SimpleRNN", "solution": true}
 class SimpleRNN:
@@ -453,7 +681,7 @@ class SimpleRNN:
         ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "SimpleRNN_test", "grade": true, "locked": true, "points": 5}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "SimpleRNN_test", "grade": true, "locked": true, "points": 4}
 check(SimpleRNN)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
@@ -461,41 +689,56 @@ grade(SimpleRNN)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## How far back does a new network remember?
+# ## How far back does an untrained network remember?
 #
-# The weights above are drawn with `scale=0.01`, as many tutorials do. Four inputs arrive; we swap the first two and look at the
-# last output.
+# The constructor draws its weights with `scale=0.01`, as many tutorials do. Four inputs
+# arrive; we swap the first two and look at the last output.
 #
-# **Predict.** By how many per cent does $y_4$ change: about 50, about 5, or less than a tenth of one? And with `scale=0.5`?
+# **Predict.** By how many per cent does $y_4$ change: about 50, about 5, or less than a
+# tenth of one? And with `scale=0.5`?
 
 # %% tags=["demonstration"]
-rng = np.random.default_rng(42)
-xs = rng.normal(size=(200, 4, 3))                # 200 sequences, to be sure
-swapped = xs[:, [1, 0, 2, 3]]
+def effect_of_swapping(scale):
+    xs = np.random.default_rng(42).normal(size=(200, 4, 3))    # 200 sequences, to average
+    network = SimpleRNN(3, 5, 2, np.random.default_rng(7), scale=scale)
+    y_4 = network.forward(xs)[1][:, -1]
+    y_4_swapped = network.forward(xs[:, [1, 0, 2, 3]])[1][:, -1]
+    change = np.linalg.norm(y_4 - y_4_swapped) / np.linalg.norm(y_4)
+    return 100 * change, np.linalg.norm(network.W_hh, 2)
+
 
 for scale in (0.01, 0.5):
-    network = SimpleRNN(3, 5, 2, np.random.default_rng(7), scale=scale)
-    y_4, y_4_swapped = network.forward(xs)[1][:, -1], network.forward(swapped)[1][:, -1]
-    change = np.linalg.norm(y_4 - y_4_swapped) / np.linalg.norm(y_4)
-    norm = np.linalg.norm(network.W_hh, 2)
-    print(f"scale {scale}: y_4 changes by {100 * change:.4f} %,  norm of W_hh: {norm:.3f}")
+    change, norm = effect_of_swapping(scale)
+    print(f"scale {scale}: y_4 changes by {change:.4f} %,  norm of W_hh: {norm:.3f}")
 
 # %% [markdown]
-# The *norm* printed beside it is the most by which $W_{hh}$ can stretch any row. With `scale=0.01` it is about 0.03: a state keeps at
-# most 3 % of its size in a step, and a thousandth after two. That is a recurrent network in name only. Its hole is as big as the
-# bucket.
+# The **spectral norm** of $W_{hh}$, printed next to it, is the largest factor by which the
+# matrix can stretch a row. With `scale=0.01` it is about 0.03, so at most 3 % of a state
+# survives one step, and about a thousandth survives two. This is a recurrent network in name only.
 #
-# With 0.5 the first inputs still matter at the fourth step. Choosing the size of $W_{hh}$ well is an art; lessons 06 and 07 are
-# about it.
+# With 0.5 the first inputs still matter at the fourth step. How large the recurrent weights
+# should be at the start is an important question, and lessons 06 and 07 answer it.
 
 # %% tags=["demonstration"]
 progress()
 
 # %% [markdown]
+# ## Further reading
+#
+# - J. L. Elman, "Finding structure in time" (1990): the simple recurrent network, and
+#   what its hidden state learns about words.
+# - M. I. Jordan, "Serial order: a parallel distributed processing approach" (1986): an
+#   earlier network, whose output is fed back instead of the hidden state.
+# - H. T. Siegelmann and E. D. Sontag, "On the computational power of neural nets" (1995):
+#   with enough units and exact numbers, weights can be chosen for *any* computation.
+# - I. Goodfellow, Y. Bengio and A. Courville, *Deep Learning* (2016), chapter 10: the
+#   same equations, in columns.
+
+# %% [markdown]
 # ## In three lines
 #
-# - One step: $h_t = \tanh(x_t W_{xh} + h_{t-1} W_{hh} + b_h)$, and a sequence is that step in a loop with the same weights.
-# - The state is *input and history*: order matters, and how long history lasts is decided by $W_{hh}$.
-# - A readout $y_t = h_t W_{hy} + b_y$ makes logits; the number of parameters does not depend on the number of steps.
+# - One time step is $h_t = \tanh(x_t W_{xh} + h_{t-1} W_{hh} + b_h)$, and a sequence is that step repeated with the same weights.
+# - The hidden state depends on the input *and its history*. The matrix $W_{hh}$ determines what is remembered and for how long, and without the nonlinearity the network could only add.
+# - The readout $y_t = h_t W_{hy} + b_y$ gives the output. The number of parameters does not depend on the number of steps.
 #
 # *Next: 02 · Unrolling.*

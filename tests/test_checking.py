@@ -436,7 +436,7 @@ def test_a_damaged_progress_file_is_read_as_far_as_it_goes() -> None:
     with pytest.raises(CheckFailed):
         check(without_bias, "rnn_step")
     with progress_file().open("ab") as file:
-        file.write(b"\xff\xfe nonsense\n2026-01-01 10:00 01_recurrence readout 4 of")
+        file.write(b"\xff\xfe nonsense\n2026-01-01 10:00 01_recurrence counter 4 of")
     assert read_states(progress_file()) == {("01_recurrence", "rnn_step"): (3, 7)}
     check(right_step, "rnn_step")
     assert read_states(progress_file()) == {("01_recurrence", "rnn_step"): (7, 7)}
@@ -457,7 +457,7 @@ def test_two_notebooks_may_write_progress_at_once(tmp_path: Path) -> None:
         "for i in range(200):\n"
         "    record('01_recurrence', sys.argv[1], Report('x', results={str(k): k < i // 20 for k in range(9)}))\n"
     )
-    both = [subprocess.Popen([sys.executable, "-c", code, name]) for name in ("rnn_step", "readout")]
+    both = [subprocess.Popen([sys.executable, "-c", code, name]) for name in ("rnn_step", "counter")]
     assert [process.wait() for process in both] == [0, 0]
     lines = progress_file().read_text().splitlines()
     assert [line for line in lines if not line.endswith(" of 9")] == []

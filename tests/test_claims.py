@@ -9,12 +9,13 @@ import pytest
 from autograde_tests import exercises
 from autograde_tests.exercise import ClaimsExercise
 from rnn_helpers.checks import claims, findings, properties
+from rnn_helpers.checks.designed_networks import DESIGNED_NETWORKS
 from rnn_helpers.checks.keras_probes import MODEL_PROBES, classifiers, computations, inspection, settings
 from rnn_helpers.checks.properties import PROPERTIES
 
 CLAIMS = {name: claim for name, claim in vars(claims).items() if name.isupper()}
 FINDINGS = {name: finding for name, finding in vars(findings).items() if name.isupper() and name != "FINDING"}
-PROBES = {**PROPERTIES, **MODEL_PROBES}
+PROBES = {**PROPERTIES, **DESIGNED_NETWORKS, **MODEL_PROBES}
 PROBE_MODULES = {inspect.getmodule(probe) for probe in PROBES.values()} | {inspection, properties}
 EXERCISES = [
     exercise for known in exercises().values() for exercise in known.values() if isinstance(exercise, ClaimsExercise)

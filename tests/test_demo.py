@@ -137,10 +137,14 @@ def test_of_what_is_given_only_definitions_are_run(name: str, capsys) -> None:
 def test_an_answer_that_calls_several_depends_on_each() -> None:
     lesson = read_lesson(ROOT, "01_recurrence")
     drawn = draw(lesson, 3, 1)
-    for student, blank in zip(drawn.students, ("", "readout", "rnn_step"), strict=True):
+    for student, blank in zip(drawn.students, ("", "rnn_forward", "rnn_step"), strict=True):
         student.answers = {name: cell.blank if name == blank else cell.solution for name, cell in lesson.cells.items()}
     earned = [list(points.values()) for points in expected_scores(drawn, SALT).values()]
-    assert earned == [[4, 5, 3, 3, 5], [4, 5, 0, 3, 1], [0, 0, 3, 3, 0]]  # its step does without readout
+    assert earned == [
+        [3, 5, 2, 2, 2, 2, 4],
+        [3, 0, 2, 2, 2, 2, 1],
+        [0, 0, 2, 2, 2, 2, 0],
+    ]  # its step needs rnn_step only
 
 
 def test_a_class_that_makes_no_sense_is_refused(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from autograde_tests.exercise import LEAST_TOLERANCE, ClaimsExercise, Mistake, T
 from autograde_tests.grade_answer import SALT, report_on
 from autograde_tests.registry import AnyExercise
 from rnn_helpers.checks.comparison import find_problem, same_output
+from rnn_helpers.checks.designed_networks import DESIGNED_NETWORKS
 from rnn_helpers.checks.evaluator import Report, Task, judge
 from rnn_helpers.checks.fixtures import decode_task
 from rnn_helpers.checks.fixtures import find as find_fixture
@@ -34,7 +35,7 @@ CONSTANTS = (None, "text", [1, "a"], 1j, np.nan, np.array([None]), 0.123)
 # Each check of these runs networks: training runs, seven backward passes, a decoder for each symbol, a Keras model.
 LONG = ("diagnose", "find_broken", "greedy_decode", "RecurrentNetwork", "build_binary_classifier")
 # The student builds one object that has the property or has it not: no rubric.
-BUILT = ("vanishing", "growing", "orthogonal")
+BUILT = ("vanishing", "growing", "orthogonal", *DESIGNED_NETWORKS)
 
 
 def trains(exercise: AnyExercise) -> bool:

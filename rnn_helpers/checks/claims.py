@@ -5,6 +5,13 @@ points for claims. Of a model, what causes a failure is measured, too: `findings
 fixtures contain them.
 """
 
+# Lesson 01, networks whose weights the student chooses
+DELAYS_BY_TWO = "its output is the input of two steps before, within 0.05"
+OFF_BEFORE_FIRST_1 = "its output is below 0.5 until the first 1"
+ON_FROM_FIRST_1 = "its output is above 0.5 from the first 1 on"
+COUNTS_ONES = "when a 1 arrives, its output is the number of ones so far"
+KEEPS_COUNT = "while zeros arrive, its output stays at that number"
+
 # Lesson 06, vanishes_despite_large_norm
 NORM_AT_LEAST_2 = "the spectral norm is at least 2"
 POWER_VANISHES = "the 50th power is below 1e-6"

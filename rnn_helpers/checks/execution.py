@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from rnn_helpers.checks.colocate import run_colocated
+from rnn_helpers.checks.designed_networks import DESIGNED_NETWORKS
 from rnn_helpers.checks.findings import FINDING
 from rnn_helpers.checks.properties import PROPERTIES, UngradableAnswerError
 
@@ -83,7 +84,13 @@ def function_arguments(probe: str, args: tuple) -> tuple:
     return {"call": args, "part": args[1:], "with_layer": args, "into_layer": args[1:]}.get(probe, ())
 
 
-PROBES: dict[str, Callable] = {"call": call, "part": part, "use_network": use_network, **PROPERTIES}
+PROBES: dict[str, Callable] = {
+    "call": call,
+    "part": part,
+    "use_network": use_network,
+    **PROPERTIES,
+    **DESIGNED_NETWORKS,
+}
 
 
 def _probe(name: str) -> Callable:

@@ -7,6 +7,26 @@ shows what was observed. Students see the sentences, so each must be true of eve
 
 FINDING = "finding"  # the key of a probe's result under which the sentence stands
 
+# Lesson 01, networks whose weights the student chooses
+WRONG_DELAY = "Your network repeats its input {actual}; it should be two steps later."
+DELAY_SATURATES = (
+    "Your network delays small inputs correctly, but tanh flattens those near 1: make W_xh smaller, and W_hy larger."
+)
+SCALED_DELAY = "Your output is the right one times {factor}: change W_hy."
+LATCH_ALWAYS_ON = "Your output is above 0.5 from the first step on, before any 1 has arrived."
+LATCH_NEVER_ON = "Your output never exceeds 0.5."
+LATCH_REPEATS = "Your output is above 0.5 only while a 1 arrives: the state has to keep itself alive, through W_hh."
+LATCH_TOGGLES = "The first 1 switches your output on, and a later 1 switches it off again."
+LATCH_FORGETS = "After a single 1 your output stays above 0.5 for {steps} steps, and then falls below: the state fades."
+COUNTER_REPEATS = "Your output is the current input: the state has to carry the count, through W_hh."
+COUNTER_LATCHES = "Your output stops at 1: it tells that a 1 has arrived, and not how many."
+COUNTER_TOGGLES = "Your output changes between 0 and 1 with each 1: it is the light of this lesson."
+SCALED_COUNT = "Your output is the right count times {factor}: change W_hy."
+COUNTER_FLATTENS = (
+    "Your count is right up to {count}; then tanh flattens the state. Keep the state small: W_xh smaller, W_hy larger."
+)
+COUNTER_LEAKS = "Your count falls while zeros arrive, like a leaky bucket: no part of the state may get lost in a step."
+
 # Layers
 HIDDEN_ACTIVATION = "Your recurrent layer's activation is {actual}; it should be {expected}."
 TOP_ACTIVATION = "Your outputs come from the activation {actual}; it should be {expected}."
