@@ -14,12 +14,14 @@ from autograde_tests.loops import REST_IS_ZERO, TOO_FEW, cut, with_zeros
 from autograde_tests.sampling import Rng, numbers, sizes
 from rnn_helpers.checks.claims import COUNTS_ONES, DELAYS_BY_TWO, KEEPS_COUNT, OFF_BEFORE_FIRST_1, ON_FROM_FIRST_1
 from rnn_helpers.checks.findings import (
+    COUNTER_DRIFTS,
     COUNTER_FLATTENS,
     COUNTER_LATCHES,
     COUNTER_LEAKS,
     COUNTER_REPEATS,
     COUNTER_TOGGLES,
     DELAY_SATURATES,
+    DELAY_ZERO,
     LATCH_ALWAYS_ON,
     LATCH_FORGETS,
     LATCH_NEVER_ON,
@@ -293,6 +295,7 @@ delay_line = ClaimsExercise(
         Mistake(WRONG_DELAY.format(actual="at once"), _chain(1)),
         Mistake(WRONG_DELAY.format(actual="one step later"), _chain(2)),
         Mistake(WRONG_DELAY.format(actual="3 steps later"), _chain(4)),
+        Mistake(DELAY_ZERO, _network([0.01, 0, 0], np.eye(3, k=-1), [0, 0, 100])),
         Mistake(DELAY_SATURATES, _chain(3, small=1.0)),
         Mistake(SCALED_DELAY.format(factor="0.01"), _network([0.01, 0, 0], np.eye(3, k=1), [0, 0, 1])),
         Mistake(SCALED_DELAY.format(factor="-1"), _network([0.01, 0, 0], np.eye(3, k=1), [0, 0, -100])),
@@ -316,7 +319,7 @@ latch = ClaimsExercise(
     challenges=(Claims("off before the first 1, and on from there", 2.0, (OFF_BEFORE_FIRST_1, ON_FROM_FIRST_1)),),
     draw=_seed,
     oracle=_network([3.0], [[2.0]], [1.0]),
-    threshold="0.5: the unit settles at 0.957; a decaying one falls below 0.5 within the 130 steps that follow",
+    threshold="0.5: the unit settles at 0.958; a decaying one falls below 0.5 within the 130 steps that follow",
     mistakes=(
         Mistake(LATCH_ALWAYS_ON, _network([3.0], [[2.0]], [1.0], b_h=[1.0])),
         Mistake(LATCH_NEVER_ON, _network([3.0], [[2.0]], [0.1])),
@@ -333,7 +336,7 @@ latch = ClaimsExercise(
     ),
     hints=(
         "What should the state do when a 0 arrives: before the first 1, and after it?",
-        "A unit that feeds itself strongly enough stays up: h = tanh(2 h) has the solution h = 0.957, besides 0.",
+        "A unit that feeds itself strongly enough stays up: h = tanh(2 h) has the solution h = 0.958, besides 0.",
         "One unit: W_hh = 2, W_xh = 3, no biases, and read the state itself.",
     ),
     probe="latch",
@@ -351,6 +354,7 @@ counter = ClaimsExercise(
         Mistake(COUNTER_TOGGLES, _network([8, 8], [[4, 4], [-4, -4]], [0.5, -0.5], b_h=[-4, -12])),
         Mistake(SCALED_COUNT.format(factor="0.0001"), _network([1e-4], [[1.0]], [1.0])),
         Mistake(COUNTER_FLATTENS.format(count=4), _network([0.1], [[1.0]], [10.0])),
+        Mistake(COUNTER_DRIFTS, _network([3e-3], [[1.0]], [1 / 3e-3])),
         Mistake(COUNTER_LEAKS, _network([1e-4], [[0.99]], [1e4])),
     ),
     styles=(

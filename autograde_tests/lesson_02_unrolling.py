@@ -1,4 +1,4 @@
-"""Lesson 02: copies of one cell, padding with a mask, a masked forward pass, the last real state.
+"""Lesson 02: the gradient of a shared weight, padding with a mask, a masked forward pass, the last real state.
 
 The oracles process one sequence at a time and never see padding.
 """
@@ -7,120 +7,191 @@ from __future__ import annotations
 
 import numpy as np
 
-from autograde_tests.exercise import FROM_SCRATCH, Challenge, Exercise, Mistake
+from autograde_tests.exercise import FROM_SCRATCH, Challenge, Exercise, Mistake, Tolerance
 from autograde_tests.lesson_01_recurrence import forward_inputs, rnn_step_oracle
-from autograde_tests.loops import REST_IS_ZERO, TOO_FEW, counted, cut, with_zeros
+from autograde_tests.loops import REST_IS_ZERO, TOO_FEW, cut, with_zeros
 from autograde_tests.sampling import Rng, numbers, sizes
 
-# --------------------------------------------------------------------------------------------- unroll
+# --------------------------------------------------------------------------------------- shared_slope
 
 
-def unroll_oracle(xs, h_0, cells):
-    """Return hs, one step of the course's step oracle after the other."""
-    hs = np.empty((xs.shape[0], len(cells), h_0.shape[1]))
-    for t in range(len(cells)):
-        hs[:, t] = rnn_step_oracle(xs[:, t], hs[:, t - 1] if t else h_0, *cells[t])
-    return hs
+def shared_slope_oracle(xs, h_0, cell, i, j):
+    """Return (slopes, shared) by propagating the exact derivative forwards, one copy at a time."""
+    slopes = np.array([_derivative(xs, h_0, cell, i, j, {copy}) for copy in range(xs.shape[1])])
+    return slopes, slopes.sum()
 
 
-def _unroll_inputs(rng: Rng, batch: int, steps: int, features: int, units: int, *, shared: bool = False) -> tuple:
-    xs, h_0, *first = forward_inputs(rng, batch, steps, features, units)
-    other_cells = [tuple(forward_inputs(rng, batch, steps, features, units)[2:]) for _ in range(steps - 1)]
-    cells = [tuple(first)] * steps if shared else [tuple(first), *other_cells]
-    return xs, h_0, [tuple(array.copy() for array in cell) for cell in cells]
+def _derivative(xs, h_0, cell, i, j, copies, *, every_state=False):
+    """Return ds/dW_hh[i, j] with W_hh varied in some copies; s sums the last state, or with `every_state` all."""
+    W_hh = cell[1]
+    h, dh, total = h_0, np.zeros_like(h_0), 0.0
+    for t in range(xs.shape[1]):
+        da = dh @ W_hh
+        if t in copies:
+            da[:, j] += h[:, i]
+        h = rnn_step_oracle(xs[:, t], h, *cell)
+        dh = (1 - h**2) * da
+        total += dh.sum()
+    return total if every_state else dh.sum()
 
 
-def _many_copies(rng: Rng) -> tuple:
-    batch, features, units = sizes(rng, 3)
-    return _unroll_inputs(rng, batch, 12, features, units)
+def _slope_inputs(rng: Rng, batch: int, steps: int, features: int, units: int, *, zero_start: bool = False) -> tuple:
+    """Draw (xs, h_0, cell, i, j) with i != j."""
+    xs, h_0, *cell = forward_inputs(rng, batch, steps, features, units, zero_start=zero_start)
+    i, j = rng.choice(units, size=2, replace=False)
+    return xs, h_0, tuple(cell), int(i), int(j)
 
 
-def _walk(xs, h, cells, *, carry=True):
-    states, h_0 = [], h
+def _last_sum(xs, h, cells):
     for t, (U, W, b) in enumerate(cells):
-        h = np.tanh(xs[:, t] @ U + (h if carry else h_0) @ W + b)
-        states.append(h)
-    return np.stack(states, axis=1)
+        h = np.tanh(xs[:, t] @ U + h @ W + b)
+    return h[:, :].sum()
 
 
-def _unroll_preallocated(xs, h_0, cells):
-    hs, h = np.empty((len(xs), len(cells), h_0.shape[1])), h_0
-    for t, cell in enumerate(cells):
-        h = hs[:, t] = np.tanh(xs[:, t] @ cell[0] + h @ cell[1] + cell[2])
-    return hs
+def _by_difference(xs, h_0, cell, i, j, eps=1e-6):
+    W_xh, W_hh, b_h = cell
+    bump = np.zeros_like(W_hh)
+    bump[i, j] = eps
+    slopes = []
+    for t in range(xs.shape[1]):
+        ends = []
+        for sign in (1, -1):
+            cells = [cell] * xs.shape[1]
+            cells[t] = (W_xh, W_hh + sign * bump, b_h)
+            ends.append(_last_sum(xs, h_0, cells))
+        slopes.append((ends[0] - ends[1]) / (2 * eps))
+    return np.array(slopes), sum(slopes)
 
 
-def _unroll_recursive(xs, h_0, cells):
-    if not cells:
-        return np.empty((len(xs), 0, h_0.shape[1]))
-    W_xh, W_hh, b_h = cells[0]
-    h_1 = np.tanh(xs[:, 0] @ W_xh + h_0 @ W_hh + b_h)
-    return np.concatenate([h_1[:, None], _unroll_recursive(xs[:, 1:], h_1, cells[1:])], axis=1)
+def _by_complex_step(xs, h_0, cell, i, j):
+    W_xh, W_hh, b_h = cell
+    bumped = W_hh.astype(complex)
+    bumped[i, j] += 1e-20j
+    steps = range(xs.shape[1])
+    slopes = [_last_sum(xs, h_0, [(W_xh, bumped if t == k else W_hh, b_h) for t in steps]).imag / 1e-20 for k in steps]
+    return np.array(slopes), float(np.sum(slopes))
 
 
-def _unroll_zipped(xs, h_0, cells):
-    h, states = h_0, []
-    for x_t, (W_xh, W_hh, b_h) in zip(np.swapaxes(xs, 0, 1), cells, strict=True):
-        h = np.tanh(np.hstack([x_t, h]) @ np.vstack([W_xh, W_hh]) + b_h)
-        states.append(h)
-    return np.swapaxes(np.array(states), 0, 1)
+def _by_backpropagation(xs, h_0, cell, i, j):
+    _, W_hh, _ = cell
+    states = [h_0]
+    for t in range(xs.shape[1]):
+        states.append(np.tanh(xs[:, t] @ cell[0] + states[-1] @ W_hh + cell[2]))
+    slopes, dh = np.zeros(xs.shape[1]), np.ones_like(h_0)
+    for t in reversed(range(xs.shape[1])):
+        da = (1 - states[t + 1] ** 2) * dh
+        slopes[t] = states[t][:, i] @ da[:, j]
+        dh = da @ W_hh.T
+    return slopes, slopes.sum()
 
 
-def _averaged(cells):
-    return [tuple(np.mean([cell[i] for cell in cells], axis=0) for i in range(3))] * len(cells)
+def _varied(copies):
+    """Return a wrong answer whose k-th slope varies the weight in copies(k, steps)."""
+
+    def solve(xs, h_0, cell, i, j):
+        steps = xs.shape[1]
+        slopes = np.array([_derivative(xs, h_0, cell, i, j, copies(k, steps)) for k in range(steps)])
+        return slopes, slopes.sum()
+
+    return solve
 
 
-unroll = Exercise(
-    name="unroll",
+def _of_every_state(xs, h_0, cell, i, j):
+    steps = range(xs.shape[1])
+    slopes = np.array([_derivative(xs, h_0, cell, i, j, {k}, every_state=True) for k in steps])
+    return slopes, slopes.sum()
+
+
+def _combined(combine):
+    """Return a wrong answer that combines the right slopes otherwise."""
+
+    def solve(*args):
+        slopes, _ = _by_backpropagation(*args)
+        return slopes, combine(slopes)
+
+    return solve
+
+
+def _scaled(factor):
+    """Return a wrong answer whose slopes are factor(xs, h_0) times the right ones."""
+
+    def solve(xs, h_0, *rest):
+        slopes, shared = _by_backpropagation(xs, h_0, *rest)
+        return slopes * factor(xs, h_0), shared * factor(xs, h_0)
+
+    return solve
+
+
+shared_slope = Exercise(
+    name="shared_slope",
     challenges=(
-        Challenge("equal weights in all copies", 1.0, lambda rng: _unroll_inputs(rng, 2, 4, 3, 5, shared=True)),
-        Challenge("different weights in each copy", 1.5, lambda rng: _unroll_inputs(rng, 2, 3, 4, 5)),
-        Challenge("a single copy", 0.5, lambda rng: _unroll_inputs(rng, 3, 1, 2, 4)),
-        Challenge("many copies", 1.0, _many_copies, hidden=True),
-        Challenge(
-            "one sequence, as many features as units", 0.5, lambda rng: _unroll_inputs(rng, 1, 4, 3, 3), hidden=True
-        ),
+        Challenge("one sequence, from zero", 1.0, lambda rng: _slope_inputs(rng, 1, 4, 2, 3, zero_start=True)),
+        Challenge("a start that is not zero", 1.0, lambda rng: _slope_inputs(rng, 1, 3, 4, 5)),
+        Challenge("a batch of sequences", 1.0, lambda rng: _slope_inputs(rng, 3, 4, 2, 5)),
+        Challenge("a single copy", 0.5, lambda rng: _slope_inputs(rng, 2, 1, 3, 4)),
+        Challenge("other sizes", 1.0, lambda rng: _slope_inputs(rng, *sizes(rng, 4)), hidden=True),
     ),
-    oracle=unroll_oracle,
+    oracle=shared_slope_oracle,
+    tolerance=Tolerance(1e-5, "central differences with eps from 1e-6 to 1e-3, and one-sided ones with 1e-6"),
     mistakes=(
         Mistake(
-            "You use the weights of the first copy at every step.",
-            lambda xs, h, cells: _walk(xs, h, [cells[0]] * len(cells)),
+            "You change the weight in all copies at once, so that each of your slopes is already the whole sum.",
+            _varied(lambda k, steps: set(range(steps))),
         ),
         Mistake(
-            "You use the weights of the last copy at every step.",
-            lambda xs, h, cells: _walk(xs, h, [cells[-1]] * len(cells)),
-        ),
-        Mistake("You use the copies in reverse order.", lambda xs, h, cells: _walk(xs, h, cells[::-1])),
-        Mistake(
-            "The state is not carried over: every copy starts from h_0.",
-            lambda xs, h, cells: _walk(xs, h, cells, carry=False),
-        ),
-        Mistake("You ignore h_0: your state starts at zero.", lambda xs, h, cells: _walk(xs, 0 * h, cells)),
-        Mistake(TOO_FEW, lambda xs, h, cells: _walk(xs, h, cells[: counted(xs)])),
-        Mistake(REST_IS_ZERO, lambda xs, h, cells: with_zeros(_walk(xs, h, cells[: counted(xs)]), len(cells))),
-        Mistake(
-            "You average the weights of the copies; each step should use its own.",
-            lambda xs, h, cells: _walk(xs, h, _averaged(cells)),
+            "The changes of the earlier copies are still there when you change the next one: start from unchanged copies each time.",
+            _varied(lambda k, steps: set(range(k + 1))),
         ),
         Mistake(
-            "Your result begins with h_0, so it has one state too many.",
-            lambda xs, h, cells: np.concatenate([h[:, None], _walk(xs, h, cells)], axis=1),
+            "You change one copy and all that follow it, not this copy alone.",
+            _varied(lambda k, steps: set(range(k, steps))),
         ),
         Mistake(
-            "You return only the last state; the result needs one state for each step.",
-            lambda xs, h, cells: _walk(xs, h, cells)[:, -1],
+            "Your slopes are in reverse order: the first one belongs to the last copy.",
+            _varied(lambda k, steps: {steps - 1 - k}),
+        ),
+        Mistake("You return the mean of the slopes; the gradient of a shared weight is their sum.", _combined(np.mean)),
+        Mistake(
+            "You return the product of the slopes; the gradient of a shared weight is their sum.", _combined(np.prod)
         ),
         Mistake(
-            "Your result has the steps first, (steps, batch, units); the batch should come first.",
-            lambda xs, h, cells: _walk(xs, h, cells).swapaxes(0, 1),
+            "You return the slope of the last copy; the gradient of a shared weight is the sum over all copies.",
+            _combined(lambda slopes: slopes[-1]),
+        ),
+        Mistake(
+            "You change W_hh[j, i] instead of W_hh[i, j].",
+            lambda xs, h_0, cell, i, j: _by_backpropagation(xs, h_0, cell, j, i),
+        ),
+        Mistake(
+            "Your slopes are twice the right ones: between w + eps and w - eps the distance is 2 * eps.",
+            _scaled(lambda xs, h_0: 2.0),
+        ),
+        Mistake(
+            "Your slopes are half the right ones: with one perturbed value, w + eps, you divide by eps alone.",
+            _scaled(lambda xs, h_0: 0.5),
+        ),
+        Mistake(
+            "All your slopes are zero: w + eps and w - eps give the same result. Are they two separate copies of W_hh?",
+            _scaled(lambda xs, h_0: 0.0),
+        ),
+        Mistake(
+            "Your s is the sum of the states of all steps; it should be that of the last state alone.", _of_every_state
+        ),
+        Mistake(
+            "Your s is the mean over the entries of the last state; it should be their sum.",
+            _scaled(lambda xs, h_0: 1 / h_0.size),
+        ),
+        Mistake(
+            "Your s is averaged over the batch; it should be the sum over all its sequences.",
+            lambda xs, h_0, *rest: _scaled(lambda xs, h_0: 1 / len(h_0))(xs, h_0, *rest),
         ),
     ),
-    styles=(_unroll_preallocated, _unroll_recursive, _unroll_zipped),
+    styles=(_by_difference, _by_complex_step, _by_backpropagation),
     hints=(
-        "What is different from rnn_forward? Only where the weights of step t come from.",
-        "cells is a list with one (W_xh, W_hh, b_h) for each step: cells[t] belongs to xs[:, t].",
-        "Write rnn_forward's loop again, and start its body with W_xh, W_hh, b_h = cells[t].",
+        "Which entries of the list of cells differ from the others when you change copy 2 alone?",
+        "Make a copy of W_hh, add eps to its entry [i, j], and put it into one of the cells only. The same with -eps.",
+        "For each t: cells = [cell] * steps; cells[t] = (W_xh, perturbed, b_h); "
+        "s = unroll(xs, h_0, cells)[:, -1].sum(). The slope is (s_plus - s_minus) / (2 * eps).",
     ),
 )
 
@@ -539,4 +610,4 @@ last_state = Exercise(
     promised=(("mask is True somewhere in each row", "the task says so"),),
 )
 
-EXERCISES = [unroll, pad_batch, rnn_forward_masked, last_state]
+EXERCISES = [shared_slope, pad_batch, rnn_forward_masked, last_state]

@@ -101,8 +101,8 @@ def unroll_explorer(unroll: Callable, xs: np.ndarray, h_0: np.ndarray, cell: tup
         states = unroll(xs[:, :steps], h_0, [cell] * steps)[0]
         copies = "1 copy" if steps == 1 else f"{steps} copies"
         strips = "; ".join(f"h_{t}: {np.round(state, 1).tolist()}" for t, state in enumerate(states, start=1))
-        words = f"{copies} of one cell in a row, y_{steps} above the last; the strips show {strips}."
-        return picture(graphs.unrolled(states, room=longest), words)
+        words = f"{copies} of one cell in a row; the strips show {strips}."
+        return picture(graphs.unrolled(states, outputs=False, room=longest), words)
 
     cards.show(Explorer(draw, {"steps T": Range(1, longest, min(4, longest))}))
 

@@ -27,7 +27,7 @@ def unrolled(
     states = np.asarray(states)
     steps, units = states.shape
     room = max(steps, room or 0)
-    ax = ax or new_axes(width=float(np.clip(1.6 + 1.05 * room, 4.5, 9.3)), height=2.6)
+    ax = ax or new_axes(width=float(np.clip(1.6 + 1.05 * room, 4.5, 9.3)), height=2.6 if outputs else 2.0)
     for t in range(steps):
         left_edge = t * (BOX + GAP)
         _copy(ax, left_edge, states[t], t + 1)
@@ -40,7 +40,7 @@ def unrolled(
     ax.text(-GAP - 0.1, 0.5, "$h_0$", ha="right", va="center")
     copies = "copy" if steps == 1 else "copies"
     ax.set_title(f"{steps} {copies} of one cell, one set of weights", loc="left")
-    ax.set(xlim=(-GAP - 0.6, room * (BOX + GAP)), ylim=(-1.5, 2.4))
+    ax.set(xlim=(-GAP - 0.6, room * (BOX + GAP)), ylim=(-1.5, 2.4 if outputs else 1.3))
     ax.set_aspect("equal")
     ax.axis("off")
     return ax
@@ -178,6 +178,78 @@ def _self_arrow(ax: Axes, place: tuple[float, float], label: str) -> None:
     ax.annotate("", xy=tuple(head), xytext=tuple(tail), arrowprops=style)
     beside = np.array(place) + 2.55 * RADIUS * outwards
     ax.text(float(beside[0]), float(beside[1]), label, ha="center", va="center", fontsize=9)
+
+
+# Of each pattern: its title, the steps with an input, the steps with an output, and the number of steps.
+PATTERNS = (
+    ("one to one", (0,), (0,), 1),
+    ("one to many", (0,), (0, 1, 2), 3),
+    ("many to one", (0, 1, 2), (2,), 3),
+    ("many to many", (0, 1, 2), (0, 1, 2), 3),
+    ("sequence to sequence", (0, 1, 2), (3, 4), 5),
+)
+
+
+def patterns() -> Axes:
+    """Draw five arrangements of inputs and outputs along a chain of states."""
+    widths = [steps + 0.6 for *_, steps in PATTERNS]
+    row = new_row(width=9.3, height=2.2, count=len(PATTERNS), shares=widths)
+    for ax, (title, inputs, outputs, steps) in zip(row, PATTERNS, strict=True):
+        for t in range(steps):
+            _node(ax, t, 1.0, "0.82")
+            if t in inputs:
+                _node(ax, t, 0.0, "#F3C9A5")
+                _link(ax, (t, 0.0), (t, 1.0))
+            if t in outputs:
+                _node(ax, t, 2.0, "#A9CBE3")
+                _link(ax, (t, 1.0), (t, 2.0))
+            if t:
+                _link(ax, (t - 1, 1.0), (t, 1.0))
+        ax.set(xlim=(-0.8, steps - 0.2), ylim=(-0.5, 2.5))
+        ax.set_title(title, fontsize=9.5)
+        ax.set_aspect("equal")
+        ax.axis("off")
+    for height, name in enumerate(("input", "state", "output")):
+        row[0].text(-0.45, height, name, ha="right", va="center", fontsize=9)
+    return row[0]
+
+
+NODE = 0.44  # side of a node in `patterns`
+
+
+def _node(ax: Axes, x: float, y: float, colour: str) -> None:
+    style = "round,pad=0,rounding_size=0.08"
+    corner = (x - NODE / 2, y - NODE / 2)
+    ax.add_patch(FancyBboxPatch(corner, NODE, NODE, boxstyle=style, facecolor=colour, edgecolor="0.25"))
+
+
+def _link(ax: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Draw an arrow from the edge of one node to the edge of the next."""
+    along = np.sign(np.subtract(end, start)) * NODE / 2
+    ax.annotate("", xy=tuple(np.subtract(end, along)), xytext=tuple(np.add(start, along)), arrowprops=ARROW)
+
+
+def padded(xs: np.ndarray, mask: np.ndarray) -> Axes:
+    """Draw a padded batch next to its mask: padded steps are grey.
+
+    xs: (batch, steps), one feature; mask: (batch, steps)
+    """
+    batch, steps = xs.shape
+    row = new_row(width=2.6 + 0.95 * steps, height=0.9 + 0.42 * batch, count=2, shares=(1, 1.5))
+    texts = {"xs": xs.astype(str), "mask": mask.astype(str)}
+    for ax, (title, entries) in zip(row, texts.items(), strict=True):
+        for (sequence, step), text in np.ndenumerate(entries):
+            real = mask[sequence, step]
+            ax.add_patch(Rectangle((step, sequence), 1, 1, facecolor="white" if real else "0.85", edgecolor="0.4"))
+            colour = "black" if real else "0.45"
+            ax.text(step + 0.5, sequence + 0.5, text, ha="center", va="center", color=colour, fontsize=9)
+        ax.set(xlim=(0, steps), ylim=(batch, 0), xlabel="step")
+        ax.set_xticks(np.arange(steps) + 0.5, labels=np.arange(1, steps + 1))
+        ax.set_yticks(np.arange(batch) + 0.5, labels=[f"sequence {number}" for number in range(1, batch + 1)])
+        ax.tick_params(length=0)
+        ax.set_title(title)
+    row[1].set_yticks([])
+    return row[0]
 
 
 def weights_in_equation(weights: Sequence[np.ndarray], names: Sequence[str]) -> Axes:

@@ -46,11 +46,11 @@ def new_column(width: float, height: float, shares: Sequence[float]) -> list[Axe
     return list(column[:, 0])
 
 
-def new_row(width: float, height: float, count: int) -> list[Axes]:
-    """Return axes side by side in a new figure."""
+def new_row(width: float, height: float, count: int, shares: Sequence[float] | None = None) -> list[Axes]:
+    """Return axes side by side in a new figure. shares: their width ratios."""
     with plt.style.context(STYLE):
         layout = ConstrainedLayoutEngine(w_pad=PADDING, h_pad=PADDING)
-        _, row = plt.subplots(1, count, figsize=(width, height), layout=layout, squeeze=False)
+        _, row = plt.subplots(1, count, figsize=(width, height), layout=layout, width_ratios=shares, squeeze=False)
     return list(row[0])
 
 
@@ -81,6 +81,7 @@ def heat_map(
     title: str,
     step: int | None = None,
     labels: Sequence[str] | None = None,
+    colour_bar: bool = True,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw a heat map of one sequence's states: a column per step, a row per unit, colours from -1 to 1.
@@ -96,7 +97,8 @@ def heat_map(
     image = ax.imshow(
         states.T, cmap=STATES, vmin=-1, vmax=1, aspect="auto", extent=(0.5, steps + 0.5, units + 0.5, 0.5)
     )
-    ax.figure.colorbar(image, ax=ax, label="state", fraction=0.04, pad=0.02, ticks=[-1, 0, 1])
+    if colour_bar:
+        ax.figure.colorbar(image, ax=ax, label="state", fraction=0.04, pad=0.02, ticks=[-1, 0, 1])
     if step is not None:
         ax.add_patch(plt.Rectangle((step - 0.5, 0.5), 1, units, fill=False, linewidth=2.5 if steps <= 30 else 1.2))
     ax.set(title=title, xlabel="step t", ylabel="unit")
@@ -106,6 +108,23 @@ def heat_map(
         ax.set_xticks(np.arange(1, steps + 1), labels=list(labels))
     ax.set_yticks(_whole_ticks(units))
     return ax
+
+
+def heat_maps(states: dict[str, np.ndarray], *, step: int | None = None) -> Axes:
+    """Draw several heat maps of equal size one above the other, with one colour bar.
+
+    states: title -> (steps, units); step: counted from 1, framed in each
+    """
+    shapes = {title: np.shape(values) for title, values in states.items()}
+    if len(set(shapes.values())) != 1:
+        raise ValueError(f"the states have the shapes {shapes}; expected one shape (steps, units) for all.")
+    (steps, units), *_ = shapes.values()
+    column = new_column(7.0, (0.9 + 0.28 * min(units, 12)) * len(states), (1.0,) * len(states))
+    for ax, (title, values) in zip(column, states.items(), strict=True):
+        heat_map(values, title=title, step=step, ax=ax, colour_bar=False)
+        ax.set_xlabel("step t" if ax is column[-1] else "")
+    column[0].figure.colorbar(column[0].images[0], ax=column, label="state", fraction=0.04, pad=0.02, ticks=[-1, 0, 1])
+    return column[0]
 
 
 def describe_states(states: np.ndarray, active: float = 0.3) -> str:

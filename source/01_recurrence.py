@@ -34,26 +34,28 @@ from rnn_helpers import data, explorers, graphs, plots
 # know whether the light is on? Could one leaky bucket?
 
 # %% [markdown]
-# A **fixed window** of three values fails whenever the last push is older than that, and
-# a longer window only postpones the problem. Besides, a network that reads a window has
-# separate weights for each position in it, so it has to learn the effect of a push once
-# for every position. What is needed is a state that carries the past along.
+# A **fixed window** of three values cannot know what happened before it, and whether the
+# light is on depends on all pushes since the beginning. A longer window only postpones
+# the problem. Besides, a model that reads a window treats each position in it separately,
+# so the effect of a push has to be described once for every position. What is needed is a
+# state that carries the past along.
 #
 # The leaky bucket has a state, but it can only add: the second push raises the level,
-# as the first one did. For the light, the second push must *undo* the first. Its effect
-# depends on the state it meets. So we need two things: more than one number, and
-# something other than addition.
+# as the first one did. For the light, the second push must *undo* the first, so its effect
+# depends on the state it meets. For this we need something other than addition, and it
+# turns out that we also need more than one number.
 
 # %% [markdown]
 # ## From one bucket to many units
 #
-# A **simple recurrent network** changes the recurrence
-# $h_t = \text{decay} \cdot h_{t-1} + x_t$ in four ways:
+# A **neural network** is a function made of sums, products with adjustable numbers (its
+# **weights**), and one simple curve. A **simple recurrent network** changes the
+# recurrence $h_t = \text{decay} \cdot h_{t-1} + x_t$ in four ways:
 #
 # - The state $h_t$ becomes a row of numbers, one for each **unit**. It is called the
 #   **hidden state**, because it is neither the input nor the output. That is what the
 #   letter $h$ stands for.
-# - The input $x_t$ becomes a row of **features**, the quantities measured at one step.
+# - The input $x_t$ becomes a row of **features**, the numbers that describe one step.
 #   The matrix $W_{xh}$ ("from $x$ to $h$") carries them into the units.
 # - The decay becomes a matrix $W_{hh}$, from the hidden state to the hidden state. Each
 #   unit also gets a constant, its **bias** in $b_h$.
@@ -117,7 +119,7 @@ plots.show(graphs.units(W_hh, W_xh), (
 # step.
 
 # %% [markdown]
-# ### Two mistakes that NumPy does not report
+# ### Two lines to try
 #
 # **Predict.** The first line below adds an array of shape (3,) to one of shape (5, 1).
 # Is the result an error, an array of shape (5, 1), or something else? And does
@@ -130,8 +132,8 @@ print("h @ W =", h_example @ W_hh)
 print("h * W =", (h_example * W_hh).tolist())
 
 # %% [markdown]
-# There is no error in either case. NumPy stretches both arrays until their shapes agree
-# (**broadcasting**), and `*` multiplies element-wise. Both mistakes are silent, and the
+# There is no error in either case. NumPy stretches arrays until their shapes agree
+# (**broadcasting**), and `*` multiplies element-wise. Such mistakes are silent, and the
 # wrong numbers surface much later. This is why the course writes shapes next to
 # everything, keeps states as rows of shape (batch, units), and uses `@`.
 
@@ -168,10 +170,12 @@ grade(rnn_step)
 # ## Why there is a tanh
 #
 # What would the network be without its activation function? The next cell takes two
-# steps with `activation` set to a function that returns its argument unchanged.
+# steps with `activation` set to a function that returns its argument unchanged, and
+# without a bias. Nothing is left but matrix products and sums; such a function is called
+# **linear**.
 #
-# **Predict.** It compares these two linear steps with a *single* matrix product. Which
-# one is more powerful?
+# **Predict.** Below, a *single* matrix is multiplied by both inputs, side by side. Can it
+# do what two linear steps do?
 
 # %% tags=["demonstration"]
 def unchanged(a):
@@ -188,7 +192,7 @@ h_second = rnn_step(x_2, h_first, into, within, no_bias, unchanged)
 both_inputs = np.hstack([x_1, x_2])                            # (1, 6)
 one_matrix = np.vstack([into @ within, into])                  # (6, 4)
 print("two linear steps :", h_second.round(4))
-print("one linear map   :", (both_inputs @ one_matrix).round(4))
+print("one matrix       :", (both_inputs @ one_matrix).round(4))
 
 # %% [markdown]
 # They are the same, because a linear map of a linear map is a linear map:
@@ -197,10 +201,10 @@ print("one linear map   :", (both_inputs @ one_matrix).round(4))
 #       = (x_1 \;\; x_2) \begin{pmatrix} W_{xh} W_{hh} \\ W_{xh} \end{pmatrix}$$
 #
 # However many steps it takes, a linear network can only *add up* its inputs, each with a
-# fixed weight. Whatever $x_1$ was, a push at step 2 changes $h_2$ by the same amount. The
-# light needs the opposite: the second push must do something else than the first. So no
-# linear network can follow the light, however many units it has and however long it is
-# trained.
+# fixed weight. (A bias adds a constant.) Whatever $x_1$ was, a push at step 2 changes
+# $h_2$ by the same amount. The light needs the opposite: the second push must do something
+# different from the first. So no linear network whose output is a weighted sum of its
+# state can follow the light, however many units it has and however long it is trained.
 
 # %% tags=["demonstration"]
 a = np.linspace(-4, 4, 101)
@@ -222,15 +226,29 @@ plots.show(ax, (
 # was the button pushed?", and answer close to 1 or −1. (It also keeps every state between
 # −1 and 1, so nothing overflows.)
 #
-# Two such units are enough for the light. The first one answers whether the light was on *or* the
-# button was pushed, the second whether *both* are true. The light is on now if the
-# first says yes and the second says no.
+# Two such units are enough for the light. Let the light be read off as
+# $(h_1 - h_2)/2$, which is 1 when it is on and 0 when it is off. Unit 1 answers whether the
+# light was on *or* the button is pushed, unit 2 whether *both* are true:
+#
+# $$a_1 = k\,(\text{light} + x - 0.5), \qquad a_2 = k\,(\text{light} + x - 1.5)$$
+#
+# | light before | button | light + x | $h_1$ | $h_2$ | light after |
+# |---|---|---|---|---|---|
+# | 0 | 0 | 0 | −1 | −1 | 0 |
+# | 0 | 1 | 1 | 1 | −1 | **1** |
+# | 1 | 0 | 1 | 1 | −1 | **1** |
+# | 1 | 1 | 2 | 1 | 1 | 0 |
+#
+# Insert $\text{light} = 0.5\,h_1 - 0.5\,h_2$, and the factors are the weights: 0.5 from
+# unit 1 and −0.5 from unit 2, 1 from the button, and the biases −0.5 and −1.5, all times
+# $k$. (One unit would not do: with no push it has to keep its value, with a push it has
+# to reverse it, and both through the same weight.)
 
 # %%
 k = 8.0                                          # large, so that both units saturate
 W_xh_light = k * np.array([[1.0, 1.0]])
 W_hh_light = k * np.array([[0.5, 0.5], [-0.5, -0.5]])
-b_h_light = k * np.array([-0.5, -1.5])           # at least one yes; two of them
+b_h_light = k * np.array([-0.5, -1.5])
 
 button = np.random.default_rng(1).integers(0, 2, size=40).astype(float)
 h, light = np.zeros((1, 2)), []
@@ -243,17 +261,17 @@ print("light: ", *np.round(light[:20]).astype(int))
 print("largest error in 40 steps:", np.abs(light - button.cumsum() % 2).max().round(4))
 
 # %% [markdown]
-# This network was not trained: we chose its eight numbers by hand. The same function *can*
-# be found by training, too, and from lesson 03 on that is our business. But first it
-# should be clear what there is to find, and the next sections look at what the weights
-# do.
+# This network was not trained: we chose its eight numbers by hand. Training can find such
+# numbers, too, and we turn to it in lesson 03. First, let us see what there is to find.
+# The next sections look at what the weights do.
 
 # %% [markdown]
 # ## A sequence is the same step, repeated
 #
-# A batch of sequences is an array `xs` of shape (batch, steps, features). All that
-# arrives at one time step is the slice `xs[:, t]`, of shape (batch, features). In code,
-# `t` runs from 0, so the first input $x_1$ is `xs[:, 0]`. Here are three steps:
+# A batch of sequences is an array `xs` of shape (batch, steps, features). Everything that
+# arrives at one time step is in the slice `xs[:, t]`, of shape (batch, features). In code
+# all counting starts at 0, that of units, too, so the first input $x_1$ is `xs[:, 0]`.
+# Here are three steps:
 
 # %% tags=["demonstration"]
 three = np.array([[[1.0], [0.0], [-1.0]]])          # (1 sequence, 3 steps, 1 feature)
@@ -351,8 +369,8 @@ show_pulse("B", to_itself)
 show_pulse("C", ring)
 
 # %% [markdown]
-# In A the state is gone after one step. B is a leaky bucket in unit 1 (and tanh takes a
-# little more). In C the pulse travels from unit to unit and hardly fades. The recurrent
+# In A the state is gone after one step. B is a leaky bucket in unit 1, and tanh makes it
+# leak a little more. In C the pulse travels from unit to unit and hardly fades. The recurrent
 # matrix determines what kind of memory a network has.
 #
 # From C you can even read off *when* the pulse came: at step 12 unit 4 is active, so it
@@ -361,11 +379,11 @@ show_pulse("C", ring)
 # %% [markdown]
 # ## Dog bites man
 #
-# Count the words in *dog bites man* and in *man bites dog*: the counts are equal, yet one
-# of them is news. A model that only counts words cannot tell them apart. Ours reads one
-# word at a time.
+# Count the words in *dog bites man* and in *man bites dog*: the counts are equal, yet only
+# the second is news. A model that only counts words cannot tell them apart. Ours reads
+# one word at a time.
 #
-# **Predict.** The weights are random. Will the two last states be equal, nearly equal, or
+# **Predict.** The weights are random. Will the two final states be equal, nearly equal, or
 # clearly different?
 
 # %% tags=["demonstration"]
@@ -560,11 +578,12 @@ grade(counter)
 # <details><summary>What the three have in common, and what they do not (open it when you
 # are done)</summary>
 #
-# The delay line and the counter work where $\tanh$ is nearly linear: they store exact
-# values, and small errors stay in them for ever. The latch works where $\tanh$ saturates:
-# its state is pulled towards 0.957, the solution of $h = \tanh(2h)$, and errors
-# disappear. Such a state to which a network returns is called an **attractor**.
-# Remembering one bit *reliably* needs saturation. Remember this when lesson 06 shows what saturation does
+# The delay line and the counter work where $\tanh$ is nearly linear, and store numbers.
+# Nothing corrects a small error in such a number. A latch works where $\tanh$
+# saturates. With $W_{hh} = 2$ and no bias, for example, its state is pulled towards 0.958,
+# a solution of $h = \tanh(2h)$, and a small error there disappears within a few steps.
+# Such a state to which a network returns is called an **attractor**. Remembering one bit
+# *reliably* needs one. Keep this in mind for lesson 06, which shows what saturation does
 # to gradients.
 # </details>
 
@@ -575,9 +594,8 @@ grade(counter)
 # the network.
 #
 # **Predict.** A network with 3 features, 4 units and 2 outputs reads a sequence of 10
-# steps. Then it reads one of 10 000 steps. By what factor does the number of its
-# parameters grow? Write down your answer. Hint: does any of the weights in the equations
-# carry a $t$?
+# steps. Then it reads one of 10,000 steps. By what factor does the number of its
+# parameters grow?
 
 # %% [markdown] nbgrader={"grade_id": "count_parameters_task", "locked": true}
 # ### Your turn: `count_parameters` (2 points)
@@ -611,23 +629,24 @@ grade(count_parameters)
 # %% [markdown]
 # ## Other people's notation
 #
-# We write states as *rows* and put the batch first, as Keras does. Most textbooks write
-# columns, and PyTorch stores transposed matrices. They all describe the same network:
+# We write states as *rows* and put the batch first, as does Keras, the library of lesson
+# 08. Most textbooks write columns, and another library, PyTorch, stores transposed
+# matrices:
 #
 # | here | shape | textbooks (columns) | Keras `SimpleRNN` | PyTorch `nn.RNN` |
 # |---|---|---|---|---|
-# | $x_t W_{xh}$ | (features, units) | $W_{hx} x_t$ with $W_{hx} = W_{xh}^\top$ | `kernel` | `weight_ih_l0`, transposed |
-# | $h_{t-1} W_{hh}$ | (units, units) | $W h_{t-1}$ with $W = W_{hh}^\top$ | `recurrent_kernel` | `weight_hh_l0`, transposed |
+# | $W_{xh}$ in $x_t W_{xh}$ | (features, units) | $W_{hx} x_t$ with $W_{hx} = W_{xh}^\top$ | `kernel` | `weight_ih_l0`, transposed |
+# | $W_{hh}$ in $h_{t-1} W_{hh}$ | (units, units) | $W h_{t-1}$ with $W = W_{hh}^\top$ | `recurrent_kernel` | `weight_hh_l0`, transposed |
 # | $b_h$ | (units,) | $b_h$ | `bias` | `bias_ih_l0 + bias_hh_l0` |
 # | `xs` | (batch, steps, features) | | the same | the same with `batch_first=True` |
 #
 # PyTorch keeps two biases where one would do; only their sum matters. Some books also put input and
 # state side by side, $[x_t, h_{t-1}]$, and use a single matrix with $W_{xh}$ on top of
-# $W_{hh}$. You will meet that form again with the LSTM.
+# $W_{hh}$. You will meet that form again in lesson 13.
 
 # %% [markdown]
-# **Predict.** The next cell computes one step in columns, one in rows, and one with the
-# stacked matrix. How large will the largest difference be?
+# The next cell computes one step in rows, one in columns, and one with the stacked matrix,
+# and prints the largest difference:
 
 # %% tags=["demonstration"]
 x_row, h_row = np.array([[1.0]]), np.array([[0.2, -0.4]])
@@ -694,8 +713,9 @@ grade(SimpleRNN)
 # The constructor draws its weights with `scale=0.01`, as many tutorials do. Four inputs
 # arrive; we swap the first two and look at the last output.
 #
-# **Predict.** By how many per cent does $y_4$ change: about 50, about 5, or less than a
-# tenth of one? And with `scale=0.5`?
+# **Predict.** By what percentage does $y_4$ change: about 50, about 5, or less than 0.1?
+# And with `scale=0.5`? (The cell also prints the **spectral norm** of $W_{hh}$, the largest
+# factor by which the matrix can stretch a row.)
 
 # %% tags=["demonstration"]
 def effect_of_swapping(scale):
@@ -709,12 +729,11 @@ def effect_of_swapping(scale):
 
 for scale in (0.01, 0.5):
     change, norm = effect_of_swapping(scale)
-    print(f"scale {scale}: y_4 changes by {change:.4f} %,  norm of W_hh: {norm:.3f}")
+    print(f"scale {scale}: y_4 changes by {change:.4f} %,  spectral norm of W_hh: {norm:.3f}")
 
 # %% [markdown]
-# The **spectral norm** of $W_{hh}$, printed next to it, is the largest factor by which the
-# matrix can stretch a row. With `scale=0.01` it is about 0.03, so at most 3 % of a state
-# survives one step, and about a thousandth survives two. This is a recurrent network in name only.
+# With `scale=0.01` the norm is 0.034, so at most 3.4 % of a state survives one step, and
+# about a thousandth survives two. This is a recurrent network in name only.
 #
 # With 0.5 the first inputs still matter at the fourth step. How large the recurrent weights
 # should be at the start is an important question, and lessons 06 and 07 answer it.

@@ -32,7 +32,9 @@ def changes(parameters: list[str], examples: list[tuple]) -> Iterator[Change]:
     for first in range(len(parameters)):
         for second in range(first + 1, len(parameters)):
             if all(_exchangeable(args, first, second) for args in examples):
-                yield Change(f"You swap `{parameters[first]}` and `{parameters[second]}`.", _swap(first, second), COMMON)
+                yield Change(
+                    f"You swap `{parameters[first]}` and `{parameters[second]}`.", _swap(first, second), COMMON
+                )
 
 
 def _of_one(place: int, name: str, values: list[Any]) -> Iterator[Change]:
@@ -54,14 +56,18 @@ def _of_one(place: int, name: str, values: list[Any]) -> Iterator[Change]:
             if all(isinstance(value, int) for value in values) and constant != int(constant):
                 continue
             yield Change(
-                f"You use {constant} in place of the argument `{name}`.", _at(place, lambda value, c=constant: type(value)(c)), USUAL
+                f"You use {constant} in place of the argument `{name}`.",
+                _at(place, lambda value, c=constant: type(value)(c)),
+                USUAL,
             )
         if all(isinstance(value, int) for value in values):
             yield Change(f"You use `{name}` + 1 in place of `{name}`.", _at(place, lambda value: value + 1), RARE)
             yield Change(f"You use `{name}` - 1 in place of `{name}`.", _at(place, lambda value: value - 1), RARE)
     elif all(isinstance(value, list) for value in values):
         yield Change(f"You go through `{name}` from its end.", _at(place, lambda value: value[::-1]), COMMON)
-        yield Change(f"You use the first item of `{name}` only.", _at(place, lambda value: [value[0]] * len(value)), COMMON)
+        yield Change(
+            f"You use the first item of `{name}` only.", _at(place, lambda value: [value[0]] * len(value)), COMMON
+        )
         yield Change(f"You leave out the last item of `{name}`.", _at(place, lambda value: value[:-1]), RARE)
     elif all(isinstance(value, dict) for value in values):
         yield from _of_dict(place, name, values)

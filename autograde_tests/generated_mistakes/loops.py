@@ -17,10 +17,14 @@ def ranges(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
             continue
         if node.func.id == "range" and len(node.args) == 1:
             (end,) = node.args
-            yield Edit(replaced(tree, node, _range(ast.Constant(1), end)), "Your loop leaves out the first step.", COMMON)
+            yield Edit(
+                replaced(tree, node, _range(ast.Constant(1), end)), "Your loop leaves out the first step.", COMMON
+            )
             yield Edit(replaced(tree, node, _range(_shifted(end, -1))), "Your loop leaves out the last step.", COMMON)
             turned = ast.Call(ast.Name("reversed", ast.Load()), [node], [])
-            yield Edit(replaced(tree, node, turned), "Your loop runs backwards, from the last step to the first.", COMMON)
+            yield Edit(
+                replaced(tree, node, turned), "Your loop runs backwards, from the last step to the first.", COMMON
+            )
         if node.func.id == "range" and len(node.args) >= 2:
             start, end, *step = node.args
             for first, last, words in (
@@ -32,7 +36,11 @@ def ranges(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
                 if not step:
                     yield Edit(replaced(tree, node, _range(first, last)), f"Your loop {words}.", COMMON)
         if node.func.id == "reversed" and len(node.args) == 1:
-            yield Edit(replaced(tree, node, node.args[0]), "Your loop runs forwards; it has to run from the last step to the first.", COMMON)
+            yield Edit(
+                replaced(tree, node, node.args[0]),
+                "Your loop runs forwards; it has to run from the last step to the first.",
+                COMMON,
+            )
 
 
 def shapes(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
@@ -47,12 +55,24 @@ def shapes(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
             array = wording.quote(node.value.value).strip("`")
             for axis in {0, 1, 2} - {node.slice.value}:
                 wrong = ast.Subscript(node.value, ast.Constant(axis), ast.Load())
-                words = f"`{array}.shape[{axis}]`; it should be `{array}.shape[{node.slice.value}]`" if array else "the length of the wrong axis"
+                words = (
+                    f"`{array}.shape[{axis}]`; it should be `{array}.shape[{node.slice.value}]`"
+                    if array
+                    else "the length of the wrong axis"
+                )
                 yield Edit(replaced(tree, node, wrong), f"You use {words}.", COMMON)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len" and wording.quote(node.args[0]):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "len"
+            and wording.quote(node.args[0])
+        ):
             wrong_size = ast.Subscript(ast.Attribute(node.args[0], "shape", ast.Load()), ast.Constant(1), ast.Load())
             array = wording.quote(node.args[0]).strip("`")
-            yield Edit(replaced(tree, node, wrong_size), f"You use `{array}.shape[1]`; it should be its first axis, `len({array})`.")
+            yield Edit(
+                replaced(tree, node, wrong_size),
+                f"You use `{array}.shape[1]`; it should be its first axis, `len({array})`.",
+            )
 
 
 def indices(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
@@ -66,13 +86,23 @@ def indices(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
             if isinstance(index, ast.Name) and index.id in counters:
                 for by, words in ((-1, "before"), (1, "after")):
                     where = f" of `{array}`" if array else ""
-                    yield Edit(replaced(tree, index, _shifted(index, by)), f"You use the entry{where} one {words} the right one.", COMMON)
+                    yield Edit(
+                        replaced(tree, index, _shifted(index, by)),
+                        f"You use the entry{where} one {words} the right one.",
+                        COMMON,
+                    )
             if isinstance(index, ast.Constant) and type(index.value) is int:
                 parts = _parts(index, node)
                 if parts:
-                    yield Edit(replaced(tree, index, ast.Constant(index.value + 1)), f"You use the entry{f' of `{array}`' if array else ''} one after the right one.", RARE)
+                    yield Edit(
+                        replaced(tree, index, ast.Constant(index.value + 1)),
+                        f"You use the entry{f' of `{array}`' if array else ''} one after the right one.",
+                        RARE,
+                    )
         if isinstance(node.slice, ast.Slice) and ast.unparse(node.slice) == "::-1":
-            yield Edit(replaced(tree, node, node.value), "You do not reverse the order where it should be reversed.", COMMON)
+            yield Edit(
+                replaced(tree, node, node.value), "You do not reverse the order where it should be reversed.", COMMON
+            )
 
 
 def _parts(index: ast.expr, node: ast.Subscript) -> bool:
@@ -91,7 +121,9 @@ def carries(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
                 for target, value in _pairs(statement):
                     before[target] = value
             if isinstance(statement, ast.For):
-                assigned = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+                assigned = {
+                    n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+                }
                 for name in assigned & before.keys():
                     yield from _not_carried(tree, statement, name, before[name], wording)
 
@@ -113,7 +145,9 @@ def accumulations(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
                 if any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(node.value)):
                     added = ast.AugAssign(ast.Name(name, ast.Store()), ast.Add(), node.value)
                     yield Edit(
-                        replaced(tree, node, added), "You add the new value to the old one, where it should replace it.", COMMON
+                        replaced(tree, node, added),
+                        "You add the new value to the old one, where it should replace it.",
+                        COMMON,
                     )
 
 
@@ -133,13 +167,21 @@ def statements(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
         if isinstance(node, ast.AugAssign):
             overwritten = ast.Assign([node.target], node.value)
             if isinstance(node.op, ast.Add):
-                yield Edit(replaced(tree, node, overwritten), "You overwrite a value to which you should add (`=` in place of `+=`).", COMMON)
+                yield Edit(
+                    replaced(tree, node, overwritten),
+                    "You overwrite a value to which you should add (`=` in place of `+=`).",
+                    COMMON,
+                )
                 other = ast.AugAssign(node.target, ast.Sub(), node.value)
                 yield Edit(replaced(tree, node, other), "You subtract where you should add.")
             yield Edit(replaced(tree, node, ast.Pass()), "You leave out an update inside your function.")
         if isinstance(node, ast.For):
             longer = ast.For(node.target, node.iter, [*node.body, ast.Break()], node.orelse)
-            yield Edit(replaced(tree, node, longer), "Your loop ends after its first step (is `return` indented too far?).", COMMON)
+            yield Edit(
+                replaced(tree, node, longer),
+                "Your loop ends after its first step (is `return` indented too far?).",
+                COMMON,
+            )
         if isinstance(node, ast.If) and not node.orelse:
             yield Edit(replaced(tree, node, ast.Pass()), "You leave out a case that has to be treated differently.")
             yield Edit(replaced(tree, node, node.body), "You treat all cases like a special one.")

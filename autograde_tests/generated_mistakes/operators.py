@@ -56,10 +56,16 @@ def products(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
         both = f" of {left} and {right}" if left and right else ""
         if isinstance(node.op, ast.MatMult):
             wrong = replaced(tree, node, ast.BinOp(node.left, ast.Mult(), node.right))
-            yield Edit(wrong, f"You take the element-wise product{both} (`*`); it should be the matrix product, `@`.", COMMON)
+            yield Edit(
+                wrong, f"You take the element-wise product{both} (`*`); it should be the matrix product, `@`.", COMMON
+            )
             for kept, dropped in ((node.left, right), (node.right, left)):
                 what = wording.quote(kept)
-                instead = f"You use {what} itself, not multiplied by {dropped}." if what and dropped else "A matrix product is missing."
+                instead = (
+                    f"You use {what} itself, not multiplied by {dropped}."
+                    if what and dropped
+                    else "A matrix product is missing."
+                )
                 yield Edit(replaced(tree, node, kept), instead, COMMON)
             wrong = replaced(tree, node, ast.BinOp(node.right, ast.MatMult(), node.left))
             order = f"{left} comes before {right}" if both else "the order of its two operands matters"
@@ -76,18 +82,26 @@ def terms(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
             continue
         left, right = wording.quote(node.left), wording.quote(node.right)
         subtracted = isinstance(node.op, ast.Sub)
-        missing = f"You do not subtract {right or 'one of the terms'}." if subtracted else f"You leave out the term {right}."
+        missing = (
+            f"You do not subtract {right or 'one of the terms'}." if subtracted else f"You leave out the term {right}."
+        )
         if not right and not subtracted:
             missing = "You leave out one of the terms of a sum."
         yield Edit(replaced(tree, node, node.left), missing, COMMON)
         rest = ast.UnaryOp(ast.USub(), node.right) if subtracted else node.right
-        yield Edit(replaced(tree, node, rest), f"You leave out the term {left}." if left else "You leave out one of the terms of a sum.", COMMON)
+        yield Edit(
+            replaced(tree, node, rest),
+            f"You leave out the term {left}." if left else "You leave out one of the terms of a sum.",
+            COMMON,
+        )
         other = ast.Add() if subtracted else ast.Sub()
         verb = "add" if subtracted else "subtract"
         should = "subtract" if subtracted else "add"
         what = right or "a term"
         yield Edit(
-            replaced(tree, node, ast.BinOp(node.left, other, node.right)), f"You {verb} {what} where you should {should} it.", COMMON
+            replaced(tree, node, ast.BinOp(node.left, other, node.right)),
+            f"You {verb} {what} where you should {should} it.",
+            COMMON,
         )
         if subtracted:
             pair = f"{left} minus {right}" if left and right else "the other way round"
@@ -100,14 +114,26 @@ def terms(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
 def factors(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
     """Leave out a factor, a divisor, a power or a sign."""
     for node in expressions(tree):
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and not isinstance(node.operand, ast.Constant):
+        if (
+            isinstance(node, ast.UnaryOp)
+            and isinstance(node.op, ast.USub)
+            and not isinstance(node.operand, ast.Constant)
+        ):
             yield Edit(replaced(tree, node, node.operand), "A minus sign is missing.", COMMON)
         if not isinstance(node, ast.BinOp):
             continue
         left, right = wording.quote(node.left), wording.quote(node.right)
         if isinstance(node.op, ast.Mult):
-            yield Edit(replaced(tree, node, node.left), f"You leave out the factor {right}." if right else "You leave out a factor.", COMMON)
-            yield Edit(replaced(tree, node, node.right), f"You leave out the factor {left}." if left else "You leave out a factor.", COMMON)
+            yield Edit(
+                replaced(tree, node, node.left),
+                f"You leave out the factor {right}." if right else "You leave out a factor.",
+                COMMON,
+            )
+            yield Edit(
+                replaced(tree, node, node.right),
+                f"You leave out the factor {left}." if left else "You leave out a factor.",
+                COMMON,
+            )
             yield Edit(
                 replaced(tree, node, ast.BinOp(node.left, ast.Add(), node.right)),
                 f"You add {right or 'a quantity'} where you should multiply by it.", RARE,
@@ -123,7 +149,13 @@ def factors(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
             )  # fmt: skip
         elif isinstance(node.op, ast.Pow):
             base = left or "a quantity"
-            yield Edit(replaced(tree, node, node.left), f"You do not raise {base} to the power {ast.unparse(node.right)}." if not wording.names.get(ast.unparse(node.right)) else f"You leave out the exponent {right}.", COMMON)
+            yield Edit(
+                replaced(tree, node, node.left),
+                f"You do not raise {base} to the power {ast.unparse(node.right)}."
+                if not wording.names.get(ast.unparse(node.right))
+                else f"You leave out the exponent {right}.",
+                COMMON,
+            )
 
 
 def slopes(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
@@ -135,13 +167,19 @@ def slopes(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
         if isinstance(square, ast.BinOp) and isinstance(square.op, ast.Pow):
             h = square.left
             right = "the derivative of tanh(a) is 1 - tanh(a)**2"
-            yield Edit(replaced(tree, node, ast.BinOp(node.left, ast.Sub(), h)), f"You use 1 - tanh(a) as a slope; {right}.", COMMON)
+            yield Edit(
+                replaced(tree, node, ast.BinOp(node.left, ast.Sub(), h)),
+                f"You use 1 - tanh(a) as a slope; {right}.",
+                COMMON,
+            )
             yield Edit(replaced(tree, node, ast.Constant(1.0)), f"You leave out the slope of tanh: {right}.", COMMON)
             yield Edit(replaced(tree, node, square), f"You use tanh(a)**2 as a slope; {right}.")
             tanh = ast.Call(ast.Attribute(ast.Name("np", ast.Load()), "tanh", ast.Load()), [h], [])
             again = ast.BinOp(node.left, ast.Sub(), ast.BinOp(tanh, ast.Pow(), ast.Constant(2)))
             yield Edit(
-                replaced(tree, node, again), "You apply tanh once more to what is a state already: with h = tanh(a) the slope is 1 - h**2.", COMMON
+                replaced(tree, node, again),
+                "You apply tanh once more to what is a state already: with h = tanh(a) the slope is 1 - h**2.",
+                COMMON,
             )
 
 
@@ -166,11 +204,17 @@ def reductions(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
         if other := OTHER_REDUCTION.get(name):
             changed = ast.Call(ast.Attribute(node.func.value, other, ast.Load()), node.args, node.keywords)
             yield Edit(
-                replaced(tree, node, changed), f"You take the {REDUCTIONS.get(other, other)} where it should be the {REDUCTIONS.get(name, name)}.", COMMON
+                replaced(tree, node, changed),
+                f"You take the {REDUCTIONS.get(other, other)} where it should be the {REDUCTIONS.get(name, name)}.",
+                COMMON,
             )
             if name in ("std", "var") and not any(keyword.arg == "ddof" for keyword in node.keywords):
                 ddof = ast.Call(node.func, node.args, [*node.keywords, ast.keyword("ddof", ast.Constant(1))])
-                yield Edit(replaced(tree, node, ddof), "You divide by n - 1 (`ddof=1`); here the mean over all n values is meant.", COMMON)
+                yield Edit(
+                    replaced(tree, node, ddof),
+                    "You divide by n - 1 (`ddof=1`); here the mean over all n values is meant.",
+                    COMMON,
+                )
             if name in ("max", "min", "sum", "mean") and node.args[:1] and _is_numpy(node.func.value):
                 yield Edit(replaced(tree, node, node.args[0]), f"You do not take the {REDUCTIONS[name]}.")
             elif name in ("max", "min", "sum", "mean"):
@@ -179,7 +223,11 @@ def reductions(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
 
 def _other_axes(tree: ast.AST, call: ast.Call, keyword: ast.keyword, name: str) -> Iterator[Edit]:
     kind = {"stack": "stack", "concatenate": "join", "split": "split", "array_split": "split"}.get(name)
-    doing = f"You {kind} along the wrong axis." if kind else f"You take the {REDUCTIONS.get(name, name)} over the wrong axis."
+    doing = (
+        f"You {kind} along the wrong axis."
+        if kind
+        else f"You take the {REDUCTIONS.get(name, name)} over the wrong axis."
+    )
     for axis in (0, 1, 2, -1):
         if ast.unparse(keyword.value) != str(axis):
             value = ast.Constant(axis) if axis >= 0 else ast.UnaryOp(ast.USub(), ast.Constant(-axis))
@@ -190,7 +238,11 @@ def _other_axes(tree: ast.AST, call: ast.Call, keyword: ast.keyword, name: str) 
         if isinstance(keyword.value, ast.Tuple):
             over = f"You take the {REDUCTIONS.get(name, name)} over too many axes."
             for axis in keyword.value.elts:
-                yield Edit(replaced(tree, keyword.value, axis), f"You take the {REDUCTIONS.get(name, name)} over too few axes.", COMMON)
+                yield Edit(
+                    replaced(tree, keyword.value, axis),
+                    f"You take the {REDUCTIONS.get(name, name)} over too few axes.",
+                    COMMON,
+                )
         yield Edit(replaced(tree, call, ast.Call(call.func, call.args, rest)), over, COMMON)
 
 
@@ -207,7 +259,10 @@ def functions_of_numpy(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
         if name in OPTIONAL_CALLS and node.args and name != "where":
             yield Edit(replaced(tree, node, node.args[0]), f"You do not apply `np.{name}`.", COMMON)
             if name in ("tanh", "exp"):
-                yield Edit(replaced(tree, node, ast.Call(node.func, [node, *node.args[1:]], [])), f"You apply `np.{name}` twice.")
+                yield Edit(
+                    replaced(tree, node, ast.Call(node.func, [node, *node.args[1:]], [])),
+                    f"You apply `np.{name}` twice.",
+                )
         if name == "where" and len(node.args) == 3:
             condition, chosen, otherwise = node.args
             yield Edit(

@@ -30,7 +30,9 @@ def run(versions: Sequence[Callable], task: Task) -> Iterator[tuple[int, list[Ou
     waiting = list(range(len(versions)))
     while waiting:
         receiver, sender = multiprocessing.get_context("fork").Pipe(duplex=False)
-        process = multiprocessing.get_context("fork").Process(target=_work, args=(sender, versions, task, waiting), daemon=True)
+        process = multiprocessing.get_context("fork").Process(
+            target=_work, args=(sender, versions, task, waiting), daemon=True
+        )
         process.start()
         sender.close()
         done = 0

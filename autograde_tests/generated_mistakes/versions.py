@@ -67,7 +67,11 @@ def lesson_file(lesson: str, exercises: Mapping[str, Any], definitions: Definiti
         digest = _digest(exercise, definitions)
         same = old.get(name, {}).get("digest") == digest
         data[name] = old[name] if same else {"digest": digest, **_exercise_data(exercise, definitions)}
-    return json.dumps({"lesson": lesson, "exercises": data}, ensure_ascii=False, separators=(",", ":")) + "\n" if data else ""
+    return (
+        json.dumps({"lesson": lesson, "exercises": data}, ensure_ascii=False, separators=(",", ":")) + "\n"
+        if data
+        else ""
+    )
 
 
 def _can_be_varied(exercise: Any) -> bool:
@@ -96,7 +100,10 @@ def _exercise_data(exercise: Exercise, definitions: Definitions) -> dict[str, An
         "texts": texts,
         "sentences": sentences,
         "versions": [
-            [sentences.index(v.sentence), *([texts.index(e[0]), *e[1:]] if isinstance(e, list) else e for e in v.entries)]
+            [
+                sentences.index(v.sentence),
+                *([texts.index(e[0]), *e[1:]] if isinstance(e, list) else e for e in v.entries),
+            ]
             for v in versions
         ],
     }
@@ -108,7 +115,9 @@ def _exercise_data(exercise: Exercise, definitions: Definitions) -> dict[str, An
 def _versions(exercise: Exercise, task: Task, definitions: Definitions) -> Iterator[Version]:
     oracle = exercise.oracle
     examples = [function_arguments(task.probe, case.args) for case in task.cases]
-    for change in arguments.changes([p.partition("=")[0] for p in task.parameters], examples) if task.probe == "call" else ():
+    for change in (
+        arguments.changes([p.partition("=")[0] for p in task.parameters], examples) if task.probe == "call" else ()
+    ):
         yield Version(change.sentence, change.rank, _with_changed_arguments(oracle, change, task.probe))
     parameters = [parameter.partition("=")[0] for parameter in task.parameters]
     for tree, names in _right_answers(exercise, definitions):
@@ -124,16 +133,24 @@ def _versions(exercise: Exercise, task: Task, definitions: Definitions) -> Itera
 
 def _with_changed_helpers(tree: Answer, definitions: Definitions, probe: str) -> Iterator[Version]:
     """Yield versions of a solution that call another function of the lesson, with a common mistake in that one."""
-    defined = {node.name: node for node in ast.parse(definitions[SOURCE]).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    defined = {
+        node.name: node
+        for node in ast.parse(definitions[SOURCE]).body
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+    }
     called = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} & defined.keys() - {tree.name}
-    called |= {n.id for name in called for n in ast.walk(defined[name]) if isinstance(n, ast.Name)} & defined.keys() - {tree.name}
+    called |= {n.id for name in called for n in ast.walk(defined[name]) if isinstance(n, ast.Name)} & defined.keys() - {
+        tree.name
+    }
     for name in sorted(called):
         helper = defined[name]
         if not isinstance(helper, ast.FunctionDef):
             continue
         words = wording.Wording(helper, [argument.arg for argument in helper.args.args])
         for edit in (edit for operator in OPERATORS for edit in operator(helper, words) if edit.rank == COMMON):
-            nodes = [edit.tree if node is helper else node for node in defined.values() if node.name in called | {tree.name}]
+            nodes = [
+                edit.tree if node is helper else node for node in defined.values() if node.name in called | {tree.name}
+            ]
             yield from _compiled([Edit(edit.tree, edit.sentence, RARE)], dict(definitions), probe, nodes, tree.name)
 
 
@@ -177,9 +194,15 @@ def _right_answers(exercise: Exercise, definitions: Definitions) -> Iterator[tup
     for node in ast.parse(definitions[SOURCE]).body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == exercise.name:
             yield node, dict(definitions)
-    styles = [base for style in exercise.styles for base in (inspect.getmro(style)[:-1] if inspect.isclass(style) else (style,))]
+    styles = [
+        base
+        for style in exercise.styles
+        for base in (inspect.getmro(style)[:-1] if inspect.isclass(style) else (style,))
+    ]
     for style in dict.fromkeys(styles):
-        if inspect.isclass(style) or (inspect.isfunction(style) and style.__name__ != "<lambda>" and not style.__closure__):
+        if inspect.isclass(style) or (
+            inspect.isfunction(style) and style.__name__ != "<lambda>" and not style.__closure__
+        ):
             tree = ast.parse(textwrap.dedent(inspect.getsource(style))).body[0]
             if isinstance(tree, (ast.FunctionDef, ast.ClassDef)):
                 yield tree, dict(vars(inspect.getmodule(style)))

@@ -115,6 +115,8 @@ def _first_error(ys: np.ndarray, want: np.ndarray, tolerance: float) -> tuple[in
 
 
 def _delay_fault(weights: Weights, xs: np.ndarray, ys: np.ndarray) -> str:
+    if not ys.any():
+        return findings.DELAY_ZERO
     for lag in (0, 1, 3, 4):
         if np.abs(ys - _delayed(xs, lag)).max() <= DELAY_TOLERANCE:
             return findings.WRONG_DELAY.format(actual=_steps(lag))
@@ -195,7 +197,8 @@ def _count_fault(weights: Weights, xs: np.ndarray, ys: np.ndarray, counts: np.nd
         return findings.SCALED_COUNT.format(factor=f"{factor:.2g}")
     if np.abs(run(weights, SMALL * xs) / SMALL - counts).max() <= COUNT_TOLERANCE:
         right = np.abs(ys[0, :MOST_ONES] - counts[0, :MOST_ONES]) <= COUNT_TOLERANCE  # all ones at the start
-        return findings.COUNTER_FLATTENS.format(count=_length_of_run(right))
+        count = _length_of_run(right)
+        return findings.COUNTER_FLATTENS.format(count=count) if count < MOST_ONES else findings.COUNTER_DRIFTS
     after_one = run(weights, np.eye(1, COUNTED_STEPS))[0]
     leaks = abs(after_one[0] - 1) <= COUNT_TOLERANCE and np.all(np.diff(after_one) < 0)
     return findings.COUNTER_LEAKS if leaks else ""

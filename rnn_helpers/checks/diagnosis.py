@@ -28,7 +28,9 @@ def identify_mistake(answer: Callable, task: Task, outcomes: Sequence[Outcome]) 
     """
     if task.together:
         return outcomes[0].finding
-    return _known_everywhere(task, outcomes) or _known_where_it_fails(task, outcomes) or _generated(answer, task, outcomes)
+    return (
+        _known_everywhere(task, outcomes) or _known_where_it_fails(task, outcomes) or _generated(answer, task, outcomes)
+    )
 
 
 def _known_everywhere(task: Task, outcomes: Sequence[Outcome]) -> str:
@@ -41,7 +43,9 @@ def _known_everywhere(task: Task, outcomes: Sequence[Outcome]) -> str:
 
 def _known_where_it_fails(task: Task, outcomes: Sequence[Outcome]) -> str:
     """Return the sentence of a mistake that the answer makes in some cases only, at least in half of those it could."""
-    failing = [i for i, (case, o) in enumerate(zip(task.cases, outcomes, strict=True)) if _fails(task, case.expected, o)]
+    failing = [
+        i for i, (case, o) in enumerate(zip(task.cases, outcomes, strict=True)) if _fails(task, case.expected, o)
+    ]
     if not any(not outcomes[i].error for i in failing):
         return ""
     for number, sentence in enumerate(task.sentences):
@@ -89,7 +93,9 @@ def _generated(answer: Callable, task: Task, outcomes: Sequence[Outcome]) -> str
     if not any(isinstance(entry, tuple) for entry in entries):
         return ""
     for sentence, *versions in data["versions"]:
-        if all(_same_entry(one, entry, data["texts"], task.tolerance) for one, entry in zip(versions, entries, strict=True)):
+        if all(
+            _same_entry(one, entry, data["texts"], task.tolerance) for one, entry in zip(versions, entries, strict=True)
+        ):
             return data["sentences"][sentence]
     return ""
 

@@ -281,8 +281,6 @@ def _signature(answer: Callable) -> inspect.Signature | None:
         return None
 
 
-
-
 def _signature_problem(answer: Any, task: Task) -> Problem | None:
     if not callable(answer):
         return Problem("type", f"expected the function itself, as in check({task.name}), got {describe(answer)}")

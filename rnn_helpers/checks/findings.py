@@ -12,6 +12,7 @@ WRONG_DELAY = "Your network repeats its input {actual}; it should be two steps l
 DELAY_SATURATES = (
     "Your network delays small inputs correctly, but tanh flattens those near 1: make W_xh smaller, and W_hy larger."
 )
+DELAY_ZERO = "Your output is always 0: the input never reaches a unit that W_hy reads."
 SCALED_DELAY = "Your output is the right one times {factor}: change W_hy."
 LATCH_ALWAYS_ON = "Your output is above 0.5 from the first step on, before any 1 has arrived."
 LATCH_NEVER_ON = "Your output never exceeds 0.5."
@@ -24,6 +25,10 @@ COUNTER_TOGGLES = "Your output changes between 0 and 1 with each 1: it is the li
 SCALED_COUNT = "Your output is the right count times {factor}: change W_hy."
 COUNTER_FLATTENS = (
     "Your count is right up to {count}; then tanh flattens the state. Keep the state small: W_xh smaller, W_hy larger."
+)
+COUNTER_DRIFTS = (
+    "Your count is right at first, and then falls slowly, because tanh takes a little from the state at every step: "
+    "make the state even smaller."
 )
 COUNTER_LEAKS = "Your count falls while zeros arrive, like a leaky bucket: no part of the state may get lost in a step."
 
