@@ -96,7 +96,8 @@ def _borderline(fault: str):
             "wrong answers": lambda: _ending(half, above=True),
             **dict.fromkeys(("leak", "overfitting", "healthy"), lambda: _ending(half, above=False)),
         }.get(fault, lambda: _ending(worse, above=False))()
-        norms = rng.uniform(1e-6, 1e-4, size=40) * (rng.random(40) < 0.7)  # small, and some are exactly zero
+        norms = rng.uniform(1e-6, 1e-4, size=40)  # small, and some are exactly zero, except for a leak
+        norms *= (rng.random(40) < 0.7) | (fault == "leak")
         updates = rng.uniform(1e-5, 0.99e-4, size=40)
         if fault != "learning rate too small":
             # among small ones; a large one makes their mean large as well
