@@ -51,8 +51,8 @@ class TinyCourse:
     def build(self) -> list[str]:
         return [name for lesson in lesson_names(self.root) for name in build(self.root, lesson, self.fixture)]
 
-    def fixture(self, lesson: str) -> str:
-        return f'{{"lesson": "{lesson}"}}\n'
+    def fixture(self, lesson: str) -> dict[str, str]:
+        return {f"{lesson}.json": f'{{"lesson": "{lesson}"}}\n'}
 
     def file(self, folder: str, lesson: str = "01_tiny") -> Path:
         return self.root / folder / lesson / f"{lesson}.ipynb"

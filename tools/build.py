@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Files of a notebook server or of Python, never part of a lesson.
 NOT_DATA = {".ipynb_checkpoints", "__pycache__"}
 
-Fixture = Callable[[str], str]
+Fixture = Callable[[str], dict[str, str]]
 
 
 def main(arguments: list[str]) -> int:
@@ -52,7 +52,7 @@ def build(root: Path, lesson: str, fixture: Fixture) -> list[str]:
 def render(root: Path, lesson: str, fixture: Fixture) -> dict[str, bytes]:
     """Return every file built from the source of one lesson: path relative to root -> bytes.
 
-    fixture: returns the JSON text of a lesson's visible checks; "" for a lesson without exercises
+    fixture: returns the files of a lesson's checks, {name: JSON text}; {} for a lesson without exercises
     Raises SourceError or ReleaseError, with one sentence that names the file and the cell.
     """
     solution = {f"{lesson}.ipynb": notebook_bytes(read_source(root / "source" / f"{lesson}.py"))}
@@ -60,8 +60,7 @@ def render(root: Path, lesson: str, fixture: Fixture) -> dict[str, bytes]:
     released = release_files(lesson, solution, release_settings(root))
     files = {f"solutions/{lesson}/{name}": content for name, content in solution.items()}
     files |= {f"lessons/{lesson}/{name}": content for name, content in released.items()}
-    if text := fixture(lesson):
-        files[f"rnn_helpers/fixtures/{lesson}.json"] = text.encode()
+    files |= {f"rnn_helpers/fixtures/{name}": text.encode() for name, text in fixture(lesson).items()}
     return files
 
 
@@ -70,15 +69,24 @@ def lesson_names(root: Path) -> list[str]:
     return sorted(path.stem for path in (root / "source").glob("[0-9][0-9]_*.py"))
 
 
-def course_fixture(lesson: str) -> str:
-    """Return the fixture of a lesson of this course; "" when it has no exercises."""
+def course_fixture(lesson: str) -> dict[str, str]:
+    """Return the files of a lesson's checks, {name: JSON text}: visible checks, generated mistakes."""
     from autograde_tests import exercises
     from autograde_tests.build_fixtures import lesson_fixture
+    from autograde_tests.generated_mistakes import GENERATED, lesson_file
 
     if lesson not in exercises():
-        return ""
+        return {}
     solution = read_source(ROOT / "source" / f"{lesson}.py")
-    return lesson_fixture(lesson, written_questions(solution, lesson))
+    code = "\n\n".join(cell.source for cell in solution.cells if cell.cell_type == "code")
+    generated = f"{GENERATED}/{lesson}.json"
+    previous = ROOT / "rnn_helpers" / "fixtures" / generated
+    text = previous.read_text(encoding="utf-8") if previous.exists() else ""
+    files = {
+        f"{lesson}.json": lesson_fixture(lesson, written_questions(solution, lesson)),
+        generated: lesson_file(lesson, exercises()[lesson], code, text),
+    }
+    return {name: text for name, text in files.items() if text}
 
 
 def _data(folder: Path) -> Iterator[tuple[str, bytes]]:

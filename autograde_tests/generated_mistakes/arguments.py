@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -53,13 +54,9 @@ def _of_one(place: int, name: str, values: list[Any]) -> Iterator[Change]:
             yield Change(f"You use `{name}` transposed.", _at(place, np.transpose), COMMON)
     elif all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
         for constant in (0, 0.5, 0.9, 1, 2):
-            if all(isinstance(value, int) for value in values) and constant != int(constant):
-                continue
-            yield Change(
-                f"You use {constant} in place of the argument `{name}`.",
-                _at(place, lambda value, c=constant: type(value)(c)),
-                USUAL,
-            )
+            if constant == int(constant) or not all(isinstance(value, int) for value in values):
+                replace = partial(_constant, constant)
+                yield Change(f"You use {constant} in place of the argument `{name}`.", _at(place, replace), USUAL)
         if all(isinstance(value, int) for value in values):
             yield Change(f"You use `{name}` + 1 in place of `{name}`.", _at(place, lambda value: value + 1), RARE)
             yield Change(f"You use `{name}` - 1 in place of `{name}`.", _at(place, lambda value: value - 1), RARE)
@@ -109,6 +106,10 @@ def _exchangeable(args: tuple, first: int, second: int) -> bool:
     if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
         return one.shape == other.shape and one.dtype == other.dtype
     return type(one) is type(other) and isinstance(one, (int, float))
+
+
+def _constant(constant: float, value: Any) -> Any:
+    return type(value)(constant)
 
 
 def _first_row(value: np.ndarray) -> np.ndarray | None:

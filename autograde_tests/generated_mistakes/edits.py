@@ -6,7 +6,9 @@ import ast
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+Answer = ast.FunctionDef | ast.ClassDef
 COMMON, USUAL, RARE = 0, 1, 2
 
 
@@ -17,38 +19,37 @@ class Edit:
     rank: COMMON mistakes are also combined in pairs; of equal outputs, the most common mistake is named
     """
 
-    tree: ast.AST
+    tree: Answer
     sentence: str
     rank: int = USUAL
 
 
-def replaced(tree: ast.AST, node: ast.AST, new: ast.AST | list[ast.stmt] | None) -> ast.AST:
-    """Return a copy of the tree in which `new` stands in place of `node`; None removes a statement."""
+def replaced(tree: Answer, node: ast.AST, new: ast.AST | list[ast.stmt]) -> Answer:
+    """Return a copy of the tree in which `new` stands in place of `node`."""
     number = next(index for index, other in enumerate(ast.walk(tree)) if other is node)
     duplicate = copy.deepcopy(tree)
     target = next(other for index, other in enumerate(ast.walk(duplicate)) if index == number)
-    result = _Replace(target, copy.deepcopy(new)).visit(duplicate)
-    return ast.fix_missing_locations(result)
+    _Replace(target, copy.deepcopy(new)).visit(duplicate)
+    return ast.fix_missing_locations(duplicate)
 
 
 class _Replace(ast.NodeTransformer):
-    def __init__(self, target: ast.AST, new: ast.AST | list[ast.stmt] | None):
+    def __init__(self, target: ast.AST, new: ast.AST | list[ast.stmt]):
         self.target, self.new = target, new
 
-    def visit(self, node: ast.AST) -> ast.AST | list[ast.stmt] | None:
+    def visit(self, node: ast.AST) -> Any:
         return self.new if node is self.target else self.generic_visit(node)
 
 
-def expressions(tree: ast.AST) -> Iterator[ast.expr]:
+def expressions(tree: Answer) -> Iterator[ast.expr]:
     """Yield the expressions that are evaluated when the function runs, not those of its signature."""
     for function in functions(tree):
         for statement in function.body:
             yield from (node for node in ast.walk(statement) if isinstance(node, ast.expr))
 
 
-def functions(tree: ast.AST) -> list[ast.FunctionDef]:
+def functions(tree: Answer) -> list[ast.FunctionDef]:
     """Return the function, or the methods of the class except its constructor."""
     if isinstance(tree, ast.FunctionDef):
         return [tree]
-    assert isinstance(tree, ast.ClassDef)
     return [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name != "__init__"]

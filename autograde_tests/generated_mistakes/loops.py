@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from autograde_tests.generated_mistakes.edits import COMMON, RARE, Edit, expressions, functions, replaced
+from autograde_tests.generated_mistakes.edits import COMMON, RARE, Answer, Edit, expressions, functions, replaced
 from autograde_tests.generated_mistakes.operators import Operator
 from autograde_tests.generated_mistakes.wording import Wording
 
 
-def ranges(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
+def ranges(tree: Answer, wording: Wording) -> Iterator[Edit]:
     """Start late, end early, or go through the steps in the other direction."""
     for node in expressions(tree):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
@@ -43,7 +43,7 @@ def ranges(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
             )
 
 
-def shapes(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
+def shapes(tree: Answer, wording: Wording) -> Iterator[Edit]:
     """Count along another axis: sequences in place of steps."""
     for node in expressions(tree):
         if (
@@ -56,7 +56,7 @@ def shapes(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
             for axis in {0, 1, 2} - {node.slice.value}:
                 wrong = ast.Subscript(node.value, ast.Constant(axis), ast.Load())
                 words = (
-                    f"`{array}.shape[{axis}]`; it should be `{array}.shape[{node.slice.value}]`"
+                    f"`{array}.shape[{axis}]`; it should be `{array}.shape[{node.slice.value!r}]`"
                     if array
                     else "the length of the wrong axis"
                 )
@@ -75,7 +75,7 @@ def shapes(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
             )
 
 
-def indices(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
+def indices(tree: Answer, wording: Wording) -> Iterator[Edit]:
     """Read or write one step earlier or later, wrapping around at the ends."""
     counters = {name.id for name in ast.walk(tree) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)}
     for node in expressions(tree):
@@ -112,7 +112,7 @@ def _parts(index: ast.expr, node: ast.Subscript) -> bool:
     )
 
 
-def carries(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
+def carries(tree: Answer, wording: Wording) -> Iterator[Edit]:
     """Start each step of a loop from the initial value, in place of the value that the step before has left."""
     for function in functions(tree):
         before: dict[str, ast.expr] = {}
@@ -128,7 +128,7 @@ def carries(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
                     yield from _not_carried(tree, statement, name, before[name], wording)
 
 
-def _not_carried(tree: ast.AST, loop: ast.For, name: str, value: ast.expr, wording: Wording) -> Iterator[Edit]:
+def _not_carried(tree: Answer, loop: ast.For, name: str, value: ast.expr, wording: Wording) -> Iterator[Edit]:
     for node in ast.walk(loop):
         if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load):
             start = wording.quote(value)
@@ -136,7 +136,7 @@ def _not_carried(tree: ast.AST, loop: ast.For, name: str, value: ast.expr, wordi
             yield Edit(replaced(tree, node, value), f"The value is not carried from step to step: {words}.", COMMON)
 
 
-def accumulations(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
+def accumulations(tree: Answer, wording: Wording) -> Iterator[Edit]:
     """Add the new value of a state to the old one, in place of replacing it."""
     for loop in (node for node in ast.walk(tree) if isinstance(node, ast.For)):
         for node in loop.body:
@@ -161,7 +161,7 @@ def _pairs(statement: ast.Assign) -> Iterator[tuple[str, ast.expr]]:
                 yield one.id, its_value
 
 
-def statements(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
+def statements(tree: Answer, wording: Wording) -> Iterator[Edit]:
     """Overwrite in place of adding, leave an update out, or end a loop after its first step."""
     for node in ast.walk(tree):
         if isinstance(node, ast.AugAssign):

@@ -9,10 +9,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 
-from autograde_tests.generated_mistakes.edits import COMMON, RARE, USUAL, Edit, expressions, replaced
+from autograde_tests.generated_mistakes.edits import COMMON, RARE, USUAL, Answer, Edit, expressions, replaced
 from autograde_tests.generated_mistakes.wording import Wording
 
-Operator = Callable[[ast.AST, Wording], Iterator[Edit]]
+Operator = Callable[[Answer, Wording], Iterator[Edit]]
 REDUCTIONS = {"sum": "sum", "mean": "mean", "max": "maximum", "min": "minimum", "argmax": "argmax", "argmin": "argmin"}
 OTHER_REDUCTION = {
     "sum": "mean", "mean": "sum", "max": "min", "min": "max", "argmax": "argmin", "argmin": "argmax", "std": "var",
@@ -34,7 +34,7 @@ OTHER_FUNCTION = {
 OPTIONAL_CALLS = ("tanh", "exp", "log", "log2", "sqrt", "abs", "square", "diag", "clip", "maximum", "minimum", "where")
 
 
-def transposes(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
+def transposes(tree: Answer, wording: Wording) -> Iterator[Edit]:
     """Leave a transpose out, or transpose an operand of a matrix product."""
     for node in expressions(tree):
         if isinstance(node, ast.Attribute) and node.attr == "T":
@@ -47,7 +47,7 @@ def transposes(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
                     yield Edit(replaced(tree, side, flipped), f"You use {what} transposed.", COMMON)
 
 
-def products(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
+def products(tree: Answer, wording: Wording) -> Iterator[Edit]:
     """Confuse the matrix product with the element-wise one, or the order of its operands."""
     for node in expressions(tree):
         if not isinstance(node, ast.BinOp):
@@ -75,7 +75,7 @@ def products(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
             yield Edit(wrong, f"You take the matrix product{both} (`@`); it should be element-wise, `*`.")
 
 
-def terms(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
+def terms(tree: Answer, wording: Wording) -> Iterator[Edit]:
     """Leave out a term of a sum, or give it the wrong sign."""
     for node in expressions(tree):
         if not (isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub))):
@@ -111,7 +111,7 @@ def terms(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
             )  # fmt: skip
 
 
-def factors(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
+def factors(tree: Answer, wording: Wording) -> Iterator[Edit]:
     """Leave out a factor, a divisor, a power or a sign."""
     for node in expressions(tree):
         if (
@@ -158,7 +158,7 @@ def factors(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
             )
 
 
-def slopes(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
+def slopes(tree: Answer, wording: Wording) -> Iterator[Edit]:
     """Use a wrong derivative of tanh, 1 - h**2, or of the sigmoid, p (1 - p)."""
     for node in expressions(tree):
         if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and _is_one(node.left)):
@@ -183,7 +183,7 @@ def slopes(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
             )
 
 
-def reductions(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
+def reductions(tree: Answer, wording: Wording) -> Iterator[Edit]:
     """Reduce over another axis, over all axes, without keepdims, or by another reduction."""
     for node in expressions(tree):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
@@ -221,7 +221,7 @@ def reductions(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
                 yield Edit(replaced(tree, node, node.func.value), f"You do not take the {REDUCTIONS[name]}.")
 
 
-def _other_axes(tree: ast.AST, call: ast.Call, keyword: ast.keyword, name: str) -> Iterator[Edit]:
+def _other_axes(tree: Answer, call: ast.Call, keyword: ast.keyword, name: str) -> Iterator[Edit]:
     kind = {"stack": "stack", "concatenate": "join", "split": "split", "array_split": "split"}.get(name)
     doing = (
         f"You {kind} along the wrong axis."
@@ -237,16 +237,16 @@ def _other_axes(tree: ast.AST, call: ast.Call, keyword: ast.keyword, name: str) 
         over = f"You take the {REDUCTIONS.get(name, name)} over all axes; it should run over one of them."
         if isinstance(keyword.value, ast.Tuple):
             over = f"You take the {REDUCTIONS.get(name, name)} over too many axes."
-            for axis in keyword.value.elts:
+            for single in keyword.value.elts:
                 yield Edit(
-                    replaced(tree, keyword.value, axis),
+                    replaced(tree, keyword.value, single),
                     f"You take the {REDUCTIONS.get(name, name)} over too few axes.",
                     COMMON,
                 )
         yield Edit(replaced(tree, call, ast.Call(call.func, call.args, rest)), over, COMMON)
 
 
-def functions_of_numpy(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
+def functions_of_numpy(tree: Answer, wording: Wording) -> Iterator[Edit]:
     """Use another function, apply none, apply it twice, or swap the choices of np.where."""
     for node in expressions(tree):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _is_numpy(node.func.value)):
@@ -280,7 +280,7 @@ def _without_condition(condition: ast.expr, wording: Wording) -> str:
     return "You make no difference between the two cases of a condition."
 
 
-def calls_of_parameters(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
+def calls_of_parameters(tree: Answer, wording: Wording) -> Iterator[Edit]:
     """Do not apply a function that is passed as an argument, or apply it to one term only."""
     for node in expressions(tree):
         if isinstance(node, ast.Call) and (name := wording.parameter(node.func)) and len(node.args) == 1:
@@ -295,7 +295,7 @@ def calls_of_parameters(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
                 )  # fmt: skip
 
 
-def comparisons(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
+def comparisons(tree: Answer, wording: Wording) -> Iterator[Edit]:
     """Compare strictly or not, or the wrong way round."""
     strict = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt}
     turned = {ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq}
@@ -305,7 +305,7 @@ def comparisons(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
             if kind in strict:
                 yield Edit(
                     replaced(tree, node, ast.Compare(node.left, [strict[kind]()], node.comparators)),
-                    "A comparison goes wrong where both sides are equal (`<` or `<=`).",
+                    "You are off by one at a boundary: one too far, or one too few (`<` or `<=`?).",
                 )
             if kind in turned:
                 yield Edit(
@@ -314,7 +314,7 @@ def comparisons(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
                 )
 
 
-def parts_of_results(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
+def parts_of_results(tree: Answer, wording: Wording) -> Iterator[Edit]:
     """Return results in another order, or swap two unpacked values."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple) and len(node.value.elts) == 2:
@@ -332,7 +332,7 @@ def parts_of_results(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
                 yield Edit(replaced(tree, node, ast.Assign([target], node.value)), f"You swap {what}.", USUAL)
 
 
-def constants(tree: ast.AST, wording: Wording) -> Iterator[Edit]:
+def constants(tree: Answer, wording: Wording) -> Iterator[Edit]:
     """Use another constant, such as 1 in place of 2."""
     for node in expressions(tree):
         if isinstance(node, ast.Constant) and type(node.value) in (int, float) and node.value in (2, 0.5, 3, 4, 8):

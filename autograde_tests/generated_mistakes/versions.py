@@ -7,16 +7,18 @@ import hashlib
 import inspect
 import json
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from autograde_tests.exercise import VISIBLE_SEED, Exercise
 from autograde_tests.generated_mistakes import arguments, edits, loops, operators, runner, wording
-from autograde_tests.generated_mistakes.edits import COMMON, RARE, Edit
+from autograde_tests.generated_mistakes.edits import COMMON, RARE, Answer, Edit
 from rnn_helpers.checks import fingerprints, fixtures
 from rnn_helpers.checks.comparison import find_problem
 from rnn_helpers.checks.diagnosis import cases_digest
@@ -32,14 +34,35 @@ CAUSES = 3  # sentences that one output may have
 OPERATORS = (*operators.EXPRESSIONS, *loops.LOOPS)
 _SOURCES = (arguments, edits, loops, operators, runner, wording, fingerprints)
 
-Definitions = Mapping[str, Any]  # of a solved lesson: the names that it defines, and under SOURCE its code
-SOURCE = "__source__"
-Answer = ast.FunctionDef | ast.ClassDef
+DEFINES = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Try)
+
+
+class SolvedLesson:
+    """The definitions of a solved lesson: imports, functions and classes; nothing else of it is run.
+
+    code: the source of its code cells
+    """
+
+    def __init__(self, code: str):
+        self.nodes: list[ast.stmt] = [node for node in ast.parse(code).body if isinstance(node, DEFINES)]
+        self.text = "\n".join(ast.get_source_segment(code, node) or "" for node in self.nodes)
+        self.answers = {node.name: node for node in self.nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+
+    @cached_property
+    def names(self) -> dict[str, Any]:
+        """Return what the lesson defines; it is run on demand, because some lessons import TensorFlow."""
+        names: dict[str, Any] = {"__name__": "__solved_lesson__"}
+        exec(compile(ast.Module(self.nodes, []), "<solved lesson>", "exec"), names)
+        return names
 
 
 @dataclass
 class Version:
-    """A wrong answer: its sentence, how common it is, how it is called, and whether it comes from the solution itself."""
+    """A wrong answer: its sentence, how common it is, how it is called.
+
+    own: whether it comes from the solution itself, and not from an accepted variant
+    entries: what came out in each case, see `_evaluated`
+    """
 
     sentence: str
     rank: int
@@ -53,36 +76,39 @@ class Version:
         return (self.rank, not self.own, "`" not in self.sentence)
 
 
-def lesson_file(lesson: str, exercises: Mapping[str, Any], definitions: Definitions, previous: str = "") -> str:
+def lesson_file(lesson: str, exercises: Mapping[str, Any], code: str, previous: str = "") -> str:
     """Return the JSON text of a lesson's generated mistakes.
 
-    definitions: what the solved lesson defines, and its code under SOURCE
+    code: the source of the solved lesson's code cells
     previous: the text of the existing file; exercises of which nothing has changed are taken from it
     """
-    old = json.loads(previous)["exercises"] if previous else {}
-    data = {}
+    old, solved, data = json.loads(previous)["exercises"] if previous else {}, SolvedLesson(code), {}
     for name, exercise in exercises.items():
         if not _can_be_varied(exercise):
             continue
-        digest = _digest(exercise, definitions)
+        digest = _digest(exercise, solved)
         same = old.get(name, {}).get("digest") == digest
-        data[name] = old[name] if same else {"digest": digest, **_exercise_data(exercise, definitions)}
-    return (
-        json.dumps({"lesson": lesson, "exercises": data}, ensure_ascii=False, separators=(",", ":")) + "\n"
-        if data
-        else ""
-    )
+        data[name] = old[name] if same else {"digest": digest, **_exercise_data(exercise, solved)}
+    if not data:
+        return ""
+    # One line for each exercise, so that git shows which of them has changed.
+    lines = [
+        f"{json.dumps(name)}:{json.dumps(one, ensure_ascii=False, separators=(',', ':'))}" for name, one in data.items()
+    ]
+    return f'{{"lesson":{json.dumps(lesson)},"exercises":{{\n' + ",\n".join(lines) + "\n}}\n"
 
 
 def _can_be_varied(exercise: Any) -> bool:
     return isinstance(exercise, Exercise) and exercise.probe not in (*PROPERTIES, *MODEL_PROBES)
 
 
-def _digest(exercise: Exercise, definitions: Definitions) -> str:
+def _digest(exercise: Exercise, solved: SolvedLesson) -> str:
     """Hash everything that determines the generated mistakes of an exercise."""
-    parts = [ast.dump(tree) for tree, _ in _right_answers(exercise, definitions)]
-    parts += [definitions[SOURCE], *map(inspect.getsource, _SOURCES), inspect.getsource(inspect.getmodule(_digest))]
-    parts += [json.dumps(fixtures.encode_task(_task(exercise)), sort_keys=True)]
+    module = inspect.getmodule(exercise.oracle)
+    assert module is not None
+    parts = [solved.text, *(inspect.getsource(source) for source in (*_SOURCES, module))]
+    parts.append(Path(__file__).read_text(encoding="utf-8"))
+    parts.append(json.dumps(fixtures.encode_task(_task(exercise)), sort_keys=True))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -90,37 +116,31 @@ def _task(exercise: Exercise) -> Task:
     return exercise.task(np.random.default_rng(VISIBLE_SEED), hidden=False)
 
 
-def _exercise_data(exercise: Exercise, definitions: Definitions) -> dict[str, Any]:
+def _exercise_data(exercise: Exercise, solved: SolvedLesson) -> dict[str, Any]:
     task = _task(exercise)
-    versions = _distinct(list(_evaluated(exercise.name, _versions(exercise, task, definitions), task)), exercise, task)
+    versions = _distinct(list(_evaluated(exercise.name, _versions(exercise, task, solved), task)), exercise, task)
     texts = sorted({entry[0] for version in versions for entry in version.entries if isinstance(entry, list)})
     sentences = sorted({version.sentence for version in versions})
-    return {
-        "cases": cases_digest(task),
-        "texts": texts,
-        "sentences": sentences,
-        "versions": [
-            [
-                sentences.index(v.sentence),
-                *([texts.index(e[0]), *e[1:]] if isinstance(e, list) else e for e in v.entries),
-            ]
-            for v in versions
-        ],
-    }
+    rows = [
+        [sentences.index(version.sentence), *(_stored(entry, texts) for entry in version.entries)]
+        for version in versions
+    ]
+    return {"cases": cases_digest(task), "texts": texts, "sentences": sentences, "versions": rows}
+
+
+def _stored(entry: Any, texts: list[str]) -> Any:
+    return [texts.index(entry[0]), *entry[1:]] if isinstance(entry, list) else entry
 
 
 # --- the versions
 
 
-def _versions(exercise: Exercise, task: Task, definitions: Definitions) -> Iterator[Version]:
-    oracle = exercise.oracle
-    examples = [function_arguments(task.probe, case.args) for case in task.cases]
-    for change in (
-        arguments.changes([p.partition("=")[0] for p in task.parameters], examples) if task.probe == "call" else ()
-    ):
-        yield Version(change.sentence, change.rank, _with_changed_arguments(oracle, change, task.probe))
+def _versions(exercise: Exercise, task: Task, solved: SolvedLesson) -> Iterator[Version]:
     parameters = [parameter.partition("=")[0] for parameter in task.parameters]
-    for tree, names in _right_answers(exercise, definitions):
+    examples = [function_arguments(task.probe, case.args) for case in task.cases]
+    for change in arguments.changes(parameters, examples) if task.probe == "call" else ():
+        yield Version(change.sentence, change.rank, _with_changed_arguments(exercise.oracle, change, task.probe))
+    for tree, names in _right_answers(exercise, solved):
         words = wording.Wording(tree, parameters)
         singles = [edit for operator in OPERATORS for edit in operator(tree, words)]
         own = tree.name == exercise.name
@@ -128,16 +148,12 @@ def _versions(exercise: Exercise, task: Task, definitions: Definitions) -> Itera
             yield replace(version, own=own)
         if own:
             yield from _compiled(_pairs(singles, words), names, task.probe)
-            yield from _with_changed_helpers(tree, definitions, task.probe)
+            yield from _with_changed_helpers(tree, solved, task.probe)
 
 
-def _with_changed_helpers(tree: Answer, definitions: Definitions, probe: str) -> Iterator[Version]:
+def _with_changed_helpers(tree: Answer, solved: SolvedLesson, probe: str) -> Iterator[Version]:
     """Yield versions of a solution that call another function of the lesson, with a common mistake in that one."""
-    defined = {
-        node.name: node
-        for node in ast.parse(definitions[SOURCE]).body
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef))
-    }
+    defined = solved.answers
     called = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} & defined.keys() - {tree.name}
     called |= {n.id for name in called for n in ast.walk(defined[name]) if isinstance(n, ast.Name)} & defined.keys() - {
         tree.name
@@ -151,7 +167,7 @@ def _with_changed_helpers(tree: Answer, definitions: Definitions, probe: str) ->
             nodes = [
                 edit.tree if node is helper else node for node in defined.values() if node.name in called | {tree.name}
             ]
-            yield from _compiled([Edit(edit.tree, edit.sentence, RARE)], dict(definitions), probe, nodes, tree.name)
+            yield from _compiled([Edit(edit.tree, edit.sentence, RARE)], dict(solved.names), probe, nodes, tree.name)
 
 
 def _pairs(singles: list[Edit], words: wording.Wording) -> list[Edit]:
@@ -169,13 +185,13 @@ def _pairs(singles: list[Edit], words: wording.Wording) -> list[Edit]:
 
 
 def _compiled(
-    found: list[Edit], names: dict[str, Any], probe: str, nodes: list[ast.AST] | None = None, answer: str = ""
+    found: list[Edit], names: dict[str, Any], probe: str, nodes: Sequence[ast.stmt] | None = None, answer: str = ""
 ) -> Iterator[Version]:
     """Yield a version for each edit that is Python. nodes: all definitions, if not the edited one alone."""
     for edit in found:
         space = dict(names)
         try:
-            exec(compile(ast.Module(nodes or [edit.tree], []), "<generated>", "exec"), space)
+            exec(compile(ast.Module(list(nodes or [edit.tree]), []), "<generated>", "exec"), space)
         except (SyntaxError, TypeError, ValueError):
             continue  # not every combination of nodes is Python
         yield Version(edit.sentence, edit.rank, runner.calling(space[answer or edit.tree.name], probe))
@@ -189,11 +205,10 @@ def _with_changed_arguments(oracle: Callable, change: arguments.Change, probe: s
     return call
 
 
-def _right_answers(exercise: Exercise, definitions: Definitions) -> Iterator[tuple[Answer, dict[str, Any]]]:
+def _right_answers(exercise: Exercise, solved: SolvedLesson) -> Iterator[tuple[Answer, dict[str, Any]]]:
     """Yield the syntax trees of right answers with the names that they use: the lesson's own solution first."""
-    for node in ast.parse(definitions[SOURCE]).body:
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == exercise.name:
-            yield node, dict(definitions)
+    if exercise.name in solved.answers:
+        yield solved.answers[exercise.name], dict(solved.names)
     styles = [
         base
         for style in exercise.styles
@@ -231,8 +246,8 @@ def _evaluated(name: str, versions: Iterator[Version], task: Task) -> Iterator[V
         print(f"{name}: skipped {count} of {len(candidates)} generated mistakes: {reason}")
 
 
-RIGHT, ERRORS_ONLY = "it is right", "it only raises errors"
-_ORDINARY = (RIGHT, ERRORS_ONLY)
+RIGHT, ERRORS_ONLY, ZEROS = "it is right", "it only raises errors", "it gives zeros"
+_ORDINARY = (RIGHT, ERRORS_ONLY, ZEROS)
 
 
 def _reason_to_skip(outcomes: list[Outcome], task: Task) -> str:
@@ -245,7 +260,15 @@ def _reason_to_skip(outcomes: list[Outcome], task: Task) -> str:
     entries = [_entry(case.expected, outcome, task) for case, outcome in zip(task.cases, outcomes, strict=True)]
     if all(entry == 0 for entry in entries):
         return RIGHT
-    return "" if any(isinstance(entry, list) for entry in entries) else ERRORS_ONLY
+    if not any(isinstance(entry, list) for entry in entries):
+        return ERRORS_ONLY
+    # Many mistakes give zeros, which say nothing about the mistake.
+    return "" if any(isinstance(entry, list) and not _is_zero(entry) for entry in entries) else ZEROS
+
+
+def _is_zero(entry: list[Any]) -> bool:
+    structure, *projections = entry
+    return structure.endswith(")") and not any(projections)
 
 
 def _entry(expected: Any, outcome: Outcome, task: Task) -> Any:
