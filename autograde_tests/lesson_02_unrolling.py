@@ -126,9 +126,9 @@ shared_slope = Exercise(
     name="shared_slope",
     challenges=(
         Challenge("one sequence, from zero", 1.0, lambda rng: _slope_inputs(rng, 1, 4, 2, 3, zero_start=True)),
-        Challenge("a start that is not zero", 1.0, lambda rng: _slope_inputs(rng, 1, 3, 4, 5)),
-        Challenge("a batch of sequences", 1.0, lambda rng: _slope_inputs(rng, 3, 4, 2, 5)),
-        Challenge("a single copy", 0.5, lambda rng: _slope_inputs(rng, 2, 1, 3, 4)),
+        Challenge("a start that is not zero", 1.0, lambda rng: _slope_inputs(rng, 1, 3, 2, 6)),
+        Challenge("a batch of sequences", 1.0, lambda rng: _slope_inputs(rng, 3, 4, 2, 6)),
+        Challenge("a single copy", 0.5, lambda rng: _slope_inputs(rng, 5, 1, 6, 4)),
         Challenge("other sizes", 1.0, lambda rng: _slope_inputs(rng, *sizes(rng, 4)), hidden=True),
     ),
     oracle=shared_slope_oracle,
@@ -192,6 +192,10 @@ shared_slope = Exercise(
         "Make a copy of W_hh, add eps to its entry [i, j], and put it into one of the cells only. The same with -eps.",
         "For each t: cells = [cell] * steps; cells[t] = (W_xh, perturbed, b_h); "
         "s = unroll(xs, h_0, cells)[:, -1].sum(). The slope is (s_plus - s_minus) / (2 * eps).",
+    ),
+    promised=(
+        ("i is always smaller than axis 1 of h_0", "it is an index"),
+        ("j is always smaller than axis 1 of h_0", "it is an index"),
     ),
 )
 

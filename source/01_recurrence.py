@@ -39,7 +39,8 @@ from rnn_helpers import data, explorers, graphs, plots
 # the problem. Besides, a model that reads a window treats each position in it separately,
 # so the effect of a push has to be described once for every position. What is needed is a
 # state that carries the past along.
-#
+
+# %% [markdown]
 # The leaky bucket has a state, but it can only add: the second push raises the level,
 # as the first one did. For the light, the second push must *undo* the first, so its effect
 # depends on the state it meets. For this we need something other than addition, and it

@@ -143,7 +143,8 @@ plots.show(graphs.patterns(), (
 # copy 2 only. Call the rate at which $s$ then changes $g_2$; it is the derivative of $s$
 # with respect to that copy's weight, written $\partial s / \partial w^{(2)}$, with all
 # other copies held fixed.
-#
+
+# %% [markdown]
 # What if the weights of *all* copies change, each by a little $dw^{(t)}$? Small changes
 # add up:
 #

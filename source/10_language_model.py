@@ -165,7 +165,8 @@ print(embedding(np.array([[5, 6, 5]])).numpy().round(2))  # the first and the th
 # - **out**: at every step one **logit** for each letter, no activation;
 # - **compiled** with Adam (a rate of 0.006, ten times more diverges; `global_clipnorm=1.0`) and the cross-entropy for whole numbers, *from
 #   logits*: `keras.losses.SparseCategoricalCrossentropy(from_logits=True)`.
-#
+
+# %% [markdown] nbgrader={"grade_id": "build_language_model_layers", "locked": true}
 # Use exactly these three layers, the `SimpleRNN` with biases and with its default activation, tanh: later cells of this lesson read their six
 # weight arrays with your own loop. (A GRU is left to lesson 13.) The check trains the model on a made-up language for a few seconds; it must beat a
 # table of letter pairs.

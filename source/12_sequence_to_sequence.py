@@ -167,7 +167,8 @@ grade(teacher_forcing_loss)
 # - **decoder**: an `Embedding(symbols, 32)` of its own for what was written, and a `SimpleRNN(128)` that gives **all** its states and begins with the encoder's last one;
 # - **out**: at every step of the decoder one **logit** for each symbol;
 # - **compiled** with Adam (0.003, `global_clipnorm=1.0`) and the cross-entropy for whole numbers, *from logits*.
-#
+
+# %% [markdown] nbgrader={"grade_id": "build_encoder_decoder_layers", "locked": true}
 # Use exactly these five layers, the `SimpleRNN`s with biases and with their default activation, tanh: later cells of this lesson read their
 # weights. The sizes are yours to choose. The check trains the model for a few seconds to reverse short sequences, and tries it on unseen ones.
 

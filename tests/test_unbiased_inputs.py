@@ -22,9 +22,8 @@ EXERCISES = [
 SIZES = {
     "rnn_step": "batch features units",
     "rnn_forward": "batch steps features units",
-    "readout": "batch steps units classes",
     "count_parameters": "features units classes",
-    "unroll": "batch steps features units",
+    "shared_slope": "i j batch steps features units",
     "rnn_forward_masked": "batch steps features units",
     "last_state": "batch steps units",
     "log_softmax": "four axes of logits",
