@@ -52,7 +52,8 @@ from rnn_helpers import data, explorers, graphs, plots
 # A **neural network** is a function made of sums, products with adjustable numbers (its
 # **weights**), and one simple curve. A **simple recurrent network** changes the
 # recurrence $h_t = \text{decay} \cdot h_{t-1} + x_t$ in four ways:
-#
+
+# %% [markdown]
 # - The state $h_t$ becomes a row of numbers, one for each **unit**. It is called the
 #   **hidden state**, because it is neither the input nor the output. That is what the
 #   letter $h$ stands for.
@@ -226,7 +227,8 @@ plots.show(ax, (
 # whatever arrives. A unit can therefore ask a question such as "was the light on *and*
 # was the button pushed?", and answer close to 1 or −1. (It also keeps every state between
 # −1 and 1, so nothing overflows.)
-#
+
+# %% [markdown]
 # Two such units are enough for the light. Let the light be read off as
 # $(h_1 - h_2)/2$, which is 1 when it is on and 0 when it is off. Unit 1 answers whether the
 # light was on *or* the button is pushed, unit 2 whether *both* are true:

@@ -327,7 +327,8 @@ print("after the last padded step:", with_padding[short, -1].round(2))
 # then reached one state, to three decimals. In the others they had not: some were still
 # on their way, some kept circulating, and some had settled in different places. In any
 # case, it is no longer the state after the last character.
-#
+
+# %% [markdown]
 # A mask is needed for another reason, too. In many data sets a row of zeros is a genuine
 # input, and without a mask it cannot be told from padding.
 

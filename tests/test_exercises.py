@@ -302,6 +302,6 @@ def test_grade_gives_the_points_that_a_mistake_leaves(monkeypatch: pytest.Monkey
         return activation(x_t @ W_xh + h_prev @ W_hh)
 
     points = grade(rnn_step)
-    assert type(points) is float  # nbgrader reads the printed number: np.float64(1.5) would not be one
-    assert points == 1.5  # the input alone, the previous state alone, inputs unchanged: half a point each
+    assert type(points) is float  # nbgrader reads the printed number: np.float64(1.25) would not be one
+    assert points == 1.25  # the input alone, the previous state alone, inputs unchanged
     assert "You leave out the bias b_h." in " ".join(capsys.readouterr().out.split())

@@ -210,9 +210,9 @@ def test_an_error_gets_no_relation() -> None:
 
 
 def test_the_report_states_a_relation_where_no_known_mistake_matches() -> None:
-    task = decode_task("readout", find("readout")[1])
-    report = judge(lambda hs, W_hy, b_y: 7 * (hs @ W_hy + b_y), task)
+    task = decode_task("jacobian", find("jacobian")[1])
+    report = judge(lambda h_t, W_hh: 7 * np.diag(1 - h_t**2) @ W_hh.T, task)
     assert (report.mistake, report.relation) == ("", "Your result is the right one times 7.")
-    known = judge(lambda hs, W_hy, b_y: np.tanh(hs @ W_hy + b_y), task)
+    known = judge(lambda h_t, W_hh: np.diag(1 - h_t**2) @ W_hh, task)
     assert known.mistake
     assert known.relation == ""

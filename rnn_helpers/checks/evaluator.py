@@ -68,6 +68,7 @@ class Task:
         whose word is also a wrong answer elsewhere does not count towards them
     together: whether all cases, with claims as {claim: True}, evaluate one call of the answer
     seconds: about how long that call trains a model; 0 if it does not
+    visible: whether the cases are those of the fixture file
     """
 
     name: str
@@ -83,6 +84,7 @@ class Task:
     least: int = 1
     together: bool = False
     seconds: int = 0
+    visible: bool = False
 
 
 @dataclass

@@ -173,6 +173,7 @@ def decode_task(name: str, data: dict) -> Task:
         least=data.get("least", 1),
         together=data.get("together", False),
         seconds=data.get("seconds", 0),
+        visible=True,
     )
 
 
@@ -238,8 +239,8 @@ def find_written(name: str) -> tuple[str, str, dict] | None:
 
 def find_generated(name: str) -> dict:
     """Return the generated mistakes of an exercise, or {} if there are none or their file cannot be read."""
-    lesson, _ = find(name)
     try:
+        lesson, _ = find(name)
         return _generated(FOLDER / GENERATED / f"{lesson}.json").get(name, {})
     except (OSError, ValueError, KeyError):
         return {}  # the checks work without them
