@@ -17,7 +17,7 @@ class Lesson(NamedTuple):
 
 
 LESSONS = {
-    "00_start_here": Lesson("start here", "a memory made of one number", 20),
+    "00_start_here": Lesson("start here", "a memory made of one number", 35),
     "01_recurrence": Lesson("the recurrence", "one step, whole sequences, the readout, `class SimpleRNN`", 90),
     "02_unrolling": Lesson("unrolling", "copies of one cell, padding and masks, the last real state", 75),
     "03_loss": Lesson("the loss", "log-softmax, cross-entropy over time and its gradient, perplexity", 75),
