@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 TABLES = Path(__file__).parent / "tables"
+TEXTS = Path(__file__).parent / "texts"
 
 
 def nile() -> tuple[np.ndarray, np.ndarray]:
@@ -40,6 +41,14 @@ def zen_lines() -> list[str]:
         import this
     text = "".join(this.d.get(char, char) for char in this.s)
     return text.splitlines()[2:]
+
+
+def alice() -> str:
+    """Return the text of *Alice's Adventures in Wonderland*, one paragraph a line, speech between “ and ”.
+
+    Source: Lewis Carroll (1865), Project Gutenberg's edition 2.9; public domain. `texts/README.md` is its data card.
+    """
+    return (TEXTS / "alice.txt").read_text(encoding="utf-8")
 
 
 def python_manual(characters: int) -> str:

@@ -9,7 +9,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
 
-from rnn_helpers.plots import STATES, new_axes, new_row
+from rnn_helpers.plots import COLOURS, STATES, new_axes, new_row
 
 BOX, GAP = 1.0, 0.7  # width of a copy and of the space between two, in data units
 ARROW = {"arrowstyle": "-|>", "linewidth": 1.3, "color": "0.25", "shrinkA": 0, "shrinkB": 0}
@@ -250,6 +250,50 @@ def padded(xs: np.ndarray, mask: np.ndarray) -> Axes:
         ax.set_title(title)
     row[1].set_yticks([])
     return row[0]
+
+
+def buckets(xs: Sequence[float], decay: float) -> Axes:
+    """Draw a leaky bucket after each step: what flows in from the tap, the level, and what leaks before the next step.
+
+    xs: (steps,), what flows in; decay: the share of the water that stays from one step to the next
+    """
+    ax = new_axes(width=1.9 * len(xs), height=2.9)
+    h, full = 0.0, 2.6  # full: the level, in drops, at which a bucket would be full
+    for t, x_t in enumerate(xs, start=1):
+        kept = decay * h
+        h = kept + x_t
+        _bucket(ax, 2.0 * t, kept / full, h / full)
+        _tap(ax, 2.0 * t, x_t)
+        height = 0.5 * h / full if h / full > 0.3 else h / full + 0.13  # above the water where it is shallow
+        ax.text(2.0 * t, height, f"$h_{t}$ = {h:g}", ha="center", va="center")
+        ax.text(2.0 * t, -0.62, f"step {t}", ha="center", va="center")
+        if t < len(xs):
+            _leak(ax, 2.0 * t, (1 - decay) * h)
+    ax.set_title("Dark: water that stayed; light: water that has just arrived", loc="left")
+    ax.set(xlim=(1.0, 2.0 * len(xs) + 1.2), ylim=(-0.8, 2.05))
+    ax.axis("off")
+    return ax
+
+
+def _bucket(ax: Axes, centre: float, kept: float, level: float) -> None:
+    """Draw one bucket; the water that stayed is darker than the water that has just arrived."""
+    ax.add_patch(Rectangle((centre - 0.5, 0), 1.0, kept, facecolor=COLOURS[3], linewidth=0))
+    ax.add_patch(Rectangle((centre - 0.5, kept), 1.0, level - kept, facecolor="#C6DBEF", linewidth=0))
+    ax.plot([centre - 0.5, centre - 0.5, centre + 0.38], [1.1, 0, 0], color="0.25", linewidth=2)
+    ax.plot([centre + 0.5, centre + 0.5], [0, 1.1], color="0.25", linewidth=2)  # the hole is at the right
+
+
+def _tap(ax: Axes, centre: float, x_t: float) -> None:
+    ax.add_patch(Rectangle((centre - 0.3, 1.62), 0.36, 0.11, facecolor="0.4", linewidth=0))
+    ax.add_patch(Rectangle((centre - 0.05, 1.5), 0.11, 0.23, facecolor="0.4", linewidth=0))
+    ax.text(centre, 1.88, f"in: {x_t:g}", ha="center", va="center", color=COLOURS[0])
+    if x_t:
+        ax.annotate("", xy=(centre, 1.12), xytext=(centre, 1.5), arrowprops={**ARROW, "color": COLOURS[0]})
+
+
+def _leak(ax: Axes, centre: float, lost: float) -> None:
+    ax.annotate("", xy=(centre + 0.62, -0.34), xytext=(centre + 0.44, 0.0), arrowprops={**ARROW, "color": COLOURS[1]})
+    ax.text(centre + 0.68, -0.3, f"out: {lost:g}", ha="left", va="center", color=COLOURS[1], fontsize=9)
 
 
 def weights_in_equation(weights: Sequence[np.ndarray], names: Sequence[str]) -> Axes:

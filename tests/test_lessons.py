@@ -11,7 +11,8 @@ from lesson_code import LESSONS, notebook
 from nbclient import NotebookClient
 from tiers import NIGHT
 
-RUN_AGAIN = ("01_recurrence", "02_unrolling")  # lessons whose cells are run twice, as by somebody who goes back
+# Lessons whose cells are run twice, as by somebody who goes back.
+RUN_AGAIN = ("00_start_here", "01_recurrence", "02_unrolling")
 WORDS_IN_A_CELL = 130  # style asks for 20 to 60; this holds the outliers
 
 

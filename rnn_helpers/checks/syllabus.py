@@ -17,7 +17,7 @@ class Lesson(NamedTuple):
 
 
 LESSONS = {
-    "00_start_here": Lesson("start here", "a memory made of one number", 20),
+    "00_start_here": Lesson("start here", "a memory made of one number", 35),
     "01_recurrence": Lesson(
         "the recurrence", "one step, whole sequences, a delay line, a latch and a counter, `class SimpleRNN`", 150
     ),
