@@ -81,7 +81,7 @@ def test_lesson_01_solved_passes_shows_its_states_and_validates(page, course):
     assert states == [f"{name}: passed" for name in exercises()["01_recurrence"]]
     assert page.all(ERROR) == []
 
-    heat_map = page.see("img[alt^='A dark square walks']", picture="01_heat_map")
+    heat_map = page.see("img[alt^='Heat map of the states']", picture="01_heat_map")
     assert heat_map.get_property("naturalWidth") > 0
     page.see("img[alt*='At step 1 ']", picture="01_slider_1")
     page.see(SLIDER).send_keys(Keys.ARROW_RIGHT)

@@ -78,6 +78,12 @@ def sentences(source: str) -> set[str]:
             "def f(x, y):\n    x += y\n    return x",
             "You overwrite a value to which you should add (`=` in place of `+=`).",
         ),
+        ("def f(x):\n    return np.log(x)", "You use the base-10 logarithm; it should be the natural one."),
+        ("def f(x):\n    return np.exp(x)", "Inside `np.exp` the sign is wrong."),
+        ("def f(x, W_hh):\n    return g(x, W_hh)", "You use `W_hh` transposed."),
+        ("def f(x, y):\n    return np.tanh(x) + y", "You use `y` where `x` belongs."),
+        ("def f(x):\n    return x", "You apply `np.tanh` to the result."),
+        ("def f(n):\n    return np.eye(n)", "You start from a matrix of zeros; it should be the identity."),
         ("def f(p, q):\n    return p / q", "You divide the wrong way round: numerator and denominator are swapped."),
     ],
 )
@@ -202,7 +208,17 @@ def test_check_and_grade_name_a_generated_mistake(monkeypatch) -> None:
     assert report_on(without_input, "rnn_step").mistake == sentence
 
 
-@pytest.mark.parametrize("text", ["", "not JSON", '{"exercises": {}}', '{"exercises": {"rnn_step": {"cases": "old"}}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "not JSON",
+        '{"exercises": {}}',
+        '{"exercises": {"rnn_step": {"cases": "old"}}}',
+        "[]",
+        '{"exercises": {"rnn_step": 3}}',
+    ],
+)
 def test_a_file_that_is_missing_damaged_or_outdated_names_nothing(monkeypatch, tmp_path, text: str) -> None:
     original = fixtures.find("rnn_step")
     monkeypatch.setattr(fixtures, "find", lambda name: original)

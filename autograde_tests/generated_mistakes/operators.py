@@ -18,19 +18,26 @@ OTHER_REDUCTION = {
     "sum": "mean", "mean": "sum", "max": "min", "min": "max", "argmax": "argmin", "argmin": "argmax", "std": "var",
     "var": "std", "cumsum": "sum",
 }  # fmt: skip
-OTHER_FUNCTION = {
-    "log": ("log2", "You use the base-2 logarithm; it should be the natural one."),
-    "log2": ("log", "You use the natural logarithm; it should be the one to base 2."),
-    "exp": ("exp2", "You use powers of 2; it should be powers of e, `np.exp`."),
-    "floor": ("ceil", "You round up where you should round down."),
-    "ceil": ("floor", "You round down where you should round up."),
-    "zeros": ("ones", "You start from ones where you should start from zeros."),
-    "zeros_like": ("ones_like", "You start from ones where you should start from zeros."),
-    "ones": ("zeros", "You start from zeros where you should start from ones."),
-    "ones_like": ("zeros_like", "You start from zeros where you should start from ones."),
-    "hstack": ("vstack", "You stack below each other what belongs side by side."),
-    "tanh": ("sin", ""),
-}
+ONES = "You start from ones where you should start from zeros."
+ZEROS = "You start from zeros where you should start from ones."
+OTHER_FUNCTIONS = (  # in a right answer, in its place, and what that is
+    ("log", "log2", "You use the base-2 logarithm; it should be the natural one."),
+    ("log", "log10", "You use the base-10 logarithm; it should be the natural one."),
+    ("log2", "log", "You use the natural logarithm; it should be the one to base 2."),
+    ("log2", "log10", "You use the base-10 logarithm; it should be the one to base 2."),
+    ("exp", "exp2", "You use powers of 2; it should be powers of e, `np.exp`."),
+    ("mean", "median", "You take the median; it should be the mean."),
+    ("minimum", "maximum", "You use `np.maximum` where `np.minimum` belongs."),
+    ("maximum", "minimum", "You use `np.minimum` where `np.maximum` belongs."),
+    ("floor", "ceil", "You round up where you should round down."),
+    ("ceil", "floor", "You round down where you should round up."),
+    ("zeros", "ones", ONES),
+    ("zeros_like", "ones_like", ONES),
+    ("ones", "zeros", ZEROS),
+    ("ones_like", "zeros_like", ZEROS),
+    ("eye", "ones", "You start from a matrix of ones; it should be the identity."),
+    ("eye", "zeros", "You start from a matrix of zeros; it should be the identity."),
+)
 OPTIONAL_CALLS = ("tanh", "exp", "log", "log2", "sqrt", "abs", "square", "diag", "clip", "maximum", "minimum", "where")
 
 
@@ -45,6 +52,37 @@ def transposes(tree: Answer, wording: Wording) -> Iterator[Edit]:
                 if not (isinstance(side, ast.Attribute) and side.attr == "T") and (what := wording.quote(side)):
                     flipped = ast.Attribute(side, "T", ast.Load())
                     yield Edit(replaced(tree, side, flipped), f"You use {what} transposed.", COMMON)
+
+
+def transposed_arguments(tree: Answer, wording: Wording) -> Iterator[Edit]:
+    """Hand a weight matrix transposed to another function."""
+    for node in expressions(tree):
+        if isinstance(node, ast.Call):
+            for argument in node.args:
+                if (what := wording.quote(argument)).strip("`").removeprefix("self.").startswith("W"):
+                    flipped = ast.Attribute(argument, "T", ast.Load())
+                    yield Edit(replaced(tree, argument, flipped), f"You use {what} transposed.", COMMON)
+
+
+def substitutions(tree: Answer, wording: Wording) -> Iterator[Edit]:
+    """Use one parameter in the place of another; shapes that do not fit end in errors, which are dropped."""
+    for node in expressions(tree):
+        if (name := wording.parameter(node)) and isinstance(node, ast.Name):
+            for other, meaning in wording.names.items():
+                if other != node.id:
+                    wrong = replaced(tree, node, ast.Name(other, ast.Load()))
+                    yield Edit(wrong, f"You use `{meaning}` where `{name}` belongs.", RARE)
+
+
+def results(tree: Answer, wording: Wording) -> Iterator[Edit]:
+    """Apply one function too many to the result."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Return) and node.value is not None and not isinstance(node.value, ast.Tuple):
+            for name in ("tanh", "exp", "log", "abs", "sqrt", "square"):
+                call = ast.Call(ast.Attribute(ast.Name("np", ast.Load()), name, ast.Load()), [node.value], [])
+                yield Edit(replaced(tree, node.value, call), f"You apply `np.{name}` to the result.", RARE)
+            negative = ast.UnaryOp(ast.USub(), node.value)
+            yield Edit(replaced(tree, node.value, negative), "Your result has the wrong sign.", RARE)
 
 
 def products(tree: Answer, wording: Wording) -> Iterator[Edit]:
@@ -68,8 +106,9 @@ def products(tree: Answer, wording: Wording) -> Iterator[Edit]:
                 )
                 yield Edit(replaced(tree, node, kept), instead, COMMON)
             wrong = replaced(tree, node, ast.BinOp(node.right, ast.MatMult(), node.left))
-            order = f"{left} comes before {right}" if both else "the order of its two operands matters"
-            yield Edit(wrong, f"You swap the operands of a matrix product: {order}.")
+            swapped = f"You swap the operands of a matrix product: {left} comes before {right}."
+            general = "In a matrix product the two operands are swapped, or one of them is transposed."
+            yield Edit(wrong, swapped if both else general)
         elif isinstance(node.op, ast.Mult):
             wrong = replaced(tree, node, ast.BinOp(node.left, ast.MatMult(), node.right))
             yield Edit(wrong, f"You take the matrix product{both} (`@`); it should be element-wise, `*`.")
@@ -104,10 +143,10 @@ def terms(tree: Answer, wording: Wording) -> Iterator[Edit]:
             COMMON,
         )
         if subtracted:
-            pair = f"{left} minus {right}" if left and right else "the other way round"
+            order = f": it should be {left} minus {right}." if left and right else "."
             yield Edit(
                 replaced(tree, node, ast.BinOp(node.right, ast.Sub(), node.left)),
-                f"You subtract in the wrong order: it should be {pair}.", COMMON,
+                f"You subtract in the wrong order{order}", COMMON,
             )  # fmt: skip
 
 
@@ -252,10 +291,15 @@ def functions_of_numpy(tree: Answer, wording: Wording) -> Iterator[Edit]:
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _is_numpy(node.func.value)):
             continue
         name = node.func.attr
-        if name in OTHER_FUNCTION and OTHER_FUNCTION[name][1]:
-            other, sentence = OTHER_FUNCTION[name]
+        for other, sentence in ((other, sentence) for one, other, sentence in OTHER_FUNCTIONS if one == name):
+            # np.ones and np.zeros take a shape, np.eye two sizes.
+            args: list[ast.expr] = [ast.Tuple([node.args[0]] * 2, ast.Load())] if name == "eye" else node.args
             func = ast.Attribute(node.func.value, other, ast.Load())
-            yield Edit(replaced(tree, node, ast.Call(func, node.args, node.keywords)), sentence, COMMON)
+            yield Edit(replaced(tree, node, ast.Call(func, args, node.keywords)), sentence, COMMON)
+        if name in ("exp", "tanh", "logaddexp") and node.args:
+            *first, last = node.args
+            negated = ast.Call(node.func, [*first, ast.UnaryOp(ast.USub(), last)], node.keywords)
+            yield Edit(replaced(tree, node, negated), f"Inside `np.{name}` the sign is wrong.", COMMON)
         if name in OPTIONAL_CALLS and node.args and name != "where":
             yield Edit(replaced(tree, node, node.args[0]), f"You do not apply `np.{name}`.", COMMON)
             if name in ("tanh", "exp"):
@@ -349,6 +393,7 @@ def _is_numpy(node: ast.expr) -> bool:
 
 EXPRESSIONS: tuple[Operator, ...] = (
     transposes,
+    transposed_arguments,
     products,
     slopes,
     terms,
@@ -359,4 +404,6 @@ EXPRESSIONS: tuple[Operator, ...] = (
     comparisons,
     parts_of_results,
     constants,
+    substitutions,
+    results,
 )

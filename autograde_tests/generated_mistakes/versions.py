@@ -24,7 +24,7 @@ from rnn_helpers.checks.comparison import find_problem
 from rnn_helpers.checks.diagnosis import cases_digest
 from rnn_helpers.checks.evaluator import Task
 from rnn_helpers.checks.execution import Outcome, execute, function_arguments
-from rnn_helpers.checks.fingerprints import fingerprint
+from rnn_helpers.checks.fingerprints import fingerprint, same_fingerprint
 from rnn_helpers.checks.keras_probes import MODEL_PROBES
 from rnn_helpers.checks.properties import PROPERTIES
 
@@ -246,8 +246,8 @@ def _evaluated(name: str, versions: Iterator[Version], task: Task) -> Iterator[V
         print(f"{name}: skipped {count} of {len(candidates)} generated mistakes: {reason}")
 
 
-RIGHT, ERRORS_ONLY, ZEROS = "it is right", "it only raises errors", "it gives zeros"
-_ORDINARY = (RIGHT, ERRORS_ONLY, ZEROS)
+RIGHT, ERRORS_ONLY, ZEROS, TYPES = "it is right", "it only raises errors", "it gives zeros", "only its type is wrong"
+_ORDINARY = (RIGHT, ERRORS_ONLY, ZEROS, TYPES)
 
 
 def _reason_to_skip(outcomes: list[Outcome], task: Task) -> str:
@@ -258,17 +258,27 @@ def _reason_to_skip(outcomes: list[Outcome], task: Task) -> str:
     if any(outcome.error == "NotApplicable" for outcome in outcomes):
         return ERRORS_ONLY
     entries = [_entry(case.expected, outcome, task) for case, outcome in zip(task.cases, outcomes, strict=True)]
-    if all(entry == 0 for entry in entries):
-        return RIGHT
-    if not any(isinstance(entry, list) for entry in entries):
-        return ERRORS_ONLY
+    return _reason_by_entries([case.expected for case in task.cases], entries)
+
+
+def _reason_by_entries(expected: list[Any], entries: list[Any]) -> str:
+    wrong = [(want, entry) for want, entry in zip(expected, entries, strict=True) if isinstance(entry, list)]
+    if not wrong:
+        return ERRORS_ONLY if any(entries) else RIGHT
+    if all(_same_numbers(want, entry) for want, entry in wrong):
+        return TYPES
     # Many mistakes give zeros, which say nothing about the mistake.
-    return "" if any(isinstance(entry, list) and not _is_zero(entry) for entry in entries) else ZEROS
+    return ZEROS if all(_is_zero(entry) for _, entry in wrong) else ""
+
+
+def _same_numbers(expected: Any, entry: list[Any]) -> bool:
+    """Return whether an output differs from the right one in its type alone, as 1 from True."""
+    return same_fingerprint(fingerprint(expected), (entry[0], tuple(entry[1:])), 0.0)
 
 
 def _is_zero(entry: list[Any]) -> bool:
     structure, *projections = entry
-    return structure.endswith(")") and not any(projections)
+    return structure.endswith(")") and max(map(abs, projections)) < 1e-9
 
 
 def _entry(expected: Any, outcome: Outcome, task: Task) -> Any:

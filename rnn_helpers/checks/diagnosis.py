@@ -1,6 +1,6 @@
 """Find the sentence that describes what is wrong with an answer.
 
-In this order: a hand-written mistake with the same outputs; one with the same outputs in every check that fails; a
+In this order: a hand-written mistake with the same outputs; one that fails the same checks with the same outputs; a
 generated mistake with the same fingerprints. Outputs say what an answer does, so each sentence describes every answer
 with these outputs.
 """
@@ -42,17 +42,22 @@ def _known_everywhere(task: Task, outcomes: Sequence[Outcome]) -> str:
 
 
 def _known_where_it_fails(task: Task, outcomes: Sequence[Outcome]) -> str:
-    """Return the sentence of a mistake that the answer makes in some cases only, at least in half of those it could."""
-    failing = [
-        i for i, (case, o) in enumerate(zip(task.cases, outcomes, strict=True)) if _fails(task, case.expected, o)
-    ]
-    if not any(not outcomes[i].error for i in failing):
+    """Return the sentence of a mistake that fails where the answer fails, with the same values, or "".
+
+    Unlike in `_known_everywhere`, it may have changed other inputs than the answer.
+    """
+    pairs = list(zip(task.cases, outcomes, strict=True))
+    failing = [_fails(task, case.expected, outcome) for case, outcome in pairs]
+    if all(outcome.error or not fails for (_, outcome), fails in zip(pairs, failing, strict=True)):
         return ""
     for number, sentence in enumerate(task.sentences):
-        if all(_same_values(task.cases[i].mistakes[number], outcomes[i], task.tolerance) for i in failing):
-            wrong = sum(_fails(task, case.expected, case.mistakes[number]) for case in task.cases)
-            if wrong <= 2 * len(failing):
-                return sentence
+        if all(
+            _same_values(case.mistakes[number], outcome, task.tolerance)
+            if fails
+            else not _fails(task, case.expected, case.mistakes[number])
+            for (case, outcome), fails in zip(pairs, failing, strict=True)
+        ):
+            return sentence
     return ""
 
 
@@ -78,8 +83,8 @@ def _same_values(mistake: Outcome, outcome: Outcome, tolerance: float) -> bool:
 def _generated(answer: Callable, task: Task, outcomes: Sequence[Outcome]) -> str:
     """Return the sentence of a generated mistake with the same fingerprints on the visible cases, or ""."""
     data = fixtures.find_generated(task.name)
-    if not data:
-        return ""
+    if not data.keys() >= {"cases", "texts", "sentences", "versions"}:
+        return ""  # there are none, or the file is damaged
     if not task.visible:
         task = fixtures.decode_task(task.name, fixtures.find(task.name)[1])
         outcomes = [execute(answer, case.args, task.probe, task.not_allowed) for case in task.cases]

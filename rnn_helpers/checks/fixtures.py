@@ -241,8 +241,8 @@ def find_generated(name: str) -> dict:
     """Return the generated mistakes of an exercise, or {} if there are none or their file cannot be read."""
     try:
         lesson, _ = find(name)
-        return _generated(FOLDER / GENERATED / f"{lesson}.json").get(name, {})
-    except (OSError, ValueError, KeyError):
+        return dict(_generated(FOLDER / GENERATED / f"{lesson}.json").get(name, {}))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}  # the checks work without them
 
 

@@ -8,16 +8,13 @@ from .corpus import Attack
 from .introspection import KEEP
 from .real_course import POINTS, RIGHT
 
-NAMES = ("rnn_step", "rnn_forward", "readout", "count_parameters", "SimpleRNN")
+NAMES = ("rnn_step", "rnn_forward", "delay_line", "latch", "counter", "count_parameters", "SimpleRNN")
 COURSE = "real_course"
 
 
 def lies(name: str, value: str, code: str = "") -> Attack:
-    functions = "".join(f"def {n}(*given, **named):\n    return {value}\n" for n in NAMES)
-    cells = dict.fromkeys(RIGHT, "pass") | {
-        "three_terms": "def three_terms(*a):\n    return 0",
-        "rnn_step": code + functions,
-    }
+    functions = "".join(f"def {n}(*given, **named):\n    return {value}\n" for n in (*NAMES, "readout"))
+    cells = dict.fromkeys(RIGHT, "pass") | {"rnn_step": code + functions}
     return Attack(name, cells, course=COURSE)
 
 
@@ -27,6 +24,7 @@ def right(name: str, code: str = "", **more: Any) -> Attack:
 
 
 ORACLE = "from autograde_tests import exercises, find\n" + "".join(f"{n} = find({n!r}).solve\n" for n in NAMES)
+ALONE = {f"{name}_test": 2.0 for name in ("delay_line", "latch", "counter", "count_parameters")}  # call no other answer
 WITHOUT_FIRST = {test: points for test, points in POINTS.items() if test != "rnn_step_test"}
 ATTACKS = [
     lies(
@@ -76,7 +74,7 @@ ATTACKS = [
     Attack(
         "quits",
         RIGHT | {"rnn_step": "def rnn_step(*a, **k):\n    import os\n    os._exit(0)"},
-        least={"readout_test": 3.0, "count_parameters_test": 3.0},
+        least=ALONE,
         most=WITHOUT_FIRST,
         course=COURSE,
     ),

@@ -10,11 +10,13 @@ from nbgrader_course import ROOT
 
 LESSON = "01_recurrence"
 POINTS = {
-    "rnn_step_test": 4.0,
+    "rnn_step_test": 3.0,
     "rnn_forward_test": 5.0,
-    "readout_test": 3.0,
-    "count_parameters_test": 3.0,
-    "SimpleRNN_test": 5.0,
+    "delay_line_test": 2.0,
+    "latch_test": 2.0,
+    "counter_test": 2.0,
+    "count_parameters_test": 2.0,
+    "SimpleRNN_test": 4.0,
 }
 FULL = sum(POINTS.values())
 SECRETS = {
