@@ -8,7 +8,7 @@
 # **Time** about 35 minutes. **You need** Python loops and NumPy arrays. No machine
 # learning yet.
 #
-# Run each code cell with **Shift + Enter** and go on downwards. This one loads what the
+# Run each code cell with **Shift + Enter** and go on downwards. The first one loads what the
 # lesson needs and tells you whether everything is installed.
 
 # %%
@@ -32,7 +32,7 @@ check_environment();
 # Here is what this course is about. We trained a small **recurrent neural network** on one
 # book, Lewis Carroll's *Alice in Wonderland*. It reads one **character** at a time and
 # guesses the next one. If we feed each guess back in as the next input, it writes. Another
-# `seed` gives another story.
+# `seed` gives another story; we chose one with both speech and narration.
 
 # %% tags=["demonstration"]
 network = storyteller.load()
@@ -40,10 +40,10 @@ story = storyteller.write(network, characters=400, seed=230)
 print(story)
 
 # %% [markdown]
-# It is nonsense, though not much stranger than the book. But look at what is right. We never told the network what a word is, that a
-# sentence starts with a capital, who the characters are, or that “ is sooner or later
-# followed by ”. It learned all this from 127,000 characters, always asked the same question:
-# *which character comes next?*
+# It is nonsense, though not much stranger than the book. But look at what is right. We never
+# told the network what a word is, that a sentence starts with a capital, who Alice is, or
+# that “ is sooner or later followed by ”. It learned all this from 127,000 characters,
+# always asked the same question: *which character comes next?*
 
 # %% [markdown]
 # ### What does it remember?
@@ -107,8 +107,8 @@ storyteller.show_unit(sentence, storyteller.unit_values(network, sentence))
 
 # %% tags=["demonstration"]
 plots.show(graphs.buckets([1, 0, 0, 2], decay=0.5), (
-    "A bucket under a tap, after each of four time steps. In flow 1, 0, 0 and 2; half of "
-    "the water leaks out between two steps. The levels are 1, 0.5, 0.25 and 2.125."
+    "A bucket under a tap, after each of four time steps. In flow 1, 0, 0 and 2; half "
+    "of the water leaks out between two steps. The levels are 1, 0.5, 0.25 and 2.125."
 ))
 
 # %% [markdown]
@@ -127,8 +127,8 @@ plots.show(graphs.buckets([1, 0, 0, 2], decay=0.5), (
 # **Watch the name.** In this field `decay` is the share that *stays*, not the share that is
 # lost: with a decay of 0.9, 90 % is still there one step later.
 #
-# An equation that computes each state from the one before it is a **recurrence**. This is
-# where *recurrent* networks have their name from. A number such as decay, which is the same
+# An equation that computes each state from the one before it is a **recurrence**.
+# Recurrent networks are named after it. A number such as decay, which is the same
 # at every step, is a **parameter**. Here we choose it; a network learns its own.
 
 # %% [markdown]
@@ -256,9 +256,9 @@ for name, hs in remaining.items():
 #
 # There are buckets inside the network that wrote for you. When its training began, 64 of its
 # 256 units were buckets with a decay of 1, squashed to values between -1 and 1, and training
-# could change them. The unit you saw is one of them. In a network trained in the same way
-# *without* buckets, no single unit follows quotations: even the best one reaches a correlation
-# of only 0.08 on the unseen tenth.
+# could change them. The unit you saw is one of them. We trained a
+# second network in the same way *without* buckets. None of its units follows quotations: the
+# one that did best on the training text reaches a correlation of only 0.08 on the unseen tenth.
 
 # %% [markdown]
 # ## What a leaky memory is good for: the Nile
@@ -279,7 +279,7 @@ ax = plots.curves(
     xlabel="year", ylabel="above average (10⁸ m³)",
 )
 ax.axhline(0, color="0.6", linewidth=0.8)
-plots.show(ax, "Two curves from 1871 to 1970: each year's difference, and the memory of it.")
+plots.show(ax, "Two curves from 1871 to 1970: each year's difference, and its memory.")
 print("the memory is highest in", years[np.argmax(memory)])
 
 # %% [markdown]

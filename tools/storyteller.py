@@ -1,12 +1,12 @@
 """Train the network of lesson 00 and write rnn_helpers/storyteller.npz: `python -m tools.storyteller`.
 
-A simple RNN, the kind that lessons 01 to 05 build, learns to predict the next character of *Alice in Wonderland*. A GRU
-would write better; the opening shows what the course's own equation can do. It takes about three minutes on one core.
+A simple RNN, the kind that lessons 01 to 05 build, learns to predict the next character of *Alice in Wonderland*. It
+spells poorly, but it shows what the course's own equation can do. It takes a few minutes on one core.
 
-Some units start as leaky buckets with almost no hole: each keeps its own value and is fed by no other unit. Training
-may then change every weight. The idea is that of Mikolov et al. (2015) and of Le, Jaitly and Hinton (2015). It is why
-one unit is readable: `python -m tools.storyteller --no-buckets` trains the same network without, writes nothing, and
-prints how closely its best unit follows quotations.
+Some units start as leaky buckets without a hole: each keeps its own value and is fed by no other unit. Training may
+then change every weight. The idea is that of Mikolov et al. (2015) and of Le, Jaitly and Hinton (2015). It is why one
+unit is readable: `python -m tools.storyteller --no-buckets` trains the same network without, writes nothing, and prints
+how closely its best unit follows quotations.
 """
 
 from __future__ import annotations
