@@ -520,6 +520,34 @@ def over_steps() -> Any:
 
 
 SPARSE = "SparseCategoricalCrossentropy"
+
+
+def wrong_outputs(make: Callable, places: str) -> list[Wrong]:
+    """Return models with a wrong loss, or without logits, from a builder of models with one output per place."""
+    return [
+        Wrong(
+            "one-hot targets",
+            make(loss=lambda: keras.losses.CategoricalCrossentropy(from_logits=True)),
+            (f.LOSS_TAKES_ONE_HOT,),
+        ),
+        Wrong("a squared error", make(loss=lambda: "mse"), (other_loss("MeanSquaredError", SPARSE),)),
+        Wrong("the loss by name", make(loss=lambda: "sparse_categorical_crossentropy"), (f.FROM_LOGITS_MISSING,)),
+        Wrong("a softmax layer", make(after=(layers.Softmax,)), (f.LOGITS_FOR_SOFTMAX,)),
+        Wrong(f"a softmax over the {places}", make(after=(over_steps,)), (f.SOFTMAX_OVER_STEPS,)),
+        Wrong("probabilities", make(top="softmax", loss=lambda: logits_loss(False)), (f.PROBABILITIES,)),
+        Wrong("tanh on top", make(top="tanh"), (f.ACTIVATION_ON_TOP.format(actual="tanh"),)),
+    ]
+
+
+def untrained(make: Callable) -> list[Wrong]:
+    """Return models from a builder that training does not change, or that cannot be trained."""
+    return [
+        Wrong("a learning rate of 0", make(optimizer=ones(0.0)), (f.RATE_ZERO,)),
+        Wrong("nothing is trainable", make(trainable=False), (f.NOTHING_TRAINABLE,)),
+        Wrong("not compiled", make(compiled=False), (f.NOT_COMPILED,)),
+    ]
+
+
 OTHER_LETTER_LAYERS = (f.OTHER_LAYERS.format(expected="one Embedding, one SimpleRNN and one Dense"),)
 LANGUAGE_MODEL = [
     Wrong(
@@ -666,21 +694,9 @@ RECOGNISER = [
     Wrong("the mean state", recogniser(lambda x: layers.GlobalAveragePooling1D()(layers.Bidirectional(rnn())(x)))),
     Wrong("fixed outputs", recogniser(out=lambda _: 11), (f.FIXED_OUTPUTS.format(actual=11, argument="classes"),)),
     Wrong("one output too few", recogniser(out=lambda classes: classes - 1)),
-    Wrong(
-        "one-hot targets",
-        recogniser(loss=lambda: keras.losses.CategoricalCrossentropy(from_logits=True)),
-        (f.LOSS_TAKES_ONE_HOT,),
-    ),
-    Wrong("a squared error", recogniser(loss=lambda: "mse"), (other_loss("MeanSquaredError", SPARSE),)),
-    Wrong("the loss by name", recogniser(loss=lambda: "sparse_categorical_crossentropy"), (f.FROM_LOGITS_MISSING,)),
-    Wrong("a softmax layer", recogniser(after=(layers.Softmax,)), (f.LOGITS_FOR_SOFTMAX,)),
-    Wrong("a softmax over the frames", recogniser(after=(over_steps,)), (f.SOFTMAX_OVER_STEPS,)),
-    Wrong("probabilities", recogniser(top="softmax", loss=lambda: logits_loss(False)), (f.PROBABILITIES,)),
-    Wrong("tanh on top", recogniser(top="tanh"), (f.ACTIVATION_ON_TOP.format(actual="tanh"),)),
+    *wrong_outputs(recogniser, "frames"),
     Wrong("ReLU on top", recogniser(top="relu"), (f.ACTIVATION_ON_TOP.format(actual="relu"),)),
-    Wrong("a learning rate of 0", recogniser(optimizer=ones(0.0)), (f.RATE_ZERO,)),
-    Wrong("nothing is trainable", recogniser(trainable=False), (f.NOTHING_TRAINABLE,)),
-    Wrong("not compiled", recogniser(compiled=False), (f.NOT_COMPILED,)),
+    *untrained(recogniser),
     Wrong(
         "forwards, not compiled",
         recogniser(lambda x: rnn()(x), compiled=False),
@@ -811,20 +827,8 @@ TRANSLATOR = [
         ),
         (hidden("ReLU", "tanh"),),
     ),
-    Wrong(
-        "one-hot targets",
-        translator(loss=lambda: keras.losses.CategoricalCrossentropy(from_logits=True)),
-        (f.LOSS_TAKES_ONE_HOT,),
-    ),
-    Wrong("a squared error", translator(loss=lambda: "mse"), (other_loss("MeanSquaredError", SPARSE),)),
-    Wrong("the loss by name", translator(loss=lambda: "sparse_categorical_crossentropy"), (f.FROM_LOGITS_MISSING,)),
-    Wrong("a softmax layer", translator(after=(layers.Softmax,)), (f.LOGITS_FOR_SOFTMAX,)),
-    Wrong("a softmax over the steps", translator(after=(over_steps,)), (f.SOFTMAX_OVER_STEPS,)),
-    Wrong("probabilities", translator(top="softmax", loss=lambda: logits_loss(False)), (f.PROBABILITIES,)),
-    Wrong("tanh on top", translator(top="tanh"), (f.ACTIVATION_ON_TOP.format(actual="tanh"),)),
-    Wrong("a learning rate of 0", translator(optimizer=ones(0.0)), (f.RATE_ZERO,)),
-    Wrong("nothing is trainable", translator(trainable=False), (f.NOTHING_TRAINABLE,)),
-    Wrong("not compiled", translator(compiled=False), (f.NOT_COMPILED,)),
+    *wrong_outputs(translator, "steps"),
+    *untrained(translator),
     Wrong(
         "no state handed over, not compiled",
         translator(decode=lambda x, state: decoder()(x), compiled=False),
