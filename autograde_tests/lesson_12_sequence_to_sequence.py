@@ -64,12 +64,6 @@ def _zero_start(targets, start):
     return shifted
 
 
-def _moves_in_place(targets, start):
-    targets[:, 1:] = targets[:, :-1].copy()
-    targets[:, 0] = start
-    return targets
-
-
 shift_right = Exercise(
     name="shift_right",
     challenges=(

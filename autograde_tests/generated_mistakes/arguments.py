@@ -16,11 +16,11 @@ from autograde_tests.generated_mistakes.edits import COMMON, RARE, USUAL
 class Change:
     """A change of the arguments and its sentence.
 
-    apply: returns the changed arguments, or None where it does not apply
+    apply: returns the changed arguments
     """
 
     sentence: str
-    apply: Callable[[tuple], tuple | None]
+    apply: Callable[[tuple], tuple]
     rank: int = USUAL
 
 
@@ -40,34 +40,54 @@ def changes(parameters: list[str], examples: list[tuple]) -> Iterator[Change]:
 
 def _of_one(place: int, name: str, values: list[Any]) -> Iterator[Change]:
     if all(isinstance(value, np.ndarray) and value.dtype == bool for value in values):
-        yield Change(f"You do not use `{name}`.", _at(place, np.ones_like), COMMON)
-        yield Change(f"You use `{name}` inverted.", _at(place, np.logical_not), COMMON)
-        yield Change(f"You use the first row of `{name}` for all rows.", _at(place, _first_row), USUAL)
+        yield from _of_mask(place, name, values)
     elif all(isinstance(value, np.ndarray) and value.dtype.kind == "f" for value in values):
-        yield Change(f"Your result does not depend on `{name}`.", _at(place, np.zeros_like), USUAL)
-        if not name.startswith(("W", "U", "b_", "dW", "db")):  # weights have no sequences
-            yield Change(f"You use the first row of `{name}` for all rows.", _at(place, _first_row), COMMON)
-        yield Change(f"You read `{name}` from its end.", _at(place, _reversed_in_time), COMMON)
-        yield Change(f"You are one time step late in reading `{name}`.", _at(place, _late), RARE)
-        yield Change(f"You use `{name}` with the wrong sign.", _at(place, np.negative), RARE)
-        if all(value.ndim == 2 and value.shape[0] == value.shape[1] for value in values):
-            yield Change(f"You use `{name}` transposed.", _at(place, np.transpose), COMMON)
+        yield from _of_array(place, name, values)
     elif all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
-        for constant in (0, 0.5, 0.9, 1, 2):
-            if constant == int(constant) or not all(isinstance(value, int) for value in values):
-                replace = partial(_constant, constant)
-                yield Change(f"You use {constant} in place of the argument `{name}`.", _at(place, replace), USUAL)
-        if all(isinstance(value, int) for value in values):
-            yield Change(f"You use `{name}` + 1 in place of `{name}`.", _at(place, lambda value: value + 1), RARE)
-            yield Change(f"You use `{name}` - 1 in place of `{name}`.", _at(place, lambda value: value - 1), RARE)
+        yield from _of_number(place, name, values)
     elif all(isinstance(value, list) for value in values):
-        yield Change(f"You go through `{name}` from its end.", _at(place, lambda value: value[::-1]), COMMON)
-        yield Change(
-            f"You use the first item of `{name}` only.", _at(place, lambda value: [value[0]] * len(value)), COMMON
-        )
-        yield Change(f"You leave out the last item of `{name}`.", _at(place, lambda value: value[:-1]), RARE)
+        yield from _of_list(place, name)
     elif all(isinstance(value, dict) for value in values):
         yield from _of_dict(place, name, values)
+
+
+def _of_mask(place: int, name: str, values: list[np.ndarray]) -> Iterator[Change]:
+    yield Change(f"You do not use `{name}`.", _at(place, np.ones_like), COMMON)
+    yield Change(f"You use `{name}` inverted.", _at(place, np.logical_not), COMMON)
+    if all(value.ndim >= 2 for value in values):
+        yield Change(f"You use the first row of `{name}` for all rows.", _at(place, _first_row), USUAL)
+
+
+def _of_array(place: int, name: str, values: list[np.ndarray]) -> Iterator[Change]:
+    yield Change(f"Your result does not depend on `{name}`.", _at(place, np.zeros_like), USUAL)
+    is_weight = name.startswith(("W", "U", "b_", "dW", "db"))  # which has no sequences
+    if not is_weight and all(value.ndim >= 2 for value in values):
+        yield Change(f"You use the first row of `{name}` for all rows.", _at(place, _first_row), COMMON)
+    if all(value.ndim == 1 or value.ndim >= 3 for value in values):
+        yield Change(f"You read `{name}` from its end.", _at(place, _reversed_in_time), COMMON)
+    if all(value.ndim >= 3 for value in values):
+        yield Change(f"You are one time step late in reading `{name}`.", _at(place, _late), RARE)
+    yield Change(f"You use `{name}` with the wrong sign.", _at(place, np.negative), RARE)
+    if all(value.ndim == 2 and value.shape[0] == value.shape[1] for value in values):
+        yield Change(f"You use `{name}` transposed.", _at(place, np.transpose), COMMON)
+
+
+def _of_number(place: int, name: str, values: list[int | float]) -> Iterator[Change]:
+    are_integers = all(isinstance(value, int) for value in values)
+    for constant in (0, 0.5, 0.9, 1, 2):
+        if constant == int(constant) or not are_integers:
+            replace = partial(_constant, constant)
+            yield Change(f"You use {constant} in place of the argument `{name}`.", _at(place, replace), USUAL)
+    if are_integers:
+        yield Change(f"You use `{name}` + 1 in place of `{name}`.", _at(place, lambda value: value + 1), RARE)
+        yield Change(f"You use `{name}` - 1 in place of `{name}`.", _at(place, lambda value: value - 1), RARE)
+
+
+def _of_list(place: int, name: str) -> Iterator[Change]:
+    first_only = _at(place, lambda value: [value[0]] * len(value))
+    yield Change(f"You go through `{name}` from its end.", _at(place, lambda value: value[::-1]), COMMON)
+    yield Change(f"You use the first item of `{name}` only.", first_only, COMMON)
+    yield Change(f"You leave out the last item of `{name}`.", _at(place, lambda value: value[:-1]), RARE)
 
 
 def _of_dict(place: int, name: str, values: list[dict]) -> Iterator[Change]:
@@ -80,17 +100,14 @@ def _of_dict(place: int, name: str, values: list[dict]) -> Iterator[Change]:
             yield Change(f'Your result does not depend on `{name}["{key}"]`.', _at(place, zeroed), USUAL)
 
 
-def _at(place: int, change: Callable[[Any], Any]) -> Callable[[tuple], tuple | None]:
-    def apply(args: tuple) -> tuple | None:
-        if place >= len(args):
-            return args
-        changed = change(args[place])
-        return None if changed is None else (*args[:place], changed, *args[place + 1 :])
+def _at(place: int, change: Callable[[Any], Any]) -> Callable[[tuple], tuple]:
+    def apply(args: tuple) -> tuple:
+        return args if place >= len(args) else (*args[:place], change(args[place]), *args[place + 1 :])
 
     return apply
 
 
-def _swap(first: int, second: int) -> Callable[[tuple], tuple | None]:
+def _swap(first: int, second: int) -> Callable[[tuple], tuple]:
     def apply(args: tuple) -> tuple:
         order = list(args)
         order[first], order[second] = order[second], order[first]
@@ -112,13 +129,13 @@ def _constant(constant: float, value: Any) -> Any:
     return type(value)(constant)
 
 
-def _first_row(value: np.ndarray) -> np.ndarray | None:
-    return np.repeat(value[:1], len(value), axis=0) if value.ndim >= 2 else None
+def _first_row(value: np.ndarray) -> np.ndarray:
+    return np.repeat(value[:1], len(value), axis=0)
 
 
-def _reversed_in_time(value: np.ndarray) -> np.ndarray | None:
-    return value[:, ::-1].copy() if value.ndim >= 3 else value[::-1].copy() if value.ndim == 1 else None
+def _reversed_in_time(value: np.ndarray) -> np.ndarray:
+    return (value[::-1] if value.ndim == 1 else value[:, ::-1]).copy()
 
 
-def _late(value: np.ndarray) -> np.ndarray | None:
-    return np.roll(value, 1, axis=1) if value.ndim >= 3 else None
+def _late(value: np.ndarray) -> np.ndarray:
+    return np.roll(value, 1, axis=1)

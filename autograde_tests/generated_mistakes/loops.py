@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from typing import TypeGuard
 
 from autograde_tests.generated_mistakes.edits import COMMON, RARE, Answer, Edit, expressions, functions, replaced
 from autograde_tests.generated_mistakes.operators import Operator
@@ -81,35 +82,28 @@ def indices(tree: Answer, wording: Wording) -> Iterator[Edit]:
     for node in expressions(tree):
         if not isinstance(node, ast.Subscript):
             continue
-        array = wording.quote(node.value).strip("`")
+        array = wording.quote(node.value)
+        entry = f"You use the entry of {array}" if array else "You use the entry"
         for index in ast.walk(node.slice):
             if isinstance(index, ast.Name) and index.id in counters:
                 for by, words in ((-1, "before"), (1, "after")):
-                    where = f" of `{array}`" if array else ""
                     yield Edit(
-                        replaced(tree, index, _shifted(index, by)),
-                        f"You use the entry{where} one {words} the right one.",
-                        COMMON,
+                        replaced(tree, index, _shifted(index, by)), f"{entry} one {words} the right one.", COMMON
                     )
-            if isinstance(index, ast.Constant) and type(index.value) is int:
-                parts = _parts(index, node)
-                if parts:
-                    yield Edit(
-                        replaced(tree, index, ast.Constant(index.value + 1)),
-                        f"You use the entry{f' of `{array}`' if array else ''} one after the right one.",
-                        RARE,
-                    )
+            if _is_fixed_index(index, node):
+                yield Edit(replaced(tree, index, _shifted(index, 1)), f"{entry} one after the right one.", RARE)
         if isinstance(node.slice, ast.Slice) and ast.unparse(node.slice) == "::-1":
             yield Edit(
                 replaced(tree, node, node.value), "You do not reverse the order where it should be reversed.", COMMON
             )
 
 
-def _parts(index: ast.expr, node: ast.Subscript) -> bool:
+def _is_fixed_index(index: ast.AST, node: ast.Subscript) -> TypeGuard[ast.expr]:
+    """Return whether a part of a subscript is an integer by itself, and not of a shape."""
     elements = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-    return any(index is element for element in elements) and not (
-        isinstance(node.value, ast.Attribute) and node.value.attr == "shape"
-    )
+    of_shape = isinstance(node.value, ast.Attribute) and node.value.attr == "shape"
+    is_integer = isinstance(index, ast.Constant) and type(index.value) is int
+    return is_integer and not of_shape and any(index is element for element in elements)
 
 
 def carries(tree: Answer, wording: Wording) -> Iterator[Edit]:
@@ -124,7 +118,7 @@ def carries(tree: Answer, wording: Wording) -> Iterator[Edit]:
                 assigned = {
                     n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
                 }
-                for name in assigned & before.keys():
+                for name in sorted(assigned & before.keys()):  # the same order in every build
                     yield from _not_carried(tree, statement, name, before[name], wording)
 
 

@@ -13,7 +13,9 @@ from autograde_tests.generated_mistakes.edits import COMMON, RARE, USUAL, Answer
 from autograde_tests.generated_mistakes.wording import Wording
 
 Operator = Callable[[Answer, Wording], Iterator[Edit]]
-REDUCTIONS = {"sum": "sum", "mean": "mean", "max": "maximum", "min": "minimum", "argmax": "argmax", "argmin": "argmin"}
+NOUNS = {
+    "max": "maximum", "min": "minimum", "std": "standard deviation", "var": "variance", "cumsum": "cumulative sum",
+}  # fmt: skip
 OTHER_REDUCTION = {
     "sum": "mean", "mean": "sum", "max": "min", "min": "max", "argmax": "argmin", "argmin": "argmax", "std": "var",
     "var": "std", "cumsum": "sum",
@@ -38,7 +40,8 @@ OTHER_FUNCTIONS = (  # in a right answer, in its place, and what that is
     ("eye", "ones", "You start from a matrix of ones; it should be the identity."),
     ("eye", "zeros", "You start from a matrix of zeros; it should be the identity."),
 )
-OPTIONAL_CALLS = ("tanh", "exp", "log", "log2", "sqrt", "abs", "square", "diag", "clip", "maximum", "minimum", "where")
+GATES = ("i", "f", "g", "o", "r", "z")  # names that the lessons give to blocks of an LSTM or a GRU
+OPTIONAL_CALLS = ("tanh", "exp", "log", "log2", "sqrt", "abs", "square", "diag", "clip", "maximum", "minimum")
 
 
 def transposes(tree: Answer, wording: Wording) -> Iterator[Edit]:
@@ -79,7 +82,7 @@ def results(tree: Answer, wording: Wording) -> Iterator[Edit]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Return) and node.value is not None and not isinstance(node.value, ast.Tuple):
             for name in ("tanh", "exp", "log", "abs", "sqrt", "square"):
-                call = ast.Call(ast.Attribute(ast.Name("np", ast.Load()), name, ast.Load()), [node.value], [])
+                call = _numpy_call(name, node.value)
                 yield Edit(replaced(tree, node.value, call), f"You apply `np.{name}` to the result.", RARE)
             negative = ast.UnaryOp(ast.USub(), node.value)
             yield Edit(replaced(tree, node.value, negative), "Your result has the wrong sign.", RARE)
@@ -121,18 +124,10 @@ def terms(tree: Answer, wording: Wording) -> Iterator[Edit]:
             continue
         left, right = wording.quote(node.left), wording.quote(node.right)
         subtracted = isinstance(node.op, ast.Sub)
-        missing = (
-            f"You do not subtract {right or 'one of the terms'}." if subtracted else f"You leave out the term {right}."
-        )
-        if not right and not subtracted:
-            missing = "You leave out one of the terms of a sum."
+        missing = f"You do not subtract {right or 'one of the terms'}." if subtracted else _leaving_out("term", right)
         yield Edit(replaced(tree, node, node.left), missing, COMMON)
         rest = ast.UnaryOp(ast.USub(), node.right) if subtracted else node.right
-        yield Edit(
-            replaced(tree, node, rest),
-            f"You leave out the term {left}." if left else "You leave out one of the terms of a sum.",
-            COMMON,
-        )
+        yield Edit(replaced(tree, node, rest), _leaving_out("term", left), COMMON)
         other = ast.Add() if subtracted else ast.Sub()
         verb = "add" if subtracted else "subtract"
         should = "subtract" if subtracted else "add"
@@ -163,16 +158,8 @@ def factors(tree: Answer, wording: Wording) -> Iterator[Edit]:
             continue
         left, right = wording.quote(node.left), wording.quote(node.right)
         if isinstance(node.op, ast.Mult):
-            yield Edit(
-                replaced(tree, node, node.left),
-                f"You leave out the factor {right}." if right else "You leave out a factor.",
-                COMMON,
-            )
-            yield Edit(
-                replaced(tree, node, node.right),
-                f"You leave out the factor {left}." if left else "You leave out a factor.",
-                COMMON,
-            )
+            yield Edit(replaced(tree, node, node.left), _leaving_out("factor", right), COMMON)
+            yield Edit(replaced(tree, node, node.right), _leaving_out("factor", left), COMMON)
             yield Edit(
                 replaced(tree, node, ast.BinOp(node.left, ast.Add(), node.right)),
                 f"You add {right or 'a quantity'} where you should multiply by it.", RARE,
@@ -187,14 +174,14 @@ def factors(tree: Answer, wording: Wording) -> Iterator[Edit]:
                 replaced(tree, node, ast.BinOp(node.right, ast.Div(), node.left)), "You divide the wrong way round: numerator and denominator are swapped.",
             )  # fmt: skip
         elif isinstance(node.op, ast.Pow):
-            base = left or "a quantity"
-            yield Edit(
-                replaced(tree, node, node.left),
-                f"You do not raise {base} to the power {ast.unparse(node.right)}."
-                if not wording.names.get(ast.unparse(node.right))
-                else f"You leave out the exponent {right}.",
-                COMMON,
-            )
+            exponent = f" to the power {right.strip('`')}" if right else " to a power"
+            yield Edit(replaced(tree, node, node.left), f"You do not raise {left or 'a quantity'}{exponent}.", COMMON)
+
+
+def _leaving_out(kind: str, quoted: str) -> str:
+    if quoted:
+        return f"You leave out the {kind} {quoted}."
+    return "You leave out one of the terms of a sum." if kind == "term" else "You leave out a factor."
 
 
 def slopes(tree: Answer, wording: Wording) -> Iterator[Edit]:
@@ -213,8 +200,7 @@ def slopes(tree: Answer, wording: Wording) -> Iterator[Edit]:
             )
             yield Edit(replaced(tree, node, ast.Constant(1.0)), f"You leave out the slope of tanh: {right}.", COMMON)
             yield Edit(replaced(tree, node, square), f"You use tanh(a)**2 as a slope; {right}.")
-            tanh = ast.Call(ast.Attribute(ast.Name("np", ast.Load()), "tanh", ast.Load()), [h], [])
-            again = ast.BinOp(node.left, ast.Sub(), ast.BinOp(tanh, ast.Pow(), ast.Constant(2)))
+            again = ast.BinOp(node.left, ast.Sub(), ast.BinOp(_numpy_call("tanh", h), ast.Pow(), ast.Constant(2)))
             yield Edit(
                 replaced(tree, node, again),
                 "You apply tanh once more to what is a state already: with h = tanh(a) the slope is 1 - h**2.",
@@ -232,19 +218,17 @@ def reductions(tree: Answer, wording: Wording) -> Iterator[Edit]:
             if keyword.arg == "axis":
                 yield from _other_axes(tree, node, keyword, name)
             if keyword.arg == "keepdims":
-                rest = [other for other in node.keywords if other is not keyword]
                 yield Edit(
-                    replaced(tree, node, ast.Call(node.func, node.args, rest)),
+                    replaced(tree, node, _without(node, keyword)),
                     "Without `keepdims=True` the result of a reduction is combined with the wrong axis.", COMMON,
                 )  # fmt: skip
             if keyword.arg == "ddof":
-                rest = [other for other in node.keywords if other is not keyword]
-                yield Edit(replaced(tree, node, ast.Call(node.func, node.args, rest)), "You leave out `ddof`.")
+                yield Edit(replaced(tree, node, _without(node, keyword)), "You leave out `ddof`.")
         if other := OTHER_REDUCTION.get(name):
             changed = ast.Call(ast.Attribute(node.func.value, other, ast.Load()), node.args, node.keywords)
             yield Edit(
                 replaced(tree, node, changed),
-                f"You take the {REDUCTIONS.get(other, other)} where it should be the {REDUCTIONS.get(name, name)}.",
+                f"You take the {_noun(other)} where it should be the {_noun(name)}.",
                 COMMON,
             )
             if name in ("std", "var") and not any(keyword.arg == "ddof" for keyword in node.keywords):
@@ -255,34 +239,29 @@ def reductions(tree: Answer, wording: Wording) -> Iterator[Edit]:
                     COMMON,
                 )
             if name in ("max", "min", "sum", "mean") and node.args[:1] and _is_numpy(node.func.value):
-                yield Edit(replaced(tree, node, node.args[0]), f"You do not take the {REDUCTIONS[name]}.")
+                yield Edit(replaced(tree, node, node.args[0]), f"You do not take the {_noun(name)}.")
             elif name in ("max", "min", "sum", "mean"):
-                yield Edit(replaced(tree, node, node.func.value), f"You do not take the {REDUCTIONS[name]}.")
+                yield Edit(replaced(tree, node, node.func.value), f"You do not take the {_noun(name)}.")
 
 
 def _other_axes(tree: Answer, call: ast.Call, keyword: ast.keyword, name: str) -> Iterator[Edit]:
     kind = {"stack": "stack", "concatenate": "join", "split": "split", "array_split": "split"}.get(name)
-    doing = (
-        f"You {kind} along the wrong axis."
-        if kind
-        else f"You take the {REDUCTIONS.get(name, name)} over the wrong axis."
-    )
+    doing = f"You {kind} along the wrong axis." if kind else f"You take the {_noun(name)} over the wrong axis."
     for axis in (0, 1, 2, -1):
         if ast.unparse(keyword.value) != str(axis):
             value = ast.Constant(axis) if axis >= 0 else ast.UnaryOp(ast.USub(), ast.Constant(-axis))
             yield Edit(replaced(tree, keyword.value, value), doing, COMMON)
     if not kind:
-        rest = [other for other in call.keywords if other is not keyword]
-        over = f"You take the {REDUCTIONS.get(name, name)} over all axes; it should run over one of them."
+        over = f"You take the {_noun(name)} over all axes; it should run over one of them."
         if isinstance(keyword.value, ast.Tuple):
-            over = f"You take the {REDUCTIONS.get(name, name)} over too many axes."
+            over = f"You take the {_noun(name)} over too many axes."
             for single in keyword.value.elts:
                 yield Edit(
                     replaced(tree, keyword.value, single),
-                    f"You take the {REDUCTIONS.get(name, name)} over too few axes.",
+                    f"You take the {_noun(name)} over too few axes.",
                     COMMON,
                 )
-        yield Edit(replaced(tree, call, ast.Call(call.func, call.args, rest)), over, COMMON)
+        yield Edit(replaced(tree, call, _without(call, keyword)), over, COMMON)
 
 
 def functions_of_numpy(tree: Answer, wording: Wording) -> Iterator[Edit]:
@@ -300,7 +279,7 @@ def functions_of_numpy(tree: Answer, wording: Wording) -> Iterator[Edit]:
             *first, last = node.args
             negated = ast.Call(node.func, [*first, ast.UnaryOp(ast.USub(), last)], node.keywords)
             yield Edit(replaced(tree, node, negated), f"Inside `np.{name}` the sign is wrong.", COMMON)
-        if name in OPTIONAL_CALLS and node.args and name != "where":
+        if name in OPTIONAL_CALLS and node.args:
             yield Edit(replaced(tree, node, node.args[0]), f"You do not apply `np.{name}`.", COMMON)
             if name in ("tanh", "exp"):
                 yield Edit(
@@ -370,8 +349,8 @@ def parts_of_results(tree: Answer, wording: Wording) -> Iterator[Edit]:
                 order = list(names)
                 order[first], order[first + 1] = order[first + 1], order[first]
                 words = [ast.unparse(name) for name in names[first : first + 2]]
-                gates = all(len(word) <= 2 for word in words)
-                what = f"the blocks {words[0]} and {words[1]}" if gates else "two of the values that you unpack"
+                are_gates = all(word.removeprefix("d") in GATES for word in words)
+                what = f"the blocks {words[0]} and {words[1]}" if are_gates else "two of the values that you unpack"
                 target = ast.Tuple(order, ast.Store())
                 yield Edit(replaced(tree, node, ast.Assign([target], node.value)), f"You swap {what}.", USUAL)
 
@@ -381,6 +360,19 @@ def constants(tree: Answer, wording: Wording) -> Iterator[Edit]:
     for node in expressions(tree):
         if isinstance(node, ast.Constant) and type(node.value) in (int, float) and node.value in (2, 0.5, 3, 4, 8):
             yield Edit(replaced(tree, node, ast.Constant(1)), f"You use 1 in place of {node.value}.", RARE)
+
+
+def _noun(name: str) -> str:
+    """Return what a function of NumPy is called in a sentence."""
+    return NOUNS.get(name, name)
+
+
+def _numpy_call(name: str, argument: ast.expr) -> ast.Call:
+    return ast.Call(ast.Attribute(ast.Name("np", ast.Load()), name, ast.Load()), [argument], [])
+
+
+def _without(call: ast.Call, keyword: ast.keyword) -> ast.Call:
+    return ast.Call(call.func, call.args, [other for other in call.keywords if other is not keyword])
 
 
 def _is_one(node: ast.expr) -> bool:

@@ -15,14 +15,14 @@ from rnn_helpers.checks.execution import Outcome, execute
 SECONDS = 2.0  # for one version on all its cases
 SECONDS_FOR_ALL = 300
 MEMORY = 4 << 30  # bytes of address space beyond what the process has
-Version = Callable[[tuple], Outcome]
+Call = Callable[[tuple], Outcome]
 
 
 class _TimeOutError(BaseException):
     """Raised by the timer; no `except Exception` of a version catches it."""
 
 
-def run(versions: Sequence[Callable], task: Task) -> Iterator[tuple[int, list[Outcome] | str]]:
+def run(versions: Sequence[Call], task: Task) -> Iterator[tuple[int, list[Outcome] | str]]:
     """Yield (number, its outcome in each case, or why it was skipped) for each version.
 
     versions: each takes the arguments of a case and returns an Outcome
@@ -56,7 +56,7 @@ def _messages(receiver: Connection) -> Iterator[Any]:
         return
 
 
-def _work(sender: Connection, versions: Sequence[Callable], task: Task, numbers: list[int]) -> None:
+def _work(sender: Connection, versions: Sequence[Call], task: Task, numbers: list[int]) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (_address_space() + MEMORY, hard))
     signal.signal(signal.SIGALRM, _time_out)
@@ -80,6 +80,6 @@ def _address_space() -> int:
         return int(file.read().split()[0]) * resource.getpagesize()
 
 
-def calling(answer: Callable, probe: str) -> Version:
+def calling(answer: Callable, probe: str) -> Call:
     """Return a version that calls an answer."""
     return lambda args: execute(answer, args, probe)

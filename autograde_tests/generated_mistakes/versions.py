@@ -7,6 +7,7 @@ import hashlib
 import inspect
 import json
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -20,17 +21,17 @@ from autograde_tests.exercise import VISIBLE_SEED, Exercise
 from autograde_tests.generated_mistakes import arguments, edits, loops, operators, runner, wording
 from autograde_tests.generated_mistakes.edits import COMMON, RARE, Answer, Edit
 from rnn_helpers.checks import fingerprints, fixtures
-from rnn_helpers.checks.comparison import find_problem
-from rnn_helpers.checks.diagnosis import cases_digest
+from rnn_helpers.checks.diagnosis import Entry, cases_digest, describe_outcomes
 from rnn_helpers.checks.evaluator import Task
 from rnn_helpers.checks.execution import Outcome, execute, function_arguments
-from rnn_helpers.checks.fingerprints import fingerprint, same_fingerprint
+from rnn_helpers.checks.fingerprints import Fingerprint, fingerprint, same_fingerprint
 from rnn_helpers.checks.keras_probes import MODEL_PROBES
 from rnn_helpers.checks.properties import PROPERTIES
 
 GENERATED = fixtures.GENERATED
 PAIRED = 12  # common mistakes that are also combined with one another
 CAUSES = 3  # sentences that one output may have
+ZERO = 1e-9  # projections below this are those of zeros
 OPERATORS = (*operators.EXPRESSIONS, *loops.LOOPS)
 _SOURCES = (arguments, edits, loops, operators, runner, wording, fingerprints)
 
@@ -61,14 +62,14 @@ class Version:
     """A wrong answer: its sentence, how common it is, how it is called.
 
     own: whether it comes from the solution itself, and not from an accepted variant
-    entries: what came out in each case, see `_evaluated`
+    entries: what came out in each case
     """
 
     sentence: str
     rank: int
-    call: runner.Version
+    call: runner.Call
     own: bool = True
-    entries: list[Any] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
 
     @property
     def order(self) -> tuple:
@@ -92,10 +93,12 @@ def lesson_file(lesson: str, exercises: Mapping[str, Any], code: str, previous: 
     if not data:
         return ""
     # One line for each exercise, so that git shows which of them has changed.
-    lines = [
-        f"{json.dumps(name)}:{json.dumps(one, ensure_ascii=False, separators=(',', ':'))}" for name, one in data.items()
-    ]
-    return f'{{"lesson":{json.dumps(lesson)},"exercises":{{\n' + ",\n".join(lines) + "\n}}\n"
+    lines = ",\n".join(f"{_json(name)}:{_json(one)}" for name, one in data.items())
+    return f'{{"lesson":{_json(lesson)},"exercises":{{\n{lines}\n}}}}\n'
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _can_be_varied(exercise: Any) -> bool:
@@ -119,7 +122,7 @@ def _task(exercise: Exercise) -> Task:
 def _exercise_data(exercise: Exercise, solved: SolvedLesson) -> dict[str, Any]:
     task = _task(exercise)
     versions = _distinct(list(_evaluated(exercise.name, _versions(exercise, task, solved), task)), exercise, task)
-    texts = sorted({entry[0] for version in versions for entry in version.entries if isinstance(entry, list)})
+    texts = sorted({entry[0] for version in versions for entry in version.entries if isinstance(entry, tuple)})
     sentences = sorted({version.sentence for version in versions})
     rows = [
         [sentences.index(version.sentence), *(_stored(entry, texts) for entry in version.entries)]
@@ -128,8 +131,8 @@ def _exercise_data(exercise: Exercise, solved: SolvedLesson) -> dict[str, Any]:
     return {"cases": cases_digest(task), "texts": texts, "sentences": sentences, "versions": rows}
 
 
-def _stored(entry: Any, texts: list[str]) -> Any:
-    return [texts.index(entry[0]), *entry[1:]] if isinstance(entry, list) else entry
+def _stored(entry: Entry, texts: list[str]) -> Any:
+    return [texts.index(entry[0]), *entry[1]] if isinstance(entry, tuple) else entry
 
 
 # --- the versions
@@ -139,7 +142,7 @@ def _versions(exercise: Exercise, task: Task, solved: SolvedLesson) -> Iterator[
     parameters = [parameter.partition("=")[0] for parameter in task.parameters]
     examples = [function_arguments(task.probe, case.args) for case in task.cases]
     for change in arguments.changes(parameters, examples) if task.probe == "call" else ():
-        yield Version(change.sentence, change.rank, _with_changed_arguments(exercise.oracle, change, task.probe))
+        yield Version(change.sentence, change.rank, _with_changed_arguments(exercise.oracle, change))
     for tree, names in _right_answers(exercise, solved):
         words = wording.Wording(tree, parameters)
         singles = [edit for operator in OPERATORS for edit in operator(tree, words)]
@@ -153,21 +156,23 @@ def _versions(exercise: Exercise, task: Task, solved: SolvedLesson) -> Iterator[
 
 def _with_changed_helpers(tree: Answer, solved: SolvedLesson, probe: str) -> Iterator[Version]:
     """Yield versions of a solution that call another function of the lesson, with a common mistake in that one."""
-    defined = solved.answers
-    called = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} & defined.keys() - {tree.name}
-    called |= {n.id for name in called for n in ast.walk(defined[name]) if isinstance(n, ast.Name)} & defined.keys() - {
-        tree.name
-    }
-    for name in sorted(called):
-        helper = defined[name]
+    called = _called(tree, solved) | set().union(*(_called(helper, solved) for helper in _called(tree, solved)))
+    others = called - {tree}
+    for helper in sorted(others, key=lambda node: node.name):
         if not isinstance(helper, ast.FunctionDef):
             continue
         words = wording.Wording(helper, [argument.arg for argument in helper.args.args])
         for edit in (edit for operator in OPERATORS for edit in operator(helper, words) if edit.rank == COMMON):
             nodes = [
-                edit.tree if node is helper else node for node in defined.values() if node.name in called | {tree.name}
+                edit.tree if node is helper else node for node in solved.answers.values() if node in called | {tree}
             ]
-            yield from _compiled([Edit(edit.tree, edit.sentence, RARE)], dict(solved.names), probe, nodes, tree.name)
+            yield from _compiled([replace(edit, rank=RARE)], solved.names, probe, nodes, tree.name)
+
+
+def _called(tree: Answer, solved: SolvedLesson) -> set[Answer]:
+    """Return the lesson's own functions and classes that are named in an answer."""
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return {solved.answers[name] for name in names & solved.answers.keys()}
 
 
 def _pairs(singles: list[Edit], words: wording.Wording) -> list[Edit]:
@@ -197,12 +202,8 @@ def _compiled(
         yield Version(edit.sentence, edit.rank, runner.calling(space[answer or edit.tree.name], probe))
 
 
-def _with_changed_arguments(oracle: Callable, change: arguments.Change, probe: str) -> runner.Version:
-    def call(args: tuple) -> Outcome:
-        changed = change.apply(args)
-        return Outcome(error="NotApplicable") if changed is None else execute(oracle, changed, probe)
-
-    return call
+def _with_changed_arguments(oracle: Callable, change: arguments.Change) -> runner.Call:
+    return lambda args: execute(oracle, change.apply(args))
 
 
 def _right_answers(exercise: Exercise, solved: SolvedLesson) -> Iterator[tuple[Answer, dict[str, Any]]]:
@@ -227,67 +228,41 @@ def _right_answers(exercise: Exercise, solved: SolvedLesson) -> Iterator[tuple[A
 
 
 def _evaluated(name: str, versions: Iterator[Version], task: Task) -> Iterator[Version]:
-    """Run the versions; yield those that are wrong somewhere, with an entry for each case.
-
-    An entry is 0 where the output is right, an error's name, or [structure, projections].
-    """
+    """Run the versions; yield those whose outputs say what is wrong, and print how many misbehave."""
     candidates = list(versions)
-    skipped: dict[str, int] = {}
+    skipped: Counter[str] = Counter()
     for number, outcomes in runner.run([version.call for version in candidates], task):
-        reason = outcomes if isinstance(outcomes, str) else _reason_to_skip(outcomes, task)
-        if isinstance(outcomes, str) or reason:
-            skipped[reason] = skipped.get(reason, 0) + 1
-            continue
-        version = candidates[number]
-        version.entries = [_entry(case.expected, o, task) for case, o in zip(task.cases, outcomes, strict=True)]
-        yield version
-    loud = {reason: count for reason, count in skipped.items() if reason not in _ORDINARY}
-    for reason, count in loud.items():
+        entries = [] if isinstance(outcomes, str) else describe_outcomes(task, outcomes)
+        reason = outcomes if isinstance(outcomes, str) else _misbehaviour(outcomes)
+        if reason:
+            skipped[reason] += 1
+        elif _is_telling(task, entries):
+            yield replace(candidates[number], entries=entries)
+    for reason, count in skipped.items():
         print(f"{name}: skipped {count} of {len(candidates)} generated mistakes: {reason}")
 
 
-RIGHT, ERRORS_ONLY, ZEROS, TYPES = "it is right", "it only raises errors", "it gives zeros", "only its type is wrong"
-_ORDINARY = (RIGHT, ERRORS_ONLY, ZEROS, TYPES)
-
-
-def _reason_to_skip(outcomes: list[Outcome], task: Task) -> str:
+def _misbehaviour(outcomes: list[Outcome]) -> str:
     if any(outcome.error == "MemoryError" for outcome in outcomes):
         return "it exhausts the memory"
-    if any(outcome.changed for outcome in outcomes):
-        return "it changes its inputs"
-    if any(outcome.error == "NotApplicable" for outcome in outcomes):
-        return ERRORS_ONLY
-    entries = [_entry(case.expected, outcome, task) for case, outcome in zip(task.cases, outcomes, strict=True)]
-    return _reason_by_entries([case.expected for case in task.cases], entries)
+    return "it changes its inputs" if any(outcome.changed for outcome in outcomes) else ""
 
 
-def _reason_by_entries(expected: list[Any], entries: list[Any]) -> str:
-    wrong = [(want, entry) for want, entry in zip(expected, entries, strict=True) if isinstance(entry, list)]
-    if not wrong:
-        return ERRORS_ONLY if any(entries) else RIGHT
-    if all(_same_numbers(want, entry) for want, entry in wrong):
-        return TYPES
-    # Many mistakes give zeros, which say nothing about the mistake.
-    return ZEROS if all(_is_zero(entry) for _, entry in wrong) else ""
+def _is_telling(task: Task, entries: list[Entry]) -> bool:
+    """Return whether some output is wrong in more than its type, as 1 from True, and not all are zeros.
+
+    Errors and zeros have many causes.
+    """
+    wrong = [
+        (case.expected, entry) for case, entry in zip(task.cases, entries, strict=True) if isinstance(entry, tuple)
+    ]
+    other_numbers = [entry for expected, entry in wrong if not same_fingerprint(fingerprint(expected), entry, 0.0)]
+    return bool(other_numbers) and not all(_is_zero(entry) for _, entry in wrong)
 
 
-def _same_numbers(expected: Any, entry: list[Any]) -> bool:
-    """Return whether an output differs from the right one in its type alone, as 1 from True."""
-    return same_fingerprint(fingerprint(expected), (entry[0], tuple(entry[1:])), 0.0)
-
-
-def _is_zero(entry: list[Any]) -> bool:
-    structure, *projections = entry
-    return structure.endswith(")") and max(map(abs, projections)) < 1e-9
-
-
-def _entry(expected: Any, outcome: Outcome, task: Task) -> Any:
-    if outcome.error:
-        return outcome.error
-    if find_problem(expected, outcome.value, task.tolerance, lists=task.lists) is None:
-        return 0
-    structure, projections = fingerprint(outcome.value)
-    return [structure, *projections]
+def _is_zero(entry: Fingerprint) -> bool:
+    structure, projections = entry
+    return structure.endswith(")") and max(map(abs, projections)) < ZERO
 
 
 def _distinct(versions: list[Version], exercise: Exercise, task: Task) -> list[Version]:
@@ -295,7 +270,8 @@ def _distinct(versions: list[Version], exercise: Exercise, task: Task) -> list[V
 
     Of several sentences for one set, the preferred ones are kept; more than CAUSES say too little.
     """
-    known = {_key([_entry(c.expected, c.mistakes[n], task) for c in task.cases]) for n in range(len(task.sentences))}
+    listed = ([case.mistakes[number] for case in task.cases] for number in range(len(task.sentences)))
+    known = {_key(describe_outcomes(task, outcomes)) for outcomes in listed}
     groups: dict[str, list[Version]] = {}
     for version in versions:
         groups.setdefault(_key(version.entries), []).append(version)
@@ -315,6 +291,6 @@ def _joined(sentences: list[str]) -> str:
     return f"One of these is likely: {numbered}"
 
 
-def _key(entries: list[Any]) -> str:
+def _key(entries: list[Entry]) -> str:
     """Return a text that is equal for equal outputs, up to rounding."""
-    return json.dumps([[e[0], *(f"{p:.6g}" for p in e[1:])] if isinstance(e, list) else e for e in entries])
+    return json.dumps([[e[0], *(f"{p:.6g}" for p in e[1])] if isinstance(e, tuple) else e for e in entries])

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 from rnn_helpers.checks import fixtures
 from rnn_helpers.checks.comparison import find_problem, same_output
 from rnn_helpers.checks.execution import Outcome, execute
-from rnn_helpers.checks.fingerprints import fingerprint, same_fingerprint
+from rnn_helpers.checks.fingerprints import Fingerprint, fingerprint, same_fingerprint
 
 if TYPE_CHECKING:
     from rnn_helpers.checks.evaluator import Task
+
+Entry = int | str | Fingerprint  # what came out in one case, see `describe_outcomes`
 
 
 def identify_mistake(answer: Callable, task: Task, outcomes: Sequence[Outcome]) -> str:
@@ -66,9 +68,8 @@ def _fails(task: Task, expected: object, outcome: Outcome) -> bool:
 
 
 def _same_outcome(mistake: Outcome, outcome: Outcome, tolerance: float) -> bool:
-    if mistake.error or outcome.error:
-        return mistake.error == outcome.error
-    return mistake.changed == outcome.changed and same_output(mistake.value, outcome.value, tolerance)
+    unchanged_alike = mistake.changed == outcome.changed or bool(mistake.error)
+    return unchanged_alike and _same_values(mistake, outcome, tolerance)
 
 
 def _same_values(mistake: Outcome, outcome: Outcome, tolerance: float) -> bool:
@@ -90,10 +91,7 @@ def _generated(answer: Callable, task: Task, outcomes: Sequence[Outcome]) -> str
         outcomes = [execute(answer, case.args, task.probe, task.not_allowed) for case in task.cases]
     if data["cases"] != cases_digest(task):
         return ""  # of another version of the course
-    entries = [
-        0 if not _fails(task, case.expected, o) else o.error or fingerprint(o.value)
-        for case, o in zip(task.cases, outcomes, strict=True)
-    ]
+    entries = describe_outcomes(task, outcomes)
     if not any(isinstance(entry, tuple) for entry in entries):
         return ""
     for sentence, *versions in data["versions"]:
@@ -104,7 +102,15 @@ def _generated(answer: Callable, task: Task, outcomes: Sequence[Outcome]) -> str
     return ""
 
 
-def _same_entry(stored: object, entry: object, texts: list[str], tolerance: float) -> bool:
+def describe_outcomes(task: Task, outcomes: Sequence[Outcome]) -> list[Entry]:
+    """Return for each case 0 where the output is right, the name of an error, or the fingerprint of the output."""
+    return [
+        0 if not _fails(task, case.expected, outcome) else outcome.error or fingerprint(outcome.value)
+        for case, outcome in zip(task.cases, outcomes, strict=True)
+    ]
+
+
+def _same_entry(stored: object, entry: Entry, texts: list[str], tolerance: float) -> bool:
     if isinstance(stored, list) and isinstance(entry, tuple):
         return same_fingerprint(entry, (texts[stored[0]], tuple(stored[1:])), tolerance)
     return stored == entry
