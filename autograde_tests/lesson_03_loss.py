@@ -1,4 +1,4 @@
-"""Lesson 03: log-softmax, cross-entropy over time with its gradient, perplexity, binary cross-entropy.
+"""Lesson 03: log-softmax, cross-entropy over time with its gradient, base rates, binary cross-entropy.
 
 The oracles work on one step at a time with Python's math module.
 """
@@ -192,9 +192,9 @@ sequence_cross_entropy = Exercise(
     challenges=(
         Challenge("one step", 1.0, lambda rng: _targets_inputs(rng, ["1"], 3)),
         Challenge("two sequences of equal length", 1.0, lambda rng: _targets_inputs(rng, ["111", "111"], 4)),
-        Challenge("different lengths", 0.5, lambda rng: _targets_inputs(rng, ["11111", "11000"], 3)),
+        Challenge("different lengths", 1.0, lambda rng: _targets_inputs(rng, ["11111", "11000"], 3)),
         Challenge("a gap in the middle", 0.5, lambda rng: _targets_inputs(rng, ["1011", "0110"], 3)),
-        Challenge("arbitrary values in the padding", 0.5, _loud_padding, hidden=True),
+        Challenge("arbitrary values in the padding", 1.0, _loud_padding, hidden=True),
     ),
     oracle=sequence_cross_entropy_oracle,
     mistakes=(
@@ -396,9 +396,9 @@ binary_cross_entropy = Exercise(
             lambda rng: (np.zeros(4), np.array([0.0, 1.0, 1.0, 0.0])),
             edge=True,
         ),
-        Challenge("a matrix of logits", 1.0, lambda rng: _binary_inputs(rng, *sizes(rng, 2))),
+        Challenge("a matrix of logits", 0.5, lambda rng: _binary_inputs(rng, *sizes(rng, 2))),
         Challenge("logits of 1000 and -1000", 1.0, _binary_huge, fresh=_binary_huge_drawn),
-        Challenge("any shape", 1.0, lambda rng: _binary_inputs(rng, *sizes(rng, 3)), hidden=True),
+        Challenge("any shape", 0.5, lambda rng: _binary_inputs(rng, *sizes(rng, 3)), hidden=True),
     ),
     oracle=binary_cross_entropy_oracle,
     mistakes=(
@@ -458,57 +458,163 @@ binary_cross_entropy = Exercise(
     ),
 )
 
-# ----------------------------------------------------------------------------------------- perplexity
+# ------------------------------------------------------------------------------------- base_rate_loss
 
-perplexity = Exercise(
-    name="perplexity",
+
+def base_rate_loss_oracle(targets, mask):
+    """Return the mean over the real steps of -log(frequency of the target), one step after the other."""
+    real = targets[mask].tolist()
+    return math.fsum(-math.log(real.count(target) / len(real)) for target in real) / len(real)
+
+
+def _class_inputs(rng: Rng, rows: list[str], classes: list[int]) -> tuple:
+    """Draw (targets, mask) in which each class occurs at a real step, more often the earlier it is in `classes`."""
+    mask = np.array([[mark == "1" for mark in row] for row in rows])
+    weights = np.arange(len(classes), 0, -1) ** 2.0
+    real = rng.choice(classes, size=mask.sum(), p=weights / weights.sum())
+    real[: len(classes)] = classes
+    targets = np.zeros(mask.shape, dtype=int)
+    targets[mask] = rng.permutation(real)
+    return targets, mask
+
+
+def _drawn_lengths(rng: Rng, classes: list[int]) -> tuple:
+    """Draw inputs of any shape with padding, some of them with a gap or with padding in front."""
+    steps, batch = (int(size) for size in rng.integers(3, 8, size=2))
+    lengths = rng.integers(0, steps, size=batch)
+    lengths[:2] = steps, steps - 1  # at least one full row, at least one with padding
+    rows = ["1" * length + "0" * (steps - length) for length in lengths]
+    if rng.random() < 0.5:
+        rows[0] = f"1{'0' * int(rng.integers(1, steps - 1))}".ljust(steps, "1")
+        rows[1] = rows[1][::-1]
+    return _class_inputs(rng, rng.permutation(rows).tolist(), classes)
+
+
+def _other_padding(rng: Rng) -> tuple:
+    """Draw inputs with a class in the padding that no real step has."""
+    targets, mask = _drawn_lengths(rng, [2, 0, 1])
+    return np.where(mask, targets, 4), mask
+
+
+def _frequencies(targets, mask):
+    counts = np.bincount(targets[mask])
+    return counts[counts > 0] / counts.sum()
+
+
+def _entropy(p):
+    return -(p * np.log(p)).sum()
+
+
+def _base_rate_from_logits(targets, mask):
+    counts = np.bincount(targets[mask], minlength=targets.max() + 1)
+    logits = np.log(np.maximum(counts, 1e-300))
+    steps = np.broadcast_to(logits, (*targets.shape, len(logits)))
+    return -np.take_along_axis(_log_softmax(steps), targets[..., None], axis=-1)[..., 0][mask].mean()
+
+
+def _base_rate_by_counting(targets, mask):
+    real = list(targets[mask])
+    return sum(-math.log(real.count(c) / len(real)) * real.count(c) / len(real) for c in set(real))
+
+
+def _base_rate_with_zeros(targets, mask):
+    p = np.bincount(targets[mask]) / mask.sum()
+    return -np.sum(p * np.log(np.where(p > 0, p, 1.0)))
+
+
+def _with_nan(targets, mask):
+    p = np.bincount(targets[mask], minlength=targets.max() + 1) / mask.sum()
+    return -np.sum(p * np.log(p))
+
+
+base_rate_loss = Exercise(
+    name="base_rate_loss",
     challenges=(
         Challenge(
-            "equal choices",
+            "one sequence, two classes",
+            0.5,
+            lambda rng: _class_inputs(rng, ["11111"], [1, 0]),
+            fresh=lambda rng: _class_inputs(rng, ["1" * int(rng.integers(6, 14))], [1, 0]),
+        ),
+        Challenge(
+            "different lengths",
             1.0,
-            lambda rng: (math.log(27),),
-            fresh=lambda rng: (math.log(rng.integers(2, 100)),),
+            lambda rng: _class_inputs(rng, ["11111", "11100"], [1, 0, 2]),
+            fresh=lambda rng: _drawn_lengths(rng, [1, 0, 2]),
         ),
-        Challenge("any loss", 1.0, lambda rng: (float(numbers(rng, 1)[0]) ** 2 + 0.5,)),
-        Challenge("a loss of zero", 0.5, lambda rng: (0.0,), edge=True),
-        Challenge("another loss", 0.5, lambda rng: (float(rng.uniform(0.1, 5)),), hidden=True),
+        Challenge(
+            "a class that never occurs",
+            0.5,
+            lambda rng: _class_inputs(rng, ["1111", "1110"], [3, 0, 1]),
+            fresh=lambda rng: _drawn_lengths(rng, [3, 0, 1]),
+        ),
+        Challenge("arbitrary classes in the padding", 0.5, _other_padding, hidden=True),
     ),
-    oracle=lambda mean_nll: math.exp(mean_nll),
+    oracle=base_rate_loss_oracle,
     mistakes=(
+        Mistake("You count the padded steps too.", lambda y, m: _entropy(_frequencies(y, np.ones_like(m)))),
         Mistake(
-            "You raise 2 to the power of the loss; the loss is in natural logarithms, so the base is e.",
-            lambda nll: 2.0**nll,
+            "You divide by the number of all steps, padding included; divide by the number of real steps.",
+            lambda y, m: _entropy(_frequencies(y, m) * m.mean()),
         ),
         Mistake(
-            "You raise e to minus the loss, which is a probability; the perplexity is its inverse.",
-            lambda nll: math.exp(-nll),
-        ),
-        Mistake("You return the loss itself.", lambda nll: float(nll)),
-        Mistake("You subtract 1.", lambda nll: math.exp(nll) - 1),
-        Mistake(
-            "You convert the loss into bits; the perplexity is e to the power of the loss.",
-            lambda nll: nll / math.log(2),
+            "You average the surprise over the classes; weight each class by its frequency.",
+            lambda y, m: -np.log(_frequencies(y, m)).mean(),
         ),
         Mistake(
-            "You raise 10 to the power of the loss; the loss is in natural logarithms, so the base is e.",
-            lambda nll: 10.0**nll,
+            "You add up the surprise of each class once; weight each class by its frequency.",
+            lambda y, m: -np.log(_frequencies(y, m)).sum(),
         ),
         Mistake(
-            "You take the logarithm of the loss; it already is one, so undo it with np.exp.", lambda nll: np.log(nll)
+            "You weight each class by its count: this is the sum over the steps; it should be their mean.",
+            lambda y, m: _entropy(_frequencies(y, m)) * m.sum(),
+        ),
+        Mistake(
+            "Your sum over the classes is divided by their number; the frequencies are weights already.",
+            lambda y, m: _entropy(_frequencies(y, m)) / len(_frequencies(y, m)),
+        ),
+        Mistake("You leave out the minus sign.", lambda y, m: -_entropy(_frequencies(y, m))),
+        Mistake("You leave out the logarithm.", lambda y, m: np.sum(_frequencies(y, m) ** 2)),
+        Mistake(
+            "You return the Gini impurity, 1 minus the sum of the squared frequencies; take the mean of -log p.",
+            lambda y, m: 1 - np.sum(_frequencies(y, m) ** 2),
+        ),
+        Mistake(
+            "You use the logarithm to base 2; here it should be the natural logarithm.",
+            lambda y, m: _entropy(_frequencies(y, m)) / np.log(2),
+        ),
+        Mistake(
+            "You return the loss of equal probabilities; use the frequency of each class.",
+            lambda y, m: np.log(len(_frequencies(y, m))),
+        ),
+        Mistake(
+            "You return the surprise at the most frequent class alone; take the mean over all steps.",
+            lambda y, m: -np.log(_frequencies(y, m).max()),
+        ),
+        Mistake(
+            "You return the perplexity; return the loss itself, its logarithm.",
+            lambda y, m: np.exp(_entropy(_frequencies(y, m))),
+        ),
+        Mistake(
+            "You multiply a frequency of 0 by log 0, which gives nan; leave out the classes that never occur.",
+            _with_nan,
+        ),
+        Mistake(
+            "You compute frequencies for each sequence; count over the whole batch.",
+            lambda y, m: np.mean([_entropy(_frequencies(row, real)) for row, real in zip(y, m, strict=True)]),
         ),
     ),
     styles=(
-        lambda mean_nll: np.exp(mean_nll),
-        lambda mean_nll: np.e**mean_nll,
-        lambda mean_nll: 1 / np.exp(-np.float64(mean_nll)),
+        lambda targets, mask: _entropy(_frequencies(targets, mask)),
+        _base_rate_from_logits,
+        _base_rate_by_counting,
+        _base_rate_with_zeros,
     ),
     hints=(
-        "A model that chooses uniformly among V options has the loss log V. What turns log V back into V?",
-        "The natural logarithm and e undo each other.",
-        "np.exp of the loss.",
+        "If a class has the frequency p, how surprised is the model each time it occurs? And how often does it occur?",
+        "The loss is the sum over the classes of p times -log p, where p is a frequency among targets[mask].",
+        "np.unique(targets[mask], return_counts=True) gives the counts; divide them by their sum to get p, and return -(p * np.log(p)).sum().",
     ),
-    unchanged=0.0,
-    promised=(("mean_nll is never negative", "it is a mean of -log p"),),
 )
 
-EXERCISES = [log_softmax, sequence_cross_entropy, cross_entropy_gradient, binary_cross_entropy, perplexity]
+EXERCISES = [log_softmax, sequence_cross_entropy, base_rate_loss, cross_entropy_gradient, binary_cross_entropy]

@@ -225,3 +225,53 @@ def patient_explorer(patients: Sequence[dict[str, Any]]) -> None:
         return picture(upper, f"{words}{np.round(size[0], 1).tolist()}. Says {answers[0]}, right is {answers[1]}.")
 
     cards.show(Explorer(draw, {"patient": Range(1, len(patients), 1)}))
+
+
+def softmax_explorer(log_softmax: Callable, classes: Sequence[str], target: int = 2) -> None:
+    """Show logits, probabilities and the surprise at the target, with a slider for each logit and one for the target.
+
+    Arrows against the gradient start at the logits; they are drawn from what your `log_softmax` computes.
+
+    classes: their names; target: the class at which its slider begins, counted from 1
+    """
+    places = np.arange(len(classes))
+    curve = np.linspace(0.002, 1, 300)
+    starts = np.linspace(2.0, 0.0, len(classes)).round().tolist()
+
+    def draw(*values: float) -> Picture:
+        logits, chosen = np.array(values[:-1], dtype=float), int(values[-1]) - 1
+        p = np.exp(log_softmax(logits))
+        gradient = p - (places == chosen)
+        surprise = -float(log_softmax(logits)[chosen])
+        left, middle, right = plots.new_row(width=9.3, height=3.2, count=3)
+        shades = ["0.6" if place == chosen else "0.85" for place in places]
+
+        left.bar(places, logits, color=shades)
+        for place, logit, slope in zip(places, logits, gradient, strict=True):
+            if abs(slope) > 0.02:
+                arrow = {"arrowstyle": "-|>", "color": plots.GRADIENT, "linewidth": 2.5, "shrinkA": 0, "shrinkB": 0}
+                left.annotate("", xy=(place, logit - 2 * slope), xytext=(place, logit), arrowprops=arrow)
+            left.text(place, -6.3, f"{-slope:+.2f}".replace("-", "−"), ha="center", color=plots.GRADIENT)
+        left.axhline(0, color="0.25", linewidth=0.8)
+        left.set(title="logits, and where to move them", ylabel="logit z", ylim=(-6.8, 6.8))
+
+        middle.bar(places, p, color=shades)
+        for place, value in zip(places, p, strict=True):
+            middle.text(place, value + 0.02, f"{value:.2f}", ha="center")
+        middle.set(title="probabilities", ylabel="p", ylim=(0, 1.12))
+
+        right.plot(curve, -np.log(curve), color=plots.COLOURS[0])
+        right.plot(p[chosen], surprise, "o", color=plots.COLOURS[0])
+        right.set(title=f"surprise at {classes[chosen]}: {surprise:.2f} nats", xlabel="p", ylabel="−log p")
+        for ax in (left, middle):
+            ax.set_xticks(
+                places, labels=[f"{name}\n(target)" if i == chosen else name for i, name in enumerate(classes)]
+            )
+        parts = ", ".join(
+            f"{name}: logit {z:g}, p {q:.2f}, moves by {-g:+.2f}"
+            for name, z, q, g in zip(classes, logits, p, gradient, strict=True)
+        )
+        return picture(left, f"Target {classes[chosen]}, surprise {surprise:.2f} nats. {parts}.")
+
+    sliders = {f"logit {name}": Range(-4.0, 4.0, start, 0.5) for name, start in zip(classes, starts, strict=True)}
+    cards.show(Explorer(draw, {**sliders, "target": Range(1, len(classes), target)}))

@@ -22,6 +22,7 @@ STYLE = "tableau-colorblind10"
 STATES = "PuOr"  # diverging, the same for every kind of colour vision; white is a state of zero
 COLOURS = ("#006BA4", "#C85200", "#595959", "#5F9ED1")  # of that style, the four dark enough for text
 LINES = ("-", "--", ":", "-.")
+GRADIENT = COLOURS[1]  # of gradients, in figures as in formulas
 LABEL_GAP = 0.09  # of the height of the axes, between two names
 DPI = 100  # CSS pixels per inch
 DENSITY = 2  # image pixels per CSS pixel, for sharp figures on high-density screens
@@ -41,10 +42,7 @@ def new_column(width: float, height: float, shares: Sequence[float]) -> list[Axe
         _, column = plt.subplots(
             len(shares), figsize=(width, height), layout=layout, height_ratios=shares, squeeze=False
         )
-    for ax in column[:, 0]:
-        ax.set_prop_cycle(color=COLOURS)
-        ax.spines[["top", "right"]].set_visible(False)
-    return list(column[:, 0])
+    return [_in_style(ax) for ax in column[:, 0]]
 
 
 def new_row(width: float, height: float, count: int, shares: Sequence[float] | None = None) -> list[Axes]:
@@ -52,7 +50,13 @@ def new_row(width: float, height: float, count: int, shares: Sequence[float] | N
     with plt.style.context(STYLE):
         layout = ConstrainedLayoutEngine(w_pad=PADDING, h_pad=PADDING)
         _, row = plt.subplots(1, count, figsize=(width, height), layout=layout, width_ratios=shares, squeeze=False)
-    return list(row[0])
+    return [_in_style(ax) for ax in row[0]]
+
+
+def _in_style(ax: Axes) -> Axes:
+    ax.set_prop_cycle(color=COLOURS)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
 
 
 def curves(
@@ -65,10 +69,13 @@ def curves(
     ylim: tuple[float, float] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw lines, each labelled at its right end. x: (points,); ys: name -> (points,); ylim: (bottom, top)."""
+    """Draw lines, each labelled at its right end. x: (points,); ys: name -> (points,); ylim: (bottom, top).
+
+    A single line needs no name; "" draws it without a label.
+    """
     ax = ax or new_axes()
     for number, (name, y) in enumerate(ys.items()):
-        ax.plot(x, y, LINES[number % len(LINES)], linewidth=1.6, label=name)
+        ax.plot(x, y, LINES[number % len(LINES)], linewidth=1.6, label=name or "_nameless")
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
     if ylim is not None:
         ax.set_ylim(*ylim)
@@ -177,7 +184,8 @@ class Picture:
 def _name_lines(ax: Axes) -> None:
     """Label each line at its right end, moving close labels apart."""
     low, high = ax.get_ylim()
-    ends = [(float(np.asarray(line.get_ydata())[-1]), line) for line in ax.lines]
+    named = [line for line in ax.lines if not str(line.get_label()).startswith("_")]
+    ends = [(float(np.asarray(line.get_ydata())[-1]), line) for line in named]
     height = -np.inf
     for y, line in sorted(ends, key=lambda end: end[0]):
         x = np.asarray(line.get_xdata())[-1]
@@ -205,11 +213,11 @@ def text_strip(
     ax = ax or new_axes(width=1.5 + 0.16 * width, height=0.9 + 0.42 * lines)
     grid = np.full((lines, width), np.nan)
     grid.flat[: len(text)] = values
-    image = ax.imshow(grid, cmap="cividis_r", vmin=0, aspect="auto")
-    middle = np.nanmax(grid) / 2
+    image = ax.imshow(grid, cmap="Blues", vmin=0, aspect="auto")
+    dark = 0.55 * np.nanmax(grid)
     for index, char in enumerate(text):
         row, column = divmod(index, width)
-        colour = "white" if values[index] > middle else "black"
+        colour = "white" if values[index] > dark else "black"
         ax.text(column, row, "␣" if char == " " else char, ha="center", va="center", color=colour, family="monospace")
     ax.figure.colorbar(image, ax=ax, label=label, fraction=0.03, pad=0.01)
     ax.set_title(title)

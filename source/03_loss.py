@@ -1,10 +1,12 @@
 # %% [markdown]
 # # 03 · The loss: one number that says how wrong we are
 #
-# **After this lesson you can** turn logits into log-probabilities without overflowing, measure how surprised a network is by a
-# sequence, with padding or without, and say in which direction each logit should move.
+# **After this lesson you can** say what the target of each time step is, turn logits into
+# log-probabilities without overflow, compute the cross-entropy of a batch of padded
+# sequences and compare it with a baseline, and say in which direction each logit should
+# move.
 #
-# **Time** about 75 minutes. **You need** lessons 01 and 02, logarithms, and the derivatives of $e^x$ and $\log x$.
+# **Time** about 110 minutes. **You need** lessons 01 and 02, logarithms, and the derivatives of $e^x$ and $\log x$.
 
 # %%
 try:
@@ -16,54 +18,83 @@ except ModuleNotFoundError:
 
 import numpy as np
 
-from rnn_helpers import data, plots
+from rnn_helpers import data, explorers, plots
 
 # %% [markdown]
-# ## From scores to chances
+# ## What should the network have said?
 #
-# At each step the readout of lesson 01 gives one number for each of $C$ classes, the **logits** $z_1 \ldots z_C$ ($y_t$ in lesson 01): any size, any
-# sign. We want chances: positive, with sum 1. **Softmax** makes everything positive with $e^z$ and divides by the sum:
+# In lesson 01 a network read a text and wrote one vector of numbers at each time step. To
+# say how wrong these numbers are, we need the right answer for every step, which is called
+# the **target**. Suppose the network reads the word "hello":
 #
-# $$p_c = \frac{e^{z_c}}{\sum_k e^{z_k}}$$
+# | step $t$ | 1 | 2 | 3 | 4 |
+# |---|---|---|---|---|
+# | input | h | e | l | l |
+# | target, if the task is to predict the **next character** | e | l | l | o |
+# | target, if the task is to **label** vowels | no | yes | no | no |
+
+# %% [markdown]
+# A network that predicts the next character is called a **language model**. Its targets are
+# its own inputs, shifted by one step, so any text is training data, without a label written by
+# hand. When we label each step, nothing is shifted.
 #
-# | class | logit $z$ | $e^z$ | chance $p$ |
+# Look at steps 3 and 4. The input is the same, an "l", but the targets differ. A network
+# that sees only the current character cannot get both right. A recurrent network can,
+# because its hidden state is different the second time.
+#
+# In both tasks a target is one of $C$ **classes**, written as an integer from 0 to $C - 1$.
+
+# %% [markdown]
+# ## From logits to probabilities
+#
+# At each step the readout of lesson 01 gives one number for each class, of any size and
+# any sign. Such unnormalised scores are called **logits**, and in this lesson we write
+# them $z_1, \ldots, z_C$. We want probabilities: positive numbers that sum to 1. The
+# **softmax** function makes the logits positive with $e^z$ and divides by the sum:
+#
+# $$p_j = \frac{e^{z_j}}{\sum_k e^{z_k}}$$
+#
+# | class | logit $z$ | $e^z$ | probability $p$ |
 # |---|---|---|---|
 # | a | 2 | 7.39 | 0.67 |
 # | b | 1 | 2.72 | 0.24 |
 # | c | 0 | 1 | 0.09 |
 
 # %% [markdown]
-# **Predict.** Three questions before the next cell:
+# **Predict.** Three questions before you run the next cell:
 #
-# 1. All three logits grow by 500. What happens to the chances?
-# 2. There is only *one* class. What is its chance, whatever the logit?
-# 3. A logit is 1000. What does NumPy say to $e^{1000}$?
-
+# 1. All three logits increase by 500. What happens to the probabilities?
+# 2. There is only *one* class. What is its probability, whatever the logit?
+# 3. One logit is 1000. What does NumPy return for $e^{1000}$?
 
 # %% tags=["demonstration"]
 def naive_softmax(z):
     return np.exp(z) / np.exp(z).sum(axis=-1, keepdims=True)
 
 
-with np.errstate(over="ignore", invalid="ignore"):  # NumPy would warn, and rightly
+with np.errstate(over="ignore", invalid="ignore"):  # NumPy would warn, and rightly so
     print("2, 1, 0:      ", naive_softmax(np.array([2.0, 1.0, 0.0])).round(2))
     print("plus 500:     ", naive_softmax(np.array([502.0, 501.0, 500.0])).round(2))
     print("one class:    ", naive_softmax(np.array([-3.7])))
     print("1000, 1, 0:   ", naive_softmax(np.array([1000.0, 1.0, 0.0])))
 
 # %% [markdown]
-# 1. Nothing: a factor $e^{500}$ in every term cancels. Only *differences* of logits matter.
-# 2. It is 1, always. A network with one softmax output says "yes" to everything and learns nothing. (It happens.)
-# 3. $e^{1000}$ is too large for a float64. It becomes `inf`, `inf / inf` becomes `nan`, and one `nan` spoils everything after it.
+# 1. Nothing happens. Every term gets the same factor $e^{500}$, which cancels. Only the
+#    *differences* between logits matter.
+# 2. It is always 1. A network with a single softmax output is perfectly confident, never
+#    changes its mind, and learns nothing. (If this reminds you of someone, be kind.)
+# 3. $e^{1000}$ is too large for a float64, so NumPy returns `inf`. Then `inf / inf` gives
+#    `nan`, and one `nan` spoils everything computed from it. This is called **overflow**.
 #
-# The first answer repairs the third: subtract each row's largest logit. The chances stay, and no exponent is above 0.
+# The first answer tells us how to fix the third. If we subtract the largest logit of each
+# row, the probabilities stay the same, and no exponent is greater than 0.
 
 # %% [markdown]
-# ## Half the work: a softmax that never overflows
+# ### Warm-up: `safe_softmax`
 #
-# The line that subtracts the largest logit of each row is missing. `z.max(axis=-1, keepdims=True)` finds it and keeps the axis, so
-# that shapes fit. (No points.)
-
+# Complete the line that subtracts the largest logit of each row. (No points.
+# `z.max(axis=-1, keepdims=True)` keeps the last axis with length 1, so that the result
+# broadcasts against `z`.)
 
 # %% nbgrader={"grade_id": "safe_softmax", "solution": true}
 def safe_softmax(z):
@@ -71,20 +102,64 @@ def safe_softmax(z):
     ### BEGIN SOLUTION
     shifted = z - z.max(axis=-1, keepdims=True)
     ### END SOLUTION
-    weights = np.exp(shifted)
-    return weights / weights.sum(axis=-1, keepdims=True)
+    exponentials = np.exp(shifted)
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
 # %% tags=["demonstration"]
 print("expected: [1. 0. 0.]")
 print("yours:   ", safe_softmax(np.array([1000.0, 1.0, 0.0])))
 
+# %% [markdown]
+# ## How surprised should the network be?
+#
+# Suppose the network assigned probability $p$ to the character that actually came next. How
+# bad was the prediction? We would like a number, the **surprise**, such that
+#
+# - a character that was certain ($p = 1$) causes no surprise,
+# - a less probable character causes more surprise, and
+# - surprises add up: the surprise of a whole text is the sum over its characters.
+
+# %% [markdown]
+# The third wish settles the matter. The probability of a text is a *product*: the
+# probability of its first character, times that of the second after the first, and so on.
+# So we need a function that turns products into sums. With the first two wishes, only
+# $-\log p$ does, up to a constant factor.
+#
+# | probability of what came | surprise $-\log p$ |
+# |---|---|
+# | 1 | 0 |
+# | 1/2 | 0.69 |
+# | 1/29 (26 letters, space, comma, full stop) | 3.37 |
+# | 1/1000 | 6.91 |
+#
+# The constant factor is a choice of unit. With the natural logarithm, as here, the unit
+# is the **nat**; with the logarithm to base 2 it is the bit, which lesson 10 uses.
+
+# %% tags=["demonstration"]
+p = np.linspace(0.002, 1, 500)
+ax = plots.curves(
+    p,
+    {"": -np.log(p)},
+    title="A confident mistake is expensive",
+    xlabel="probability p of the character that came",
+    ylabel="surprise −log p, nats",
+)
+plots.show(ax, "A curve falls from 6.2 at p = 0.002, steeply, then slowly, to 0 at p = 1.")
+
+# %% [markdown]
+# The curve has no upper end. Between $p = 1$ and $p = 1/2$ it rises by 0.69, and so it does
+# between $p = 1/1000$ and $p = 1/2000$. A network that gives a probability of 0 to something that
+# happens is infinitely surprised, and rightly so.
+
 # %% [markdown] nbgrader={"grade_id": "log_softmax_task", "locked": true}
 # ### Your turn: `log_softmax` (4 points)
 #
-# A loss needs the *logarithm* of the chances, and it pays to go there directly:
+# The surprise needs the *logarithm* of a probability. Computing the probability first is
+# risky: if it is tiny it is rounded to 0, and the logarithm of 0 is `-inf`. It is safer to
+# compute the logarithm directly from the logits:
 #
-# $$\log p_c = z_c - \log \sum_k e^{z_k}$$
+# $$\log p_j = z_j - \log \sum_k e^{z_k}$$
 #
 # | argument | shape | | result | shape |
 # |---|---|---|---|---|
@@ -94,10 +169,9 @@ print("yours:   ", safe_softmax(np.array([1000.0, 1.0, 0.0])))
 #
 # Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
-
 # %% nbgrader={"grade_id": "log_softmax", "solution": true}
 def log_softmax(logits):
-    """Return the logarithm of softmax over the last axis, the shape of logits."""
+    """Return the logarithm of softmax over the last axis, in the shape of logits."""
     ### BEGIN SOLUTION
     shifted = logits - logits.max(axis=-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
@@ -108,63 +182,71 @@ def log_softmax(logits):
 check(log_softmax)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
-
 grade(log_softmax)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## Surprise
-#
-# The network gives the next letter a chance of $p$; then the letter comes. How surprised is it? The answer that works for everything is
-# $-\log p$: zero when it was certain ($p = 1$), and larger and larger as $p$ goes to 0.
-#
-# | chance of what came | $-\log p$ |
-# |---|---|
-# | 1 | 0 |
-# | 1/2 | 0.69 |
-# | 1/29 (26 letters, space, comma, full stop) | 3.37 |
-# | 1/1000 | 6.91 |
-#
-# (With natural logarithms the unit of surprise is called a **nat**.)
-#
-# Logarithms turn "and then" into "plus": the surprise at a whole sequence is the sum of the surprises at its steps.
-
-# %% [markdown]
 # ## The loss of a batch of sequences
 #
-# At step $t$ of a sequence let the **target** be $c_t$, the class that really came, and $p_t$ the chances that the network gave. The
-# **cross-entropy** is the mean surprise over all $N$ real steps of the batch:
+# A text of 1000 characters surprises more than one of 10, so we compare averages. Let
+# $c_t$ be the target of step $t$ and $p_t$ the probabilities that the network computed for
+# this step. The **cross-entropy** is the mean surprise over all $N$ real steps of the
+# batch:
 #
 # $$L = \frac{1}{N} \sum_{\text{real steps } t} -\log p_t(c_t)$$
 #
-# Two things to keep apart. $y_t$ is what the network says (logits); the target is what is true. Some books write $y$ for both. And we
-# take the *mean*: with the sum, long sequences would give larger gradients, and what suits one length would not suit
-# another.
+# It is the number that we will minimise, so it is our **loss**. Padded steps have no true
+# target, and they must not contribute.
+
+# %% [markdown]
+# Making $L$ small makes the sum of the log-probabilities large, and with it the
+# probability that the network assigns to the whole training data. This principle is called
+# **maximum likelihood**, and $L$ is also known as the mean **negative log-likelihood**
+# (NLL).
+#
+# Note the difference between $z_t$, which the network computes, and the target $c_t$,
+# which is true. Some books write $y$ for both. Many libraries call the first `y_pred` and
+# the second `y_true`.
+
+# %% [markdown]
+# ### Picking one number from each row
+#
+# The loss needs one log-probability per step, that of the target. NumPy has a function for
+# this, `np.take_along_axis`. Try it with the prices of three fruits on two days. Which
+# fruit did we buy on each day?
 
 # %% tags=["demonstration"]
-log_p = np.log([[[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]]])  # (1 sequence, 2 steps, 3 classes)
-targets = np.array([[0, 2]])  # class 0 came, then class 2
-picked = np.take_along_axis(log_p, targets[..., None], axis=-1)[..., 0]
-print("chances of what came:", np.exp(picked).round(2))
-print("loss:", -picked.mean().round(4), " by hand:", round(-(np.log(0.7) + np.log(0.8)) / 2, 4))
+prices = np.array([[10, 20, 30],      # day 1: apple, banana, cherry
+                   [11, 21, 31]])     # day 2
+bought = np.array([2, 0])             # a cherry on day 1, an apple on day 2
+column = bought[:, None]              # shape (2, 1): as many axes as prices
+print("indices:", column.tolist())
+print("picked: ", np.take_along_axis(prices, column, axis=-1).tolist())
+print("flat:   ", np.take_along_axis(prices, column, axis=-1)[:, 0].tolist())
+
+# %% [markdown]
+# The index array must have as many axes as the array that we pick from, so `[:, None]`
+# appends an axis of length 1, and `[:, 0]` removes it afterwards. For an array of shape
+# (batch, steps, classes) and indices of shape (batch, steps), write `[..., None]` and
+# `[..., 0]`, where the dots stand for all other axes.
 
 # %% [markdown] nbgrader={"grade_id": "sequence_cross_entropy_task", "locked": true}
-# ### Your turn: `sequence_cross_entropy` (4 points)
+# ### Your turn: `sequence_cross_entropy` (5 points)
 #
 # | argument | shape | | result |
 # |---|---|---|---|
-# | `logits` | (batch, steps, classes) | | the loss, one number |
-# | `targets` | (batch, steps), whole numbers from 0 | | |
+# | `logits` | (batch, steps, classes) | | the loss $L$, one number |
+# | `targets` | (batch, steps), integers from 0 | | |
 # | `mask` | (batch, steps), True where a step is real | | |
 #
-# The mean runs over the real steps of the whole batch: each real step counts once, wherever it stands.
+# Take the mean over the real steps of the whole batch, so that each real step counts once,
+# whether its sequence is long or short.
 #
 # Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
-
 # %% nbgrader={"grade_id": "sequence_cross_entropy", "solution": true}
 def sequence_cross_entropy(logits, targets, mask):
-    """Return the mean of -log p(target) over the real steps, one number."""
+    """Return the mean surprise at the targets over the real steps, one number."""
     ### BEGIN SOLUTION
     log_p = log_softmax(logits)
     picked = np.take_along_axis(log_p, targets[..., None], axis=-1)[..., 0]
@@ -172,132 +254,231 @@ def sequence_cross_entropy(logits, targets, mask):
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "sequence_cross_entropy_test", "grade": true, "locked": true, "points": 4}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "sequence_cross_entropy_test", "grade": true, "locked": true, "points": 5}
 check(sequence_cross_entropy)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
-
 grade(sequence_cross_entropy)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## How many choices is that?
+# ## Is 3.37 good or bad?
 #
-# A loss of 3.37 says little to a human. But a model that guesses among $V$ equal choices has the loss $\log V$; so $e^L$ says: *as
-# unsure as somebody with so many equal choices*. That is the **perplexity**. Guessing among 29 characters gives 29;
-# Shannon estimated in 1951 that people who guess English letter by letter get down to about 2.
-
-# %% [markdown] nbgrader={"grade_id": "perplexity_task", "locked": true}
-# ### Your turn: `perplexity` (3 points)
+# A loss in nats says little to a human, so it is often turned into a number of choices. A
+# model that spreads its probability evenly over $V$ classes is surprised by $\log V$ every
+# time. Conversely, a model with loss $L$ is as uncertain as if it had to choose among
+# $e^L$ equally probable classes. This number is called the **perplexity**.
 #
-# `mean_nll` is the loss from above ("mean negative log-likelihood"), in natural logarithms. Return the perplexity, one number.
-
+# ### Warm-up: `perplexity`
+#
+# Complete the function. (No points.)
 
 # %% nbgrader={"grade_id": "perplexity", "solution": true}
 def perplexity(mean_nll):
-    """Return the number of equal choices that would surprise as much."""
+    """Return the number of equally probable classes that would surprise as much."""
     ### BEGIN SOLUTION
     return np.exp(mean_nll)
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "perplexity_test", "grade": true, "locked": true, "points": 3}
-check(perplexity)
+# %% tags=["demonstration"]
+print("expected: 29.0")
+print("yours:   ", round(perplexity(np.log(29)), 6))
+
+# %% [markdown]
+# While the weights of a network are still small and random, its logits are close to each
+# other, so its loss on a text with 29 different characters is about $\log 29 = 3.37$. If
+# your own loss starts much higher, something is wrong. This is the first thing to look at
+# when you train a network.
+#
+# At the other end, Claude Shannon estimated in 1951 from the guesses of people that
+# English has between 0.6 and 1.3 bits per character, a perplexity between 1.5 and 2.5.
+
+# %% [markdown]
+# ### The first baseline
+#
+# A loss below $\log C$ does not mean that a network has understood anything. If 95 % of
+# the targets are "no", a model that always assigns 0.95 to "no" and never looks at its
+# input has the loss
+#
+# $$-0.95 \log 0.95 - 0.05 \log 0.05 = 0.20$$
+#
+# which looks excellent next to $\log 2 = 0.69$. The frequencies of the classes are called
+# **base rates**, and a model that predicts them at every step is the first baseline that a
+# network has to beat.
+
+# %% [markdown] nbgrader={"grade_id": "base_rate_loss_task", "locked": true}
+# ### Your turn: `base_rate_loss` (3 points)
+#
+# Count how often each class occurs among the targets of the real steps. Return the
+# cross-entropy, on these same targets, of a model that predicts the frequencies at every
+# step. Classes that never occur do not contribute.
+#
+# | argument | shape | | result |
+# |---|---|---|---|
+# | `targets` | (batch, steps), integers from 0 | | the loss, one number |
+# | `mask` | (batch, steps), True where a step is real | | |
+#
+# (`np.unique` with `return_counts=True` and `np.bincount` both count.)
+
+# %% nbgrader={"grade_id": "base_rate_loss", "solution": true}
+def base_rate_loss(targets, mask):
+    """Return the loss of a model that predicts the classes' frequencies at every step."""
+    ### BEGIN SOLUTION
+    _, counts = np.unique(targets[mask], return_counts=True)
+    p = counts / counts.sum()
+    return -(p * np.log(p)).sum()
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "base_rate_loss_test", "grade": true, "locked": true, "points": 3}
+check(base_rate_loss)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
-
-grade(perplexity)
+grade(base_rate_loss)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## Where a text surprises
+# This number is also called the **entropy** of the frequencies. No other *constant*
+# prediction has a smaller loss on these targets. To do better, a model has to look at its
+# input.
+
+# %% [markdown]
+# ## Where does a text surprise?
 #
-# Let us be surprised by real English: Python's own help texts. The simplest model that deserves the name counts, for each letter,
-# which letter came next (a **bigram** table). The logarithms of the counts serve as logits. It has a memory of one letter.
+# Now for some real English, Python's own help texts. We compare the base rates with the
+# simplest model that looks at its input: a **bigram** table counts, for each character,
+# which character came next. It remembers one character and no more. The logarithms of the
+# counts serve as its logits, because softmax undoes the logarithm and divides by the sum.
 
 # %% tags=["demonstration"]
 manual = data.python_manual(200_000)
 alphabet = "".join(sorted(set(manual)))
 codes = np.array([alphabet.index(char) for char in manual])
-counts = np.ones((len(alphabet), len(alphabet)))  # start at 1, so that nothing is impossible
-np.add.at(counts, (codes[:-1], codes[1:]), 1)
-bigram_logits = np.log(counts)  # row: the letter before; column: the letter that comes
+inputs, targets = codes[None, :-1], codes[None, 1:]      # shifted by one step
+mask = np.ones(targets.shape, dtype=bool)
 
+counts = np.ones((len(alphabet), len(alphabet)))  # start at 1: nothing is impossible
+np.add.at(counts, (inputs, targets), 1)
+bigram_logits = np.log(counts)  # a row for this character, a column for the next
 
-def surprises(text):
-    """Return -log p of each letter of the text after the first, by the bigram table."""
-    letters = np.array([alphabet.index(char) for char in text])
-    return -log_softmax(bigram_logits[letters[:-1]])[np.arange(len(text) - 1), letters[1:]]
-
+for name, loss in {
+    "uniform": np.log(len(alphabet)),
+    "base rates": base_rate_loss(targets, mask),
+    "bigrams": sequence_cross_entropy(bigram_logits[inputs], targets, mask),
+}.items():
+    print(f"{name:>10}: loss {loss:.2f} nats, perplexity {perplexity(loss):4.1f}")
 
 # %% [markdown]
-# **Predict.** In the sentence "the quick brown fox jumps over the lazy dog", which letters will surprise a bigram table most?
-# And where will it be nearly certain?
+# Knowing how common each character is narrows 29 choices to 18, and knowing one
+# character of context narrows them to about 10.
+#
+# **Predict.** In the sentence "the quick brown fox jumps over the lazy dog", which
+# characters will surprise the bigram table most? Which will it predict with confidence?
 
 # %% tags=["demonstration"]
+def surprises(text):
+    """Return -log p of each character after the first, by the bigram table."""
+    chars = np.array([alphabet.index(char) for char in text])
+    return -log_softmax(bigram_logits[chars[:-1]])[np.arange(len(text) - 1), chars[1:]]
+
+
 sentence = "the quick brown fox jumps over the lazy dog."
 ax = plots.text_strip(
-    sentence[1:],
-    surprises(sentence),
-    title="A bigram table knows u after q, and is lost at rare letters",
-    label="surprise, nats",
+    sentence[1:], surprises(sentence), title="Each character's surprise", label="nats"
 )
-plots.show(
-    ax,
-    ("The sentence letter by letter. q, x, j and z are darkest; u after q and e after h are pale."),
-)
+most = sorted(zip(surprises(sentence).round(1).tolist(), sentence[1:]), reverse=True)
+plots.show(ax, f"The sentence, each character on its colour. Darkest: {most[:4]}.")
 
 # %% tags=["demonstration"]
 for name, text in {"as it is": sentence, "backwards": sentence[::-1]}.items():
-    one = surprises(text)[None]
-    print(
-        f"{name:>9}: mean surprise {one.mean():.2f} nats, perplexity {perplexity(one.mean()):.1f}"
-    )
+    mean = surprises(text).mean()
+    print(f"{name:>9}: loss {mean:.2f} nats, perplexity {perplexity(mean):.1f}")
+after_q = np.exp(log_softmax(bigram_logits[alphabet.index("q")]))
+print(f"p(u | q) = {after_q[alphabet.index('u')]:.2f}")
 
 # %% [markdown]
-# The rare q, x, j and z surprise most: no letter before them announces them. After q it is nearly certain, and after h it leans to e. Read
-# backwards, every letter is still the same letter, yet the text is far more surprising, worse than guessing blindly among 29: the
-# table has learnt the *order* of English, two letters of it. A recurrent network can learn more than two. For that it needs to know how to change.
+# The rare q, x, j and z surprise most, since no character before them announces them.
+# After q the table expects a u with a probability of 0.84, and after h it leans towards e.
+#
+# Backwards, every character is as frequent as before, and yet the loss is 4.20, worse than
+# the 3.37 of uniform guessing. The table has learned the *order* of English, if only two
+# characters of it, and it is confident about the wrong order. A recurrent network can
+# learn much longer contexts. To do so, it needs to know how to change.
 
 # %% [markdown]
-# ## Which way should each logit move?
+# ## In which direction should each logit move?
 #
-# Take one step with target $c$. Its loss is
+# We need the derivative of the loss with respect to each logit. Take one step with target
+# $c$. By the formula for $\log p_c$ its loss is
 #
-# $$\ell = -\log p_c = \log\Big(\sum_k e^{z_k}\Big) - z_c$$
+# $$\ell = -\log p_c = \log S - z_c \qquad \text{with } S = \sum_k e^{z_k}$$
 #
-# Turn up logit $j$ a little. The first part changes by $e^{z_j} / \sum_k e^{z_k} = p_j$. The second changes by 1 if $j$ is the target
-# and not at all otherwise:
+# Now differentiate with respect to one logit $z_j$, where $j$ may be the target or not.
 #
-# $$\frac{\partial \ell}{\partial z_j} = p_j - [j = c] \qquad \text{where } [j = c] \text{ is 1 for the target and 0 for the others}$$
+# - **The first term.** By the chain rule the derivative of $\log S$ is $\frac{1}{S}$ times
+#   the derivative of $S$. In the sum $S$ only the term $e^{z_j}$ depends on $z_j$, and its
+#   derivative is $e^{z_j}$ itself. Together: $e^{z_j} / S$, which is the probability $p_j$.
+# - **The second term.** The derivative of $-z_c$ is $-1$ if $j = c$, and 0 otherwise.
+
+# %% [markdown]
+# So the gradient of the loss with respect to the logits is
 #
-# That is all: *what you said minus what was true*. Push up the target, push down what took its chances. Few losses have a
-# gradient so polite, and that is why softmax and cross-entropy go together.
+# $$\textcolor{#C85200}{\frac{\partial \ell}{\partial z_j}} = p_j - [j = c]
+#   \qquad \text{where } [j = c] \text{ is 1 for the target and 0 for all other classes}$$
+#
+# In words: *what was predicted minus what was true*. From here on, gradients are
+# orange in formulas and figures.
+#
+# For the three logits above, 2, 1 and 0, and target b, it is
+# $(0.67, 0.24 - 1, 0.09) = (0.67, -0.76, 0.09)$. To reduce the loss, move against the
+# gradient: raise b, lower the others, and lower most the one that took most of the
+# probability. Few losses have such a simple gradient, which is one reason why softmax and
+# cross-entropy are used together.
 
 # %% tags=["demonstration"]
 z, c, eps = np.array([2.0, 1.0, 0.0]), 1, 1e-6
 by_formula = np.exp(log_softmax(z)) - np.eye(3)[c]
-wiggle = eps * np.eye(3)
-by_difference = [(-log_softmax(z + w)[c] + log_softmax(z - w)[c]) / (2 * eps) for w in wiggle]
-print("by formula:   ", by_formula.round(6))
-print("by difference:", np.round(by_difference, 6))
+by_finite_differences = [
+    (-log_softmax(z + step)[c] + log_softmax(z - step)[c]) / (2 * eps)
+    for step in eps * np.eye(3)
+]
+print("by formula:           ", by_formula.round(6))
+print("by finite differences:", np.round(by_finite_differences, 6))
+
+# %% [markdown]
+# The figure shows all three at once: the logits on the left, with arrows against the
+# gradient, then the probabilities, and on the right the surprise at the target.
+#
+# **Predict.** Where do you have to put the sliders to make all three arrows vanish? Where
+# are they longest?
+
+# %% tags=["demonstration"]
+explorers.softmax_explorer(log_softmax, ["a", "b", "c"])
+
+# %% [markdown]
+# The arrows become short when the target has nearly all the probability, and they are longest
+# when another class has it. Each arrow is the difference between two probabilities, so none is
+# ever longer than 1. They never vanish completely: no finite logits give a probability of
+# exactly 1.
 
 # %% [markdown] nbgrader={"grade_id": "cross_entropy_gradient_task", "locked": true}
 # ### Your turn: `cross_entropy_gradient` (5 points)
 #
-# The gradient of `sequence_cross_entropy` for every logit. Each real step has its own share of the mean, and the padding has none.
+# Return the gradient of `sequence_cross_entropy` with respect to all logits of a batch.
+# Each real step contributes one part in $N$ to the mean. What do padded steps contribute?
 #
 # | argument | shape | | result | shape |
 # |---|---|---|---|---|
-# | `logits` | (batch, steps, classes) | | $\partial L / \partial$ logits | (batch, steps, classes) |
-# | `targets`, `mask` | (batch, steps) | | | |
+# | `logits` | (batch, steps, classes) | | $\textcolor{#C85200}{\partial L / \partial \text{logits}}$ | (batch, steps, classes) |
+# | `targets` | (batch, steps), integers from 0 | | | |
+# | `mask` | (batch, steps), True where a step is real | | | |
 #
 # Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
-
 # %% nbgrader={"grade_id": "cross_entropy_gradient", "solution": true}
 def cross_entropy_gradient(logits, targets, mask):
-    """Return the gradient of the mean loss for each logit, zero in the padding."""
+    """Return the gradient of the loss with respect to the logits, in their shape."""
     ### BEGIN SOLUTION
     p = np.exp(log_softmax(logits))
     one_hot = np.eye(logits.shape[-1])[targets]
@@ -309,99 +490,157 @@ def cross_entropy_gradient(logits, targets, mask):
 check(cross_entropy_gradient)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
-
 grade(cross_entropy_gradient)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **Predict.** Add up the gradient over the classes at one step. What must come out, and why? (Think of the first of the three
-# questions at the top.)
+# **Predict.** Add up the gradient over the classes of one step. What must the sum be, and
+# why? (Think of the first of the three questions about softmax.)
 
 # %% tags=["demonstration"]
 rng = np.random.default_rng(0)
-logits = rng.normal(size=(2, 3, 4))
-targets = rng.integers(0, 4, size=(2, 3))
-mask = np.array([[True, True, True], [True, False, False]])
-print(
-    "sums over the classes:\n",
-    cross_entropy_gradient(logits, targets, mask).sum(axis=-1).round(12) + 0.0,
+example = (
+    rng.normal(size=(2, 3, 4)),                                   # logits
+    rng.integers(0, 4, size=(2, 3)),                              # targets
+    np.array([[True, True, True], [True, False, False]]),         # mask
 )
+sums = cross_entropy_gradient(*example).sum(axis=-1)
+print("largest sum over the classes:", np.abs(sums).max().round(12))
 
 # %% [markdown]
-# Zero: shifting all logits together changes nothing, so the slope in that direction is zero. A good check for a gradient is a
-# question whose answer you know without computing.
+# The sum is zero up to rounding. Shifting all logits of a step by the same amount does not
+# change the loss, so the slope in this direction is zero. It is good practice to test a
+# gradient with a question whose answer you know without computing.
+
+# %% [markdown]
+# ### Why not the squared error?
+#
+# We could also measure how far the target's probability $p$ is from 1 by the squared error
+# $(1 - p)^2$. Compare the two losses for a choice between two classes. The target's logit
+# is 0, and the logit $z$ of the other class varies: the larger it is, the more wrong the
+# network.
+#
+# **Predict.** The network is confidently wrong, at $z = 8$. Which of the two losses then
+# has a gradient that helps?
+
+# %% tags=["demonstration"]
+z = np.linspace(-8, 8, 200)
+p = np.exp(log_softmax(np.stack([0 * z, z], axis=-1)))[:, 0]
+left, right = plots.new_row(width=9.3, height=2.8, count=2)
+plots.curves(
+    z,
+    {"cross-entropy": -np.log(p), "squared error": (1 - p) ** 2},
+    title="Loss", xlabel="logit z of the wrong class", ylabel="loss", ax=left,
+)
+plots.curves(
+    z,
+    {"cross-entropy": 1 - p, "squared error": 2 * (1 - p) ** 2 * p},
+    title="Gradient", xlabel="logit z of the wrong class", ylabel="∂ loss / ∂z", ax=right,
+)
+ends = f"{1 - p[-1]:.4f} and {2 * (1 - p[-1]) ** 2 * p[-1]:.4f}"
+plots.show(left, f"Two losses and their gradients. At z = 8 the gradients are {ends}.")
+
+# %% [markdown]
+# The gradient of the cross-entropy is close to 1 for as long as the network is wrong, and
+# it fades only when the network is right. The squared error is nearly flat at both ends:
+# the most confident mistakes would be corrected most slowly.
 
 # %% [markdown]
 # ## Yes or no
 #
-# For a yes-or-no question one logit is enough, through the **sigmoid** $p = 1 / (1 + e^{-z})$, the chance of "yes". With target $c$
-# (1 for yes, 0 for no) the surprise is $-\log p$ or $-\log(1 - p)$. Write the sigmoid out, and both lose their fractions:
+# When there are only two classes, one logit is enough. The **sigmoid** function turns it
+# into the probability of "yes":
 #
-# $$-\log p = \log(1 + e^{-z}), \qquad -\log(1 - p) = \log(1 + e^{z}) = \log(1 + e^{-z}) + z$$
+# $$p = \sigma(z) = \frac{1}{1 + e^{-z}}$$
 #
-# so for either target $\;\ell = \log(1 + e^{z}) - c z$. And since $1 = e^0$, `np.logaddexp(0, z)` is $\log(e^0 + e^z)$, computed so that
-# it never overflows.
+# If the target is yes, the loss is $-\log p$. Insert the formula, and the fraction
+# disappears: $-\log p = \log(1 + e^{-z})$. If the target is no, it is $-\log(1 - p)$, and
+# you can simplify it in the same way.
 
 # %% tags=["demonstration"]
-print("log(1 + e^1000), naively:  ", end="")
 with np.errstate(over="ignore"):
-    print(np.log(1 + np.exp(1000.0)))
-print("np.logaddexp(0, 1000):     ", np.logaddexp(0, 1000.0))
+    print("log(1 + e^1000):        ", np.log(1 + np.exp(1000.0)))
+print("log(e^2 + e^1):         ", np.log(np.exp(2) + np.exp(1)))
+print("np.logaddexp(2, 1):     ", np.logaddexp(2, 1))
+print("np.logaddexp(1000, 1):  ", np.logaddexp(1000, 1))
+
+# %% [markdown]
+# Computed literally, these formulas overflow too. The function `np.logaddexp(a, b)` returns
+# $\log(e^a + e^b)$ without overflow. It helps to know that $1 = e^0$.
 
 # %% [markdown] nbgrader={"grade_id": "binary_cross_entropy_task", "locked": true}
-# ### Your turn: `binary_cross_entropy` (4 points)
+# ### Your turn: `binary_cross_entropy` (3 points)
 #
 # | argument | shape | | result |
 # |---|---|---|---|
 # | `logits` | any | | the mean loss, one number |
-# | `targets` | the same, 0 or 1 | | |
+# | `targets` | the same: 1 for yes, 0 for no | | |
+#
+# It must work for logits of $\pm 1000$.
 #
 # Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
-
 # %% nbgrader={"grade_id": "binary_cross_entropy", "solution": true}
 def binary_cross_entropy(logits, targets):
-    """Return the mean of log(1 + e^z) - c z, one number; z: the logits, c: the targets."""
+    """Return the mean surprise at the targets, one number."""
     ### BEGIN SOLUTION
     return np.mean(np.logaddexp(0, logits) - targets * logits)
     ### END SOLUTION
 
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "binary_cross_entropy_test", "grade": true, "locked": true, "points": 4}
+# %% tags=["from-scratch"] nbgrader={"grade_id": "binary_cross_entropy_test", "grade": true, "locked": true, "points": 3}
 check(binary_cross_entropy)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
-
 grade(binary_cross_entropy)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **Predict.** A sigmoid with logit $z$, or a softmax over the two logits $z$ and 0: which gives the larger loss when the answer is yes?
+# **Predict.** A sigmoid is a softmax over two logits in disguise. If the sigmoid's logit is
+# $z$, which two logits are they: $z$ and $-z$, $z$ and $0$, or $z$ and $1 - z$?
 
 # %% tags=["demonstration"]
 z = 1.3
-print("sigmoid:", binary_cross_entropy(np.array([z]), np.array([1])))
-print("softmax:", -log_softmax(np.array([z, 0.0]))[0])
+print("sigmoid:            ", binary_cross_entropy(np.array([z]), np.array([1])))
+for other in (-z, 0.0, 1 - z):
+    print(f"softmax of z and {other:4.1f}:", -log_softmax(np.array([z, other]))[0])
 
 # %% [markdown]
-# They are the same thing. Which output goes with what?
+# The second logit is 0. Divide numerator and denominator of the softmax by $e^z$:
 #
-# | you predict | outputs | chances | loss |
+# $$\frac{e^z}{e^z + e^0} = \frac{1}{1 + e^{-z}} = \sigma(z)$$
+#
+# The table shows which output and which loss belong together.
+#
+# | you predict | outputs | probabilities | loss |
 # |---|---|---|---|
 # | one of $C$ classes | $C$ logits | softmax | cross-entropy |
 # | yes or no | 1 logit | sigmoid | binary cross-entropy |
-# | a number (a temperature) | 1 number | none, use it as it is | mean squared error |
+# | a number, such as a temperature | 1 number | none | mean squared error |
 #
-# Always from logits: whoever first makes chances and then takes logarithms meets `log(0)` sooner or later.
+# Always start from the logits. If you compute probabilities first and take their logarithm
+# afterwards, you will meet `log(0)` sooner or later.
 
 # %% tags=["demonstration"]
 progress()
 
 # %% [markdown]
+# ## Further reading
+#
+# - C. E. Shannon, "Prediction and entropy of printed English" (1951): people guess the next
+#   letter, and the entropy of English follows.
+# - I. Goodfellow, Y. Bengio and A. Courville, *Deep Learning* (2016), sections 3.13, 5.5 and
+#   6.2: entropy, maximum likelihood, and output units with their losses.
+# - A. Zhang, Z. Lipton, M. Li and A. Smola, *Dive into Deep Learning*, section 4.1: softmax
+#   regression from an information theorist's point of view.
+# - A. Karpathy, "The unreasonable effectiveness of recurrent neural networks" (2015): the
+#   word "hello" as inputs and targets.
+
+# %% [markdown]
 # ## In three lines
 #
-# - $-\log p$ is surprise; the loss is its mean over the *real* steps; $e^L$ is the perplexity, a number of equal choices.
-# - Go straight from logits to log-probabilities, with the largest logit subtracted: no overflow, no `log(0)`.
-# - The gradient for the logits is *what you said minus what was true*, shared among the real steps.
+# - The **target** of a language model at step $t$ is the next character. The loss, **cross-entropy**, is the mean of $-\log p$ of the targets over the *real* steps.
+# - Compute log-probabilities directly from the **logits**, with the largest logit of each row subtracted, and compare every loss with $\log C$ and the base rates.
+# - The gradient with respect to the logits is the prediction minus the truth, **softmax minus one-hot**, divided by the number of real steps.
 #
 # *Next: 04 · Backpropagation through time.*

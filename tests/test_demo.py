@@ -110,8 +110,8 @@ def test_some_mistakes_are_made_by_many(third: Lesson) -> None:
 
 def test_an_answer_is_due_what_it_earns_with_the_answers_that_it_calls(third: Lesson) -> None:
     drawn = draw(third, 4, 1)
-    full = {"log_softmax": 4.0, "sequence_cross_entropy": 4.0, "perplexity": 3.0}
-    full |= {"cross_entropy_gradient": 5.0, "binary_cross_entropy": 4.0}
+    full = {"log_softmax": 4.0, "sequence_cross_entropy": 5.0, "base_rate_loss": 3.0}
+    full |= {"cross_entropy_gradient": 5.0, "binary_cross_entropy": 3.0}
     nothing = dict.fromkeys(full, 0.0)
     called = dict.fromkeys(("log_softmax", "sequence_cross_entropy", "cross_entropy_gradient"), 0.0)
     blanks = ((), ("log_softmax",), ("sequence_cross_entropy",), tuple(third.cells))

@@ -79,3 +79,47 @@ def test_padding_wastes_39_per_cent_and_9_in_batches_of_similar_lengths(zen) -> 
     ordered = np.sort(lengths)
     bucketed = sum(len(batch) * batch.max() for batch in np.split(ordered, range(5, 19, 5)))
     assert [round(1 - 804 / steps, 2) for steps in (1311, bucketed)] == [0.39, 0.09]
+
+
+# --- lesson 03
+
+
+@pytest.fixture(scope="module")
+def manual() -> tuple[str, np.ndarray, np.ndarray]:
+    """Return the alphabet of Python's help texts, the texts as class numbers, and the table of bigram probabilities."""
+    text = data.python_manual(200_000)
+    alphabet = "".join(sorted(set(text)))
+    codes = np.array([alphabet.index(char) for char in text])
+    counts = np.ones((len(alphabet), len(alphabet)))
+    np.add.at(counts, (codes[:-1], codes[1:]), 1)
+    return alphabet, codes, counts / counts.sum(axis=1, keepdims=True)
+
+
+def test_one_character_of_context_narrows_18_choices_to_about_10(manual) -> None:
+    alphabet, codes, table = manual
+    rates = np.bincount(codes[1:]) / len(codes[1:])
+    losses = np.log(len(alphabet)), -np.sum(rates * np.log(rates)), -np.log(table[codes[:-1], codes[1:]]).mean()
+    assert np.round(np.exp(losses), 1).tolist() == [29.0, 18.0, 10.3]
+
+
+def test_english_backwards_surprises_a_bigram_table_more_than_uniform_guessing(manual) -> None:
+    alphabet, _, table = manual
+    fox = [alphabet.index(char) for char in "the quick brown fox jumps over the lazy dog."]
+    forwards, backwards = (-np.log(table[codes[:-1], codes[1:]]).mean() for codes in (fox, fox[::-1]))
+    assert (round(forwards, 2), round(backwards, 2)) == (2.96, 4.20)
+    assert table[alphabet.index("q"), alphabet.index("u")] == pytest.approx(0.84, abs=0.005)
+
+
+def test_the_loss_before_training_is_near_that_of_a_uniform_guess(manual) -> None:
+    alphabet, codes, _ = manual
+    characters, units, text = len(alphabet), 32, codes[:401]
+    losses = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        W_xh, W_hh, b_h = random_cell(characters, units, seed)
+        W_hy, h = 0.1 * rng.normal(size=(units, characters)), np.zeros((1, units))
+        for char, following in zip(text[:-1], text[1:], strict=True):
+            h = np.tanh(np.eye(characters)[[char]] @ W_xh + h @ W_hh + b_h)
+            logits = (h @ W_hy)[0]
+            losses.append(np.logaddexp.reduce(logits) - logits[following])
+    assert np.mean(losses) == pytest.approx(np.log(29), abs=0.1)
