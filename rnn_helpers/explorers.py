@@ -1,4 +1,4 @@
-"""Interactive figures with sliders (ipywidgets); where widgets are unavailable, a static figure is shown instead."""
+"""Interactive figures with sliders (ipywidgets); where widgets are unavailable, static figures are shown instead."""
 
 from __future__ import annotations
 
@@ -31,19 +31,25 @@ class Explorer:
 
     draw: their values, in order -> Picture
     sliders: label -> Range (whole numbers when the step is 1) or TextInput
+    stills: values for the figures that are shown where there are no widgets; the initial ones if there are none
     """
 
-    def __init__(self, draw: Callable[..., Picture], sliders: dict[str, Range | TextInput]):
-        self.draw, self.sliders = draw, sliders
+    def __init__(
+        self, draw: Callable[..., Picture], sliders: dict[str, Range | TextInput], stills: Sequence[tuple] = ()
+    ):
+        self.draw, self.sliders, self.stills = draw, sliders, stills
 
     def initial_figure(self) -> Picture:
         """Return the figure for the initial values of the sliders."""
         return self.draw(*(slider.start for slider in self.sliders.values()))
 
     def _repr_mimebundle_(self, **_options: Any) -> dict[str, Any]:
-        figure = self.initial_figure()
-        bundle = {"text/plain": repr(figure), "text/html": figure._repr_html_()}
-        widget = self.widget(figure)
+        stills = [self.draw(*values) for values in self.stills] or [self.initial_figure()]
+        bundle = {
+            "text/plain": "\n".join(map(repr, stills)),
+            "text/html": "<br>".join(still._repr_html_() for still in stills),
+        }
+        widget = self.widget(self.initial_figure() if self.stills else stills[0])
         return bundle if widget is None else {**widget._repr_mimebundle_(), **bundle}
 
     def widget(self, first: Picture) -> Any:
@@ -234,14 +240,14 @@ def softmax_explorer(log_softmax: Callable, classes: Sequence[str], target: int 
 
     classes: their names; target: the class at which its slider begins, counted from 1
     """
-    places = np.arange(len(classes))
+    places = range(len(classes))
     curve = np.linspace(0.002, 1, 300)
     starts = np.linspace(2.0, 0.0, len(classes)).round().tolist()
 
     def draw(*values: float) -> Picture:
         logits, chosen = np.array(values[:-1], dtype=float), int(values[-1]) - 1
         p = np.exp(log_softmax(logits))
-        gradient = p - (places == chosen)
+        gradient = p - np.eye(len(classes))[chosen]
         surprise = -float(log_softmax(logits)[chosen])
         left, middle, right = plots.new_row(width=9.3, height=3.2, count=3)
         shades = ["0.6" if place == chosen else "0.85" for place in places]

@@ -6,7 +6,7 @@
 # sequences and compare it with a baseline, and say in which direction each logit should
 # move.
 #
-# **Time** about 110 minutes. **You need** lessons 01 and 02, logarithms, and the derivatives of $e^x$ and $\log x$.
+# **Time** about 125 minutes. **You need** lessons 01 and 02, logarithms, the derivatives of $e^x$ and $\log x$, and the chain rule.
 
 # %%
 try:
@@ -23,8 +23,8 @@ from rnn_helpers import data, explorers, plots
 # %% [markdown]
 # ## What should the network have said?
 #
-# In lesson 01 a network read a text and wrote one vector of numbers at each time step. To
-# say how wrong these numbers are, we need the right answer for every step, which is called
+# In lesson 01 the readout gave one vector of numbers at each time step. To say how wrong
+# these numbers are, we need the right answer for every step, which is called
 # the **target**. Suppose the network reads the word "hello":
 #
 # | step $t$ | 1 | 2 | 3 | 4 |
@@ -48,9 +48,10 @@ from rnn_helpers import data, explorers, plots
 # ## From logits to probabilities
 #
 # At each step the readout of lesson 01 gives one number for each class, of any size and
-# any sign. Such unnormalised scores are called **logits**, and in this lesson we write
-# them $z_1, \ldots, z_C$. We want probabilities: positive numbers that sum to 1. The
-# **softmax** function makes the logits positive with $e^z$ and divides by the sum:
+# any sign. Such unnormalised scores are called **logits**. We write them
+# $z_0, \ldots, z_{C-1}$ (in lesson 01 they were the entries of $y_t$). We want
+# probabilities: positive numbers that sum to 1. The **softmax** function makes the logits
+# positive with $e^z$ and divides by the sum:
 #
 # $$p_j = \frac{e^{z_j}}{\sum_k e^{z_k}}$$
 #
@@ -72,7 +73,7 @@ def naive_softmax(z):
     return np.exp(z) / np.exp(z).sum(axis=-1, keepdims=True)
 
 
-with np.errstate(over="ignore", invalid="ignore"):  # NumPy would warn, and rightly so
+with np.errstate(over="ignore", invalid="ignore"):  # without NumPy's warnings
     print("2, 1, 0:      ", naive_softmax(np.array([2.0, 1.0, 0.0])).round(2))
     print("plus 500:     ", naive_softmax(np.array([502.0, 501.0, 500.0])).round(2))
     print("one class:    ", naive_softmax(np.array([-3.7])))
@@ -87,7 +88,8 @@ with np.errstate(over="ignore", invalid="ignore"):  # NumPy would warn, and righ
 #    `nan`, and one `nan` spoils everything computed from it. This is called **overflow**.
 #
 # The first answer tells us how to fix the third. If we subtract the largest logit of each
-# row, the probabilities stay the same, and no exponent is greater than 0.
+# row, the probabilities stay the same, and no exponent is greater than 0. The largest
+# logit itself contributes $e^0 = 1$, so the sum that we divide by is at least 1.
 
 # %% [markdown]
 # ### Warm-up: `safe_softmax`
@@ -121,10 +123,10 @@ print("yours:   ", safe_softmax(np.array([1000.0, 1.0, 0.0])))
 # - surprises add up: the surprise of a whole text is the sum over its characters.
 
 # %% [markdown]
-# The third wish settles the matter. The probability of a text is a *product*: the
+# The third requirement is decisive. The probability of a text is a *product*: the
 # probability of its first character, times that of the second after the first, and so on.
-# So we need a function that turns products into sums. With the first two wishes, only
-# $-\log p$ does, up to a constant factor.
+# So we need a function that turns products into sums. Among the functions that meet the
+# first two requirements, only $-\log p$ does, up to a constant factor.
 #
 # | probability of what came | surprise $-\log p$ |
 # |---|---|
@@ -145,21 +147,22 @@ ax = plots.curves(
     xlabel="probability p of the character that came",
     ylabel="surprise −log p, nats",
 )
-plots.show(ax, "A curve falls from 6.2 at p = 0.002, steeply, then slowly, to 0 at p = 1.")
+plots.show(ax, "A curve falls from 6.2 at p = 0.002 to 0 at p = 1.")
 
 # %% [markdown]
-# The curve has no upper end. Between $p = 1$ and $p = 1/2$ it rises by 0.69, and so it does
-# between $p = 1/1000$ and $p = 1/2000$. A network that gives a probability of 0 to something that
-# happens is infinitely surprised, and rightly so.
+# The curve has no upper end: halving $p$ always adds $\log 2 = 0.69$. A network that gives
+# a probability of 0 to something that happens is infinitely surprised, and deserves it.
 
 # %% [markdown] nbgrader={"grade_id": "log_softmax_task", "locked": true}
 # ### Your turn: `log_softmax` (4 points)
 #
 # The surprise needs the *logarithm* of a probability. Computing the probability first is
-# risky: if it is tiny it is rounded to 0, and the logarithm of 0 is `-inf`. It is safer to
-# compute the logarithm directly from the logits:
+# risky: if it is tiny it is rounded to 0, and the logarithm of 0 is `-inf`. Instead, take
+# the logarithm of the softmax formula:
 #
 # $$\log p_j = z_j - \log \sum_k e^{z_k}$$
+#
+# As it stands this formula overflows too, and the remedy is the same as above.
 #
 # | argument | shape | | result | shape |
 # |---|---|---|---|---|
@@ -188,37 +191,42 @@ grade(log_softmax)
 # %% [markdown]
 # ## The loss of a batch of sequences
 #
-# A text of 1000 characters surprises more than one of 10, so we compare averages. Let
-# $c_t$ be the target of step $t$ and $p_t$ the probabilities that the network computed for
-# this step. The **cross-entropy** is the mean surprise over all $N$ real steps of the
-# batch:
+# A long text has a larger total surprise than a short one, so we compare averages. Let
+# $c_t$ be the target of step $t$, and $p_t$ the probabilities that the network computed
+# for this step. The **cross-entropy** is the mean surprise over all $N$ real steps of all
+# sequences in the batch:
 #
-# $$L = \frac{1}{N} \sum_{\text{real steps } t} -\log p_t(c_t)$$
+# $$L = \frac{1}{N} \sum_{\text{real steps}} -\log p_t(c_t)$$
 #
-# It is the number that we will minimise, so it is our **loss**. Padded steps have no true
-# target, and they must not contribute.
+# It is the number that we will minimise, so it is our **loss**. Padded steps must not
+# contribute. Their targets are arbitrary, usually 0, which looks exactly like a real class.
 
 # %% [markdown]
-# Making $L$ small makes the sum of the log-probabilities large, and with it the
-# probability that the network assigns to the whole training data. This principle is called
+# For example, take a batch of two sequences, the second of them padded:
+#
+# | | step 1 | step 2 |
+# |---|---|---|
+# | sequence 1: $p_t(c_t)$ | 0.7 | 0.8 |
+# | sequence 2: $p_t(c_t)$ | 0.5 | *padding* |
+# | surprises | 0.36 and 0.69 | 0.22 |
+#
+# There are $N = 3$ real steps, so $L = (0.36 + 0.69 + 0.22) / 3 = 0.42$.
+#
+# Making $L$ small makes the sum of the log-probabilities large, and with it the probability
+# that the network assigns to all targets, given the inputs. This principle is called
 # **maximum likelihood**, and $L$ is also known as the mean **negative log-likelihood**
 # (NLL).
-#
-# Note the difference between $z_t$, which the network computes, and the target $c_t$,
-# which is true. Some books write $y$ for both. Many libraries call the first `y_pred` and
-# the second `y_true`.
 
 # %% [markdown]
 # ### Picking one number from each row
 #
 # The loss needs one log-probability per step, that of the target. NumPy has a function for
-# this, `np.take_along_axis`. Try it with the prices of three fruits on two days. Which
-# fruit did we buy on each day?
+# this, `np.take_along_axis`. Here it looks up what we paid for fruit on two days.
 
 # %% tags=["demonstration"]
-prices = np.array([[10, 20, 30],      # day 1: apple, banana, cherry
+prices = np.array([[10, 20, 30],      # day 1: prices of apple, banana, cherry
                    [11, 21, 31]])     # day 2
-bought = np.array([2, 0])             # a cherry on day 1, an apple on day 2
+bought = np.array([2, 0])             # on day 1 fruit number 2, on day 2 number 0
 column = bought[:, None]              # shape (2, 1): as many axes as prices
 print("indices:", column.tolist())
 print("picked: ", np.take_along_axis(prices, column, axis=-1).tolist())
@@ -264,14 +272,14 @@ grade(sequence_cross_entropy)
 # %% [markdown]
 # ## Is 3.37 good or bad?
 #
-# A loss in nats says little to a human, so it is often turned into a number of choices. A
-# model that spreads its probability evenly over $V$ classes is surprised by $\log V$ every
-# time. Conversely, a model with loss $L$ is as uncertain as if it had to choose among
-# $e^L$ equally probable classes. This number is called the **perplexity**.
+# A loss in nats is hard to interpret, so it is often turned into a number of choices. A
+# model that spreads its probability evenly over $C$ classes is surprised by $\log C$ every
+# time. Turn this around: if the loss is $L$, how many equally probable classes would
+# surprise as much? This number is called the **perplexity**.
 #
 # ### Warm-up: `perplexity`
 #
-# Complete the function. (No points.)
+# Complete the function, which inverts $L = \log C$. (No points.)
 
 # %% nbgrader={"grade_id": "perplexity", "solution": true}
 def perplexity(mean_nll):
@@ -291,8 +299,9 @@ print("yours:   ", round(perplexity(np.log(29)), 6))
 # your own loss starts much higher, something is wrong. This is the first thing to look at
 # when you train a network.
 #
-# At the other end, Claude Shannon estimated in 1951 from the guesses of people that
-# English has between 0.6 and 1.3 bits per character, a perplexity between 1.5 and 2.5.
+# At the other end, Claude Shannon estimated in 1951 from people's guesses that English has
+# between 0.6 and 1.3 bits per character, a perplexity between $2^{0.6} = 1.5$ and
+# $2^{1.3} = 2.5$.
 
 # %% [markdown]
 # ### The first baseline
@@ -319,11 +328,12 @@ print("yours:   ", round(perplexity(np.log(29)), 6))
 # | `targets` | (batch, steps), integers from 0 | | the loss, one number |
 # | `mask` | (batch, steps), True where a step is real | | |
 #
-# (`np.unique` with `return_counts=True` and `np.bincount` both count.)
+# (`np.unique` with `return_counts=True` and `np.bincount` both count. For a class that never
+# occurs, `np.bincount` returns 0, and `0 * np.log(0)` is `nan`.)
 
 # %% nbgrader={"grade_id": "base_rate_loss", "solution": true}
 def base_rate_loss(targets, mask):
-    """Return the loss of a model that predicts the classes' frequencies at every step."""
+    """Return the loss of a model that predicts the frequencies at every step."""
     ### BEGIN SOLUTION
     _, counts = np.unique(targets[mask], return_counts=True)
     p = counts / counts.sum()
@@ -339,17 +349,23 @@ grade(base_rate_loss)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# This number is also called the **entropy** of the frequencies. No other *constant*
-# prediction has a smaller loss on these targets. To do better, a model has to look at its
-# input.
+# This number is called the **entropy** of the frequencies. What if a model always predicts
+# other probabilities $p$, while the true frequencies are $q$? Its loss is
+# $-\sum_j q_j \log p_j$, the *cross*-entropy of $q$ and $p$, from which our loss has its
+# name. It is never smaller than the entropy, $-\sum_j q_j \log q_j$, and equal to it only
+# for $p = q$. So the base rates are the best *constant* prediction. To do better, a model
+# has to look at its input.
 
 # %% [markdown]
-# ## Where does a text surprise?
+# ## Which characters are surprising?
 #
 # Now for some real English, Python's own help texts. We compare the base rates with the
 # simplest model that looks at its input: a **bigram** table counts, for each character,
 # which character came next. It remembers one character and no more. The logarithms of the
 # counts serve as its logits, because softmax undoes the logarithm and divides by the sum.
+#
+# We start counting at 1 instead of 0, so that no pair of characters is impossible. This
+# trick is called **add-one smoothing**.
 
 # %% tags=["demonstration"]
 manual = data.python_manual(200_000)
@@ -358,9 +374,10 @@ codes = np.array([alphabet.index(char) for char in manual])
 inputs, targets = codes[None, :-1], codes[None, 1:]      # shifted by one step
 mask = np.ones(targets.shape, dtype=bool)
 
-counts = np.ones((len(alphabet), len(alphabet)))  # start at 1: nothing is impossible
-np.add.at(counts, (inputs, targets), 1)
-bigram_logits = np.log(counts)  # a row for this character, a column for the next
+counts = np.ones((len(alphabet), len(alphabet)))
+np.add.at(counts, (inputs, targets), 1)  # unlike +=, it counts repeated pairs each time
+# one row of logits for each character: bigram_logits[inputs] has shape (1, steps, 29)
+bigram_logits = np.log(counts)           # row: this character, column: the next one
 
 for name, loss in {
     "uniform": np.log(len(alphabet)),
@@ -370,8 +387,10 @@ for name, loss in {
     print(f"{name:>10}: loss {loss:.2f} nats, perplexity {perplexity(loss):4.1f}")
 
 # %% [markdown]
-# Knowing how common each character is narrows 29 choices to 18, and knowing one
-# character of context narrows them to about 10.
+# Knowing how common each character is narrows 29 choices to 18, and knowing one character
+# of context narrows them to about 10. (Both models were scored on the text they were counted
+# from. On a part of the help texts that it has not seen, the table's loss is 2.36 instead of
+# 2.34, so little harm is done here. Lesson 05 looks at this more carefully.)
 #
 # **Predict.** In the sentence "the quick brown fox jumps over the lazy dog", which
 # characters will surprise the bigram table most? Which will it predict with confidence?
@@ -398,13 +417,20 @@ after_q = np.exp(log_softmax(bigram_logits[alphabet.index("q")]))
 print(f"p(u | q) = {after_q[alphabet.index('u')]:.2f}")
 
 # %% [markdown]
-# The rare q, x, j and z surprise most, since no character before them announces them.
-# After q the table expects a u with a probability of 0.84, and after h it leans towards e.
-#
+# The letters q, j and z are rare, and nothing announces them. The x is not rare in these
+# texts, but it nearly always follows an e, and here it follows an o. After q the table
+# expects a u with a probability of 0.84, and after h it leans towards e. The sentence contains
+# every letter of the alphabet, so it has more rare letters than usual: its loss is 2.96, and
+# that of the base rates would be 3.43.
+
+# %% [markdown]
 # Backwards, every character is as frequent as before, and yet the loss is 4.20, worse than
-# the 3.37 of uniform guessing. The table has learned the *order* of English, if only two
-# characters of it, and it is confident about the wrong order. A recurrent network can
+# the 3.37 of uniform guessing. The table has learned the *order* of English, though only one
+# character at a time, and it is confident about the wrong order. A recurrent network can
 # learn much longer contexts. To do so, it needs to know how to change.
+
+# %% [markdown]
+# ☕ *A good place for a break. What follows turns the loss into a direction.*
 
 # %% [markdown]
 # ## In which direction should each logit move?
@@ -424,17 +450,19 @@ print(f"p(u | q) = {after_q[alphabet.index('u')]:.2f}")
 # %% [markdown]
 # So the gradient of the loss with respect to the logits is
 #
-# $$\textcolor{#C85200}{\frac{\partial \ell}{\partial z_j}} = p_j - [j = c]
+# $$\textcolor{#D1368B}{\frac{\partial \ell}{\partial z_j}} = p_j - [j = c]
 #   \qquad \text{where } [j = c] \text{ is 1 for the target and 0 for all other classes}$$
 #
 # In words: *what was predicted minus what was true*. From here on, gradients are
-# orange in formulas and figures.
+# pink in formulas and figures.
 #
-# For the three logits above, 2, 1 and 0, and target b, it is
+# The numbers $[j = c]$ are the one-hot vector of the target, as in lesson 01.
+#
+# For the three logits above, 2, 1 and 0, and target b, the gradient is
 # $(0.67, 0.24 - 1, 0.09) = (0.67, -0.76, 0.09)$. To reduce the loss, move against the
-# gradient: raise b, lower the others, and lower most the one that took most of the
-# probability. Few losses have such a simple gradient, which is one reason why softmax and
-# cross-entropy are used together.
+# gradient: raise b, lower the others, and lower a most, since it wrongly took the largest
+# share. The simplicity of this gradient is one reason why softmax and cross-entropy are used
+# together.
 
 # %% tags=["demonstration"]
 z, c, eps = np.array([2.0, 1.0, 0.0]), 1, 1e-6
@@ -447,30 +475,32 @@ print("by formula:           ", by_formula.round(6))
 print("by finite differences:", np.round(by_finite_differences, 6))
 
 # %% [markdown]
-# The figure shows all three at once: the logits on the left, with arrows against the
-# gradient, then the probabilities, and on the right the surprise at the target.
+# The figure shows the logits on the left, with arrows against the gradient, then the
+# probabilities, and on the right the surprise at the target. (The arrows are drawn at twice
+# their length. The numbers below them are exact.)
 #
-# **Predict.** Where do you have to put the sliders to make all three arrows vanish? Where
-# are they longest?
+# **Predict.** How can you make all three arrows short? How can you make them long, and how
+# long can they become?
 
 # %% tags=["demonstration"]
 explorers.softmax_explorer(log_softmax, ["a", "b", "c"])
 
 # %% [markdown]
-# The arrows become short when the target has nearly all the probability, and they are longest
-# when another class has it. Each arrow is the difference between two probabilities, so none is
-# ever longer than 1. They never vanish completely: no finite logits give a probability of
-# exactly 1.
+# The arrows become short when the target has nearly all the probability, and they are
+# longest when another class has it. Each is the difference between two probabilities, so
+# none of the numbers exceeds 1 in size: even the most embarrassing mistake pulls at the
+# logits with a limited force.
 
 # %% [markdown] nbgrader={"grade_id": "cross_entropy_gradient_task", "locked": true}
 # ### Your turn: `cross_entropy_gradient` (5 points)
 #
 # Return the gradient of `sequence_cross_entropy` with respect to all logits of a batch.
-# Each real step contributes one part in $N$ to the mean. What do padded steps contribute?
+# Each real step has the weight $1 / N$ in the mean. Which weight does a padded step have?
+# (`np.eye(3)[[2, 0]]` has the one-hot vectors of classes 2 and 0 as its rows.)
 #
 # | argument | shape | | result | shape |
 # |---|---|---|---|---|
-# | `logits` | (batch, steps, classes) | | $\textcolor{#C85200}{\partial L / \partial \text{logits}}$ | (batch, steps, classes) |
+# | `logits` | (batch, steps, classes) | | $\textcolor{#D1368B}{\partial L / \partial \text{logits}}$ | (batch, steps, classes) |
 # | `targets` | (batch, steps), integers from 0 | | | |
 # | `mask` | (batch, steps), True where a step is real | | | |
 #
@@ -509,41 +539,9 @@ print("largest sum over the classes:", np.abs(sums).max().round(12))
 
 # %% [markdown]
 # The sum is zero up to rounding. Shifting all logits of a step by the same amount does not
-# change the loss, so the slope in this direction is zero. It is good practice to test a
+# change the loss, so the slope in this direction is zero. (The formula agrees: the
+# probabilities sum to 1, and so does the one-hot vector.) It is good practice to test a
 # gradient with a question whose answer you know without computing.
-
-# %% [markdown]
-# ### Why not the squared error?
-#
-# We could also measure how far the target's probability $p$ is from 1 by the squared error
-# $(1 - p)^2$. Compare the two losses for a choice between two classes. The target's logit
-# is 0, and the logit $z$ of the other class varies: the larger it is, the more wrong the
-# network.
-#
-# **Predict.** The network is confidently wrong, at $z = 8$. Which of the two losses then
-# has a gradient that helps?
-
-# %% tags=["demonstration"]
-z = np.linspace(-8, 8, 200)
-p = np.exp(log_softmax(np.stack([0 * z, z], axis=-1)))[:, 0]
-left, right = plots.new_row(width=9.3, height=2.8, count=2)
-plots.curves(
-    z,
-    {"cross-entropy": -np.log(p), "squared error": (1 - p) ** 2},
-    title="Loss", xlabel="logit z of the wrong class", ylabel="loss", ax=left,
-)
-plots.curves(
-    z,
-    {"cross-entropy": 1 - p, "squared error": 2 * (1 - p) ** 2 * p},
-    title="Gradient", xlabel="logit z of the wrong class", ylabel="∂ loss / ∂z", ax=right,
-)
-ends = f"{1 - p[-1]:.4f} and {2 * (1 - p[-1]) ** 2 * p[-1]:.4f}"
-plots.show(left, f"Two losses and their gradients. At z = 8 the gradients are {ends}.")
-
-# %% [markdown]
-# The gradient of the cross-entropy is close to 1 for as long as the network is wrong, and
-# it fades only when the network is right. The squared error is nearly flat at both ends:
-# the most confident mistakes would be corrected most slowly.
 
 # %% [markdown]
 # ## Yes or no
@@ -556,6 +554,9 @@ plots.show(left, f"Two losses and their gradients. At z = 8 the gradients are {e
 # If the target is yes, the loss is $-\log p$. Insert the formula, and the fraction
 # disappears: $-\log p = \log(1 + e^{-z})$. If the target is no, it is $-\log(1 - p)$, and
 # you can simplify it in the same way.
+#
+# Evaluated as written, such formulas overflow too. The function `np.logaddexp(a, b)` returns
+# $\log(e^a + e^b)$ without overflow.
 
 # %% tags=["demonstration"]
 with np.errstate(over="ignore"):
@@ -563,10 +564,6 @@ with np.errstate(over="ignore"):
 print("log(e^2 + e^1):         ", np.log(np.exp(2) + np.exp(1)))
 print("np.logaddexp(2, 1):     ", np.logaddexp(2, 1))
 print("np.logaddexp(1000, 1):  ", np.logaddexp(1000, 1))
-
-# %% [markdown]
-# Computed literally, these formulas overflow too. The function `np.logaddexp(a, b)` returns
-# $\log(e^a + e^b)$ without overflow. It helps to know that $1 = e^0$.
 
 # %% [markdown] nbgrader={"grade_id": "binary_cross_entropy_task", "locked": true}
 # ### Your turn: `binary_cross_entropy` (3 points)
@@ -576,7 +573,7 @@ print("np.logaddexp(1000, 1):  ", np.logaddexp(1000, 1))
 # | `logits` | any | | the mean loss, one number |
 # | `targets` | the same: 1 for yes, 0 for no | | |
 #
-# It must work for logits of $\pm 1000$.
+# It must work for logits of $\pm 1000$. (How do you write 1 as a power of $e$?)
 #
 # Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
@@ -610,7 +607,39 @@ for other in (-z, 0.0, 1 - z):
 #
 # $$\frac{e^z}{e^z + e^0} = \frac{1}{1 + e^{-z}} = \sigma(z)$$
 #
-# The table shows which output and which loss belong together.
+# So the gradient is again the prediction minus the truth, $\sigma(z) - 1$ if the answer is
+# yes and $\sigma(z) - 0$ if it is no.
+
+# %% [markdown]
+# ### Why not the squared error?
+#
+# The answer is no, so the probability $p = \sigma(z)$ of "yes" should be small. We could
+# measure how far it is from 0 by the squared error $p^2$ instead of the cross-entropy
+# $-\log(1 - p)$. The slope of the sigmoid is $p (1 - p)$, so by the chain rule the
+# derivative of $p^2$ is $2p \cdot p (1 - p)$. That of the cross-entropy is $p$.
+#
+# **Predict.** At $z = 8$ the network is confidently wrong. Which of the two gradients is
+# larger there, and by which factor: about 10, about 100, or more than 1000?
+
+# %% tags=["demonstration"]
+z = np.linspace(-8, 8, 200)
+p = 1 / (1 + np.exp(-z))
+left, right = plots.new_row(width=9.3, height=2.8, count=2)
+losses = {"cross-entropy": -np.log(1 - p), "squared error": p**2}
+plots.curves(z, losses, title="Loss", xlabel="logit z", ylabel="loss", ax=left)
+slopes = {"cross-entropy": p, "squared error": 2 * p**2 * (1 - p)}
+plots.curves(z, slopes, title="Gradient", xlabel="logit z", ylabel="dloss/dz", ax=right)
+ends = ", ".join(f"{name} {slope[-1]:.4f}" for name, slope in slopes.items())
+plots.show(left, f"Two losses and their gradients. Gradients at z = 8: {ends}.")
+print(f"At z = 8: {ends}")
+
+# %% [markdown]
+# The factor is about 1500. The gradient of the cross-entropy is close to 1 when the network is
+# confidently wrong and close to 0 only when it is confidently right. The squared error is
+# flat at both ends: the worst mistakes would be corrected most slowly.
+
+# %% [markdown]
+# ## Which output, which loss?
 #
 # | you predict | outputs | probabilities | loss |
 # |---|---|---|---|

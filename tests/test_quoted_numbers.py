@@ -103,11 +103,20 @@ def test_one_character_of_context_narrows_18_choices_to_about_10(manual) -> None
 
 
 def test_english_backwards_surprises_a_bigram_table_more_than_uniform_guessing(manual) -> None:
-    alphabet, _, table = manual
+    alphabet, codes, table = manual
     fox = [alphabet.index(char) for char in "the quick brown fox jumps over the lazy dog."]
-    forwards, backwards = (-np.log(table[codes[:-1], codes[1:]]).mean() for codes in (fox, fox[::-1]))
+    forwards, backwards = (-np.log(table[text[:-1], text[1:]]).mean() for text in (fox, fox[::-1]))
+    rates = np.bincount(codes) / len(codes)
     assert (round(forwards, 2), round(backwards, 2)) == (2.96, 4.20)
+    assert -np.log(rates[fox[1:]]).mean() == pytest.approx(3.43, abs=0.005)
     assert table[alphabet.index("q"), alphabet.index("u")] == pytest.approx(0.84, abs=0.005)
+
+
+def test_the_bigram_table_is_hardly_worse_on_texts_it_has_not_seen(manual) -> None:
+    alphabet, _, table = manual
+    unseen = data.python_manual(10**9)[200_000:]
+    codes = np.array([alphabet.index(char) for char in unseen])
+    assert -np.log(table[codes[:-1], codes[1:]]).mean() == pytest.approx(2.36, abs=0.005)
 
 
 def test_the_loss_before_training_is_near_that_of_a_uniform_guess(manual) -> None:

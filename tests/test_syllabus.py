@@ -37,7 +37,8 @@ def test_the_index_links_to_the_lessons_that_lie_beside_this_one(tmp_path, monke
     progress()
     html = shown[0]._repr_html_()
     assert html.count("<a href=") == 2
-    assert "<a href='../03_loss/03_loss.ipynb'>03 the loss</a></b>, 75 minutes" in html
+    minutes = syllabus.LESSONS["03_loss"].minutes
+    assert f"<a href='../03_loss/03_loss.ipynb'>03 the loss</a></b>, {minutes} minutes" in html
     assert "<b>04 backpropagation through time</b>, 120 minutes" in html
 
 

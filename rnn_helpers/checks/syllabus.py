@@ -22,7 +22,7 @@ LESSONS = {
         "the recurrence", "one step, whole sequences, a delay line, a latch and a counter, `class SimpleRNN`", 150
     ),
     "02_unrolling": Lesson("unrolling", "the gradient of a shared weight, padding and masks, the last real state", 110),
-    "03_loss": Lesson("the loss", "log-softmax, cross-entropy over time and its gradient, baselines", 110),
+    "03_loss": Lesson("the loss", "log-softmax, cross-entropy over time and its gradient, baselines", 125),
     "04_bptt": Lesson(
         "backpropagation through time", "the whole derivation, with batches and masks; the gradient by lag", 120
     ),
