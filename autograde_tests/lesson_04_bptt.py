@@ -1,4 +1,4 @@
-"""Lesson 04: backpropagation through time, by hand, for a step, for a sequence, and sorted by lag.
+"""Lesson 04: backpropagation through time, by hand, for a step, a sequence, a network, and sorted by lag.
 
 The oracles never backpropagate. They use the complex step: for a function f composed of +, * and tanh, the imaginary
 part of f(w + i eps) / eps is the derivative to machine precision, because no nearly equal numbers are subtracted.
@@ -113,10 +113,10 @@ scalar_gradient_by_hand = Exercise(
     challenges=(
         Challenge(
             "no recurrence, u = 0",
-            1.0,
+            0.5,
             lambda rng: (lambda w, u, b, xs, target: (w, 0.0, b, xs, target))(*_scalar_inputs(rng)),
         ),
-        Challenge("the first input alone", 1.0, lambda rng: _scalar_inputs(rng, first=True)),
+        Challenge("the first input alone", 0.5, lambda rng: _scalar_inputs(rng, first=True)),
         Challenge("all terms together", 1.0, _scalar_inputs),
         Challenge("other numbers", 0.5, lambda rng: _scalar_inputs(rng, scale=1.2), hidden=True),
     ),
@@ -296,7 +296,7 @@ def _step_joined(dh_t, cache):
 step_backward = Exercise(
     name="step_backward",
     challenges=(
-        *(Challenge(key, 0.75, _step_case(key)) for key in STEP_KEYS),
+        *(Challenge(key, 0.55, _step_case(key)) for key in STEP_KEYS),
         *(
             Challenge(f"{key}: one sequence, as many features as units", 0.25, _step_case(key, alike=True), hidden=True)
             for key in STEP_KEYS[1:4]
@@ -502,11 +502,11 @@ def _backward_forwards(dhs, cache):
 rnn_backward = Exercise(
     name="rnn_backward",
     challenges=(
-        Challenge("db_h", 0.5, _sequence_case("db_h", REAL, 4, 5)),
-        Challenge("dW_xh", 0.5, _sequence_case("dW_xh", REAL, 4, 5)),
+        Challenge("db_h", 0.25, _sequence_case("db_h", REAL, 4, 5)),
+        Challenge("dW_xh", 0.25, _sequence_case("dW_xh", REAL, 4, 5)),
         Challenge("dW_hh", 0.5, _sequence_case("dW_hh", REAL, 4, 5)),
-        Challenge("dh_0", 0.5, _sequence_case("dh_0", REAL, 4, 5)),
-        Challenge("dxs", 0.5, _sequence_case("dxs", REAL, 4, 5)),
+        Challenge("dh_0", 0.25, _sequence_case("dh_0", REAL, 4, 5)),
+        Challenge("dxs", 0.25, _sequence_case("dxs", REAL, 4, 5)),
         Challenge("dW_hh with a mask", 0.5, _sequence_case("dW_hh", PADDED, 3, 5)),
         Challenge("dh_0 with a mask", 0.5, _sequence_case("dh_0", PADDED, 3, 5)),
         Challenge("dxs with a mask", 0.5, _sequence_case("dxs", PADDED, 3, 5)),
@@ -588,6 +588,211 @@ rnn_backward = Exercise(
     unchanged=0.5,
     not_allowed=FROM_SCRATCH,
     promised=(("cache[3] is always between -1 and 1", "hs is a tanh"),),
+)
+
+# ------------------------------------------------------------------------------------ network_gradient
+
+
+def _network_loss(xs, targets, mask, W_xh, W_hh, b_h, W_hy, b_y):
+    """Return the mean of -log p(target) over the real steps; works for complex weights too."""
+    states = _walk(xs, mask, np.zeros((len(xs), len(W_hh))), W_xh, W_hh, b_h)
+    total = 0.0
+    for t, h in enumerate(states):
+        logits = h @ W_hy + b_y
+        shift = logits.real.max(axis=1, keepdims=True)
+        log_sum = np.log(np.exp(logits - shift).sum(axis=1)) + shift[:, 0]
+        total += np.sum(mask[:, t] * (log_sum - logits[np.arange(len(xs)), targets[:, t]]))
+    return total / mask.sum()
+
+
+class _LossAndGradients(Gradients):
+    def __getitem__(self, name):
+        return float(self.loss("", None)) if name == "loss" else super().__getitem__(name)
+
+
+def network_gradient_oracle(xs, targets, mask, weights):
+    """Return the loss, and all five gradients by the complex step."""
+    point = {f"d{name}": array for name, array in weights.items()}
+
+    def loss(name, array):
+        changed = point | ({name: array} if name else {})
+        return _network_loss(xs, targets, mask, **{key[1:]: value for key, value in changed.items()})
+
+    return _LossAndGradients(loss, point | {"loss": None})
+
+
+def _network_case(key: str, rows: list[str], features: int, units: int, classes: int):
+    def draw(rng: Rng) -> tuple:
+        mask = np.array([[mark == "1" for mark in row] for row in rng.permutation(rows)])
+        _, _, W_xh, W_hh, b_h = step_inputs(rng, len(rows), features, units)
+        weights = {"W_xh": W_xh, "W_hh": W_hh, "b_h": b_h}
+        weights |= {"W_hy": numbers(rng, units, classes), "b_y": numbers(rng, classes)}
+        return key, numbers(rng, *mask.shape, features), rng.integers(0, classes, size=mask.shape), mask, weights
+
+    return draw
+
+
+def _network_gradient(
+    xs,
+    targets,
+    mask,
+    weights,
+    *,
+    W=lambda W: W.T,
+    forward_mask=lambda mask: mask,
+    loss_mask=lambda mask: mask,
+    gradient_mask=lambda mask: mask,
+    dlogits=lambda p, one_hot: p - one_hot,
+    count=lambda mask: mask.sum(),
+    readout_mean=False,
+    readout_steps=slice(None),
+    with_bias=True,
+    backward=_backward,
+):
+    """Compute the gradients with a fault."""
+    W_xh, W_hh, b_h, W_hy, b_y = (weights[name] for name in ("W_xh", "W_hh", "b_h", "W_hy", "b_y"))
+    h_0, on, used = np.zeros((len(xs), len(W_hh))), forward_mask(mask), gradient_mask(mask)
+    hs = np.stack(_walk(xs, on, h_0, W_xh, W_hh, b_h), axis=1)
+    logits = hs @ W_hy + (b_y if with_bias else 0.0)
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    p = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    one_hot = np.eye(len(b_y))[targets]
+    d = dlogits(p, one_hot) * used[..., None] / count(used)
+    back = backward(d @ W(W_hy), (xs, on, h_0, hs, W_xh, W_hh))
+    share = 1 / len(xs) if readout_mean else 1.0
+    part = d[:, readout_steps]
+    return {
+        "loss": -np.average(np.log((p * one_hot).sum(axis=-1)), weights=loss_mask(mask)),
+        "dW_xh": back["dW_xh"],
+        "dW_hh": back["dW_hh"],
+        "db_h": back["db_h"],
+        "dW_hy": share * np.einsum("bth,btc->hc", hs[:, readout_steps], part),
+        "db_y": share * part.sum(axis=(0, 1)),
+    }
+
+
+def _back_from_the_logits(xs, targets, mask, weights):
+    states = np.stack(_walk(xs, mask, np.zeros((len(xs), len(weights["W_hh"]))), *list(weights.values())[:3]), axis=1)
+    logits = states @ weights["W_hy"] + weights["b_y"]
+    right = _network_gradient(xs, targets, mask, weights)
+    back = _network_gradient(xs, targets, mask, weights, backward=lambda d, c: _backward(logits @ weights["W_hy"].T, c))
+    return back | {key: right[key] for key in ("loss", "dW_hy", "db_y")}
+
+
+def _network_step_by_step(xs, targets, mask, weights):
+    """Walk back with the readout inside the loop."""
+    W_xh, W_hh, W_hy, b_y = (weights[name] for name in ("W_xh", "W_hh", "W_hy", "b_y"))
+    zero = np.zeros((len(xs), len(W_hh)))
+    states = [zero, *_walk(xs, mask, zero, W_xh, W_hh, weights["b_h"])]
+    total = {f"d{name}": np.zeros_like(array) for name, array in weights.items()}
+    loss, dh_next, n = 0.0, zero, mask.sum()
+    for t in range(xs.shape[1] - 1, -1, -1):
+        logits = states[t + 1] @ W_hy + b_y
+        log_p = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+        m = mask[:, t, None].astype(float)
+        one_hot = np.eye(len(b_y))[targets[:, t]]
+        loss -= (log_p * one_hot * m).sum() / n
+        dy = (np.exp(log_p) - one_hot) * m / n
+        dh = dy @ W_hy.T + dh_next
+        step_grads = _step_backward(m * dh, (xs[:, t], states[t], states[t + 1], W_xh, W_hh))
+        for key in ("dW_xh", "dW_hh", "db_h"):
+            total[key] = total[key] + step_grads[key]
+        total["dW_hy"] += states[t + 1].T @ dy
+        total["db_y"] += dy.sum(axis=0)
+        dh_next = step_grads["dh_prev"] + (1 - m) * dh
+    return {**total, "loss": loss}
+
+
+NETWORK_ROWS = ["1110", "1011", "0111"]
+
+network_gradient = Exercise(
+    name="network_gradient",
+    challenges=(
+        Challenge("the loss", 0.25, _network_case("loss", NETWORK_ROWS, 3, 5, 4)),
+        Challenge("db_y", 0.25, _network_case("db_y", [*"1110111"], 3, 4, 5)),
+        Challenge("dW_hy", 0.5, _network_case("dW_hy", NETWORK_ROWS, 3, 5, 4)),
+        Challenge("db_h", 0.25, _network_case("db_h", ["1111", "0000"], 6, 5, 2)),
+        Challenge("dW_xh", 0.25, _network_case("dW_xh", NETWORK_ROWS, 3, 5, 4)),
+        Challenge("dW_hh", 0.5, _network_case("dW_hh", NETWORK_ROWS, 3, 5, 4)),
+        Challenge(
+            "dW_hh, as many classes as units",
+            0.5,
+            _network_case("dW_hh", ["10110", "11111", "01111", "11000"], 4, 3, 3),
+            hidden=True,
+        ),
+    ),
+    oracle=network_gradient_oracle,
+    mistakes=(
+        Mistake(
+            "You ignore the mask in the loss and its gradient; pass it to the functions of lesson 03.",
+            lambda *a: _network_gradient(*a, loss_mask=np.ones_like, gradient_mask=np.ones_like),
+        ),
+        Mistake(
+            "You ignore the mask in the gradient of the loss; pass it to cross_entropy_gradient.",
+            lambda *a: _network_gradient(*a, gradient_mask=np.ones_like),
+        ),
+        Mistake(
+            "You ignore the mask in the loss; pass it to sequence_cross_entropy.",
+            lambda *a: _network_gradient(*a, loss_mask=np.ones_like),
+        ),
+        Mistake("You go back from the logits themselves; go back from their gradient, dlogits.", _back_from_the_logits),
+        Mistake(
+            "You ignore the mask in the recurrent part; pass it to rnn_forward_masked and to rnn_backward.",
+            lambda *a: _network_gradient(*a, forward_mask=np.ones_like),
+        ),
+        Mistake(
+            "You use softmax as the gradient of the logits; subtract the one-hot targets.",
+            lambda *a: _network_gradient(*a, dlogits=lambda p, one_hot: p),
+        ),
+        Mistake(
+            "Your gradients have the opposite sign.",
+            lambda *a: _network_gradient(*a, dlogits=lambda p, one_hot: one_hot - p),
+        ),
+        Mistake(
+            "Your gradients are those of the sum of the losses; the loss is their mean over the real steps.",
+            lambda *a: _network_gradient(*a, count=lambda mask: 1),
+        ),
+        Mistake(
+            "Your gradients are divided by the number of real steps twice.",
+            lambda *a: _network_gradient(*a, count=lambda mask: mask.sum() ** 2),
+        ),
+        Mistake(
+            "The readout's gradients contain the last step only; sum over all steps.",
+            lambda *a: _network_gradient(*a, readout_steps=slice(-1, None)),
+        ),
+        Mistake(
+            "You average the readout's gradients over the batch; they should be sums.",
+            lambda *a: _network_gradient(*a, readout_mean=True),
+        ),
+        Mistake("You leave out the bias b_y.", lambda *a: _network_gradient(*a, with_bias=False)),
+        Mistake(
+            "You carry no error back from step t + 1 to step t.",
+            lambda *a: _network_gradient(*a, backward=lambda d, c: _backward(d, c, carry=False)),
+        ),
+        Mistake(
+            "Only the loss of the last step reaches your recurrent weights; pass the gradient of all states, dhs.",
+            lambda *a: _network_gradient(
+                *a, backward=lambda d, c: _backward(d * (np.arange(d.shape[1]) == d.shape[1] - 1)[:, None], c)
+            ),
+        ),
+        Mistake(
+            "You go back through tanh before rnn_backward, which does so itself: dhs is dlogits @ W_hy.T.",
+            lambda *a: _network_gradient(*a, backward=lambda d, c: _backward(d * (1 - c[3] ** 2), c)),
+        ),
+    ),
+    styles=(
+        _network_gradient,
+        _network_step_by_step,
+        lambda *a: {key: np.asarray(value) for key, value in _network_gradient(*a).items()},
+    ),
+    hints=(
+        "Which three backward steps are there, from the loss to the logits, to the states, and to the weights?",
+        "cross_entropy_gradient gives dlogits; the readout gives dhs = dlogits @ W_hy.T; rnn_backward does the rest.",
+        "With rows = hs.reshape(-1, units) and drows = dlogits.reshape(-1, classes): dW_hy = rows.T @ drows, db_y = drows.sum(axis=0).",
+    ),
+    probe="part",
+    not_allowed=FROM_SCRATCH,
+    promised=(),
 )
 
 # ----------------------------------------------------------------------------------- gradient_by_lag
@@ -758,4 +963,4 @@ gradient_by_lag = Exercise(
     promised=(("cache[2] is always between -1 and 1", "hs is a tanh"),),
 )
 
-EXERCISES = [scalar_gradient_by_hand, step_backward, rnn_backward, gradient_by_lag]
+EXERCISES = [scalar_gradient_by_hand, step_backward, rnn_backward, network_gradient, gradient_by_lag]

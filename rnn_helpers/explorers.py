@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnn_helpers import cards, graphs, plots
+from rnn_helpers import cards, gradient_graphs, graphs, plots
 from rnn_helpers.plots import Picture, picture
 
 
@@ -111,6 +111,28 @@ def unroll_explorer(unroll: Callable, xs: np.ndarray, h_0: np.ndarray, cell: tup
         return picture(graphs.unrolled(states, outputs=False, room=longest), words)
 
     cards.show(Explorer(draw, {"steps T": Range(1, longest, min(4, longest))}))
+
+
+def backward_explorer(
+    forward: Callable, errors: Callable, weights: tuple[float, float, float], xs: Sequence[float], target: float
+) -> None:
+    """Show the backward pass through a scalar network, with a slider for the steps that have been taken back.
+
+    forward: (w, u, b, xs) -> the states; errors: your function of (u, states, target); weights: (w, u, b)
+    """
+    w, u, b = weights
+    hs = forward(w, u, b, xs)
+    all_errors = [float(error) for error in errors(u, hs, target)]
+
+    def draw(steps_back: int) -> Picture:
+        known = all_errors[len(xs) - steps_back :]
+        ax = gradient_graphs.scalar_chain(xs, hs, known, u=u, target=target)
+        names = [f"e_{len(xs) - steps_back + 1 + index} = {error:.4f}" for index, error in enumerate(known)]
+        words = ", ".join(reversed(names)) or "none yet"
+        return picture(ax, f"A chain of {len(xs)} steps. States: {np.round(hs, 3).tolist()}. Errors: {words}.")
+
+    control = Range(0, len(xs), 0)
+    cards.show(Explorer(draw, {"steps back": control}, stills=[(steps,) for steps in range(1, len(xs) + 1)]))
 
 
 def gradient_explorer(run: Callable, jacobian: Callable, weights: np.ndarray, steps: int = 60) -> None:

@@ -19,19 +19,19 @@ Point = tuple[float, float]
 def scalar_chain(
     xs: Sequence[float],
     hs: Sequence[float],
-    errors: Sequence[float],
+    errors: Sequence[float] = (),
     *,
     u: float,
     target: float,
-    steps_back: int,
 ) -> Axes:
-    """Draw a scalar network over its steps with all values, and the first `steps_back` steps of the backward pass.
+    """Draw a scalar network over its steps with all values, and the backward pass as far as there are errors.
 
-    xs: inputs; hs: states after each step; errors: dL/da of each step; u: the recurrent weight
+    xs: inputs; hs: states after each step; errors: dL/da of the last steps, in order; u: the recurrent weight
     Under the graph the sums for dw, du and db grow with each step back.
     """
-    steps = len(xs)
-    ax = new_axes(width=9.3, height=4.3)
+    steps, steps_back = len(xs), len(errors)
+    errors = [0.0] * (steps - steps_back) + list(errors)
+    ax = new_axes(width=9.3, height=3.6)
     before = [0.0, *hs]
     h_places = [3.6 * t for t in range(steps + 1)]
     a_places = [3.6 * t + 1.8 for t in range(steps)]
@@ -44,9 +44,12 @@ def scalar_chain(
         _node(ax, (h_places[t + 1], 0), f"$h_{t + 1}$", hs[t])
         _forward(ax, (h_places[t], 0), (a_places[t], 0), "$u$")
         _forward(ax, (a_places[t], 0), (h_places[t + 1], 0), "tanh")
-        ax.text(a_places[t], -1.75, f"$x_{t + 1}$ = {_number(xs[t])}", ha="center", va="center", fontsize=9)
-        ax.annotate("", xy=(a_places[t], -SIDE / 2), xytext=(a_places[t], -1.5), arrowprops=FORWARD)
-        ax.text(a_places[t] + 0.08, -1.15, "$w$", ha="left", va="center", fontsize=9)
+        for shift, source, weight in ((-0.2, f"$x_{t + 1}$ = {_number(xs[t])}", "$w$"), (0.2, "1", "$b$")):
+            place = a_places[t] + shift
+            ax.annotate("", xy=(place, -SIDE / 2), xytext=(place, -1.35), arrowprops=FORWARD)
+            side = "right" if shift < 0 else "left"
+            ax.text(place + 0.4 * shift, -1.1, weight, ha=side, va="center", fontsize=9)
+            ax.text(place, -1.6, source, ha=side, va="center", fontsize=9)
     _node(ax, (end, 0), "$L$", 0.5 * (hs[-1] - target) ** 2)
     _forward(ax, (h_places[-1], 0), (end, 0), "")
 
@@ -56,7 +59,7 @@ def scalar_chain(
         _backward(ax, (h_places[t + 1], 0), (a_places[t], 0), f"×{_number(1 - hs[t] ** 2)}")
         ax.text(
             a_places[t],
-            0.95,
+            0.75,
             f"$e_{t + 1}$ = {_number(errors[t])}",
             ha="center",
             color=GRADIENT,
@@ -66,7 +69,7 @@ def scalar_chain(
         if t > steps - steps_back:
             _backward(ax, (a_places[t], 0), (h_places[t], 0), f"×{_number(u)}")
     _sums(ax, xs, before, errors, steps_back)
-    ax.set(xlim=(-0.7, end + 0.7), ylim=(-4.2, 1.6))
+    ax.set(xlim=(-0.7, end + 0.7), ylim=(-3.7, 1.3))
     ax.axis("off")
     return ax
 
@@ -81,7 +84,7 @@ def _sums(ax: Axes, xs: Sequence[float], before: Sequence[float], errors: Sequen
             index = t if symbol == "h" else t + 1
             terms.append(f"$e_{t + 1}" + (f"\\,{symbol}_{index}$" if symbol else "$"))
         text = f"{name} = {' + '.join(terms)} = {_number(total)}" if terms else f"{name} = ?"
-        ax.text(0.0, -2.6 - 0.6 * row, text, ha="left", va="center", color=GRADIENT)
+        ax.text(-0.4, -2.4 - 0.5 * row, text, ha="left", va="center", color=GRADIENT)
 
 
 def two_errors() -> Axes:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from rnn_helpers import cards
@@ -236,6 +237,25 @@ def grid_map(values: np.ndarray, *, title: str, xlabel: str, ylabel: str, label:
     ax.locator_params(integer=True)
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
     return ax
+
+
+def gradient_maps(sizes: dict[str, np.ndarray]) -> Axes:
+    """Draw the size of the gradient for each loss step (row) and lag (column), one map beside the other.
+
+    sizes: title -> (steps, steps), nan where a lag reaches back beyond the first step
+    """
+    row = new_row(width=9.3, height=3.6, count=len(sizes))
+    every = np.concatenate([values[np.isfinite(values)] for values in sizes.values()])
+    scale = LogNorm(every.min(), every.max())
+    for ax, (title, values) in zip(row, sizes.items(), strict=True):
+        steps = len(values)
+        extent = (-0.5, steps - 0.5, steps + 0.5, 0.5)
+        image = ax.imshow(values, aspect="auto", cmap="RdPu", norm=scale, extent=extent)
+        ax.set(title=title, xlabel="lag, steps between loss and copy")
+        ax.set_yticks(_whole_ticks(steps))
+    row[0].set_ylabel("loss step t")
+    row[0].figure.colorbar(image, ax=row, label="size of the part of dW_hh", fraction=0.04, pad=0.02)
+    return row[0]
 
 
 def contour_map(

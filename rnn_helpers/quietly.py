@@ -1,4 +1,4 @@
-"""Import Keras without TensorFlow's start-up log: `from rnn_helpers.quietly import keras`.
+"""Import Keras or TensorFlow without the start-up log: `from rnn_helpers.quietly import keras`.
 
 TensorFlow's C++ side writes greetings (oneDNN, CUDA, processor features) straight to the process' stderr, and its
 TF_CPP_MIN_LOG_LEVEL does not hold back all of them. Should the import fail, what it wrote is shown after all.
@@ -56,4 +56,4 @@ tensorflow.get_logger().setLevel("ERROR")  # a learner cannot act on warnings ab
 
 set_random_seed = keras.utils.set_random_seed
 
-__all__ = ["keras", "set_random_seed"]
+__all__ = ["keras", "set_random_seed", "tensorflow"]

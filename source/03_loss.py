@@ -457,7 +457,8 @@ print(f"p(u | q) = {after_q[alphabet.index('u')]:.2f}")
 # pink in formulas and figures.
 #
 # The numbers $[j = c]$ are the one-hot vector of the target, as in lesson 01.
-#
+
+# %% [markdown]
 # For the three logits above, 2, 1 and 0, and target b, the gradient is
 # $(0.67, 0.24 - 1, 0.09) = (0.67, -0.76, 0.09)$. To reduce the loss, move against the
 # gradient: raise b, lower the others, and lower a most, since it wrongly took the largest
