@@ -75,15 +75,16 @@ def scalar_chain(
 
 
 def _sums(ax: Axes, xs: Sequence[float], before: Sequence[float], errors: Sequence[float], steps_back: int) -> None:
-    """Write the sums for dw, du and db with the terms of the steps that have been taken back."""
+    """Write the sums for dw, du and db over the steps that have been taken back; the terms are shown for dw only."""
     done = range(len(xs) - 1, len(xs) - 1 - steps_back, -1)
-    for row, (name, symbol, factors) in enumerate((("dw", "x", xs), ("du", "h", before), ("db", "", ()))):
-        terms, total = [], 0.0
-        for t in done:
-            total += errors[t] * (factors[t] if symbol else 1.0)
-            index = t if symbol == "h" else t + 1
-            terms.append(f"$e_{t + 1}" + (f"\\,{symbol}_{index}$" if symbol else "$"))
-        text = f"{name} = {' + '.join(terms)} = {_number(total)}" if terms else f"{name} = ?"
+    sums = {
+        "dw": sum(errors[t] * xs[t] for t in done),
+        "du": sum(errors[t] * before[t] for t in done),
+        "db": sum(errors[t] for t in done),
+    }
+    terms = " + ".join(f"$e_{t + 1}\\,x_{t + 1}$" for t in done) + " = "
+    for row, (name, value) in enumerate(sums.items()):
+        text = f"{name} = {terms if name == 'dw' else ''}{_number(value)}" if steps_back else f"{name} = ?"
         ax.text(-0.4, -2.4 - 0.5 * row, text, ha="left", va="center", color=GRADIENT)
 
 

@@ -252,6 +252,7 @@ def gradient_maps(sizes: dict[str, np.ndarray]) -> Axes:
         extent = (-0.5, steps - 0.5, steps + 0.5, 0.5)
         image = ax.imshow(values, aspect="auto", cmap="RdPu", norm=scale, extent=extent)
         ax.set(title=title, xlabel="lag, steps between loss and copy")
+        ax.set_xticks(np.arange(0, steps, 5))
         ax.set_yticks(_whole_ticks(steps))
     row[0].set_ylabel("loss step t")
     row[0].figure.colorbar(image, ax=row, label="size of the part of dW_hh", fraction=0.04, pad=0.02)

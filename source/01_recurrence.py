@@ -13,7 +13,9 @@
 try:
     from rnn_helpers import check, hint, progress
 except ModuleNotFoundError:
-    raise ModuleNotFoundError("Wrong kernel: use `make lab`, or choose the Python in .venv") from None
+    raise ModuleNotFoundError(
+        "Wrong kernel: use `make lab`, or choose the Python in .venv"
+    ) from None
 
 import numpy as np
 
@@ -82,8 +84,8 @@ from rnn_helpers import data, explorers, graphs, plots
 
 # %% tags=["demonstration"]
 plots.show(graphs.looped(outputs=False), (
-    "One box, h_t. An arrow from x_t enters it from below, and a loop labelled W_hh leads "
-    "from the box back into it, one time step later."
+    "One box, h_t. An arrow from x_t enters it from below, and a loop labelled W_hh "
+    "leads from the box back into it, one time step later."
 ))
 
 # %% [markdown]
@@ -337,7 +339,7 @@ grade(rnn_forward)
 # %% tags=["demonstration"]
 nothing = np.zeros((4, 4))
 to_itself = 0.9 * np.eye(4)
-ring = 1.3 * np.roll(np.eye(4), 1, axis=1)       # 1.3, to make up for what tanh takes away
+ring = 1.3 * np.roll(np.eye(4), 1, axis=1)  # 1.3, to make up for what tanh takes away
 plots.show(graphs.units_side_by_side({"A": nothing, "B": to_itself, "C": ring}), (
     "Three drawings of four units. A: no arrows. B: each unit has an arrow to itself, "
     "weight 0.9. C: arrows from unit 1 to 2, 2 to 3, 3 to 4 and 4 to 1, weight 1.3."
@@ -392,11 +394,12 @@ show_pulse("C", ring)
 # %% tags=["demonstration"]
 def read_sentences(units=6, seed=3):
     dog, bites, man = np.eye(3)
-    both = np.array([[dog, bites, man], [man, bites, dog]])    # (2 sentences, 3 words, 3)
+    both = np.array([[dog, bites, man], [man, bites, dog]])  # (2 sentences, 3 words, 3)
     rng = np.random.default_rng(seed)
     random_W_xh = rng.normal(size=(3, units))
     random_W_hh = rng.normal(size=(units, units)) / np.sqrt(units)
-    return both, rnn_forward(both, np.zeros((2, units)), random_W_xh, random_W_hh, np.zeros(units))
+    weights = random_W_xh, random_W_hh, np.zeros(units)
+    return both, rnn_forward(both, np.zeros((2, units)), *weights)
 
 
 sentences, sentence_states = read_sentences()
@@ -423,11 +426,12 @@ print("man bites dog: ", sentence_states[1, -1].round(2))
 # %% tags=["demonstration"]
 def read_line(line, units=8, seed=0):
     alphabet = "".join(sorted(set(line)))
-    letters = data.one_hot(line, alphabet)[None]               # (1, characters, alphabet)
+    letters = data.one_hot(line, alphabet)[None]             # (1, characters, alphabet)
     rng = np.random.default_rng(seed)
     random_W_xh = rng.normal(size=(len(alphabet), units))
     random_W_hh = 0.8 * rng.normal(size=(units, units)) / np.sqrt(units)
-    return rnn_forward(letters, np.zeros((1, units)), random_W_xh, random_W_hh, np.zeros(units))[0]
+    weights = random_W_xh, random_W_hh, np.zeros(units)
+    return rnn_forward(letters, np.zeros((1, units)), *weights)[0]
 
 
 line = data.zen_lines()[0]
@@ -442,7 +446,7 @@ ax = plots.heat_map(
     labels=[f"step {step + 1}" for step in t_steps],
 )
 ax.set_xlabel("")
-plots.show(ax, f"Four columns, one for each t: {line_states[t_steps].round(1).tolist()}")
+plots.show(ax, f"Four columns, one for each t: {line_states[t_steps].round(1)}")
 
 # %% [markdown]
 # No two columns are alike, because a state depends on the current input *and on everything before it*.
@@ -539,7 +543,7 @@ grade(delay_line)
 
 # %% nbgrader={"grade_id": "latch", "solution": true}
 def latch():
-    """Return (W_xh, W_hh, b_h, W_hy, b_y) of a network that stays on after the first 1."""
+    """Return (W_xh, W_hh, b_h, W_hy, b_y) of a network that stays on after a 1."""
     ### BEGIN SOLUTION
     W_xh, W_hh = np.array([[3.0]]), np.array([[2.0]])
     return W_xh, W_hh, np.zeros(1), np.array([[1.0]]), np.zeros(1)
@@ -562,7 +566,7 @@ grade(latch)
 
 # %% nbgrader={"grade_id": "counter", "solution": true}
 def counter():
-    """Return (W_xh, W_hh, b_h, W_hy, b_y) such that y_t = x_1 + ... + x_t for zeros and ones."""
+    """Return (W_xh, W_hh, b_h, W_hy, b_y) of a network whose y_t counts the ones."""
     ### BEGIN SOLUTION
     small = 1e-4
     W_xh, W_hh = np.array([[small]]), np.array([[1.0]])
@@ -658,7 +662,8 @@ in_columns = np.tanh(W_xh.T @ x_row.T + W_hh.T @ h_row.T + b_h[:, None])
 stacked = np.tanh(np.hstack([x_row, h_row]) @ np.vstack([W_xh, W_hh]) + b_h)
 
 print("rows:", in_rows.round(3), " columns:", in_columns.round(3).tolist())
-print("largest difference:", max(np.abs(in_columns.T - in_rows).max(), np.abs(stacked - in_rows).max()))
+differences = np.stack([in_columns.T - in_rows, stacked - in_rows])
+print("largest difference:", np.abs(differences).max())
 
 # %% [markdown] nbgrader={"grade_id": "SimpleRNN_task", "locked": true}
 # ## Everything in one class
@@ -722,7 +727,7 @@ grade(SimpleRNN)
 
 # %% tags=["demonstration"]
 def effect_of_swapping(scale):
-    xs = np.random.default_rng(42).normal(size=(200, 4, 3))    # 200 sequences, to average
+    xs = np.random.default_rng(42).normal(size=(200, 4, 3))  # 200 sequences, to average
     network = SimpleRNN(3, 5, 2, np.random.default_rng(7), scale=scale)
     y_4 = network.forward(xs)[1][:, -1]
     y_4_swapped = network.forward(xs[:, [1, 0, 2, 3]])[1][:, -1]
@@ -732,7 +737,7 @@ def effect_of_swapping(scale):
 
 for scale in (0.01, 0.5):
     change, norm = effect_of_swapping(scale)
-    print(f"scale {scale}: y_4 changes by {change:.4f} %,  spectral norm of W_hh: {norm:.3f}")
+    print(f"scale {scale}: y_4 changes by {change:.4f} %,  spectral norm {norm:.3f}")
 
 # %% [markdown]
 # With `scale=0.01` the norm is 0.034, so at most 3.4 % of a state survives one step, and

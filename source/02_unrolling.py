@@ -11,7 +11,9 @@
 try:
     from rnn_helpers import check, hint, progress
 except ModuleNotFoundError:
-    raise ModuleNotFoundError("Wrong kernel: use `make lab`, or choose the Python in .venv") from None
+    raise ModuleNotFoundError(
+        "Wrong kernel: use `make lab`, or choose the Python in .venv"
+    ) from None
 
 import numpy as np
 
@@ -86,9 +88,10 @@ def unroll(xs, h_0, cells):
 
 
 # %% tags=["demonstration"]
-two_cells = [(np.array([[weight]]), np.array([[1.0]]), np.zeros(1)) for weight in (0.5, 0.1)]
+two_cells = [(np.array([[w]]), np.array([[1.0]]), np.zeros(1)) for w in (0.5, 0.1)]
 print("expected: [0.462 0.51 ]")
-print("yours:   ", unroll(np.ones((1, 2, 1)), np.zeros((1, 1)), two_cells).ravel().round(3))
+two_states = unroll(np.ones((1, 2, 1)), np.zeros((1, 1)), two_cells)
+print("yours:   ", two_states.ravel().round(3))
 
 # %% [markdown]
 # ## The unrolled network, drawn from your code
@@ -118,11 +121,11 @@ explorers.unroll_explorer(unroll, xs, np.zeros((1, 5)), cell)
 
 # %% tags=["demonstration"]
 plots.show(graphs.patterns(), (
-    "Five small diagrams of inputs below, states in the middle and outputs above. One to "
-    "one: one of each, not recurrent. One to many: one input, three states, three outputs. "
-    "Many to one: three inputs, one output at the end. Many to many: three of each, with an "
-    "output at each step. Sequence to sequence: three inputs are read first, then two "
-    "outputs are written."
+    "Five small diagrams of inputs below, states in the middle and outputs above. One "
+    "to one: one of each, not recurrent. One to many: one input, three states, three "
+    "outputs. Many to one: three inputs, one output at the end. Many to many: three of "
+    "each, with an output at each step. Sequence to sequence: three inputs are read "
+    "first, then two outputs are written."
 ))
 
 # %% [markdown]
@@ -171,8 +174,8 @@ plots.show(graphs.patterns(), (
 # For example, $w^2$ at $w = 3$ with $\epsilon = 0.1$ gives $(9.61 - 8.41) / 0.2 = 6$, the
 # exact slope. Perturbing in both directions (a **central** difference) is much more accurate
 # than $(s(w + \epsilon) - s(w)) / \epsilon$, which would give 6.1. An $\epsilon$ of about
-# $10^{-5}$ works well: with a much larger one the curvature shows, and with a much smaller
-# one the difference drowns in rounding errors.
+# $10^{-5}$ works well. With a much larger one the function does not look like a straight
+# line any more, and with a much smaller one the difference drowns in rounding errors.
 
 # %% [markdown] nbgrader={"grade_id": "shared_slope_task", "locked": true}
 # ### Your turn: `shared_slope` (5 points)
@@ -228,7 +231,8 @@ def s_of_shared_weight(change, steps=4):
     W_xh, W_hh, b_h = cell
     perturbed = W_hh.copy()
     perturbed[0, 1] += change
-    return unroll(xs[:, :steps], np.zeros((1, 5)), [(W_xh, perturbed, b_h)] * steps)[:, -1].sum()
+    cells = [(W_xh, perturbed, b_h)] * steps
+    return unroll(xs[:, :steps], np.zeros((1, 5)), cells)[:, -1].sum()
 
 
 slopes, shared = shared_slope(xs[:, :4], np.zeros((1, 5)), cell, 0, 1)
@@ -251,9 +255,10 @@ print(f"all at once:   {in_all_copies:+.6f}")
 # %% tags=["demonstration"]
 lines = data.zen_lines()
 alphabet = "".join(sorted(set("".join(lines))))
-sequences = [data.one_hot(line, alphabet) for line in lines]   # (characters, alphabet) each
+sequences = [data.one_hot(line, alphabet) for line in lines]  # (characters, alphabet)
 lengths = [len(sequence) for sequence in sequences]
-print(f"{len(lines)} lines, {min(lengths)} to {max(lengths)} characters, {sum(lengths)} together")
+shortest, longest, together = min(lengths), max(lengths), sum(lengths)
+print(f"{len(lines)} lines, {shortest} to {longest} characters, {together} together")
 
 # %% [markdown]
 # The usual solution has two parts. First, copy the sequences into one array with room for
@@ -262,9 +267,11 @@ print(f"{len(lines)} lines, {min(lengths)} to {max(lengths)} characters, {sum(le
 # and [8], with one feature whose axis is not drawn:
 
 # %% tags=["demonstration"]
-plots.show(graphs.padded(np.array([[5, 6, 7], [8, 0, 0]]), np.array([[1, 1, 1], [1, 0, 0]], bool)), (
-    "Two grids of two rows and three columns. xs: 5, 6, 7 and 8, 0, 0, the two zeros in "
-    "grey. mask: True, True, True and True, False, False."
+small_xs = np.array([[5, 6, 7], [8, 0, 0]])
+small_mask = np.array([[1, 1, 1], [1, 0, 0]], dtype=bool)
+plots.show(graphs.padded(small_xs, small_mask), (
+    "Two grids of two rows and three columns. xs: 5, 6, 7 and 8, 0, 0, the two zeros "
+    "in grey. mask: True, True, True and True, False, False."
 ))
 
 # %% [markdown] nbgrader={"grade_id": "pad_batch_task", "locked": true}
@@ -280,7 +287,7 @@ plots.show(graphs.padded(np.array([[5, 6, 7], [8, 0, 0]]), np.array([[1, 1, 1], 
 
 # %% nbgrader={"grade_id": "pad_batch", "solution": true}
 def pad_batch(sequences):
-    """Return (xs, mask): the sequences in one array, zero after their ends, and which steps are real."""
+    """Return (xs, mask): the padded sequences, and which steps are real."""
     ### BEGIN SOLUTION
     steps = max(len(s) for s in sequences)
     features = sequences[0].shape[1]
@@ -313,8 +320,9 @@ zen_cell = random_cell(len(alphabet), units, np.random.default_rng(8))
 padded, mask = pad_batch(sequences)
 short = int(np.argmin(lengths))
 
-alone = unroll(sequences[short][None], np.zeros((1, units)), [zen_cell] * lengths[short])
-with_padding = unroll(padded, np.zeros((len(lines), units)), [zen_cell] * padded.shape[1])
+one, all_lines = np.zeros((1, units)), np.zeros((len(lines), units))  # states h_0
+alone = unroll(sequences[short][None], one, [zen_cell] * lengths[short])
+with_padding = unroll(padded, all_lines, [zen_cell] * padded.shape[1])
 print(repr(lines[short]))
 print("after the last character:  ", alone[0, -1].round(2))
 print("after the last padded step:", with_padding[short, -1].round(2))
@@ -367,7 +375,7 @@ print(np.where(small_mask[:, t, None], new, old))
 
 # %% nbgrader={"grade_id": "rnn_forward_masked", "solution": true}
 def rnn_forward_masked(xs, mask, h_0, W_xh, W_hh, b_h):
-    """Return all states, (batch, steps, units); where the mask is False the state is kept."""
+    """Return all states; where the mask is False the state is kept."""
     ### BEGIN SOLUTION
     h = h_0
     states = []
@@ -391,13 +399,13 @@ grade(rnn_forward_masked)
 
 # %% tags=["demonstration"]
 all_states = rnn_forward_masked(padded, mask, np.zeros((len(lines), units)), *zen_cell)
-ax = plots.heat_maps(
-    {"without the mask": with_padding[short], "with the mask": all_states[short]}, step=lengths[short]
-)
+short_line = {"without the mask": with_padding, "with the mask": all_states}
+both_states = {title: states[short] for title, states in short_line.items()}
+ax = plots.heat_maps(both_states, step=lengths[short])
 plots.show(ax, (
-    "Two heat maps of six units over 69 steps, equal up to step 19. Without the mask the "
-    "colours drift for about ten steps and then rest at other values. With the mask every "
-    "row keeps its colour to the end."
+    "Two heat maps of six units over 69 steps, equal up to step 19. Without the mask "
+    "the colours drift for about ten steps and then rest at other values. With the "
+    "mask every row keeps its colour to the end."
 ))
 difference = np.abs(all_states[short, -1] - alone[0, -1]).max()
 print(f"with the mask, largest difference from the line on its own: {difference:.0e}")
@@ -477,7 +485,8 @@ for change, text in {
     "its first letter changed": "A" + line[1:],
     "its last seven characters changed": line[:-7] + "hmm yes",
 }.items():
-    print(f"{change}: the state moves by {np.linalg.norm(final_state(text) - final_state(line)):.0e}")
+    distance = np.linalg.norm(final_state(text) - final_state(line))
+    print(f"{change}: the state moves by {distance:.0e}")
 
 # %% [markdown]
 # The two closest lines, about explanations that are hard and easy, agree in their last

@@ -3,9 +3,9 @@
 #
 # **After this lesson you can** derive the gradient of a recurrent network with respect to
 # every weight, write it in NumPy for batches with masks, check it in two ways, use it to
-# train a network, and say which part of it comes from how far back in time.
+# train a network, and say how much of it comes from how far back in time.
 #
-# **Time** about 240 minutes, in two parts of about 110 and 130. **You need** lessons 02 and 03, and the chain rule.
+# **Time** about 270 minutes, in parts of about 90, 100 and 80. **You need** lessons 01 to 03, the chain rule and the quotient rule.
 
 # %%
 try:
@@ -50,7 +50,7 @@ def cross_entropy_gradient(logits, targets, mask):
 # %% [markdown]
 # # Part 1: one step back
 #
-# *About 110 minutes.*
+# *About 90 minutes.*
 #
 # A network has processed a sequence, and the loss says how wrong it was. For each weight
 # we ask how the loss changes if the weight changes a little. All the answers together are
@@ -58,7 +58,7 @@ def cross_entropy_gradient(logits, targets, mask):
 #
 # Lesson 02 measured such slopes with finite differences, which takes two forward passes for
 # *each* weight. A network with a million weights would need two million. There is an
-# algorithm that finds all of them in a single pass from the last step back to the first:
+# algorithm that finds all of them in a single pass from the last step back to the first,
 # **backpropagation through time**, or **BPTT**.
 
 # %% [markdown]
@@ -96,8 +96,9 @@ plots.show(ax, f"A chain from h_0 through the states {scalar_states.round(3)} to
 # whose arrows point to it. The **forward pass** fills it with numbers from left to right.
 #
 # To find the gradient we walk from right to left and ask at each box how the loss changes
-# when the number in this box changes. The chain rule says that this is a product of one
-# factor for each arrow on the way. There are three kinds of arrows.
+# when the number in this box changes. Here only one path leads from each box to $L$, so the
+# chain rule says that this is a product of one factor for each arrow on the path. There
+# are three kinds of arrows.
 
 # %% [markdown]
 # ### The three factors
@@ -177,24 +178,24 @@ print("yours:   ", scalar_errors(u, scalar_states, target).round(4))
 # $$\textcolor{#D1368B}{\frac{\partial L}{\partial w}} = \textcolor{#D1368B}{e_3} x_3 +
 #   \textcolor{#D1368B}{e_2} x_2 + \textcolor{#D1368B}{e_1} x_1$$
 #
-# What is $u$ multiplied by in copy $t$? And $b$?
-#
+# In code we write `dw` for $\partial L / \partial w$. (In lesson 02 $dw$ was a small change
+# of $w$. From here on it is a gradient.)
+
+# %% [markdown]
 # Step through the backward pass with the slider. The errors are those of **your**
 # function, and the sums below the graph grow with each step.
+#
+# **Predict.** What must $\textcolor{#D1368B}{e_t}$ be multiplied by for $u$, and what for
+# $b$? The last step back, to $a_1$, changes `dw` and `db` but not `du`. Why?
 
 # %% tags=["demonstration"]
 explorers.backward_explorer(scalar_forward, scalar_errors, (w, u, b), xs, target)
-
-# %% [markdown]
-# The error travels from right to left. At each box $a_t$ it is multiplied by whatever the
-# weights were multiplied by in the forward pass: $x_t$ for $w$, $h_{t-1}$ for $u$, and 1
-# for $b$. The product is added to the sum.
 
 # %% [markdown] nbgrader={"grade_id": "scalar_gradient_by_hand_task", "locked": true}
 # ### Your turn: `scalar_gradient_by_hand` (3 points)
 #
 # Return the three derivatives `(dw, du, db)` for any three inputs, `xs` of shape (3,). You
-# may call your functions above.
+# may call the functions above.
 #
 # Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
@@ -221,18 +222,24 @@ grade(scalar_gradient_by_hand)
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# The error travels from right to left. At each box $a_t$, the error times the number that a
+# weight was multiplied by in the forward pass is added to the sum of this weight. For $u$
+# this number is $h_{t-1}$, and $h_0 = 0$ adds nothing.
+
+# %% [markdown]
 # ## Two units, entry by entry
 #
 # With more than one unit, the only new thing is the matrix product. Take the part of the
-# pre-activation that comes from the state, $a = h_{t-1} W_{hh}$, with two units:
+# pre-activation that comes from the state, $a = h_{t-1} W_{hh}$, with two units. In this
+# section an index counts units, and everything happens in one time step:
 #
 # $$h_{t-1} = \begin{pmatrix} 0.5 & -1 \end{pmatrix}, \qquad
 #   W_{hh} = \begin{pmatrix} 1 & 2 \\ 0 & 3 \end{pmatrix}$$
 #
 # Suppose that the backward pass has already found how the loss depends on the two numbers
-# in $a$, namely $\textcolor{#D1368B}{da} = (0.1, -0.2)$. Here and from now on a $d$ in front
-# of a name means the gradient *of the loss* with respect to it, so
-# $\textcolor{#D1368B}{da_1}$ is short for $\partial L / \partial a_1$.
+# in $a$, namely $\textcolor{#D1368B}{da} = (0.1, -0.2)$. A $d$ in front of a name always
+# means the gradient *of the loss* with respect to it, so $\textcolor{#D1368B}{da}$ is what
+# we called the error $\textcolor{#D1368B}{e}$ when there was only one unit.
 
 # %% tags=["demonstration"]
 h_prev, W_hh = np.array([[0.5, -1.0]]), np.array([[1.0, 2.0], [0.0, 3.0]])
@@ -287,15 +294,21 @@ print("db_h =", da.sum(axis=0))
 # $$\textcolor{#D1368B}{dx} = \textcolor{#D1368B}{da} \, W^\top, \qquad
 #   \textcolor{#D1368B}{dW} = x^\top \textcolor{#D1368B}{da}$$
 #
-# A gradient always has the shape of the thing it belongs to. If you forget which factor
-# is transposed, look for the only arrangement in which the shapes fit. (This fails when two
-# sizes are equal, as they often are in a test by hand. Use a different size for each axis.)
+# A gradient always has the shape of the thing it belongs to, and often the shapes tell you
+# which factor is transposed. They cannot help with $W_{hh}$, though, which is always square:
+# $\textcolor{#D1368B}{da} \, W_{hh}$ fits as well as
+# $\textcolor{#D1368B}{da} \, W_{hh}^\top$. There, remember the arrows, or check with finite
+# differences.
 
 # %% [markdown]
 # ### Warm-up: back through the readout
 #
 # Apply the rule to the readout $y = h W_{hy} + b_y$ of lesson 01. You are given `dy`, the
 # gradient of the loss with respect to $y$. Complete the missing line. (No points.)
+#
+# The cell below it checks the result with finite differences. For this it needs a number
+# whose gradient with respect to $y$ is a given `dy`. The simplest is the sum of all entries
+# of $\textcolor{#D1368B}{dy} \odot y$, where $\odot$ is the **element-wise** product.
 
 # %% nbgrader={"grade_id": "readout_backward", "solution": true}
 def readout_backward(dy, h, W_hy):
@@ -324,14 +337,13 @@ def finite_difference(f, array, place, eps=1e-6):
     return (f(plus) - f(minus)) / (2 * eps)
 
 
-# np.sum(dy * y) is a number whose gradient with respect to y is dy
 slope = finite_difference(lambda h: np.sum(dy * (h @ W_hy)), h, (1, 2))
 print(f"dh[1, 2]: yours {dh[1, 2]:.6f}, by finite differences {slope:.6f}")
 
 # %% [markdown]
 # One more thing before you write a whole step. With several units, tanh is applied
-# **element-wise**: each $h$ depends on its own $a$ only. So its factor is multiplied
-# element-wise too, which is written $\odot$:
+# element-wise: each $h$ depends on its own $a$ only. So its factor is multiplied
+# element-wise too:
 #
 # $$\textcolor{#D1368B}{da_t} = \textcolor{#D1368B}{dh_t} \odot (1 - h_t^2)$$
 
@@ -344,7 +356,7 @@ print(f"dh[1, 2]: yours {dh[1, 2]:.6f}, by finite differences {slope:.6f}")
 #
 # | key | shape | with respect to |
 # |---|---|---|
-# | `"dx_t"` | (batch, features) | the input |
+# | `"dx_t"` | (batch, features) | the input, which may come from another layer below |
 # | `"dh_prev"` | (batch, units) | the previous state, which the step before needs |
 # | `"dW_xh"`, `"dW_hh"` | as `W_xh`, `W_hh` | the weights in this copy |
 # | `"db_h"` | (units,) | the bias in this copy |
@@ -381,7 +393,7 @@ grade(step_backward)
 # %% [markdown]
 # # Part 2: through time
 #
-# *About 130 minutes.*
+# *About 100 minutes.*
 #
 # Usually there is an output, and so a loss, at every step. Then each state is used twice:
 # by its own output, and by the next step.
@@ -393,15 +405,16 @@ plots.show(gradient_graphs.two_errors(), (
 ))
 
 # %% [markdown]
-# In the graph two backward arrows arrive at $h_2$, along two paths on which it affects the
-# total loss. As with the two units above, the contributions of several paths are added:
+# (The index counts time steps again.) In the graph two backward arrows arrive at $h_2$, from
+# the two paths on which it affects the total loss. The contributions of several paths are
+# added, as they were for a unit with two arrows:
 #
 # $$\textcolor{#D1368B}{dh_t} =
 #   \underbrace{\textcolor{#D1368B}{dh_t^{\text{out}}}}_{\text{from its own output}} +
 #   \underbrace{\textcolor{#D1368B}{da_{t+1}} W_{hh}^\top}_{\text{from the next step}}$$
 #
-# This is all there is to backpropagation through time. Start at the last step, where nothing
-# arrives from a next step. Go backwards, hand `dh_prev` to the step before, and add up the
+# This is all there is to backpropagation through time. Start at the last step, where there is
+# no next step. Go backwards, hand `dh_prev` to the step before, and add up the
 # gradients of the copies.
 
 # %% [markdown]
@@ -412,19 +425,32 @@ plots.show(gradient_graphs.two_errors(), (
 
 # %% tags=["demonstration"]
 plots.show(gradient_graphs.mask_bypass(), (
-    "Two drawings of one step. Where the mask is True, values and gradient go through the "
-    "cell. Where it is False, both take a wire that leads past it, unchanged."
+    "Two drawings of one step. Where the mask is True, values and gradient go through "
+    "the cell. Where it is False, both take a wire that leads past it, unchanged."
 ))
 
 # %% [markdown]
-# A masked step contributes nothing to any weight and to $x_t$, and it passes the gradient on
-# without $W_{hh}$ and without the slope of tanh. Let $m_t$ be 1 where the mask is True and 0
+# A masked step contributes nothing to the gradient of any weight or of $x_t$. It passes its
+# own gradient on without $W_{hh}$ and without the slope of tanh. Let $m_t$ be 1 where the mask is True and 0
 # where it is False, for each sequence of the batch. Then both cases fit into two formulas:
 #
 # $$\textcolor{#D1368B}{da_t} = m_t \, \textcolor{#D1368B}{dh_t} \odot (1 - h_t^2)$$
 #
 # $$\textcolor{#D1368B}{dh_{t-1}} = \textcolor{#D1368B}{dh_{t-1}^{\text{out}}} +
 #   \textcolor{#D1368B}{da_t} W_{hh}^\top + (1 - m_t) \, \textcolor{#D1368B}{dh_t}$$
+#
+# (For $t = 1$ the first term is missing, since $h_0$ has no output.)
+
+# %% [markdown]
+# Follow an example with one unit, $W_{hh} = 0.5$, and a slope $1 - h_t^2$ of 0.8 at every
+# step. The second of three steps is masked. Read the table from the top, which is the order
+# of the backward pass:
+#
+# | step | mask | from its output | from the next step | $\textcolor{#D1368B}{dh_t}$ | $\textcolor{#D1368B}{da_t}$ |
+# |---|---|---|---|---|---|
+# | 3 | True | 0.1 | | 0.1 | 0.1 · 0.8 = 0.08 |
+# | 2 | False | 0.2 | 0.08 · 0.5 = 0.04 | 0.24 | 0 |
+# | 1 | True | 0 | 0.24, unchanged | 0.24 | 0.24 · 0.8 = 0.192 |
 
 # %% [markdown] nbgrader={"grade_id": "rnn_backward_task", "locked": true}
 # ### Your turn: `rnn_backward` (4 points)
@@ -436,7 +462,8 @@ plots.show(gradient_graphs.mask_bypass(), (
 #
 # Return a **dict** with the keys `"dxs"`, `"dh_0"`, `"dW_xh"`, `"dW_hh"` and `"db_h"`. Each
 # gradient has the shape of the array it belongs to. In Python, where steps are counted from
-# 0, the state before step `t` is `hs[:, t - 1]`, and before step 0 it is `h_0`.
+# 0, the state before step `t` is `hs[:, t - 1]`, and before step 0 it is `h_0`. You may
+# call `step_backward`.
 #
 # Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
@@ -473,7 +500,7 @@ grade(rnn_backward)
 #
 # It is easy to get a gradient *almost* right, and a network with an almost correct gradient
 # still learns, only badly. So let us compare it with finite differences, on a network with
-# a mask and an error at every step.
+# a mask and a gradient arriving from the output of every step.
 #
 # **Predict.** With $\epsilon = 10^{-6}$, how many digits will agree: about three, six or
 # nine?
@@ -493,20 +520,23 @@ states = rnn_forward_masked(inputs, mask, h_0, **weights)
 cache = (inputs, mask, h_0, states, weights["W_xh"], weights["W_hh"])
 gradients = rnn_backward(dhs, cache)
 
-for name, array in weights.items():
-    def loss(changed, name=name):  # its gradient with respect to the states is dhs
-        changed_weights = {**weights, name: changed}
-        return np.sum(dhs * rnn_forward_masked(inputs, mask, h_0, **changed_weights))
+def loss_with(name, array):
+    """Return a loss whose gradient with respect to the states is dhs."""
+    changed = {**weights, name: array}
+    return np.sum(dhs * rnn_forward_masked(inputs, mask, h_0, **changed))
 
+
+for name, array in weights.items():
     place = (1,) * array.ndim
+    slope = finite_difference(lambda other: loss_with(name, other), array, place)
     print(f"d{name}{list(place)}")
     print(f"    yours:                 {gradients['d' + name][place]:+.12f}")
-    print(f"    by finite differences: {finite_difference(loss, array, place):+.12f}")
+    print(f"    by finite differences: {slope:+.12f}")
 
 # %% [markdown]
 # Eight or nine digits agree. The finite difference has errors of its own: rounding errors
 # of about $10^{-16} / \epsilon$, times the size of the loss, and a part proportional to
-# $\epsilon^2$, due to the curvature.
+# $\epsilon^2$, which comes from the third derivative.
 
 # %% [markdown]
 # ## The gradient of a whole network
@@ -582,7 +612,7 @@ grade(network_gradient)
 # The factor 0.5 is called the **learning rate**, and the whole method **gradient descent**.
 #
 # **Predict.** What loss do you expect before the first update? (There are four classes.)
-# How many updates will it take, roughly: 20, 200 or 2000?
+# How many updates will it take, roughly: 2, 20 or 200?
 
 # %% tags=["demonstration"]
 rng = np.random.default_rng(0)
@@ -611,10 +641,14 @@ for update in range(201):
         weights[name] = weights[name] - 0.5 * gradient["d" + name]
 
 # %% [markdown]
-# The loss starts at $\log 4 = 1.39$, that of a uniform guess. For the first few updates the
-# network only learns the base rate, that half of the targets are an l. Then it finds the
-# difference between the two steps, and after about twenty updates it says "ello". You have
-# trained a recurrent network, with nothing but NumPy.
+# The loss starts at $\log 4 = 1.39$, that of a uniform guess. In the first few updates the
+# network only learns the base rates: half of the targets are an l, and always predicting the
+# base rates has the loss 1.04. Then it finds the differences between the steps, and after
+# about twenty updates it says "ello", although it has to answer the same l in two ways. You
+# have trained a recurrent network, with nothing but NumPy.
+#
+# (Why do the weights start at random numbers and not at zero? Try it: replace `0.1` by `0`.
+# With zero weights no gradient reaches any matrix, and only $b_y$ learns.)
 
 # %% [markdown]
 # ### What does TensorFlow say?
@@ -622,10 +656,9 @@ for update in range(201):
 # Libraries such as TensorFlow and PyTorch find gradients by themselves. They record every
 # operation of the forward pass and then walk backwards through the recording, as you did. This
 # is called **automatic differentiation**, and TensorFlow's recorder is a `GradientTape`. The
-# next cell writes only the forward pass and the loss. (Importing TensorFlow takes a few
-# seconds.)
-#
-# **Predict.** In how many digits will TensorFlow's gradient agree with yours?
+# next cell writes only the forward pass and the loss; the word `sparse` in TensorFlow's
+# function means that targets are integers instead of one-hot vectors. (Importing TensorFlow
+# takes a few seconds.)
 
 # %% tags=["demonstration"]
 from rnn_helpers.quietly import tensorflow as tf  # with less of its start-up log
@@ -665,6 +698,10 @@ for name in weights:
 # work, but you will know what it does.
 
 # %% [markdown]
+# ☕ *A good place for a second break. About 80 minutes are left: what the gradient costs, how
+# the books write it, and how far back it reaches.*
+
+# %% [markdown]
 # ## What does it cost?
 #
 # **Time.** A forward step has two products with weight matrices. A backward step has four:
@@ -678,7 +715,7 @@ for name in weights:
 # sequences twice as long.
 
 # %% [markdown]
-# If memory runs out, there are three ways out. You can stop the backward pass after a fixed
+# If memory runs out, you have three options. You can stop the backward pass after a fixed
 # number of steps (**truncated BPTT**, lesson 07). You can store only some states and
 # recompute the others when they are needed (**checkpointing**). Or you can carry the
 # derivatives of the state *forward*, together with the state (**real-time recurrent
@@ -703,39 +740,41 @@ for name in weights:
 # The little plus matters. $\partial^{+} h_k / \partial u = (1 - h_k^2) \, h_{k-1}$ is the
 # **immediate** derivative: the effect of copy $k$ alone, with $h_{k-1}$ held fixed. The
 # *total* derivative would include the effect of $u$ on $h_{k-1}$. But that is the effect of
-# the earlier copies, which have terms of their own in the sum. (Werbos called the total
-# kind *ordered derivatives*.)
+# the earlier copies, which have terms of their own in the sum. (Be careful when you read
+# Werbos, who writes $\partial^{+}$ for the total kind and calls it an *ordered derivative*.)
 #
 # **Predict.** If we overlook the plus and take the total derivative, is the gradient wrong
 # by a rounding error, by a few per cent, or by a lot?
 
 # %% tags=["demonstration"]
 rng = np.random.default_rng(2)
-T, u, w, b = 8, 0.9, 0.6, 0.1
+T, u_8, weights_8 = 8, 0.9, (0.6, 0.1)  # eight steps, u, and (w, b)
 drive, wanted = rng.normal(size=T), rng.normal(size=T)
 
 
 def squared_errors(u):
+    w, b = weights_8
     return 0.5 * np.sum((scalar_forward(w, u, b, drive) - wanted) ** 2)
 
 
-h = np.concatenate([[0.0], scalar_forward(w, u, b, drive)])  # h[t] is h_t
+w_8, b_8 = weights_8
+h = np.append(0.0, scalar_forward(w_8, u_8, b_8, drive))  # h[t] is h_t
 immediate, total = np.zeros(T + 1), np.zeros(T + 1)
 for k in range(1, T + 1):
     immediate[k] = (1 - h[k] ** 2) * h[k - 1]
-    total[k] = immediate[k] + (1 - h[k] ** 2) * u * total[k - 1]
+    total[k] = immediate[k] + (1 - h[k] ** 2) * u_8 * total[k - 1]
 
 
 def double_sum(derivative):
     result = 0.0
     for t in range(1, T + 1):
         for k in range(1, t + 1):
-            carried = np.prod(u * (1 - h[k + 1 : t + 1] ** 2))  # dh_t/dh_k
+            carried = np.prod(u_8 * (1 - h[k + 1 : t + 1] ** 2))  # dh_t/dh_k
             result += (h[t] - wanted[t - 1]) * carried * derivative[k]
     return result
 
 
-slope = (squared_errors(u + 1e-6) - squared_errors(u - 1e-6)) / 2e-6
+slope = (squared_errors(u_8 + 1e-6) - squared_errors(u_8 - 1e-6)) / 2e-6
 print("by finite differences:    ", slope)
 print("double sum, immediate:    ", double_sum(immediate))
 print("double sum, total (wrong):", double_sum(total))
@@ -749,8 +788,8 @@ print("double sum, total (wrong):", double_sum(total))
 #
 # The double sum can be grouped by the **lag** $t - k$, the distance between a loss and a
 # copy of the weight. Lag 0 is what a step contributes to its own loss, and lag 10 is what can
-# be learned from ten steps earlier. If the terms with long lags are nearly zero, the network
-# cannot learn long-range connections, however large the sum may be.
+# be learned from ten steps earlier. If the terms with long lags are nearly zero, the updates
+# contain almost nothing about what happened that long ago.
 
 # %% [markdown] nbgrader={"grade_id": "gradient_by_lag_task", "locked": true}
 # ### Your turn: `gradient_by_lag` (3 points)
@@ -759,7 +798,7 @@ print("double sum, total (wrong):", double_sum(total))
 # the gradient of the loss at step `t` with respect to its own state. Return an array of shape
 # (steps, units, units) whose entry `lag` is the part of `dW_hh` that comes from the loss at
 # any step `t` and the copy at step `t - lag`, summed over `t`. All entries together sum to
-# `dW_hh`.
+# `dW_hh`. You may call `step_backward`.
 #
 # Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
@@ -803,7 +842,8 @@ grade(gradient_by_lag)
 def sizes_by_lag(scale, units=16, T=20):
     """Return the size of dW_hh's part for each loss step and lag, (T, T)."""
     rng = np.random.default_rng(6)
-    W_hh = scale * np.linalg.qr(rng.normal(size=(units, units)))[0]
+    rotation, _ = np.linalg.qr(rng.normal(size=(units, units)))  # preserves lengths
+    W_hh = scale * rotation
     xs, h_0 = 0.5 * rng.normal(size=(1, T, units)), 0.5 * rng.normal(size=(1, units))
     all_real, no_bias = np.ones((1, T), dtype=bool), np.zeros(units)
     hs = rnn_forward_masked(xs, all_real, h_0, np.eye(units), W_hh, no_bias)
@@ -823,14 +863,11 @@ plots.show(
 )
 
 # %% [markdown]
-# In the left map each step to the right costs a factor of about 0.7, of which 0.9 comes from
-# the matrix and the rest from the slope of tanh. At lag 19 about a thousandth is left. In the
-# right map the larger weights make up for the slope of tanh, and hardly anything is lost.
-# (In ten such networks, the last entry of the last row was between 0.4 and 9 times the first.)
-#
-# The *whole* gradient is not small in either network, since the short lags alone make it
-# large. To say that "the gradient vanishes" is imprecise: what vanishes is its **long-lag
-# terms**. Lesson 06 makes this exact.
+# In the left map each step to the right costs a factor of about two thirds, of which 0.9 comes
+# from the matrix and the rest from the slope of tanh. At lag 19 less than a thousandth is
+# left. In the right map the larger weights make up for the slope of tanh. In many rows the
+# long lags are even larger than the short ones. (In ten such networks, the last entry of the
+# last row was 0.0003 to 0.003 times the first with 0.9, and 0.4 to 9 times with 2.)
 
 # %% [markdown] nbgrader={"grade_id": "bptt_in_words_task", "locked": true}
 # ### Your turn: in your own words (3 points, read by a human)
@@ -854,6 +891,10 @@ plots.show(
 # - 1 point: look at the gradient by lag, at the error carried back, or at the product of the factors (half a point for a gradient check
 #   alone).
 # ### END SOLUTION
+
+# %% [markdown]
+# One hears that "the gradient vanishes". This is imprecise: only its **long-lag terms**
+# vanish, and the gradient as a whole does not show it. Lesson 06 makes this exact.
 
 # %% tags=["demonstration"]
 progress()

@@ -132,3 +132,65 @@ def test_the_loss_before_training_is_near_that_of_a_uniform_guess(manual) -> Non
             logits = (h @ W_hy)[0]
             losses.append(np.logaddexp.reduce(logits) - logits[following])
     assert np.mean(losses) == pytest.approx(np.log(29), abs=0.1)
+
+
+# --- lesson 04
+
+
+def test_hello_is_learned_after_about_twenty_updates() -> None:
+    updates = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        shapes = {"W_xh": (4, 8), "W_hh": (8, 8), "b_h": (8,), "W_hy": (8, 4), "b_y": (4,)}
+        weights = {name: 0.1 * rng.normal(size=shape) * name.startswith("W") for name, shape in shapes.items()}
+        updates.append(_updates_until_hello_is_right(weights))
+    assert 10 < min(updates) <= np.median(updates) < 30, updates
+    assert max(updates) < 60, updates
+
+
+def _updates_until_hello_is_right(weights: dict[str, np.ndarray]) -> int:
+    xs, targets = np.eye(4)[[1, 0, 2, 2]], [0, 2, 2, 3]  # of the alphabet "ehlo"
+    for update in range(200):
+        hs = [np.zeros(8)]
+        for x in xs:
+            hs.append(np.tanh(x @ weights["W_xh"] + hs[-1] @ weights["W_hh"] + weights["b_h"]))
+        states = np.array(hs[1:])
+        exponentials = np.exp(states @ weights["W_hy"] + weights["b_y"])
+        if (exponentials.argmax(axis=1) == targets).all():
+            return update
+        dlogits = (exponentials / exponentials.sum(axis=1, keepdims=True) - np.eye(4)[targets]) / 4
+        gradient = {name: np.zeros_like(array) for name, array in weights.items()}
+        gradient["W_hy"], gradient["b_y"] = states.T @ dlogits, dlogits.sum(axis=0)
+        dh = np.zeros(8)
+        for t in (3, 2, 1, 0):
+            da = (dlogits[t] @ weights["W_hy"].T + dh) * (1 - states[t] ** 2)
+            gradient["W_xh"] += np.outer(xs[t], da)
+            gradient["W_hh"] += np.outer(hs[t], da)
+            gradient["b_h"] += da
+            dh = da @ weights["W_hh"].T
+        weights = {name: weights[name] - 0.5 * gradient[name] for name in weights}
+    raise AssertionError("not learned")
+
+
+def test_the_gradient_by_lag_loses_a_third_with_each_step_or_hardly_anything() -> None:
+    ends = {scale: np.array([_last_row_by_lag(scale, seed) for seed in range(10)]) for scale in (0.9, 2.0)}
+    factors = (ends[0.9][:, -1] / ends[0.9][:, 0]) ** (1 / 19)
+    assert 0.64 < factors.min() <= factors.max() < 0.74
+    assert 0.0003 < (ends[0.9][:, -1] / ends[0.9][:, 0]).min() <= (ends[0.9][:, -1] / ends[0.9][:, 0]).max() < 0.003
+    kept = ends[2.0][:, -1] / ends[2.0][:, 0]
+    assert (round(kept.min(), 1), round(kept.max())) == (0.4, 9)
+
+
+def _last_row_by_lag(scale: float, seed: int, units: int = 16, steps: int = 20) -> list[float]:
+    """Return the norm of the part of dW_hh for the loss of the last step and each lag."""
+    rng = np.random.default_rng(seed)
+    W_hh = scale * np.linalg.qr(rng.normal(size=(units, units)))[0]
+    xs, hs = 0.5 * rng.normal(size=(steps, units)), [0.5 * rng.normal(size=units)]
+    for x in xs:
+        hs.append(np.tanh(x + hs[-1] @ W_hh))
+    dh, norms = rng.normal(size=(steps, units))[-1], []
+    for t in range(steps, 0, -1):
+        da = dh * (1 - hs[t] ** 2)
+        norms.append(float(np.linalg.norm(hs[t - 1]) * np.linalg.norm(da)))
+        dh = da @ W_hh.T
+    return norms

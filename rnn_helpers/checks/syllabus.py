@@ -24,7 +24,7 @@ LESSONS = {
     "02_unrolling": Lesson("unrolling", "the gradient of a shared weight, padding and masks, the last real state", 110),
     "03_loss": Lesson("the loss", "log-softmax, cross-entropy over time and its gradient, baselines", 125),
     "04_bptt": Lesson(
-        "backpropagation through time", "the gradient of a step, a sequence, a network, and its parts by lag", 240
+        "backpropagation through time", "the gradient of a step, a sequence, a network, and its parts by lag", 270
     ),
     "05_training": Lesson("training", "a gradient checker, a bug hunt, clipping, Adam; a network that writes", 90),
     "06_gradient_bound": Lesson(
