@@ -4,7 +4,12 @@ Lessons import what else they need by module: figures (`rnn_helpers.plots`), dat
 (`rnn_helpers.cells`) and others. Nothing here takes long to import.
 """
 
+import os
+
 from rnn_helpers.environment import recheck_installation_on_error
+from rnn_helpers.threads import use_one_thread
+
+use_one_thread(os.environ)  # before NumPy is imported
 
 with recheck_installation_on_error():
     from rnn_helpers.checks.check import CheckFailed, check

@@ -8,8 +8,8 @@
 # **Time** about 35 minutes. **You need** Python loops and NumPy arrays. No machine
 # learning yet.
 #
-# Run each code cell with **Shift + Enter** and go on downwards. The first one loads what the
-# lesson needs and tells you whether everything is installed.
+# Run each code cell with **Shift + Enter** and work down the page. The first one loads what
+# the lesson needs and tells you whether everything is installed.
 
 # %%
 try:
@@ -30,9 +30,11 @@ check_environment();
 # ## A network that writes
 #
 # Here is what this course is about. We trained a small **recurrent neural network** on one
-# book, Lewis Carroll's *Alice in Wonderland*. It reads one **character** at a time and
-# guesses the next one. If we feed each guess back in as the next input, it writes. Another
-# `seed` gives another story; we chose one with both speech and narration.
+# book, Lewis Carroll's *Alice in Wonderland*. It reads one **character** at a time and gives
+# each possible next character a probability. **Training** adjusted the numbers inside it until
+# these guesses were good. If we draw a character at random by its probabilities and feed it
+# back in as the next input, the network writes. The `seed` fixes the random draws, so another
+# seed gives another story.
 
 # %% tags=["demonstration"]
 network = storyteller.load()
@@ -41,9 +43,9 @@ print(story)
 
 # %% [markdown]
 # It is nonsense, though not much stranger than the book. But look at what is right. We never
-# told the network what a word is, that a sentence starts with a capital, who Alice is, or
-# that “ is sooner or later followed by ”. It learned all this from 127,000 characters,
-# always asked the same question: *which character comes next?*
+# told the network that words are separated by spaces, that a sentence starts with a capital,
+# or that Alice is a name. It picked up such habits from 127,000 characters, always asked the
+# same question: *which character comes next?*
 
 # %% [markdown]
 # ### What does it remember?
@@ -60,11 +62,14 @@ storyteller.show_unit(story, storyteller.unit_values(network, story))
 
 # %% [markdown]
 # The unit is high inside quotations and low outside. That is how the network can know, a
-# hundred characters later, that one is still open. How reliable is the unit? Training used the
-# first nine tenths of the book. On the last tenth, which the network has never seen, the
-# correlation between this unit and “inside a quotation” is 0.82; 1 would be perfect. It is the
-# best of the 256: the next reaches 0.64, all others less than 0.31. Few units are so easy to
-# read.
+# hundred characters later, that one is still open. (We searched for this unit among the 256,
+# and for a story with both speech and narration.)
+#
+# How reliable is the unit? Training used the first nine tenths of the book. On the last tenth,
+# which the network has never seen, the unit is above zero at 98 % of the characters inside a
+# quotation, and at 12 % of those outside. The correlation between the two is 0.82, where 1
+# would be perfect and 0 would be chance. Few units are so easy to read: the next best reaches
+# 0.64 in size, and all others less than 0.31.
 
 # %% [markdown]
 # **Try it.** Change the sentence and run the cell again. What happens if you forget to close
@@ -107,7 +112,7 @@ storyteller.show_unit(sentence, storyteller.unit_values(network, sentence))
 
 # %% tags=["demonstration"]
 plots.show(graphs.buckets([1, 0, 0, 2], decay=0.5), (
-    "A bucket under a tap, after each of four time steps. In flow 1, 0, 0 and 2; half "
+    "A bucket under a tap, after each of four time steps. Inflow 1, 0, 0 and 2; half "
     "of the water leaks out between two steps. The levels are 1, 0.5, 0.25 and 2.125."
 ))
 
@@ -124,11 +129,11 @@ plots.show(graphs.buckets([1, 0, 0, 2], decay=0.5), (
 # | decay | `decay` | a number, usually from 0 to 1: the share that is *kept* |
 
 # %% [markdown]
-# **Watch the name.** In this field `decay` is the share that *stays*, not the share that is
+# **Watch the name.** In this course `decay` is the share that *stays*, not the share that is
 # lost: with a decay of 0.9, 90 % is still there one step later.
 #
-# An equation that computes each state from the one before it is a **recurrence**.
-# Recurrent networks are named after it. A number such as decay, which is the same
+# An equation that computes each state from the one before it is a **recurrence**, and this is
+# what makes a network recurrent. A number such as decay, which is the same
 # at every step, is a **parameter**. Here we choose it; a network learns its own.
 
 # %% [markdown]
@@ -245,20 +250,25 @@ for name, hs in remaining.items():
 
 # %% [markdown]
 # After $k$ more steps, $\text{decay}^k$ is left, because each step multiplies by decay once
-# more. $0.5^{10}$ is less than a thousandth, $0.9^{10}$ is about a third. A number slightly
-# below 1, multiplied by itself again and again, vanishes; slightly above 1, it explodes.
+# more. (`hs[0]` is the state after step 1, so `hs[10]` is ten steps later.) $0.5^{10}$ is less
+# than a thousandth, $0.9^{10}$ is about a third, and $1.05^{10}$ is 1.6. After a hundred steps
+# the difference is dramatic: $0.9^{100} = 0.00003$, but $1.05^{100} = 131$. A number slightly
+# below 1, multiplied by itself again and again, **vanishes**; slightly above 1, it
+# **explodes**.
 #
-# Keep this picture. It is the main difficulty in training recurrent networks, as lesson 06
-# will show.
+# Remember this. Vanishing and exploding are the main difficulty in training recurrent
+# networks, as lesson 06 will show.
 
 # %% [markdown]
 # ### Back to the network
 #
-# There are buckets inside the network that wrote for you. When its training began, 64 of its
-# 256 units were buckets with a decay of 1, squashed to values between -1 and 1, and training
-# could change them. The unit you saw is one of them. We trained a
-# second network in the same way *without* buckets. None of its units follows quotations: the
-# one that did best on the training text reaches a correlation of only 0.08 on the unseen tenth.
+# When the training of the network above began, 64 of its 256 units were buckets with a decay
+# of 1, whose values were kept between -1 and 1. Training then changed them, and connected
+# every unit with every other. The unit that you saw began as one of these buckets.
+#
+# Did that matter? We trained a second network in the same way, except that all its units began
+# with a shrinking memory. None of them follows quotations: the one that did best on the
+# training text reaches a correlation of only 0.08 on the unseen tenth.
 
 # %% [markdown]
 # ## What a leaky memory is good for: the Nile
@@ -276,29 +286,30 @@ difference = flow - flow.mean()
 memory = (1 - decay) * leaky_memory(difference, decay)
 ax = plots.curves(
     years, {"this year": difference, "memory": memory}, title="The Nile at Aswan",
-    xlabel="year", ylabel="above average (10⁸ m³)",
+    xlabel="year", ylabel="difference (10⁸ m³)",
 )
 ax.axhline(0, color="0.6", linewidth=0.8)
 plots.show(ax, "Two curves from 1871 to 1970: each year's difference, and its memory.")
 print("the memory is highest in", years[np.argmax(memory)])
 
 # %% [markdown]
-# Why the factor `1 - decay`? The state is a *sum* of past years, about ten of them when decay is
-# 0.9. Multiplied by 0.1 it becomes an average, so that both curves share one scale.
+# Why the factor `1 - decay`? The state is a *sum* of past years, with the weights 1, 0.9, 0.81
+# and so on, which add up to 10. Multiplied by 0.1 it becomes an average, so that both curves
+# share one scale.
 #
-# The memory rises to 1896 and then falls. In 1897 and 1898 the flow was still above average,
+# The memory peaks in 1896 and then falls. In 1897 and 1898 the flow was still above average,
 # but by less than the memory itself, so they pulled it down. From 1899 on, most years were
 # below average.
 
 # %% [markdown]
 # These data are a classic of **change-point detection**. Cobb (1978) placed the change near
-# 1898, and later methods agree: the mean flow is 1098 up to 1898 and 850 afterwards, in units
-# of 10⁸ m³. The first Aswan dam is often named as the cause, but it was finished only in 1902.
-# The flow is thought to vary mainly with the rainfall over the Ethiopian highlands (Riehl and
+# 1898, and later methods agree. The mean flow is 1098 up to 1898 and 850 afterwards, in units
+# of 10⁸ m³. The first Aswan dam is often named as the cause, but its construction began only
+# in 1899 and was completed in 1902. The flow is thought to vary mainly with the rainfall over the Ethiopian highlands (Riehl and
 # others, 1979).
 #
-# The memory **lags**. Not before 1912 does it fall below zero and stay there, apart from one
-# touch in 1964. We also cheated slightly: the average that we subtracted was computed from all
+# The memory **lags**. It falls below zero for good only in 1912 (and barely touches zero in
+# 1964). We also cheated slightly: the average that we subtracted was computed from all
 # hundred years, including the future.
 
 # %% [markdown]
@@ -307,9 +318,9 @@ print("the memory is highest in", years[np.argmax(memory)])
 #
 # <details><summary>Answer</summary>
 #
-# With 0.5 the memory follows single years: it crosses zero 17 times, and hides the change in
-# noise as the river does. With 0.99 it is smooth but slow: it falls below zero only in 1941,
-# more than forty years too late. A decay is a compromise between noise and delay.
+# With 0.5 the memory follows single years, and is nearly as noisy as the river: it crosses zero
+# 17 times. With 0.99 it is smooth but slow: it starts at zero, rises only a little before 1898,
+# and falls below zero only in 1941, more than forty years too late. A decay is a compromise between noise and delay.
 #
 # </details>
 
@@ -331,7 +342,7 @@ progress()
 # - A. Karpathy (2015), *The Unreasonable Effectiveness of Recurrent Neural Networks*. Networks
 #   that write, and the first quotation unit that became famous.
 # - A. Karpathy, J. Johnson and L. Fei-Fei (2015), *Visualizing and Understanding Recurrent
-#   Networks*, arXiv:1506.02078. How many units can be read.
+#   Networks*, arXiv:1506.02078. More units that can be read.
 # - J. L. Elman (1990), *Finding Structure in Time*, Cognitive Science 14. The network of this
 #   course, trained on letters and words.
 # - T. Mikolov and others (2015), *Learning Longer Memory in Recurrent Neural Networks*,
@@ -346,7 +357,7 @@ progress()
 #
 # - A **hidden state** is what is kept from one time step to the next: a recurrence computes
 #   $h_t$ from $h_{t-1}$ and $x_t$, by the same rule at every step.
-# - What arrived $k$ steps ago counts $\text{decay}^k$, so a memory has a *length*.
+# - What arrived $k$ steps ago counts $\text{decay}^k$: below 1 it vanishes, above 1 it explodes.
 # - In lesson 01 the number $h_t$ becomes a vector and decay becomes a matrix. Add a function
 #   that keeps the values between -1 and 1, and you have a recurrent neural network.
 #

@@ -44,10 +44,13 @@ def test_the_unit_follows_quotations_of_unseen_text_as_closely_as_stated(network
     inside = storyteller.inside_quotation(held_out)
     correlations = np.array([np.corrcoef(unit, inside)[0, 1] for unit in states.T])
     correlation = network.quote_sign * correlations[network.quote_unit]
-    assert f"is {correlation:.2f}; 1 would be perfect" in PROSE.replace("\n", " ")
+    assert f"is {correlation:.2f}, where 1 would be perfect" in PROSE.replace("\n", " ")
+    above_zero = network.quote_sign * states[:, network.quote_unit] > 0
+    shares = [round(100 * above_zero[inside == value].mean()) for value in (1, 0)]
+    assert shares == [98, 12]
     third, second, first = np.sort(np.abs(correlations))[-3:]
     assert first == correlation
-    assert f"the next reaches {second:.2f}" in PROSE
+    assert f"the next best reaches {second:.2f}" in PROSE.replace("\n", " ")
     assert third < 0.31
 
 
