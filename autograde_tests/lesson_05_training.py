@@ -1,4 +1,4 @@
-"""Lesson 05: check a gradient, hunt bugs with the check, clip by the global norm, step with Adam."""
+"""Lesson 05: check a gradient, hunt bugs with the check, step with Adam, clip by the global norm, and train."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from autograde_tests.exercise import FROM_SCRATCH, Challenge, Exercise, Mistake, Tolerance
+from autograde_tests.lesson_04_bptt import complex_step
 from autograde_tests.sampling import Rng, numbers, sizes
 from rnn_helpers import bugs
 from rnn_helpers.checks.fixtures import products, sum_of_cubes, sum_of_squares
@@ -79,9 +80,11 @@ def _whole_rows(f, x, eps=1e-6):
 numerical_gradient = Exercise(
     name="numerical_gradient",
     challenges=(
-        Challenge("a sum of squares", 1.0, lambda rng: (sum_of_squares, numbers(rng, 4), 1e-3)),
-        Challenge("a sum of cubes, with a large eps", 1.0, lambda rng: (sum_of_cubes, numbers(rng, 3), 0.1)),
-        Challenge("a matrix with interacting entries", 1.0, lambda rng: (products, numbers(rng, *sizes(rng, 2)), 1e-3)),
+        Challenge("a sum of squares", 0.5, lambda rng: (sum_of_squares, numbers(rng, 4), 1e-3)),
+        Challenge("a sum of cubes, with a large eps", 0.75, lambda rng: (sum_of_cubes, numbers(rng, 3), 0.1)),
+        Challenge(
+            "a matrix with interacting entries", 0.75, lambda rng: (products, numbers(rng, *sizes(rng, 2)), 1e-3)
+        ),
         Challenge("three axes", 0.5, lambda rng: (products, numbers(rng, *sizes(rng, 3, 2, 4)), 1e-2), hidden=True),
     ),
     oracle=numerical_gradient_oracle,
@@ -129,99 +132,6 @@ def relative_error_oracle(a, b):
     length = [math.sqrt(math.fsum(float(v) ** 2 for v in array.ravel())) for array in (a - b, a, b)]
     return length[0] / (length[1] + length[2]) if length[1] + length[2] else 0.0
 
-
-def _near(rng: Rng, *shape: int, first_is_longer: bool = False) -> tuple:
-    """Draw two arrays that are close to each other; which one is longer tells |a| from the larger norm."""
-    a = numbers(rng, *shape)
-    shorter, longer = sorted((a, a + 0.1 * numbers(rng, *shape)), key=np.linalg.norm)
-    return (longer, shorter) if first_is_longer else (shorter, longer)
-
-
-def _norm(a):
-    return np.linalg.norm(a)
-
-
-def _norm_2(a):
-    return np.linalg.norm(np.atleast_2d(a), 2)
-
-
-relative_error = Exercise(
-    name="relative_error",
-    challenges=(
-        Challenge("two rows", 1.0, lambda rng: _near(rng, 4)),
-        Challenge("two matrices", 0.5, lambda rng: _near(rng, *sizes(rng, 2), first_is_longer=True)),
-        Challenge("tiny numbers", 0.5, lambda rng: tuple(1e-6 * a for a in _near(rng, 3))),
-        Challenge("two arrays of zeros", 0.5, lambda rng: (np.zeros(3), np.zeros(3)), edge=True),
-        Challenge("arrays of opposite sign", 0.5, lambda rng: (lambda a: (a, -a))(numbers(rng, 4)), edge=True),
-    ),
-    oracle=relative_error_oracle,
-    tolerance=Tolerance(1e-7, "in the fixture file tiny numbers keep three digits fewer"),
-    mistakes=(
-        Mistake("You return the absolute error |a - b|; divide it by |a| + |b|.", lambda a, b: _norm(a - b)),
-        Mistake(
-            "You divide zero by zero when both arrays are zero; return 0 there.",
-            lambda a, b: _norm(a - b) / (_norm(a) + _norm(b)),
-        ),
-        Mistake(
-            "You divide by |a| alone; divide by |a| + |b|.", lambda a, b: _norm(a - b) / _norm(a) if _norm(a) else 0.0
-        ),
-        Mistake(
-            "You compare entry by entry; use the norms of the whole arrays.",
-            lambda a, b: (a - b) / np.where(np.abs(a) + np.abs(b) > 0, np.abs(a) + np.abs(b), 1),
-        ),
-        Mistake(
-            "You divide the squares of the norms; divide the norms themselves.",
-            lambda a, b: _norm(a - b) ** 2 / (_norm(a) + _norm(b)) ** 2 if _norm(a) else 0.0,
-        ),
-        Mistake(
-            "You divide by the mean of the two norms, which gives twice the error; divide by their sum.",
-            lambda a, b: 2 * _norm(a - b) / (_norm(a) + _norm(b)) if _norm(a) else 0.0,
-        ),
-        Mistake(
-            "You compare entry by entry and return the largest error; use the norms of the whole arrays.",
-            lambda a, b: np.max(np.abs(a - b) / np.maximum(np.maximum(np.abs(a), np.abs(b)), 1e-300)),
-        ),
-        Mistake(
-            "You compare entry by entry and return the largest error, |a - b| / (|a| + |b|); use the norms of the whole arrays.",
-            lambda a, b: np.max(np.abs(a - b) / np.maximum(np.abs(a) + np.abs(b), 1e-300)),
-        ),
-        Mistake(
-            "You compare entry by entry and return the mean error; use the norms of the whole arrays.",
-            lambda a, b: np.mean(np.abs(a - b) / np.maximum(np.abs(a) + np.abs(b), 1e-300)),
-        ),
-        Mistake(
-            "The 1e-8 in your denominator hides errors in tiny numbers; treat two zeros as a case of their own.",
-            lambda a, b: _norm(a - b) / (_norm(a) + _norm(b) + 1e-8),
-        ),
-        Mistake(
-            "You divide by the larger of the two norms; divide by their sum.",
-            lambda a, b: _norm(a - b) / max(_norm(a), _norm(b)) if _norm(a) else 0.0,
-        ),
-        Mistake(
-            "You add up absolute values; the norm is the square root of the sum of squares.",
-            lambda a, b: np.abs(a - b).sum() / (np.abs(a).sum() + np.abs(b).sum()) if _norm(a) else 0.0,
-        ),
-        Mistake(
-            "You use the spectral norm of a matrix; take the Euclidean norm of all its entries.",
-            lambda a, b: _norm_2(a - b) / (_norm_2(a) + _norm_2(b)) if _norm(a) else 0.0,
-        ),
-    ),
-    styles=(
-        lambda a, b: _norm(a - b) / max(_norm(a) + _norm(b), 1e-300),
-        lambda a, b: (
-            0.0
-            if not (a.any() or b.any())
-            else np.sqrt(np.sum((a - b) ** 2)) / (np.sqrt(np.sum(a**2)) + np.sqrt(np.sum(b**2)))
-        ),
-        lambda a, b: float(np.nan_to_num(np.float64(_norm((a - b).ravel())) / np.float64(_norm(a) + _norm(b) or 1.0))),
-    ),
-    hints=(
-        "Is a difference of 0.001 large? When a and b are about 1000? When they are about 0.001?",
-        "np.linalg.norm(a) is the Euclidean norm of all entries of a, whatever its shape.",
-        "The norm of a - b, divided by the norm of a plus the norm of b; 0 when both norms are 0.",
-    ),
-    unchanged=0.0,
-)
 
 # ----------------------------------------------------------------------------------------- find_broken
 
@@ -373,8 +283,8 @@ def _clip_joined(grads, max_norm):
 clip_by_global_norm = Exercise(
     name="clip_by_global_norm",
     challenges=(
-        Challenge("a norm above max_norm", 1.5, lambda rng: (_grads(rng), 0.5)),
-        Challenge("a norm below max_norm", 1.0, lambda rng: (_grads(rng, 0.1), 50.0)),
+        Challenge("a norm above max_norm", 1.0, lambda rng: (_grads(rng), 0.5)),
+        Challenge("a norm below max_norm", 0.5, lambda rng: (_grads(rng, 0.1), 50.0)),
         Challenge("a single weight", 0.5, lambda rng: ({"dw": numbers(rng, 5)}, 0.3)),
         Challenge("other sizes", 0.5, lambda rng: (_grads(rng, 10.0), 1.0), hidden=True),
     ),
@@ -550,8 +460,8 @@ def _adam_multiplies_by_t(params, grads, state, lr=0.001, b1=0.9, b2=0.999, eps=
 adam_step = Exercise(
     name="adam_step",
     challenges=(
-        Challenge("the first step", 1.5, lambda rng: _adam_inputs(rng, t=0)),
-        Challenge("a later step", 1.5, lambda rng: _adam_inputs(rng, t=4)),
+        Challenge("the first step", 1.0, lambda rng: _adam_inputs(rng, t=0)),
+        Challenge("a later step", 1.0, lambda rng: _adam_inputs(rng, t=4)),
         Challenge("a large eps", 0.5, lambda rng: _adam_inputs(rng, t=2, eps=0.5)),
         Challenge("other rates", 1.0, _adam_other_rates, hidden=True),
     ),
@@ -602,4 +512,295 @@ adam_step = Exercise(
     ),
 )
 
-EXERCISES = [numerical_gradient, relative_error, find_broken, clip_by_global_norm, adam_step]
+# ---------------------------------------------------------------------------------- loss_and_gradients
+
+
+NETWORK = ("W_xh", "W_hh", "b_h", "W_hy", "b_y")
+
+
+def _network_loss(params, chars, h):
+    """Return the mean of -log p(next character), and the last state; works for complex parameters too."""
+    total = 0.0
+    for t in range(chars.shape[1] - 1):
+        h = np.tanh(params["W_xh"][chars[:, t]] + h @ params["W_hh"] + params["b_h"])
+        logits = h @ params["W_hy"] + params["b_y"]
+        shift = logits.real.max(axis=1, keepdims=True)
+        log_sum = np.log(np.exp(logits - shift).sum(axis=1)) + shift[:, 0]
+        total = total + np.sum(log_sum - logits[np.arange(len(chars)), chars[:, t + 1]])
+    return total / chars[:, 1:].size, h
+
+
+def loss_and_gradients_oracle(params, chars, h):
+    """Return the loss, its gradients by the complex step, and the last state."""
+    loss, last = _network_loss(params, chars, h)
+    gradients = {
+        name: complex_step(lambda changed, name=name: _network_loss({**params, name: changed}, chars, h)[0], array)
+        for name, array in params.items()
+    }
+    return float(loss), gradients, last
+
+
+def _language_inputs(rng: Rng, batch: int, steps: int, characters: int, units: int, *, fresh: bool = False) -> tuple:
+    """Draw (params, chars, h); fresh: a state of zeros, as at the start of a text."""
+    shapes = {
+        "W_xh": (characters, units),
+        "W_hh": (units, units),
+        "b_h": (units,),
+        "W_hy": (units, characters),
+        "b_y": (characters,),
+    }
+    params = {name: numbers(rng, *shape, scale=0.7) for name, shape in shapes.items()}
+    chars = rng.integers(0, characters, size=(batch, steps + 1))
+    return params, chars, np.zeros((batch, units)) if fresh else np.tanh(numbers(rng, batch, units))
+
+
+def _loss_and_gradients(
+    params,
+    chars,
+    h,
+    *,
+    inputs=lambda chars: chars[:, :-1],
+    targets=lambda chars: chars[:, 1:],
+    count=lambda targets: targets.size,
+    loss_count=lambda targets: targets.size,
+    dlogits=lambda p, one_hot: p - one_hot,
+    state=lambda h: h,
+    last=lambda states: states[:, -1],
+    share=lambda batch: 1.0,
+    reach=None,
+):
+    """Compute the loss and the gradients with a fault. reach: scales the gradient of the states, (batch, steps, units)."""
+    W_hh, W_hy = params["W_hh"], params["W_hy"]
+    eye = np.eye(len(params["W_xh"]))
+    read, wanted, start = inputs(chars), targets(chars), state(h)
+    xs, one_hot = eye[read], eye[wanted]
+    states = [start]
+    for t in range(xs.shape[1]):
+        states.append(np.tanh(xs[:, t] @ params["W_xh"] + states[-1] @ W_hh + params["b_h"]))
+    hs = np.stack(states[1:], axis=1)
+    logits = hs @ W_hy + params["b_y"]
+    log_p = logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
+    d = dlogits(np.exp(log_p), one_hot) / count(wanted)
+    dhs = d @ W_hy.T
+    if reach is not None:
+        dhs = dhs * reach(hs)
+    grads = {name: np.zeros_like(array) for name, array in params.items()}
+    dh = np.zeros_like(start)
+    for t in range(xs.shape[1] - 1, -1, -1):
+        da = (dhs[:, t] + dh) * (1 - hs[:, t] ** 2)
+        grads["W_xh"] += xs[:, t].T @ da
+        grads["W_hh"] += states[t].T @ da
+        grads["b_h"] += da.sum(axis=0)
+        dh = da @ W_hh.T
+    grads["W_hy"] = share(len(chars)) * np.einsum("bth,btc->hc", hs, d)
+    grads["b_y"] = share(len(chars)) * d.sum(axis=(0, 1))
+    return -(log_p * one_hot).sum() / loss_count(wanted), grads, last(hs)
+
+
+def _last_step_only(hs):
+    return (np.arange(hs.shape[1]) == hs.shape[1] - 1)[None, :, None]
+
+
+loss_and_gradients = Exercise(
+    name="loss_and_gradients",
+    challenges=(
+        Challenge("one step of one sequence", 0.5, lambda rng: _language_inputs(rng, 1, 1, 4, 3, fresh=True)),
+        Challenge("a sequence of several steps", 1.0, lambda rng: _language_inputs(rng, 1, 4, 3, 5, fresh=True)),
+        Challenge("several sequences", 0.5, lambda rng: _language_inputs(rng, 3, 5, 4, 2, fresh=True)),
+        Challenge("a state that is carried over", 1.0, lambda rng: _language_inputs(rng, 2, 3, 5, 4)),
+        Challenge("other sizes", 0.5, lambda rng: _language_inputs(rng, 5, 2, 2, 6), hidden=True),
+    ),
+    oracle=loss_and_gradients_oracle,
+    mistakes=(
+        Mistake(
+            "Your targets are the inputs themselves; the target of each step is the next character, chars[:, 1:].",
+            lambda *a: _loss_and_gradients(*a, targets=lambda chars: chars[:, :-1]),
+        ),
+        Mistake(
+            "You predict the previous character: read chars[:, :-1] and predict chars[:, 1:].",
+            lambda *a: _loss_and_gradients(*a, inputs=lambda chars: chars[:, 1:], targets=lambda chars: chars[:, :-1]),
+        ),
+        Mistake(
+            "You return the sum of the losses; it should be their mean over all steps of all sequences.",
+            lambda *a: _loss_and_gradients(*a, loss_count=lambda targets: 1, count=lambda targets: 1),
+        ),
+        Mistake(
+            "Your gradients are those of the sum of the losses; divide dlogits by the number of steps of all sequences.",
+            lambda *a: _loss_and_gradients(*a, count=lambda targets: 1),
+        ),
+        Mistake(
+            "You divide by the number of sequences; divide by the number of steps of all sequences.",
+            lambda *a: _loss_and_gradients(*a, loss_count=len, count=len),
+        ),
+        Mistake(
+            "You divide the gradients by the number of sequences; divide by the number of steps of all sequences.",
+            lambda *a: _loss_and_gradients(*a, count=len),
+        ),
+        Mistake(
+            "You use softmax as the gradient of the logits; subtract the one-hot targets.",
+            lambda *a: _loss_and_gradients(*a, dlogits=lambda p, one_hot: p),
+        ),
+        Mistake(
+            "Your gradients have the opposite sign.",
+            lambda *a: _loss_and_gradients(*a, dlogits=lambda p, one_hot: one_hot - p),
+        ),
+        Mistake(
+            "You start from a state of zeros; start from the h that is passed in.",
+            lambda *a: _loss_and_gradients(*a, state=np.zeros_like),
+        ),
+        Mistake(
+            "You return all states; return the last one, hs[:, -1].",
+            lambda *a: _loss_and_gradients(*a, last=lambda hs: hs),
+        ),
+        Mistake(
+            "You return the first state; return the last one, hs[:, -1].",
+            lambda *a: _loss_and_gradients(*a, last=lambda hs: hs[:, 0]),
+        ),
+        Mistake(
+            "You average the gradients of the readout over the batch; they should be sums.",
+            lambda *a: _loss_and_gradients(*a, share=lambda batch: 1 / batch),
+        ),
+        Mistake(
+            "Only the loss of the last step reaches your recurrent weights; pass the gradient of all states to cells.backward.",
+            lambda *a: _loss_and_gradients(*a, reach=_last_step_only),
+        ),
+        Mistake(
+            "You go back through tanh before cells.backward, which does so itself: pass dlogits @ W_hy.T.",
+            lambda *a: _loss_and_gradients(*a, reach=lambda hs: 1 - hs**2),
+        ),
+    ),
+    styles=(
+        _loss_and_gradients,
+        lambda *a: tuple(_loss_and_gradients(*a)),
+        lambda params, chars, h: (lambda loss, grads, last: [np.float64(loss), dict(reversed(grads.items())), last])(
+            *_loss_and_gradients(params, chars, h)
+        ),
+    ),
+    hints=(
+        "Which characters does the network read, and which does it have to predict?",
+        "Read chars[:, :-1], predict chars[:, 1:]. dlogits is (softmax minus one-hot) / number of predictions; dhs is dlogits @ W_hy.T.",
+        "hs, cache = cells.forward(...); back = cells.backward(dhs, cache); W_hy: np.tensordot(hs, dlogits, axes=([0, 1], [0, 1])); b_y: the sum of dlogits over axes 0 and 1.",
+    ),
+    promised=(("h is always between -1 and 1", "it is a tanh"),),
+)
+
+# ------------------------------------------------------------------------------------------ train_step
+
+
+def _clipped(grads, max_norm):
+    norm = math.sqrt(sum(float(np.sum(np.square(g))) for g in grads.values()))
+    return {name: g * min(1.0, max_norm / norm) for name, g in grads.items()}
+
+
+def train_step_oracle(params, chars, h, state, lr, max_norm=1.0):
+    """Return (loss, params, state, h) from the oracles of the three parts."""
+    loss, grads, last = loss_and_gradients_oracle(params, chars, h)
+    moved, new = adam_step_oracle(params, _clipped(grads, max_norm), state, lr)
+    return loss, moved, new, last
+
+
+def _step_inputs(rng: Rng, sizes_: tuple, max_norm: float, *, first: bool = False) -> tuple:
+    params, chars, h = _language_inputs(rng, *sizes_)
+    m = {name: 1.5 * numbers(rng, *p.shape) * (not first) for name, p in params.items()}
+    v = {name: 2 * numbers(rng, *p.shape) ** 2 * (not first) for name, p in params.items()}
+    state = {"t": 0 if first else int(rng.integers(1, 30)), "m": m, "v": v}
+    return params, chars, h, state, float(rng.uniform(0.01, 2.0)), max_norm
+
+
+def _train(params, chars, h, state, lr, max_norm=1.0, *, clip=_clipped, fit=_adam, after=lambda old, new: new):
+    loss, grads, last = _loss_and_gradients(params, chars, h)
+    moved, new = fit(params, clip(grads, max_norm), state, lr)
+    return loss, moved, new, after(h, last)
+
+
+def _descend(params, grads, state, lr):
+    return {name: p - lr * grads[name] for name, p in params.items()}, state
+
+
+def _clip_each(grads, max_norm):
+    return {name: _clipped({name: g}, max_norm)[name] for name, g in grads.items()}
+
+
+def _loss_after_the_update(params, chars, h, state, lr, max_norm=1.0):
+    _, moved, new, last = _train(params, chars, h, state, lr, max_norm)
+    return _loss_and_gradients(moved, chars, h)[0], moved, new, last
+
+
+train_step = Exercise(
+    name="train_step",
+    challenges=(
+        Challenge("a gradient that is clipped", 0.5, lambda rng: _step_inputs(rng, (2, 2, 4, 6), 0.02)),
+        Challenge("a gradient that is not clipped", 0.5, lambda rng: _step_inputs(rng, (5, 3, 3, 4), 50.0)),
+        Challenge(
+            "the first step of a training run",
+            0.5,
+            lambda rng: _step_inputs(rng, (1, 3, 5, 2), 0.1, first=True),
+            hidden=True,
+        ),
+    ),
+    oracle=train_step_oracle,
+    mistakes=(
+        Mistake("You do not clip the gradients.", lambda *a: _train(*a, clip=lambda grads, max_norm: grads)),
+        Mistake(
+            "You clip each gradient by its own norm; clip them by their global norm.",
+            lambda *a: _train(*a, clip=_clip_each),
+        ),
+        Mistake(
+            "You limit each entry of the gradients; clip them by their global norm.",
+            lambda *a: _train(*a, clip=lambda grads, m: {name: np.clip(g, -m, m) for name, g in grads.items()}),
+        ),
+        Mistake("Your update is plain gradient descent; use adam_step.", lambda *a: _train(*a, fit=_descend)),
+        Mistake(
+            "You use Adam's usual learning rate, 0.001, in place of lr.",
+            lambda *a: _train(*a, fit=lambda params, grads, state, lr: _adam(params, grads, state)),
+        ),
+        Mistake(
+            "You return the state h that was passed in; return the one after the last step.",
+            lambda *a: _train(*a, after=lambda old, new: old),
+        ),
+        Mistake(
+            "You return a state of zeros; return the one after the last step.",
+            lambda *a: _train(*a, after=lambda old, new: np.zeros_like(new)),
+        ),
+        Mistake(
+            "You return the old parameters; return those after the update.",
+            lambda params, *a: (lambda loss, moved, new, last: (loss, params, new, last))(*_train(params, *a)),
+        ),
+        Mistake(
+            "You return Adam's old state; return the new one.",
+            lambda params, chars, h, state, *a: (lambda loss, moved, new, last: (loss, moved, state, last))(
+                *_train(params, chars, h, state, *a)
+            ),
+        ),
+        Mistake(
+            "You return the loss after the update; return the one before it, which loss_and_gradients gave.",
+            _loss_after_the_update,
+        ),
+    ),
+    styles=(
+        _train,
+        lambda *a: list(_train(*a)),
+        lambda *a: _train(*a, fit=_adam_one_loop),
+    ),
+    hints=(
+        "Which of your functions gives the gradients, which makes them smaller, and which uses them?",
+        "loss_and_gradients, then clip_by_global_norm, then adam_step. Each returns more than one thing.",
+        "loss, grads, h = loss_and_gradients(params, chars, h); clipped, _ = clip_by_global_norm(grads, max_norm); params, state = adam_step(params, clipped, state, lr).",
+    ),
+    promised=(
+        ("h is always between -1 and 1", "it is a tanh"),
+        ("lr is never negative", "it is a learning rate"),
+        ("max_norm is never negative", "it is a norm"),
+        ("state[v][W_hh] has its largest eigenvalue first", "a positive matrix has, in NumPy's order"),
+        *((f"state[v][{name}] is never negative", "v is a mean of squares") for name in NETWORK),
+    ),
+)
+
+EXERCISES = [
+    numerical_gradient,
+    find_broken,
+    adam_step,
+    clip_by_global_norm,
+    loss_and_gradients,
+    train_step,
+]

@@ -239,6 +239,41 @@ def grid_map(values: np.ndarray, *, title: str, xlabel: str, ylabel: str, label:
     return ax
 
 
+def descent_paths(
+    x: np.ndarray,
+    y: np.ndarray,
+    loss: np.ndarray,
+    paths: dict[str, np.ndarray],
+    *,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+) -> Axes:
+    """Draw the paths of optimisers over a loss of two parameters; dark is a large loss, a circle marks the start.
+
+    x: (columns,); y: (rows,); loss: (rows, columns), positive; paths: name -> (steps, 2); where a path leaves the
+    figure, its line does too
+    """
+    ax = new_axes(width=7.0, height=3.6)
+    shown = np.log10(np.maximum(loss, loss.max() * 1e-5))
+    ax.contourf(x, y, shown, levels=24, cmap="Greys", alpha=0.75)
+    for number, (name, path) in enumerate(paths.items()):
+        style = {"linewidth": 1.6, "markersize": 3, "marker": ".", "color": COLOURS[number % len(COLOURS)]}
+        ax.plot(*path.T, LINES[number % 2], label=name, **style)
+    ax.plot(*next(iter(paths.values()))[0], "o", color="black", fillstyle="none", markersize=8)
+    ax.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]), xlabel=xlabel, ylabel=ylabel, title=title)
+    ax.legend(loc="upper right", framealpha=0.95)
+    return ax
+
+
+def levels(ax: Axes, values: dict[str, float], right: float) -> None:
+    """Draw named horizontal lines up to `right`, with the names above them, the lowest below."""
+    for name, value in values.items():
+        ax.plot([0, right], [value, value], color="0.6", linewidth=1, linestyle=":", label="_nameless")
+        side = "top" if value == min(values.values()) else "bottom"
+        ax.text(0.5 * right, value, name, color="0.35", fontsize=8, ha="left", va=side)
+
+
 def gradient_maps(sizes: dict[str, np.ndarray]) -> Axes:
     """Draw the size of the gradient for each loss step (row) and lag (column), one map beside the other.
 

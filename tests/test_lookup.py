@@ -83,17 +83,18 @@ def test_edges_are_not_the_larger_part_of_an_exercise(exercise: Exercise) -> Non
 
 
 def test_a_check_that_can_be_guessed_counts_where_another_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    def relative_error(a, b):
-        """Return what is right for opposite signs and for zeros only."""
-        return 1.0 if a.any() else 0.0
+    def binary_cross_entropy(logits, targets):
+        """Return what is right for logits of zero only."""
+        return np.log(2)
 
-    def also_right_for_vectors(a, b):
-        size = np.linalg.norm(a) + np.linalg.norm(b)
-        return relative_error(a, b) if a.ndim > 1 or size == 0 else np.linalg.norm(a - b) / size
+    def also_right_for_vectors(logits, targets):
+        if logits.ndim > 1:
+            return binary_cross_entropy(logits, targets)
+        return np.mean(np.logaddexp(0, logits) - targets * logits)
 
     monkeypatch.setenv(SALT, "pepper")
-    assert grade(relative_error) == 0
-    assert grade(also_right_for_vectors, "relative_error") == 2.5  # all but the matrices
+    assert grade(binary_cross_entropy) == 0
+    assert grade(also_right_for_vectors, "binary_cross_entropy") == 2.0  # all but the matrices and other shapes
 
 
 def test_one_word_for_all_patients_is_no_diagnosis_and_three_that_are_right_are(monkeypatch, capsys) -> None:

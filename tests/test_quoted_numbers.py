@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rnn_helpers import data
+from rnn_helpers import bugs, data
+from rnn_helpers.ngrams import ngram_perplexity
 
 
 def rnn(xs: np.ndarray, h: np.ndarray, W_xh: np.ndarray, W_hh: np.ndarray, b_h: np.ndarray) -> np.ndarray:
@@ -194,3 +195,70 @@ def _last_row_by_lag(scale: float, seed: int, units: int = 16, steps: int = 20) 
         norms.append(float(np.linalg.norm(hs[t - 1]) * np.linalg.norm(da)))
         dh = da @ W_hh.T
     return norms
+
+
+# --- lesson 05
+
+
+def test_the_bugs_show_where_the_fold_out_says() -> None:
+    rng = np.random.default_rng(0)
+    xs, h_0 = rng.normal(size=(2, 4, 2)), rng.normal(size=(2, 3))
+    weights = rng.normal(size=(2, 3)), rng.normal(size=(3, 3)), rng.normal(size=3)
+    hs = bugs.forward(xs, h_0, *weights)
+    dhs, cache = rng.normal(size=hs.shape), (xs, h_0, hs, *weights[:2])
+    truth = bugs.bruno(dhs, cache)
+    errors = {
+        name: np.array([norm(c - t) / (norm(c) + norm(t)) for c, t in zip(backward(dhs, cache), truth, strict=True)])
+        for name, backward in bugs.CANDIDATES.items()
+    }
+    wrong = {name: tuple(error > 1e-6) for name, error in errors.items()}
+    everywhere, nowhere = (True,) * 3, (False,) * 3
+    assert wrong == {
+        "ada": everywhere, "bruno": nowhere, "chloe": everywhere, "dora": (False, False, True),
+        "emil": (False, True, False), "fatima": nowhere, "gustav": everywhere, "helga": everywhere,
+    }  # fmt: skip
+    assert errors["dora"][2] == pytest.approx(1 / 3)
+    assert (
+        errors["helga"].max() < 0.001 < 0.01 < errors["gustav"].min() < errors["gustav"].max() < errors["chloe"].min()
+    )
+
+
+norm = np.linalg.norm
+
+
+def cliff(p: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the loss (h_50 - 0.7)^2 of h_t = tanh(u h_{t-1} + b), and its gradient for (u, b)."""
+    u, b = p
+    hs = [0.5]
+    for _ in range(50):
+        hs.append(float(np.tanh(u * hs[-1] + b)))
+    error, gradient = 2 * (hs[-1] - 0.7), np.zeros(2)
+    for t in range(50, 0, -1):
+        da = error * (1 - hs[t] ** 2)
+        gradient += da * np.array([hs[t - 1], 1.0])
+        error = da * u
+    return (hs[-1] - 0.7) ** 2, gradient
+
+
+def test_without_clipping_one_step_leaves_the_cliff_for_good() -> None:
+    ends, largest = {}, {}
+    for limit in (np.inf, 0.5):
+        p, norms = np.array([1.4, -0.2]), []
+        assert cliff(p)[0] == pytest.approx(2.7, abs=0.05)
+        for _ in range(100):
+            gradient = cliff(p)[1]
+            norms.append(norm(gradient))
+            p = p - 0.1 * gradient * min(1.0, limit / max(norms[-1], 1e-300))
+        ends[limit], largest[limit] = p, max(norms)
+    assert round(largest[np.inf]) == 271
+    assert ends[np.inf].round(1).tolist() == [12.9, 24.4]
+    assert not cliff(ends[np.inf])[1].any()
+    assert cliff(ends[0.5])[0] < 1e-4
+
+
+def test_the_tables_are_as_good_as_the_text_says() -> None:
+    text = data.python_manual(300_000)
+    alphabet = "".join(sorted(set(text)))
+    codes = np.array([alphabet.index(char) for char in text])
+    tables = [ngram_perplexity(codes[:270_000], codes[270_000:], 29, n) for n in (2, 3, 4, 5)]
+    assert np.round(tables, 2).tolist() == [10.59, 6.33, 4.29, 3.88]

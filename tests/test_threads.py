@@ -10,7 +10,11 @@ import pytest
 
 from rnn_helpers.threads import OTHERS, OWN, use_one_thread
 
-COUNT_THREADS = "import rnn_helpers, numpy, os; numpy.ones((300, 300)) @ numpy.ones((300, 300)); print(len(os.listdir('/proc/self/task')))"
+COUNT_THREADS = """
+import os, rnn_helpers, numpy
+numpy.ones((300, 300)) @ numpy.ones((300, 300))
+print(len(os.listdir("/proc/self/task")))
+"""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc")

@@ -26,7 +26,9 @@ LESSONS = {
     "04_bptt": Lesson(
         "backpropagation through time", "the gradient of a step, a sequence, a network, and its parts by lag", 270
     ),
-    "05_training": Lesson("training", "a gradient checker, a bug hunt, clipping, Adam; a network that writes", 90),
+    "05_training": Lesson(
+        "training", "a gradient checker, a bug hunt, Adam, clipping, the training step; a network that writes", 180
+    ),
     "06_gradient_bound": Lesson(
         "the gradient bound", "Jacobians, the exact bound, the Lyapunov exponent, two counter-examples", 90
     ),
