@@ -717,7 +717,7 @@ def _descend(params, grads, state, lr):
     return {name: p - lr * grads[name] for name, p in params.items()}, state
 
 
-def _clip_each(grads, max_norm):
+def _clip_each_alone(grads, max_norm):
     return {name: _clipped({name: g}, max_norm)[name] for name, g in grads.items()}
 
 
@@ -743,7 +743,7 @@ train_step = Exercise(
         Mistake("You do not clip the gradients.", lambda *a: _train(*a, clip=lambda grads, max_norm: grads)),
         Mistake(
             "You clip each gradient by its own norm; clip them by their global norm.",
-            lambda *a: _train(*a, clip=_clip_each),
+            lambda *a: _train(*a, clip=_clip_each_alone),
         ),
         Mistake(
             "You limit each entry of the gradients; clip them by their global norm.",

@@ -1,4 +1,4 @@
-"""Lesson 06: Jacobians and their products, the bound, the Lyapunov exponent, two counter-examples to build.
+"""Lesson 06: Jacobians and their products, a decision by the bound, the Lyapunov exponent, two counterexamples.
 
 Column form: entry (i, j) of a Jacobian is the derivative of unit i of h_t with respect to unit j of h_{t-1}. The oracles
 of the first two measure it with the complex step on the recurrence itself.
@@ -127,8 +127,8 @@ def _product_element_wise(hs, k, t, W):
 jacobian_product = Exercise(
     name="jacobian_product",
     challenges=(
-        Challenge("one step", 1.0, lambda rng: _walk_and_matrix(rng, 4, 3, 2, 3)),
-        Challenge("three steps", 1.0, lambda rng: _walk_and_matrix(rng, 6, 3, 2, 5)),
+        Challenge("one step", 0.5, lambda rng: _walk_and_matrix(rng, 4, 3, 2, 3)),
+        Challenge("three steps", 0.5, lambda rng: _walk_and_matrix(rng, 6, 3, 2, 5)),
         Challenge("a product from h_0", 0.5, lambda rng: _walk_and_matrix(rng, 3, 4, 0, 2)),
         Challenge("no steps, k = t", 0.5, lambda rng: _walk_and_matrix(rng, 3, 2, 3, 3), edge=True),
         Challenge(
@@ -184,83 +184,113 @@ jacobian_product = Exercise(
     ),
 )
 
-# -------------------------------------------------------------------------------------- gradient_bound
+# ------------------------------------------------------------------------------------ gradient_horizon
 
 
-def gradient_bound_oracle(W_hh, gamma, lag):
-    """Return (gamma ||W||_2)^lag; the norm is the square root of the largest eigenvalue of W^T W."""
-    norm = math.sqrt(max(np.linalg.eigvalsh(W_hh.T @ W_hh)))
-    return math.prod([gamma * norm] * lag)
+def gradient_horizon_oracle(W_hh, gamma, smallest, longest):
+    """Return the first lag up to `longest` with (gamma ||W||_2)^lag < smallest, by logarithms, or -1."""
+    factor = gamma * math.sqrt(max(np.linalg.eigvalsh(W_hh.T @ W_hh)))
+    lag = math.floor(math.log(smallest) / math.log(factor)) + 1 if factor < 1 else longest + 1
+    return float(lag if lag <= longest else -1)  # a float, so that 12.0 counts as 12
 
 
-def _bound_inputs(rng: Rng, lag: int, gamma: float, units: int = 3) -> tuple:
-    return numbers(rng, units, units, scale=0.7), gamma, lag
+def _horizon_inputs(rng: Rng, factor: float, gamma: float, *, enough: bool = True) -> tuple:
+    """Draw (W_hh, gamma, smallest, longest) with gamma ||W_hh||_2 = factor, not close to a whole number of lags.
+
+    enough: whether the bound falls below `smallest` within `longest` steps, if the factor is below 1
+    """
+    units = int(rng.integers(4, 12))  # so that the Frobenius norm is clearly larger
+    W_hh = numbers(rng, units, units)
+    W_hh *= factor / gamma / np.linalg.norm(W_hh, 2)
+    shrinks = min(factor, 0.9)
+    lag = int(rng.uniform(2, 5) * np.log(10) / -np.log(shrinks))  # smallest: 0.01 to 0.00001
+    smallest = float(shrinks ** (lag + rng.uniform(0.2, 0.8)))
+    return W_hh, gamma, smallest, lag + int(rng.integers(30, 80)) if enough else max(0, lag - int(rng.integers(0, 3)))
 
 
-def _norm2(W):
-    return np.linalg.norm(W, 2)
+def _horizon(W, gamma, smallest, longest, *, norm=lambda W: np.linalg.norm(W, 2), shift=0, bound=None):
+    bound = bound or (lambda lag: (gamma * norm(W)) ** lag)
+    lags = [lag for lag in range(longest + 1) if bound(lag) < smallest]
+    return lags[0] + shift if lags else -1
 
 
-gradient_bound = Exercise(
-    name="gradient_bound",
+def _horizon_by_trying(W_hh, gamma, smallest, longest):
+    factor, bound = gamma * np.linalg.svd(W_hh, compute_uv=False)[0], 1.0
+    for lag in range(longest + 1):
+        if bound < smallest:
+            return lag
+        bound *= factor
+    return -1
+
+
+def _horizon_by_logarithms(W_hh, gamma, smallest, longest):
+    factor = gamma * np.linalg.norm(W_hh, 2)
+    if factor >= 1:
+        return -1
+    lag = np.ceil(np.log(smallest) / np.log(factor))
+    return lag if lag <= longest else -1
+
+
+gradient_horizon = Exercise(
+    name="gradient_horizon",
     challenges=(
-        Challenge("one step, tanh", 0.5, lambda rng: _bound_inputs(rng, 1, 1.0)),
-        Challenge("five steps, tanh", 1.0, lambda rng: _bound_inputs(rng, 5, 1.0)),
-        Challenge("four steps, logistic", 0.5, lambda rng: _bound_inputs(rng, 4, 0.25)),
-        Challenge("other numbers", 0.5, lambda rng: _bound_inputs(rng, 7, 0.6, int(rng.integers(2, 7))), hidden=True),
+        Challenge("tanh", 1.0, lambda rng: _horizon_inputs(rng, float(rng.uniform(0.7, 0.9)), 1.0)),
+        Challenge("sigmoid", 1.0, lambda rng: _horizon_inputs(rng, float(rng.uniform(0.12, 0.21)), 0.25)),
+        Challenge(
+            "a norm above the threshold",
+            0.5,
+            lambda rng: _horizon_inputs(rng, float(rng.uniform(2.0, 5.0)), 1.0),
+            edge=True,
+        ),
+        Challenge(
+            "sequences that are too short",
+            0.5,
+            lambda rng: _horizon_inputs(rng, float(rng.uniform(0.02, 0.6)), 0.5, enough=False),
+            edge=True,
+        ),
+        Challenge(
+            "other slopes",
+            0.5,
+            lambda rng: _horizon_inputs(rng, float(rng.uniform(0.4, 0.9)), float(rng.uniform(0.3, 2.0))),
+            hidden=True,
+        ),
     ),
-    oracle=gradient_bound_oracle,
+    oracle=gradient_horizon_oracle,
     mistakes=(
         Mistake(
             "You use the Frobenius norm; the bound needs the largest singular value, np.linalg.norm(W_hh, 2).",
-            lambda W, g, k: (g * np.linalg.norm(W)) ** k,
+            lambda *a: _horizon(*a, norm=np.linalg.norm),
         ),
         Mistake(
             "You use the spectral radius, the largest absolute eigenvalue; the bound needs the largest singular value.",
-            lambda W, g, k: (g * np.abs(np.linalg.eigvals(W)).max()) ** k,
+            lambda *a: _horizon(*a, norm=lambda W: np.abs(np.linalg.eigvals(W)).max()),
         ),
         Mistake(
             "You use the largest entry; the bound needs the largest singular value.",
-            lambda W, g, k: (g * np.abs(W).max()) ** k,
+            lambda *a: _horizon(*a, norm=lambda W: np.abs(W).max()),
         ),
-        Mistake("You multiply by gamma once; it acts at every step.", lambda W, g, k: g * _norm2(W) ** k),
-        Mistake("You leave out gamma.", lambda W, g, k: _norm2(W) ** k),
-        Mistake("You multiply by the lag; it should be the exponent.", lambda W, g, k: g * _norm2(W) * k),
-        Mistake("You have one factor too many: the exponent is lag.", lambda W, g, k: (g * _norm2(W)) ** (k + 1)),
+        Mistake("You leave out gamma.", lambda W, gamma, *a: _horizon(W, 1.0, *a)),
         Mistake(
-            "You take the norm of the power; the bound is the power of the norm.",
-            lambda W, g, k: g**k * _norm2(np.linalg.matrix_power(W, k)),
+            "You multiply by gamma once; it acts at every step.",
+            lambda W, gamma, *a: _horizon(W, gamma, *a, bound=lambda lag: gamma * np.linalg.norm(W, 2) ** lag),
         ),
         Mistake(
-            "You use the smallest singular value; the bound needs the largest.",
-            lambda W, g, k: (g * np.linalg.norm(W, -2)) ** k,
+            "You return the last lag at which the bound is not yet below `smallest`; return the next one.",
+            lambda *a: _horizon(*a, shift=-1),
         ),
-        Mistake(
-            "You use the largest row sum; the bound needs the largest singular value, np.linalg.norm(W_hh, 2).",
-            lambda W, g, k: (g * np.linalg.norm(W, np.inf)) ** k,
-        ),
-        Mistake(
-            "You use the largest column sum; the bound needs the largest singular value, np.linalg.norm(W_hh, 2).",
-            lambda W, g, k: (g * np.linalg.norm(W, 1)) ** k,
-        ),
-        Mistake(
-            "You raise the entries of W_hh to a power; the bound is a power of the norm.",
-            lambda W, g, k: g**k * _norm2(W**k),
-        ),
+        Mistake("Your lag is one too large: return the first one below `smallest`.", lambda *a: _horizon(*a, shift=1)),
     ),
-    styles=(
-        lambda W_hh, gamma, lag: (gamma * np.linalg.norm(W_hh, 2)) ** lag,
-        lambda W_hh, gamma, lag: gamma**lag * np.linalg.svd(W_hh, compute_uv=False)[0] ** lag,
-        lambda W_hh, gamma, lag: float(np.exp(lag * np.log(gamma * np.linalg.svd(W_hh)[1].max()))),
-    ),
+    styles=(_horizon, _horizon_by_trying, _horizon_by_logarithms),
     hints=(
-        "By how much can one factor D W stretch a vector at most? First W, then D.",
-        "W by its largest singular value, np.linalg.norm(W, 2); D by the largest slope, gamma. That happens at each of lag steps.",
-        "(gamma * np.linalg.norm(W_hh, 2)) ** lag",
+        "At which lag is the bound below `smallest` for the first time? And which lags can occur at all?",
+        "Try the lags 0, 1, 2, ... up to `longest` in a loop, with gradient_bound, and return the first one that is below.",
+        "for lag in range(longest + 1): if gradient_bound(W_hh, gamma, lag) < smallest: return lag. After the loop: return -1.",
     ),
     promised=(
         ("gamma is never negative", "it is the largest slope of a squashing function"),
-        ("gamma is always between -1 and 1", "it is the largest slope of a squashing function"),
+        ("smallest is never negative", "the task says so"),
+        ("smallest is always between -1 and 1", "the task says so"),
+        ("longest is never negative", "it is a number of steps"),
     ),
 )
 
@@ -382,7 +412,7 @@ lyapunov_exponent = Exercise(
         Mistake("You leave out the logarithm.", lambda *a: _lyapunov(*a, log=lambda x: x)),
         Mistake(
             "You average the spectral norms of the single Jacobians; follow one vector through their product.",
-            lambda hs, W, v: np.mean([np.log(_norm2(np.diag(_slope(h)) @ W.T)) for h in hs]),
+            lambda hs, W, v: np.mean([np.log(np.linalg.norm(np.diag(_slope(h)) @ W.T, 2)) for h in hs]),
         ),
     ),
     styles=(_lyapunov, _lyapunov_rows, _lyapunov_scaled),
@@ -477,7 +507,7 @@ grows_despite_small_radius = Exercise(
 EXERCISES = [
     jacobian,
     jacobian_product,
-    gradient_bound,
+    gradient_horizon,
     lyapunov_exponent,
     vanishes_despite_large_norm,
     grows_despite_small_radius,

@@ -135,6 +135,31 @@ def backward_explorer(
     cards.show(Explorer(draw, {"steps back": control}, stills=[(steps,) for steps in range(1, len(xs) + 1)]))
 
 
+def ellipse_explorer(product: Callable, W: np.ndarray, steps: int) -> None:
+    """Show what has become of a circle of perturbations after t steps, with a slider for t.
+
+    product: t -> dh_t/dh_0, (2, 2), from your functions; W: the matrix whose norm and radius are drawn as circles
+    """
+    norm, radius = float(np.linalg.norm(W, 2)), float(np.abs(np.linalg.eigvals(W)).max())
+
+    def draw(t: int) -> Picture:
+        matrix = np.asarray(product(t))
+        actual = float(np.linalg.norm(matrix, 2))
+        ax = plots.new_axes(width=4.6, height=4.2)
+        plots.image_of_circle(ax, matrix)
+        for size, line in ((norm**t, "--"), (radius**t, ":")):
+            angles = np.linspace(0, 2 * np.pi, 200)
+            ax.plot(size * np.cos(angles), size * np.sin(angles), line, color="0.35", linewidth=1.2)
+        room = 1.25 * max(1.0, 1.6 * actual)
+        count = "1 step" if t == 1 else f"{t} steps"
+        ax.set(title=f"after {count}", xlim=(-room, room), ylim=(-room, room))
+        ax.set_xlabel(f"longest half-axis {actual:.2g}, norm^t {norm**t:.2g}, radius^t {radius**t:.2g}")
+        words = f"longest half-axis {actual:.3g}; bound {norm**t:.3g}, dashed; spectral radius {radius**t:.3g}, dotted"
+        return picture(ax, f"A circle of perturbations after {t} steps is an ellipse: {words}.")
+
+    cards.show(Explorer(draw, {"steps t": Range(0, steps, 1)}, stills=[(1,), (3,), (steps,)]))
+
+
 def gradient_explorer(run: Callable, jacobian: Callable, weights: np.ndarray, steps: int = 60) -> None:
     """Show how dh_t/dh_0 grows or vanishes, with sliders for the gain and the size of the inputs.
 
@@ -152,14 +177,13 @@ def gradient_explorer(run: Callable, jacobian: Callable, weights: np.ndarray, st
             products.append(product)
         measured = np.linalg.svd(np.array(products), compute_uv=False)[:, 0]
         lines = {
-            "the bound, from the norm": lags * np.log10(gain * norm),
-            "the spectral radius alone": lags * np.log10(gain * radius),
-            "measured": np.log10(np.maximum(measured, 1e-300)),
+            "bound": (gain * norm) ** lags,
+            "spectral radius": (gain * radius) ** lags,
+            "measured": np.maximum(measured, 1e-300),
         }
-        word = "explodes" if measured[-1] > 10 else "vanishes" if measured[-1] < 0.1 else "lives"
-        title = f"gain {gain:.2f}, inputs of size {size:.2f}: the gradient {word}"
-        ax = plots.curves(lags, lines, title=title, xlabel="lag", ylabel="log10 of its norm")
-        ends = ", ".join(f"{name} 10^{line[-1]:.1f}" for name, line in lines.items())
+        title = f"gain {gain:.2f}, inputs of size {size:.2f}"
+        ax = plots.curves(lags, lines, title=title, xlabel="lag", ylabel="norm of ∂h(t)/∂h(0)", log=True)
+        ends = ", ".join(f"{name} {line[-1]:.1e}" for name, line in lines.items())
         return picture(ax, f"{title}. After {steps} steps: {ends}.")
 
     cards.show(Explorer(draw, {"gain": Range(0.2, 2.5, 1.0, 0.1), "size of the inputs": Range(0.0, 2.0, 0.1, 0.1)}))

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
+from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from rnn_helpers import cards
@@ -23,6 +24,7 @@ STYLE = "tableau-colorblind10"
 STATES = "PuOr"  # diverging, the same for every kind of colour vision; white is a state of zero
 COLOURS = ("#006BA4", "#C85200", "#595959", "#5F9ED1")  # of that style, the four dark enough for text
 LINES = ("-", "--", ":", "-.")
+PATHS = (COLOURS[0], COLOURS[1], "black")  # on grey
 GRADIENT = "#D1368B"  # of gradients, in figures and in formulas, and of nothing else
 LABEL_GAP = 0.09  # of the height of the axes, between two names
 DPI = 100  # CSS pixels per inch
@@ -68,16 +70,19 @@ def curves(
     xlabel: str,
     ylabel: str,
     ylim: tuple[float, float] | None = None,
+    log: bool = False,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw lines, each labelled at its right end. x: (points,); ys: name -> (points,); ylim: (bottom, top).
 
-    A single line needs no name; "" draws it without a label.
+    A single line needs no name; "" draws it without a label. log: whether the vertical axis is logarithmic
     """
     ax = ax or new_axes()
     for number, (name, y) in enumerate(ys.items()):
         ax.plot(x, y, LINES[number % len(LINES)], linewidth=1.6, label=name or "_nameless")
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    if log:
+        ax.set_yscale("log")
     if ylim is not None:
         ax.set_ylim(*ylim)
     _name_lines(ax)
@@ -183,16 +188,22 @@ class Picture:
 
 
 def _name_lines(ax: Axes) -> None:
-    """Label each line at its right end, moving close labels apart."""
-    low, high = ax.get_ylim()
+    """Label each line at its right end, moving close labels apart; heights are shares of the axes."""
     named = [line for line in ax.lines if not str(line.get_label()).startswith("_")]
-    ends = [(float(np.asarray(line.get_ydata())[-1]), line) for line in named]
+    low, high = ax.get_ylim()
+    logarithmic = ax.get_yscale() == "log"
+    scale = np.log if logarithmic else float
+    ends = []
+    for line in named:
+        y = min(max(float(np.asarray(line.get_ydata())[-1]), low), high)
+        ends.append(((scale(y) - scale(low)) / (scale(high) - scale(low)), line))
     height = -np.inf
-    for y, line in sorted(ends, key=lambda end: end[0]):
-        x = np.asarray(line.get_xdata())[-1]
-        height = max((np.clip(y, low, high) - low) / (high - low), height + LABEL_GAP)
-        where = (x, low + height * (high - low))
-        ax.annotate(f" {line.get_label()}", where, color=line.get_color(), va="center", annotation_clip=False)
+    for share, line in sorted(ends, key=lambda end: end[0]):
+        x = float(np.asarray(line.get_xdata())[-1])
+        height = max(share, height + LABEL_GAP)
+        where = scale(low) + height * (scale(high) - scale(low))
+        place = (x, float(np.exp(where)) if logarithmic else where)
+        ax.annotate(f" {line.get_label()}", place, color=line.get_color(), va="center", annotation_clip=False)
 
 
 def _whole_ticks(count: int) -> np.ndarray:
@@ -239,6 +250,43 @@ def grid_map(values: np.ndarray, *, title: str, xlabel: str, ylabel: str, label:
     return ax
 
 
+def ellipses(matrices: dict[str, np.ndarray]) -> Axes:
+    """Draw the unit circle and its image under each matrix, three in a row. matrices: title -> (2, 2)."""
+    largest = max(1.0, *(float(np.linalg.norm(matrix, 2)) for matrix in matrices.values()))
+    with plt.style.context(STYLE):
+        layout = ConstrainedLayoutEngine(w_pad=PADDING, h_pad=PADDING)
+        _, grid = plt.subplots(-(-len(matrices) // 3), 3, figsize=(8.0, 2.6 * -(-len(matrices) // 3)), layout=layout)
+    for ax, (title, matrix) in zip(np.ravel(grid), matrices.items(), strict=True):
+        image_of_circle(ax, matrix)
+        ax.set(title=title, xlim=(-1.1 * largest, 1.1 * largest), ylim=(-1.1 * largest, 1.1 * largest))
+    first: Axes = np.ravel(grid)[0]
+    return first
+
+
+def image_of_circle(ax: Axes, matrix: np.ndarray) -> None:
+    """Draw the unit circle in grey, its image under a matrix (2, 2), and the longest half-axis of the image."""
+    angles = np.linspace(0, 2 * np.pi, 200)
+    circle = np.stack([np.cos(angles), np.sin(angles)])
+    image = matrix @ circle
+    longest = image[:, np.argmax(np.linalg.norm(image, axis=0))]
+    ax.plot(*circle, color="0.6", linewidth=1)
+    ax.plot(*image, color=COLOURS[0], linewidth=2)
+    ax.plot([0, longest[0]], [0, longest[1]], color=COLOURS[1], linewidth=2)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.set_aspect("equal")
+
+
+def histograms(values: dict[str, np.ndarray], *, xlabel: str, bins: np.ndarray) -> Axes:
+    """Draw histograms side by side with equal axes. values: title -> any shape; bins: their edges."""
+    row = new_row(width=8.0, height=2.4, count=len(values))
+    shares = [np.histogram(part, bins)[0] / np.size(part) for part in values.values()]
+    for ax, title, share in zip(row, values, shares, strict=True):
+        ax.bar(bins[:-1], share, width=np.diff(bins), align="edge", color=COLOURS[0], edgecolor="white")
+        ax.set(title=title, xlabel=xlabel, ylim=(0, 1.1 * max(map(np.max, shares))))
+    row[0].set_ylabel("share of units")
+    return row[0]
+
+
 def descent_paths(
     x: np.ndarray,
     y: np.ndarray,
@@ -254,12 +302,17 @@ def descent_paths(
     x: (columns,); y: (rows,); loss: (rows, columns), positive; paths: name -> (steps, 2); where a path leaves the
     figure, its line does too
     """
-    ax = new_axes(width=7.0, height=3.6)
-    shown = np.log10(np.maximum(loss, loss.max() * 1e-5))
-    ax.contourf(x, y, shown, levels=24, cmap="Greys", alpha=0.75)
+    ax = new_axes(width=7.5, height=3.6)
+    light = colormaps["Greys"](np.linspace(0, 0.55, 256))
+    least = float(loss.max()) * 1e-5
+    scale = LogNorm(least, float(loss.max()))
+    image = ax.pcolormesh(x, y, np.maximum(loss, least), cmap=ListedColormap(light), norm=scale, shading="gouraud")
+    ax.figure.colorbar(image, ax=ax, label="loss", fraction=0.04, pad=0.02)
     for number, (name, path) in enumerate(paths.items()):
-        style = {"linewidth": 1.6, "markersize": 3, "marker": ".", "color": COLOURS[number % len(COLOURS)]}
-        ax.plot(*path.T, LINES[number % 2], label=name, **style)
+        colour = PATHS[number % len(PATHS)]
+        ax.plot(
+            path[:, 0], path[:, 1], LINES[number], color=colour, linewidth=1.6, marker=".", markersize=4, label=name
+        )
     ax.plot(*next(iter(paths.values()))[0], "o", color="black", fillstyle="none", markersize=8)
     ax.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]), xlabel=xlabel, ylabel=ylabel, title=title)
     ax.legend(loc="upper right", framealpha=0.95)
@@ -271,7 +324,7 @@ def levels(ax: Axes, values: dict[str, float], right: float) -> None:
     for name, value in values.items():
         ax.plot([0, right], [value, value], color="0.6", linewidth=1, linestyle=":", label="_nameless")
         side = "top" if value == min(values.values()) else "bottom"
-        ax.text(0.5 * right, value, name, color="0.35", fontsize=8, ha="left", va=side)
+        ax.text(0.25 * right, value, name, color="0.35", fontsize=8, ha="left", va=side)
 
 
 def gradient_maps(sizes: dict[str, np.ndarray]) -> Axes:
@@ -303,17 +356,19 @@ def contour_map(
     xlabel: str,
     ylabel: str,
     label: str,
+    limit: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw values over a plane as colours, with a black contour at zero.
 
     x: (columns,); y: (rows,); values: (rows, columns); label: what the colour is, with its unit
+    limit: the largest absolute value that the colours tell apart; the largest of all unless given
     """
     ax = ax or new_axes(width=6.5, height=4.0)
-    largest = float(np.max(np.abs(values)))
+    largest = limit or float(np.max(np.abs(values)))
     image = ax.pcolormesh(x, y, values, cmap=STATES, vmin=-largest, vmax=largest, shading="gouraud")
     ax.contour(x, y, values, levels=[0.0], colors="black", linewidths=2)
-    ax.figure.colorbar(image, ax=ax, label=label)
+    ax.figure.colorbar(image, ax=ax, label=label, extend="both" if limit else "neither")
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
     return ax
 

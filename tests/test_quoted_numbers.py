@@ -244,7 +244,7 @@ def test_without_clipping_one_step_leaves_the_cliff_for_good() -> None:
     ends, largest = {}, {}
     for limit in (np.inf, 0.5):
         p, norms = np.array([1.4, -0.2]), []
-        assert cliff(p)[0] == pytest.approx(2.7, abs=0.05)
+        assert cliff(p)[0] == pytest.approx(2.5, abs=0.05)
         for _ in range(100):
             gradient = cliff(p)[1]
             norms.append(norm(gradient))
@@ -262,3 +262,51 @@ def test_the_tables_are_as_good_as_the_text_says() -> None:
     codes = np.array([alphabet.index(char) for char in text])
     tables = [ngram_perplexity(codes[:270_000], codes[270_000:], 29, n) for n in (2, 3, 4, 5)]
     assert np.round(tables, 2).tolist() == [10.59, 6.33, 4.29, 3.88]
+
+
+# --- lesson 06
+
+
+def silent_states(W: np.ndarray, h: np.ndarray, steps: int) -> np.ndarray:
+    hs = []
+    for _ in range(steps):
+        h = np.tanh(h @ W)
+        hs.append(h)
+    return np.array(hs)
+
+
+def exponent(hs: np.ndarray, W: np.ndarray, v: np.ndarray) -> float:
+    total = 0.0
+    for h in hs:
+        v = (1 - h**2) * (v @ W)
+        total += np.log(norm(v))
+        v = v / norm(v)
+    return total / len(hs)
+
+
+def test_gain_2_is_chaotic_and_gain_08_is_not_for_five_random_matrices() -> None:
+    exponents: dict[float, list[float]] = {0.8: [], 2.0: []}
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        W = rng.normal(size=(64, 64)) / 8
+        start = 0.1 * rng.normal(size=64)
+        for gain, values in exponents.items():
+            values.append(exponent(silent_states(gain * W, start, 2000)[200:], gain * W, start))
+    assert 0.06 < min(exponents[2.0]) <= max(exponents[2.0]) < 0.14
+    assert max(exponents[0.8]) < -0.1
+
+
+def test_a_latch_is_robust_or_has_a_gradient() -> None:
+    rng = np.random.default_rng(0)
+    factors, kept = {}, {}
+    for u in (1.05, 2.0):
+        rest = silent_states(np.array([[u]]), np.array([1.0]), 5000)[-1, 0]
+        factors[u] = u * (1 - rest**2)
+        h = np.full(2000, rest)
+        for _ in range(50):
+            h = np.tanh(u * h + 0.3 * rng.normal(size=2000))
+        kept[u] = np.mean(h > 0)
+    assert factors[1.05] ** 50 > 1e-3
+    assert factors[2.0] ** 50 < 1e-38
+    assert kept[1.05] == pytest.approx(0.5, abs=0.05)
+    assert kept[2.0] > 0.99

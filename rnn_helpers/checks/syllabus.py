@@ -27,10 +27,10 @@ LESSONS = {
         "backpropagation through time", "the gradient of a step, a sequence, a network, and its parts by lag", 270
     ),
     "05_training": Lesson(
-        "training", "a gradient checker, a bug hunt, Adam, clipping, the training step; a network that writes", 180
+        "training", "a gradient checker, a bug hunt, Adam, clipping, the training step; a network that writes", 210
     ),
     "06_gradient_bound": Lesson(
-        "the gradient bound", "Jacobians, the exact bound, the Lyapunov exponent, two counter-examples", 90
+        "the gradient bound", "Jacobians, a decision by the bound, the Lyapunov exponent, two counterexamples", 170
     ),
     "07_remedies": Lesson("remedies", "the adding problem, rotations, truncated backpropagation, honest baselines", 75),
     "08_keras": Lesson(
