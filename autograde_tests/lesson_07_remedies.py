@@ -1,8 +1,6 @@
-"""Lesson 07: orthogonal initialisation, truncated backpropagation, the adding problem, the copy task's baseline."""
+"""Lesson 07: the adding problem, orthogonal initialisation, truncated backpropagation and overlapping windows."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 
@@ -47,9 +45,9 @@ def _columns_only(units, rng):
 orthogonal = Exercise(
     name="orthogonal",
     challenges=(
-        Challenge("five units", 2.0, lambda rng: (5, 3)),
-        Challenge("two units", 1.0, lambda rng: (2, 8)),
-        Challenge("other sizes", 2.0, lambda rng: (int(rng.integers(3, 20)), int(rng.integers(100))), hidden=True),
+        Challenge("five units", 1.0, lambda rng: (5, 3)),
+        Challenge("two units", 0.5, lambda rng: (2, 8)),
+        Challenge("other sizes", 1.5, lambda rng: (int(rng.integers(3, 20)), int(rng.integers(100))), hidden=True),
     ),
     oracle=_gram_schmidt,
     mistakes=(
@@ -189,12 +187,12 @@ def _errors_first(dhs, cache, K):
 truncated_bptt = Exercise(
     name="truncated_bptt",
     challenges=(
-        Challenge("db_h for pieces of 3", 1.0, _pieces("db_h", 7, 3)),
-        Challenge("dW_xh for pieces of 3", 1.0, _pieces("dW_xh", 7, 3)),
-        Challenge("dW_hh for pieces of 3", 1.0, _pieces("dW_hh", 7, 3)),
-        Challenge("a single piece", 0.5, _pieces("dW_hh", 4, 4, batch=5, units=5)),
-        Challenge("pieces of one step", 0.5, _pieces("dW_hh", 4, 1), hidden=True),
-        Challenge("pieces of other lengths", 0.5, _any_pieces, hidden=True),
+        Challenge("db_h for segments of 3", 0.75, _pieces("db_h", 7, 3)),
+        Challenge("dW_xh for segments of 3", 0.75, _pieces("dW_xh", 7, 3)),
+        Challenge("dW_hh for segments of 3", 0.75, _pieces("dW_hh", 7, 3)),
+        Challenge("a single segment", 0.5, _pieces("dW_hh", 4, 4, batch=5, units=5)),
+        Challenge("segments of one step", 0.25, _pieces("dW_hh", 4, 1), hidden=True),
+        Challenge("segments of other lengths", 0.5, _any_pieces, hidden=True),
     ),
     oracle=truncated_bptt_oracle,
     mistakes=(
@@ -203,40 +201,40 @@ truncated_bptt = Exercise(
             lambda *a: _truncated(*a, cut=lambda t, K, T: False),
         ),
         Mistake(
-            "Your cut is one step off: the error is dropped between the first two steps of a piece, and still crosses into the piece before.",
+            "Your cut is one step off: the error is dropped between the first two steps of a segment, and still crosses into the segment before.",
             lambda *a: _truncated(*a, cut=lambda t, K, T: (t - 1) % K == 0),
         ),
         Mistake(
-            "You drop the state before each piece as well, so that its share of dW_hh is missing: only the error stops at the cut.",
+            "You drop the state before each segment as well, so that its share of dW_hh is missing: only the error stops at the cut.",
             lambda *a: _truncated(*a, forget=True),
         ),
         Mistake(
-            "You take h_0 as the state before every piece: it should be the last state of the piece before.",
+            "You take h_0 as the state before every segment: it should be the last state of the segment before.",
             lambda *a: _truncated(*a, restart=True),
         ),
         Mistake(
-            "You count the pieces from the end of the sequence: the first piece should begin at step 0.",
+            "You count the segments from the end of the sequence: the first segment should begin at step 0.",
             lambda *a: _truncated(*a, cut=lambda t, K, T: (T - t) % K == 0),
         ),
         Mistake(
-            "Your cut is one step off: the error is dropped between the last two steps of a piece, and still crosses into the piece before.",
+            "Your cut is one step off: the error is dropped between the last two steps of a segment, and still crosses into the segment before.",
             lambda *a: _truncated(*a, cut=lambda t, K, T: (t + 1) % K == 0),
         ),
         Mistake(
-            "The last piece is missing when it is shorter than K: its steps count as well.",
+            "The last segment is missing when it is shorter than K: its steps count as well.",
             lambda *a: _truncated(*a, final=False),
         ),
         Mistake(TOO_FEW, lambda *a: _truncated(*a, steps=counted)),
         Mistake(
-            "Only the last piece contributes to your gradient: the gradients of all pieces add up.",
+            "Only the last segment contributes to your gradient: the gradients of all segments add up.",
             lambda *a: _truncated(*a, last=True),
         ),
         Mistake(
-            "You follow the loss of each step back over K steps: here the sequence is cut into fixed pieces of K steps instead.",
+            "You follow the loss of each step back over K steps: here the sequence is cut into fixed segments of K steps instead.",
             _sliding,
         ),
         Mistake(
-            "You average the gradients of the pieces: they should be added up.",
+            "You average the gradients of the segments: they should be added up.",
             lambda d, c, K: (
                 _truncated(d, c, K, share=1 / -(-d.shape[1] // K)) if d.shape[1] > K else _truncated(d, c, K)
             ),
@@ -244,8 +242,8 @@ truncated_bptt = Exercise(
     ),
     styles=(_truncated, _piece_by_piece, _errors_first),
     hints=(
-        "What should the first step of a piece do with the error that it would pass to the step before it?",
-        "It is rnn_backward with one change: after the first step of each piece, the carried error starts again from zero.",
+        "What should the first step of a segment do with the error that it would pass to the step before it?",
+        "It is rnn_backward with one change: after the first step of each segment, the carried error starts again from zero.",
         "Walking backwards, with t counted from 0: after step t set dh_next to zeros when t % K == 0.",
     ),
     probe="part",
@@ -385,71 +383,180 @@ adding_problem = Exercise(
     promised=(("input 1 is always larger than input 2", "it takes many sequences to see which steps are marked"),),
 )
 
-# --------------------------------------------------------------------------------------- copy_baseline
+# ---------------------------------------------------------------------------------------- sliding_bptt
 
 
-def copy_baseline_oracle(delay, length=10, symbols=8):
-    """Return the mean loss of the best predictor without memory, step by step."""
-    certain = [0.0] * (delay + length)  # the target is blank while the symbols arrive and during the delay
-    guessed = [math.log(symbols)] * length
-    losses = certain + guessed
-    return math.fsum(losses) / len(losses)
+def sliding_bptt_oracle(dhs, cache, K, stride):
+    """Return the gradients of each window's loss with the state before the window held fixed, by the complex step."""
+    xs, h_0, hs, W_xh, W_hh = cache
+    real = np.ones(xs.shape[:2], dtype=bool)
+    point = {"dW_xh": W_xh, "dW_hh": W_hh, "db_h": _sequence_bias(xs, real, h_0, hs, W_xh, W_hh)}
+
+    def loss(name, array):
+        weights = {**point, name: array}.values()
+        total = 0.0
+        for first in range(0, xs.shape[1], stride):
+            end = min(first + stride, xs.shape[1])
+            start = max(end - K, 0)
+            before = hs[:, start - 1] if start else h_0
+            states = _walk(xs[:, start:end], real[:, start:end], before, *weights)
+            total += sum(np.sum(dhs[:, t] * states[t - start]) for t in range(first, end))
+        return total
+
+    return Gradients(loss, point)
 
 
-copy_baseline = Exercise(
-    name="copy_baseline",
+def _windows(key: str, steps: int, K: int, stride: int, batch: int = 2, features: int = 3, units: int = 4):
+    def draw(rng: Rng) -> tuple:
+        key_, dhs, cache, _ = _pieces(key, steps, K, batch, features, units)(rng)
+        return key_, dhs, cache, K, stride
+
+    return draw
+
+
+def _any_windows(rng: Rng) -> tuple:
+    features, units = sizes(rng, 2, 2, 12)
+    K = int(rng.integers(2, 13))
+    stride = int(rng.integers(1, K + 1))
+    return _windows("dW_hh", int(rng.integers(5, 10)), K, stride, int(rng.integers(1, 13)), features, units)(rng)
+
+
+def _slide(
+    dhs,
+    cache,
+    K,
+    stride,
+    *,
+    start=lambda first, end, K: end - K,
+    every_loss=False,
+    partial=True,
+    restart=False,
+    wraps=False,
+    share=lambda windows: 1.0,
+    steps=None,
+):
+    """Go back from the end of each window. start: where the window begins; every_loss: whether all its losses count."""
+    xs, h_0, hs, W_xh, W_hh = cache
+    T = steps(xs) if steps else xs.shape[1]
+    firsts = [first for first in range(0, T, stride) if partial or first + stride <= T]
+    g = {"dW_xh": np.zeros_like(W_xh), "dW_hh": np.zeros_like(W_hh), "db_h": np.zeros(len(W_hh))}
+    for first in firsts:
+        end = min(first + stride, T)
+        begin, dh = max(start(first, end, K), -T if wraps else 0), np.zeros_like(h_0)
+        for t in range(end - 1, begin - 1, -1):
+            if every_loss or t >= first:
+                dh = dh + dhs[:, t]
+            da = dh * (1 - hs[:, t] ** 2)
+            before = h_0 if t <= 0 or (restart and t == begin) else hs[:, t - 1]
+            g["dW_xh"] += xs[:, t].T @ da
+            g["dW_hh"] += before.T @ da
+            g["db_h"] += da.sum(axis=0)
+            dh = da @ W_hh.T
+    return {name: share(len(firsts)) * array for name, array in g.items()}
+
+
+def _slide_by_truncation(dhs, cache, K, stride):
+    """Backpropagate through each window whole, with the earlier losses set to zero."""
+    xs, h_0, hs, W_xh, W_hh = cache
+    total = {"dW_xh": 0.0, "dW_hh": 0.0, "db_h": 0.0}
+    for first in range(0, xs.shape[1], stride):
+        end = min(first + stride, xs.shape[1])
+        begin = max(0, end - K)
+        window = slice(begin, end)
+        own = dhs[:, window] * (np.arange(begin, end) >= first)[None, :, None]
+        before = hs[:, begin - 1] if begin else h_0
+        part = _truncated(own, (xs[:, window], before, hs[:, window], W_xh, W_hh), end - begin)
+        total = {name: total[name] + part[name] for name in total}
+    return total
+
+
+def _slide_loss_by_loss(dhs, cache, K, stride):
+    """Follow each loss on its own, as far back as its window reaches."""
+    xs, h_0, hs, W_xh, W_hh = cache
+    steps = xs.shape[1]
+    g = {"dW_xh": np.zeros_like(W_xh), "dW_hh": np.zeros_like(W_hh), "db_h": np.zeros(len(W_hh))}
+    for t in range(steps):
+        end = min((t // stride + 1) * stride, steps)
+        dh = dhs[:, t]
+        for k in range(t, max(end - K, 0) - 1, -1):
+            da = dh * (1 - hs[:, k] ** 2)
+            g["dW_xh"] += xs[:, k].T @ da
+            g["dW_hh"] += (hs[:, k - 1] if k else h_0).T @ da
+            g["db_h"] += da.sum(axis=0)
+            dh = da @ W_hh.T
+    return g
+
+
+sliding_bptt = Exercise(
+    name="sliding_bptt",
     challenges=(
-        Challenge("a long delay", 1.5, lambda rng: (100, 10, 8), fresh=lambda rng: (int(rng.integers(80, 300)), 10, 8)),
-        Challenge("a short delay", 1.0, lambda rng: (7, 5, 4), fresh=lambda rng: tuple(sizes(rng, 3, 2, 9))),
-        Challenge("no delay at all", 0.5, lambda rng: (0, 5, 4), fresh=lambda rng: (0, *sizes(rng, 2, 2, 20))),
-        Challenge("other numbers", 2.0, lambda rng: tuple(int(v) for v in rng.integers(2, 60, size=3)), hidden=True),
+        Challenge("db_h for windows of 5 with stride 2", 1.0, _windows("db_h", 8, 5, 2)),
+        Challenge(
+            "dW_xh for windows of 5 with stride 2", 0.5, _windows("dW_xh", 8, 5, 2, batch=9, features=5, units=2)
+        ),
+        Challenge("dW_hh for windows of 5 with stride 2", 1.0, _windows("dW_hh", 8, 5, 2)),
+        Challenge("a shorter last window", 0.5, _windows("dW_hh", 8, 4, 3, batch=3, features=2, units=6)),
+        Challenge("stride 1", 0.5, _windows("dW_hh", 6, 3, 1, batch=5, units=5)),
+        Challenge("stride K", 0.5, _windows("dW_hh", 6, 8, 8), hidden=True),
+        Challenge("other windows", 0.5, _any_windows, hidden=True),
     ),
-    oracle=copy_baseline_oracle,
+    oracle=sliding_bptt_oracle,
     mistakes=(
         Mistake(
-            "You return the loss of the whole sequence: divide it by the number of steps, delay + 2 * length.",
-            lambda d, n=10, s=8: n * math.log(s),
+            "You count the losses of all steps of each window; count only those of its last `stride` steps.",
+            lambda *a: _slide(*a, every_loss=True),
         ),
         Mistake(
-            "You return log(symbols), the loss of a single guess: average over all steps, the blanks included.",
-            lambda d, n=10, s=8: math.log(s),
+            "Your windows do not overlap: go back K steps from the end of each window, not only to its first own loss.",
+            lambda *a: _slide(*a, start=lambda first, end, K: first),
         ),
         Mistake(
-            "You divide by delay + length: the symbols take `length` steps to arrive and `length` steps to be repeated.",
-            lambda d, n=10, s=8: n * math.log(s) / (d + n),
+            "Your windows reach one step too far back: they hold K steps, their own included.",
+            lambda *a: _slide(*a, start=lambda first, end, K: end - K - 1),
         ),
         Mistake(
-            "You use the logarithm to base 2: the natural logarithm is required.",
-            lambda d, n=10, s=8: n * math.log2(s) / (d + 2 * n),
+            "Your windows are one step too short: they hold K steps, their own included.",
+            lambda *a: _slide(*a, start=lambda first, end, K: min(first, end - K + 1)),
         ),
         Mistake(
-            "You count the blank among the guesses: where a symbol is due, the best guesser never guesses the blank.",
-            lambda d, n=10, s=8: n * math.log(s + 1) / (d + 2 * n),
+            "You go back K steps from the first loss of each window; go back K steps from its end.",
+            lambda *a: _slide(*a, start=lambda first, end, K: first - K),
         ),
         Mistake(
-            "You leave the delay out of the number of steps: its blanks are steps, too.",
-            lambda d, n=10, s=8: n * math.log(s) / (2 * n),
+            "You go back to the beginning of the sequence: this is full backpropagation through time.",
+            lambda *a: _slide(*a, start=lambda first, end, K: 0),
         ),
         Mistake(
-            "You charge log(symbols) for the blanks: they cost nothing, and each of the `length` symbols costs log(symbols).",
-            lambda d, n=10, s=8: (d + n) * math.log(s) / (d + 2 * n),
+            "The last window is missing when it has fewer than `stride` losses: its losses count as well.",
+            lambda *a: _slide(*a, partial=False),
         ),
         Mistake(
-            "You take the logarithm of `length`: the guess is among `symbols` symbols.",
-            lambda d, n=10, s=8: n * math.log(n) / (d + 2 * n),
+            "Your first windows begin before step 0, so that a negative t picks steps from the end: stop at step 0.",
+            lambda *a: _slide(*a, wraps=True),
         ),
+        Mistake(
+            "You take h_0 as the state before every window: it should be the state of the step before.",
+            lambda *a: _slide(*a, restart=True),
+        ),
+        Mistake(
+            "You average the gradients of the windows: they should be summed.",
+            lambda *a: _slide(*a, share=lambda windows: 1 / windows),
+        ),
+        Mistake(TOO_FEW, lambda *a: _slide(*a, steps=counted)),
     ),
-    styles=(
-        lambda delay, length=10, symbols=8: length * np.log(symbols) / (delay + 2 * length),
-        lambda delay, length=10, symbols=8: np.mean(np.r_[np.zeros(delay + length), np.full(length, np.log(symbols))]),
-        lambda delay, length=10, symbols=8: float(np.log(float(symbols) ** length) / (delay + length + length)),
-    ),
+    styles=(_slide, _slide_by_truncation, _slide_loss_by_loss),
     hints=(
-        "At which steps does a predictor without memory know what to write? At which must it guess, and among how many symbols?",
-        "Blanks cost nothing. Each of the `length` symbols at the end costs log(symbols).",
-        "length * np.log(symbols), divided by the number of all steps: delay + 2 * length.",
+        "Which losses belong to the window that ends before step `end`? And how far back do their errors go?",
+        "Loop over the first own step of each window: 0, stride, 2 stride, ... From its end go backwards over K steps, and add dhs[:, t] only where t is one of its own steps.",
+        "end = min(first + stride, steps); for t from end - 1 down to max(end - K, 0): if t >= first, dh = dh + dhs[:, t]; then one backward step as in truncated_bptt.",
     ),
-    unchanged=0.0,
+    probe="part",
+    unchanged=0.5,
+    not_allowed=FROM_SCRATCH,
+    promised=(
+        ("cache[2] is always between -1 and 1", "hs is a tanh"),
+        ("K is always at least stride", "the task says so"),
+    ),
 )
 
-EXERCISES = [orthogonal, truncated_bptt, adding_problem, copy_baseline]
+EXERCISES = [adding_problem, orthogonal, truncated_bptt, sliding_bptt]

@@ -71,15 +71,18 @@ def curves(
     ylabel: str,
     ylim: tuple[float, float] | None = None,
     log: bool = False,
+    colours: Sequence[str] = COLOURS,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw lines, each labelled at its right end. x: (points,); ys: name -> (points,); ylim: (bottom, top).
 
     A single line needs no name; "" draws it without a label. log: whether the vertical axis is logarithmic
+    colours: of the lines, in order, where a name must keep its colour from figure to figure
     """
     ax = ax or new_axes()
     for number, (name, y) in enumerate(ys.items()):
-        ax.plot(x, y, LINES[number % len(LINES)], linewidth=1.6, label=name or "_nameless")
+        style, colour = LINES[number % len(LINES)], colours[number % len(colours)]
+        ax.plot(x, y, style, color=colour, linewidth=1.6, label=name or "_nameless")
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
     if log:
         ax.set_yscale("log")
@@ -274,6 +277,26 @@ def image_of_circle(ax: Axes, matrix: np.ndarray) -> None:
     ax.plot([0, longest[0]], [0, longest[1]], color=COLOURS[1], linewidth=2)
     ax.spines[["top", "right"]].set_visible(False)
     ax.set_aspect("equal")
+
+
+def eigenvalues(pairs: dict[str, tuple[np.ndarray, np.ndarray]]) -> Axes:
+    """Draw the eigenvalues of matrices before (hollow) and after (filled) in the complex plane, with the unit circle.
+
+    pairs: title -> (matrix before, matrix after)
+    """
+    row = new_row(width=9.3, height=3.3, count=len(pairs))
+    spectra = {title: [np.linalg.eigvals(matrix) for matrix in pair] for title, pair in pairs.items()}
+    room = 1.1 * max(1.0, *(float(np.abs(values).max()) for pair in spectra.values() for values in pair))
+    angles = np.linspace(0, 2 * np.pi, 200)
+    for ax, (title, (before, after)) in zip(row, spectra.items(), strict=True):
+        ax.plot(np.cos(angles), np.sin(angles), color="0.7", linewidth=1)
+        ax.plot(before.real, before.imag, "o", color=COLOURS[1], fillstyle="none", markersize=5, label="before")
+        ax.plot(after.real, after.imag, ".", color=COLOURS[0], markersize=6, label="after")
+        ax.set(title=title, xlim=(-room, room), ylim=(-room, room), xlabel="real part")
+        ax.set_aspect("equal")
+    row[0].set_ylabel("imaginary part")
+    row[0].legend(loc="lower left", fontsize=8)
+    return row[0]
 
 
 def histograms(values: dict[str, np.ndarray], *, xlabel: str, bins: np.ndarray) -> Axes:

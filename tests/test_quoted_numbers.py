@@ -310,3 +310,35 @@ def test_a_latch_is_robust_or_has_a_gradient() -> None:
     assert factors[2.0] ** 50 < 1e-38
     assert kept[1.05] == pytest.approx(0.5, abs=0.05)
     assert kept[2.0] > 0.99
+
+
+# --- lesson 07
+
+
+def gradient_with_windows(W_hh: np.ndarray, drive: np.ndarray, noise: np.ndarray, K: int, stride: int) -> np.ndarray:
+    """Return dW_hh of windows of K steps, `stride` apart, for inputs that enter each unit directly."""
+    batch, steps, units = drive.shape
+    states = [np.zeros((batch, units))]
+    for t in range(steps):
+        states.append(np.tanh(drive[:, t] + states[-1] @ W_hh))
+    total = np.zeros_like(W_hh)
+    for first in range(0, steps, stride):
+        end, dh = min(first + stride, steps), np.zeros((batch, units))
+        for t in range(end - 1, max(end - K, 0) - 1, -1):
+            da = (dh + noise[:, t] * (t >= first)) * (1 - states[t + 1] ** 2)
+            total += states[t].T @ da
+            dh = da @ W_hh.T
+    return total
+
+
+def test_a_cut_at_10_costs_a_forgetful_network_15_per_cent_and_overlapping_windows_next_to_nothing() -> None:
+    rng = np.random.default_rng(0)
+    drive, noise = rng.normal(size=(8, 60, 32)), rng.normal(size=(8, 60, 32))
+    Q, R = np.linalg.qr(rng.normal(size=(32, 32)))
+    W_fast = 0.5 * Q * np.sign(np.diag(R))
+    whole = gradient_with_windows(W_fast, 0.3 * drive, noise, 60, 60)
+    errors = {
+        stride: norm(gradient_with_windows(W_fast, 0.3 * drive, noise, 10, stride) - whole) / norm(whole)
+        for stride in (10, 5, 1)
+    }
+    assert [round(100 * error, 2) for error in errors.values()] == [15.09, 0.43, 0.04]

@@ -32,7 +32,9 @@ LESSONS = {
     "06_gradient_bound": Lesson(
         "the gradient bound", "Jacobians, a decision by the bound, the Lyapunov exponent, two counterexamples", 170
     ),
-    "07_remedies": Lesson("remedies", "the adding problem, rotations, truncated backpropagation, honest baselines", 75),
+    "07_remedies": Lesson(
+        "remedies", "the adding problem, orthogonal starts, truncated BPTT, overlapping windows, an experiment", 150
+    ),
     "08_keras": Lesson(
         "Keras",
         "weights both ways, a layer's answer in NumPy, models that train, save and load, stateful layers",
