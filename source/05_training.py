@@ -880,8 +880,8 @@ print("\n" + write(params, 400, seed=2))
 #
 # The network leaves the 2-gram and 3-gram tables far behind, and is about as good as the 4-gram
 # table. (Five networks with other seeds ended between 4.32 and 4.35.) The 5-gram table beats
-# it. These texts repeat their phrases, and the table remembers 33,000 different 5-grams,
-# characters, while the network has 24,000 parameters. An honest comparison says so: a small
+# it. These texts repeat their phrases, and the table remembers 33,000 different 5-grams, while
+# the network has 24,000 parameters. An honest comparison says so: a small
 # network, trained for ten seconds, is not magic. What it has that no table has is a memory of
 # no fixed length. Lesson 06 asks how long this memory really is.
 

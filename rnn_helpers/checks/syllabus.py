@@ -33,7 +33,7 @@ LESSONS = {
         "the gradient bound", "Jacobians, a decision by the bound, the Lyapunov exponent, two counterexamples", 170
     ),
     "07_remedies": Lesson(
-        "remedies", "the adding problem, orthogonal starts, truncated BPTT, overlapping windows, an experiment", 150
+        "remedies", "the adding problem, orthogonal starts, truncated BPTT, overlapping windows, an experiment", 165
     ),
     "08_keras": Lesson(
         "Keras",
