@@ -17,7 +17,7 @@ except ModuleNotFoundError:
 
 import numpy as np
 
-from rnn_helpers import bugs, cells, data, plots, storyteller
+from rnn_helpers import bugs, data, plots, storyteller
 from rnn_helpers.cards import Screen
 from rnn_helpers.ngrams import ngram_perplexity
 
@@ -33,6 +33,9 @@ def adam_start(params):
     empty = {name: np.zeros_like(array) for name, array in params.items()}
     return {"t": 0, "m": empty, "v": empty}
 
+
+# %%
+from rnn_helpers import cells
 
 # %% [markdown]
 # ## Never trust a gradient

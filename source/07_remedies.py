@@ -17,7 +17,7 @@ except ModuleNotFoundError:
 
 import numpy as np
 
-from rnn_helpers import cells, plots
+from rnn_helpers import plots
 from rnn_helpers.cards import Screen
 
 
@@ -38,6 +38,9 @@ def adam_step(params, grads, state, lr):
         new[name] = params[name] - lr * m_hat / (np.sqrt(v_hat) + 1e-8)
     return new, {"t": t, "m": m, "v": v}
 
+
+# %%
+from rnn_helpers import cells
 
 # %% [markdown]
 # ## A task for a memory
@@ -476,7 +479,7 @@ for kind in ("small", "orthogonal"):
 # Then write three or four sentences into the cell after it: what you compared, what you found,
 # and what you can conclude. `hint("remedies_in_words")` then shows what a good answer contains.
 
-# %%
+# %% tags=["demonstration"]
 for seed in (0,):
     errors, _, _ = train("identity", steps=50, updates=300, seed=seed)
     print(f"seed {seed}: mean error of the last 100 updates {errors[-100:].mean():.3f}")
