@@ -31,8 +31,8 @@ def rnn_forward_masked(xs, mask, h_0, W_xh, W_hh, b_h):
 
 def log_softmax(logits):
     """Lesson 03's log-probabilities over the last axis."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    z = logits - logits.max(axis=-1, keepdims=True)
+    return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
 
 
 def sequence_cross_entropy(logits, targets, mask):

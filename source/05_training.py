@@ -24,8 +24,8 @@ from rnn_helpers.ngrams import ngram_perplexity
 
 def log_softmax(logits):
     """Lesson 03's log-probabilities over the last axis."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    z = logits - logits.max(axis=-1, keepdims=True)
+    return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
 
 
 def adam_start(params):

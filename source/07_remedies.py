@@ -24,8 +24,8 @@ from rnn_helpers.cards import Screen
 def clip_by_global_norm(grads, max_norm):
     """Lesson 05's clipping: return (clipped gradients, their norm before)."""
     norm = np.sqrt(sum(np.sum(g**2) for g in grads.values()))
-    factor = min(1.0, max_norm / norm) if norm > 0 else 1.0
-    return {name: factor * g for name, g in grads.items()}, norm
+    scale = min(1.0, max_norm / max(norm, 1e-30))
+    return {name: scale * g for name, g in grads.items()}, norm
 
 
 def adam_step(params, grads, state, lr):
