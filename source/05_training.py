@@ -146,8 +146,9 @@ print("yours:   ", round(relative_error(np.array([2.0, 0.0]), np.array([3.0, 0.0
 # | relative error | verdict |
 # |---|---|
 # | below $10^{-7}$ | correct |
-# | about $10^{-4}$ | suspicious, unless the activation function has a kink |
-# | above $10^{-3}$ | almost certainly wrong |
+# | up to $10^{-4}$ | acceptable only if the activation function has a kink |
+# | up to $10^{-2}$ | suspicious: look for the bug |
+# | above $10^{-2}$ | almost certainly wrong |
 
 # %% [markdown]
 # ## The bug hunt
