@@ -341,7 +341,7 @@ print("norm at step 1, before and after training:", words)
 # %% tags=["demonstration"]
 pairs = {kind: (first["W_hh"], last["W_hh"]) for kind, (_, first, last) in runs.items()}
 radii = {
-    kind: [float(np.abs(np.linalg.eigvals(matrix)).max().round(2)) for matrix in pair]
+    kind: [f"{np.abs(np.linalg.eigvals(matrix)).max():.2f}" for matrix in pair]
     for kind, pair in pairs.items()
 }
 plots.show(plots.eigenvalues(pairs), f"Eigenvalues. Spectral radii: {radii}.")
