@@ -148,8 +148,7 @@ def ellipse_explorer(product: Callable, W: np.ndarray, steps: int) -> None:
         ax = plots.new_axes(width=4.6, height=4.2)
         plots.image_of_circle(ax, matrix)
         for size, line in ((norm**t, "--"), (radius**t, ":")):
-            angles = np.linspace(0, 2 * np.pi, 200)
-            ax.plot(size * np.cos(angles), size * np.sin(angles), line, color="0.35", linewidth=1.2)
+            ax.plot(*plots.circle(size), line, color="0.35", linewidth=1.2)
         room = 1.25 * max(1.0, 1.6 * actual)
         count = "1 step" if t == 1 else f"{t} steps"
         ax.set(title=f"after {count}", xlim=(-room, room), ylim=(-room, room))

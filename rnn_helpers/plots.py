@@ -40,26 +40,41 @@ def new_axes(width: float = 7.0, height: float = 2.8) -> Axes:
 
 def new_column(width: float, height: float, shares: Sequence[float]) -> list[Axes]:
     """Return stacked axes of a new figure with the given height ratios."""
-    with plt.style.context(STYLE):
-        layout = ConstrainedLayoutEngine(w_pad=PADDING, h_pad=PADDING)
-        _, column = plt.subplots(
-            len(shares), figsize=(width, height), layout=layout, height_ratios=shares, squeeze=False
-        )
-    return [_in_style(ax) for ax in column[:, 0]]
+    return _new_grid(width, height, len(shares), 1, height_ratios=shares)
 
 
 def new_row(width: float, height: float, count: int, shares: Sequence[float] | None = None) -> list[Axes]:
     """Return axes side by side in a new figure. shares: their width ratios."""
+    return _new_grid(width, height, 1, count, width_ratios=shares)
+
+
+def _new_grid(
+    width: float,
+    height: float,
+    rows: int,
+    columns: int,
+    *,
+    height_ratios: Sequence[float] | None = None,
+    width_ratios: Sequence[float] | None = None,
+) -> list[Axes]:
+    """Return the axes of a new figure, row by row, in the course's style."""
+    size = (width, height)
     with plt.style.context(STYLE):
         layout = ConstrainedLayoutEngine(w_pad=PADDING, h_pad=PADDING)
-        _, row = plt.subplots(1, count, figsize=(width, height), layout=layout, width_ratios=shares, squeeze=False)
-    return [_in_style(ax) for ax in row[0]]
-
-
-def _in_style(ax: Axes) -> Axes:
-    ax.set_prop_cycle(color=COLOURS)
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax
+        _, grid = plt.subplots(
+            rows,
+            columns,
+            figsize=size,
+            layout=layout,
+            squeeze=False,
+            height_ratios=height_ratios,
+            width_ratios=width_ratios,
+        )
+    axes: list[Axes] = grid.ravel().tolist()
+    for ax in axes:
+        ax.set_prop_cycle(color=COLOURS)
+        ax.spines[["top", "right"]].set_visible(False)
+    return axes
 
 
 def curves(
@@ -256,26 +271,27 @@ def grid_map(values: np.ndarray, *, title: str, xlabel: str, ylabel: str, label:
 def ellipses(matrices: dict[str, np.ndarray]) -> Axes:
     """Draw the unit circle and its image under each matrix, three in a row. matrices: title -> (2, 2)."""
     largest = max(1.0, *(float(np.linalg.norm(matrix, 2)) for matrix in matrices.values()))
-    with plt.style.context(STYLE):
-        layout = ConstrainedLayoutEngine(w_pad=PADDING, h_pad=PADDING)
-        _, grid = plt.subplots(-(-len(matrices) // 3), 3, figsize=(8.0, 2.6 * -(-len(matrices) // 3)), layout=layout)
-    for ax, (title, matrix) in zip(np.ravel(grid), matrices.items(), strict=True):
+    rows = -(-len(matrices) // 3)
+    axes = _new_grid(8.0, 2.6 * rows, rows, 3)
+    for ax, (title, matrix) in zip(axes, matrices.items(), strict=True):
         image_of_circle(ax, matrix)
         ax.set(title=title, xlim=(-1.1 * largest, 1.1 * largest), ylim=(-1.1 * largest, 1.1 * largest))
-    first: Axes = np.ravel(grid)[0]
-    return first
+    return axes[0]
+
+
+def circle(radius: float = 1.0) -> np.ndarray:
+    """Return points on a circle, (2, points)."""
+    angles = np.linspace(0, 2 * np.pi, 200)
+    return radius * np.stack([np.cos(angles), np.sin(angles)])
 
 
 def image_of_circle(ax: Axes, matrix: np.ndarray) -> None:
     """Draw the unit circle in grey, its image under a matrix (2, 2), and the longest half-axis of the image."""
-    angles = np.linspace(0, 2 * np.pi, 200)
-    circle = np.stack([np.cos(angles), np.sin(angles)])
-    image = matrix @ circle
+    image = matrix @ circle()
     longest = image[:, np.argmax(np.linalg.norm(image, axis=0))]
-    ax.plot(*circle, color="0.6", linewidth=1)
+    ax.plot(*circle(), color="0.6", linewidth=1)
     ax.plot(*image, color=COLOURS[0], linewidth=2)
     ax.plot([0, longest[0]], [0, longest[1]], color=COLOURS[1], linewidth=2)
-    ax.spines[["top", "right"]].set_visible(False)
     ax.set_aspect("equal")
 
 
@@ -287,9 +303,8 @@ def eigenvalues(pairs: dict[str, tuple[np.ndarray, np.ndarray]]) -> Axes:
     row = new_row(width=9.3, height=3.3, count=len(pairs))
     spectra = {title: [np.linalg.eigvals(matrix) for matrix in pair] for title, pair in pairs.items()}
     room = 1.1 * max(1.0, *(float(np.abs(values).max()) for pair in spectra.values() for values in pair))
-    angles = np.linspace(0, 2 * np.pi, 200)
     for ax, (title, (before, after)) in zip(row, spectra.items(), strict=True):
-        ax.plot(np.cos(angles), np.sin(angles), color="0.7", linewidth=1)
+        ax.plot(*circle(), color="0.7", linewidth=1)
         ax.plot(before.real, before.imag, "o", color=COLOURS[1], fillstyle="none", markersize=5, label="before")
         ax.plot(after.real, after.imag, ".", color=COLOURS[0], markersize=6, label="after")
         ax.set(title=title, xlim=(-room, room), ylim=(-room, room), xlabel="real part")

@@ -11,7 +11,7 @@ OTHERS = ("OMP_NUM_THREADS", "GOTO_NUM_THREADS", "BLIS_NUM_THREADS")  # which th
 def use_one_thread(environ: MutableMapping[str, str]) -> None:
     """Set the number of threads to one unless the user has set any; the libraries read it when NumPy is imported.
 
-    On a shared machine whose cores are busy, a second thread makes a small product ten times slower, not faster.
+    On a machine whose cores are busy, a second thread makes small products slower: by a half where it was measured.
     """
     if not any(name in environ for name in (*OWN, *OTHERS)):
         environ.update(dict.fromkeys(OWN, "1"))

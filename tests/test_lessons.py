@@ -11,9 +11,8 @@ from lesson_code import LESSONS, notebook
 from nbclient import NotebookClient
 from tiers import NIGHT
 
-# Lessons whose cells are run twice, as by somebody who goes back.
-RUN_AGAIN = LESSONS[:8]
-NARROW = LESSONS[:8]  # code within COLUMNS
+# Rewritten lessons: their cells run a second time, as for somebody who goes back, and their code is narrow.
+REWRITTEN = LESSONS[:8]
 COLUMNS = 88
 WORDS_IN_A_CELL = 130  # style asks for 20 to 60; this holds the outliers
 
@@ -66,7 +65,7 @@ def is_graded(cell: nbformat.NotebookNode) -> bool:
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_the_solution_runs_whole_and_quietly(lesson: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     solution = notebook("solutions", lesson)
-    if lesson in RUN_AGAIN:
+    if lesson in REWRITTEN:
         solution.cells += notebook("solutions", lesson).cells
     executed = run(solution if NIGHT else shortened(solution), tmp_path, monkeypatch)
     assert [output.text for output in outputs(executed) if output.get("name") == "stderr"] == []
@@ -130,7 +129,7 @@ def test_prose_comes_in_pieces(lesson: str) -> None:
             assert len(" ".join(prose).split()) <= WORDS_IN_A_CELL, cell.source
 
 
-@pytest.mark.parametrize("lesson", NARROW)
+@pytest.mark.parametrize("lesson", REWRITTEN)
 def test_code_fits_beside_the_text(lesson: str) -> None:
     for cell in notebook("solutions", lesson).cells:
         if cell.cell_type == "code":
