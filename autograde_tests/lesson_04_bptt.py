@@ -593,15 +593,19 @@ rnn_backward = Exercise(
 # ------------------------------------------------------------------------------------ network_gradient
 
 
+def surprises(logits, targets):
+    """Return -log p(target) for each row; works for complex logits too. logits: (batch, classes); targets: (batch,)."""
+    shift = logits.real.max(axis=1, keepdims=True)
+    log_sum = np.log(np.exp(logits - shift).sum(axis=1)) + shift[:, 0]
+    return log_sum - logits[np.arange(len(logits)), targets]
+
+
 def _network_loss(xs, targets, mask, W_xh, W_hh, b_h, W_hy, b_y):
     """Return the mean of -log p(target) over the real steps; works for complex weights too."""
     states = _walk(xs, mask, np.zeros((len(xs), len(W_hh))), W_xh, W_hh, b_h)
     total = 0.0
     for t, h in enumerate(states):
-        logits = h @ W_hy + b_y
-        shift = logits.real.max(axis=1, keepdims=True)
-        log_sum = np.log(np.exp(logits - shift).sum(axis=1)) + shift[:, 0]
-        total += np.sum(mask[:, t] * (log_sum - logits[np.arange(len(xs)), targets[:, t]]))
+        total += np.sum(mask[:, t] * surprises(h @ W_hy + b_y, targets[:, t]))
     return total / mask.sum()
 
 

@@ -144,13 +144,15 @@ def _truncated(
     return {"dW_xh": dW_xh, "dW_hh": dW_hh, "db_h": db_h}
 
 
-def _sliding(dhs, cache, K):
-    """Backpropagate the loss of each step over K copies."""
+def _loss_by_loss(dhs, cache, K, stride=1):
+    """Follow each loss on its own, as far back as its window of K steps reaches; windows end after every `stride`."""
     xs, h_0, hs, W_xh, W_hh = cache
+    steps = xs.shape[1]
     g = {"dW_xh": np.zeros_like(W_xh), "dW_hh": np.zeros_like(W_hh), "db_h": np.zeros(len(W_hh))}
-    for t in range(xs.shape[1]):
+    for t in range(steps):
+        end = min((t // stride + 1) * stride, steps)
         dh = dhs[:, t]
-        for k in range(t, max(t - K, -1), -1):
+        for k in range(t, max(end - K, 0) - 1, -1):
             da = dh * (1 - hs[:, k] ** 2)
             g["dW_xh"] += xs[:, k].T @ da
             g["dW_hh"] += (hs[:, k - 1] if k else h_0).T @ da
@@ -231,7 +233,7 @@ truncated_bptt = Exercise(
         ),
         Mistake(
             "You follow the loss of each step back over K steps: here the sequence is cut into fixed segments of K steps instead.",
-            _sliding,
+            _loss_by_loss,
         ),
         Mistake(
             "You average the gradients of the segments: they should be added up.",
@@ -470,23 +472,6 @@ def _slide_by_truncation(dhs, cache, K, stride):
     return total
 
 
-def _slide_loss_by_loss(dhs, cache, K, stride):
-    """Follow each loss on its own, as far back as its window reaches."""
-    xs, h_0, hs, W_xh, W_hh = cache
-    steps = xs.shape[1]
-    g = {"dW_xh": np.zeros_like(W_xh), "dW_hh": np.zeros_like(W_hh), "db_h": np.zeros(len(W_hh))}
-    for t in range(steps):
-        end = min((t // stride + 1) * stride, steps)
-        dh = dhs[:, t]
-        for k in range(t, max(end - K, 0) - 1, -1):
-            da = dh * (1 - hs[:, k] ** 2)
-            g["dW_xh"] += xs[:, k].T @ da
-            g["dW_hh"] += (hs[:, k - 1] if k else h_0).T @ da
-            g["db_h"] += da.sum(axis=0)
-            dh = da @ W_hh.T
-    return g
-
-
 sliding_bptt = Exercise(
     name="sliding_bptt",
     challenges=(
@@ -544,7 +529,7 @@ sliding_bptt = Exercise(
         ),
         Mistake(TOO_FEW, lambda *a: _slide(*a, steps=counted)),
     ),
-    styles=(_slide, _slide_by_truncation, _slide_loss_by_loss),
+    styles=(_slide, _slide_by_truncation, _loss_by_loss),
     hints=(
         "Which losses belong to the window that ends before step `end`? And how far back do their errors go?",
         "Loop over the first own step of each window: 0, stride, 2 stride, ... From its end go backwards over K steps, and add dhs[:, t] only where t is one of its own steps.",
