@@ -1,4 +1,4 @@
-"""Lesson 08: weights into Keras and back, the overview's and the tutorial's models, a stateful layer, a trained one."""
+"""Lesson 08: weights into Keras and back, models that are built, saved and stopped in time, a stateful layer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from autograde_tests.sampling import Rng, numbers, sizes
 from rnn_helpers.checks import findings
 from rnn_helpers.checks.claims import (
     ADAM,
-    BETWEEN_0_AND_1,
+    BEST_EPOCH_RETURNED,
+    BEST_WEIGHTS_RESTORED,
     CLASSIFIER_PARAMETERS,
     COMPILED,
     CONFIG_HAS_SIZES,
@@ -24,25 +25,22 @@ from rnn_helpers.checks.claims import (
     CUSTOM_SIZES_SURVIVE_SAVING,
     INPUT_SHAPE,
     LOSS_FALLS,
-    LOSS_TAKES_PROBABILITIES,
+    LOSS_FITS_OUTPUTS,
     MODEL_TRAINED,
     NETWORK_PARAMETERS,
     NEW_MODEL_PER_CALL,
-    NOT_INVERTED,
     ONE_OUTPUT_PER_SEQUENCE,
     OUTPUT_SHAPE,
     OUTPUTS_VARY,
-    RECURRENT_WITH_32_UNITS,
+    PROBABILITY_OR_LOGIT,
     RELU_SOFTMAX_EQUATIONS,
     REPORTS_ACCURACY,
     ROWS_SUM_TO_1,
     SURVIVES_SAVING,
     TANH_SIGMOID_EQUATIONS,
-    TEST_ACCURACY,
-    TRAINED_FOR_10_EPOCHS,
-    TRAINING_ACCURACY,
 )
 from rnn_helpers.checks.evaluator import Case, Task
+from rnn_helpers.checks.keras_probes import early_stopping
 from rnn_helpers.checks.keras_probes.classifiers import UNITS
 from rnn_helpers.checks.keras_probes.layers import VARIABLES, fixed_inputs
 
@@ -98,12 +96,11 @@ def _read(spec, xs, mask=None, initial_state=None):
     units, hs = len(b), np.zeros((batch, steps, len(b)))
     for row in range(batch):
         h = np.zeros(units) if initial_state is None else initial_state[row]
-        for read in range(steps):
-            t = steps - 1 - read if options.get("go_backwards") else read
+        for t in range(steps):
             if mask is None or mask[row, t]:
                 fed = [sum(xs[row, t, d] * U[d, u] for d in range(features)) for u in range(units)]
                 h = np.array([curve(fed[u] + sum(h[v] * W[v, u] for v in range(units)) + b[u]) for u in range(units)])
-            hs[row, read] = h
+            hs[row, t] = h
     out = hs if options.get("return_sequences") else hs[:, -1]
     return (out, hs[:, -1]) if options.get("return_state") else out
 
@@ -229,28 +226,24 @@ def _walk(
     initial_state=None,
     *,
     curve=None,
-    turn="no",
     zero=False,
     return_all=None,
     state=True,
-    turned=True,
+    change=lambda U, W, b: (U, W, b),
+    carry=True,
     steps=lambda xs: xs.shape[1],
     shown=lambda new, h, real: h,
 ):
-    U, W, b = layer.get_weights()
+    U, W, b = change(*layer.get_weights())
     f = CURVES[curve or layer.get_config()["activation"]]
-    if layer.go_backwards and turn != "never":
-        xs, mask = xs[:, ::-1], mask if mask is None or not turned else mask[:, ::-1]
-    h = np.zeros((len(xs), len(W))) if initial_state is None else np.array(initial_state)
+    h = first = np.zeros((len(xs), len(W))) if initial_state is None else np.array(initial_state)
     states = []
     for t in range(steps(xs)):
-        new = f(xs[:, t] @ U + h @ W + b)
+        new = f(xs[:, t] @ U + (h if carry else first) @ W + b)
         real = np.ones((len(xs), 1), dtype=bool) if mask is None else mask[:, t, None].astype(bool)
         h = np.where(real, new, 0.0 if zero else h)
         states.append(shown(new, h, real))
     hs = np.stack(states, axis=1)
-    if turn == "back" and layer.go_backwards:
-        hs = hs[:, ::-1]
     out = hs if (layer.return_sequences if return_all is None else return_all) else hs[:, -1]
     return (out, h) if layer.return_state and state else out
 
@@ -262,10 +255,9 @@ def _with_einsum(layer, xs, mask=None, initial_state=None):
         "relu": lambda a: a * (a > 0),
         "sigmoid": lambda a: 0.5 + 0.5 * np.tanh(a / 2),
     }
-    steps = range(xs.shape[1])[:: -1 if layer.go_backwards else 1]
     h = np.zeros((xs.shape[0], b_h.size)) if initial_state is None else initial_state
     hs = []
-    for t in steps:
+    for t in range(xs.shape[1]):
         new = f[layer.activation.__name__](
             np.einsum("bd,dh->bh", xs[:, t], W_xh) + np.einsum("bi,ij->bj", h, W_hh) + b_h
         )
@@ -283,13 +275,10 @@ def _row_by_row(layer, xs, mask=None, initial_state=None):
     last = np.zeros((batch, layer.units))
     for row in range(batch):
         h = np.zeros(layer.units) if initial_state is None else initial_state[row].copy()
-        order = list(range(steps))
-        if layer.go_backwards:
-            order.reverse()
-        for column, t in enumerate(order):
+        for t in range(steps):
             if mask[row, t]:
                 h = CURVES[layer.get_config()["activation"]](xs[row, t] @ kernel + h @ recurrent_kernel + bias)
-            hs[row, column] = h
+            hs[row, t] = h
         last[row] = h
     result = hs if layer.return_sequences else last
     return (result, last) if layer.return_state else result
@@ -330,8 +319,6 @@ numpy_from_keras = LayerExercise(
         Challenge("sigmoid in place of tanh", 0.25, _reading({"activation": "sigmoid", **ALL_STATES})),
         Challenge("a mask", 0.5, _reading(ALL_STATES, masked=True)),
         Challenge("an initial state", 0.5, _reading(ALL_STATES, started=True)),
-        Challenge("go_backwards without a mask", 0.5, _reading({"go_backwards": True, **ALL_STATES})),
-        Challenge("go_backwards with a mask", 0.25, _reading({"go_backwards": True, **ALL_STATES}, masked=True)),
         Challenge("the switch return_state", 0.25, _reading({"return_state": True, **ALL_STATES})),
         Challenge(
             "sigmoid, a mask and an initial state",
@@ -340,9 +327,9 @@ numpy_from_keras = LayerExercise(
             hidden=True,
         ),
         Challenge(
-            "backwards, with initial and last state",
-            0.5,
-            _reading({"go_backwards": True, "return_state": True}, started=True),
+            "ReLU, a mask, and the last state too",
+            0.25,
+            _reading({"activation": "relu", "return_state": True, **ALL_STATES}, masked=True),
             hidden=True,
         ),
     ),
@@ -363,7 +350,6 @@ numpy_from_keras = LayerExercise(
                 layer, xs, None if mask is None else ~mask, initial_state
             ),
         ),
-        Mistake("With go_backwards you reverse the inputs but not the mask.", lambda *a: _walk(*a, turned=False)),
         Mistake(
             "You set the state to zero at masked steps: it should be carried over unchanged.",
             lambda *a: _walk(*a, zero=True),
@@ -381,12 +367,13 @@ numpy_from_keras = LayerExercise(
             lambda layer, xs, mask=None, initial_state=None: _walk(layer, xs, mask),
         ),
         Mistake(
-            "You ignore go_backwards: the steps are always read from the first to the last.",
-            lambda *a: _walk(*a, turn="never"),
+            "You use W_hh transposed: Keras computes h @ recurrent_kernel.",
+            lambda *a: _walk(*a, change=lambda U, W, b: (U, W.T, b)),
         ),
+        Mistake("You omit the bias.", lambda *a: _walk(*a, change=lambda U, W, b: (U, W, 0 * b))),
         Mistake(
-            "With go_backwards you reverse the states again at the end: Keras leaves them in the order in which it reads the steps.",
-            lambda *a: _walk(*a, turn="back"),
+            "Every step of yours starts from the initial state: carry the state from step to step.",
+            lambda *a: _walk(*a, carry=False),
         ),
         Mistake("You return all states whatever return_sequences says.", lambda *a: _walk(*a, return_all=True)),
         Mistake(
@@ -400,8 +387,8 @@ numpy_from_keras = LayerExercise(
     styles=(_walk, _with_einsum, _row_by_row),
     hints=(
         "Which of the layer's settings change its output? layer.get_config() lists them.",
-        "It is rnn_forward_masked with three questions: which activation, which order of the steps, and which states are returned?",
-        "Reverse xs and mask when layer.go_backwards; keep h where the mask is False; hs or hs[:, -1]; a pair if layer.return_state.",
+        "It is rnn_forward_masked with two more questions: which activation, and which states are returned?",
+        "Loop over the steps; np.where keeps h where the mask is False; hs or the last h; a pair if layer.return_state.",
     ),
     probe="with_layer",
     unchanged=0.5,
@@ -413,7 +400,6 @@ numpy_from_keras = LayerExercise(
         "rnn_helpers.cells",
     ),
     promised=(
-        ("layer[options][go_backwards] is always the same", "the other checks leave out the switch"),
         ("layer[options][return_sequences] is always the same", "the other checks leave out the switch"),
         ("layer[options][return_state] is always the same", "the other checks leave out the switch"),
         ("mask is True somewhere in each row", "before the first real step Keras shows zeros, which no check asks for"),
@@ -473,16 +459,16 @@ def _binary_in_parts():
     return model
 
 
-def _binary_from_logits():
-    return _binary(loss=_keras().losses.BinaryCrossentropy(from_logits=True))
+def _binary_from_logits(on_top=None):
+    return _binary(on_top=on_top, loss=_keras().losses.BinaryCrossentropy(from_logits=True))
 
 
 build_binary_classifier = ClaimsExercise(
     name="build_binary_classifier",
     challenges=(
-        Claims("sizes", 1.0, (INPUT_SHAPE, CLASSIFIER_PARAMETERS, ONE_OUTPUT_PER_SEQUENCE)),
-        Claims("what it computes", 1.5, (BETWEEN_0_AND_1, OUTPUTS_VARY, TANH_SIGMOID_EQUATIONS)),
-        Claims("how it will learn", 1.0, (COMPILED, ADAM, CROSS_ENTROPY, LOSS_TAKES_PROBABILITIES, REPORTS_ACCURACY)),
+        Claims("sizes", 0.5, (INPUT_SHAPE, CLASSIFIER_PARAMETERS, ONE_OUTPUT_PER_SEQUENCE)),
+        Claims("what it computes", 1.0, (PROBABILITY_OR_LOGIT, OUTPUTS_VARY, TANH_SIGMOID_EQUATIONS)),
+        Claims("how it will learn", 1.0, (COMPILED, ADAM, CROSS_ENTROPY, LOSS_FITS_OUTPUTS, REPORTS_ACCURACY)),
         Claims("a new one each time", 0.5, (NEW_MODEL_PER_CALL,)),
     ),
     draw=lambda rng: (int(rng.integers(2**62)),),
@@ -490,7 +476,8 @@ build_binary_classifier = ClaimsExercise(
     threshold="outputs agree with NumPy's to 1e-5: float32 on Keras' side; no training is involved",
     mistakes=(
         Mistake(findings.SOFTMAX_OF_ONE, lambda: _binary(on_top="softmax")),
-        Mistake(findings.NO_TOP_ACTIVATION.format(expected="sigmoid"), lambda: _binary(on_top=None)),
+        Mistake(findings.LOGITS_FOR_PROBABILITY_LOSS, lambda: _binary(on_top=None)),
+        Mistake(findings.NO_TOP_ACTIVATION.format(expected="sigmoid"), lambda: _binary(on_top=None, loss="mse")),
         Mistake(findings.RETURNS_SEQUENCES, lambda: _binary(sequences=True)),
         Mistake(findings.STEPS_AND_FEATURES, lambda: _binary(steps=1, features=10)),
         Mistake(findings.HIDDEN_ACTIVATION.format(actual="ReLU", expected="tanh"), lambda: _binary(inside="relu")),
@@ -500,12 +487,12 @@ build_binary_classifier = ClaimsExercise(
             findings.OTHER_LOSS.format(actual="MeanSquaredError", expected="the binary cross-entropy"),
             lambda: _binary(loss="mse"),
         ),
-        Mistake(findings.LOGITS_FOR_SIGMOID, _binary_from_logits),
+        Mistake(findings.LOGITS_FOR_SIGMOID, lambda: _binary_from_logits("sigmoid")),
         Mistake(findings.NOT_COMPILED, lambda: _binary(optimizer=None)),
         Mistake(findings.NO_METRICS, lambda: _binary(metrics=())),
         Mistake(findings.OTHER_OPTIMIZER.format(actual="SGD"), lambda: _binary(optimizer="sgd")),
     ),
-    styles=(_binary, _binary_functional, _binary_in_parts),
+    styles=(_binary, _binary_functional, _binary_in_parts, _binary_from_logits),
     hints=(
         "Which three things does every Sequential model of this lesson begin with, contain and end with?",
         "keras.Input of shape (10, 1), SimpleRNN(32), Dense(1) with a sigmoid; then compile with optimizer, loss and metrics.",
@@ -634,44 +621,44 @@ recurrent_network = ClaimsExercise(
 # ---------------------------------------------------------------------------------------- stateful_run
 
 
-def _all_at_once(spec, chunks):
-    return _read(spec, np.concatenate(chunks, axis=1))
+def _all_at_once(spec, segments):
+    return _read(spec, np.concatenate(segments, axis=1))
 
 
-def _in_keras(layer, chunks, *, before=True, each=False, only_last=False, order=1, twice=False, after=False):
+def _in_keras(layer, segments, *, before=True, each=False, only_last=False, order=1, twice=False, after=False):
     from rnn_helpers.checks.keras_probes.inspection import as_numpy
 
     if before:
         layer.reset_state()
     out = []
-    for number, chunk in enumerate(chunks[::order]):
+    for number, segment in enumerate(segments[::order]):
         if each:
             layer.reset_state()
         if twice:
-            layer(chunk)
-        out.append(as_numpy(layer(chunk)))
+            layer(segment)
+        out.append(as_numpy(layer(segment)))
         if after and number == 0:
             layer.reset_state()
     return out[-1] if only_last else np.concatenate(out, axis=1)
 
 
-def _in_one_piece(layer, chunks):
+def _in_one_piece(layer, segments):
     layer.reset_state()
-    return layer(np.concatenate(chunks, axis=1)).numpy()
+    return layer(np.concatenate(segments, axis=1)).numpy()
 
 
-def _into_a_buffer(layer, chunks):
-    lengths = [chunk.shape[1] for chunk in chunks]
-    hs = np.empty((len(chunks[0]), sum(lengths), layer.units))
+def _into_a_buffer(layer, segments):
+    lengths = [segment.shape[1] for segment in segments]
+    hs = np.empty((len(segments[0]), sum(lengths), layer.units))
     layer.reset_state()
     start = 0
-    for chunk, length in zip(chunks, lengths, strict=True):
-        hs[:, start : start + length] = layer(chunk)
+    for segment, length in zip(segments, lengths, strict=True):
+        hs[:, start : start + length] = layer(segment)
         start += length
     return hs
 
 
-def _chunked(lengths: tuple[int, ...], batch: int, *, used: bool, features: int = 2, units: int = 3):
+def _segmented(lengths: tuple[int, ...], batch: int, *, used: bool, features: int = 2, units: int = 3):
     def draw(rng: Rng) -> tuple:
         options = {"stateful": True, "return_sequences": True}
         spec = {"weights": _cell(rng, features, units), "options": options, "batch": batch, "used": used}
@@ -680,42 +667,42 @@ def _chunked(lengths: tuple[int, ...], batch: int, *, used: bool, features: int 
     return draw
 
 
-def _any_chunks(rng: Rng) -> tuple:
+def _any_segments(rng: Rng) -> tuple:
     features, units = sizes(rng, 2, 2, 8)
-    return _chunked((2, 1, 9), int(rng.integers(1, 9)), used=True, features=features, units=units)(rng)
+    return _segmented((2, 1, 9), int(rng.integers(1, 9)), used=True, features=features, units=units)(rng)
 
 
 stateful_run = LayerExercise(
     name="stateful_run",
     challenges=(
-        Challenge("two chunks", 0.5, _chunked((3, 3), 5, used=False, features=4, units=2)),
-        Challenge("a layer that has read before", 0.5, _chunked((4, 5, 1), 2, used=True, features=3, units=6)),
-        Challenge("chunks of other lengths", 0.5, _any_chunks, hidden=True),
+        Challenge("two segments", 0.5, _segmented((3, 3), 5, used=False, features=4, units=2)),
+        Challenge("a layer that has read before", 0.5, _segmented((4, 5, 1), 2, used=True, features=3, units=6)),
+        Challenge("segments of other lengths", 0.5, _any_segments, hidden=True),
     ),
     oracle=_in_one_piece,
     in_numpy=_all_at_once,
     mistakes=(
         Mistake(
-            "You do not reset the layer before the first chunk: it starts from the state that an earlier call left behind.",
+            "You do not reset the layer before the first segment: it starts from the state that an earlier call left behind.",
             lambda *a: _in_keras(*a, before=False),
         ),
         Mistake(
-            "You reset the state before every chunk, so nothing is carried over from chunk to chunk.",
+            "You reset the state before every segment, so nothing is carried over from segment to segment.",
             lambda *a: _in_keras(*a, each=True),
         ),
-        Mistake("You return the states of the last chunk only.", lambda *a: _in_keras(*a, only_last=True)),
-        Mistake("You read the chunks from the last to the first.", lambda *a: _in_keras(*a, order=-1)),
+        Mistake("You return the states of the last segment only.", lambda *a: _in_keras(*a, only_last=True)),
+        Mistake("You read the segments from the last to the first.", lambda *a: _in_keras(*a, order=-1)),
         Mistake(
-            "You call the layer twice on every chunk, and each call advances the state.",
+            "You call the layer twice on every segment, and each call advances the state.",
             lambda *a: _in_keras(*a, twice=True),
         ),
-        Mistake("You reset the state after the first chunk as well.", lambda *a: _in_keras(*a, after=True)),
+        Mistake("You reset the state after the first segment as well.", lambda *a: _in_keras(*a, after=True)),
     ),
     styles=(_in_keras, _in_one_piece, _into_a_buffer),
     hints=(
         "What does the layer still remember when your function begins?",
-        "Reset it once, then call it on one chunk after another: it carries its state over by itself.",
-        "layer.reset_state(); then np.concatenate([layer(chunk).numpy() for chunk in chunks], axis=1).",
+        "Reset it once, then call it on one segment after another: it carries its state over by itself.",
+        "layer.reset_state(); then np.concatenate([layer(segment).numpy() for segment in segments], axis=1).",
     ),
     probe="with_layer",
     unchanged=0.5,
@@ -725,76 +712,105 @@ stateful_run = LayerExercise(
     ),
 )
 
-# ------------------------------------------------------------------------------------ train_classifier
+# ---------------------------------------------------------------------------- fit_with_early_stopping
 
 
-def _train(xs, labels, *, model=None, epochs=10, batch_size=32, change=lambda xs, labels: (xs, labels)):
-    model = model or _binary()
-    if epochs:
-        model.fit(*change(xs, labels), epochs=epochs, batch_size=batch_size, verbose=0)
-    return model
-
-
-def _no_recurrence():
-    keras = _keras()
-    layers = keras.layers
-    model = keras.Sequential(
-        [
-            keras.Input((10, 1)),
-            layers.Flatten(),
-            layers.Dense(32, activation="tanh"),
-            layers.Dense(1, activation="sigmoid"),
-        ]
+def _stop_early(
+    model,
+    xs,
+    labels,
+    xs_valid,
+    labels_valid,
+    *,
+    change=lambda xs, labels, xs_valid, labels_valid: (xs, labels),
+    epochs=early_stopping.MAX_EPOCHS,
+    batch_size=None,
+    patience=early_stopping.PATIENCE,
+    monitor="val_loss",
+    restore=True,
+    answer=lambda losses: int(np.argmin(losses)) + 1,
+):
+    stop = _keras().callbacks.EarlyStopping(monitor=monitor, patience=patience, restore_best_weights=restore)
+    history = model.fit(
+        *change(xs, labels, xs_valid, labels_valid),
+        validation_data=(xs_valid, labels_valid),
+        epochs=epochs,
+        batch_size=batch_size or 10 * len(xs),
+        callbacks=[stop],
+        verbose=0,
     )
-    model.compile(optimizer="adam", loss="binary_crossentropy")
-    return model
+    return answer(history.history["val_loss"])
 
 
-train_classifier = ClaimsExercise(
-    name="train_classifier",
+def _all_sequences(xs, labels, xs_valid, labels_valid):
+    return np.concatenate([xs, xs_valid]), np.concatenate([labels, labels_valid])
+
+
+def _with_best_epoch(model, xs, labels, xs_valid, labels_valid):
+    stop = _keras().callbacks.EarlyStopping(patience=10, restore_best_weights=True)
+    options = {"epochs": 100, "batch_size": len(xs), "callbacks": [stop], "verbose": 0}
+    model.fit(xs, labels, validation_data=(xs_valid, labels_valid), **options)
+    return stop.best_epoch + 1
+
+
+def _epoch_by_epoch(model, xs, labels, xs_valid, labels_valid):
+    best, best_epoch, best_weights = np.inf, 0, None
+    for epoch in range(1, 101):
+        model.train_on_batch(xs, labels)
+        loss = model.evaluate(xs_valid, labels_valid, batch_size=len(xs_valid), verbose=0)[0]
+        if loss < best:
+            best, best_epoch, best_weights = loss, epoch, model.get_weights()
+        elif epoch - best_epoch == 10:
+            break
+    model.set_weights(best_weights)
+    return best_epoch
+
+
+def _untrained(model, xs, labels, xs_valid, labels_valid):
+    return 1
+
+
+fit_with_early_stopping = ClaimsExercise(
+    name="fit_with_early_stopping",
     challenges=(
-        Claims("the model", 0.5, (ONE_OUTPUT_PER_SEQUENCE, BETWEEN_0_AND_1, RECURRENT_WITH_32_UNITS)),
-        # The first two are reported by the model itself.
-        Claims("it was trained", 0.5, (MODEL_TRAINED, TRAINED_FOR_10_EPOCHS, NOT_INVERTED, TEST_ACCURACY)),
-        Claims("on what it was given", 0.5, (TRAINING_ACCURACY,)),
-        Claims("on what it has not seen", 0.5, (TEST_ACCURACY,)),
+        Claims("it trains", 0.5, (MODEL_TRAINED,)),
+        Claims("the best weights", 2.0, (BEST_WEIGHTS_RESTORED,)),
+        Claims("the best epoch", 1.5, (BEST_EPOCH_RETURNED,)),
     ),
-    draw=lambda rng: (int(rng.integers(2**62)), 480, 500),  # 15 batches per epoch
-    oracle=lambda xs, labels: _train(xs, labels),
-    threshold="80 % on 500 new sequences: on 20 seeds the reference reaches 89 to 95 %, labels shuffled apart 39 to 61 %",
+    draw=lambda rng: (early_stopping.draw_seed(rng),),
+    oracle=lambda model, xs, labels, xs_valid, labels_valid: _stop_early(model, xs, labels, xs_valid, labels_valid),
+    threshold="1e-5 of the validation loss: Keras differs from NumPy by about 1e-6, the best epoch from the next by 1e-4",
     mistakes=(
-        Mistake(findings.NEVER_TRAINED, lambda *a: _train(*a, epochs=0)),
-        Mistake(findings.NUMBER_OF_EPOCHS.format(actual="1 epoch"), lambda *a: _train(*a, epochs=1)),
+        Mistake(findings.MODEL_UNCHANGED, _untrained),
         Mistake(
-            findings.STEPS_PER_EPOCH.format(actual="1 training step", sequences=480, expected=15),
-            lambda *a: _train(*a, batch_size=480),
+            findings.LAST_EPOCH_KEPT.format(epochs=early_stopping.MAX_EPOCHS),
+            lambda *a: _stop_early(*a, patience=100, restore=False),
         ),
-        Mistake(findings.OPPOSITE_ANSWERS, lambda *a: _train(*a, change=lambda xs, labels: (xs, 1 - labels))),
-        Mistake(findings.NO_RECURRENT_LAYER, lambda *a: _train(*a, model=_no_recurrence())),
+        Mistake(findings.STOPPED_WITHOUT_RESTORING, lambda *a: _stop_early(*a, restore=False)),
+        Mistake(findings.TRAINING_TOO_SHORT, lambda *a: _stop_early(*a, epochs=3)),
+        Mistake(findings.EPOCH_FROM_0, lambda *a: _stop_early(*a, answer=lambda losses: int(np.argmin(losses)))),
+        Mistake(findings.STOPPING_EPOCH, lambda *a: _stop_early(*a, answer=len)),
         Mistake(
-            findings.NO_TOP_ACTIVATION.format(expected="sigmoid"),
-            lambda *a: _train(*a, model=_binary(on_top=None, loss="mse")),
+            findings.TRAINED_ON_VALIDATION,
+            lambda *a: _stop_early(*a, change=_all_sequences),
         ),
+        Mistake(findings.MANY_BATCHES, lambda *a: _stop_early(*a, batch_size=32)),
     ),
-    styles=(
-        _train,
-        lambda xs, labels: _train(xs, labels, model=_binary_functional(), epochs=12),
-        lambda xs, labels: _train(xs, labels, change=lambda xs, labels: (xs, labels[:, None].astype("float32"))),
-    ),
+    styles=(_stop_early, _with_best_epoch, _epoch_by_epoch),
     hints=(
-        "Which function of this lesson gives you a compiled model, and which method trains it?",
-        "model.fit takes sequences, labels, the number of epochs and the size of a batch. It returns a History, not the model.",
-        "model.fit(xs, labels, epochs=10, batch_size=32, verbose=0), then return model.",
+        "Which number tells that the network has begun to memorise, and who watches it while fit runs?",
+        "Give fit the validation_data and a list of callbacks with one EarlyStopping: what to monitor, its patience, what to restore.",
+        'history = model.fit(..., callbacks=[stop]); the best epoch is np.argmin(history.history["val_loss"]) + 1.',
     ),
-    probe="trained_classifier",
+    probe="trained_with_early_stopping",
     seconds=4,
 )
 
 EXERCISES = [
     weights_to_keras,
     numpy_from_keras,
-    build_binary_classifier,
-    train_classifier,
     recurrent_network,
+    build_binary_classifier,
+    fit_with_early_stopping,
     stateful_run,
 ]

@@ -22,6 +22,7 @@ from rnn_helpers.checks.execution import execute
 from rnn_helpers.checks.findings import FINDING
 from rnn_helpers.checks.keras_probes import (
     classifiers,
+    early_stopping,
     forecasters,
     inspection,
     language_models,
@@ -31,7 +32,7 @@ from rnn_helpers.checks.keras_probes import (
 
 SEEDS = 20
 NUMBERS = {  # exercise -> the number behind its threshold, in the text of a claim
-    "train_classifier": r"it is right on (\d+) %",
+    "fit_with_early_stopping": r"validation loss is ([\d.]+); the lowest one, after epoch \d+, is ([\d.]+)",
     "train_forecaster": r"it is off by ([\d.]+), persistence by ([\d.]+)",
     "build_language_model": r"its perplexity is ([\d.]+), that of the table ([\d.]+)",
     "build_recogniser": r"it is wrong in (\d+)% of the frames, the frame-wise network in (\d+)%",
@@ -57,7 +58,7 @@ def trial(exercise: ClaimsExercise, answer: object, args: tuple, expected: str) 
         return inspection.failure_text(holds, instead)
 
     with ExitStack() as stack:
-        for module in (classifiers, forecasters, language_models, recognisers, translators):
+        for module in (classifiers, early_stopping, forecasters, language_models, recognisers, translators):
             stack.enter_context(patch.object(module, "failure_text", record_text))
         observed = execute(answer, args, exercise.probe).value  # type: ignore[arg-type]
     claims = [claim for challenge in exercise.challenges for claim in challenge.claims]

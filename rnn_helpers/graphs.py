@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -12,6 +13,7 @@ from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
 from rnn_helpers.plots import COLOURS, STATES, new_axes, new_row
 
 BOX, GAP = 1.0, 0.7  # width of a copy and of the space between two, in data units
+ROUNDED = "round,pad=0,rounding_size=0.12"
 ARROW = {"arrowstyle": "-|>", "linewidth": 1.3, "color": "0.25", "shrinkA": 0, "shrinkB": 0}
 
 
@@ -65,8 +67,7 @@ def _copy(ax: Axes, left_edge: float, state: np.ndarray, t: int) -> None:
 
 
 def _box(left_edge: float) -> FancyBboxPatch:
-    style = "round,pad=0,rounding_size=0.12"
-    return FancyBboxPatch((left_edge, 0), BOX, 1.0, boxstyle=style, facecolor="0.96", edgecolor="0.25")
+    return FancyBboxPatch((left_edge, 0), BOX, 1.0, boxstyle=ROUNDED, facecolor="0.96", edgecolor="0.25")
 
 
 def _arrow(
@@ -323,6 +324,31 @@ def weights_in_equation(weights: Sequence[np.ndarray], names: Sequence[str]) -> 
     ax.set(xlim=(0, right_edge + 0.8), ylim=(-high - 1.6, high + 0.3))
     ax.axis("off")
     return ax
+
+
+def layers_with_shapes(model: Any) -> Axes:
+    """Draw a Keras model, a stack of layers, as boxes in a row with the shapes of what passes between them."""
+    width, gap = 2.3, 1.9
+    ax = new_axes(width=9.3, height=1.5)
+    for number, layer in enumerate(model.layers):
+        left_edge = number * (width + gap)
+        _shape_arrow(ax, left_edge - gap, left_edge, layer.input.shape)
+        box = FancyBboxPatch((left_edge, 0), width, 1, boxstyle=ROUNDED, facecolor="0.96", edgecolor="0.25")
+        ax.add_patch(box)
+        activation = layer.get_config().get("activation", "")
+        text = f"{type(layer).__name__}({layer.units})\n{activation}, {layer.count_params():,} parameters"
+        ax.text(left_edge + width / 2, 0.5, text, ha="center", va="center", fontsize=9)
+    end = len(model.layers) * (width + gap) - gap
+    _shape_arrow(ax, end, end + gap, model.output_shape)
+    ax.set(xlim=(-gap - 0.1, end + gap + 0.1), ylim=(-0.3, 1.3))
+    ax.axis("off")
+    return ax
+
+
+def _shape_arrow(ax: Axes, start: float, end: float, shape: tuple) -> None:
+    ax.annotate("", xy=(end - 0.08, 0.5), xytext=(start + 0.08, 0.5), arrowprops=ARROW)
+    sizes = ", ".join("batch" if size is None else str(size) for size in shape)
+    ax.text((start + end) / 2, 0.62, f"({sizes})", ha="center", va="bottom", fontsize=9)
 
 
 def reading_plan(xs: Sequence[Sequence[str]], *, ax: Axes | None = None) -> Axes:

@@ -1,39 +1,47 @@
 # %% [markdown]
 # # 08 · Keras: the same network, number for number
 #
-# **After this lesson you can** carry weights between your network and Keras, build, train, save and load Keras models of three kinds, read
-# a text in pieces with a stateful layer, and tell learning from memorising.
+# **After this lesson you can** move weights between your network and Keras, define a model
+# in three ways, train it, stop at the right moment, save and load it, handle padding with
+# masks, read a long text in pieces, and tell learning from memorising.
 #
-# **Time** about 90 minutes. **You need** lessons 01 to 03 and 05; lesson 07 explains two of the things you will see.
+# **Time** about 190 minutes. **You need** lessons 01 to 03 and 05. Lesson 07 explains one
+# thing that you will see.
 
 # %%
 try:
     from rnn_helpers import check, hint, progress
-    from rnn_helpers.quietly import keras  # `import keras`, less TensorFlow's start-up log
+    from rnn_helpers.quietly import keras  # `import keras`, minus the start-up log
 except ModuleNotFoundError:
     raise ModuleNotFoundError(
         "Wrong kernel: use `make lab`, or choose the Python in .venv"
     ) from None
 
+import tempfile
+
 import numpy as np
 
 from rnn_helpers import graphs, plots
 
+folder = tempfile.TemporaryDirectory()  # for the models that we save
+
 # %% [markdown]
 # ## What is inside the box?
 #
-# For seven lessons you built everything yourself. Today you meet the library that does it for you, and the first thing to do with a library is
-# to look whether it does what you think. A Keras layer is made with its number of units, and gets its weights when it learns how many features
-# come in:
+# For seven lessons you built everything yourself. Today you meet the library that does it for
+# you, and the first thing to do with a library is to check that it does what you think. You
+# create a Keras layer by giving its number of units. Its weights are created once it knows
+# the number of input features:
 
 # %% tags=["demonstration"]
 layer = keras.layers.SimpleRNN(5, dtype="float64")
-layer.build((None, None, 3))  # (batch, steps, features): any batch, any steps, 3 features
+layer.build((None, None, 3))  # (batch, steps, features); None: any number
 for variable in layer.weights:
     print(f"{variable.name:<17}{variable.shape}")
 
 # %% [markdown]
-# Three arrays, and you know all three. In the order in which `layer.get_weights()` gives them:
+# You know all three arrays. In the order in which `layer.get_weights()` returns them and
+# `layer.set_weights([...])` takes them:
 #
 # | ours | Keras | shape |
 # |---|---|---|
@@ -41,35 +49,38 @@ for variable in layer.weights:
 # | `W_hh` | `recurrent_kernel` | (units, units) |
 # | `b_h` | `bias` | (units,) |
 #
-# **Predict.** The layer is new; nobody has trained it. One of the three holds only zeros, and one is a rotation, perhaps with a mirror
-# (lesson 07 knows why that is a good start). Which is which?
+# **Predict.** This layer is untrained. One of the three arrays contains only zeros,
+# and one is orthogonal (lesson 07 says why that is a good start). Which is which?
 
 # %% tags=["demonstration"]
-ax = graphs.weights_in_equation(layer.get_weights(), [weight.name for weight in layer.weights])
-ax.set_title("A new layer's weights, laid over the equation", fontsize=11)
+names = [weight.name for weight in layer.weights]
+ax = graphs.weights_in_equation(layer.get_weights(), names)
+ax.set_title("The weights of a new layer in the equation", fontsize=11)
 plots.show(
     ax,
-    "h_t = tanh(x_t kernel + h_(t-1) recurrent_kernel + bias), each array as a map of colour; the bias is blank.",
+    "h_t = tanh(x_t kernel + h_(t-1) recurrent_kernel + bias), "
+    "each array as a map of colour; the bias is blank.",
 )
 W_hh = layer.get_weights()[1]
-print("recurrent_kernel keeps lengths:", np.allclose(W_hh.T @ W_hh, np.eye(5)))
+print("recurrent_kernel is orthogonal:", np.allclose(W_hh.T @ W_hh, np.eye(5)))
 
 # %% [markdown] nbgrader={"grade_id": "weights_to_keras_task", "locked": true}
 # ### Your turn: `weights_to_keras` (3 points)
 #
-# Put your weights into a Keras layer. The function changes the layer and returns nothing.
+# Copy your weights into a Keras layer. The function changes the layer in place and returns
+# nothing.
 #
 # | argument | |
 # |---|---|
 # | `layer` | a `keras.layers.SimpleRNN` with as many units as `W_hh` has |
 # | `W_xh`, `W_hh`, `b_h` | the arrays, as in lesson 01 |
 #
-# The layer may not have weights yet: `layer.built` tells, and `layer.build(...)`, as above, makes them.
-
+# The layer may still have no weights. Its attribute `layer.built` is then `False`, and
+# `layer.build(...)`, as above, creates them.
 
 # %% nbgrader={"grade_id": "weights_to_keras", "solution": true}
 def weights_to_keras(layer, W_xh, W_hh, b_h):
-    """Put the weights into the layer, in place of those it has."""
+    """Replace the weights of the layer."""
     ### BEGIN SOLUTION
     if not layer.built:
         layer.build((None, None, W_xh.shape[0]))
@@ -81,100 +92,90 @@ def weights_to_keras(layer, W_xh, W_hh, b_h):
 check(weights_to_keras)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
-
 grade(weights_to_keras)
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# ## Who does the arithmetic?
+#
+# Keras only describes networks. The arithmetic is done by a **backend**, which can be
+# TensorFlow (as in this course), JAX or PyTorch. The environment variable `KERAS_BACKEND`
+# chooses it, and must be set before the first `import keras`.
+#
+# A layer returns a **tensor** of its backend. With TensorFlow, `.numpy()` turns it into an
+# array, and `keras.ops.convert_to_numpy` does so with every backend.
+
+# %% tags=["demonstration"]
+print("Keras", keras.__version__, "with the backend", keras.backend.backend())
+tensor = keras.ops.ones(3)
+print(type(tensor).__name__, "->", keras.ops.convert_to_numpy(tensor))
+
+# %% [markdown]
 # ## The same to the last digit?
 #
-# Here is lesson 01's network and a Keras layer with the same weights, on the same input. `.numpy()` makes an array of Keras' answer.
+# Here are lesson 01's network and a Keras layer with the same weights, on the same input.
 #
-# **Predict.** By how much do they differ when both count in float64 (16 digits)? In float32, which is what Keras uses unless told otherwise?
-
+# **Predict.** How much do they differ when both compute in float64 (16 digits)? And in
+# float32, which Keras uses by default?
 
 # %% tags=["demonstration"]
 def rnn_forward(xs, h_0, W_xh, W_hh, b_h):
-    h, hs = h_0, []
-    for t in range(xs.shape[1]):
-        h = np.tanh(xs[:, t] @ W_xh + h @ W_hh + b_h)
-        hs.append(h)
-    return np.stack(hs, axis=1)
+    """Lesson 01's network: return all states, (batch, steps, units)."""
+    hs = [h_0]
+    for x in xs.swapaxes(0, 1):
+        hs.append(np.tanh(x @ W_xh + hs[-1] @ W_hh + b_h))
+    return np.stack(hs[1:], axis=1)
 
 
 rng = np.random.default_rng(0)
 xs, h_0 = rng.normal(size=(4, 20, 3)), np.zeros((4, 5))
-cell = 0.5 * rng.normal(size=(3, 5)), 0.5 * rng.normal(size=(5, 5)), 0.5 * rng.normal(size=5)
+W_xh, W_hh = 0.5 * rng.normal(size=(3, 5)), 0.5 * rng.normal(size=(5, 5))
+b_h = 0.5 * rng.normal(size=5)
 for dtype in ("float64", "float32"):
     layer = keras.layers.SimpleRNN(5, return_sequences=True, dtype=dtype)
-    weights_to_keras(layer, *cell)
+    weights_to_keras(layer, W_xh, W_hh, b_h)
     theirs = layer(xs.astype(dtype)).numpy()
-    ours = rnn_forward(*(array.astype(dtype) for array in (xs, h_0, *cell)))
+    ours = rnn_forward(*(array.astype(dtype) for array in (xs, h_0, W_xh, W_hh, b_h)))
     print(f"{dtype}: largest difference {np.abs(ours - theirs).max():.0e}")
 
 # %% [markdown]
-# Nothing but rounding. There is no magic in the box: it is your loop.
+# The difference is rounding and nothing else. There is no magic in the box: it is your loop.
 #
 # ## And back again
 #
-# A layer has switches. These change what comes out:
+# These settings change what a layer returns:
 #
-# | setting | what Keras does |
+# | setting | effect |
 # |---|---|
-# | `activation` | `layer.get_config()["activation"]` is its name: `"tanh"`, `"relu"` (`np.maximum(a, 0)`), `"sigmoid"` (lesson 03) |
-# | `return_sequences` | `True`: all states (batch, steps, units); `False`: only the last (batch, units) |
-# | `return_state` | `True`: a pair, what comes out and the last state |
-# | `go_backwards` | `True`: reads from the last step to the first; the states come in the order in which they were *read* |
+# | `activation` | `layer.get_config()["activation"]` is its name: `"tanh"`, `"relu"` for `np.maximum(a, 0)`, or `"sigmoid"` |
+# | `return_sequences` | `True`: all states (batch, steps, units); `False`: the last one (batch, units) |
+# | `return_state` | `True`: a pair, the output and the last state |
 #
-# And with the call: `mask` (batch, steps), in the order of `xs`, where `False` means that the state is carried on; and `initial_state` (batch,
-# units). (A quirk: before the first real step that it reads, Keras shows zeros, even with an `initial_state`. No check asks for that.)
-
-# %% tags=["demonstration"]
-layer = keras.layers.SimpleRNN(4, activation="relu", return_sequences=True)
-print(
-    layer.get_config()["activation"], layer.return_sequences, layer.return_state, layer.go_backwards
-)
-
-# %% [markdown]
-# ### Half the work: in which order?
-#
-# Which steps does a layer read, one after the other? (No points.)
-
-
-# %% nbgrader={"grade_id": "reading_order", "solution": true}
-def reading_order(layer, steps):
-    order = list(range(steps))
-    # if ...: order = ...
-    ### BEGIN SOLUTION
-    if layer.go_backwards:
-        order = order[::-1]
-    ### END SOLUTION
-    return order
-
-
-# %% tags=["demonstration"]
-print("expected: [3, 2, 1, 0]")
-print("yours:   ", reading_order(keras.layers.SimpleRNN(2, go_backwards=True), 4))
+# Two arguments can be passed in the call. `initial_state` (batch, units) replaces the zeros
+# before the first step, and `mask` (batch, steps) is `False` at padded steps, where the state
+# is carried over unchanged and output once more, as in lesson 02. (Before the first *real* step
+# of a sequence, Keras outputs zeros even if there is an initial state. The check avoids this
+# case.)
 
 # %% [markdown] nbgrader={"grade_id": "numpy_from_keras_task", "locked": true}
-# ### Your turn: `numpy_from_keras` (5 points)
+# ### Your turn: `numpy_from_keras` (4 points)
 #
-# Compute in NumPy what `layer(xs, mask=mask, initial_state=initial_state)` returns. You may ask the layer for its weights and its settings, but
-# do not call it or another Keras layer, and use no `rnn_helpers.cells`.
+# Compute in NumPy what `layer(xs, mask=mask, initial_state=initial_state)` returns. You may
+# read the layer's weights and settings, but you may not call the layer or another Keras
+# layer, and you may not use `rnn_helpers.cells`.
 #
 # | argument | | shape |
 # |---|---|---|
-# | `layer` | a built `SimpleRNN` with any of the switches above | |
-# | `xs` | inputs | (batch, steps, features) |
-# | `mask` | `None`, or `True` where a step is real; it may have gaps | (batch, steps) |
-# | `initial_state` | `None` (zeros), or the state before the first step *read* | (batch, units) |
+# | `layer` | a built `SimpleRNN` with any of the settings above | |
+# | `xs` | the inputs | (batch, steps, features) |
+# | `mask` | `None`, or `True` where a step is real; there may be gaps | (batch, steps) |
+# | `initial_state` | `None` for zeros, or the state before the first step | (batch, units) |
 #
-# `return_state` makes the result a pair; the other switches decide its shapes. Your `reading_order` may help.
-
+# `layer.return_sequences` and `layer.return_state` are `True` or `False`.
 
 # %% nbgrader={"grade_id": "numpy_from_keras", "solution": true}
 def numpy_from_keras(layer, xs, mask=None, initial_state=None):
-    """Return what layer(xs, mask=mask, initial_state=initial_state) returns, computed in NumPy."""
+    """Return what layer(xs, mask=mask, initial_state=initial_state) returns."""
     ### BEGIN SOLUTION
     W_xh, W_hh, b_h = layer.get_weights()
     activation = {
@@ -182,9 +183,11 @@ def numpy_from_keras(layer, xs, mask=None, initial_state=None):
         "relu": lambda a: np.maximum(a, 0),
         "sigmoid": lambda a: 1 / (1 + np.exp(-a)),
     }[layer.get_config()["activation"]]
-    h = np.zeros((len(xs), len(W_hh)), dtype=xs.dtype) if initial_state is None else initial_state
+    h = initial_state
+    if h is None:
+        h = np.zeros((len(xs), len(W_hh)), dtype=xs.dtype)
     hs = []
-    for t in reading_order(layer, xs.shape[1]):
+    for t in range(xs.shape[1]):
         h_new = activation(xs[:, t] @ W_xh + h @ W_hh + b_h)
         h = h_new if mask is None else np.where(mask[:, t : t + 1], h_new, h)
         hs.append(h)
@@ -193,11 +196,10 @@ def numpy_from_keras(layer, xs, mask=None, initial_state=None):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade_id": "numpy_from_keras_test", "grade": true, "locked": true, "points": 5}
+# %% nbgrader={"grade_id": "numpy_from_keras_test", "grade": true, "locked": true, "points": 4}
 check(numpy_from_keras)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
-
 grade(numpy_from_keras)
 ### END HIDDEN TESTS
 
@@ -207,9 +209,7 @@ settings = [
     ("all states", {"return_sequences": True}, {}),
     ("ReLU", {"activation": "relu"}, {}),
     ("sigmoid", {"activation": "sigmoid"}, {}),
-    ("backwards", {"go_backwards": True, "return_sequences": True}, {}),
     ("mask", {"return_sequences": True}, {"mask": mask}),
-    ("backwards, mask", {"go_backwards": True, "return_sequences": True}, {"mask": mask}),
     ("initial state", {}, {"initial_state": rng.normal(size=(4, 5))}),
 ]
 print("largest difference     float64   float32")
@@ -217,222 +217,112 @@ for name, options, call in settings:
     differences = []
     for dtype in ("float64", "float32"):
         layer = keras.layers.SimpleRNN(5, dtype=dtype, **options)
-        weights_to_keras(layer, *cell)
-        inputs = {key: a if key == "mask" else a.astype(dtype) for key, a in call.items()}
+        weights_to_keras(layer, W_xh, W_hh, b_h)
+        inputs = {
+            key: a if key == "mask" else a.astype(dtype) for key, a in call.items()
+        }
         theirs = layer(xs.astype(dtype), **inputs).numpy()
-        differences.append(
-            np.abs(numpy_from_keras(layer, xs.astype(dtype), **inputs) - theirs).max()
-        )
+        ours = numpy_from_keras(layer, xs.astype(dtype), **inputs)
+        differences.append(np.abs(ours - theirs).max())
     print(f"{name:<22} {differences[0]:.0e}     {differences[1]:.0e}")
 
 # %% [markdown]
-# ## Three ways to write a model
+# One setting was left out: `go_backwards=True` makes a layer read from the last step to the
+# first. Lesson 11 needs it.
 #
-# A model is layers plus what training needs. Here is one that tells ten kinds of sequences apart: 20 steps of 100 features come in, 50 ReLU
-# units read them, ten probabilities come out. `Dense(10)` is the readout of lesson 01, and its `activation` is what the logits go through. **Sequential** is a
-# list of layers, one feeding the next.
+# ## Mask propagation
 #
-# **Predict.** On paper: how many parameters has it, and how many of them are in `recurrent_kernel`?
+# Passing `mask=` by hand is rare in practice. Usually the model starts with a **`Masking`**
+# layer, which marks every step whose features all equal `mask_value` as padding. For integer
+# inputs, such as characters, `Embedding(..., mask_zero=True)` marks the number 0. Keras
+# attaches the mask to the tensor and hands it on from layer to layer. This is called **mask
+# propagation**.
+#
+# **Predict.** Three sequences with 5, 3 and 1 real steps are padded with zeros. How far are a
+# layer's last states from those of the unpadded sequences, with and without `Masking`?
+
+# %% tags=["demonstration"]
+lengths = (5, 3, 1)
+padded = np.zeros((3, 5, 2), dtype="float32")
+for row, length in enumerate(lengths):
+    padded[row, :length] = rng.normal(size=(length, 2))
+
+masking, rnn = keras.layers.Masking(mask_value=0.0), keras.layers.SimpleRNN(4)
+print(masking.compute_mask(padded).numpy().astype(int))
+alone = [rnn(padded[row : row + 1, :n]).numpy()[0] for row, n in enumerate(lengths)]
+for name, states in (("without", rnn(padded)), ("with", rnn(masking(padded)))):
+    print(f"{name:<7} Masking: largest difference {np.abs(states - alone).max():.1f}")
+
+# %% [markdown]
+# With `Masking`, padding has no effect. The mask goes on through every layer that keeps the
+# steps (a `SimpleRNN` with `return_sequences=True`, `Dense`, `Dropout`), and at the end it
+# reaches the loss, which then averages over real steps only, as you did by hand in lesson 03.
+# It ends at a layer that returns only the last state, where there are no steps left.
+#
+# One trap remains. `Masking` cannot know what you meant: a *real* step whose features are all
+# zero is masked as well. If zeros can occur in your data, pad with a value that cannot.
+
+# %% [markdown]
+# ## Three ways to define a model
+#
+# Our example has to say which of ten instruments plays in a noisy recording. It receives 20
+# steps of 100 features, reads them with 50 ReLU units and outputs ten probabilities.
+#
+# | way | you write | use it for |
+# |---|---|---|
+# | **Sequential** | a list of layers, each feeding the next | a plain stack |
+# | **functional** | layers called on symbolic tensors, placeholders with a shape but no numbers | branches, several inputs or outputs |
+# | **subclassing** | a class with `__init__` and `call` | everything else, such as your own loop |
+#
+# **Predict.** On paper: how many parameters does it have, and how many of them are in
+# `recurrent_kernel`?
 
 # %% tags=["demonstration"]
 sequential = keras.Sequential(
     [
-        keras.Input(shape=(20, 100)),  # steps and features; the batch is left out
+        keras.Input(shape=(20, 100)),  # steps and features, without the batch
         keras.layers.SimpleRNN(50, activation="relu"),
         keras.layers.Dense(10, activation="softmax"),
     ]
 )
-for variable in sequential.weights:
-    print(f"{variable.name:<17}{str(variable.shape):<12}{np.prod(variable.shape):>5}")
-print("together:", sequential.count_params())
-
-# %% [markdown]
-# (You may meet `input_shape=` inside a layer in older texts. Today's Keras warns about it; `keras.Input` says the same.)
-#
-# **Functional** names what flows, so that it can also branch and join:
-
-# %% tags=["demonstration"]
-xs_in = keras.Input(shape=(20, 100))
-h = keras.layers.SimpleRNN(50, activation="relu")(xs_in)
-chances = keras.layers.Dense(10, activation="softmax")(h)
-functional = keras.Model(inputs=xs_in, outputs=chances)
-
-functional.set_weights(sequential.get_weights())
-some = rng.normal(size=(2, 20, 100)).astype("float32")
-print("the same network:", np.allclose(functional(some).numpy(), sequential(some).numpy()))
-
-# %% [markdown]
-# The third way, a class of your own, comes later in this lesson. First a complete model, and three words that Keras uses for training:
-#
-# - `compile` says *how* to learn: the optimizer, the loss, and the **metrics**, numbers to watch. `"accuracy"` is the share of right answers.
-# - `fit` learns: it shows the data in batches, and one look at all of them is one **epoch**.
-# - `evaluate` only looks: it gives the loss and the metrics.
-
-# %% [markdown] nbgrader={"grade_id": "build_binary_classifier_task", "locked": true}
-# ### Your turn: `build_binary_classifier` (4 points)
-#
-# A yes-or-no question about a sequence. Return a new, compiled model:
-#
-# - **in**: 10 steps of 1 feature;
-# - **inside**: one `SimpleRNN` with 32 units and its default settings;
-# - **out**: one unit with a sigmoid, the probability of "yes", computed from the last state;
-# - **compiled** with Adam, binary cross-entropy, and the metric `"accuracy"`.
-#
-# `model.compile(optimizer=..., loss=..., metrics=[...])` takes names in quotes, here `"adam"` and
-# `"binary_crossentropy"`. Sequential or functional, as you like: the check looks at
-# what the model computes, not at how you wrote it.
-
-
-# %% nbgrader={"grade_id": "build_binary_classifier", "solution": true}
-def build_binary_classifier():
-    """Return a compiled model that makes one probability of 10 steps of 1 feature."""
-    ### BEGIN SOLUTION
-    model = keras.Sequential(
-        [
-            keras.Input(shape=(10, 1)),
-            keras.layers.SimpleRNN(32),
-            keras.layers.Dense(1, activation="sigmoid"),
-        ]
-    )
-    model.compile(optimizer="adam", loss="binary_crossentropy", metrics=["accuracy"])
-    return model
-    ### END SOLUTION
-
-
-# %% nbgrader={"grade_id": "build_binary_classifier_test", "grade": true, "locked": true, "points": 4}
-check(build_binary_classifier)
-### BEGIN HIDDEN TESTS
-from autograde_tests import grade
-
-grade(build_binary_classifier)
-### END HIDDEN TESTS
-
-# %% [markdown]
-# ### Clip what?
-#
-# Lesson 05 clipped all gradients together and kept their direction. In Keras that is `global_clipnorm`. The more famous `clipnorm` clips each
-# variable by itself, and so turns the direction.
-#
-# **Predict.** Two variables have gradients of 3 and 4 (together 5). The limit is 1. How long are both after `global_clipnorm`? After `clipnorm`?
-
-# %% tags=["demonstration"]
-for option in ("global_clipnorm", "clipnorm"):
-    a, b = keras.Variable([0.0]), keras.Variable([0.0])
-    optimizer = keras.optimizers.SGD(learning_rate=1.0, **{option: 1.0})
-    optimizer.apply([keras.ops.array([3.0]), keras.ops.array([4.0])], [a, b])
-    print(f"{option:<16} steps of {-float(a[0]):.2f} and {-float(b[0]):.2f}")
-
-# %% [markdown]
-# 0.6 to 0.8 is still 3 to 4: shorter, same direction. 1 to 1 is another direction.
-#
-# ## Nothing to find: labels thrown like coins
-#
-# Tutorials like to show a first model on random numbers with random labels, to see that the code runs. It runs. What does it learn?
-#
-# **Predict.** 1000 random sequences, each with a label that a coin decided. Ten epochs, batches of 32. How often is the model right on these
-# 1000, and how often on 500 fresh ones?
-
-# %% tags=["demonstration"]
-keras.utils.set_random_seed(0)
-rng = np.random.default_rng(0)
-noise, coins = rng.random((1500, 10, 1)).astype("float32"), rng.integers(0, 2, size=1500)
-model = build_binary_classifier()
-history = model.fit(
-    noise[:1000],
-    coins[:1000],
-    validation_data=(noise[1000:], coins[1000:]),  # looked at after each epoch, never learnt from
-    epochs=10,
-    batch_size=32,
-    verbose=0,
-)
-print({name: round(values[-1], 2) for name, values in history.history.items()})
-
-# %% [markdown]
-# A little above one half on what it was given (it begins to memorise), one half on what is fresh: there is no rule, and it has found none. But
-# watch what happens when we give it only 100 of the sequences, show them 400 times, and take larger steps.
-
-# %% tags=["demonstration"]
-model = build_binary_classifier()
-model.optimizer.learning_rate = 0.01
-history = model.fit(
-    np.tile(noise[:100], (20, 1, 1)),  # one "epoch" is 20 looks at the same 100 sequences
-    np.tile(coins[:100], 20),
-    validation_data=(noise[1000:], coins[1000:]),
-    epochs=20,
-    batch_size=100,
-    verbose=0,
-).history
-looks = 20 * np.arange(1, 21)
-metric = next(name for name in history if "loss" not in name)  # "accuracy", or what you call it
-ax = plots.curves(
-    looks,
-    {"given": np.array(history[metric]), "fresh": np.array(history[f"val_{metric}"])},
-    title="Coins can be memorised, not learnt",
-    xlabel="looks at the same 100 sequences",
-    ylabel="share that is right",
-    ylim=(0.3, 1.05),
-)
+sequential.summary()
 plots.show(
-    ax,
-    f"Share right: given rises to {history[metric][-1]:.2f}, fresh stays at {history[f'val_{metric}'][-1]:.2f}.",
+    graphs.layers_with_shapes(sequential),
+    "Boxes in a row: (batch, 20, 100) goes into SimpleRNN, (batch, 50) into Dense, "
+    "(batch, 10) comes out.",
 )
-print(f"loss on fresh sequences: {history['val_loss'][-1]:.2f}; a coin's: {np.log(2):.2f}")
 
 # %% [markdown]
-# Perfect on what it was given, a coin on everything else, and far *worse* than a coin in its loss: it is wrong with great confidence. A training
-# curve alone proves nothing. Always keep something fresh.
-
-# %% [markdown] nbgrader={"grade_id": "train_classifier_task", "locked": true}
-# ### Your turn: `train_classifier` (2 points)
+# `summary` is the first thing to look at in any model. `None` stands for the batch size, which
+# is left open. 100 · 50 + 50 · 50 + 50 = 7550 parameters belong to the recurrence, 2500 of them
+# to `recurrent_kernel`, and 50 · 10 + 10 = 510 to the readout.
 #
-# Now a rule that *can* be learnt. Build your classifier, train it on **all** of the given sequences for 10 epochs in batches of 32, and return the model.
-#
-# | argument | | shape |
-# |---|---|---|
-# | `xs` | sequences | (sequences, 10, 1) |
-# | `labels` | 0 or 1 | (sequences,) |
-#
-# The check makes up a rule (do the first few steps add up to more than the last few?), has your function train on 480 sequences, and tries
-# the model on 500 that it has not seen: it should be right on 80 % of both. This takes a few seconds. Pass `verbose=0` to keep the output short.
-
-
-# %% nbgrader={"grade_id": "train_classifier", "solution": true}
-def train_classifier(xs, labels):
-    """Return a binary classifier, trained for 10 epochs in batches of 32."""
-    ### BEGIN SOLUTION
-    model = build_binary_classifier()
-    model.fit(xs, labels, epochs=10, batch_size=32, verbose=0)
-    return model
-    ### END SOLUTION
-
-
-# %% nbgrader={"grade_id": "train_classifier_test", "grade": true, "locked": true, "points": 2}
-check(train_classifier)
-### BEGIN HIDDEN TESTS
-from autograde_tests import grade
-
-grade(train_classifier)
-### END HIDDEN TESTS
+# In the **functional** way you call each layer on the output of another. Because every
+# intermediate result has a name, it can be used twice. The readout below sees the last state
+# *and* the mean of all states:
 
 # %% tags=["demonstration"]
-rule = (noise[:, :5].sum(axis=(1, 2)) > noise[:, 5:].sum(axis=(1, 2))).astype(int)
-model = train_classifier(noise[:1000], rule[:1000])
-said_yes = model(noise).numpy()[:, 0] > 0.5
-right = said_yes == rule
-print(
-    f"the same sequences, a rule for labels: given {right[:1000].mean():.2f}, fresh {right[1000:].mean():.2f}"
+frames = keras.Input(shape=(20, 100))
+rnn = keras.layers.SimpleRNN(
+    50, activation="relu", return_sequences=True, return_state=True
 )
+hs, last = rnn(frames)
+mean = keras.layers.GlobalAveragePooling1D()(hs)
+both = keras.layers.Concatenate()([last, mean])
+branching = keras.Model(frames, keras.layers.Dense(10, activation="softmax")(both))
+print("shapes:", hs.shape, last.shape, mean.shape, both.shape, branching.output_shape)
 
 # %% [markdown]
-# The same sequences, the same model, the same ten epochs. Only the labels have a reason now, and fresh sequences are nearly as
-# good as the old ones. *That* is what learning looks like.
+# `Dense` applied to (batch, steps, units) works on the last axis, and so at every step, with
+# the same weights: that is a many-to-many readout. For layers that cannot do this, such as an
+# image layer on the frames of a video, there is `keras.layers.TimeDistributed(layer)`.
 
 # %% [markdown]
-# ## A class that survives being saved
+# ### A class that survives being saved
 #
-# Training costs hours; models are saved. This is how an often copied tutorial writes its network. **Predict.** What happens when it is loaded
-# again?
-
+# Training can take hours, so models are saved. Here is a network as an often-copied tutorial
+# defines it. **Predict.** What happens when it is loaded again? (`custom_objects` tells
+# `load_model` which class belongs to the name in the file.)
 
 # %% tags=["demonstration"]
 class Copied(keras.Sequential):
@@ -443,36 +333,41 @@ class Copied(keras.Sequential):
         self.add(keras.layers.Dense(10, activation="softmax"))
 
 
-import tempfile
-
-folder = tempfile.TemporaryDirectory()
-Copied().save(f"{folder.name}/copied.keras")
+path = f"{folder.name}/copied.keras"
+Copied().save(path)
 try:
-    keras.models.load_model(f"{folder.name}/copied.keras", custom_objects={"Copied": Copied})
+    keras.models.load_model(path, custom_objects={"Copied": Copied})
 except Exception as error:
     print(type(error).__name__, "-", str(error).splitlines()[-1])
 
 # %% [markdown]
-# Saving works, and *loading* fails: the worst moment to hear of it. To load, Keras asks the class for a new object, with the arguments that
-# `get_config` noted down when it was saved, and then fills in the weights. This class cannot take them. The cure:
+# Saving works and *loading* fails, which is the worst moment to find out. To load a model,
+# Keras calls the class with the arguments that `get_config` returned when the model was saved,
+# and then fills in the weights. This class cannot take those arguments. Four rules help:
 #
-# 1. inherit from `keras.Model`, make the layers in `__init__`, use them in `call`;
-# 2. take the sizes as arguments, keep them (`self.units = units`), and pass the rest (`**kwargs`: a name, for example) on to `super().__init__`;
-# 3. return those sizes from `get_config`, together with what the parent's `super().get_config()` returns. Two dicts become one like
-#    this: `{**{"a": 1}, "b": 2}` is `{"a": 1, "b": 2}`.
+# 1. Inherit from `keras.Model`, create the layers in `__init__` and use them in `call`.
+# 2. Take the sizes as arguments, store them (`self.units = units`), and pass the remaining
+#    `**kwargs`, such as a name, to `super().__init__`.
+# 3. Return the sizes from `get_config`, added to what `super().get_config()` returns: the name
+#    and the dtype.
+# 4. Decorate the class with `@keras.saving.register_keras_serializable()`, so that
+#    `load_model` finds it without `custom_objects`.
 
 # %% [markdown] nbgrader={"grade_id": "RecurrentNetwork_task", "locked": true}
 # ### Your turn: `RecurrentNetwork` (4 points)
 #
-# The network from above as a class: `RecurrentNetwork(units=50, classes=10)` reads (batch, 20, 100) with one `SimpleRNN` of `units` ReLU units
-# and maps its last state to (batch, classes) probabilities, with a softmax. It survives `save` and `load_model`, whatever its sizes, and a training
-# step lowers its loss.
-
+# Write the network from above as a class. `RecurrentNetwork(units=50, classes=10)` maps
+# (batch, 20, 100) to (batch, classes). One `SimpleRNN` of `units` ReLU units reads the steps,
+# and a `Dense` layer with a softmax maps its last state to probabilities. The model must
+# survive `save` and `load_model` whatever its sizes, and a training step must lower its loss.
+#
+# Two dictionaries can be merged: `{"a": 1} | {"b": 2}` is `{"a": 1, "b": 2}`.
 
 # %% nbgrader={"grade_id": "RecurrentNetwork", "solution": true}
+@keras.saving.register_keras_serializable()
 class RecurrentNetwork(keras.Model):
     def __init__(self, units=50, classes=10, **kwargs):
-        """Make the layers and keep the sizes."""
+        """Create the layers and store the sizes."""
         super().__init__(**kwargs)
         ### BEGIN SOLUTION
         self.units, self.classes = units, classes
@@ -487,9 +382,9 @@ class RecurrentNetwork(keras.Model):
         ### END SOLUTION
 
     def get_config(self):
-        """Return what __init__ takes, as a dict."""
+        """Return the arguments of __init__ as a dict."""
         ### BEGIN SOLUTION
-        return {**super().get_config(), "units": self.units, "classes": self.classes}
+        return super().get_config() | {"units": self.units, "classes": self.classes}
         ### END SOLUTION
 
 
@@ -497,85 +392,473 @@ class RecurrentNetwork(keras.Model):
 check(RecurrentNetwork)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
-
 grade(RecurrentNetwork)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Let it work. Ten instruments, each with a spectrum of 100 frequencies. In 20 steps of noise one of them plays, for six steps, somewhere.
-# Which one was it? Guessing gives 0.1.
+# ☕ A good place for a break. You can now define models; next you train them.
+#
+# ## From a model to a trained model
+#
+# Four methods do the work that you wrote yourself in lesson 05:
+#
+# - `compile` sets *how* to learn: the optimiser, the loss, and the **metrics**, which are
+#   numbers to watch. `"accuracy"` is the share of correct answers.
+# - `fit` trains for a number of epochs, in batches.
+# - `evaluate` returns the loss and the metrics on data that you hand over, without training.
+# - `predict` returns the outputs as an array. It works batch by batch, so that intermediate
+#   results do not fill the memory.
+#
+# You can call the model directly, `model(xs)`, for one small batch; it returns a tensor.
+
+# %% [markdown]
+# ### Probabilities or logits?
+#
+# Lesson 03 warned you: always compute the cross-entropy from logits, because log(0) is waiting.
+# And yet most Keras models end in a sigmoid or a softmax. Who is right?
+#
+# **Predict.** A model outputs a probability. Its logit is 10, 50 or 100, and the label is 0.
+# What is the cross-entropy of the *probability* in float32, and what does Keras report?
 
 # %% tags=["demonstration"]
-keras.utils.set_random_seed(1)
+one = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, activation="sigmoid")])
+one.set_weights([np.ones((1, 1)), np.zeros(1)])  # its logit is its input
+one.compile(loss="binary_crossentropy")
+label = np.zeros((1, 1))
+print("logit   from the probability   reported by Keras")
+for logit in (10.0, 50.0, 100.0):
+    x = np.array([[logit]])
+    separate = keras.losses.binary_crossentropy(label, one(x).numpy())
+    reported = one.evaluate(x, label, verbose=0)
+    print(f"{logit:>5.0f}{separate.numpy()[0]:>19.2f}{reported:>22.2f}")
+
+# %% [markdown]
+# From the probability alone, the loss stops at 15.94: Keras clips probabilities at
+# $10^{-7}$ to avoid log(0), and beyond the clip the gradient is zero. The reported losses are
+# right. With TensorFlow, Keras notices the sigmoid right in front of the loss, goes back to the
+# logit and computes the loss from there. If you prefer not to rely on that, omit the activation
+# and say so:
+#
+# ```python
+# keras.layers.Dense(1)
+# model.compile(loss=keras.losses.BinaryCrossentropy(from_logits=True), ...)
+# ```
+#
+# The model then outputs logits. Beware: the metric `"accuracy"` still compares the output with
+# 0.5, and for logits the threshold is 0: `keras.metrics.BinaryAccuracy(threshold=0.0)`.
+#
+# | targets | loss |
+# |---|---|
+# | 0 or 1 | `BinaryCrossentropy` |
+# | integers 0, 1, 2, ... | `SparseCategoricalCrossentropy` |
+# | one-hot rows | `CategoricalCrossentropy` |
+
+# %% [markdown] nbgrader={"grade_id": "build_binary_classifier_task", "locked": true}
+# ### Your turn: `build_binary_classifier` (3 points)
+#
+# The model answers a yes-or-no question about a sequence. Return a new, compiled model:
+#
+# - **input**: 10 steps of 1 feature;
+# - **hidden**: one `SimpleRNN` with 32 units and its default settings;
+# - **output**: one unit, computed from the last state, with a sigmoid. (Logits with the loss
+#   above are accepted too.)
+# - **compiled** with Adam, the binary cross-entropy and the metric `"accuracy"`.
+#
+# `model.compile(optimizer=..., loss=..., metrics=[...])` accepts names in quotes, such as
+# `"adam"` and `"binary_crossentropy"`. Define the model in whichever way you like: the check
+# looks at what it computes.
+
+# %% nbgrader={"grade_id": "build_binary_classifier", "solution": true}
+def build_binary_classifier():
+    """Return a compiled model: 10 steps of 1 feature in, one probability out."""
+    ### BEGIN SOLUTION
+    model = keras.Sequential(
+        [
+            keras.Input(shape=(10, 1)),
+            keras.layers.SimpleRNN(32),
+            keras.layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    model.compile(optimizer="adam", loss="binary_crossentropy", metrics=["accuracy"])
+    return model
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "build_binary_classifier_test", "grade": true, "locked": true, "points": 3}
+check(build_binary_classifier)
+### BEGIN HIDDEN TESTS
+from autograde_tests import grade
+grade(build_binary_classifier)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Which clipping?
+#
+# Lesson 05 clipped all gradients together and kept their direction. In Keras this is
+# `global_clipnorm`. The better-known `clipnorm` clips each variable separately and so can change
+# the direction of the step.
+#
+# **Predict.** Two variables have gradients of 3 and 4, with a joint norm of 5. The limit is 1.
+# How long are the two steps with `global_clipnorm`, and with `clipnorm`?
+
+# %% tags=["demonstration"]
+for option in ("global_clipnorm", "clipnorm"):
+    a, b = keras.Variable([0.0]), keras.Variable([0.0])
+    optimizer = keras.optimizers.SGD(learning_rate=1.0, **{option: 1.0})
+    optimizer.apply([keras.ops.array([3.0]), keras.ops.array([4.0])], [a, b])
+    print(f"{option:<16} steps of {-float(a[0]):.2f} and {-float(b[0]):.2f}")
+
+# %% [markdown]
+# 0.6 to 0.8 is still 3 to 4, a shorter step in the same direction. 1 to 1 is another direction.
+#
+# ## Nothing to learn: labels decided by coin flips
+#
+# Tutorials like to show a first model on random numbers with random labels, to see that the
+# code runs. It runs. But what does it learn?
+#
+# **Predict.** There are 1000 random sequences, each with a label decided by a coin flip. We
+# train for ten epochs in batches of 32. What will the accuracy be on these 1000, and on 1000
+# others?
+
+# %% tags=["demonstration"]
+keras.utils.set_random_seed(0)
+rng = np.random.default_rng(0)
+noise = rng.random((2000, 10, 1)).astype("float32")
+coins = rng.integers(0, 2, size=2000)
+model = build_binary_classifier()
+history = model.fit(
+    noise[:1000], coins[:1000],
+    validation_data=(noise[1000:], coins[1000:]),  # evaluated after each epoch
+    epochs=10, batch_size=32, verbose=0,
+)
+print({name: round(values[-1], 2) for name, values in history.history.items()})
+
+# %% [markdown]
+# About half on both: there was no rule to find, and the model found none. Now let us make
+# memorising easy. We give it only 100 sequences, 300 epochs and a larger learning rate.
+# `validation_freq=10` evaluates only every tenth epoch, to save time.
+
+# %% tags=["demonstration"]
+keras.utils.set_random_seed(0)
+model = build_binary_classifier()
+model.optimizer.learning_rate = 0.01
+history = model.fit(
+    noise[:100], coins[:100], validation_data=(noise[1000:], coins[1000:]),
+    epochs=300, batch_size=100, validation_freq=10, verbose=0,
+).history
+metric = next(name for name in history if "loss" not in name)  # the name you gave it
+ends = {name: values[-1] for name, values in history.items()}
+axes = plots.new_row(width=9.3, height=3.0, count=2)
+for ax, quantity, label, title in (
+    (axes[0], metric, "accuracy", "Memorised, not learned"),
+    (axes[1], "loss", "loss (nats)", "Wrong with great confidence"),
+):
+    lines = {
+        "training": np.array(history[quantity])[9::10],
+        "validation": np.array(history[f"val_{quantity}"]),
+    }
+    level = 0.5 if label == "accuracy" else np.log(2)
+    plots.curves(
+        10 * np.arange(1, 31), lines | {"coin": np.full(30, level)},
+        title=title, xlabel="epoch", ylabel=label, ax=ax,
+    )
+plots.show(
+    axes[0],
+    f"Accuracy: training rises to {ends[metric]:.2f}, validation stays at "
+    f"{ends[f'val_{metric}']:.2f}. Loss: training falls to {ends['loss']:.2f}, "
+    f"validation rises to {ends['val_loss']:.2f}.",
+)
+print({name: round(value, 2) for name, value in ends.items()})
+
+# %% [markdown]
+# The model is perfect on the data it was trained on and no better than a coin on everything
+# else. Look at the right-hand panel too: its validation *loss* is far worse than a coin's
+# 0.69, because it is wrong with great confidence. Accuracy alone hides that. A training curve
+# alone proves nothing, so always hold some data back.
+#
+# **Predict.** Now the same sequences get labels with a *rule*: is the sum of the first five
+# steps larger than that of the last five? Everything else stays as in the first run. What
+# will the two accuracies be?
+
+# %% tags=["demonstration"]
+rule = (noise[:, :5].sum(axis=(1, 2)) > noise[:, 5:].sum(axis=(1, 2))).astype(int)
+keras.utils.set_random_seed(0)
+model = build_binary_classifier()
+model.fit(noise[:1000], rule[:1000], epochs=10, batch_size=32, verbose=0)
+for name, part in (("training", slice(0, 1000)), ("unseen", slice(1000, 2000))):
+    accuracy = model.evaluate(noise[part], rule[part], verbose=0)[1]
+    print(f"{name:<9} accuracy {accuracy:.2f}")
+probabilities = model.predict(noise[:5], verbose=0)[:, 0]
+print("five outputs:", probabilities.round(2), "labels:", rule[:5])
+
+# %% [markdown]
+# The accuracy on unseen sequences is nearly as good as on the old ones. *That* is what
+# learning looks like.
+
+# %% [markdown]
+# ## Stop at the right moment
+#
+# Most data lie in between: there is a rule, and there is noise. A network first picks up the
+# rule, and both losses fall. Then it begins to memorise the noise, and the validation loss
+# rises. The best network is somewhere on the way. **Early stopping** means watching the
+# validation loss, stopping once it has not improved for a number of epochs (the **patience**),
+# and going back to the best weights.
+#
+# In Keras this is the job of a **callback**, an object that `fit` calls at fixed moments, such
+# as after every epoch. `EarlyStopping` stops; `ModelCheckpoint`, below, saves to a file.
+#
+# **Predict.** The labels below follow a rule, but 20 % of them are wrong. Sketch the two
+# curves over 100 epochs.
+
+# %% tags=["demonstration"]
+def noisy_rule(count, rng):
+    """Return (xs, labels): is the sum of the last 3 steps above 0? 20 % are wrong."""
+    xs = rng.uniform(-2, 2, size=(count, 10, 1)).astype("float32")
+    wrong = rng.random(count) < 0.2
+    return xs, ((xs[:, -3:].sum(axis=(1, 2)) > 0) ^ wrong).astype(int)
+
+
+rng = np.random.default_rng(3)
+train_set, valid_set = noisy_rule(128, rng), noisy_rule(400, rng)
+keras.utils.set_random_seed(3)
+model = build_binary_classifier()
+model.optimizer.learning_rate = 0.003
+checkpoint = keras.callbacks.ModelCheckpoint(
+    f"{folder.name}/best.weights.h5", save_weights_only=True,
+    save_best_only=True, monitor="val_loss",
+)
+history = model.fit(
+    *train_set, validation_data=valid_set, epochs=100, batch_size=128,
+    callbacks=[checkpoint], verbose=0,
+).history
+losses = {"training": history["loss"], "validation": history["val_loss"]}
+best = int(np.argmin(losses["validation"])) + 1
+ax = plots.curves(
+    np.arange(1, 101), {name: np.array(values) for name, values in losses.items()},
+    title="First the rule, then the noise", xlabel="epoch", ylabel="loss (nats)",
+)
+ax.axvline(best, color="0.6", linewidth=1)
+plots.show(
+    ax, f"The training loss falls all the way; the validation loss falls until "
+    f"epoch {best} and then rises.",
+)
+loss, _ = model.evaluate(*valid_set, verbose=0)
+print(f"validation loss after epoch 100: {loss:.2f}")
+model.load_weights(f"{folder.name}/best.weights.h5")
+loss, _ = model.evaluate(*valid_set, verbose=0)
+print(f"after epoch {best}, loaded again: {loss:.2f}")
+
+# %% [markdown] nbgrader={"grade_id": "fit_with_early_stopping_task", "locked": true}
+# ### Your turn: `fit_with_early_stopping` (4 points)
+#
+# Train a compiled model with early stopping. Train for at most 100 epochs, monitor the
+# validation loss with a patience of 10 epochs, and leave the model with the weights of its
+# best epoch. Return the number of that epoch; the first one is number 1.
+#
+# | argument | | shape |
+# |---|---|---|
+# | `model` | a compiled classifier, to be trained in place | |
+# | `xs`, `labels` | for training | (n, 10, 1), (n,) |
+# | `xs_valid`, `labels_valid` | for validation only | (m, 10, 1), (m,) |
+#
+# Use all training sequences as one batch, `batch_size=len(xs)`, which makes the training
+# reproducible. `keras.callbacks.EarlyStopping` has the arguments `monitor`, `patience` and
+# `restore_best_weights`, and it restores the best weights even if all 100 epochs run. `fit`
+# takes a list of `callbacks` and returns a history like the one above. Pass `verbose=0` to keep
+# the output short.
+
+# %% nbgrader={"grade_id": "fit_with_early_stopping", "solution": true}
+def fit_with_early_stopping(model, xs, labels, xs_valid, labels_valid):
+    """Train the model, restore its best weights and return the best epoch, from 1."""
+    ### BEGIN SOLUTION
+    stop = keras.callbacks.EarlyStopping(
+        monitor="val_loss", patience=10, restore_best_weights=True
+    )
+    history = model.fit(
+        xs,
+        labels,
+        validation_data=(xs_valid, labels_valid),
+        epochs=100,
+        batch_size=len(xs),
+        callbacks=[stop],
+        verbose=0,
+    )
+    return int(np.argmin(history.history["val_loss"])) + 1
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "fit_with_early_stopping_test", "grade": true, "locked": true, "points": 4}
+check(fit_with_early_stopping)
+### BEGIN HIDDEN TESTS
+from autograde_tests import grade
+grade(fit_with_early_stopping)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# The validation data have now influenced the training, if only through the decision when to
+# stop. The validation loss is therefore a little too good, and a final judgement needs a third
+# part that decided nothing, the **test set**. Lesson 09 uses one.
+
+# %% [markdown]
+# ## Which instrument is playing?
+#
+# Let us put your class to work. There are ten instruments, each with a spectrum of 100
+# frequencies. In 20 steps of noise one of them plays for six steps, at a random time. Which
+# one was it? Guessing has an accuracy of 0.1.
+#
+# Data often arrive as a **`tf.data.Dataset`** rather than an array. It delivers batches,
+# shuffles them in each epoch, and with `prefetch` prepares the next ones while the model trains.
+# `fit` accepts it in place of arrays, and no batch size is needed.
+
+# %% tags=["demonstration"]
+import tensorflow as tf
+
 rng = np.random.default_rng(1)
 spectra = rng.normal(size=(10, 100))
 
 
 def recordings(count):
+    """Return (sounds, instruments), shapes (count, 20, 100) and (count,)."""
     which, start = rng.integers(0, 10, size=count), rng.integers(0, 15, size=count)
-    playing = (np.arange(20) >= start[:, None]) & (np.arange(20) < start[:, None] + 6)
-    sound = rng.normal(size=(count, 20, 100)) + playing[..., None] * spectra[which][:, None]
-    return sound.astype("float32"), which
+    since = np.arange(20) - start[:, None]
+    playing = ((since >= 0) & (since < 6))[..., None]
+    noise = rng.normal(size=(count, 20, 100))
+    sounds = noise + playing * spectra[which][:, None]
+    return sounds.astype("float32"), which
 
 
-(sounds, which), (fresh_sounds, fresh_which) = recordings(1500), recordings(500)
+train_data, valid_data = recordings(1500), recordings(500)
+batches = tf.data.Dataset.from_tensor_slices(train_data).shuffle(1500, seed=1).batch(32)
+
+keras.utils.set_random_seed(1)
 network = RecurrentNetwork()
 network.compile(
     optimizer=keras.optimizers.Adam(global_clipnorm=1.0),
-    loss="sparse_categorical_crossentropy",  # labels are the numbers 0 to 9
+    loss="sparse_categorical_crossentropy",  # the targets are integers
     metrics=["accuracy"],
 )
-network.fit(sounds, which, epochs=8, batch_size=32, verbose=0)
-print(f"right on fresh recordings: {network.evaluate(fresh_sounds, fresh_which, verbose=0)[1]:.2f}")
+history = network.fit(
+    batches.prefetch(2), validation_data=valid_data,
+    epochs=8, shuffle=False, verbose=0,  # the dataset shuffles
+).history
+ax = plots.curves(
+    np.arange(1, 9),
+    {
+        "training": np.array(history["accuracy"]),
+        "validation": np.array(history["val_accuracy"]),
+    },
+    title="Ten instruments in noise", xlabel="epoch", ylabel="accuracy", ylim=(0, 1.02),
+)
+end = history["val_accuracy"][-1]
+plots.show(ax, f"Both accuracies rise; validation ends at {end:.2f}.")
+print("validation accuracy:", [round(value, 2) for value in history["val_accuracy"]])
+
+# %% [markdown]
+# Now save it. A `.keras` file holds the configuration, the weights and the optimiser's state,
+# so that training can go on. To load it elsewhere you also need the code of your class.
+# `save_weights` writes the weights alone, to a smaller `.weights.h5` file like the checkpoint
+# above, and loading them requires a model that has been built.
 
 # %% tags=["demonstration"]
 network.save(f"{folder.name}/network.keras")
-copy = keras.models.load_model(
-    f"{folder.name}/network.keras", custom_objects={"RecurrentNetwork": RecurrentNetwork}
-)
-again = copy(fresh_sounds).numpy()
-print(
-    "the loaded copy says the same:", np.allclose(again, network(fresh_sounds).numpy(), atol=1e-6)
-)
+copy = keras.models.load_model(f"{folder.name}/network.keras")
+ours, theirs = (m.predict(valid_data[0], verbose=0) for m in (network, copy))
+print("the loaded copy gives the same outputs:", np.allclose(ours, theirs, atol=1e-6))
+
+# %% [markdown]
+# ## Dropout
+#
+# Early stopping is one remedy for memorising. **Dropout** (Srivastava and others 2014) is
+# another: in every training step each unit is set to zero with a certain probability p, so that
+# no unit can rely on a particular other one. The rest is multiplied by 1/(1 - p) to keep the
+# sum. When the model is used, nothing is dropped.
+#
+# Recurrent layers have two such settings. `dropout` drops inputs, and `recurrent_dropout` drops
+# parts of the state, with the *same* units dropped at every step of a sequence (Gal and
+# Ghahramani 2016). If they were drawn again at every step, a unit could hardly remember
+# anything for long.
+#
+# **Predict.** The layer below reads the same input three times. When do the outputs differ?
+
+# %% tags=["demonstration"]
+keras.utils.set_random_seed(0)
+layer = keras.layers.SimpleRNN(2, dropout=0.5)
+x = np.ones((1, 3, 4), dtype="float32")
+for training in (False, False, True):
+    print(f"training={training!s:<6}", layer(x, training=training).numpy().round(3))
+
+# %% [markdown]
+# `fit` sets `training=True`; `evaluate`, `predict` and a plain call do not. Does dropout help?
+# We train on only 300 recordings. **Predict** which of the three models has the highest
+# accuracy on the training data, and which on the validation data.
+
+# %% tags=["demonstration"]
+few = train_data[0][:300], train_data[1][:300]
+for name, options in (
+    ("no dropout", {}),
+    ("dropout=0.3", {"dropout": 0.3}),
+    ("recurrent_dropout=0.3", {"recurrent_dropout": 0.3}),
+):
+    keras.utils.set_random_seed(2)
+    model = keras.Sequential(
+        [
+            keras.Input((20, 100)),
+            keras.layers.SimpleRNN(50, activation="relu", **options),
+            keras.layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(*few, epochs=100, verbose=0)
+    ends = [model.evaluate(*part, verbose=0)[1] for part in (few, valid_data)]
+    print(f"{name:<22} accuracy: training {ends[0]:.2f}, validation {ends[1]:.2f}")
+
+# %% [markdown]
+# All three fit the training data, and only `dropout=0.3` works on new recordings. With five
+# seeds it raised the validation accuracy every time, from 0.58 to 0.96 on average. It needs
+# patience, though: after 25 epochs the average was still 0.49. `recurrent_dropout=0.3` lowered
+# the average to 0.20, because to remember an instrument until the end is the very thing that
+# this task asks for. So dropout is no law, but one more number to choose on validation data.
 
 # %% [markdown]
 # ## Reading in pieces: a stateful layer
 #
-# A layer forgets everything between two calls. With `stateful=True` it does not: sequence 3 of this call goes on where sequence 3 of the call
-# before ended. (So the number of sequences must stay the same, and the layer is told so when it is built.) That is how a long
-# text is read in pieces, as lesson 07 cut it. One thing is yours to remember: **when a new text begins, `layer.reset_state()`**.
+# A layer forgets its state between two calls. With `stateful=True` it does not: sequence 3 of
+# this call picks up where sequence 3 of the previous call left off. For this the batch size
+# must stay the same, and the layer has to know it when it is built. That is how a
+# long text is read in pieces, as lesson 07 cut it. The state crosses from one call to the
+# next, and the gradient does not. What remains for you is to call **`layer.reset_state()` when
+# a new text begins**.
 #
-# **Predict.** Below, the same three steps are read three times. When does the answer repeat itself?
+# **Predict.** Below, the same three steps are read three times. When does an answer repeat?
 
 # %% tags=["demonstration"]
 reader = keras.layers.SimpleRNN(1, stateful=True)
 reader.build((1, None, 1))  # one sequence at a time
 reader.set_weights([np.ones((1, 1)), np.ones((1, 1)), np.zeros(1)])
-piece = np.full((1, 3, 1), 0.1, dtype="float32")
-print(f"first call   {reader(piece).numpy().item():.4f}")
-print(f"second call  {reader(piece).numpy().item():.4f}")
+segment = np.full((1, 3, 1), 0.1, dtype="float32")
+print(f"first call   {reader(segment).numpy().item():.4f}")
+print(f"second call  {reader(segment).numpy().item():.4f}")
 reader.reset_state()
-print(f"after reset  {reader(piece).numpy().item():.4f}")
+print(f"after reset  {reader(segment).numpy().item():.4f}")
 
 # %% [markdown] nbgrader={"grade_id": "stateful_run_task", "locked": true}
 # ### Your turn: `stateful_run` (2 points)
 #
-# Read one long input that comes in pieces, as if it were in one piece.
+# Read one long input that arrives in segments, as if it had arrived in one.
 #
 # | argument | | shape |
 # |---|---|---|
 # | `layer` | a built `SimpleRNN` with `stateful=True` and `return_sequences=True`; it may have read something else before | |
-# | `chunks` | the pieces, in order; their lengths may differ | each (batch, steps, features) |
+# | `segments` | in order; their lengths may differ | each (batch, steps, features) |
 #
 # Return all states as one array, (batch, all steps together, units).
 
-
 # %% nbgrader={"grade_id": "stateful_run", "solution": true}
-def stateful_run(layer, chunks):
-    """Return the states of all chunks, read one after the other as one text."""
+def stateful_run(layer, segments):
+    """Return the states of all segments, read one after the other as one text."""
     ### BEGIN SOLUTION
     layer.reset_state()
-    return np.concatenate([layer(chunk).numpy() for chunk in chunks], axis=1)
+    return np.concatenate([layer(segment).numpy() for segment in segments], axis=1)
     ### END SOLUTION
 
 
@@ -583,18 +866,48 @@ def stateful_run(layer, chunks):
 check(stateful_run)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
-
 grade(stateful_run)
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# Training a stateful model with `fit` has a classic trap. By default `fit` shuffles the
+# sequences, so that row 3 of a batch continues a stranger's text. Order the data so that each
+# row continues the same row of the previous batch, define the model with
+# `keras.Input(batch_shape=(batch, steps, features))`, use that batch size and `shuffle=False` in
+# `fit`, and reset the state at the start of each epoch:
+#
+# ```python
+# reset = keras.callbacks.LambdaCallback(
+#     on_epoch_begin=lambda epoch, logs: layer.reset_state()
+# )
+# ```
+#
+# Lesson 10 trains one, with batches that continue each other.
 
 # %% tags=["demonstration"]
 progress()
 
 # %% [markdown]
+# ## Further reading
+#
+# - F. Chollet and M. Watson, *Deep Learning with Python*, third edition, 2025, by the author of
+#   Keras; and the guides on keras.io, above all "Masking and padding" and "Working with RNNs".
+# - A. Géron, *Hands-On Machine Learning*, for learning curves, callbacks and checkpoints.
+# - L. Prechelt, "Early Stopping - But When?", in *Neural Networks: Tricks of the Trade*, 1998.
+# - N. Srivastava and others, "Dropout: A Simple Way to Prevent Neural Networks from
+#   Overfitting", 2014; for recurrent layers, Y. Gal and Z. Ghahramani, "A Theoretically Grounded
+#   Application of Dropout in Recurrent Neural Networks", 2016.
+# - C. Zhang and others, "Understanding Deep Learning Requires Rethinking Generalization", 2017,
+#   trains large networks on random labels.
+
+# %% [markdown]
 # ## In three lines
 #
-# - `kernel`, `recurrent_kernel`, `bias` are `W_xh`, `W_hh`, `b_h`; Keras' SimpleRNN is your loop, up to rounding.
-# - A network can memorise coins: only what it does with fresh data counts, and a baseline beside it.
-# - A class survives saving when `get_config` returns what `__init__` takes; a stateful layer is reset when a new text begins.
+# - `kernel`, `recurrent_kernel` and `bias` are `W_xh`, `W_hh` and `b_h`, and Keras' `SimpleRNN` is
+#   your loop, up to rounding.
+# - A network can memorise coin flips: watch the validation loss, stop at its minimum and go
+#   back to the best weights.
+# - A class survives saving when `get_config` returns what `__init__` takes; a stateful layer is
+#   reset when a new text begins.
 #
 # *Next: 09 · Time series.*

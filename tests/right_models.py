@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 import numpy as np
 from wrong_models import (
     binary,
-    fit_classifier,
     fit_forecaster,
     flipped,
     forecaster,
@@ -20,6 +20,7 @@ from wrong_models import (
     recogniser,
     rnn,
     softmax,
+    stop_early,
     translator,
 )
 
@@ -70,6 +71,15 @@ BINARY = [
     Right("more metrics", lambda: binary(metrics=("mae", keras.metrics.BinaryAccuracy(), "AUC"))),
     Right("a clipped Adam", lambda: binary(optimizer=keras.optimizers.Adam(0.003, clipnorm=1.0))),
     Right("any number of steps", lambda: binary(shape=(None, 1))),
+    Right("logits and their loss", lambda: binary(top=None, loss=keras.losses.BinaryCrossentropy(from_logits=True))),
+    Right(
+        "logits, with a threshold of 0",
+        lambda: binary(
+            top=None,
+            loss=keras.losses.BinaryCrossentropy(from_logits=True),
+            metrics=(keras.metrics.BinaryAccuracy(name="right", threshold=0.0),),
+        ),
+    ),
     Right("the loss as an object", lambda: binary(loss=keras.losses.BinaryCrossentropy())),
     Right("the loss as a function", lambda: binary(loss=keras.losses.binary_crossentropy)),
     Right("the activation as a layer", lambda: binary(top=None, more=(lambda: layers.Activation("sigmoid"),))),
@@ -96,7 +106,53 @@ RNN = [
     Right("the softmax outside of the layer", network(top=None, after=keras.ops.softmax)),
 ]
 
-# ------------------------------------------------------------------------------------ train_classifier
+# ---------------------------------------------------------------------------- fit_with_early_stopping
+
+
+def with_checkpoint(model, xs, labels, xs_valid, labels_valid):
+    """Train for all epochs, and load the best of the saved weights."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/best.weights.h5"
+        best = keras.callbacks.ModelCheckpoint(path, save_weights_only=True, save_best_only=True)
+        options = {"epochs": 100, "batch_size": len(xs), "callbacks": [best], "verbose": 0}
+        history = model.fit(xs, labels, validation_data=(xs_valid, labels_valid), **options)
+        model.load_weights(path)
+    return np.argmin(history.history["val_loss"]) + 1
+
+
+def callback_of_its_own(model, xs, labels, xs_valid, labels_valid):
+    kept = {"loss": np.inf}
+
+    def look(epoch, logs):
+        if logs["val_loss"] < kept["loss"]:
+            kept.update(loss=logs["val_loss"], weights=model.get_weights(), epoch=epoch + 1)
+
+    watcher = keras.callbacks.LambdaCallback(on_epoch_end=look)
+    options = {"epochs": 100, "batch_size": len(xs), "callbacks": [watcher], "verbose": 0}
+    model.fit(xs, labels, validation_data=(xs_valid, labels_valid), **options)
+    model.set_weights(kept["weights"])
+    return kept["epoch"]
+
+
+EARLY_STOPPING = [
+    Right("a checkpoint", with_checkpoint),
+    Right("a callback of its own", callback_of_its_own),
+    Right("more patience", stop_early(stop={"patience": 30})),
+    Right("as a float", stop_early(answer=lambda losses: float(np.argmin(losses) + 1))),
+]
+
+# ------------------------------------------------------------------------------------ train_forecaster
+
+
+def least_squares(xs, ys, xs_valid, ys_valid):
+    return linear_forecaster(np.linalg.lstsq(xs[..., 0], ys, rcond=None)[0])
+
+
+def least_squares_without_bias(xs, ys, xs_valid, ys_valid):
+    """Return a model that has no biases and was never compiled."""
+    model = keras.Sequential([keras.Input(xs.shape[1:]), layers.Flatten(), layers.Dense(1, use_bias=False)])
+    model.set_weights([np.linalg.lstsq(xs[..., 0], ys, rcond=None)[0][:, None]])
+    return model
 
 
 def own_loop(build: Callable[[], Any], epochs: int, rate: float, loss: Any) -> Callable:
@@ -121,45 +177,6 @@ def own_loop(build: Callable[[], Any], epochs: int, rate: float, loss: Any) -> C
         return model
 
     return answer
-
-
-def batch_by_batch(xs, labels):
-    model = binary()
-    for _ in range(10):
-        for start in range(0, len(xs), 32):
-            model.train_on_batch(xs[start : start + 32], labels[start : start + 32])
-    return model
-
-
-def ten_fits(xs, labels):
-    model = binary()
-    for _ in range(10):
-        model.fit(xs, labels, epochs=1, batch_size=32, verbose=0)
-    return model
-
-
-TRAINED_CLASSIFIER = [
-    Right("a loop of its own", own_loop(lambda: binary(compiled=False), 10, 0.001, keras.losses.BinaryCrossentropy())),
-    Right("batch by batch", batch_by_batch),
-    Right("ten times one epoch", ten_fits),
-    Right("no biases", fit_classifier(lambda: binary(use_bias=False, top_bias=False))),
-    Right("RMSprop", fit_classifier(lambda: binary(optimizer="rmsprop"))),
-    Right("a metric of another name", fit_classifier(lambda: binary(metrics=("acc",)))),
-    Right("a class", fit_classifier(subclassed_binary)),
-]
-
-# ------------------------------------------------------------------------------------ train_forecaster
-
-
-def least_squares(xs, ys, xs_valid, ys_valid):
-    return linear_forecaster(np.linalg.lstsq(xs[..., 0], ys, rcond=None)[0])
-
-
-def least_squares_without_bias(xs, ys, xs_valid, ys_valid):
-    """Return a model that has no biases and was never compiled."""
-    model = keras.Sequential([keras.Input(xs.shape[1:]), layers.Flatten(), layers.Dense(1, use_bias=False)])
-    model.set_weights([np.linalg.lstsq(xs[..., 0], ys, rcond=None)[0][:, None]])
-    return model
 
 
 def stopped_early(patience: int, build: Callable[[], Any]) -> Callable:
@@ -270,7 +287,7 @@ def rnn_like_encoder() -> Any:
 RIGHT_MODELS = {
     "build_binary_classifier": BINARY,
     "RecurrentNetwork": RNN,
-    "train_classifier": TRAINED_CLASSIFIER,
+    "fit_with_early_stopping": EARLY_STOPPING,
     "train_forecaster": FORECASTER,
     "sample": SAMPLER,
     "build_language_model": LANGUAGE_MODEL,

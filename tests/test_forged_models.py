@@ -12,7 +12,7 @@ import pytest
 from autograde_tests.grade_answer import SALT, report_on
 from rnn_helpers import speech
 from rnn_helpers.checks.evaluator import Report
-from rnn_helpers.checks.keras_probes import forecasters, language_models
+from rnn_helpers.checks.keras_probes import early_stopping, forecasters, language_models
 from rnn_helpers.checks.keras_probes.recognisers import TEST_UTTERANCES
 from rnn_helpers.quietly import keras
 
@@ -113,84 +113,35 @@ def test_a_classifier_earns_nothing_for_what_it_only_says(what: str) -> None:
     assert report.points < report.possible
 
 
-# ------------------------------------------------------------------------------------ train_classifier
+# ---------------------------------------------------------------------------- fit_with_early_stopping
 
 
-def looks_trained(model):
-    """Leave the traces of ten epochs on a model that has seen none."""
-    model.optimizer.iterations.assign(150)
-    model.set_weights([array + 0.01 * (array.ndim == 1) for array in model.get_weights()])
-    return model
+def says_the_best_epoch(model, *data):
+    """Know the number without training."""
+    return early_stopping.train_in_numpy(model.get_weights(), *data).best
 
 
-def rule(xs, labels):
-    """Return the rule behind the labels as a function, found by trying all that there are."""
-
-    def by(k):
-        return lambda rows: (rows[:, :k].sum(axis=(1, 2)) > rows[:, -k:].sum(axis=(1, 2))).astype(float)
-
-    return max((by(k) for k in (3, 4, 5)), key=lambda guess: np.mean(guess(xs) == labels))
+def says_it_was_trained(model, *data):
+    model.optimizer.iterations.assign(30)
+    model.set_weights([array + 0.01 for array in model.get_weights()])
+    return 20
 
 
-@keras.saving.register_keras_serializable("forged")
-class Stub(layers.Layer):
-    """A layer with the weights of a recurrent network that answers with a rule."""
-
-    def __init__(self, answer=None, **options):
-        super().__init__(**options)
-        self.answer = answer
-
-    def build(self, _shape):
-        for shape in ((1, 32), (32, 32), (32,), (32, 1), (1,)):
-            self.add_weight(shape=shape)
-
-    def call(self, xs):
-        return keras.ops.convert_to_tensor(self.answer(np.asarray(xs))[:, None])
+def reports_a_history(model, xs, labels, *valid):
+    """Train for one epoch and report a course of 30."""
+    model.fit(xs, labels, epochs=1, batch_size=len(xs), verbose=0)
+    model.history.history["val_loss"] = [1.0] * 19 + [0.1] + [0.5] * 10
+    return 20
 
 
-def untrained(xs, labels):
-    return looks_trained(two_classes())
+@pytest.mark.parametrize("answer", [says_the_best_epoch, says_it_was_trained, reports_a_history])
+def test_weights_that_are_not_the_best_earn_nothing_for_the_best_weights(answer) -> None:
+    report = report_on(answer, "fit_with_early_stopping")
+    assert "the best weights" not in earned(report), report.problems
 
 
-def another_class(xs, labels):
-    guess = rule(xs, labels)
-    return saying(looks_trained(two_classes()), __call__=lambda _, rows, **__: guess(np.asarray(rows))[:, None])
-
-
-def stub_layer(xs, labels):
-    model = keras.Sequential([keras.Input((10, 1)), Stub(lambda rows: np.zeros(len(rows)))])
-    model.compile("adam", "binary_crossentropy", run_eagerly=True)
-    model.layers[0].answer = rule(xs, labels)
-    return saying(looks_trained(model), __call__=lambda self, rows, **__: self.layers[0].call(rows))
-
-
-def table(xs, labels):
-    known = {row.tobytes(): label for row, label in zip(xs, labels, strict=True)}
-
-    def ask(_, rows, **__):
-        return np.array([[float(known.get(np.asarray(row).tobytes(), 0))] for row in rows])
-
-    return saying(looks_trained(two_classes()), __call__=ask)
-
-
-def other_weights(xs, labels):
-    """Show the weights of a real network beside the outputs of the rule."""
-    guess, network = rule(xs, labels), looks_trained(two_classes())
-    dense = keras.Sequential([keras.Input((10, 1)), layers.Flatten(), layers.Dense(1)])
-    dense.compile("adam", "mse")
-    return saying(
-        looks_trained(dense),
-        trainable_weights=network.trainable_weights,
-        optimizer=network.optimizer,
-        __call__=lambda _, rows, **__: guess(np.asarray(rows))[:, None],
-    )
-
-
-@pytest.mark.parametrize("answer", [untrained, another_class, stub_layer, table, other_weights])
-def test_a_classifier_that_was_never_trained_earns_nothing_for_training(answer) -> None:
-    report = report_on(answer, "train_classifier")
-    assert not earned(report) - {"the model"}, report.problems
-    assert answer is untrained or report.points == 0  # an untrained network is a network: for that it has its point
+def test_no_training_earns_nothing_at_all() -> None:
+    assert report_on(says_the_best_epoch, "fit_with_early_stopping").points == 0
 
 
 # ------------------------------------------------------------------------------------ RecurrentNetwork
@@ -251,6 +202,13 @@ def test_a_class_of_networks_earns_nothing_for_what_it_only_says(answer, forged,
 
 
 # ------------------------------------------------------------------------------------ train_forecaster
+
+
+def looks_trained(model):
+    """Leave the traces of ten epochs on a model that has seen none."""
+    model.optimizer.iterations.assign(150)
+    model.set_weights([array + 0.01 * (array.ndim == 1) for array in model.get_weights()])
+    return model
 
 
 def one_number(ask, moved=True):

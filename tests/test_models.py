@@ -70,9 +70,10 @@ def test_a_wrong_output_shape_is_named() -> None:
 
 
 def test_an_untrained_model_is_called_that() -> None:
-    report = report_on(lambda xs, labels: classifier(), "train_classifier")
-    assert report.problems["it was trained"].sentence.startswith("it should be trained: its biases are still zero")
-    assert report.mistake == findings.NEVER_TRAINED
+    report = report_on(lambda model, *data: 20, "fit_with_early_stopping")
+    assert report.points == 0
+    assert report.problems["it trains"].sentence.endswith("its weights are those that it started with")
+    assert report.mistake == findings.MODEL_UNCHANGED
 
 
 def test_a_class_that_waits_for_its_get_config_keeps_what_it_has() -> None:

@@ -106,6 +106,10 @@ def always_the_same(build: Callable[[], Any]) -> Callable[[], Any]:
     return answer
 
 
+def from_logits() -> Any:
+    return keras.losses.BinaryCrossentropy(from_logits=True)
+
+
 SIGMOID = f.NO_TOP_ACTIVATION.format(expected="sigmoid")
 CROSS_ENTROPY = "the binary cross-entropy"
 BINARY = [
@@ -145,10 +149,17 @@ BINARY = [
         lambda: binary(outputs=2, top="softmax", loss="sparse_categorical_crossentropy"),
         (f.TOP_ACTIVATION.format(actual="softmax", expected="sigmoid"),),
     ),
+    Wrong("logits and a loss of probabilities", lambda: binary(top=None), (f.LOGITS_FOR_PROBABILITY_LOSS,)),
+    Wrong("logits and a hinge", lambda: binary(top=None, loss="hinge"), (SIGMOID, other_loss("Hinge", CROSS_ENTROPY))),
     Wrong(
-        "logits and their loss",
-        lambda: binary(top=None, loss=keras.losses.BinaryCrossentropy(from_logits=True)),
-        (SIGMOID,),
+        "a loss of logits, with tanh",
+        lambda: binary(top="tanh", loss=from_logits()),
+        (f.TOP_ACTIVATION.format(actual="tanh", expected="sigmoid"),),
+    ),
+    Wrong(
+        "a loss of logits, with ReLU inside",
+        lambda: binary(top=None, activation="relu", loss=from_logits()),
+        (hidden("ReLU", "tanh"),),
     ),
     Wrong("no activation, and not compiled", lambda: binary(top=None, compiled=False), (SIGMOID, f.NOT_COMPILED)),
     Wrong("a mean absolute error", lambda: binary(loss="mae"), (other_loss("MeanAbsoluteError", CROSS_ENTROPY),)),
@@ -285,79 +296,83 @@ NETWORK = [
     ),
 ]
 
-# ------------------------------------------------------------------------------------ train_classifier
+# ---------------------------------------------------------------------------- fit_with_early_stopping
 
 
-def fit_classifier(build: Callable[[], Any] = binary, change: Callable = lambda xs, labels: (xs, labels), **options):
-    def answer(xs, labels):
-        model = build()
-        model.fit(*change(xs, labels), **{"epochs": 10, "batch_size": 32, "verbose": 0, **options})
-        return model
+def stop_early(
+    *,
+    change: Callable = lambda xs, labels, xs_valid, labels_valid: (xs, labels),
+    valid: Callable = lambda xs, labels, xs_valid, labels_valid: (xs_valid, labels_valid),
+    answer: Callable = lambda losses: int(np.argmin(losses)) + 1,
+    stop: dict | None = None,
+    prepare: Callable = lambda model: None,
+    **options: Any,
+) -> Callable:
+    """Return an answer that trains with EarlyStopping, with changes to its settings, its data or what it returns."""
 
-    return answer
+    def train(model: Any, *data: np.ndarray) -> Any:
+        prepare(model)
+        watcher = keras.callbacks.EarlyStopping(
+            **{"monitor": "val_loss", "patience": 10, "restore_best_weights": True} | (stop or {})
+        )
+        defaults = {"epochs": 100, "batch_size": len(data[0]), "callbacks": [watcher], "verbose": 0}
+        history = model.fit(*change(*data), validation_data=valid(*data), **defaults | options)
+        return answer(history.history["val_loss"])
 
-
-def shuffled(xs, labels):
-    return xs, np.random.default_rng(0).permutation(labels)
-
-
-def train_another(xs, labels):
-    fit_classifier()(xs, labels)
-    return binary()
-
-
-def frozen():
-    model = binary(compiled=False)
-    model.trainable = False
-    model.compile("adam", "binary_crossentropy")
-    return model
+    return train
 
 
-def rate(value: float) -> Callable[[], Any]:
-    return lambda: binary(optimizer=keras.optimizers.Adam(value))
+def train_another(
+    model: Any, xs: np.ndarray, labels: np.ndarray, xs_valid: np.ndarray, labels_valid: np.ndarray
+) -> Any:
+    return stop_early()(keras.models.clone_model(model), xs, labels, xs_valid, labels_valid)
 
 
-def epochs(actual: str) -> tuple[str, ...]:
-    return (f.NUMBER_OF_EPOCHS.format(actual=actual),)
+def compiled_again(optimizer: Any) -> Callable:
+    return stop_early(prepare=lambda model: model.compile(optimizer(), "binary_crossentropy", metrics=["accuracy"]))
 
 
-def steps(actual: str) -> tuple[str, ...]:
-    return (f.STEPS_PER_EPOCH.format(actual=actual, sequences=480, expected=15),)
+def without_callback(
+    model: Any, xs: np.ndarray, labels: np.ndarray, xs_valid: np.ndarray, labels_valid: np.ndarray
+) -> int:
+    options = {"validation_data": (xs_valid, labels_valid), "epochs": 100, "batch_size": len(xs), "verbose": 0}
+    return int(np.argmin(model.fit(xs, labels, **options).history["val_loss"])) + 1
 
 
-TRAINED_CLASSIFIER = [
-    Wrong("a learning rate of 0", fit_classifier(rate(0.0)), (f.RATE_ZERO,)),
-    Wrong("a tiny learning rate", fit_classifier(rate(1e-7))),
-    Wrong("a huge learning rate", fit_classifier(rate(30.0))),
-    Wrong("three epochs", fit_classifier(epochs=3), epochs("3 epochs")),
-    Wrong("nine epochs", fit_classifier(epochs=9), epochs("9 epochs")),
-    Wrong("the default of one epoch", fit_classifier(epochs=1), epochs("1 epoch")),
-    Wrong("batches of 64", fit_classifier(batch_size=64), steps("8 training steps")),
-    Wrong("batches of 8", fit_classifier(batch_size=8), steps("60 training steps")),
-    Wrong("half set aside", fit_classifier(validation_split=0.5), steps("8 training steps")),
-    Wrong("the first half", fit_classifier(change=lambda xs, y: (xs[:240], y[:240])), steps("8 training steps")),
-    Wrong("one step an epoch", fit_classifier(steps_per_epoch=1), steps("1 training step")),
-    Wrong("labels shuffled", fit_classifier(change=shuffled)),
-    Wrong("labels all 1", fit_classifier(change=lambda xs, y: (xs, np.ones_like(y)))),
-    Wrong("labels inverted", fit_classifier(change=lambda xs, y: (xs, 1 - y)), (f.OPPOSITE_ANSWERS,)),
-    Wrong("steps reversed", fit_classifier(change=lambda xs, y: (xs[:, ::-1], y)), (f.OPPOSITE_ANSWERS,)),
-    Wrong("inputs of zeros", fit_classifier(change=lambda xs, y: (0 * xs, y))),
-    Wrong("another model is returned", train_another, (f.NEVER_TRAINED,)),
-    Wrong("nothing is trainable", fit_classifier(frozen), (f.NOTHING_TRAINABLE,)),
-    Wrong("a GRU", fit_classifier(lambda: binary(lambda: [layers.GRU(32)])), (f.OTHER_CELL.format(actual="GRU"),)),
-    Wrong("an LSTM", fit_classifier(lambda: binary(lambda: [layers.LSTM(32)])), (f.OTHER_CELL.format(actual="LSTM"),)),
-    Wrong("16 units", fit_classifier(lambda: binary(units=16)), (f.WRONG_UNITS.format(actual=16, expected=32),)),
-    Wrong("outputs at every step", lambda xs, y: binary(return_sequences=True), (f.RETURNS_SEQUENCES,)),
+LAST = f.LAST_EPOCH_KEPT.format(epochs=100)
+OTHER = f.WEIGHTS_OF_OTHER_EPOCH
+EARLY_STOPPING = [
+    Wrong("no callback", without_callback, (LAST,)),
+    Wrong("nothing is restored", stop_early(stop={"restore_best_weights": False}), (f.STOPPED_WITHOUT_RESTORING,)),
     Wrong(
-        "the mean state", fit_classifier(lambda: binary(how="mean")), (f.READS_OUT.format(actual="mean of all states"),)
+        "a patience of 3, and nothing restored",
+        stop_early(stop={"patience": 3, "restore_best_weights": False}),
+        (OTHER,),
     ),
-    Wrong("the first state", fit_classifier(lambda: binary(how="first")), (f.READS_OUT.format(actual="first state"),)),
+    Wrong("the training loss is monitored", stop_early(stop={"monitor": "loss"}), (LAST,)),
+    Wrong("the accuracy is monitored", stop_early(stop={"monitor": "val_accuracy", "mode": "max"}), (OTHER,)),
+    Wrong("the highest loss is sought", stop_early(stop={"mode": "max"}), (OTHER, f.TRAINING_TOO_SHORT)),
+    Wrong("five epochs", stop_early(epochs=5), (f.TRAINING_TOO_SHORT,)),
+    Wrong("one epoch", stop_early(epochs=1), (f.TRAINING_TOO_SHORT,)),
     Wrong(
-        "no recurrent layer",
-        fit_classifier(lambda: binary(lambda: [layers.Flatten(), layers.Dense(32)])),
-        (f.NO_RECURRENT_LAYER,),
+        "trained on the validation data",
+        stop_early(change=lambda xs, y, xv, yv: (xv, yv), batch_size=200),
+        (f.TRAINED_ON_VALIDATION,),
     ),
-    Wrong("logits", fit_classifier(lambda: binary(top=None, loss="hinge")), (SIGMOID,)),
+    Wrong("watched on the training data", stop_early(valid=lambda xs, y, xv, yv: (xs, y)), (LAST,)),
+    Wrong("batches of 32", stop_early(batch_size=32), (f.MANY_BATCHES,)),
+    Wrong("batches of 8", stop_early(batch_size=8), (f.MANY_BATCHES,)),
+    Wrong("half of the data", stop_early(change=lambda xs, y, xv, yv: (xs[:32], y[:32]))),
+    Wrong("labels inverted", stop_early(change=lambda xs, y, xv, yv: (xs, 1 - y))),
+    Wrong("steps reversed", stop_early(change=lambda xs, y, xv, yv: (xs[:, ::-1], y))),
+    Wrong("another model is trained", train_another, (f.MODEL_UNCHANGED,)),
+    Wrong("plain descent", compiled_again(lambda: keras.optimizers.SGD(0.1))),
+    Wrong("another rate", compiled_again(lambda: keras.optimizers.Adam(0.05))),
+    Wrong("the epoch from 0", stop_early(answer=lambda losses: int(np.argmin(losses))), (f.EPOCH_FROM_0,)),
+    Wrong("the last epoch", stop_early(answer=len), (f.STOPPING_EPOCH,)),
+    Wrong("the lowest loss", stop_early(answer=min)),
+    Wrong("the losses", stop_early(answer=list)),
+    Wrong("nothing returned", stop_early(answer=lambda losses: None)),
 ]
 
 # ------------------------------------------------------------------------------------ train_forecaster
@@ -932,7 +947,7 @@ SAMPLER = [
 WRONG_MODELS = {
     "build_binary_classifier": BINARY,
     "RecurrentNetwork": NETWORK,
-    "train_classifier": TRAINED_CLASSIFIER,
+    "fit_with_early_stopping": EARLY_STOPPING,
     "train_forecaster": FORECASTER,
     "sample": SAMPLER,
     "build_language_model": LANGUAGE_MODEL,

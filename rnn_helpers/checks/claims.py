@@ -49,7 +49,6 @@ OTHER_GENERATOR_OTHER_TASK = "another generator gives another task"
 COMPILED = "it should be compiled"
 MODEL_TRAINED = "it should be trained"
 ONE_OUTPUT_PER_SEQUENCE = "it should output one number per sequence"
-BETWEEN_0_AND_1 = "its outputs should lie between 0 and 1"
 UNBOUNDED = "its outputs should be logits, which have no bounds"
 LOSS_TAKES_LOGITS = "its loss should be the cross-entropy of logits and integer targets"
 OUTPUT_PER_STEP = "it should output logits at every step"
@@ -59,10 +58,13 @@ CAUSAL = "an output should not depend on later inputs"
 INPUT_SHAPE = "it should take 10 steps of 1 feature"
 CLASSIFIER_PARAMETERS = "it should have 1121 parameters"
 OUTPUTS_VARY = "its outputs should differ between sequences"
-TANH_SIGMOID_EQUATIONS = "its outputs should be those of the equations, with tanh inside and a sigmoid on top"
+PROBABILITY_OR_LOGIT = "its output should be a probability between 0 and 1, or a logit if its loss takes logits"
+TANH_SIGMOID_EQUATIONS = (
+    "its outputs should be those of the equations, with tanh inside and a sigmoid, in the model or in its loss"
+)
 ADAM = "its optimizer should be Adam"
 CROSS_ENTROPY = "its loss should be the binary cross-entropy"
-LOSS_TAKES_PROBABILITIES = "its loss should take probabilities, not logits"
+LOSS_FITS_OUTPUTS = "its loss should take what the model outputs: probabilities, or logits"
 REPORTS_ACCURACY = "fit should report the accuracy"
 NEW_MODEL_PER_CALL = "each call should return a new model"
 
@@ -77,12 +79,9 @@ SURVIVES_SAVING = "a saved and loaded copy should give the same outputs"
 CUSTOM_SIZES_SURVIVE_SAVING = "so should a copy with other sizes"
 LOSS_FALLS = "a training step should lower its loss"
 
-# Lesson 08, train_classifier
-RECURRENT_WITH_32_UNITS = "it should be a simple recurrent network with 32 units"
-TRAINED_FOR_10_EPOCHS = "it should be trained for 10 epochs in batches of 32"
-TRAINING_ACCURACY = "it should be right on 80 % of the training sequences"
-TEST_ACCURACY = "it should be right on 80 % of unseen sequences"
-NOT_INVERTED = "its answers should not be the opposite of the labels"
+# Lesson 08, fit_with_early_stopping
+BEST_WEIGHTS_RESTORED = "the model should end with the weights of its best epoch"
+BEST_EPOCH_RETURNED = "the number of that epoch should be returned"
 
 # Lesson 09, train_forecaster
 ONE_FORECAST_PER_WINDOW = "it should output one number per window"

@@ -60,6 +60,7 @@ OTHER_LOSS = "Your loss is {actual}; it should be {expected}."
 LOSS_TAKES_ONE_HOT = "Your loss, CategoricalCrossentropy, takes one-hot targets. The targets here are integers: use SparseCategoricalCrossentropy."
 FROM_LOGITS_MISSING = "Your loss treats the logits as probabilities: set from_logits=True."
 LOGITS_FOR_SIGMOID = "Your last layer applies a sigmoid, but the loss expects logits: leave out from_logits=True."
+LOGITS_FOR_PROBABILITY_LOSS = "Your outputs have no activation, and your loss takes probabilities: add a sigmoid, or compile with keras.losses.BinaryCrossentropy(from_logits=True)."
 LOGITS_FOR_SOFTMAX = (
     "Your model outputs probabilities, but the loss expects logits (from_logits=True): leave out the softmax."
 )
@@ -68,12 +69,24 @@ NO_METRICS = 'You compile the model without a metric: metrics=["accuracy"] is mi
 RATE_ZERO = "The learning rate is 0, so training changes nothing."
 NOTHING_TRAINABLE = "None of the weights is trainable."
 NEVER_TRAINED = "Your model looks untrained: its optimizer has made no step, and its biases are still zero."
-NUMBER_OF_EPOCHS = "You train for {actual} instead of 10."
-STEPS_PER_EPOCH = "One epoch of your training has {actual}; all {sequences} sequences in batches of 32 make {expected}."
-OPPOSITE_ANSWERS = "Your model's answers are the opposite of the labels: it predicts 1 where 0 is right."
 LEARNS_FROM_VALIDATION = (
     "Your model learns from the validation windows: with the opposite validation targets, its forecasts change sign."
 )
+
+# Lesson 08, fit_with_early_stopping
+MODEL_UNCHANGED = "The model has the weights that it started with: call model.fit."
+LAST_EPOCH_KEPT = "The model keeps the weights of the last of {epochs} epochs, long after the best one: stop in time."
+STOPPED_WITHOUT_RESTORING = (
+    "You stop in time, but keep the weights of the last epoch instead of the best one: set restore_best_weights=True."
+)
+TRAINING_TOO_SHORT = "Your training ends before the validation loss has reached its minimum."
+WEIGHTS_OF_OTHER_EPOCH = (
+    "The model ends with the weights of another epoch than the one with the lowest validation loss."
+)
+EPOCH_FROM_0 = "Your number is one too small: argmin counts from 0, but the first epoch is number 1."
+STOPPING_EPOCH = "You return the epoch after which training stopped; the best epoch came before it."
+TRAINED_ON_VALIDATION = "You train on the validation sequences: pass them to fit as validation_data."
+MANY_BATCHES = "Your training takes several steps per epoch; with batch_size=len(xs) it takes one."
 
 # Lesson 08, RecurrentNetwork
 LAYERS_MADE_IN_CALL = "Your class keeps no weights, and two calls on the same input give different outputs: create the layers in __init__ and use them in call."

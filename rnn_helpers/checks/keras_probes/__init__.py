@@ -4,7 +4,8 @@ A model is evaluated by what it computes: by its weights, by its configuration a
 against the course's NumPy network with those weights. Nothing in this package imports TensorFlow before it is called.
 """
 
-from rnn_helpers.checks.keras_probes.classifiers import binary_classifier, sequence_network, trained_classifier
+from rnn_helpers.checks.keras_probes.classifiers import binary_classifier, sequence_network
+from rnn_helpers.checks.keras_probes.early_stopping import trained_with_early_stopping
 from rnn_helpers.checks.keras_probes.forecasters import trained_forecaster
 from rnn_helpers.checks.keras_probes.language_models import language_model
 from rnn_helpers.checks.keras_probes.layers import into_layer, with_layer
@@ -16,7 +17,7 @@ PROBES = (
     with_layer,
     binary_classifier,
     sequence_network,
-    trained_classifier,
+    trained_with_early_stopping,
     trained_forecaster,
     language_model,
     recogniser,

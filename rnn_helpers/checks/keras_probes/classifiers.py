@@ -1,4 +1,4 @@
-"""Probes for lesson 08: a binary classifier, a custom model class and a trained classifier."""
+"""Probes for lesson 08: a binary classifier and a custom model class."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import numpy as np
 from rnn_helpers.checks import findings
 from rnn_helpers.checks.claims import (
     ADAM,
-    BETWEEN_0_AND_1,
     CLASSIFIER_PARAMETERS,
     COMPILED,
     CONFIG_HAS_SIZES,
@@ -21,23 +20,18 @@ from rnn_helpers.checks.claims import (
     CUSTOM_SIZES_SURVIVE_SAVING,
     INPUT_SHAPE,
     LOSS_FALLS,
-    LOSS_TAKES_PROBABILITIES,
-    MODEL_TRAINED,
+    LOSS_FITS_OUTPUTS,
     NETWORK_PARAMETERS,
     NEW_MODEL_PER_CALL,
-    NOT_INVERTED,
     ONE_OUTPUT_PER_SEQUENCE,
     OUTPUT_SHAPE,
     OUTPUTS_VARY,
-    RECURRENT_WITH_32_UNITS,
+    PROBABILITY_OR_LOGIT,
     RELU_SOFTMAX_EQUATIONS,
     REPORTS_ACCURACY,
     ROWS_SUM_TO_1,
     SURVIVES_SAVING,
     TANH_SIGMOID_EQUATIONS,
-    TEST_ACCURACY,
-    TRAINED_FOR_10_EPOCHS,
-    TRAINING_ACCURACY,
 )
 from rnn_helpers.checks.colocate import run_colocated
 from rnn_helpers.checks.comparison import describe
@@ -47,17 +41,14 @@ from rnn_helpers.checks.keras_probes.inspection import error_text, failure_text,
 
 STEPS, UNITS, BATCH = 10, 32, 32
 PARAMETERS = UNITS + UNITS * UNITS + UNITS + UNITS + 1
-MIN_ACCURACY = 0.8  # threshold of the trained classifier; see benchmarks/thresholds.py
-MIN_STEPS, MAX_STEPS = (
-    0.93,
-    3.13,
-)  # relative to the steps of ten epochs: a skipped batch and a few more epochs are accepted
-
-
 NETWORK_UNITS, NETWORK_COUNT = 50, 8060
 NETWORK = computations.Computation("relu", top="softmax")
-CLASSIFIER = computations.Computation("tanh", top="sigmoid")
-OF_OUTPUTS = (ONE_OUTPUT_PER_SEQUENCE, BETWEEN_0_AND_1, OUTPUTS_VARY, TANH_SIGMOID_EQUATIONS)
+PROBABILITIES, LOGITS = "probabilities", "logits"  # what a loss takes
+CLASSIFIERS = {
+    PROBABILITIES: computations.Computation("tanh", top="sigmoid"),
+    LOGITS: computations.Computation("tanh", top="linear"),
+}
+OF_OUTPUTS = (ONE_OUTPUT_PER_SEQUENCE, PROBABILITY_OR_LOGIT, OUTPUTS_VARY, TANH_SIGMOID_EQUATIONS)
 NO_METRIC_REPORTED = "it reports the loss alone"
 SHARED_WEIGHTS = "a change to the second model changes the first one"
 OTHER_OPTIMIZERS = ("SGD", "RMSprop", "Adagrad", "Adadelta", "Adamax", "Ftrl", "Lion", "Adafactor")
@@ -72,8 +63,11 @@ def binary_classifier(answer: Callable, seed: int) -> dict[str, str]:
     inspection.set_seed(answer, seed)
     model = inspection.require_model(answer())
     arrays = inspection.with_biases(inspection.weights(model))
-    results = _network_claims(model, arrays, seed) | _compiled_claims(model, seed) | _new_model_claims(model, answer)
-    causes = {FINDING: find_cause(lambda: _classifier_fault(model, arrays, seed))} if any(results.values()) else {}
+    results, taken = _compiled_claims(model, seed)
+    results |= _network_claims(model, arrays, taken, seed) | _new_model_claims(model, answer)
+    causes = {}
+    if any(results.values()):
+        causes = {FINDING: find_cause(lambda: _classifier_fault(model, arrays, taken, seed))}
     results |= _training_step_claims(model, arrays, results, seed)
     if not causes.get(FINDING):
         causes = {FINDING: _reported_fault(results)}
@@ -87,7 +81,7 @@ def _reported_fault(results: dict[str, str]) -> str:
     return findings.SAME_MODEL if results.get(NEW_MODEL_PER_CALL) == SHARED_WEIGHTS else ""
 
 
-def _network_claims(model: Any, arrays: list[np.ndarray], seed: int) -> dict[str, str]:
+def _network_claims(model: Any, arrays: list[np.ndarray], taken: str, seed: int) -> dict[str, str]:
     shape = _input_shape(model)
     fits = len(shape) == 3 and shape[2] == 1 and shape[1] in (STEPS, None)
     count = inspection.count_parameters(model)
@@ -95,7 +89,7 @@ def _network_claims(model: Any, arrays: list[np.ndarray], seed: int) -> dict[str
         INPUT_SHAPE: failure_text(fits, f"it takes inputs of shape {shape}"),
         CLASSIFIER_PARAMETERS: failure_text(count == PARAMETERS, f"it has {count}"),
     }
-    return results | (guard(OF_OUTPUTS, lambda: _output_claims(model, arrays, seed)) if fits else {})
+    return results | (guard(OF_OUTPUTS, lambda: _output_claims(model, arrays, taken, seed)) if fits else {})
 
 
 def _input_shape(model: Any) -> tuple:
@@ -106,18 +100,23 @@ def _input_shape(model: Any) -> tuple:
         return (None, STEPS, 1)
 
 
-def _output_claims(model: Any, arrays: list[np.ndarray], seed: int) -> dict[str, str]:
+def _output_claims(model: Any, arrays: list[np.ndarray], taken: str, seed: int) -> dict[str, str]:
     xs = _classifier_inputs(seed)
     outputs = inspection.outputs(model, xs)
     shaped = outputs.shape == (64, 1)
     results = {
         ONE_OUTPUT_PER_SEQUENCE: failure_text(shaped, f"for 64 sequences its shape is {outputs.shape}"),
-        BETWEEN_0_AND_1: inspection.range_failure(outputs),
+        PROBABILITY_OR_LOGIT: "" if taken == LOGITS else inspection.range_failure(outputs),
         OUTPUTS_VARY: failure_text(float(np.ptp(outputs)) > 1e-6, f"every sequence gets {outputs.flat[0]:.3g}"),
     }
     if shaped and inspection.are_network_weights(arrays) and len(arrays[0]) == 1:
-        same = inspection.allclose(outputs, inspection.network_outputs(arrays, xs, "tanh", "sigmoid"))
+        probabilities, logits = (inspection.network_outputs(arrays, xs, "tanh", top) for top in ("sigmoid", "linear"))
+        are_probabilities, are_logits = (inspection.allclose(outputs, own) for own in (probabilities, logits))
+        same = are_probabilities or (are_logits and taken == LOGITS)
         results[TANH_SIGMOID_EQUATIONS] = failure_text(same, "with its own weights, NumPy gets others")
+        if taken:
+            fits = taken == (LOGITS if are_logits else PROBABILITIES)
+            results[LOSS_FITS_OUTPUTS] = failure_text(fits, f"it takes {taken}")
     return results
 
 
@@ -125,7 +124,7 @@ def _classifier_inputs(seed: int) -> np.ndarray:
     return 3 * np.random.default_rng(seed).normal(size=(64, STEPS, 1))
 
 
-def _classifier_fault(model: Any, arrays: list[np.ndarray], seed: int) -> str:
+def _classifier_fault(model: Any, arrays: list[np.ndarray], taken: str, seed: int) -> str:
     """Return what a measurement singles out about a wrong classifier, or ""."""
     shape = _input_shape(model)
     if tuple(shape[1:]) == (1, STEPS):
@@ -133,14 +132,14 @@ def _classifier_fault(model: Any, arrays: list[np.ndarray], seed: int) -> str:
     xs, layers = _classifier_inputs(seed), settings.layers_of(model)
     fits = len(shape) == 3 and shape[2] == 1 and shape[1] in (STEPS, None)
     return (
-        find_architecture_fault(model, layers)
+        _architecture_fault(model, layers)
         or (_returned_sequences(inspection.outputs(model, xs), layers) if fits else "")
-        or (_computation_fault(model, arrays, xs, CLASSIFIER) if fits else "")
+        or (_classifier_computation_fault(model, arrays, xs, taken) if fits else "")
         or _compilation_fault(model, settings.top_activation(layers))
     )
 
 
-def find_architecture_fault(model: Any, layers: list[settings.Settings]) -> str:
+def _architecture_fault(model: Any, layers: list[settings.Settings]) -> str:
     """Return what the layers and weights of a model say that should be one SimpleRNN(32) and Dense(1), or ""."""
     recurrent = settings.recurrent_layers(layers)
     if settings.lacks_recurrence(layers):
@@ -161,6 +160,16 @@ def _returned_sequences(outputs: np.ndarray, layers: list[settings.Settings]) ->
     if outputs.ndim == 3 and len(recurrent) == 1 and recurrent[0].get("return_sequences"):
         return findings.RETURNS_SEQUENCES
     return ""
+
+
+def _classifier_computation_fault(model: Any, arrays: list[np.ndarray], xs: np.ndarray, taken: str) -> str:
+    """Return the deviation from a sigmoid's outputs, or from logits if the loss takes them and there is no sigmoid."""
+    as_probabilities = _computation_fault(model, arrays, xs, CLASSIFIERS[PROBABILITIES])
+    if as_probabilities == findings.NO_TOP_ACTIVATION.format(expected="sigmoid"):
+        if taken == PROBABILITIES:
+            return findings.LOGITS_FOR_PROBABILITY_LOSS
+        return as_probabilities if not taken else _computation_fault(model, arrays, xs, CLASSIFIERS[LOGITS])
+    return as_probabilities
 
 
 def _computation_fault(model: Any, arrays: list[np.ndarray], xs: np.ndarray, expected: computations.Computation) -> str:
@@ -189,10 +198,11 @@ def _compilation_fault(model: Any, top: str) -> str:
     return findings.OTHER_LOSS.format(actual=names[loss], expected="the binary cross-entropy") if loss in names else ""
 
 
-def _compiled_claims(model: Any, seed: int) -> dict[str, str]:
+def _compiled_claims(model: Any, seed: int) -> tuple[dict[str, str], str]:
+    """Return the claims about compilation, and what the loss takes: PROBABILITIES, LOGITS or "" for another loss."""
     results = {COMPILED: failure_text(model.compiled, "it is not")}
     if not model.compiled:
-        return results
+        return results, ""
     name = model.optimizer.__class__.__name__
     results[ADAM] = failure_text(name in ("Adam", "AdamW", "Nadam"), f"it is {name}")
     probabilities = np.random.default_rng(seed).permutation([0.1, 0.3, 0.6, 0.8])[:, None]
@@ -200,14 +210,14 @@ def _compiled_claims(model: Any, seed: int) -> dict[str, str]:
     try:
         loss = float(model.compute_loss(y=labels.astype(np.float32), y_pred=probabilities.astype(np.float32)))
     except Exception as error:  # a name that Keras does not know, or a loss for other targets
-        return results | {CROSS_ENTROPY: error_text(error)}
-    true = _cross_entropy(probabilities, labels)
-    as_logits = _cross_entropy(inspection.sigmoid(probabilities), labels)
-    is_cross_entropy = min(abs(loss - true), abs(loss - as_logits)) < 1e-4
-    results[CROSS_ENTROPY] = failure_text(is_cross_entropy, f"where that is {true:.3f}, it is {loss:.3f}")
-    if is_cross_entropy:
-        results[LOSS_TAKES_PROBABILITIES] = failure_text(abs(loss - true) < 1e-4, "it treats them as logits")
-    return results
+        return results | {CROSS_ENTROPY: error_text(error)}, ""
+    losses = {
+        PROBABILITIES: _cross_entropy(probabilities, labels),
+        LOGITS: _cross_entropy(inspection.sigmoid(probabilities), labels),
+    }
+    taken = next((kind for kind, value in losses.items() if abs(loss - value) < 1e-4), "")
+    results[CROSS_ENTROPY] = failure_text(bool(taken), f"where that is {losses[PROBABILITIES]:.3f}, it is {loss:.3f}")
+    return results, taken
 
 
 def _last_line(error: Exception) -> str:
@@ -230,16 +240,19 @@ def _training_step_claims(model: Any, arrays: list[np.ndarray], claimed: dict[st
     try:
         before = inspection.outputs(model, xs)
         reported = model.train_on_batch(xs, labels, return_dict=True)
-        results = {REPORTS_ACCURACY: _metric_failure(dict(reported), float(np.mean((before > 0.5) == labels)))}
+        accuracies = [float(np.mean((before > threshold) == labels)) for threshold in (0.5, 0)]  # 0: of logits
+        results = {REPORTS_ACCURACY: _metric_failure(dict(reported), accuracies)}
     except Exception as error:  # a loss for other targets, or a wrong input shape
         return {REPORTS_ACCURACY: f"a training step fails with {error_text(error)}"}
     return results | (_update_claims(arrays, inspection.weights(model), xs, labels, claimed) if equations_hold else {})
 
 
-def _metric_failure(reported: dict[str, Any], accuracy: float) -> str:
+def _metric_failure(reported: dict[str, Any], accuracies: list[float]) -> str:
     """Return "" if one of the metrics is the accuracy, whatever it is called, else what is reported."""
     metrics = {str(name): float(value) for name, value in reported.items() if name != "loss"}
-    if "accuracy" in metrics or any(abs(value - accuracy) < 1e-6 for value in metrics.values()):
+    if "accuracy" in metrics or any(
+        abs(value - accuracy) < 1e-6 for value in metrics.values() for accuracy in accuracies
+    ):
         return ""
     return f"it reports the loss and {', '.join(sorted(metrics))}" if metrics else NO_METRIC_REPORTED
 
@@ -257,7 +270,7 @@ def _update_claims(
     borne_out = {
         ADAM: training_step.has_uniform_step(before, after, expected),
         CROSS_ENTROPY: down or down_other,
-        LOSS_TAKES_PROBABILITIES: down,
+        LOSS_FITS_OUTPUTS: down,
     }
     instead = "a training step changed its weights in another way"
     return {
@@ -426,110 +439,3 @@ def _clipped_cross_entropy(outputs: np.ndarray, labels: np.ndarray) -> float:
     shares = np.clip(outputs, 1e-7, 1 - 1e-7)
     shares = shares / shares.sum(axis=1, keepdims=True)
     return float(-np.mean(np.log(shares[np.arange(len(labels)), labels])))
-
-
-def rule_data(seed: int, sequences: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return (xs, labels) of a learnable rule.
-
-    A label says whether the sum of the first k steps is larger than that of the last k.
-    xs: (sequences, 10, 1), between -3 and 3: in a wider range Adam learns it in fewer steps; labels: (sequences,) of
-        0 and 1; the seed decides k, 3 to 5
-    """
-    rng = np.random.default_rng(seed)
-    k = int(rng.integers(3, 6))
-    xs = rng.uniform(-3, 3, size=(sequences, STEPS, 1))
-    return xs.astype(np.float32), (xs[:, :k].sum(axis=(1, 2)) > xs[:, -k:].sum(axis=(1, 2))).astype(int)
-
-
-def trained_classifier(answer: Callable, seed: int, train_count: int, test_count: int) -> dict[str, str]:
-    """Have a classifier trained on one part of a rule's data and evaluate it on the rest.
-
-    The test sequences stay here: the model's outputs for them are computed from its weights.
-    """
-    inspection.set_seed(answer, seed)
-    xs, labels = rule_data(seed, train_count + test_count)
-    model = inspection.require_model(answer(xs[:train_count].copy(), labels[:train_count].copy()))
-    results = _trained_claims(model, xs, labels, seed, train_count)
-    if any(results.values()):
-        results[FINDING] = find_cause(lambda: _training_fault(model, results, seed, train_count))
-    return results
-
-
-def _trained_claims(model: Any, xs: np.ndarray, labels: np.ndarray, seed: int, train_count: int) -> dict[str, str]:
-    arrays = inspection.with_biases(inspection.weights(model))
-    probe_xs = np.random.default_rng([seed, 2]).uniform(-3, 3, size=(64, STEPS, 1))
-    actual = inspection.outputs(model, probe_xs)
-    shaped = actual.shape == (len(probe_xs), 1)
-    results = {
-        ONE_OUTPUT_PER_SEQUENCE: failure_text(shaped, f"for {len(probe_xs)} sequences its shape is {actual.shape}")
-    }
-    if not shaped:
-        return results
-    results[BETWEEN_0_AND_1] = inspection.range_failure(actual)
-    shapes = inspection.find_activations(arrays, probe_xs, actual)
-    network = shapes is not None and arrays[1].shape == (UNITS, UNITS)
-    results[RECURRENT_WITH_32_UNITS] = failure_text(network, _network_mismatch(arrays))
-    if shapes is None:
-        return results
-    outputs = inspection.network_outputs(arrays, xs, *shapes)
-    correct = (outputs[:, 0] > 0.5) == labels
-    train_accuracy, test_accuracy = float(correct[:train_count].mean()), float(correct[train_count:].mean())
-    ten_epochs = 10 * -(-train_count // BATCH)
-    steps = int(model.optimizer.iterations) if model.compiled else 0  # what the model says; its weights are evidence
-    if not steps and test_accuracy >= MIN_ACCURACY:  # a training loop of one's own leaves no trace in the model
-        steps = ten_epochs
-    trained = MIN_STEPS * ten_epochs <= steps <= MAX_STEPS * ten_epochs
-    results[TRAINED_FOR_10_EPOCHS] = failure_text(trained, f"that is {ten_epochs} training steps; it has made {steps}")
-    moved = inspection.biases_have_moved(inspection.weights(model)) or test_accuracy >= MIN_ACCURACY
-    results[MODEL_TRAINED] = failure_text(moved, "its biases are still zero, as they were at the start")
-    if steps < MIN_STEPS * ten_epochs:
-        return results
-    return results | {
-        TRAINING_ACCURACY: failure_text(
-            train_accuracy >= MIN_ACCURACY, f"its accuracy there is {100 * train_accuracy:.0f} %"
-        ),
-        TEST_ACCURACY: failure_text(test_accuracy >= MIN_ACCURACY, f"it is right on {100 * test_accuracy:.0f} %"),
-        NOT_INVERTED: failure_text(test_accuracy >= 0.3, f"it is right on {100 * test_accuracy:.0f} %"),
-    }
-
-
-def _training_fault(model: Any, results: dict[str, str], seed: int, train_count: int) -> str:
-    """Return what a measurement singles out about a wrong training, or ""."""
-    layers, training = settings.layers_of(model), settings.training_of(model)
-    xs = np.random.default_rng([seed, 2]).uniform(-3, 3, size=(64, STEPS, 1))
-    architecture = find_architecture_fault(model, layers) or _returned_sequences(inspection.outputs(model, xs), layers)
-    moved = results.get(MODEL_TRAINED) == ""  # a learning rate may have reached 0 at the end
-    frozen = settings.find_frozen_training(training) if training["compiled"] and not moved else ""
-    if architecture or frozen:
-        return architecture or frozen
-    if results.get(BETWEEN_0_AND_1) or results.get(RECURRENT_WITH_32_UNITS):
-        return _computation_fault(model, inspection.with_biases(inspection.weights(model)), xs, CLASSIFIER)
-    if not training["compiled"]:
-        return ""
-    if not training["iterations"] and results.get(MODEL_TRAINED):
-        return findings.NEVER_TRAINED
-    if results.get(TRAINED_FOR_10_EPOCHS):
-        return _schedule_fault(training, train_count)
-    return findings.OPPOSITE_ANSWERS if results.get(NOT_INVERTED) else ""
-
-
-def _schedule_fault(training: settings.Settings, train_count: int) -> str:
-    """Return which number of a single call of fit differs from 10 epochs of batches of 32, or ""."""
-    epochs, steps, expected = training["epochs"], training["steps"], -(-train_count // BATCH)
-    if epochs * steps != training["iterations"]:  # other training came before the last fit, or after it
-        return ""
-    if steps != expected:
-        count = _count(steps, "training step")
-        return findings.STEPS_PER_EPOCH.format(actual=count, sequences=train_count, expected=expected)
-    return "" if epochs == 10 else findings.NUMBER_OF_EPOCHS.format(actual=_count(epochs, "epoch"))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _network_mismatch(arrays: list[np.ndarray]) -> str:
-    if not inspection.are_network_weights(arrays):
-        return f"its trainable weights have the shapes {[array.shape for array in arrays]}"
-    units = len(arrays[1])
-    return f"it has {units} units" if units != UNITS else "with its own weights, NumPy gets others"
