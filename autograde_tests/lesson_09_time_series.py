@@ -1,4 +1,4 @@
-"""Lesson 09: windows, a split in time with honest scaling, naive forecasts, forecasts of forecasts, a trained network."""
+"""Lesson 09: naive forecasts, windows, an honest split, a choice by validation, a network, recursion, differences."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from rnn_helpers.checks.claims import (
 from rnn_helpers.checks.fixtures import mean_of_all, oldest_first, swing_on
 
 FLOAT32 = Tolerance(1e-5, "a mean of a few numbers near 1; in float32 when Keras computes it, which the task allows")
+LEAST_SQUARES = Tolerance(1e-6, "least squares in float64, solved in different ways")
 SCALED = Tolerance(1e-6, "float64; a tiny number added to the divisor, as many do, is harmless")
 
 # ------------------------------------------------------------------------------------------ make_windows
@@ -75,10 +76,10 @@ def _any_cut(rng: Rng) -> tuple:
 make_windows = Exercise(
     name="make_windows",
     challenges=(
-        Challenge("the next value", 1.0, _cut(4, 1)),
-        Challenge("two steps ahead", 1.0, _cut(3, 2)),
-        Challenge("windows of one value", 0.5, _cut(1, 1)),
-        Challenge("another series", 1.0, _any_cut, hidden=True),
+        Challenge("the next value", 0.75, _cut(4, 1)),
+        Challenge("two steps ahead", 0.75, _cut(3, 2)),
+        Challenge("windows of one value", 0.25, _cut(1, 1)),
+        Challenge("another series", 0.75, _any_cut, hidden=True),
     ),
     oracle=_windows_oracle,
     mistakes=(
@@ -197,9 +198,9 @@ def _splitting(key: str, steps: int, test_steps: int):
 split_and_scale = Exercise(
     name="split_and_scale",
     challenges=(
-        Challenge("the mean", 0.5, _splitting("mean", 12, 4)),
-        Challenge("the standard deviation", 0.5, _splitting("std", 12, 4)),
-        Challenge("the training part", 1.0, _splitting("train", 12, 4)),
+        Challenge("the mean", 0.25, _splitting("mean", 12, 4)),
+        Challenge("the standard deviation", 0.25, _splitting("std", 12, 4)),
+        Challenge("the training part", 0.5, _splitting("train", 12, 4)),
         Challenge("the test part", 1.0, _splitting("test", 12, 4)),
         Challenge("the test part of another series", 0.5, _splitting("test", 17, 6), hidden=True),
     ),
@@ -358,9 +359,9 @@ def _season(steps: int, period: int, horizon: int):
 seasonal_naive = Exercise(
     name="seasonal_naive",
     challenges=(
-        Challenge("part of a season", 0.5, _season(11, 5, 3)),
-        Challenge("more than two seasons", 1.0, _season(10, 4, 9)),
-        Challenge("a period of one", 0.5, _season(7, 1, 3)),
+        Challenge("part of a season", 0.25, _season(11, 5, 3)),
+        Challenge("more than two seasons", 0.75, _season(10, 4, 9)),
+        Challenge("a period of one", 0.25, _season(7, 1, 3)),
         Challenge(
             "other numbers",
             0.5,
@@ -421,7 +422,7 @@ seasonal_naive = Exercise(
         "Forecast k (counted from 0) is the value number k % period of the last season.",
         "series[-period:][np.arange(horizon) % period].",
     ),
-    unchanged=0.5,
+    unchanged=0.25,
     promised=(("period is always smaller than axis 0 of series", "there is a whole season to repeat"),),
 )
 
@@ -501,10 +502,10 @@ def _going_on(predict: Callable, length: int, steps: int):
 forecast_ahead = Exercise(
     name="forecast_ahead",
     challenges=(
-        Challenge("one step", 0.5, _going_on(swing_on, 3, 1)),
+        Challenge("one step", 0.25, _going_on(swing_on, 3, 1)),
         Challenge("a swing goes on", 0.5, _going_on(swing_on, 4, 5)),
-        Challenge("a forecaster using the oldest value", 0.5, _going_on(oldest_first, 4, 4)),
-        Challenge("the mean of the window", 0.5, _going_on(mean_of_all, 3, 6)),
+        Challenge("a forecaster using the oldest value", 0.25, _going_on(oldest_first, 4, 4)),
+        Challenge("the mean of the window", 0.25, _going_on(mean_of_all, 3, 6)),
         Challenge(
             "other numbers", 0.5, lambda rng: (oldest_first, numbers(rng, 5), int(rng.integers(6, 11))), hidden=True
         ),
@@ -547,7 +548,296 @@ forecast_ahead = Exercise(
         "In a loop: predict, store the forecast, then build a new window from window[1:] and the forecast.",
         "window = np.append(window[1:], forecast) makes the next window and leaves the caller's unchanged.",
     ),
+    unchanged=0.25,
+)
+
+# ---------------------------------------------------------------------------------- validation_errors
+
+
+def _by_least_squares(windows, targets):
+    """Return a forecaster: weights for each lag and a constant."""
+    columns = np.hstack([windows, np.ones((len(windows), 1))])
+    weights = np.linalg.lstsq(columns, targets, rcond=None)[0]
+    return lambda windows: np.hstack([windows, np.ones((len(windows), 1))]) @ weights
+
+
+def _lagged(series, first, stop, order):
+    """Return the windows that end before series[first], ..., series[stop - 1], and these values."""
+    targets = np.arange(first, stop)
+    return series[targets[:, None] - order + np.arange(order)], series[targets]
+
+
+def _validation_oracle(series, orders, valid_from):
+    """Solve the normal equations, target by target."""
+    errors = []
+    for order in orders:
+        rows = [[*series[t - order : t].tolist(), 1.0] for t in range(order, valid_from)]
+        gram, moment = np.zeros((order + 1, order + 1)), np.zeros(order + 1)
+        for row, target in zip(rows, series[order:valid_from], strict=True):
+            gram += np.outer(row, row)
+            moment += np.array(row) * target
+        weights = np.linalg.solve(gram, moment)
+        misses = [
+            abs(series[t] - np.dot([*series[t - order : t], 1.0], weights)) for t in range(valid_from, len(series))
+        ]
+        errors.append(sum(misses) / len(misses))
+    return np.array(errors)
+
+
+def _validated(
+    series,
+    orders,
+    valid_from,
+    *,
+    fit=lambda valid_from, n: valid_from,
+    judged=lambda order, valid_from, n: (valid_from, n),
+    measure=lambda off: np.mean(np.abs(off)),
+    extra=0,
+    result=lambda errors, orders: np.array(errors),
+):
+    errors, n = [], len(series)
+    for order in orders:
+        lags = order + extra
+        forecast = _by_least_squares(*_lagged(series, lags, fit(valid_from, n), lags))
+        first, stop = judged(lags, valid_from, n)
+        windows, targets = _lagged(series, first, stop, lags)
+        errors.append(measure(targets - forecast(windows)))
+    return result(errors, orders)
+
+
+LONGER = ("axis 0 of series", "valid_from")
+TRAINABLE = "there are training windows of every order"
+
+
+def _fitted_on_validation(series, orders, valid_from, *, inside=False):
+    def error(order):
+        forecast = _by_least_squares(*_lagged(series, valid_from + inside * order, len(series), order))
+        windows, targets = _lagged(series, valid_from, len(series), order)
+        return np.mean(np.abs(targets - forecast(windows)))
+
+    return np.array([error(order) for order in orders])
+
+
+def _orders(orders: tuple[int, ...], train: int, valid: int):
+    def draw(rng: Rng) -> tuple:
+        """Draw a series on which the errors are sorted neither as they stand nor by the number of lags."""
+        while True:
+            args = numbers(rng, train + valid), orders, train
+            errors = _validation_oracle(*args)
+            by_size, by_order = np.sort(errors), errors[np.argsort(orders)]
+            if len(orders) == 1 or not any(np.array_equal(a, b) for a, b in ((errors, by_size), (by_size, by_order))):
+                return args
+
+    return draw
+
+
+def _any_orders(rng: Rng) -> tuple:
+    orders = np.arange(3)
+    while np.array_equal(orders, np.sort(orders)):
+        orders = rng.permutation(np.arange(1, 7))[:3]
+    return _orders(tuple(orders.tolist()), int(rng.integers(25, 35)), int(rng.integers(8, 14)))(rng)
+
+
+validation_errors = Exercise(
+    name="validation_errors",
+    challenges=(
+        Challenge("two orders", 0.5, _orders((2, 4), 20, 9)),
+        Challenge("three orders", 1.0, _orders((3, 1, 5), 26, 10)),
+        Challenge("other orders, another series", 1.0, _any_orders, hidden=True),
+    ),
+    oracle=_validation_oracle,
+    tolerance=LEAST_SQUARES,
+    mistakes=(
+        Mistake(
+            "You fit on the validation part as well: use the windows of series[:valid_from] alone.",
+            lambda *a: _validated(*a, fit=lambda valid_from, n: n),
+        ),
+        Mistake("You fit on the validation part: fit on the windows of series[:valid_from].", _fitted_on_validation),
+        Mistake(
+            "You fit on windows of the validation part: fit on those of series[:valid_from].",
+            lambda series, orders, valid_from: _fitted_on_validation(series, orders, valid_from, inside=True),
+        ),
+        Mistake(
+            "Your training part is one value too long: it ends before series[valid_from].",
+            lambda *a: _validated(*a, fit=lambda valid_from, n: valid_from + 1),
+        ),
+        Mistake(
+            "You return the errors on the training part: forecast the values from valid_from on.",
+            lambda *a: _validated(*a, judged=lambda order, valid_from, n: (order, valid_from)),
+        ),
+        Mistake(
+            "You return the errors on the whole series: forecast the values from valid_from on.",
+            lambda *a: _validated(*a, judged=lambda order, valid_from, n: (order, n)),
+        ),
+        Mistake(
+            "Your windows lie in the validation part as a whole, so that each order forecasts other targets: they may begin before it.",
+            lambda *a: _validated(*a, judged=lambda order, valid_from, n: (valid_from + order, n)),
+        ),
+        Mistake(
+            "Your first target is one step too early: it is the last value of the training part.",
+            lambda *a: _validated(*a, judged=lambda order, valid_from, n: (valid_from - 1, n)),
+        ),
+        Mistake(
+            "Your first target is one step too late: the first one is series[valid_from].",
+            lambda *a: _validated(*a, judged=lambda order, valid_from, n: (valid_from + 1, n)),
+        ),
+        Mistake(
+            "You use one lag more than the order says.",
+            lambda *a: _validated(*a, extra=1),
+        ),
+        Mistake(
+            "You return mean squared errors: take the mean absolute error.",
+            lambda *a: _validated(*a, measure=lambda off: np.mean(off**2)),
+        ),
+        Mistake(
+            "You return root mean squared errors: take the mean absolute error.",
+            lambda *a: _validated(*a, measure=lambda off: np.sqrt(np.mean(off**2))),
+        ),
+        Mistake(
+            "The absolute value is missing, so that errors of opposite sign cancel.",
+            lambda *a: _validated(*a, measure=np.mean),
+        ),
+        Mistake(
+            "You return sums of absolute errors: return their means.",
+            lambda *a: _validated(*a, measure=lambda off: np.sum(np.abs(off))),
+        ),
+        Mistake(
+            "You return the best order: return the error of each order.",
+            lambda *a: _validated(*a, result=lambda errors, orders: orders[int(np.argmin(errors))]),
+        ),
+        Mistake(
+            "You return the smallest error: return the error of each order.",
+            lambda *a: _validated(*a, result=lambda errors, orders: min(errors)),
+        ),
+        Mistake(
+            "You return the errors sorted by size: return them in the order of `orders`.",
+            lambda *a: _validated(*a, result=lambda errors, orders: np.sort(errors)),
+        ),
+        Mistake(
+            "You return the errors sorted by the number of lags: return them in the order of `orders`.",
+            lambda *a: _validated(*a, result=lambda errors, orders: np.array(errors)[np.argsort(orders)]),
+        ),
+    ),
+    styles=(
+        _validated,
+        lambda series, orders, valid_from: [_validated(series, [order], valid_from)[0] for order in orders],
+        lambda series, orders, valid_from: np.array(
+            [np.abs(_validated(series, [order], valid_from, measure=np.array)[0]).mean() for order in orders]
+        ),
+    ),
+    hints=(
+        "For an order of 3 and valid_from = 20, which values are in the window whose target is series[20]?",
+        "For each order: fit on make_windows(series[:valid_from], order), then forecast windows_from(series, valid_from, order).",
+        "forecast = fit_autoregression(*make_windows(series[:valid_from], order)); xs, ys = windows_from(series, valid_from, order); mean_absolute_error(ys, forecast(xs)).",
+    ),
+    lists=True,
     unchanged=0.5,
+    promised=(
+        ("valid_from is always smaller than axis 0 of series", "there is a validation part"),
+        *((f"orders[{k}] is always smaller than {longer}", TRAINABLE) for k in (0, 1) for longer in LONGER),
+        *((f"{longer} is always larger than orders[2]", TRAINABLE) for longer in LONGER),
+    ),
+)
+
+# ------------------------------------------------------------------------------------ undo_difference
+
+
+def _undone_oracle(changes, history, lag=1):
+    """Add up the changes of each phase of the season from its last known value."""
+    known, values = len(history), np.zeros(len(changes))
+    for k in range(len(changes)):
+        values[k] = history[known - lag + k % lag] + sum(changes[j] for j in range(k % lag, k + 1, lag))
+    return values
+
+
+def _undone(changes, history, lag=1, *, base=None, sign=1, keep=0, from_known=False):
+    values = [float(value) for value in history]
+    for k, change in enumerate(changes):
+        before = (
+            values[len(history) - lag + (k % lag if from_known else k)] if base is None else base(values, history, k)
+        )
+        values.append(before + sign * change)
+    return np.array(values[len(history) - keep :])
+
+
+def _with_cumsum(changes, history, lag=1):
+    padded = np.concatenate([changes, np.zeros(-len(changes) % lag)]).reshape(-1, lag)
+    return (history[-lag:] + np.cumsum(padded, axis=0)).ravel()[: len(changes)]
+
+
+def _in_a_buffer(changes, history, lag=1):
+    values = np.concatenate([history, changes])
+    for t in range(len(history), len(values)):
+        values[t] += values[t - lag]
+    return values[len(history) :]
+
+
+def _to_undo(known: int, horizon: int, lag: int):
+    return lambda rng: (numbers(rng, horizon), numbers(rng, known, scale=3.0), lag)
+
+
+def _any_to_undo(rng: Rng) -> tuple:
+    lag = int(rng.integers(2, 5))
+    return _to_undo(lag + int(rng.integers(1, 6)), 2 * lag + int(rng.integers(1, 4)), lag)(rng)
+
+
+undo_difference = Exercise(
+    name="undo_difference",
+    challenges=(
+        Challenge("a lag of one", 0.5, _to_undo(5, 4, 1)),
+        Challenge("part of a season", 0.25, _to_undo(7, 3, 4)),
+        Challenge("more than two seasons", 0.5, _to_undo(5, 8, 3)),
+        Challenge("other numbers", 0.5, _any_to_undo, hidden=True),
+    ),
+    oracle=_undone_oracle,
+    mistakes=(
+        Mistake(
+            "You ignore the lag: each change is added to the value `lag` steps before.",
+            lambda changes, history, lag=1: _undone(changes, history, 1),
+        ),
+        Mistake(
+            "You add every change to the last known value: it builds on the value `lag` steps before, forecasts included.",
+            lambda *a: _undone(*a, base=lambda values, history, k: history[-1]),
+        ),
+        Mistake(
+            "After the first season your values build on the history again: they should build on your own forecasts.",
+            lambda *a: _undone(*a, from_known=True),
+        ),
+        Mistake(
+            "You add up the changes alone: the history is missing.",
+            lambda changes, history, lag=1: np.cumsum(changes),
+        ),
+        Mistake(
+            "You add up the changes of one season alone: the history is missing.",
+            lambda changes, history, lag=1: _undone(changes, 0 * history, lag),
+        ),
+        Mistake("You subtract the changes: add them.", lambda *a: _undone(*a, sign=-1)),
+        Mistake(
+            "You return the history too: return the forecasts alone.",
+            lambda changes, history, lag=1: _undone(changes, history, lag, keep=len(history)),
+        ),
+        Mistake(
+            "Your result begins with the last season of the history: return the forecasts alone.",
+            lambda changes, history, lag=1: _undone(changes, history, lag, keep=lag),
+        ),
+        Mistake(
+            "You start from the beginning of the history: start from its end.",
+            lambda changes, history, lag=1: _undone(changes, history[:lag], lag),
+        ),
+        Mistake(
+            "You add each change to the value lag + 1 steps before: it should be `lag` steps.",
+            lambda changes, history, lag=1: _undone(changes, history, lag + 1),
+        ),
+        Mistake("You return the changes as they are.", lambda changes, history, lag=1: changes.copy()),
+    ),
+    styles=(_undone, _with_cumsum, _in_a_buffer),
+    hints=(
+        "With a lag of 3, on which value does the first forecast build? And the fourth?",
+        "Keep a list that begins with the last `lag` known values, and append each change plus the value `lag` places from its end.",
+        "values = list(history[-lag:]); for change in changes: values.append(change + values[-lag]); then return values[lag:] as an array.",
+    ),
+    unchanged=0.25,
+    promised=(("lag is always smaller than axis 0 of history", "the task says at most n"),),
 )
 
 # ------------------------------------------------------------------------------------- train_forecaster
@@ -591,9 +881,9 @@ def _with_both(xs, ys, xs_valid, ys_valid):
 train_forecaster = ClaimsExercise(
     name="train_forecaster",
     challenges=(
-        Claims("the model", 1.0, (ONE_FORECAST_PER_WINDOW, HIGH_AND_LOW_FORECASTS)),
-        Claims("it was trained", 0.5, (MODEL_TRAINED, FORECASTS_CORRELATE)),
-        Claims("it beats the baseline", 1.5, (BEATS_PERSISTENCE,)),
+        Claims("the model", 0.75, (ONE_FORECAST_PER_WINDOW, HIGH_AND_LOW_FORECASTS)),
+        Claims("it was trained", 0.25, (MODEL_TRAINED, FORECASTS_CORRELATE)),
+        Claims("it beats the baseline", 1.0, (BEATS_PERSISTENCE,)),
         Claims("it was trained on the right part", 1.0, (NO_VALIDATION_LEAK,)),
     ),
     draw=lambda rng: (int(rng.integers(2**62)),),
@@ -609,11 +899,20 @@ train_forecaster = ClaimsExercise(
     styles=(_fitted, _stopped_early, lambda *a: _fitted(*a, lr=0.001, epochs=20, layer="GRU")),
     hints=(
         "What does the model read, and how many numbers does it give? May a forecast be negative?",
-        "Input (None, 1), SimpleRNN(32), Dense(1) with no activation; Adam, the squared error; then fit on xs and ys alone.",
-        'compile(optimizer=keras.optimizers.Adam(0.003, global_clipnorm=1.0), loss="mse"), fit(xs, ys, epochs=15, batch_size=32, verbose=0), return model.',
+        "Input (None, 1), SimpleRNN(32), Dense(1) with no activation; Adam, the squared error; fit on xs and ys, with EarlyStopping.",
+        "fit(xs, ys, validation_data=(xs_valid, ys_valid), epochs=60, batch_size=32, callbacks=[stop], verbose=0), then return model.",
     ),
     probe="trained_forecaster",
     seconds=8,
 )
 
-EXERCISES = [make_windows, split_and_scale, mean_absolute_error, seasonal_naive, forecast_ahead, train_forecaster]
+EXERCISES = [
+    mean_absolute_error,
+    seasonal_naive,
+    make_windows,
+    split_and_scale,
+    validation_errors,
+    train_forecaster,
+    forecast_ahead,
+    undo_difference,
+]

@@ -32,6 +32,17 @@ def sunspots() -> tuple[np.ndarray, np.ndarray]:
     return table[:, 0] + (table[:, 1] - 0.5) / 12, table[:, 2]
 
 
+def co2() -> tuple[np.ndarray, np.ndarray]:
+    """Return (months, ppm): the monthly mean CO2 in the air at Mauna Loa, 1965 to 2001, each of shape (444,).
+
+    months are decimal years, at the middle of each month; ppm are CO2 molecules per million molecules of dry air, means
+    of the weekly values dated in the month. Source: C. D. Keeling and T. P. Whorf (2004), Scripps Institution of
+    Oceanography, as in statsmodels, which states public domain; Scripps itself asks for credit (CC BY 4.0).
+    """
+    table = np.loadtxt(TABLES / "co2.csv", delimiter=",", skiprows=3)
+    return table[:, 0] + (table[:, 1] - 0.5) / 12, table[:, 2]
+
+
 def zen_lines() -> list[str]:
     """Return the lines of "The Zen of Python", which ships with Python, without title and blank line.
 

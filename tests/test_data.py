@@ -55,6 +55,37 @@ def test_the_sunspots_come_back_after_ten_to_eleven_years() -> None:
     assert correlation[5 - 1] < -0.3  # half a cycle away
 
 
+def test_the_co2_has_every_month_from_1965_to_2001() -> None:
+    months, ppm = data.co2()
+    assert months.shape == ppm.shape == (444,)
+    assert months == pytest.approx(1965 + (np.arange(444) + 0.5) / 12)
+    assert (ppm[0], ppm[-1]) == (319.40, 371.02)
+    assert (ppm.min(), ppm.max()) == (317.34, 373.80)
+    assert months[ppm.argmax()] == pytest.approx(2001 + 4.5 / 12)
+
+
+def test_the_co2_peaks_in_may_is_lowest_in_autumn_and_rises_every_year() -> None:
+    yearly = data.co2()[1].reshape(-1, 12)
+    highest, lowest = yearly.argmax(axis=1) + 1, yearly.argmin(axis=1) + 1
+    assert set(highest) == {4, 5}
+    assert np.sum(highest == 5) == 34  # of 37 years
+    assert set(lowest) == {9, 10}
+    rise = np.diff(yearly.mean(axis=1))
+    assert rise.min() > 0.5
+    assert rise.mean() == pytest.approx(1.41, abs=0.01)
+    assert 1965 + 1 + rise.argmax() == 1998  # after the El Niño of 1997
+
+
+@pytest.mark.parametrize(
+    ("year", "month", "published"),
+    [(1965, 5, 322.00), (1970, 1, 324.89), (1980, 10, 335.84), (1990, 5, 357.00), (1997, 1, 363.23), (1997, 9, 360.24)],
+)
+def test_the_co2_agrees_with_the_published_monthly_means(year: int, month: int, published: float) -> None:
+    ppm = data.co2()[1].reshape(-1, 12)[year - 1965, month - 1]
+    # Keeling and Whorf (1997), as in R's `co2`, an earlier calibration; means over days, not weeks.
+    assert ppm == pytest.approx(published, abs=0.25)
+
+
 def test_every_table_names_its_source_and_licence() -> None:
     tables = list(data.TABLES.glob("*.csv"))
     assert tables

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from lesson_code import definitions
 
 from rnn_helpers import bugs, data
 from rnn_helpers.ngrams import ngram_perplexity
@@ -342,3 +343,63 @@ def test_a_cut_at_10_costs_a_forgetful_network_15_per_cent_and_overlapping_windo
         for stride in (10, 5, 1)
     }
     assert [round(100 * error, 2) for error in errors.values()] == [15.09, 0.43, 0.04]
+
+
+# --- lesson 09
+
+
+@pytest.fixture(scope="module")
+def series_lesson() -> dict:
+    return definitions("solutions", "09_time_series")
+
+
+@pytest.fixture(scope="module")
+def sunspots() -> np.ndarray:
+    """Return the half-yearly sunspot numbers; the validation part begins at 330, the test part at 400."""
+    return data.sunspots()[1].reshape(-1, 6).mean(axis=1)
+
+
+def test_the_validation_part_chooses_twenty_lags_and_the_minimum_is_flat(series_lesson, sunspots) -> None:
+    mean, std = sunspots[:330].mean(), sunspots[:330].std()
+    errors = std * series_lesson["validation_errors"]((sunspots[:400] - mean) / std, np.arange(1, 41), 330)
+    assert int(np.argmin(errors)) + 1 == 20
+    assert errors[[3, 19, 39]] == pytest.approx([10.76, 10.57, 12.15], abs=0.006)
+
+
+def test_ten_steps_ahead_twenty_lags_are_better_than_four(series_lesson, sunspots) -> None:
+    errors = {}
+    for lags in (4, 20):
+        forecast = series_lesson["fit_autoregression"](*series_lesson["make_windows"](sunspots[:330], lags, 10))
+        xs, ys = series_lesson["windows_from"](sunspots[:400], 330, lags, 10)
+        errors[lags] = np.abs(ys - forecast(xs)).mean()
+    assert list(errors.values()) == pytest.approx([24.0, 19.5], abs=0.06)
+
+
+def test_five_years_ahead_the_autoregression_ties_with_the_seasonal_naive_forecast(series_lesson, sunspots) -> None:
+    forecast = series_lesson["fit_autoregression"](*series_lesson["make_windows"](sunspots[:400], 20))
+    xs, ys = series_lesson["windows_from"](sunspots, 400, 20)
+    near = np.abs(ys - forecast(xs)).mean()
+    ahead = series_lesson["forecast_ahead"]
+    windows = (sunspots[end - 20 : end] for end in range(391, 461))
+    tenth = [ahead(lambda w: float(forecast(w[None, :, None])[0]), window, 10)[-1] for window in windows]
+    far, naive = (np.abs(sunspots[400:] - one).mean() for one in (np.array(tenth), sunspots[379:-21]))
+    assert (near, far, naive) == pytest.approx((14.2, 29.5, 29.1), abs=0.06)
+
+
+def test_intervals_of_eighty_per_cent_contain_seventy(series_lesson, sunspots) -> None:
+    windows_from, make_windows = series_lesson["windows_from"], series_lesson["make_windows"]
+    before, refit = (series_lesson["fit_autoregression"](*make_windows(sunspots[:end], 20)) for end in (330, 400))
+    xs, ys = windows_from(sunspots, 400, 20)
+    shares = []
+    for errors_xs, errors_ys in (windows_from(sunspots[:400], 330, 20), make_windows(sunspots[:330], 20)):
+        low, high = np.quantile(errors_ys - before(errors_xs), [0.1, 0.9])
+        shares.append(series_lesson["coverage"](ys, refit(xs) + low, refit(xs) + high))
+    assert shares == pytest.approx([0.70, 0.54], abs=0.006)
+
+
+def test_the_latest_yearly_change_forecasts_co2_as_well_as_the_networks() -> None:
+    ppm = data.co2()[1]
+    yearly = ppm[12:] - ppm[:-12]
+    season_ago, actual = ppm[-72:-12], ppm[-60:]
+    assert np.abs(actual - season_ago).mean() == pytest.approx(1.65, abs=0.006)
+    assert np.abs(actual - season_ago - yearly[-61:-1]).mean() == pytest.approx(0.34, abs=0.006)

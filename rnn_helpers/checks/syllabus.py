@@ -37,13 +37,13 @@ LESSONS = {
     ),
     "08_keras": Lesson(
         "Keras",
-        "weights both ways, a layer's answer in NumPy, models that train, save and load, stateful layers",
-        90,
+        "weights both ways, a layer's answer in NumPy, models that stop in time, save and load, stateful layers",
+        190,
     ),
     "09_time_series": Lesson(
         "time series",
-        "naive forecasts first, windows, an honest split, a network on sunspots, and where it does not help",
-        80,
+        "naive forecasts first, windows, an honest split, a choice by validation, a network on sunspots, differences",
+        215,
     ),
     "10_language_model": Lesson(
         "a language model",
