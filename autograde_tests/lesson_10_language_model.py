@@ -1,7 +1,8 @@
-"""Lesson 10: characters and ids, consecutive batches, sampling, bits per character, a model."""
+"""Lesson 10: consecutive batches, a model, bits per character, sampling with temperature and top-p, generation."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,180 +33,31 @@ from rnn_helpers.checks.claims import (
     TEMPERATURE_2,
     UNBOUNDED,
 )
+from rnn_helpers.checks.fixtures import least_likely, most_likely, read_character
 
 SAME = Tolerance(
     1e-5, "a few logarithms, in float32 when Keras takes them; a tiny number added before the logarithm is harmless"
-)
-
-ALPHABET = " ,.abcdefghijklmnopqrstuvwxyz"
-
-# ---------------------------------------------------------------------------------------------- encode
-
-
-def _encode_oracle(text, alphabet):
-    """Count, for each character, the characters of the alphabet before it."""
-    return np.array([len(alphabet.split(char)[0]) for char in text])
-
-
-def _by_table(text, alphabet):
-    index_of = {char: number for number, char in enumerate(alphabet)}
-    return np.array([index_of[char] for char in text])
-
-
-def _by_bytes(text, alphabet):
-    table = np.zeros(256, dtype=int)
-    table[list(alphabet.encode())] = np.arange(len(alphabet))
-    return table[np.frombuffer(text.encode(), dtype=np.uint8)]
-
-
-def _words(rng: Rng, length: int, alphabet: str) -> str:
-    return "".join(rng.choice(list(alphabet), size=length))
-
-
-SHORT = "xs a"  # an alphabet that is not sorted
-
-
-def _any_alphabet(rng: Rng) -> str:
-    return "".join(rng.permutation(list(ALPHABET)))
-
-
-def _long_text(rng: Rng) -> tuple:
-    return _words(rng, 60, ALPHABET), _any_alphabet(rng)
-
-
-encode = Exercise(
-    name="encode",
-    challenges=(
-        Challenge("a small alphabet", 0.5, lambda rng: ("a" + _words(rng, 5, SHORT), SHORT)),
-        Challenge("a larger alphabet", 0.5, lambda rng: (_words(rng, 9, ALPHABET) + "z", ALPHABET)),
-        Challenge(
-            "one character", 0.5, lambda rng: ("s", SHORT), fresh=lambda rng: (_words(rng, 1, ALPHABET), ALPHABET)
-        ),
-        Challenge("a longer text", 0.5, _long_text, hidden=True),
-    ),
-    oracle=_encode_oracle,
-    mistakes=(
-        Mistake("You count the alphabet from 1: count from 0.", lambda text, a: _by_table(text, a) + 1),
-        Mistake(
-            "You return Unicode code points (ord): return positions in the alphabet.",
-            lambda text, a: np.array([ord(c) for c in text]),
-        ),
-        Mistake(
-            "You sort the alphabet first: its own order counts.", lambda text, a: _by_table(text, "".join(sorted(a)))
-        ),
-        Mistake(
-            "You count the positions from the end of the alphabet: count from its beginning.",
-            lambda text, a: _by_table(text, a[::-1]),
-        ),
-        Mistake(
-            "You count the characters of the text: look each of them up in the alphabet.",
-            lambda text, a: np.arange(len(text)),
-        ),
-        Mistake(
-            "You return positions in the text: return positions in the alphabet.",
-            lambda text, a: np.array([text.index(c) for c in text]),
-        ),
-        Mistake(
-            "You number the characters that occur in the text: number those of the alphabet.",
-            lambda text, a: _by_table(text, "".join(sorted(set(text)))),
-        ),
-        Mistake(
-            "You return one-hot vectors: return one whole number for each character.",
-            lambda text, a: np.eye(len(a), dtype=int)[_by_table(text, a)],
-        ),
-    ),
-    styles=(
-        _by_table,
-        _by_bytes,
-        lambda text, alphabet: np.array([alphabet.index(char) for char in text]),
-        lambda text, alphabet: np.fromiter(map(alphabet.find, text), dtype=np.int32),
-    ),
-    hints=(
-        'In the alphabet "xs a", which number does the space have? And "x"?',
-        "alphabet.index(char) is the position of a character. Do that for each character of the text.",
-        "np.array([alphabet.index(char) for char in text]); a dict made once is faster on long texts.",
-    ),
-    unchanged=0.0,
-)
-
-# ---------------------------------------------------------------------------------------------- decode
-
-
-def _ids(rng: Rng, length: int, letters: int) -> np.ndarray:
-    return rng.integers(0, letters, size=length)
-
-
-def _decode_oracle(ids, alphabet):
-    text = ""
-    for number in ids.tolist():
-        text = text + alphabet[number]
-    return text
-
-
-decode = Exercise(
-    name="decode",
-    challenges=(
-        Challenge("a small alphabet", 0.5, lambda rng: (np.append(_ids(rng, 5, 4), [3, 1, 2]), SHORT)),
-        Challenge("a larger alphabet", 0.5, lambda rng: (np.append(_ids(rng, 9, 29), [28, 4]), ALPHABET)),
-        Challenge(
-            "one character", 0.5, lambda rng: (np.array([1]), SHORT), fresh=lambda rng: (_ids(rng, 1, 29), ALPHABET)
-        ),
-        Challenge("a longer text", 0.5, lambda rng: (_ids(rng, 60, 29), _any_alphabet(rng)), hidden=True),
-    ),
-    oracle=_decode_oracle,
-    mistakes=(
-        Mistake("You count the alphabet from 1: count from 0.", lambda ids, a: "".join(a[i - 1] for i in ids)),
-        Mistake(
-            "You put spaces between the characters: join them with the empty string.",
-            lambda ids, a: " ".join(a[i] for i in ids),
-        ),
-        Mistake(
-            "You return the characters with these Unicode code points (chr): take those of the alphabet.",
-            lambda ids, a: "".join(chr(i) for i in ids),
-        ),
-        Mistake("You return the text in reverse order.", lambda ids, a: "".join(a[i] for i in ids[::-1])),
-        Mistake("You return the first character only.", lambda ids, a: a[ids[0]]),
-        Mistake("You return the last character only: join all of them.", lambda ids, a: a[ids[-1]]),
-        Mistake(
-            "You sort the alphabet first: its own order counts.", lambda ids, a: "".join(sorted(a)[i] for i in ids)
-        ),
-        Mistake(
-            "You return the list as text, with brackets and quotation marks: join the characters.",
-            lambda ids, a: str([a[i] for i in ids]),
-        ),
-    ),
-    styles=(
-        lambda ids, alphabet: "".join(alphabet[i] for i in ids),
-        lambda ids, alphabet: "".join(np.array(list(alphabet))[ids]),
-        lambda ids, alphabet: "".join(map(alphabet.__getitem__, ids.tolist())),
-    ),
-    hints=(
-        'In the alphabet "xs a", what do the numbers 3 and 1 spell?',
-        "alphabet[number] is one character. How can you join many characters to a string?",
-        '"".join(alphabet[i] for i in ids).',
-    ),
-    unchanged=0.0,
 )
 
 # ------------------------------------------------------------------------------ next_character_batches
 
 
 def _rows(ids, batch, steps, *, shift=1):
-    """Return (batch, pieces, steps) of inputs and targets; each row is a stretch of the text."""
-    pieces = (len(ids) - 1) // (batch * steps)
-    count = batch * pieces * steps
-    return tuple(ids[s : s + count].reshape(batch, pieces, steps) for s in (0, shift))
+    """Return (batch, segments, steps) of inputs and targets; each row is a stretch of the text."""
+    segments = (len(ids) - 1) // (batch * steps)
+    count = batch * segments * steps
+    return tuple(ids[s : s + count].reshape(batch, segments, steps) for s in (0, shift))
 
 
 def _batches_oracle(ids, batch, steps):
     """Fill both arrays one character at a time."""
-    pieces = (len(ids) - 1) // batch // steps
-    xs, ys = np.zeros((2, pieces, batch, steps), dtype=int)
+    segments = (len(ids) - 1) // batch // steps
+    xs, ys = np.zeros((2, segments, batch, steps), dtype=int)
     for row in range(batch):
-        for position in range(pieces * steps):
-            piece, step = divmod(position, steps)
-            xs[piece, row, step] = ids[row * pieces * steps + position]
-            ys[piece, row, step] = ids[row * pieces * steps + position + 1]
+        for position in range(segments * steps):
+            segment, step = divmod(position, steps)
+            xs[segment, row, step] = ids[row * segments * steps + position]
+            ys[segment, row, step] = ids[row * segments * steps + position + 1]
     return xs, ys
 
 
@@ -218,9 +70,9 @@ def _in_reading_order(ids, batch, steps):
 
 
 def _interleaved(ids, batch, steps):
-    pieces = (len(ids) - 1) // (batch * steps)
-    count = batch * pieces * steps
-    return tuple(ids[s : s + count].reshape(pieces, steps, batch).swapaxes(1, 2) for s in (0, 1))
+    segments = (len(ids) - 1) // (batch * steps)
+    count = batch * segments * steps
+    return tuple(ids[s : s + count].reshape(segments, steps, batch).swapaxes(1, 2) for s in (0, 1))
 
 
 def _wrapping(ids, batch, steps):
@@ -229,37 +81,37 @@ def _wrapping(ids, batch, steps):
 
 
 def _wrapping_rows(ids, batch, steps):
-    pieces = (len(ids) - 1) // (batch * steps)
-    rows = ids[: batch * pieces * steps].reshape(batch, -1)
-    return tuple(part.reshape(batch, pieces, steps).swapaxes(0, 1) for part in (rows, np.roll(rows, -1, axis=1)))
+    segments = (len(ids) - 1) // (batch * steps)
+    rows = ids[: batch * segments * steps].reshape(batch, -1)
+    return tuple(part.reshape(batch, segments, steps).swapaxes(0, 1) for part in (rows, np.roll(rows, -1, axis=1)))
 
 
 def _spread_rows(ids, batch, steps, *, shorter=False):
     length = len(ids) // batch
-    pieces = (length - 1) // steps if shorter else (len(ids) - 1) // (batch * steps)
-    places = np.arange(batch)[:, None] * length + np.arange(pieces * steps)
-    return tuple(ids[places + s].reshape(batch, pieces, steps).swapaxes(0, 1) for s in (0, 1))
+    segments = (length - 1) // steps if shorter else (len(ids) - 1) // (batch * steps)
+    places = np.arange(batch)[:, None] * length + np.arange(segments * steps)
+    return tuple(ids[places + s].reshape(batch, segments, steps).swapaxes(0, 1) for s in (0, 1))
 
 
 def _rolled(ids, batch, steps):
-    pieces = len(ids) // (batch * steps)
-    count = batch * pieces * steps
+    segments = len(ids) // (batch * steps)
+    count = batch * segments * steps
     pairs = (ids[:count], np.roll(ids, -1)[:count])
-    return tuple(part.reshape(batch, pieces, steps).swapaxes(0, 1) for part in pairs)
+    return tuple(part.reshape(batch, segments, steps).swapaxes(0, 1) for part in pairs)
 
 
 def _by_slices(ids, batch, steps):
-    pieces = (len(ids) - 1) // (batch * steps)
-    starts = np.arange(batch) * pieces * steps
-    xs = [[ids[s + k * steps : s + (k + 1) * steps] for s in starts] for k in range(pieces)]
-    ys = [[ids[s + k * steps + 1 : s + (k + 1) * steps + 1] for s in starts] for k in range(pieces)]
+    segments = (len(ids) - 1) // (batch * steps)
+    starts = np.arange(batch) * segments * steps
+    xs = [[ids[s + k * steps : s + (k + 1) * steps] for s in starts] for k in range(segments)]
+    ys = [[ids[s + k * steps + 1 : s + (k + 1) * steps + 1] for s in starts] for k in range(segments)]
     return np.array(xs), np.array(ys)
 
 
 def _by_places(ids, batch, steps):
-    pieces = (len(ids) - 1) // (batch * steps)
-    piece, row, step = np.meshgrid(np.arange(pieces), np.arange(batch), np.arange(steps), indexing="ij")
-    places = row * pieces * steps + piece * steps + step
+    segments = (len(ids) - 1) // (batch * steps)
+    segment, row, step = np.meshgrid(np.arange(segments), np.arange(batch), np.arange(steps), indexing="ij")
+    places = row * segments * steps + segment * steps + step
     return ids[places], ids[places + 1]
 
 
@@ -270,16 +122,16 @@ def _text(characters: int, batch: int, steps: int):
 next_character_batches = Exercise(
     name="next_character_batches",
     challenges=(
-        Challenge("two rows, three pieces", 1.5, _text(25, 2, 4)),
+        Challenge("two rows, three segments", 1.0, _text(25, 2, 4)),
         Challenge("a remainder that does not fit", 0.5, _text(23, 3, 2)),
-        Challenge("one row", 0.5, _text(13, 1, 3)),
+        Challenge("one row", 0.25, _text(13, 1, 3)),
         Challenge("no target for the last character", 0.5, _text(24, 2, 4)),
-        Challenge("another text", 1.5, lambda rng: (rng.integers(0, 30, size=67), 4, 5), hidden=True),
+        Challenge("another text", 1.25, lambda rng: (rng.integers(0, 30, size=67), 4, 5), hidden=True),
     ),
     oracle=_batches_oracle,
     mistakes=(
         Mistake(
-            "Your rows do not continue from piece to piece: row 0 of the next piece should begin where row 0 of this piece ends.",
+            "Your rows do not continue from segment to segment: row 0 of the next segment should begin where row 0 of this segment ends.",
             _in_reading_order,
         ),
         Mistake(
@@ -287,7 +139,7 @@ next_character_batches = Exercise(
             lambda *a: _following(*a, shift=0),
         ),
         Mistake(
-            "The last target of each piece is the first character of that piece: it should be the next character of the text.",
+            "The last target of each segment is the first character of that segment: it should be the next character of the text.",
             _wrapping,
         ),
         Mistake(
@@ -303,32 +155,32 @@ next_character_batches = Exercise(
             _wrapping_rows,
         ),
         Mistake(
-            "Your rows begin len(ids) // batch characters apart: row r should begin at character r * pieces * steps.",
+            "Your rows begin len(ids) // batch characters apart: row r should begin at character r * segments * steps.",
             _spread_rows,
         ),
         Mistake(
             "You cut the text into rows of len(ids) // batch characters first, with the last target inside: row r should "
-            "begin at character r * pieces * steps.",
+            "begin at character r * segments * steps.",
             lambda *a: _spread_rows(*a, shorter=True),
         ),
         Mistake(
             "Your rows take every batch-th character: each row should be a continuous stretch of the text.",
             _interleaved,
         ),
-        Mistake("Your rows come first: the shape should be (pieces, batch, steps).", _rows),
-        Mistake("Your first piece is missing.", lambda *a: tuple(part[1:] for part in _following(*a))),
+        Mistake("Your rows come first: the shape should be (segments, batch, steps).", _rows),
+        Mistake("Your first segment is missing.", lambda *a: tuple(part[1:] for part in _following(*a))),
         Mistake("Inputs and targets are interchanged: return xs first, then ys.", lambda *a: _following(*a)[::-1]),
     ),
     styles=(_following, _by_slices, _by_places),
     hints=(
-        "Write 25 characters on paper in two rows. Which part of each row belongs to piece 0, and which to piece 1?",
-        "Reshape the first batch * pieces * steps characters to (batch, pieces, steps), then move the pieces to the front.",
-        "pieces = (len(ids) - 1) // (batch * steps); ids[:n].reshape(batch, pieces, steps).swapaxes(0, 1), and the same for ids[1 : n + 1].",
+        "Write 25 characters on paper in two rows. Which part of each row belongs to segment 0, and which to segment 1?",
+        "Reshape the first batch * segments * steps characters to (batch, segments, steps), then move the segments to the front.",
+        "segments = (len(ids) - 1) // (batch * steps); ids[:n].reshape(batch, segments, steps).swapaxes(0, 1), and the same for ids[1 : n + 1].",
     ),
     unchanged=0.5,
     promised=(
-        ("batch is always smaller than axis 0 of ids", "at least one piece fits"),
-        ("steps is always smaller than axis 0 of ids", "at least one piece fits"),
+        ("batch is always smaller than axis 0 of ids", "at least one segment fits"),
+        ("steps is always smaller than axis 0 of ids", "at least one segment fits"),
     ),
 )
 
@@ -399,9 +251,9 @@ sample = ClaimsExercise(
     ),
     styles=(_draw, _gumbel, _by_staircase),
     hints=(
-        "How do logits become chances, and where does the temperature come in: before or after?",
-        "Divide the logits by the temperature, take the softmax (lesson 03: subtract the largest first), draw with these chances.",
-        "rng.choice(len(logits), p=chances); and before all that: if temperature == 0, return the argmax.",
+        "How do logits become probabilities, and where does the temperature come in: before or after?",
+        "Divide the logits by the temperature, take the softmax (lesson 03: subtract the largest first), draw with these probabilities.",
+        "rng.choice(len(logits), p=probabilities); and before all that: if temperature == 0, return the argmax.",
     ),
     probe="sampling",
 )
@@ -552,12 +404,12 @@ build_language_model = ClaimsExercise(
     challenges=(
         Claims(
             "what it outputs",
-            1.0,
+            0.75,
             (OUTPUT_PER_STEP, ONE_LOGIT_PER_LETTER, KNOWS_ALL_LETTERS, NOT_PROBABILITIES, UNBOUNDED),
         ),
-        Claims("how it reads", 1.0, (PAST_MATTERS, CAUSAL, STATEFUL)),
-        Claims("its layers", 0.5, (READABLE_WEIGHTS,)),
-        Claims("how it is compiled", 1.0, (COMPILED, LOSS_TAKES_LOGITS)),
+        Claims("how it reads", 0.75, (PAST_MATTERS, CAUSAL, STATEFUL)),
+        Claims("its layers", 0.25, (READABLE_WEIGHTS,)),
+        Claims("how it is compiled", 0.75, (COMPILED, LOSS_TAKES_LOGITS)),
         Claims("what it learns", 1.5, (BATCH_INDEPENDENT_WEIGHTS, BEATS_BIGRAMS)),
     ),
     draw=lambda rng: (int(rng.integers(2**62)),),
@@ -590,4 +442,270 @@ build_language_model = ClaimsExercise(
     seconds=6,
 )
 
-EXERCISES = [encode, decode, next_character_batches, build_language_model, bits_per_character, sample]
+# ----------------------------------------------------------------------------------------------- top_p
+
+
+def _nucleus(probabilities, p, *, order=lambda probabilities: np.argsort(-probabilities), more=1, rescale=True):
+    chosen = order(probabilities)
+    kept = chosen[: np.count_nonzero(np.cumsum(probabilities[chosen]) < p) + more]
+    out = np.zeros(len(probabilities))
+    out[kept] = probabilities[kept]
+    return out / out.sum() if rescale and out.sum() else out
+
+
+def _nucleus_oracle(probabilities, p):
+    """Add the most likely of the rest until the share is reached."""
+    rest, kept = dict(enumerate(probabilities.tolist())), dict[int, float]()
+    while sum(kept.values()) < p:
+        number = max(rest, key=lambda k: rest[k])
+        kept[number] = rest.pop(number)
+    total = sum(kept.values())
+    return np.array([kept.get(number, 0.0) / total for number in range(len(probabilities))])
+
+
+def _by_threshold(probabilities, p):
+    ranked = np.sort(probabilities)[::-1]
+    least = ranked[np.argmax(np.cumsum(ranked) >= p)]
+    kept = np.where(probabilities >= least, probabilities, 0)
+    return kept / kept.sum()
+
+
+def _even(probabilities, p):
+    kept = _nucleus(probabilities, p) > 0
+    return kept / kept.sum()
+
+
+def _sorted_nucleus(probabilities, p):
+    return -np.sort(-_nucleus(probabilities, p))
+
+
+def _distribution(letters: int, p: float):
+    def draw(rng: Rng) -> tuple:
+        """Draw probabilities whose sums stay away from `p`; the most and the least likely differ from the first."""
+        while True:
+            weights = rng.choice(np.arange(1, 60), size=letters, replace=False)
+            probabilities = weights / weights.sum()
+            sums = np.cumsum(np.sort(probabilities)[::-1])
+            orders = (np.argsort(-probabilities), np.argsort(probabilities), np.arange(letters))
+            kept = [_nucleus(probabilities, p, order=lambda _, order=order: order) > 0 for order in orders]
+            if (
+                np.abs(sums - p).min() > 0.01
+                and len({one.tobytes() for one in kept}) == 3
+                and not any(map(np.all, kept))
+            ):
+                return probabilities, p
+
+    return draw
+
+
+def _all_kept(rng: Rng) -> tuple:
+    weights = rng.choice(np.arange(1, 30), size=4, replace=False)
+    return weights / weights.sum(), 1 - 1e-6
+
+
+def _falling(rng: Rng) -> tuple:
+    probabilities, p = _distribution(7, 0.7)(rng)
+    return np.sort(probabilities)[::-1].copy(), p
+
+
+top_p = Exercise(
+    name="top_p",
+    challenges=(
+        Challenge("a few are kept", 1.0, _distribution(6, 0.8)),
+        Challenge("in falling order", 0.25, _falling),
+        Challenge("all are kept", 0.25, _all_kept, edge=True),
+        Challenge("more characters", 1.0, _distribution(20, 0.9), hidden=True),
+    ),
+    oracle=_nucleus_oracle,
+    mistakes=(
+        Mistake(
+            "You keep one character too few: the set has to reach p, so the character that crosses it belongs to it.",
+            lambda *a: _nucleus(*a, more=0),
+        ),
+        Mistake(
+            "You keep one character too many: stop at the first one that reaches p.", lambda *a: _nucleus(*a, more=2)
+        ),
+        Mistake("You do not rescale: the kept probabilities should sum to 1.", lambda *a: _nucleus(*a, rescale=False)),
+        Mistake(
+            "You keep the least likely characters: keep the most likely ones.",
+            lambda *a: _nucleus(*a, order=np.argsort),
+        ),
+        Mistake(
+            "You add up the probabilities in the order of the alphabet: start with the most likely character.",
+            lambda *a: _nucleus(*a, order=lambda probabilities: np.arange(len(probabilities))),
+        ),
+        Mistake(
+            "You return the probabilities sorted: each should stay at the place of its character.", _sorted_nucleus
+        ),
+        Mistake("All kept characters get the same probability: rescale their own probabilities.", _even),
+        Mistake(
+            "You return the probabilities unchanged: set those outside the smallest set to 0.",
+            lambda probabilities, p: probabilities.copy(),
+        ),
+        Mistake(
+            "You keep the most likely character only: keep the smallest set that reaches p.",
+            lambda probabilities, p: (probabilities == probabilities.max()).astype(float),
+        ),
+    ),
+    styles=(
+        _nucleus,
+        _by_threshold,
+        lambda probabilities, p: _nucleus(probabilities, p, order=lambda q: q.argsort()[::-1]),
+    ),
+    hints=(
+        "With 0.5, 0.25, 0.15, 0.08 and 0.02: which characters are needed to reach 0.8?",
+        "Sort from the most to the least likely, add up with np.cumsum, and count how many sums are still below p. One more is needed.",
+        "order = np.argsort(probabilities)[::-1]; count = np.sum(np.cumsum(probabilities[order]) < p) + 1; keep order[:count], and divide by their sum.",
+    ),
+    unchanged=0.5,
+    promised=(
+        ("probabilities is always between -1 and 1", "they are probabilities"),
+        ("probabilities is never negative", "they are probabilities"),
+        ("p is always between -1 and 1", "it is a share"),
+        ("p is never negative", "it is a share"),
+    ),
+)
+
+# --------------------------------------------------------------------------------------------- generate
+
+
+def _generated(
+    step,
+    start,
+    length,
+    choose,
+    *,
+    carry=True,
+    update=True,
+    prime=lambda start: start,
+    feed=True,
+    keep=0,
+    skip=0,
+):
+    state, logits, read = None, None, [int(number) for number in start]
+    for number in prime(read):
+        logits, state = step(number, state)
+    written: list[int] = []
+    for _ in range(length + skip):
+        written.append(int(choose(logits)))
+        logits, new = step(written[-1] if feed else read[-1], state if carry else None)
+        state = new if update else state
+    return np.array(([*read] if keep else []) + written[skip:])
+
+
+def _generate_oracle(step, start, length, choose):
+    """Read the whole text again before each new character."""
+    text = [int(number) for number in start]
+    for _ in range(length):
+        state = None
+        for number in text:
+            logits, state = step(number, state)
+        text.append(int(choose(logits)))
+    return np.array(text[len(start) :])
+
+
+def _in_one_loop(step, start, length, choose):
+    text, state = list(start), None
+    for place in range(len(start) + length - 1):
+        logits, state = step(int(text[place]), state)
+        if place + 1 >= len(text):
+            text.append(choose(logits))
+    return np.array(text[len(start) :])
+
+
+def _with_generator(step, start, length, choose):
+    def characters():
+        state = None
+        for number in start[:-1]:
+            _, state = step(number, state)
+        number = start[-1]
+        while True:
+            logits, state = step(number, state)
+            number = choose(logits)
+            yield number
+
+    return np.fromiter(characters(), dtype=int, count=length)
+
+
+def _without_reading_first(step, start, length, choose):
+    return _generated(step, start, length, choose, prime=lambda read: read[-1:])
+
+
+def _fresh_after_start(step, start, length, choose):
+    state, logits = None, None
+    for number in start:
+        logits, state = step(int(number), state)
+    written, state = [], None
+    for _ in range(length):
+        written.append(int(choose(logits)))
+        logits, state = step(written[-1], state)
+    return np.array(written)
+
+
+def _choosing_all_at_once(step, start, length, choose):
+    return np.full(length, _generate_oracle(step, start, 1, choose)[0])
+
+
+def _to_generate(characters: int, length: int, choose: Callable):
+    return lambda rng: (read_character, rng.integers(0, 9, size=characters), length, choose)
+
+
+def _any_to_generate(rng: Rng) -> tuple:
+    choose = (most_likely, least_likely)[int(rng.integers(2))]
+    return _to_generate(int(rng.integers(3, 7)), int(rng.integers(14, 20)), choose)(rng)
+
+
+generate = Exercise(
+    name="generate",
+    challenges=(
+        Challenge("after one character", 0.5, _to_generate(1, 12, most_likely)),
+        Challenge("after several characters", 0.75, _to_generate(5, 12, most_likely)),
+        Challenge("another rule of choice", 0.5, _to_generate(14, 11, least_likely)),
+        Challenge("another text", 0.75, _any_to_generate, hidden=True),
+    ),
+    oracle=_generate_oracle,
+    mistakes=(
+        Mistake(
+            "Only the last character of `start` affects what you write: read all of them, and carry the state.",
+            _without_reading_first,
+        ),
+        Mistake(
+            "You do not carry the state while you write: pass the state of the last step to the next one.",
+            lambda *a: _generated(*a, carry=False),
+        ),
+        Mistake(
+            "While you write, `step` always gets the state after `start`: keep the state that it returns.",
+            lambda *a: _generated(*a, update=False),
+        ),
+        Mistake("You start writing with an empty state: carry on with the state after `start`.", _fresh_after_start),
+        Mistake(
+            "You do not feed the chosen characters back: each one is the next input.",
+            lambda *a: _generated(*a, feed=False),
+        ),
+        Mistake("You return `start` too: return the new characters alone.", lambda *a: _generated(*a, keep=1)),
+        Mistake("Your first chosen character is missing from the result.", lambda *a: _generated(*a, skip=1)),
+        Mistake("You repeat the first chosen character: choose again after each step.", _choosing_all_at_once),
+        Mistake(
+            "You write one character too many.",
+            lambda step, start, length, choose: _generated(step, start, length + 1, choose),
+        ),
+        Mistake(
+            "You write one character too few.",
+            lambda step, start, length, choose: _generated(step, start, length - 1, choose),
+        ),
+        Mistake(
+            "You read the first character of `start` only: read all of them.",
+            lambda *a: _generated(*a, prime=lambda read: read[:1]),
+        ),
+    ),
+    styles=(_generated, _in_one_loop, _with_generator),
+    hints=(
+        "After which call of `step` do you know the logits for the first new character?",
+        "One loop reads `start` and keeps the last logits and the state; a second loop chooses, stores, and calls step on what it chose.",
+        "state = None; for number in start: logits, state = step(number, state). Then, length times: choose(logits), append, step.",
+    ),
+    unchanged=0.5,
+    lists=True,
+)
+
+EXERCISES = [next_character_batches, build_language_model, bits_per_character, sample, top_p, generate]

@@ -191,27 +191,44 @@ def gradient_explorer(run: Callable, jacobian: Callable, weights: np.ndarray, st
 def guess_explorer(guess: Callable, alphabet: str, start: str = "the fun") -> None:
     """Show a language model's next-character probabilities after a typed text, with a slider for the temperature.
 
-    guess: (text, temperature) -> (chances, continuation): (len(alphabet),) for the next character, and a text
+    guess: (text, temperature) -> (probabilities, continuation): (len(alphabet),) for the next character, and a text
     alphabet: the characters of the model; others are skipped, as the figure states
     """
 
     def draw(typed: str, temperature: float) -> Picture:
-        text = "".join(char for char in typed.lower() if char in alphabet)
-        unknown = sorted({char for char in typed.lower() if char not in alphabet})
+        typed = typed if any(char.isupper() for char in alphabet) else typed.lower()
+        text = "".join(char for char in typed if char in alphabet)
+        unknown = sorted(set(typed) - set(alphabet))
         text = text or " "
         probabilities, continuation = guess(text, temperature)
         end = text if len(text) <= 30 else "…" + text[-30:]
         likely = [int(index) for index in np.argsort(probabilities)[::-1][:3]]
         ax = plots.new_axes(width=8.0, height=2.6)
         ax.bar(np.arange(len(alphabet)), probabilities, color=plots.COLOURS[0])
-        ax.set_xticks(np.arange(len(alphabet)), labels=["␣" if char == " " else char for char in alphabet])
-        without = f"\nleft out, unknown here: {' '.join(unknown[:12])}" if unknown else ""
-        ax.set(title=f"What comes after “{end}”?", ylabel="chance", ylim=(0, 1))
+        ax.set_xticks(np.arange(len(alphabet)), labels=[{" ": "␣", "\n": "¶"}.get(char, char) for char in alphabet])
+        ax.tick_params(axis="x", labelsize=7 if len(alphabet) > 40 else 10, length=0)
+        without = f"\nomitted, unknown here: {' '.join(unknown[:12])}" if unknown else ""
+        ax.set(title=f"What comes after “{end}”?", ylabel="probability", ylim=(0, 1))
         ax.set_xlabel(f"it goes on: {end}|{continuation}{without}", family="monospace", fontsize=9)
         words = ", ".join(f"{alphabet[index]!r} {100 * probabilities[index]:.0f} %" for index in likely)
         return picture(ax, f"After {text!r} at temperature {temperature:g}: {words}. It goes on: {continuation!r}.")
 
     cards.show(Explorer(draw, {"type a word": TextInput(start), "temperature": Range(0.0, 2.0, 0.5, 0.1)}))
+
+
+def unit_explorer(text: str, states: np.ndarray, start: int = 1) -> None:
+    """Show a text coloured by the state of one unit after each character, with a slider for the unit.
+
+    states: (characters, units), between -1 and 1; start: the unit at which the slider begins, counted from 1
+    """
+
+    def draw(unit: int) -> Picture:
+        values = states[:, unit - 1]
+        ax = plots.text_strip(text, values, title=f"Unit {unit} after each character", label="state", signed=True)
+        ends = f"highest after {text[int(values.argmax())]!r}, lowest after {text[int(values.argmin())]!r}"
+        return picture(ax, f"Unit {unit}: mean {values.mean():.2f}, standard deviation {values.std():.2f}; {ends}.")
+
+    cards.show(Explorer(draw, {"unit": Range(1, states.shape[1], start)}))
 
 
 def gate_explorer(xs: np.ndarray, gates: dict[str, np.ndarray], start: int = 1) -> None:

@@ -351,26 +351,38 @@ def _shape_arrow(ax: Axes, start: float, end: float, shape: tuple) -> None:
     ax.text((start + end) / 2, 0.62, f"({sizes})", ha="center", va="bottom", fontsize=9)
 
 
-def reading_plan(xs: Sequence[Sequence[str]], *, ax: Axes | None = None) -> Axes:
-    """Draw how a text is split into batches: a row of characters per sequence, shaded by truncated window.
+def reading_plan(
+    xs: Sequence[Sequence[str]], *, targets: Sequence[Sequence[str]] | None = None, ax: Axes | None = None
+) -> Axes:
+    """Draw how a text is split into batches: a row of characters per sequence, shaded by segment.
 
-    xs: for each piece, one string for each row: xs[piece][row]
+    xs: for each segment, one string for each row: xs[segment][row]; targets: the same for the next characters, which
+        are drawn below their inputs
     """
-    pieces, batch, steps = len(xs), len(xs[0]), len(xs[0][0])
-    ax = ax or new_axes(width=1.4 + 0.17 * pieces * steps, height=1.0 + 0.34 * batch)
-    for piece in range(pieces):
-        left_edge = piece * steps
-        colour = "#E8EEF4" if piece % 2 == 0 else "#FBE3CF"
-        ax.add_patch(Rectangle((left_edge, 0), steps, batch, facecolor=colour, edgecolor="0.6"))
-        ax.text(left_edge + steps / 2, -0.25, f"piece {piece}", ha="center", va="bottom", fontsize=9)
+    segments, batch, steps = len(xs), len(xs[0]), len(xs[0][0])
+    room = 1.0 if targets is None else 1.8  # the height of a row
+    ax = ax or new_axes(width=1.4 + 0.17 * segments * steps, height=1.0 + 0.34 * batch * room)
+    for segment in range(segments):
+        left_edge = segment * steps
+        colour = "#E8EEF4" if segment % 2 == 0 else "#FBE3CF"
+        ax.text(left_edge + steps / 2, -0.25, f"segment {segment}", ha="center", va="bottom", fontsize=9)
         for row in range(batch):
-            for step, char in enumerate(xs[piece][row]):
-                glyph = "␣" if char == " " else char
-                ax.text(
-                    left_edge + step + 0.5, row + 0.5, glyph, ha="center", va="center", family="monospace", fontsize=9
-                )
+            ax.add_patch(Rectangle((left_edge, row * room), steps, 1, facecolor=colour, edgecolor="0.6"))
+            _characters(ax, xs[segment][row], left_edge, row * room + 0.5, "black")
+            if targets is not None:
+                _characters(ax, targets[segment][row], left_edge, row * room + 1.35, COLOURS[1])
     for row in range(batch):
-        ax.text(-0.4, row + 0.5, f"row {row}", ha="right", va="center", fontsize=9)
-    ax.set(xlim=(-5, pieces * steps + 0.2), ylim=(batch + 0.1, -1.1))
+        ax.text(-0.4, row * room + 0.5, f"row {row}", ha="right", va="center", fontsize=9)
+        if targets is not None:
+            ax.text(-0.4, row * room + 1.35, "targets", ha="right", va="center", fontsize=9, color=COLOURS[1])
+    ax.set(xlim=(-5, segments * steps + 0.2), ylim=(batch * room + 0.1, -1.1))
     ax.axis("off")
     return ax
+
+
+def _characters(ax: Axes, text: str, left_edge: float, height: float, colour: str) -> None:
+    """Draw a text with one character in each cell."""
+    for step, char in enumerate(text):
+        glyph = "␣" if char == " " else char
+        place = left_edge + step + 0.5, height
+        ax.text(*place, glyph, ha="center", va="center", family="monospace", fontsize=9, color=colour)

@@ -232,23 +232,35 @@ def _whole_ticks(count: int) -> np.ndarray:
 
 
 def text_strip(
-    text: str, values: np.ndarray, *, title: str, label: str, width: int = 60, ax: Axes | None = None
+    text: str,
+    values: np.ndarray,
+    *,
+    title: str,
+    label: str,
+    width: int = 60,
+    signed: bool = False,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw a text with each character on a square coloured by its value.
 
     values: (characters,), from 0 up; label: what they are, with their unit; width: characters in a line
+    signed: the values are states, between -1 and 1
     """
     width = min(width, len(text))
     lines = -(-len(text) // width)
     ax = ax or new_axes(width=1.5 + 0.16 * width, height=0.9 + 0.42 * lines)
     grid = np.full((lines, width), np.nan)
     grid.flat[: len(text)] = values
-    image = ax.imshow(grid, cmap="Blues", vmin=0, aspect="auto")
-    dark = 0.55 * np.nanmax(grid)
+    if signed:
+        image = ax.imshow(grid, cmap=STATES, vmin=-1, vmax=1, aspect="auto")
+    else:
+        image = ax.imshow(grid, cmap="Blues", vmin=0, aspect="auto")
+    dark = 0.7 if signed else 0.55 * np.nanmax(grid)
     for index, char in enumerate(text):
         row, column = divmod(index, width)
-        colour = "white" if values[index] > dark else "black"
-        ax.text(column, row, "␣" if char == " " else char, ha="center", va="center", color=colour, family="monospace")
+        colour = "white" if abs(values[index]) > dark else "black"
+        glyph = {" ": "␣", "\n": "¶"}.get(char, char)
+        ax.text(column, row, glyph, ha="center", va="center", color=colour, family="monospace")
     ax.figure.colorbar(image, ax=ax, label=label, fraction=0.03, pad=0.01)
     ax.set_title(title)
     ax.axis("off")

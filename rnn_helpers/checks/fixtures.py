@@ -61,6 +61,24 @@ def oldest_first(window: np.ndarray) -> float:
     return float(np.sum(window * 0.6 ** np.arange(1, len(window) + 1)))
 
 
+def read_character(number: int, state: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Read one of nine characters with a small recurrent network: return (logits, new state), each (9,)."""
+    h = np.zeros(9) if state is None else state
+    places = np.arange(9)
+    h = np.tanh(np.cos(np.outer(places + 1, places + 2)) @ h + np.sin((places + 2) * (number + 1)))
+    return np.sin(3 * np.cos(np.outer(places + 1, 2 * places + 1)) @ h), h
+
+
+def most_likely(logits: np.ndarray) -> int:
+    """Return the index of the largest logit."""
+    return int(np.argmax(logits))
+
+
+def least_likely(logits: np.ndarray) -> int:
+    """Return the index of the smallest logit."""
+    return int(np.argmin(logits))
+
+
 # Functions that fixture files refer to by name.
 FUNCTIONS: dict[str, Callable] = {
     "tanh": np.tanh,
@@ -71,6 +89,9 @@ FUNCTIONS: dict[str, Callable] = {
     "swing_on": swing_on,
     "mean_of_all": mean_of_all,
     "oldest_first": oldest_first,
+    "read_character": read_character,
+    "most_likely": most_likely,
+    "least_likely": least_likely,
     **CANDIDATES,
 }
 

@@ -47,8 +47,8 @@ LESSONS = {
     ),
     "10_language_model": Lesson(
         "a language model",
-        "batches that follow each other, a stateful model, sampling with temperature, bits per character",
-        80,
+        "batches that continue each other, a stateful model, bits per character, sampling, the loop that writes",
+        150,
     ),
     "11_speech": Lesson(
         "speech",
