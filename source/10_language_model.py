@@ -532,7 +532,7 @@ means = {
     "their other letters": bits[letter[1:] & ~first].mean(),
     "spaces, punctuation": bits[~letter[1:]].mean(),
 }
-plots.show(ax, "A passage, darker where the surprise is high. Mean bits, all held-out text: "
+plots.show(ax, "A passage, darker where surprise is high. Means on held-out text: "
            + ", ".join(f"{name} {value:.1f}" for name, value in means.items()) + ".")
 for name, value in means.items():
     print(f"{name:<24} {value:.1f} bits")
