@@ -281,10 +281,10 @@ def _padding_kept(xs, mask, forward, backward):
 bidirectional_forward = Exercise(
     name="bidirectional_forward",
     challenges=(
-        Challenge("no padding at all", 1.0, lambda rng: _both_inputs(rng, [4, 4], 3, 5)),
-        Challenge("sequences of three lengths", 1.5, lambda rng: _both_inputs(rng, [5, 3, 1], 2, 4)),
-        Challenge("two directions of different widths", 0.5, lambda rng: _both_inputs(rng, [3, 2], 3, 5, other=4)),
-        Challenge("a single step", 0.5, lambda rng: _both_inputs(rng, [1, 1], 3, 2)),
+        Challenge("no padding at all", 0.75, lambda rng: _both_inputs(rng, [4, 4], 3, 5)),
+        Challenge("sequences of three lengths", 1.25, lambda rng: _both_inputs(rng, [5, 3, 1], 2, 4)),
+        Challenge("two directions of different widths", 0.25, lambda rng: _both_inputs(rng, [3, 2], 3, 5, other=4)),
+        Challenge("a single step", 0.25, lambda rng: _both_inputs(rng, [1, 1], 3, 2)),
         Challenge(
             "other values in the padding",
             1.0,
@@ -411,19 +411,19 @@ frame_error_rate = Exercise(
     challenges=(
         Challenge(
             "no padding at all",
-            0.5,
+            0.25,
             lambda rng: _frames(rng, [6, 6], [3, 1], padding_right=True),
             fresh=_guessed([6, 6], padding_right=True),
         ),
         Challenge(
             "padding that was guessed right",
-            1.0,
+            0.5,
             lambda rng: _frames(rng, [9, 3, 2], [2, 2, 0], padding_right=True),
             fresh=_guessed([9, 3, 2], padding_right=True),
         ),
         Challenge(
             "padding that was guessed wrong",
-            0.5,
+            0.25,
             lambda rng: _frames(rng, [7, 2], [2, 1], padding_right=False),
             fresh=_guessed([7, 2], padding_right=False),
         ),
@@ -549,15 +549,15 @@ ctc_collapse = Exercise(
     name="ctc_collapse",
     challenges=(
         Challenge(
-            "three digits with blanks between them", 0.5, lambda rng: _path(rng, rng.permutation(9)[:3].tolist(), 10)
+            "three digits with blanks between them", 0.25, lambda rng: _path(rng, rng.permutation(9)[:3].tolist(), 10)
         ),
-        Challenge("the same digit twice", 1.0, lambda rng: _path(rng, _digits(rng, 5, 10), 10)),
+        Challenge("the same digit twice", 0.75, lambda rng: _path(rng, _digits(rng, 5, 10), 10)),
         Challenge(
             "a digit in the first frame",
-            0.5,
+            0.25,
             lambda rng: _path(rng, _digits(rng, 6, 10), 10, between=False),
         ),
-        Challenge("another number for the blank", 0.5, lambda rng: _path(rng, _digits(rng, 5, 0), 0)),
+        Challenge("another number for the blank", 0.25, lambda rng: _path(rng, _digits(rng, 5, 0), 0)),
         Challenge("a longer path", 0.5, _any_path, hidden=True),
     ),
     oracle=ctc_collapse_oracle,
@@ -680,10 +680,10 @@ def _never_reversed(features, classes):
 build_recogniser = ClaimsExercise(
     name="build_recogniser",
     challenges=(
-        Claims("what it outputs", 1.0, (OUTPUT_PER_FRAME, ONE_LOGIT_PER_CLASS, UNBOUNDED)),
-        Claims("which frames it uses", 1.5, (EARLIER_FRAMES_MATTER, LATER_FRAMES_MATTER)),
-        Claims("how it is compiled", 1.0, (COMPILED, LOSS_TAKES_LOGITS)),
-        Claims("what it learns", 1.5, (BEATS_FRAMEWISE,)),
+        Claims("what it outputs", 0.75, (OUTPUT_PER_FRAME, ONE_LOGIT_PER_CLASS, UNBOUNDED)),
+        Claims("which frames it uses", 1.25, (EARLIER_FRAMES_MATTER, LATER_FRAMES_MATTER)),
+        Claims("how it is compiled", 0.75, (COMPILED, LOSS_TAKES_LOGITS)),
+        Claims("what it learns", 1.25, (BEATS_FRAMEWISE,)),
     ),
     draw=lambda rng: (int(rng.integers(2**62)),),
     oracle=lambda features, classes: _recogniser(features, classes),
@@ -713,4 +713,178 @@ build_recogniser = ClaimsExercise(
     seconds=13,
 )
 
-EXERCISES = [frame_error_rate, stack_forward, bidirectional_forward, build_recogniser, ctc_collapse]
+# ----------------------------------------------------------------------------------------- ctc_forward
+
+
+def _with_blanks(text, blank):
+    states = np.full(2 * len(text) + 1, blank)
+    states[1::2] = text
+    return states
+
+
+def _lattice(
+    probabilities,
+    text,
+    blank,
+    *,
+    skip=lambda states, s, blank: s >= 2 and states[s] not in (blank, states[s - 2]),
+    stay=True,
+    begin=2,
+    combine=sum,
+    current=True,
+    blanks=None,
+):
+    states = _with_blanks(text, blank)
+    labels = states if blanks is None else _with_blanks(text, blanks)
+    alphas = np.zeros((len(probabilities), len(states)))
+    alphas[0, :begin] = probabilities[0, labels[:begin]]
+    for t in range(1, len(probabilities)):
+        for s in range(len(states)):
+            before = [alphas[t - 1, s]] if stay else []
+            before += [alphas[t - 1, s - 1]] if s else []
+            before += [alphas[t - 1, s - 2]] if skip(states, s, blank) else []
+            alphas[t, s] = combine(before or [0.0]) * probabilities[t if current else t - 1, labels[s]]
+    return alphas
+
+
+def _ctc_oracle(probabilities, text, blank):
+    """Add up the beginnings of paths one by one, as the definition says; a path is a row of states."""
+    states = _with_blanks(text, blank).tolist()
+    alphas = np.zeros((len(probabilities), len(states)))
+    beginnings: list[tuple[tuple[int, ...], float]] = [((s,), float(probabilities[0, states[s]])) for s in (0, 1)]
+    for t in range(len(probabilities)):
+        for path, value in beginnings:
+            alphas[t, path[-1]] += value
+        if t + 1 == len(probabilities):
+            return alphas
+        longer: list[tuple[tuple[int, ...], float]] = []
+        for path, value in beginnings:
+            for s in range(path[-1], min(path[-1] + 3, len(states))):
+                if s == path[-1] + 2 and states[s] in (blank, states[path[-1]]):
+                    continue
+                longer.append(((*path, s), value * float(probabilities[t + 1, states[s]])))
+        beginnings = longer
+    return alphas
+
+
+def _by_matrix(probabilities, text, blank):
+    states = _with_blanks(text, blank)
+    count = len(states)
+    moves = np.eye(count) + np.eye(count, k=1)
+    for s in range(2, count):
+        moves[s - 2, s] = float(states[s] != blank and states[s] != states[s - 2])
+    alphas = np.zeros((len(probabilities), count))
+    alphas[0, :2] = probabilities[0, states[:2]]
+    for t in range(1, len(probabilities)):
+        alphas[t] = alphas[t - 1] @ moves * probabilities[t, states]
+    return alphas
+
+
+def _with_shifts(probabilities, text, blank):
+    states = _with_blanks(text, blank)
+    skips = np.zeros(len(states))
+    skips[2:] = (states[2:] != blank) & (states[2:] != states[:-2])
+    alpha = np.where(np.arange(len(states)) < 2, probabilities[0, states], 0.0)
+    rows = [alpha]
+    for frame in probabilities[1:]:
+        padded = np.concatenate([[0.0, 0.0], alpha])
+        alpha = (alpha + padded[1:-1] + skips * padded[:-2]) * frame[states]
+        rows.append(alpha)
+    return np.stack(rows)
+
+
+def _hearing(frames: int, text: list[int], classes: int, blank: int):
+    def draw(rng: Rng) -> tuple:
+        weights = rng.integers(1, 10, size=(frames, classes))
+        return weights / weights.sum(axis=1, keepdims=True), text, blank
+
+    return draw
+
+
+def _any_hearing(rng: Rng) -> tuple:
+    first, second, third, blank = (int(label) for label in rng.permutation(5)[:4])
+    text = [first, second, second, third] if rng.random() < 0.5 else [first, first, third]
+    return _hearing(int(rng.integers(6, 8)), text, 5, blank)(rng)
+
+
+ctc_forward = Exercise(
+    name="ctc_forward",
+    challenges=(
+        Challenge("two digits in four frames", 1.0, _hearing(4, [1, 2], 3, 0)),
+        Challenge("the same digit twice", 0.75, _hearing(6, [2, 2, 1, 2], 3, 0)),
+        Challenge("another number for the blank", 0.5, _hearing(5, [0, 2, 1], 4, 3)),
+        Challenge("one digit", 0.25, _hearing(3, [2], 6, 4)),
+        Challenge("a longer text", 1.0, _any_hearing, hidden=True),
+    ),
+    oracle=_ctc_oracle,
+    mistakes=(
+        Mistake(
+            "You skip the blank between equal labels too: without it they would be merged.",
+            lambda *a: _lattice(*a, skip=lambda states, s, blank: s >= 2 and states[s] != blank),
+        ),
+        Mistake(
+            "You never skip a blank: between different labels a path may go on without one.",
+            lambda *a: _lattice(*a, skip=lambda states, s, blank: False),
+        ),
+        Mistake(
+            "You also skip labels, from blank to blank: a path may skip blanks only.",
+            lambda *a: _lattice(
+                *a, skip=lambda states, s, blank: s >= 2 and (s % 2 == 0 or states[s] != states[s - 2])
+            ),
+        ),
+        Mistake(
+            "Your paths cannot stay at a state: a label may last for several frames.",
+            lambda *a: _lattice(*a, stay=False),
+        ),
+        Mistake(
+            "Your paths start at the blank only: they may start at the first label, too.",
+            lambda *a: _lattice(*a, begin=1),
+        ),
+        Mistake(
+            "In the first frame all states are possible: a path can only start at the first blank or the first label.",
+            lambda *a: _lattice(*a, begin=None),
+        ),
+        Mistake(
+            "You take the largest of the previous values, as in the Viterbi algorithm: add them.",
+            lambda *a: _lattice(*a, combine=max),
+        ),
+        Mistake(
+            "You multiply by the probabilities of the previous frame: alpha_t takes those of frame t.",
+            lambda *a: _lattice(*a, current=False),
+        ),
+        Mistake(
+            "You return the probability of the text: return all alphas, (frames, states).",
+            lambda *a: float(_lattice(*a)[-1, -2:].sum()),
+        ),
+        Mistake(
+            "You return logarithms: return the probabilities.", lambda *a: np.log(np.maximum(_lattice(*a), 1e-300))
+        ),
+        Mistake("Your axes are swapped: frames come first.", lambda *a: _lattice(*a).T),
+        Mistake(
+            "You take class 0 for the blank: use `blank`.",
+            lambda probabilities, text, blank: _lattice(probabilities, text, blank, blanks=0),
+        ),
+    ),
+    styles=(_lattice, _by_matrix, _with_shifts),
+    hints=(
+        "With the states – 1 – 2 –: from which states of the frame before can a path come to the 2? And to the blank before it?",
+        "Loop over the frames and the states. Add alpha of the state itself and of the one before it, and of the one two before it where a blank may be skipped.",
+        "reached = alphas[t - 1, s] + alphas[t - 1, s - 1], plus alphas[t - 1, s - 2] if the label is neither the blank nor states[s - 2]; times probabilities[t, label]. For s = 0 only the first term exists.",
+    ),
+    unchanged=0.5,
+    promised=(
+        ("probabilities is always between -1 and 1", "they are probabilities"),
+        ("probabilities is never negative", "they are probabilities"),
+        ("blank is always smaller than axis 1 of probabilities", "it is one of the classes"),
+        ("axis 0 of probabilities is always larger than axis 0 of text", "a label takes at least one frame"),
+    ),
+)
+
+EXERCISES = [
+    frame_error_rate,
+    stack_forward,
+    bidirectional_forward,
+    build_recogniser,
+    ctc_collapse,
+    ctc_forward,
+]

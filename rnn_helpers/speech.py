@@ -116,7 +116,7 @@ def features(sound: np.ndarray) -> np.ndarray:
         raise ValueError(f"a sound of {len(sound)} samples is too short for one frame; expected {WINDOW} or more.")
     starts = HOP * np.arange(count)[:, None] + np.arange(WINDOW)
     spectrum = np.abs(np.fft.rfft(sound[starts] * np.hanning(WINDOW))) ** 2
-    logs = np.log(spectrum @ _bands() + QUIET)
+    logs = np.log(spectrum @ mel_bands() + QUIET)
     logs -= logs.mean(axis=0)
     return logs / max(float(logs.std()), 1e-6)
 
@@ -126,7 +126,7 @@ def _frames_in(samples: int) -> int:
 
 
 @cache
-def _bands() -> np.ndarray:
+def mel_bands() -> np.ndarray:
     """Return the bands' weights, (WINDOW / 2 + 1, BANDS): triangular filters of equal width on the mel scale."""
     frequencies = np.linspace(0, RATE / 2, WINDOW // 2 + 1)
     mel = 2595 * np.log10(1 + frequencies / 700)

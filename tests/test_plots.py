@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from rnn_helpers import clinic, explorers, graphs, plots
+from rnn_helpers import architecture_graphs, clinic, explorers, graphs, plots
 
 mpl.use("agg")
 STATES = np.tanh(np.random.default_rng(0).normal(size=(6, 3)))
@@ -119,6 +119,37 @@ def test_a_reading_plan_has_every_character_in_its_row() -> None:
     assert ("c", 2.5, 0.5) in placed
     assert ("␣", 3.5, 0.5) in placed
     assert ("h", 3.5, 1.5) in placed
+
+
+def test_targets_stand_below_their_inputs() -> None:
+    ax = graphs.reading_plan([["ab"], ["cd"]], targets=[["bc"], ["de"]])
+    placed = {text.get_text(): text.get_position() for text in ax.texts if len(text.get_text()) == 1}
+    assert placed["a"] == (0.5, 0.5)
+    assert placed["e"] == (3.5, 1.35)
+
+
+def test_the_lattice_shows_a_probability_wherever_a_path_can_pass() -> None:
+    alphas = np.array([[0.5, 0.2, 0, 0, 0], [0.1, 0.1, 0.1, 0.3, 0], [0.1, 0.1, 0.1, 0.125, 0.25]])
+    ax = architecture_graphs.ctc_lattice(alphas, ["–", "1", "–", "2", "–"])
+    shown = {text.get_text() for text in ax.texts}
+    assert {"0.125", "0.250", "0.300"} <= shown
+    assert "0.500" in shown  # – 1 2 is a path of three frames
+    arrows = [text for text in ax.texts if not text.get_text()]
+    assert len(arrows) == 8
+
+
+def test_both_directions_are_drawn_with_an_arrow_for_each_use() -> None:
+    left = architecture_graphs.stacked_and_bidirectional(steps=3)
+    names = [text.get_text() for text in left.texts if "h^{(2)}" in text.get_text()]
+    assert names == ["$h^{(2)}_{1}$", "$h^{(2)}_{2}$", "$h^{(2)}_{3}$"]
+
+
+def test_a_unit_colours_the_text_by_its_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = []
+    monkeypatch.setattr(explorers.cards, "show", shown.append)
+    explorers.unit_explorer("ab c", np.array([[0.9, -1], [-0.9, 0], [0.1, 0.5], [0, 1]]))
+    assert shown[0].initial_figure().alt.startswith("Unit 1: mean 0.03")
+    assert shown[0].draw(2).alt.endswith("highest after 'c', lowest after 'a'.")
 
 
 def test_typing_a_word_redraws_and_unknown_characters_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

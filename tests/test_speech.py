@@ -36,7 +36,7 @@ def test_a_sound_survives_being_stored():
 
 @pytest.mark.parametrize("hertz", [200, 700, 1500, 3000])
 def test_a_pure_tone_is_loudest_in_the_band_that_holds_it(hertz):
-    loudest = (speech._bands()[round(hertz * speech.WINDOW / speech.RATE)]).argmax()
+    loudest = (speech.mel_bands()[round(hertz * speech.WINDOW / speech.RATE)]).argmax()
     silence_and_tone = np.concatenate([np.zeros(4000), np.sin(2 * np.pi * hertz * np.arange(4000) / speech.RATE)])
     frames = speech.features(silence_and_tone)
     assert frames[35].argmax() == loudest

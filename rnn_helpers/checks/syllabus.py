@@ -52,8 +52,8 @@ LESSONS = {
     ),
     "11_speech": Lesson(
         "speech",
-        "error rates of frames, layers upon layers, reading both ways, a recogniser of spoken digits, CTC's last step",
-        90,
+        "frame error rates, stacked and bidirectional layers, a recogniser of spoken digits, CTC's forward sum",
+        165,
     ),
     "12_sequence_to_sequence": Lesson(
         "sequence to sequence",
