@@ -431,7 +431,7 @@ ax = plots.spectrogram(
 )
 plots.show(
     ax, "A spectrogram of six, seven, two, nine with three rows of labels: what is "
-    "said; what the bidirectional network hears, six and seven from their beginnings, and "
+    "said; what the bidirectional network hears, six and seven from the beginning, and "
     "one for most of two; and what the frame-wise network hears, in short pieces.",
 )
 
