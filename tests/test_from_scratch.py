@@ -49,7 +49,7 @@ for lesson, names in tagged.items():
         report = report_on(namespace[name], name)
         assert report.passed, (lesson, name, report.problems)
 """
-KERAS = "from rnn_helpers.quietly import keras  # `import keras`, without TensorFlow's start-up log"
+KERAS = "from rnn_helpers.quietly import keras  # `import keras`, minus the start-up log"
 IMPORTS = {  # the first lines of the cells that may fail: they bring in what is missing, and nothing else
     "05_training": "from rnn_helpers import cells",
     "07_remedies": "from rnn_helpers import cells",
