@@ -544,4 +544,4 @@ progress()
 # - The loss alone is no diagnosis: a leak looks as good as health, and comes sooner.
 # - Attention pools all states: the way of an error is one step long, at the price of keeping everything.
 #
-# *This was the last lesson. You have built every part yourself, and checked it against another one. That is more than most people who use these networks can say.*
+# *Next: 15 · Recurrence returns.*

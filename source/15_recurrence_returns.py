@@ -374,7 +374,15 @@ ends = ", ".join(f"{kind} {line[-1]:.4f}" for kind, line in lines.items())
 screen.show(plots.picture(ax, f"Errors over 600 updates. At the end: {ends}."))
 
 # %% [markdown]
-# @@TRAINED@@
+# Per update the GRU is better, and the minGRU takes about half the time. (With five seeds the GRU ended at
+# 0.0004 to 0.0007, the minGRU at 0.003 to 0.005.) Both leave the baseline at nearly the same
+# moment. Given 1400 updates, which took as long as 600 of the GRU, the minGRU ended at 0.0004 to
+# 0.0005 with three seeds. So here the past in the gates buys precision per update, and its
+# absence buys speed.
+#
+# Our minGRU is faster because it has no products with $W_{hh}$. The parallel scan does not help us, since
+# with a batch of 64 one core is better off with the loop. On a GPU it does: Feng and others report a training
+# step 175 times as fast as the GRU's for 512 steps.
 
 # %% [markdown]
 # ☕ *A good place for a break.*
@@ -580,7 +588,7 @@ def recall_errors(n, d, rng, batch=10):
         "softmax attention": read_by_softmax(keys, vectors[chosen]),
     }
     return {
-        name: np.mean((2 * ys @ vectors.T).argmax(axis=-1) != chosen)
+        name: np.mean((ys @ vectors.T).argmax(axis=-1) != chosen)
         for name, ys in answers.items()
     }
 
@@ -594,7 +602,7 @@ for ax, d in zip(row, (16, 64)):
     lines = {name: np.array([m[name] for m in measured]) for name in measured[0]}
     plots.curves(
         counts, lines, title=f"Keys of size {d}", xlabel="pairs n",
-        ylabel="share of wrong answers", ylim=(-0.02, 1.02), ax=ax,
+        ylabel="share of wrong answers", ylim=(-0.05, 1.05), ax=ax,
     )
     ax.set_xscale("log", base=2)
     for name, line in lines.items():
@@ -603,7 +611,38 @@ for ax, d in zip(row, (16, 64)):
 plots.show(row[0], f"Wrong answers for 2, 4, 8 ... 256 pairs. {'; '.join(words)}.")
 
 # %% [markdown]
-# @@RECALL@@
+# Softmax attention makes no errors, at the price of keeping all pairs. The other two have a
+# limit, which grows with $d$. Reading linear attention with key $k_i$ gives
+#
+# $$k_i S = v_i + \sum_{j \ne i} (k_i \cdot k_j) \, v_j$$
+#
+# and for random keys each of the products $k_i \cdot k_j$ is about $\pm 1 / \sqrt d$ in size. The wanted
+# value is covered by a noise that grows as $\sqrt{n / d}$. (With five seeds and $d = 16$, linear
+# attention was wrong at 1 to 2 % of 16 pairs, at 10 to 14 % of 32 and at 32 to 38 % of 64.)
+#
+# But is the delta rule not the better memory? It makes *more* errors here.
+#
+# **Predict.** Which pairs does it lose?
+
+# %% tags=["demonstration"]
+rng = np.random.default_rng(0)
+keys, vectors = unit_vectors(rng, 50, 64, 16), unit_vectors(rng, 64, 64)
+chosen = rng.integers(64, size=(50, 64))
+answers = {
+    "linear attention": read_by_linear_attention(keys, vectors[chosen]),
+    "delta rule": keys @ write_by_delta_rule(keys, vectors[chosen]),
+}
+for name, ys in answers.items():
+    wrong = (ys @ vectors.T).argmax(axis=-1) != chosen
+    print(f"{name:16} wrong at {wrong[:, :16].mean():.0%} of the first 16 of 64 pairs, "
+          f"at {wrong[:, -4:].mean():.0%} of the last 4")
+
+# %% [markdown]
+# Linear attention spreads its errors evenly. The delta rule remembers the latest pairs almost perfectly
+# and loses the oldest. Each new pair first erases whatever the state holds in the direction of
+# its key, and a random key is perpendicular to none of the others. A state has only so
+# much room, and the two rules differ in what they sacrifice. (With five seeds: linear attention was wrong at 35 to 36 % of the first 16
+# and at 30 to 37 % of the last 4, the delta rule at 97 to 98 % and at 1 to 2 %.)
 
 # %% [markdown]
 # ### Overwriting
@@ -628,7 +667,10 @@ for d, n in ((16, 4), (64, 16)):
     print(f"d = {d}, {n} keys:", {name: f"{share:.0%}" for name, share in wrong.items()})
 
 # %% [markdown]
-# @@OVERWRITE@@
+# Linear attention answers with the sum of the old and the new value, and is wrong about half of
+# the time. The delta rule has replaced the old value. (With five seeds: 40 to 52 % against 0 to
+# 3 %.) This is what a memory needs when facts change, and why DeltaNet and its successors
+# are in use.
 
 # %% [markdown]
 # ## What a linear step cannot compute
@@ -646,17 +688,17 @@ for d, n in ((16, 4), (64, 16)):
 # **Predict.** What would happen with a decay of $-1$ for each one, $+1$ for each zero, and $b = 0$?
 
 # %% tags=["demonstration"]
-ones = np.ones((1, 40, 1))
-between, _ = scan(0.8 * ones, 0.2 * ones, np.zeros((1, 1)))
+ones = np.ones((1, 20, 1))
+settling, _ = scan(0.8 * ones, 0.2 * ones, np.zeros((1, 1)))
 minus, _ = scan(-ones, 0 * ones, np.ones((1, 1)))
 ax = plots.curves(
-    np.arange(1, 41), {"decay 0.8": between[0, :, 0], "decay -1": minus[0, :, 0]},
-    title="Only ones: one state settles, the other counts", xlabel="number of ones",
+    np.arange(1, 21), {"decay 0.8": settling[0, :, 0], "decay -1": minus[0, :, 0]},
+    title="Only ones: one state settles, the other alternates", xlabel="number of ones",
     ylabel="state",
 )
 plots.show(ax, "With a decay of 0.8 the state rises to 1; with -1 it alternates.")
-for n in (10, 20, 40):
-    gap = between[0, n - 1, 0] - between[0, n - 2, 0]
+for n in (5, 10, 20):
+    gap = settling[0, n - 1, 0] - settling[0, n - 2, 0]
     print(f"decay 0.8: states after {n - 1} and {n} ones differ by {gap:.0e}")
 bits = np.random.default_rng(0).integers(2, size=(1, 100_000, 1))
 hs, rounds = scan(1.0 - 2 * bits, np.zeros(bits.shape), np.ones((1, 1)))

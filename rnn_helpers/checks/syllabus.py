@@ -68,6 +68,11 @@ LESSONS = {
     "14_clinic": Lesson(
         "clinic", "a diagnosis from the symptoms, five repairs, attention, and where the field went", 100
     ),
+    "15_recurrence_returns": Lesson(
+        "recurrence returns",
+        "a scan in log2 T rounds, minGRU, linear attention, the delta rule; what they hold and what they cannot do",
+        110,
+    ),
 }
 
 
