@@ -65,9 +65,7 @@ combine = Exercise(
             "You combine the steps in the wrong order: the second step acts on what the first one leaves, so a_2 multiplies b_1.",
             lambda f, s: (s[0] * f[0], f[0] * s[1] + f[1]),
         ),
-        Mistake(
-            "You add b_1 as it is; the second step multiplies it by a_2.", lambda f, s: (s[0] * f[0], f[1] + s[1])
-        ),
+        Mistake("You add b_1 as it is; the second step multiplies it by a_2.", lambda f, s: (s[0] * f[0], f[1] + s[1])),
         Mistake(
             "You multiply b_1 by a_1; the first step adds b_1 after that, and the second step multiplies it by a_2.",
             lambda f, s: (s[0] * f[0], f[0] * f[1] + s[1]),
@@ -623,6 +621,10 @@ delta_step = Exercise(
             lambda *a: _delta(*a, difference=lambda v, answer: v),
         ),
         Mistake("You leave out beta_t.", lambda *a: _delta(*a, share="none")),
+        Mistake(
+            "You use the beta_t of the first sequence for all of them; each sequence has its own.",
+            lambda S, k, v, beta: _delta(S, k, v, np.full_like(beta, beta[0])),
+        ),
         Mistake(
             "You multiply only the value by beta_t; it multiplies the whole difference.",
             lambda *a: _delta(*a, share="value"),

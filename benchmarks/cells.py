@@ -3,7 +3,7 @@
 Every contender runs a tanh RNN, an LSTM or a GRU forwards and backwards once, float32, one thread, and gives the
 gradients of the weights and of the inputs. Rounds are interleaved, so that a busy moment of the machine hits all
 contenders alike, and ratios are taken within a round. Before anything is timed, all contenders must agree on states
-and gradients.
+and gradients. A second table has `cells.scan` beside a loop over the steps, and minGRU beside GRU.
 """
 
 from __future__ import annotations
@@ -252,8 +252,55 @@ HEADINGS = [
 ]
 
 
+SCAN_SIZES = [(1, 1000, 1), (1, 1000, 16), (1, 1000, 32), (1, 1000, 64), (32, 100, 64), (32, 1000, 64)]
+MIN_GRU_SIZES = [Size(*size[:4], at_most=None, keras_at_least=None) for size in GATED]
+
+
+def loop(a: Array, b: Array, h_0: Array) -> Array:
+    """Return the states of h_t = a_t h_{t-1} + b_t as a lesson would compute them."""
+    h, hs = h_0, []
+    for t in range(a.shape[1]):
+        h = a[:, t] * h + b[:, t]
+        hs.append(h)
+    return np.stack(hs, axis=1)
+
+
+def scan_row(size: tuple[int, int, int]) -> list[str]:
+    """Return one line of the second table: `cells.scan` beside the loop."""
+    batch, steps, units = size
+    rng = np.random.default_rng(0)
+    a, b = rng.random((batch, steps, units)).astype(np.float32), rng.normal(size=size).astype(np.float32)
+    h_0 = np.zeros((batch, units), np.float32)
+    off = np.abs(cells.scan(a, b, h_0) - loop(a, b, h_0)).max()
+    assert off <= AGREEMENT, f"scan differs from the loop by {off:.1e} at {size}"
+    times = measure({"scan": lambda: cells.scan(a, b, h_0), "loop": lambda: loop(a, b, h_0)})
+    return ["scan", str(size), f"{np.median(times['scan']) * 1e6:.0f}", "loop", ratio(times["loop"], times["scan"])]
+
+
+def min_gru_row(size: Size) -> list[str]:
+    """Return one line of the second table: minGRU beside GRU, both forwards and backwards."""
+    gru = make_problem(KINDS["GRU"], size, np.random.default_rng(0))
+    width = 2 * size.units
+
+    def run() -> None:
+        _, cache = cells.min_gru.forward(gru.xs, None, gru.W_xh[:, :width], gru.b_h[0, :width])
+        cells.min_gru.backward(gru.dhs, cache)
+
+    workspace = cells.gru.Workspace(*size[:4], dtype=np.float32)
+    times = measure({"minGRU": run, "GRU": our_cells(KINDS["GRU"], gru, workspace)})
+    middle = np.median(times["minGRU"]) * 1e6
+    return ["minGRU", str(size[:4]), f"{middle:.0f}", "GRU", ratio(times["GRU"], times["minGRU"])]
+
+
+def print_table(table: list[list[str]]) -> None:
+    """Print lines of cells in columns."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for line in table:
+        print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
+
+
 def main() -> None:
-    """Measure every size and print the table."""
+    """Measure every size and print the tables."""
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -265,9 +312,9 @@ def main() -> None:
     table = [HEADINGS]
     for name, kind in KINDS.items():
         table += [row(name, size, measure(contenders(kind, size))) for size in kind.sizes]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for line in table:
-        print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
+    print_table(table)
+    linear = [["cell", "size", "cells, us", "beside", "its time/cells"]]
+    print_table(linear + [scan_row(size) for size in SCAN_SIZES] + [min_gru_row(size) for size in MIN_GRU_SIZES])
 
 
 if __name__ == "__main__":
