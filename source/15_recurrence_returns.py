@@ -35,8 +35,8 @@ from rnn_helpers import cells
 #
 # In lesson 14 we met the Transformer, which looks back at all earlier steps and needs no
 # recurrence. All its steps can be trained at once. In return, it must keep everything it has
-# read. A recurrent network keeps only its state, but it computes one step after the other, and
-# hardware with ten thousand multipliers waits for each of them.
+# read. A recurrent network keeps only its state, but it computes one step after the other. A
+# GPU could do thousands of multiplications at once, and has to wait for each step.
 #
 # Can we have both, a small state and parallel steps? The answer begins with the leaky bucket of
 # lesson 00:
@@ -44,14 +44,15 @@ from rnn_helpers import cells
 # $$h_t = \text{decay} \cdot h_{t-1} + x_t$$
 
 # %% [markdown]
-# We change two things. Every unit has its own decay, and the *input* chooses it at each step, as
-# a gate does. We write $a_t$ for the decay and $b_t$ for whatever is added:
+# We change two things. Every unit has its own decay, and the *input* chooses it at each step,
+# as a gate does. We write $a_t$ for the decay and $b_t$ for whatever is added:
 #
 # $$h_t = a_t \odot h_{t-1} + b_t$$
 #
 # This is a **linear recurrence**: for given $a_t$ and $b_t$, the new state is a linear function
 # of the old one (plus a constant). There is no tanh around it and no matrix $W_{hh}$ in it.
-#
+
+# %% [markdown]
 # Take one unit and two steps, $(a_1, b_1) = (0.5, 1)$ and $(a_2, b_2) = (0.2, 3)$. From a state
 # $h$ we get $0.5 h + 1$, and then
 #
@@ -79,7 +80,7 @@ from rnn_helpers import cells
 
 # %% nbgrader={"grade_id": "combine", "solution": true}
 def combine(first, second):
-    """Return the pair (a, b) of one step that does what `first` and then `second` do."""
+    """Return the pair (a, b) of the one step that is `second` after `first`."""
     ### BEGIN SOLUTION
     a_1, b_1 = first
     a_2, b_2 = second
@@ -115,8 +116,8 @@ print("2, then 1:      ", np.round(combine(two, one), 6).tolist())
 # ## All states in a few rounds
 #
 # We need not only the last state but all of them. For plain sums ($a_t = 1$) Hillis and Steele
-# (1986) found this procedure. In each round, every entry adds the one that is `reach` places to its left,
-# and then `reach` doubles:
+# (1986) described this procedure. In each round, every entry adds the one that is `reach`
+# places to its left, and then `reach` doubles:
 #
 # | | step 1 | step 2 | step 3 | step 4 |
 # |---|---|---|---|---|
@@ -129,18 +130,18 @@ print("2, then 1:      ", np.round(combine(two, one), 6).tolist())
 
 # %% tags=["demonstration"]
 plots.show(scan_graphs.rounds(8), (
-    "Eight steps in a row, and three rounds below. In round 1 each step is combined with the one "
-    "before it, in round 2 with the one two before, in round 3 with the one four before. The last "
-    "row covers the steps 1 to 1, 1 to 2, and so on to 1 to 8."
+    "Eight steps in a row, and three rounds below. In round 1 each step is combined with "
+    "the one before it, in round 2 with the one two before, in round 3 with the one four "
+    "before. The last row covers the steps 1 to 1, 1 to 2, and so on to 1 to 8."
 ))
 
 # %% [markdown]
-# Put `combine` in place of the addition, and the entry at step $t$ ends as one pair $(A_t, B_t)$
-# that does what the steps 1 to $t$ do. So $h_t = A_t \odot h_0 + B_t$.
+# Put `combine` in place of the addition, and the entry at step $t$ ends as one pair
+# $(A_t, B_t)$ that does what the steps 1 to $t$ do. So $h_t = A_t \odot h_0 + B_t$.
 #
-# All entries of a round can be computed at the same time, and there are $\lceil \log_2 T \rceil$
-# rounds: 10 for a thousand steps, 20 for a million. Martin and Cundy (2018) trained recurrent
-# networks in this way.
+# All entries of a round can be computed at the same time, and there are
+# $\lceil \log_2 T \rceil$ rounds: 10 for a thousand steps, 20 for a million. Martin and Cundy
+# (2018) trained recurrent networks in this way.
 
 # %% [markdown] nbgrader={"grade_id": "scan_task", "locked": true}
 # ### Your turn: `scan` (5 points)
@@ -150,16 +151,16 @@ plots.show(scan_graphs.rounds(8), (
 # | `a`, `b` | (batch, steps, units) | `hs`, the states $h_1$ to $h_T$ | (batch, steps, units) |
 # | `h_0` | (batch, units) | `rounds`, how many you needed | a number |
 #
-# Return the pair `hs, rounds`. `reach` begins at 1 and doubles after each round, as long as it is
-# smaller than the number of steps. A single step needs no round. In a round, every entry that has an
-# entry `reach` steps before it is combined with that one, and *all* of them use the values from before the round. The
-# arguments stay unchanged.
+# Return the pair `hs, rounds`. `reach` begins at 1 and doubles after each round, as long as it
+# is smaller than the number of steps. A single step needs no round. In a round, every entry
+# that has an entry `reach` steps before it is combined with that one, and *all* of them use the
+# values from before the round. The arguments stay unchanged.
 #
 # Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
 # %% nbgrader={"grade_id": "scan", "solution": true}
 def scan(a, b, h_0):
-    """Return (hs, rounds): all states of h_t = a_t h_{t-1} + b_t, (batch, steps, units)."""
+    """Return (hs, rounds): the states of h_t = a_t h_{t-1} + b_t, and the rounds."""
     ### BEGIN SOLUTION
     reach, rounds = 1, 0
     while reach < a.shape[1]:
@@ -209,19 +210,19 @@ for batch, units in ((1, 1), (1, 64), (32, 64)):
     h_0 = np.zeros((batch, units))
     hs, rounds = scan(a, b, h_0)
     difference = np.abs(hs - loop(a, b, h_0)).max()
-    print(f"batch {batch:2}, {units:2} units: loop {milliseconds(loop, a, b, h_0):6.2f} ms, "
-          f"scan {milliseconds(scan, a, b, h_0):6.2f} ms in {rounds} rounds, "
-          f"difference {difference:.0e}")
+    times = [milliseconds(function, a, b, h_0) for function in (loop, scan)]
+    print(f"batch {batch:2}, {units:2} units: loop {times[0]:6.2f} ms, scan {times[1]:6.2f} ms "
+          f"in {rounds} rounds, difference {difference:.0e}")
 
 # %% [markdown]
-# The states agree up to rounding. The times depend on your machine, but the pattern does not. For
-# one unit the scan wins clearly, because the loop spends its time in Python and not in
-# arithmetic. For the large batch it *loses*. A scan does more work: each round touches nearly
-# all steps, so there are about $T \log_2 T$ combinations instead of $T$ steps. One core has to do
-# them one after another.
+# The states agree up to rounding. On our machine the scan was about 25 times as fast for one
+# unit and twice as fast for 64, because the loop spends its time in Python and not in
+# arithmetic. For the large batch it was 8 times as *slow*. A scan does more work: each round
+# touches nearly all steps, so there are about $T \log_2 T$ combinations instead of $T$ steps.
+# One core has to do them one after another.
 #
-# The scan pays off on hardware that computes a whole round at once, such as a GPU. (Blelloch, 1990,
-# describes a variant with about $2T$ combinations in $2 \log_2 T$ rounds.)
+# The scan pays off on hardware that computes a whole round at once, such as a GPU. (Blelloch,
+# 1990, describes a variant with about $2T$ combinations in $2 \log_2 T$ rounds.)
 
 # %% [markdown]
 # ## A GRU without its past
@@ -231,22 +232,23 @@ for batch, units in ((1, 1), (1, 64), (32, 64)):
 #
 # $$h_t = z_t \odot h_{t-1} + (1 - z_t) \odot n_t$$
 #
-# It has the right form, but $z_t$ and $n_t$ depend on $h_{t-1}$ themselves. Feng and others (2024)
-# cross that dependence out. The gate $r_t$ then has nothing to do, and the candidate no
-# longer needs tanh to stay bounded:
+# It has the right form, but $z_t$ and $n_t$ depend on $h_{t-1}$ themselves. Feng and others
+# (2024) cross that dependence out. The gate $r_t$ then has nothing to do. The state becomes a
+# weighted mean of candidates that do not depend on it, so it cannot explode, and they omit tanh
+# as well:
 #
 # | | GRU | minGRU |
 # |---|---|---|
-# | $z_t$ | $\sigma(x_t W^z + h_{t-1} W_{hh}^z + b^z)$ | $\sigma(x_t W^z + b^z)$ |
-# | $n_t$ | $\tanh(x_t W^n + r_t \odot (\ldots h_{t-1} \ldots))$ | $x_t W^n + b^n$ |
+# | $z_t$ | $\sigma(x_t W^z + b_x^z + h_{t-1} W_{hh}^z + b_h^z)$ | $\sigma(x_t W^z + b^z)$ |
+# | $n_t$ | $\tanh(x_t W^n + b_x^n + r_t \odot (h_{t-1} W_{hh}^n + b_h^n))$ | $x_t W^n + b^n$ |
 # | weights | $W_{xh}$, $W_{hh}$, $b_h$ | $W_{xh}$, $b_h$ |
 
 # %% [markdown]
-# Now $a_t = z_t$ and $b_t = (1 - z_t) \odot n_t$ can be computed for all steps at once, before the
-# recurrence begins.
+# Now $a_t = z_t$ and $b_t = (1 - z_t) \odot n_t$ can be computed for all steps at once, before
+# the recurrence begins.
 #
-# **A step by hand.** One unit, $x_t W + b = (0, 3)$ and $h_{t-1} = 1$: $z_t = \sigma(0) = 0.5$ and
-# $n_t = 3$, so $h_t = 0.5 \cdot 1 + 0.5 \cdot 3 = 2$.
+# **A step by hand.** One unit, $x_t W + b = (0, 3)$ and $h_{t-1} = 1$: $z_t = \sigma(0) = 0.5$
+# and $n_t = 3$, so $h_t = 0.5 \cdot 1 + 0.5 \cdot 3 = 2$.
 #
 # **Watch the name.** Here, as in lesson 13, $z_t$ is the share of the old state that is *kept*.
 # The paper calls the share of the *candidate* $z_t$. Both conventions are common.
@@ -299,9 +301,9 @@ grade(min_gru)
 # ### Does it still learn?
 #
 # We train a GRU and a minGRU, with 32 units each, on lesson 07's adding problem with 100 steps.
-# Both start with a bias of 4 at $z$, so that they keep 98 % of their state per step, for the reason
-# that lesson 13 gave. Besides its output layer the GRU has 3456 weights, the minGRU 192. Always
-# answering 1 has an error of 0.167.
+# Both start with a bias of 4 at $z$, so that they keep 98 % of their state per step, for the
+# reason that lesson 13 gave. Besides its output layer the GRU has 3456 weights, the minGRU 192.
+# Always answering 1 has an error of 0.167.
 #
 # **Predict.** Which of them has the smaller error after 600 updates, and which of them is
 # faster? The next cell takes about five seconds on a quiet machine.
@@ -365,7 +367,7 @@ screen, lines = Screen(), {}
 for kind in ("GRU", "minGRU"):
     errors, seconds = train(kind)
     lines[kind] = np.convolve(errors, np.ones(20) / 20, "valid")
-    print(f"{kind:7} error {errors[-50:].mean():.4f} after 600 updates, {seconds:.1f} s")
+    print(f"{kind:7} error {errors[-50:].mean():.4f} at the end, {seconds:.1f} s")
 ax = plots.curves(
     np.arange(20, 601), lines, title="Adding two numbers out of a hundred steps",
     xlabel="update", ylabel="mean squared error", log=True, ylim=(1e-4, 1),
@@ -374,15 +376,16 @@ ends = ", ".join(f"{kind} {line[-1]:.4f}" for kind, line in lines.items())
 screen.show(plots.picture(ax, f"Errors over 600 updates. At the end: {ends}."))
 
 # %% [markdown]
-# Per update the GRU is better, and the minGRU takes about half the time. (With five seeds the GRU ended at
-# 0.0004 to 0.0007, the minGRU at 0.003 to 0.005.) Both leave the baseline at nearly the same
-# moment. Given 1400 updates, which took as long as 600 of the GRU, the minGRU ended at 0.0004 to
-# 0.0005 with three seeds. So here the past in the gates buys precision per update, and its
-# absence buys speed.
-#
-# Our minGRU is faster because it has no products with $W_{hh}$. The parallel scan does not help us, since
-# with a batch of 64 one core is better off with the loop. On a GPU it does: Feng and others report a training
-# step 175 times as fast as the GRU's for 512 steps.
+# Per update the GRU is better, and the minGRU takes about half the time. With five seeds the
+# GRU ended at 0.0004 to 0.0007 and the minGRU at 0.003 to 0.005. Given 1400 updates, which took
+# about as long as 600 of the GRU, the minGRU ended at 0.0004 to 0.0005 with three seeds. On
+# this task the two are about equal for equal time, and the minGRU has far fewer weights.
+
+# %% [markdown]
+# Our minGRU is faster because it has no products with $W_{hh}$, and not because of parallel
+# rounds. With a batch of 64, one core is better off with the loop, and `cells.min_gru` uses it.
+# On a GPU the rounds count: Feng and others report that a minGRU trains 175 times as fast as a
+# GRU on sequences of 512 steps.
 
 # %% [markdown]
 # ☕ *A good place for a break.*
@@ -390,10 +393,10 @@ screen.show(plots.picture(ax, f"Errors over 600 updates. At the end: {ends}."))
 # %% [markdown]
 # ## Attention, one step at a time
 #
-# In lesson 14 one query looked back at all states. In a Transformer every step has its own query
-# $q_t$, and offers a **key** $k_t$, by which it can be found, and a **value** $v_t$, which is what
-# is then read. Step $t$ looks at all steps $s \le t$. Katharopoulos and others (2020) left the softmax
-# away, so that the weights are the products $q_t \cdot k_s$ themselves:
+# In lesson 14 one query looked back at all states. In a Transformer every step has its own
+# query $q_t$, and offers a **key** $k_t$, by which it can be found, and a **value** $v_t$,
+# which is what is then read. Step $t$ looks at all steps $s \le t$. Katharopoulos and others
+# (2020) omitted the softmax, so that the weights are the products $q_t \cdot k_s$ themselves:
 #
 # $$y_t = \sum_{s \le t} (q_t \cdot k_s) \, v_s$$
 #
@@ -401,26 +404,28 @@ screen.show(plots.picture(ax, f"Errors over 600 updates. At the end: {ends}."))
 # function to $q$ and $k$ and divide by the sum of the weights. We leave both out.)
 
 # %% [markdown]
-# Without the softmax, we can rearrange. Let vectors be rows, as always. Then $(q_t \cdot k_s) \, v_s =
-# q_t \, (k_s^\top v_s)$, and $q_t$ does not depend on $s$:
+# Without the softmax, we can rearrange. Let vectors be rows, as always. Then
+# $(q_t \cdot k_s) \, v_s = q_t \, (k_s^\top v_s)$, and $q_t$ does not depend on $s$:
 #
 # $$y_t = q_t \, S_t, \qquad S_t = \sum_{s \le t} k_s^\top v_s = S_{t-1} + k_t^\top v_t$$
 #
 # The sum is a *state*, and **linear attention** is a recurrent network. Its state $S_t$ is a
 # matrix. Its size does not depend on $T$, while the Transformer must keep all keys and values.
-#
-# **By hand.** Keys and values of size 1, $k = (1, 2)$, $v = (3, 5)$, $q_2 = 1$. The table gives
-# $y_2 = 1 \cdot 1 \cdot 3 + 1 \cdot 2 \cdot 5 = 13$. The state is $S_1 = 3$, then $S_2 = 3 + 10 = 13$, and
-# $y_2 = 1 \cdot 13$.
 
 # %% [markdown]
-# Nothing is ever forgotten in this state. So the successors add a decay $\gamma$, our $a_t$ again:
+# **By hand.** Keys and values of size 1, $k = (1, 2)$, $v = (3, 5)$, $q_2 = 1$. The table gives
+# $y_2 = 1 \cdot 1 \cdot 3 + 1 \cdot 2 \cdot 5 = 13$. The state is $S_1 = 3$, then
+# $S_2 = 3 + 10 = 13$, and $y_2 = 1 \cdot 13$.
+
+# %% [markdown]
+# Nothing is ever forgotten in this state. So the successors add a decay $\gamma$, our $a_t$
+# again:
 #
 # $$S_t = \gamma \, S_{t-1} + k_t^\top v_t$$
 #
-# A pair that was written $t - s$ steps ago then counts $\gamma^{t-s}$. RetNet (Sun and others, 2023)
-# uses one fixed number for each **head**, which is one of several such states side by side. Mamba-2
-# (Dao and Gu, 2024) lets the input choose it.
+# A pair that was written $t - s$ steps ago then counts $\gamma^{t-s}$. RetNet (Sun and others,
+# 2023) uses one fixed number for each **head**, which is one of several such states side by
+# side. Mamba-2 (Dao and Gu, 2024) lets the input choose it.
 
 # %% [markdown] nbgrader={"grade_id": "linear_attention_task", "locked": true}
 # ### Your turn: `linear_attention` (5 points)
@@ -431,9 +436,10 @@ screen.show(plots.picture(ax, f"Errors over 600 updates. At the end: {ends}."))
 # | `vs` | (batch, steps, m) | | |
 # | `decay` | a number from 0 to 1 | | |
 #
-# $S_0$ is zero. Step $t$ first writes its own pair into the state and then reads, so that $s = t$
-# is included. Use the loop or the table, whichever you like. The numbers are the same. (In the
-# table, `decay` needs an exponent for every pair of steps, and the future must not count.)
+# $S_0$ is zero. Step $t$ first writes its own pair into the state and then reads, so that
+# $s = t$ is included. Use the loop or the table, whichever you like. The numbers are the same.
+# (In the table, `decay` needs an exponent for every pair of steps, and the future must not
+# count.)
 
 # %% nbgrader={"grade_id": "linear_attention", "solution": true}
 def linear_attention(qs, ks, vs, decay=1.0):
@@ -455,15 +461,16 @@ grade(linear_attention)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Here is the table as a picture: the weights with which each step looks at the earlier ones, for a
-# decay of 0.8. The cell also computes the outputs from it.
+# Here is the table as a picture: the weights with which each step looks at the earlier ones,
+# for a decay of 0.8. The cell also computes the outputs from it.
 
 # %% tags=["demonstration"]
 def attention_table(qs, ks, decay):
     """Return the weights of all pairs of steps, (batch, steps, steps)."""
     t = np.arange(qs.shape[1])
     lag = t[:, None] - t
-    return np.where(lag >= 0, decay ** np.maximum(lag, 0), 0) * (qs @ ks.transpose(0, 2, 1))
+    ages = np.where(lag >= 0, decay ** np.maximum(lag, 0), 0)
+    return ages * (qs @ ks.transpose(0, 2, 1))
 
 
 rng = np.random.default_rng(0)
@@ -478,23 +485,23 @@ ax = plots.grid_map(
 plots.show(ax, "Weights of 12 by 12 pairs of steps. All above the diagonal are empty.")
 
 # %% [markdown]
-# The table needs about $T^2 d$ multiplications and can be computed all at once. The loop needs
-# about $T d^2$. Real implementations use both: they cut the sequence into **chunks**, use the table
-# within a chunk, and hand the state from chunk to chunk.
+# The table needs about $T^2 (d + m)$ multiplications and can be computed all at once. The loop
+# needs about $2 T d m$. Real implementations use both: they cut the sequence into **chunks**,
+# use the table within a chunk, and hand the state from chunk to chunk.
 
 # %% [markdown]
 # ### Correcting instead of adding
 #
 # Suppose the same key is written twice, first with the value $v_1$ and later with $v_2$. Linear
-# attention then answers with the sum $v_1 + v_2$ (for a key of length 1). A memory should rather answer with the newer
-# value. So before we write, let us read what the state answers now, which is $k_t S_{t-1}$, and
-# write only the *difference*:
+# attention then answers with the sum $v_1 + v_2$ (for a key of length 1). A memory should
+# rather answer with the newer value. So before we write, let us read what the state answers
+# now, which is $k_t S_{t-1}$, and write only the *difference*:
 #
 # $$S_t = S_{t-1} + \beta_t \, k_t^\top (v_t - k_t S_{t-1})$$
 #
-# This is the **delta rule** of Widrow and Hoff (1960). Schlag, Irie and Schmidhuber (2021) put it
-# into linear attention, which became DeltaNet. The number $\beta_t$, usually between 0 and 1, says how much of the
-# difference is written: 0 leaves the state as it is.
+# This is the **delta rule** of Widrow and Hoff (1960). Schlag, Irie and Schmidhuber (2021) put
+# it into linear attention, which became DeltaNet. The number $\beta_t$, usually between 0 and
+# 1, says how much of the difference is written: 0 leaves the state as it is.
 
 # %% [markdown]
 # With $\beta_t = 1$ and a key of length 1, reading with the same key afterwards gives
@@ -505,8 +512,8 @@ plots.show(ax, "Weights of 12 by 12 pairs of steps. All above the diagonal are e
 #
 # $$S_t = (I - \beta_t k_t^\top k_t) \, S_{t-1} + \beta_t \, k_t^\top v_t$$
 #
-# but its decay is now a matrix. It removes what is stored in the direction of $k_t$ and leaves all
-# perpendicular directions alone.
+# but its decay is now a matrix. It removes what is stored in the direction of $k_t$ and leaves
+# all perpendicular directions alone.
 
 # %% [markdown] nbgrader={"grade_id": "delta_step_task", "locked": true}
 # ### Your turn: `delta_step` (3 points)
@@ -518,8 +525,8 @@ plots.show(ax, "Weights of 12 by 12 pairs of steps. All above the diagonal are e
 # | `v_t` | (batch, m) | | |
 # | `beta_t` | (batch,), one number for each sequence | | |
 #
-# Return $S_t$ of the delta rule. The keys need not have length 1, and you should not
-# change their length.
+# Return $S_t$ of the delta rule. The keys need not have length 1, and you should not change
+# their length.
 
 # %% nbgrader={"grade_id": "delta_step", "solution": true}
 def delta_step(S_prev, k_t, v_t, beta_t):
@@ -541,12 +548,13 @@ grade(delta_step)
 # %% [markdown]
 # ## What a fixed state cannot hold
 #
-# How much fits into a state of fixed size? In **associative recall** the network reads $n$ pairs of
-# a key and a value, and is then asked for the value of each key. No training is needed to see the limit. Take random
-# keys of length 1 and size $d$, and for each a value out of 64 random vectors. Write all pairs, read with each
-# key, and choose the nearest of the 64 vectors.
+# How much fits into a state of fixed size? In **associative recall** the network reads $n$
+# pairs of a key and a value, and is then asked for the value of each key. No training is needed
+# to see the limit. Take random keys of length 1 and size $d$, and for each a value out of 64
+# random vectors. Write all pairs, read with each key, and choose the nearest of the 64 vectors.
 #
-# We compare linear attention, the delta rule with $\beta = 1$, and softmax attention, which keeps all pairs.
+# We compare linear attention, the delta rule with $\beta = 1$, and softmax attention with the
+# scores $50 \, q \cdot k$, which keeps all pairs.
 #
 # **Predict.** With $d = 16$, how many pairs can be recalled with few errors? And with $d = 64$?
 
@@ -564,7 +572,7 @@ def write_by_delta_rule(keys, values):
 
 
 def read_by_linear_attention(keys, values):
-    """Write all pairs, then read with each key; nothing is read or written elsewhere."""
+    """Write all pairs first, and then read with each key."""
     no_key, no_value = np.zeros_like(keys), np.zeros_like(values)
     qs = np.concatenate([no_key, keys], axis=1)
     ks = np.concatenate([keys, no_key], axis=1)
@@ -579,7 +587,7 @@ def read_by_softmax(keys, values, sharpness=50):
 
 
 def recall_errors(n, d, rng, batch=10):
-    """Return the share of wrong answers of each memory for n pairs with keys of size d."""
+    """Return each memory's share of wrong answers, n pairs with keys of size d."""
     keys, vectors = unit_vectors(rng, batch, n, d), unit_vectors(rng, 64, 64)
     chosen = rng.integers(64, size=(batch, n))
     answers = {
@@ -616,9 +624,10 @@ plots.show(row[0], f"Wrong answers for 2, 4, 8 ... 256 pairs. {'; '.join(words)}
 #
 # $$k_i S = v_i + \sum_{j \ne i} (k_i \cdot k_j) \, v_j$$
 #
-# and for random keys each of the products $k_i \cdot k_j$ is about $\pm 1 / \sqrt d$ in size. The wanted
-# value is covered by a noise that grows as $\sqrt{n / d}$. (With five seeds and $d = 16$, linear
-# attention was wrong at 1 to 2 % of 16 pairs, at 10 to 14 % of 32 and at 32 to 38 % of 64.)
+# and for random keys each of the products $k_i \cdot k_j$ is about $\pm 1 / \sqrt d$ in size.
+# The wanted value is covered by a noise that grows as $\sqrt{n / d}$. (With five seeds and
+# $d = 16$, linear attention was wrong at 0 to 3 % of 16 pairs, at 9 to 15 % of 32 and at 33 to
+# 36 % of 64.)
 #
 # But is the delta rule not the better memory? It makes *more* errors here.
 #
@@ -638,17 +647,20 @@ for name, ys in answers.items():
           f"at {wrong[:, -4:].mean():.0%} of the last 4")
 
 # %% [markdown]
-# Linear attention spreads its errors evenly. The delta rule remembers the latest pairs almost perfectly
-# and loses the oldest. Each new pair first erases whatever the state holds in the direction of
-# its key, and a random key is perpendicular to none of the others. A state has only so
-# much room, and the two rules differ in what they sacrifice. (With five seeds: linear attention was wrong at 35 to 36 % of the first 16
-# and at 30 to 37 % of the last 4, the delta rule at 97 to 98 % and at 1 to 2 %.)
+# Linear attention spreads its errors evenly. The delta rule remembers the latest pairs almost
+# perfectly and loses the oldest. Each new pair first erases whatever the state holds in the
+# direction of its key, and a random key is perpendicular to none of the others. A state has
+# only so much room, and the two rules differ in what they sacrifice.
+#
+# (With five seeds, linear attention was wrong at 32 to 36 % of the first 16 pairs and at 33 to
+# 40 % of the last 4, the delta rule at 97 to 98 % and at 0 to 2 %.)
 
 # %% [markdown]
 # ### Overwriting
 #
-# **Predict.** Now every key is written twice: first with a value that is later out of date, and then, in the
-# same order, with its final value. We ask for the final values. Which of the two memories suffers?
+# **Predict.** Now every key is written twice: first with a value that is later out of date, and
+# then, in the same order, with its final value. We ask for the final values. Which of the two
+# memories suffers?
 
 # %% tags=["demonstration"]
 for d, n in ((16, 4), (64, 16)):
@@ -661,31 +673,33 @@ for d, n in ((16, 4), (64, 16)):
         "linear attention": read_by_linear_attention(keys_twice, values)[:, n:],
         "delta rule": keys @ write_by_delta_rule(keys_twice, values),
     }
-    wrong = {
-        name: np.mean((ys @ vectors.T).argmax(axis=-1) != new) for name, ys in answers.items()
-    }
-    print(f"d = {d}, {n} keys:", {name: f"{share:.0%}" for name, share in wrong.items()})
+    for name, ys in answers.items():
+        wrong = (ys @ vectors.T).argmax(axis=-1) != new
+        print(f"d = {d}, {n:2} keys, {name:16}: wrong at {wrong.mean():.0%}")
 
 # %% [markdown]
 # Linear attention answers with the sum of the old and the new value, and is wrong about half of
-# the time. The delta rule has replaced the old value. (With five seeds: 40 to 52 % against 0 to
-# 3 %.) This is what a memory needs when facts change, and why DeltaNet and its successors
-# are in use.
+# the time. The delta rule has replaced the old value. (With five seeds: 46 to 52 % against 0 to
+# 3 %.) This is what a memory needs when facts change, and why DeltaNet and its successors are
+# in use.
 
 # %% [markdown]
 # ## What a linear step cannot compute
 #
-# The **parity** of a sequence of bits says whether the number of ones is even or odd. One bit of
-# state suffices, and lesson 01's toolbox is enough to build it. What about a linear recurrence
-# whose decays lie strictly between 0 and 1, as in the minGRU?
+# The **parity** of a sequence of bits says whether the number of ones is even or odd. It is the
+# light of lesson 01, which every push of the button switches on or off, and two tanh units can
+# follow it. Can a linear recurrence whose decays lie strictly between 0 and 1, such as the
+# minGRU?
 #
 # Suppose only ones arrive. The input never changes, so neither do $a$ and $b$, and the state
 # converges to $b / (1 - a)$. Two successive states come closer by a factor $a$ at every step,
-# although their parities are opposite. However cleverly we read the state, beyond some
-# length no readout can tell even from odd. Several units, each with its own decay, all converge in the same way.
+# although their parities are opposite. Beyond some length they are equal in all digits that a
+# computer stores, and then no readout can tell even from odd. The same happens to several
+# units, each with its own decay.
 
 # %% [markdown]
-# **Predict.** What would happen with a decay of $-1$ for each one, $+1$ for each zero, and $b = 0$?
+# **Predict.** What would happen with a decay of $-1$ for each one, $+1$ for each zero, and
+# $b = 0$?
 
 # %% tags=["demonstration"]
 ones = np.ones((1, 20, 1))
@@ -703,18 +717,22 @@ for n in (5, 10, 20):
 bits = np.random.default_rng(0).integers(2, size=(1, 100_000, 1))
 hs, rounds = scan(1.0 - 2 * bits, np.zeros(bits.shape), np.ones((1, 1)))
 right = np.mean((hs < 0) == (bits.cumsum(axis=1) % 2 == 1))
-print(f"decay -1 or +1: right at {right:.0%} of 100,000 random bits, in {rounds} rounds")
+print(f"decay -1 or +1: right at {right:.0%} of 100,000 bits, in {rounds} rounds")
 
 # %% [markdown]
-# A decay of $-1$ computes the parity exactly, for any length, and still in $\log_2 T$ rounds. So
-# linearity is not to blame for parity, but the *range* of the decays is. Grazzi and others (2024) proved this for
-# models such as Mamba, and extended the range to include $-1$. In DeltaNet it is enough to let $\beta$ go up to 2: for a key of length 1 the matrix $I - 2 k^\top k$
-# is a reflection, whose eigenvalues are $1$ and $-1$.
+# A decay of $-1$ computes the parity exactly, for any length, and still in $\log_2 T$ rounds.
+# So linearity is not to blame for parity, but the *range* of the decays is. Grazzi and others
+# (2024) proved this for models such as Mamba, and extended the range to include $-1$. In
+# DeltaNet it is enough to let $\beta$ go up to 2: for a key of length 1 the matrix
+# $I - 2 k^\top k$ is a reflection, whose eigenvalues are $1$ and $-1$.
 #
-# Other problems remain. Merrill, Petty and Sabharwal (2024) showed that diagonal linear models cannot,
-# under standard assumptions of complexity theory, track long compositions of permutations, which an
-# RNN with tanh can. Whatever can be computed in a few parallel rounds is, in this sense,
-# not deep enough.
+# (Lesson 01 showed that without tanh no network can follow the light. There the factors were
+# the same at every step. Here the input chooses them.)
+
+# %% [markdown]
+# Other problems remain. Merrill, Petty and Sabharwal (2024) showed that diagonal linear models
+# cannot, under standard assumptions of complexity theory, track long compositions of
+# permutations, which an RNN with tanh can.
 
 # %% tags=["demonstration"]
 S, key = np.ones((1, 1, 1)), np.ones((1, 1))
@@ -727,15 +745,16 @@ print("delta rule with beta = 2 for each of the bits 1, 0, 1, 1:", states)
 # %% [markdown]
 # ## One page of names
 #
-# Each row is $h_t = a_t \, h_{t-1} + b_t$ with another choice of $a_t$ and $b_t$. In the first six rows, "a
-# number" is one for each channel. In the rows with a matrix $S$, $k$, $v$ and $q$ are computed from $x_t$.
+# Each row is $h_t = a_t \, h_{t-1} + b_t$ with another choice of $a_t$ and $b_t$. "A number"
+# means one for each channel (unit). Gates, keys and values are computed from $x_t$, and so are
+# the $B_t$ and $\Delta_t$ of Mamba.
 #
 # | model | $a_t$ | $b_t$ | state |
 # |---|---|---|---|
 # | S4 (Gu, Goel and Ré 2021) | a fixed matrix $\bar A$ from a continuous system | $\bar B x_t$ | a vector per channel |
-# | LRU (Orvieto and others 2023) | fixed complex numbers, $\lvert a \rvert < 1$ | $\sqrt{1 - \lvert a \rvert^2} \, B x_t$ | a complex vector |
-# | RWKV-4 (Peng and others 2023) | $e^{-w}$, fixed | $e^{k_t} v_t$, and $e^{k_t}$ | two numbers; their quotient is read |
-# | Mamba (Gu and Dao 2023) | $\exp(\Delta_t A)$, $\Delta_t$ from the input | $\Delta_t B_t x_t$ | a vector per channel |
+# | LRU (Orvieto and others 2023) | fixed complex numbers, $\lvert a \rvert < 1$ | $\gamma \odot B x_t$, at the start $\gamma = \sqrt{1 - \lvert a \rvert^2}$ | a complex vector |
+# | RWKV-4 (Peng and others 2023) | $e^{-w}$, fixed | $e^{k_t} v_t$, and $e^{k_t}$ | two numbers, whose quotient is read |
+# | Mamba (Gu and Dao 2023) | $\exp(\Delta_t A)$, $\Delta_t$ from the input | $\Delta_t B_t x_t$ (in its code) | a vector per channel |
 # | RG-LRU in Griffin (De and others 2024) | $\sigma(\Lambda)^{8 r_t}$, gate $r_t$ | $\sqrt{1 - a_t^2} \, (i_t \odot x_t)$ | a number |
 # | minGRU (Feng and others 2024) | $z_t$ | $(1 - z_t) \odot n_t$ | a number |
 # | linear attention (Katharopoulos and others 2020) | 1 | $k_t^\top v_t$ | a matrix $S$ |
@@ -745,23 +764,26 @@ print("delta rule with beta = 2 for each of the bits 1, 0, 1, 1:", states)
 # | Gated DeltaNet (Yang, Kautz and Hatamizadeh 2024) | $\alpha_t (I - \beta_t k_t^\top k_t)$ | $\beta_t k_t^\top v_t$ | a matrix $S$ |
 
 # %% [markdown]
-# The other half of xLSTM, the sLSTM, keeps $h_{t-1}$ in its gates. It can track states as the LSTM does, and it
-# cannot be computed in parallel.
+# The other half of xLSTM, the sLSTM, keeps $h_{t-1}$ in its gates. It can track states as the
+# LSTM does, and it cannot be computed in parallel.
 #
-# **Hybrids** combine the two kinds of memory: most layers are linear and have a small state, and a few
-# are attention and look back exactly. Griffin mixes the RG-LRU with attention to a local window, and
-# Jamba (Lieber and others 2024) mixes Mamba with full attention. Which mixture is best is an open
-# question while you read this.
-#
-# **When should you choose which?** Take an LSTM or GRU for small models and short sequences on a CPU, and where states must be tracked. Take a linear
-# recurrence for long sequences on parallel hardware, or for endless streams with little memory. Take
-# attention where the model must look up what it has read, word for word.
+# **Hybrids** combine the two kinds of memory. Some layers are linear and have a small state,
+# and others are attention and look back exactly. Griffin mixes the RG-LRU with attention to a
+# local window, and Jamba (Lieber and others 2024) mixes Mamba with full attention. Which
+# mixture is best is still an open question.
+
+# %% [markdown]
+# **When should you choose which?** Take an LSTM or GRU for small models and short sequences on
+# a CPU, and where states must be tracked. Take a linear recurrence for long sequences on
+# parallel hardware, or for endless streams with little memory. Take attention where the model
+# must look up what it has read, word for word.
 
 # %% [markdown]
 # ## Full circle
 #
-# Lesson 00 began with a bucket, one number that leaks, and asked how a number can remember. Set $a_t$
-# to 0.5 and $b_t$ to $x_t$, and your scan gives the very table that you computed by hand there:
+# Lesson 00 began with a bucket, one number that leaks, and asked how a number can remember. Set
+# $a_t$ to 0.5 and $b_t$ to $x_t$, and your scan gives the very table that you computed by hand
+# there:
 
 # %% tags=["demonstration"]
 xs = np.array([1.0, 0.0, 0.0, 2.0]).reshape(1, 4, 1)
@@ -769,8 +791,8 @@ levels, rounds = scan(np.full_like(xs, 0.5), xs, np.zeros((1, 1)))
 print("levels:", levels.ravel().tolist(), "in", rounds, "rounds")
 
 # %% [markdown]
-# All that has been added since are better choices: what to keep, what to add, and how to read. You
-# have built each of them yourself and checked it number for number. The bucket still leaks.
+# All that has been added since are better choices: what to keep, what to add, and how to read.
+# You have built each of them yourself and checked it number for number. The bucket still leaks.
 
 # %% tags=["demonstration"]
 progress()
@@ -791,6 +813,6 @@ progress()
 #
 # - Two linear steps are one: $(a_2 a_1, \; a_2 b_1 + b_2)$. So all $T$ states of $h_t = a_t \odot h_{t-1} + b_t$ need only $\lceil \log_2 T \rceil$ rounds, in exchange for more work.
 # - **minGRU**, **linear attention**, the **delta rule** and Mamba are such steps, with other choices of $a_t$, $b_t$ and the state.
-# - A state of fixed size loses pairs where attention keeps them all, and decays between 0 and 1 cannot compute even parity.
+# - A state of fixed size loses pairs where attention keeps them all, and with decays strictly between 0 and 1 it cannot compute the parity of long sequences.
 #
 # *This was the last lesson. You have built every part yourself, and checked it against another one. That is more than most people who use these networks can say.*
