@@ -130,9 +130,9 @@ print("2, then 1:      ", np.round(combine(two, one), 6).tolist())
 
 # %% tags=["demonstration"]
 plots.show(scan_graphs.rounds(8), (
-    "Eight steps in a row, and three rounds below. In round 1 each step is combined with "
-    "the one before it, in round 2 with the one two before, in round 3 with the one four "
-    "before. The last row covers the steps 1 to 1, 1 to 2, and so on to 1 to 8."
+    "Eight steps in a row, and three rounds below. In round 1 each step is combined "
+    "with the one before it, in round 2 with the one two before, in round 3 with the "
+    "one four before. The last row covers the steps 1 to 1, 1 to 2, up to 1 to 8."
 ))
 
 # %% [markdown]
@@ -211,8 +211,8 @@ for batch, units in ((1, 1), (1, 64), (32, 64)):
     hs, rounds = scan(a, b, h_0)
     difference = np.abs(hs - loop(a, b, h_0)).max()
     times = [milliseconds(function, a, b, h_0) for function in (loop, scan)]
-    print(f"batch {batch:2}, {units:2} units: loop {times[0]:6.2f} ms, scan {times[1]:6.2f} ms "
-          f"in {rounds} rounds, difference {difference:.0e}")
+    print(f"batch {batch:2}, {units:2} units: loop {times[0]:6.2f} ms, "
+          f"scan {times[1]:6.2f} ms in {rounds} rounds, difference {difference:.0e}")
 
 # %% [markdown]
 # The states agree up to rounding. On our machine the scan was about 25 times as fast for one
@@ -690,7 +690,8 @@ for d, n in ((16, 4), (64, 16)):
 # light of lesson 01, which every push of the button switches on or off, and two tanh units can
 # follow it. Can a linear recurrence whose decays lie strictly between 0 and 1, such as the
 # minGRU?
-#
+
+# %% [markdown]
 # Suppose only ones arrive. The input never changes, so neither do $a$ and $b$, and the state
 # converges to $b / (1 - a)$. Two successive states come closer by a factor $a$ at every step,
 # although their parities are opposite. Beyond some length they are equal in all digits that a
