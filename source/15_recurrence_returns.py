@@ -711,6 +711,7 @@ ax = plots.curves(
     title="Only ones: one state settles, the other alternates", xlabel="number of ones",
     ylabel="state",
 )
+ax.set_xticks([1, 5, 10, 15, 20])
 plots.show(ax, "With a decay of 0.8 the state rises to 1; with -1 it alternates.")
 for n in (5, 10, 20):
     gap = settling[0, n - 1, 0] - settling[0, n - 2, 0]

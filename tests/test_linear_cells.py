@@ -51,7 +51,7 @@ def test_what_is_empty_has_states_of_the_right_shape(size):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("units", [2, 40])
+@pytest.mark.parametrize("units", [2, 80])
 def test_scan_keeps_the_precision_and_its_arguments(units, dtype):
     arguments = draw(1, 9, units, dtype)
     copies = [array.copy() for array in arguments]

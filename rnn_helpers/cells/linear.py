@@ -15,7 +15,7 @@ from rnn_helpers.cells.validation import as_matching_array, as_sequences, initia
 if TYPE_CHECKING:
     from rnn_helpers.cells.workspace import Array
 
-FEW = 32  # numbers in a step, batch * units, up to which doubling is faster than single steps (benchmarks/cells.py)
+FEW = 64  # numbers in a step, batch * units, up to which doubling is faster than single steps (benchmarks/cells.py)
 
 
 def scan(a: Array, b: Array, h_0: Array | None = None) -> Array:
@@ -40,13 +40,14 @@ def scan(a: Array, b: Array, h_0: Array | None = None) -> Array:
 
 
 def _step_by_step(a: Array, b: Array, h_0: Array) -> Array:
-    hs = np.empty_like(b)
-    h = h_0
-    for a_t, b_t, h_t in zip(a.swapaxes(0, 1), b.swapaxes(0, 1), hs.swapaxes(0, 1), strict=True):
-        np.multiply(a_t, h, out=h_t)
-        np.add(h_t, b_t, out=h_t)
+    """Advance by one step at a time, on copies in which the numbers of a step lie next to each other."""
+    factors, hs = a.swapaxes(0, 1).copy(), b.swapaxes(0, 1).copy()
+    h, kept = h_0, np.empty_like(h_0)
+    for a_t, h_t in zip(factors, hs, strict=True):
+        np.multiply(a_t, h, out=kept)
+        np.add(h_t, kept, out=h_t)
         h = h_t
-    return hs
+    return hs.swapaxes(0, 1).copy()
 
 
 def _by_doubling(a: Array, b: Array, h_0: Array) -> Array:
