@@ -341,7 +341,7 @@ xs, ys = windows_from(np.arange(10.0), first=6, length=3, horizon=2)
 print("expected: [2. 3. 4.] [6. 7. 8. 9.]")
 print("yours:   ", xs[0, :, 0], ys)
 
-# %%
+# %% tags=["demonstration"]
 parts = split_and_scale(sunspots[:test_from], 70)  # "test": the validation part, here
 mean, std = parts["mean"], parts["std"]
 scaled = np.concatenate([parts["train"], parts["test"]])  # until the end of 1948
