@@ -24,6 +24,7 @@ from rnn_helpers.checks.claims import (
     SOURCE_ORDER_MATTERS,
     UNBOUNDED,
 )
+from rnn_helpers.checks.fixtures import TEXT_MODELS
 
 PAD, START, END = 0, 1, 2
 
@@ -67,9 +68,9 @@ def _zero_start(targets, start):
 shift_right = Exercise(
     name="shift_right",
     challenges=(
-        Challenge("targets of equal length", 1.0, lambda rng: (_targets(rng, [3, 3]), START)),
-        Challenge("targets of three lengths", 0.5, lambda rng: (_targets(rng, [5, 2, 1]), START)),
-        Challenge("another number for the start", 0.5, lambda rng: (_targets(rng, [4, 2]), 9)),
+        Challenge("targets of equal length", 0.5, lambda rng: (_targets(rng, [3, 3]), START)),
+        Challenge("targets of three lengths", 0.25, lambda rng: (_targets(rng, [5, 2, 1]), START)),
+        Challenge("another number for the start", 0.25, lambda rng: (_targets(rng, [4, 2]), 9)),
         Challenge(
             "other targets",
             0.5,
@@ -221,10 +222,10 @@ def _unsafe(logits, targets, pad):
 teacher_forcing_loss = Exercise(
     name="teacher_forcing_loss",
     challenges=(
-        Challenge("targets of equal length", 1.0, lambda rng: _loss_inputs(rng, [3, 3], 5)),
-        Challenge("targets of three lengths", 1.0, lambda rng: _loss_inputs(rng, [5, 3, 1], 6)),
-        Challenge("another number for the padding", 0.5, lambda rng: _loss_inputs(rng, [4, 2], 6, pad=5)),
-        Challenge("large logits", 0.5, _large_logits),
+        Challenge("targets of equal length", 0.75, lambda rng: _loss_inputs(rng, [3, 3], 5)),
+        Challenge("targets of three lengths", 0.75, lambda rng: _loss_inputs(rng, [5, 3, 1], 6)),
+        Challenge("another number for the padding", 0.25, lambda rng: _loss_inputs(rng, [4, 2], 6, pad=5)),
+        Challenge("large logits", 0.25, _large_logits),
         Challenge("a larger batch", 0.5, lambda rng: _larger_batch(rng), hidden=True),
     ),
     oracle=teacher_forcing_loss_oracle,
@@ -491,133 +492,177 @@ greedy_decode = Exercise(
     ),
 )
 
-# ----------------------------------------------------------------------------------------- exact_match
+# ----------------------------------------------------------------------------------------- beam_search
 
 
-def exact_match_oracle(written, wanted):
-    """Count the texts that have the correct length and the correct symbol at every position."""
-    correct = 0
-    for text, target in zip(written, wanted, strict=True):
-        same = len(text) == len(target)
-        for a, b in zip(text, target, strict=False):
-            same = same and a == b
-        correct += same
-    return correct / len(wanted)
+def _beam(
+    next_probabilities,
+    width,
+    end,
+    most,
+    *,
+    score=lambda probability, p: probability * p,
+    finished_stay=True,
+    drop_finished=False,
+    smallest=False,
+    last=False,
+    keep_end=True,
+    result=lambda beam: beam[0][1],
+):
+    beam: list[tuple[float, list[int]]] = [(score(1.0, 1.0), [])]
+    for _ in range(most):
+        candidates = []
+        for probability, text in beam:
+            if finished_stay and text and text[-1] == end:
+                candidates += [] if drop_finished else [(probability, text)]
+                continue
+            candidates += [
+                (float(p) if last else score(probability, float(p)), [*text, symbol])
+                for symbol, p in enumerate(next_probabilities(text))
+            ]
+        candidates.sort(key=lambda one: one[0] if smallest else -one[0])
+        beam = candidates[:width] or beam
+        if finished_stay and all(text[-1] == end for _, text in beam):
+            break
+    text = result(beam)
+    return text if keep_end or not text or text[-1] != end else text[:-1]
 
 
-def _text(rng: Rng, length: int) -> list[int]:
-    return rng.integers(3, 9, size=length).tolist()
+def _beam_oracle(next_probabilities, width, end, most):
+    """Keep dictionaries from texts to probabilities."""
+    kept: dict[tuple[int, ...], float] = {(): 1.0}
+    for _ in range(most):
+        grown: dict[tuple[int, ...], float] = {}
+        for text, probability in kept.items():
+            if text[-1:] == (end,):
+                grown[text] = probability
+            else:
+                for symbol, p in enumerate(next_probabilities(list(text)).tolist()):
+                    grown[(*text, symbol)] = probability * p
+        best = sorted(grown, key=lambda text: grown[text], reverse=True)[:width]
+        kept = {text: grown[text] for text in best}
+        if all(text[-1] == end for text in kept):
+            break
+    best_text, _ = max(kept.items(), key=lambda item: item[1])
+    return list(best_text)
 
 
-def _pairs(
-    rng: Rng, equal: int, *, longer: int = 0, shorter: int = 0, swapped: int = 0, other: int = 0, crossed: int = 0
-) -> tuple:
-    """Draw (written, wanted): the given number of equal pairs, and pairs with one kind of error each.
-
-    crossed: two pairs each, where each text is what the other pair wants
-    """
-    targets = [_text(rng, int(rng.integers(3, 6))) for _ in range(equal + longer + shorter + other)]
-    targets += [[3, 5, 4, 8] for _ in range(swapped)]
-    written = [list(text) for text in targets]
-    for index in range(equal, equal + longer):
-        written[index] = [*written[index], 7]
-    for index in range(equal + longer, equal + longer + shorter):
-        written[index] = written[index][:-1]
-    for index in range(equal + longer + shorter, equal + longer + shorter + other):
-        written[index][-1] = 3 + (written[index][-1] - 2) % 6
-    for index in range(equal + longer + shorter + other, len(targets)):
-        written[index] = [5, 3, 4, 8]
-    for first, second in rng.integers(3, 9, size=(crossed, 2, 3)).tolist():
-        if first != second:
-            written, targets = [*written, first, second], [*targets, second, first]
-    order = rng.permutation(len(targets)).tolist()
-    return [written[index] for index in order], [targets[index] for index in order]
+def _with_logarithms(next_probabilities, width, end, most):
+    beam: list[tuple[float, list[int]]] = [(0.0, [])]
+    for _ in range(most):
+        if all(text[-1:] == [end] for _, text in beam):
+            break
+        grown = []
+        for value, text in beam:
+            if text[-1:] == [end]:
+                grown.append((value, text))
+            else:
+                logs = np.log(next_probabilities(text))
+                grown += [(value + logs[k], [*text, k]) for k in range(len(logs))]
+        beam = sorted(grown, reverse=True)[:width]
+    return [int(symbol) for symbol in max(beam)[1]]
 
 
-def _some(*kinds: str):
-    """Draw a few equal pairs, and a few with each of these errors."""
-    return lambda rng: _pairs(rng, int(rng.integers(2, 9)), **{kind: int(rng.integers(1, 6)) for kind in kinds})
+def _beam_with_arrays(next_probabilities, width, end, most):
+    texts: list[list[int]] = [[]]
+    scores = np.array([1.0])
+    for _ in range(most):
+        candidates, values = [], []
+        for text, value in zip(texts, scores, strict=True):
+            if text and text[-1] == end:
+                candidates.append(text)
+                values.append(value)
+            else:
+                for symbol, p in enumerate(next_probabilities(text)):
+                    candidates.append([*text, symbol])
+                    values.append(value * p)
+        order = np.argsort(values)[::-1][:width]
+        texts, scores = [candidates[k] for k in order], np.array(values)[order]
+        if all(text[-1] == end for text in texts):
+            break
+    return texts[int(np.argmax(scores))]
 
 
-def _by_symbol(written, wanted):
-    pairs = [(a, b) for text, target in zip(written, wanted, strict=True) for a, b in zip(text, target, strict=False)]
-    return sum(a == b for a, b in pairs) / max(len(pairs), 1)
+def _search(width: int, most: int, *, lowest_end: int = 0, limit: bool = False, other: bool = True):
+    def draw(rng: Rng) -> tuple:
+        """Draw a search with a short text; other: another one than greedy decoding finds; limit: it is not finished."""
+        while True:
+            model, end = list(TEXT_MODELS.values())[rng.integers(len(TEXT_MODELS))], int(rng.integers(lowest_end, 5))
+            args = model, width, end, most
+            found, greedy = (_beam_oracle(model, k, end, most) for k in (width, 1))
+            fits = len(found) >= 2 and (found[-1] != end) == limit
+            added = _beam(*args, score=lambda probability, p: probability + p)
+            if fits and (not other or (found != greedy and (limit or added != _beam(*args, drop_finished=True)))):
+                return args
+
+    return draw
 
 
-exact_match = Exercise(
-    name="exact_match",
+def _any_search(rng: Rng) -> tuple:
+    return _search(int(rng.integers(2, 5)), int(rng.integers(5, 9)))(rng)
+
+
+beam_search = Exercise(
+    name="beam_search",
     challenges=(
-        Challenge(
-            "correct and wrong texts",
-            1.0,
-            lambda rng: _pairs(rng, 3, other=2, crossed=1),
-            fresh=_some("other", "crossed"),
-        ),
-        Challenge("one symbol too many", 0.5, lambda rng: _pairs(rng, 2, longer=3), fresh=_some("longer")),
-        Challenge("one symbol too few", 0.5, lambda rng: _pairs(rng, 4, shorter=3), fresh=_some("shorter")),
-        Challenge(
-            "the right symbols in another order", 0.5, lambda rng: _pairs(rng, 2, swapped=1), fresh=_some("swapped")
-        ),
-        Challenge("errors of all kinds", 0.5, _some("longer", "shorter", "swapped", "other", "crossed"), hidden=True),
+        Challenge("a width of one", 0.5, _search(1, 7, other=False)),
+        Challenge("a width of two", 1.0, _search(2, 6)),
+        Challenge("a width of three", 1.0, _search(3, 6)),
+        Challenge("a wide beam", 1.0, _search(6, 5)),
+        Challenge("a limit", 0.5, _search(2, 3, lowest_end=4, limit=True)),
+        Challenge("another search", 1.0, _any_search, hidden=True),
     ),
-    oracle=exact_match_oracle,
+    oracle=_beam_oracle,
     mistakes=(
-        Mistake("You return the fraction of correct symbols: a text is correct as a whole or not at all.", _by_symbol),
         Mistake(
-            "You compare only the places that both texts have: a text that is too long or too short is wrong.",
-            lambda w, t: np.mean([all(a == b for a, b in zip(x, y, strict=False)) for x, y in zip(w, t, strict=True)]),
+            "You decode greedily: keep the `width` most probable texts at each step.",
+            lambda nxt, width, end, most: _beam(nxt, 1, end, most),
         ),
         Mistake(
-            "You ignore the order of the symbols: it counts.",
-            lambda w, t: np.mean([sorted(x) == sorted(y) for x, y in zip(w, t, strict=True)]),
+            "You add the probabilities of the symbols: multiply them, or add their logarithms.",
+            lambda *a: _beam(*a, score=lambda probability, p: probability + p),
         ),
         Mistake(
-            "You compare the lengths only.", lambda w, t: np.mean([len(x) == len(y) for x, y in zip(w, t, strict=True)])
+            "You compare the probabilities of the last symbols alone: compare those of the whole texts.",
+            lambda *a: _beam(*a, last=True),
         ),
         Mistake(
-            "You return the number of correct texts: divide it by the number of all texts.",
-            lambda w, t: float(sum(x == y for x, y in zip(w, t, strict=True))),
+            "You drop finished texts: they stay in the beam, with the probability that they have.",
+            lambda *a: _beam(*a, drop_finished=True),
         ),
         Mistake(
-            "You return the fraction of wrong texts: return the fraction of correct ones.",
-            lambda w, t: np.mean([x != y for x, y in zip(w, t, strict=True)]),
+            "You go on after the end symbol: finished texts stay as they are.",
+            lambda *a: _beam(*a, finished_stay=False),
+        ),
+        Mistake("You keep the least probable texts.", lambda *a: _beam(*a, smallest=True)),
+        Mistake(
+            "You omit the end symbol from the result: a finished text contains it.",
+            lambda *a: _beam(*a, keep_end=False),
         ),
         Mistake(
-            "You return a percentage: return a fraction from 0 to 1.",
-            lambda w, t: 100 * np.mean([x == y for x, y in zip(w, t, strict=True)]),
+            "You return all kept texts: return the most probable one.",
+            lambda *a: _beam(*a, result=lambda beam: [text for _, text in beam]),
         ),
         Mistake(
-            "You look for each text anywhere in `wanted`: compare it with the text at the same place.",
-            lambda w, t: np.mean([x in t for x in w]),
+            "You return the least probable of the kept texts: return the most probable one.",
+            lambda *a: _beam(*a, result=lambda beam: beam[-1][1]),
         ),
         Mistake(
-            "You divide the number of correct symbols by the number of wanted ones: a text is correct as a whole or not at all.",
-            lambda w, t: sum(sum(map(int.__eq__, x, y)) for x, y in zip(w, t, strict=True)) / sum(map(len, t)),
+            "You take one step too many: stop after `most` symbols.",
+            lambda nxt, width, end, most: _beam(nxt, width, end, most + 1),
         ),
         Mistake(
-            "You average the fractions of correct symbols: a text is correct as a whole or not at all.",
-            lambda w, t: np.mean([sum(map(int.__eq__, x, y)) / len(y) for x, y in zip(w, t, strict=True)]),
-        ),
-        Mistake(
-            "You compare the texts as sets, without order or repetitions: both count.",
-            lambda w, t: np.mean([set(x) == set(y) for x, y in zip(w, t, strict=True)]),
+            "You take one step too few: `most` symbols may be written, the end symbol included.",
+            lambda nxt, width, end, most: _beam(nxt, width, end, most - 1),
         ),
     ),
-    styles=(
-        lambda written, wanted: np.mean([text == target for text, target in zip(written, wanted, strict=True)]),
-        lambda written, wanted: sum(map(lambda a, b: tuple(a) == tuple(b), written, wanted)) / len(wanted),
-        lambda written, wanted: float(np.average([np.array_equal(a, b) for a, b in zip(written, wanted, strict=True)])),
-    ),
+    styles=(_beam, _with_logarithms, _beam_with_arrays),
     hints=(
-        "When is a sum right: when most of its digits are?",
-        "Two lists are equal with == when all their elements are, in order. How many pairs are?",
-        "np.mean([one == other for one, other in zip(written, wanted)]).",
+        "In the table with A and D: which two texts are kept after the first symbol, and which after the second?",
+        "Keep a list of pairs (probability, text). At each step build a list of candidates, sort it by probability, and keep the first `width`.",
+        "candidates += [(probability * p, [*text, symbol]) for symbol, p in enumerate(next_probabilities(text))], but (probability, text) itself where the text is finished; then sorted(candidates, key=lambda one: -one[0])[:width].",
     ),
     unchanged=0.0,
-    promised=(
-        ("wanted[] is never 0", "0 is the padding symbol"),
-        ("written[] is never 0", "0 is the padding symbol"),
-    ),
 )
 
 # ------------------------------------------------------------------------------- build_encoder_decoder
@@ -728,4 +773,4 @@ build_encoder_decoder = ClaimsExercise(
     seconds=14,
 )
 
-EXERCISES = [shift_right, teacher_forcing_loss, build_encoder_decoder, greedy_decode, exact_match]
+EXERCISES = [shift_right, teacher_forcing_loss, build_encoder_decoder, greedy_decode, beam_search]

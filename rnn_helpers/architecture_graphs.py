@@ -1,4 +1,4 @@
-"""Draw architectures: stacked and bidirectional layers, unrolled over their steps, and the lattice of CTC."""
+"""Draw architectures, unrolled over their steps: stacked, bidirectional, encoder-decoder; and the lattice of CTC."""
 
 from __future__ import annotations
 
@@ -65,6 +65,39 @@ def _states(ax: Axes, steps: int, first: Point, name: str, colour: str, *, backw
 
 def _arrow(ax: Axes, start: Point, end: Point) -> None:
     ax.annotate("", xy=end, xytext=start, arrowprops=ARROW)
+
+
+def encoder_decoder(source: str, target: str, *, training: bool) -> Axes:
+    """Draw an encoder that reads `source` and a decoder that writes `target`.
+
+    training: the decoder reads the right symbols; otherwise dashed arrows lead from each output to the next input
+    """
+    steps, pitch = len(source) + len(target) + 1, 0.95
+    ax = new_axes(width=9.3, height=2.5)
+    reads, writes = [*source, "start", *target], [*target, "end"]
+    for t in range(steps):
+        x, first = pitch * t, t - len(source)
+        colour = FORWARD if first < 0 else BACKWARD
+        box = FancyBboxPatch((x - BOX / 2, 0), BOX, BOX, boxstyle=ROUNDED, facecolor="0.96", edgecolor=colour)
+        ax.add_patch(box)
+        _arrow(ax, (x, -0.55), (x, 0))
+        ax.text(x, -0.75, reads[t], ha="center", va="center", color="black" if first < 0 or training else BACKWARD)
+        if t:
+            _arrow(ax, (x - pitch + BOX / 2, BOX / 2), (x - BOX / 2, BOX / 2))
+        if first >= 0:
+            _arrow(ax, (x, BOX), (x, 1.15))
+            ax.text(x, 1.33, writes[first], ha="center", va="center", color=BACKWARD)
+        if first >= 0 and not training and t + 1 < steps:
+            style = {**ARROW, "linestyle": "--", "color": BACKWARD, "linewidth": 0.9}
+            ax.annotate("", xy=(x + pitch - 0.12, -0.6), xytext=(x + 0.14, 1.25), arrowprops=style)
+    middle = pitch * (len(source) - 0.5)
+    ax.text(middle, BOX / 2 + 0.12, "$c$", ha="center", va="bottom")
+    ax.text(pitch * (len(source) - 1) / 2, 1.33, "encoder", ha="center", va="center", color=FORWARD)
+    when = "Training: the decoder reads the right symbols" if training else "Generating: it reads what it has written"
+    ax.set_title(when, loc="left", fontsize=10)
+    ax.set(xlim=(-0.6, pitch * (steps - 1) + 0.6), ylim=(-1.0, 1.6))
+    ax.axis("off")
+    return ax
 
 
 def ctc_lattice(alphas: np.ndarray, symbols: Sequence[str]) -> Axes:

@@ -5,7 +5,7 @@
 # into a minGRU, write attention as a recurrent network, explain what a fixed state cannot hold
 # and what a linear step cannot compute, and read the equations of Mamba and its relatives.
 #
-# **Time** about 110 minutes. **You need** lessons 00, 07, 13 and 14.
+# **Time** about 130 minutes. **You need** lessons 00, 07, 13 and 14.
 
 # %%
 try:
@@ -36,7 +36,7 @@ from rnn_helpers import cells
 # In lesson 14 we met the Transformer, which looks back at all earlier steps and needs no
 # recurrence. All its steps can be trained at once. In return, it must keep everything it has
 # read. A recurrent network keeps only its state, but it computes one step after the other. A
-# GPU could do thousands of multiplications at once, and has to wait for each step.
+# GPU can do thousands of multiplications at once, but it must wait for each step.
 #
 # Can we have both, a small state and parallel steps? The answer begins with the leaky bucket of
 # lesson 00:
@@ -115,8 +115,9 @@ print("2, then 1:      ", np.round(combine(two, one), 6).tolist())
 # %% [markdown]
 # ## All states in a few rounds
 #
-# We need not only the last state but all of them. For plain sums ($a_t = 1$) Hillis and Steele
-# (1986) described this procedure. In each round, every entry adds the one that is `reach`
+# We need not only the last state but all of them. Kogge and Stone (1973) solved linear recurrences
+# by **recursive doubling**, which Hillis and Steele (1986) describe for plain sums ($a_t = 1$).
+# In each round, every entry adds the one that is `reach`
 # places to its left, and then `reach` doubles:
 #
 # | | step 1 | step 2 | step 3 | step 4 |
@@ -146,15 +147,17 @@ plots.show(scan_graphs.rounds(8), (
 # %% [markdown] nbgrader={"grade_id": "scan_task", "locked": true}
 # ### Your turn: `scan` (5 points)
 #
-# | argument | shape | result | shape |
-# |---|---|---|---|
-# | `a`, `b` | (batch, steps, units) | `hs`, the states $h_1$ to $h_T$ | (batch, steps, units) |
-# | `h_0` | (batch, units) | `rounds`, how many you needed | a number |
+# | argument | shape |
+# |---|---|
+# | `a`, `b` | (batch, steps, units) |
+# | `h_0` | (batch, units) |
 #
-# Return the pair `hs, rounds`. `reach` begins at 1 and doubles after each round, as long as it
+# Return the pair `hs, rounds`: the states $h_1$ to $h_T$, (batch, steps, units), and how many
+# rounds you needed. `reach` begins at 1 and doubles after each round, as long as it
 # is smaller than the number of steps. A single step needs no round. In a round, every entry
 # that has an entry `reach` steps before it is combined with that one, and *all* of them use the
-# values from before the round. The arguments stay unchanged.
+# values from before the round. The first `reach` entries stay as they are, and `h_0` comes in at
+# the end. The arguments stay unchanged.
 #
 # Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
@@ -221,8 +224,8 @@ for batch, units in ((1, 1), (1, 64), (32, 64)):
 # touches nearly all steps, so there are about $T \log_2 T$ combinations instead of $T$ steps.
 # One core has to do them one after another.
 #
-# The scan pays off on hardware that computes a whole round at once, such as a GPU. (Blelloch,
-# 1990, describes a variant with about $2T$ combinations in $2 \log_2 T$ rounds.)
+# The scan pays off on hardware that computes a whole round at once, such as a GPU. Blelloch (1990)
+# describes a variant with about $2T$ combinations in $2 \log_2 T$ rounds.
 
 # %% [markdown]
 # ## A GRU without its past
@@ -233,14 +236,14 @@ for batch, units in ((1, 1), (1, 64), (32, 64)):
 # $$h_t = z_t \odot h_{t-1} + (1 - z_t) \odot n_t$$
 #
 # It has the right form, but $z_t$ and $n_t$ depend on $h_{t-1}$ themselves. Feng and others
-# (2024) cross that dependence out. The gate $r_t$ then has nothing to do. The state becomes a
+# (2024) cross that dependence out, as Martin and Cundy had done in 2018 for a similar cell. The gate $r_t$ then has nothing to do. The state becomes a
 # weighted mean of candidates that do not depend on it, so it cannot explode, and they omit tanh
 # as well:
 #
 # | | GRU | minGRU |
 # |---|---|---|
-# | $z_t$ | $\sigma(x_t W^z + b_x^z + h_{t-1} W_{hh}^z + b_h^z)$ | $\sigma(x_t W^z + b^z)$ |
-# | $n_t$ | $\tanh(x_t W^n + b_x^n + r_t \odot (h_{t-1} W_{hh}^n + b_h^n))$ | $x_t W^n + b^n$ |
+# | $z_t$ | $\sigma(x_t W_{xh}^z + b_x^z + h_{t-1} W_{hh}^z + b_s^z)$ | $\sigma(x_t W_{xh}^z + b_h^z)$ |
+# | $n_t$ | $\tanh(x_t W_{xh}^n + b_x^n + r_t \odot (h_{t-1} W_{hh}^n + b_s^n))$ | $x_t W_{xh}^n + b_h^n$ |
 # | weights | $W_{xh}$, $W_{hh}$, $b_h$ | $W_{xh}$, $b_h$ |
 
 # %% [markdown]
@@ -293,7 +296,9 @@ grade(min_gru)
 #
 # $$\textcolor{#D1368B}{dh_t} = \textcolor{#D1368B}{dh_t^{\text{out}}} + a_{t+1} \odot \textcolor{#D1368B}{dh_{t+1}}$$
 #
-# This is the same linear recurrence, read from the last step to the first. So training runs in
+# This is the same linear recurrence, read from the last step to the first. The rest is
+# element-wise, $\textcolor{#D1368B}{db_t} = \textcolor{#D1368B}{dh_t}$ and
+# $\textcolor{#D1368B}{da_t} = \textcolor{#D1368B}{dh_t} \odot h_{t-1}$. So training runs in
 # $\log_2 T$ rounds too. By lesson 06, the gradient along the state is a product of the $a_t$
 # alone, and with all of them between 0 and 1 it can vanish but not explode.
 
@@ -384,8 +389,8 @@ screen.show(plots.picture(ax, f"Errors over 600 updates. At the end: {ends}."))
 # %% [markdown]
 # Our minGRU is faster because it has no products with $W_{hh}$, and not because of parallel
 # rounds. With a batch of 64, one core is better off with the loop, and `cells.min_gru` uses it.
-# On a GPU the rounds count: Feng and others report that a minGRU trains 175 times as fast as a
-# GRU on sequences of 512 steps.
+# On a GPU the rounds count: Feng and others report that on one a minGRU trains 175 times as fast as
+# a GRU, on sequences of 512 steps.
 
 # %% [markdown]
 # ☕ *A good place for a break.*
@@ -394,14 +399,15 @@ screen.show(plots.picture(ax, f"Errors over 600 updates. At the end: {ends}."))
 # ## Attention, one step at a time
 #
 # In lesson 14 one query looked back at all states. In a Transformer every step has its own
-# query $q_t$, and offers a **key** $k_t$, by which it can be found, and a **value** $v_t$,
-# which is what is then read. Step $t$ looks at all steps $s \le t$. Katharopoulos and others
-# (2020) omitted the softmax, so that the weights are the products $q_t \cdot k_s$ themselves:
+# **query** $q_t = x_t W_q$, and offers a **key** $k_t = x_t W_k$, by which it can be found, and a
+# **value** $v_t = x_t W_v$, which is what is then read. Step $t$ looks at all steps $s \le t$.
+# Katharopoulos and others (2020) replaced the softmax. In the simplest form, the weights are the
+# products $q_t \cdot k_s$ themselves:
 #
 # $$y_t = \sum_{s \le t} (q_t \cdot k_s) \, v_s$$
 #
-# For all pairs of steps, that is a $T \times T$ table of weights. (They also apply a positive
-# function to $q$ and $k$ and divide by the sum of the weights. We leave both out.)
+# For all pairs of steps, that is a $T \times T$ table. They also apply a positive function $\varphi$ to
+# $q$ and $k$ and divide by the sum of the weights; we omit both.
 
 # %% [markdown]
 # Without the softmax, we can rearrange. Let vectors be rows, as always. Then
@@ -411,6 +417,8 @@ screen.show(plots.picture(ax, f"Errors over 600 updates. At the end: {ends}."))
 #
 # The sum is a *state*, and **linear attention** is a recurrent network. Its state $S_t$ is a
 # matrix. Its size does not depend on $T$, while the Transformer must keep all keys and values.
+# Schmidhuber (1991) called such a matrix, written by one network and read by another, **fast
+# weights**.
 
 # %% [markdown]
 # **By hand.** Keys and values of size 1, $k = (1, 2)$, $v = (3, 5)$, $q_2 = 1$. The table gives
@@ -437,9 +445,9 @@ screen.show(plots.picture(ax, f"Errors over 600 updates. At the end: {ends}."))
 # | `decay` | a number from 0 to 1 | | |
 #
 # $S_0$ is zero. Step $t$ first writes its own pair into the state and then reads, so that
-# $s = t$ is included. Use the loop or the table, whichever you like. The numbers are the same.
-# (In the table, `decay` needs an exponent for every pair of steps, and the future must not
-# count.)
+# $s = t$ is included. Use the loop or the table; the numbers are the same. For a batch, $k^\top v$
+# is `k[:, :, None] * v[:, None]`, (batch, d, m), and $q S$ is `(q[:, None] @ S)[:, 0]`. In the
+# table, `decay` needs an exponent for every pair of steps, and the future must not count.
 
 # %% nbgrader={"grade_id": "linear_attention", "solution": true}
 def linear_attention(qs, ks, vs, decay=1.0):
@@ -629,7 +637,7 @@ plots.show(row[0], f"Wrong answers for 2, 4, 8 ... 256 pairs. {'; '.join(words)}
 # $d = 16$, linear attention was wrong at 0 to 3 % of 16 pairs, at 9 to 15 % of 32 and at 33 to
 # 36 % of 64.)
 #
-# But is the delta rule not the better memory? It makes *more* errors here.
+# Should the delta rule not be the better memory? It makes *more* errors here.
 #
 # **Predict.** Which pairs does it lose?
 
@@ -649,8 +657,9 @@ for name, ys in answers.items():
 # %% [markdown]
 # Linear attention spreads its errors evenly. The delta rule remembers the latest pairs almost
 # perfectly and loses the oldest. Each new pair first erases whatever the state holds in the
-# direction of its key, and a random key is perpendicular to none of the others. A state has
-# only so much room, and the two rules differ in what they sacrifice.
+# direction of its key, and a random key is perpendicular to none of the others. The limit is not
+# the room in the state alone: for 16 pairs and $d = 16$ some matrix answers all keys correctly,
+# but one pass through the pairs does not find it.
 #
 # (With five seeds, linear attention was wrong at 32 to 36 % of the first 16 pairs and at 33 to
 # 40 % of the last 4, the delta rule at 97 to 98 % and at 0 to 2 %.)
@@ -723,18 +732,13 @@ print(f"decay -1 or +1: right at {right:.0%} of 100,000 bits, in {rounds} rounds
 
 # %% [markdown]
 # A decay of $-1$ computes the parity exactly, for any length, and still in $\log_2 T$ rounds.
-# So linearity is not to blame for parity, but the *range* of the decays is. Grazzi and others
-# (2024) proved this for models such as Mamba, and extended the range to include $-1$. In
-# DeltaNet it is enough to let $\beta$ go up to 2: for a key of length 1 the matrix
+# So linearity is not to blame for parity, but the *range* of the decays is. Sarrof and others
+# (2024) proved this for models such as Mamba. Grazzi and others (2024) extended the result to
+# DeltaNet, and the range to include $-1$. In DeltaNet it is enough to let $\beta$ go up to 2: for a key of length 1 the matrix
 # $I - 2 k^\top k$ is a reflection, whose eigenvalues are $1$ and $-1$.
 #
-# (Lesson 01 showed that without tanh no network can follow the light. There the factors were
-# the same at every step. Here the input chooses them.)
-
-# %% [markdown]
-# Other problems remain. Merrill, Petty and Sabharwal (2024) showed that diagonal linear models
-# cannot, under standard assumptions of complexity theory, track long compositions of
-# permutations, which an RNN with tanh can.
+# Lesson 01 showed that without tanh no network can follow the light. There the factors were the
+# same at every step. Here the input chooses them.
 
 # %% tags=["demonstration"]
 S, key = np.ones((1, 1, 1)), np.ones((1, 1))
@@ -742,25 +746,32 @@ states = []
 for bit in (1, 0, 1, 1):
     S = delta_step(S, key, np.zeros((1, 1)), np.array([2.0 * bit]))
     states.append(int(S[0, 0, 0]))
-print("delta rule with beta = 2 for each of the bits 1, 0, 1, 1:", states)
+print("bits 1, 0, 1, 1; delta rule with beta = 2 for each one (-1: odd):", states)
+
+# %% [markdown]
+# Other problems remain. Put a coin under one of five cups and swap cups again and again: where is
+# it? Merrill, Petty and Sabharwal (2024) showed that models in which each unit has its own decay
+# cannot track this for long sequences, with a fixed number of layers and under an assumption that
+# most computer scientists believe. An RNN with tanh can.
 
 # %% [markdown]
 # ## One page of names
 #
 # Each row is $h_t = a_t \, h_{t-1} + b_t$ with another choice of $a_t$ and $b_t$. "A number"
-# means one for each channel (unit). Gates, keys and values are computed from $x_t$, and so are
-# the $B_t$ and $\Delta_t$ of Mamba.
+# means one for each channel (unit), and "constant" means the same at every step. Gates, keys and
+# values are computed from $x_t$, and so are the $B_t$ and $\Delta_t$ of Mamba, whose $A$ is diagonal
+# and negative.
 #
 # | model | $a_t$ | $b_t$ | state |
 # |---|---|---|---|
-# | S4 (Gu, Goel and Ré 2021) | a fixed matrix $\bar A$ from a continuous system | $\bar B x_t$ | a vector per channel |
-# | LRU (Orvieto and others 2023) | fixed complex numbers, $\lvert a \rvert < 1$ | $\gamma \odot B x_t$, at the start $\gamma = \sqrt{1 - \lvert a \rvert^2}$ | a complex vector |
-# | RWKV-4 (Peng and others 2023) | $e^{-w}$, fixed | $e^{k_t} v_t$, and $e^{k_t}$ | two numbers, whose quotient is read |
+# | S4 (Gu, Goel and Ré 2021) | a constant matrix $\bar A$, from a differential equation | $\bar B x_t$ | a vector per channel |
+# | LRU (Orvieto and others 2023) | constant complex numbers, $\lvert a \rvert < 1$ | $\gamma \odot B x_t$, at the start $\gamma = \sqrt{1 - \lvert a \rvert^2}$ | a complex vector |
+# | RWKV-4 (Peng and others 2023) | $e^{-w}$, constant | $e^{k_t} v_t$, and $e^{k_t}$ | two numbers, whose quotient is read, with an extra weight for the current step |
 # | Mamba (Gu and Dao 2023) | $\exp(\Delta_t A)$, $\Delta_t$ from the input | $\Delta_t B_t x_t$ (in its code) | a vector per channel |
 # | RG-LRU in Griffin (De and others 2024) | $\sigma(\Lambda)^{8 r_t}$, gate $r_t$ | $\sqrt{1 - a_t^2} \, (i_t \odot x_t)$ | a number |
 # | minGRU (Feng and others 2024) | $z_t$ | $(1 - z_t) \odot n_t$ | a number |
-# | linear attention (Katharopoulos and others 2020) | 1 | $k_t^\top v_t$ | a matrix $S$ |
-# | RetNet (Sun and others 2023) | $\gamma$, fixed | $k_t^\top v_t$ | a matrix $S$ |
+# | linear attention (Katharopoulos and others 2020) | 1 | $\varphi(k_t)^\top v_t$ | a matrix $S$, and a vector to normalise by |
+# | RetNet (Sun and others 2023) | $\gamma$, constant | $k_t^\top v_t$ | a matrix $S$ |
 # | mLSTM in xLSTM (Beck and others 2024) | $f_t$ | $i_t \, k_t^\top v_t$, $i_t = \exp(\cdot)$ | a matrix, and a vector to normalise by |
 # | DeltaNet (Schlag and others 2021; Yang and others 2024) | $I - \beta_t k_t^\top k_t$ | $\beta_t k_t^\top v_t$ | a matrix $S$ |
 # | Gated DeltaNet (Yang, Kautz and Hatamizadeh 2024) | $\alpha_t (I - \beta_t k_t^\top k_t)$ | $\beta_t k_t^\top v_t$ | a matrix $S$ |
@@ -794,7 +805,7 @@ print("levels:", levels.ravel().tolist(), "in", rounds, "rounds")
 
 # %% [markdown]
 # All that has been added since are better choices: what to keep, what to add, and how to read.
-# You have built each of them yourself and checked it number for number. The bucket still leaks.
+# You have built each of them yourself and checked it number for number.
 
 # %% tags=["demonstration"]
 progress()
@@ -804,6 +815,8 @@ progress()
 #
 # - W. D. Hillis and G. L. Steele, "Data parallel algorithms" (1986): the scan, and much else in
 #   $\log_2 T$ rounds.
+# - P. Kogge and H. Stone, "A parallel algorithm for the efficient solution of a general class of
+#   recurrence equations" (1973).
 # - E. Martin and C. Cundy, "Parallelizing linear recurrent neural nets over sequence length" (2018).
 # - A. Katharopoulos and others, "Transformers are RNNs" (2020): linear attention.
 # - A. Gu and T. Dao, "Mamba: linear-time sequence modeling with selective state spaces" (2023).
@@ -817,4 +830,4 @@ progress()
 # - **minGRU**, **linear attention**, the **delta rule** and Mamba are such steps, with other choices of $a_t$, $b_t$ and the state.
 # - A state of fixed size loses pairs where attention keeps them all, and with decays strictly between 0 and 1 it cannot compute the parity of long sequences.
 #
-# *This was the last lesson. You have built every part yourself, and checked it against another one. That is more than most people who use these networks can say.*
+# *This was the last lesson. You have built every part yourself and checked it against another one.*

@@ -79,6 +79,19 @@ def least_likely(logits: np.ndarray) -> int:
     return int(np.argmin(logits))
 
 
+def text_model(number: int) -> Callable[[list[int]], np.ndarray]:
+    """Return a function from a text, symbols from 0 to 4, to the probabilities of the next symbol, (5,)."""
+
+    def next_probabilities(text: list[int]) -> np.ndarray:
+        code = number + sum((place + 2) * (int(symbol) + 3) for place, symbol in enumerate(text))
+        powers = np.exp(1.5 * np.cos(np.arange(1.0, 6.0) * (code + 1) + code * code))
+        return powers / powers.sum()
+
+    return next_probabilities
+
+
+TEXT_MODELS = {f"text_model_{number}": text_model(number) for number in range(60)}
+
 # Functions that fixture files refer to by name.
 FUNCTIONS: dict[str, Callable] = {
     "tanh": np.tanh,
@@ -92,6 +105,7 @@ FUNCTIONS: dict[str, Callable] = {
     "read_character": read_character,
     "most_likely": most_likely,
     "least_likely": least_likely,
+    **TEXT_MODELS,
     **CANDIDATES,
 }
 

@@ -57,8 +57,8 @@ LESSONS = {
     ),
     "12_sequence_to_sequence": Lesson(
         "sequence to sequence",
-        "teacher forcing without a leak, an encoder-decoder that learns to add, greedy decoding, exact matches",
-        80,
+        "teacher forcing without a leak, an encoder-decoder that learns to add, greedy and beam search, attention",
+        150,
     ),
     "13_gates": Lesson(
         "gates",
@@ -71,7 +71,7 @@ LESSONS = {
     "15_recurrence_returns": Lesson(
         "recurrence returns",
         "a scan in log2 T rounds, minGRU, linear attention, the delta rule; what they hold and what they cannot do",
-        110,
+        130,
     ),
 }
 
