@@ -142,3 +142,31 @@ def test_the_numpy_lessons_never_import_tensorflow() -> None:
         "print([name for name in ('keras', 'tensorflow') if name in sys.modules])"
     )
     assert ended.stdout.strip() == "[]", ended.stderr
+
+
+def test_a_class_that_was_registered_again_under_its_name_is_loaded_as_itself() -> None:
+    keras = keras_module()
+
+    def network(works: bool):
+        @keras.saving.register_keras_serializable()
+        class RecurrentNetwork(keras.Model):
+            def __init__(self, units=50, classes=10, **kwargs):
+                super().__init__(**kwargs)
+                if not works:
+                    raise NotImplementedError()
+                self.units, self.classes = units, classes
+                self.rnn = keras.layers.SimpleRNN(units, activation="relu")
+                self.readout = keras.layers.Dense(classes, activation="softmax")
+
+            def call(self, xs):
+                return self.readout(self.rnn(xs))
+
+            def get_config(self):
+                return super().get_config() | {"units": self.units, "classes": self.classes}
+
+        return RecurrentNetwork
+
+    answer = network(works=True)
+    network(works=False)  # such as the stub of the same notebook, imported later
+    report = report_on(answer, "RecurrentNetwork")
+    assert report.passed, report.problems

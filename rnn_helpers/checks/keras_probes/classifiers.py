@@ -415,7 +415,10 @@ def load_from_bytes(file: np.ndarray, model: Any) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         path.write_bytes(file.tobytes())
-        return keras.models.load_model(path, custom_objects={type(model).__name__: type(model)})
+        # A scope takes precedence over another class that was registered under the same name.
+        names = {type(model).__name__, keras.saving.get_registered_name(type(model))}
+        with keras.saving.custom_object_scope(dict.fromkeys(names, type(model))):
+            return keras.models.load_model(path)
 
 
 def _learning_claims(answer: Callable, xs: np.ndarray) -> dict[str, str]:
