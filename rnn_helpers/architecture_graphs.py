@@ -8,10 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle, FancyBboxPatch
 
+from rnn_helpers.graphs import ARROW, ROUNDED
 from rnn_helpers.plots import COLOURS, new_axes, new_row
 
-ROUNDED = "round,pad=0,rounding_size=0.12"
-ARROW = {"arrowstyle": "-|>", "linewidth": 1.2, "color": "0.25", "shrinkA": 0, "shrinkB": 0}
 BOX, PITCH = 0.62, 1.5  # width of a state, and from one step to the next, in data units
 FORWARD, BACKWARD = COLOURS[0], COLOURS[1]
 Point = tuple[float, float]
@@ -50,8 +49,7 @@ def _states(ax: Axes, steps: int, first: Point, name: str, colour: str, *, backw
     middle = first[1] + BOX / 2
     for t in range(steps):
         x = first[0] + PITCH * t
-        box = FancyBboxPatch((x - BOX / 2, first[1]), BOX, BOX, boxstyle=ROUNDED, facecolor="0.96", edgecolor=colour)
-        ax.add_patch(box)
+        _state(ax, (x, first[1]), colour)
         ax.text(x, middle, f"${name}_{{{t + 1}}}$", ha="center", va="center")
         before, after = (x - PITCH + BOX / 2, middle), (x - BOX / 2, middle)
         if not backward:
@@ -61,6 +59,12 @@ def _states(ax: Axes, steps: int, first: Point, name: str, colour: str, *, backw
     if backward:
         end = first[0] + PITCH * (steps - 1) + BOX / 2
         _arrow(ax, (end + 0.5, middle), (end, middle))
+
+
+def _state(ax: Axes, below: Point, colour: str) -> None:
+    """Draw the box of a state, centred above a point."""
+    corner = below[0] - BOX / 2, below[1]
+    ax.add_patch(FancyBboxPatch(corner, BOX, BOX, boxstyle=ROUNDED, facecolor="0.96", edgecolor=colour))
 
 
 def _arrow(ax: Axes, start: Point, end: Point) -> None:
@@ -78,8 +82,7 @@ def encoder_decoder(source: str, target: str, *, training: bool) -> Axes:
     for t in range(steps):
         x, first = pitch * t, t - len(source)
         colour = FORWARD if first < 0 else BACKWARD
-        box = FancyBboxPatch((x - BOX / 2, 0), BOX, BOX, boxstyle=ROUNDED, facecolor="0.96", edgecolor=colour)
-        ax.add_patch(box)
+        _state(ax, (x, 0), colour)
         _arrow(ax, (x, -0.55), (x, 0))
         ax.text(x, -0.75, reads[t], ha="center", va="center", color="black" if first < 0 or training else BACKWARD)
         if t:

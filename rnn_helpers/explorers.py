@@ -205,7 +205,7 @@ def guess_explorer(guess: Callable, alphabet: str, start: str = "the fun") -> No
         likely = [int(index) for index in np.argsort(probabilities)[::-1][:3]]
         ax = plots.new_axes(width=8.0, height=2.6)
         ax.bar(np.arange(len(alphabet)), probabilities, color=plots.COLOURS[0])
-        ax.set_xticks(np.arange(len(alphabet)), labels=[{" ": "␣", "\n": "¶"}.get(char, char) for char in alphabet])
+        ax.set_xticks(np.arange(len(alphabet)), labels=[plots.glyph(char) for char in alphabet])
         ax.tick_params(axis="x", labelsize=7 if len(alphabet) > 40 else 10, length=0)
         without = f"\nomitted, unknown here: {' '.join(unknown[:12])}" if unknown else ""
         ax.set(title=f"What comes after “{end}”?", ylabel="probability", ylim=(0, 1))

@@ -10,7 +10,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
 
-from rnn_helpers.plots import COLOURS, STATES, new_axes, new_row
+from rnn_helpers.plots import COLOURS, STATES, glyph, new_axes, new_row
 
 BOX, GAP = 1.0, 0.7  # width of a copy and of the space between two, in data units
 ROUNDED = "round,pad=0,rounding_size=0.12"
@@ -383,6 +383,5 @@ def reading_plan(
 def _characters(ax: Axes, text: str, left_edge: float, height: float, colour: str) -> None:
     """Draw a text with one character in each cell."""
     for step, char in enumerate(text):
-        glyph = "␣" if char == " " else char
         place = left_edge + step + 0.5, height
-        ax.text(*place, glyph, ha="center", va="center", family="monospace", fontsize=9, color=colour)
+        ax.text(*place, glyph(char), ha="center", va="center", family="monospace", fontsize=9, color=colour)

@@ -231,6 +231,11 @@ def _whole_ticks(count: int) -> np.ndarray:
     return np.array([1, *range(stride, count + 1, stride)])
 
 
+def glyph(char: str) -> str:
+    """Return what is drawn for a character: itself, or a sign for a space or a line break."""
+    return {" ": "␣", "\n": "¶"}.get(char, char)
+
+
 def text_strip(
     text: str,
     values: np.ndarray,
@@ -259,8 +264,7 @@ def text_strip(
     for index, char in enumerate(text):
         row, column = divmod(index, width)
         colour = "white" if abs(values[index]) > dark else "black"
-        glyph = {" ": "␣", "\n": "¶"}.get(char, char)
-        ax.text(column, row, glyph, ha="center", va="center", color=colour, family="monospace")
+        ax.text(column, row, glyph(char), ha="center", va="center", color=colour, family="monospace")
     ax.figure.colorbar(image, ax=ax, label=label, fraction=0.03, pad=0.01)
     ax.set_title(title)
     ax.axis("off")

@@ -13,6 +13,7 @@ from wrong_models import (
     fit_forecaster,
     flipped,
     forecaster,
+    from_logits,
     layers,
     letters_model,
     linear_forecaster,
@@ -71,12 +72,12 @@ BINARY = [
     Right("more metrics", lambda: binary(metrics=("mae", keras.metrics.BinaryAccuracy(), "AUC"))),
     Right("a clipped Adam", lambda: binary(optimizer=keras.optimizers.Adam(0.003, clipnorm=1.0))),
     Right("any number of steps", lambda: binary(shape=(None, 1))),
-    Right("logits and their loss", lambda: binary(top=None, loss=keras.losses.BinaryCrossentropy(from_logits=True))),
+    Right("logits and their loss", lambda: binary(top=None, loss=from_logits())),
     Right(
         "logits, with a threshold of 0",
         lambda: binary(
             top=None,
-            loss=keras.losses.BinaryCrossentropy(from_logits=True),
+            loss=from_logits(),
             metrics=(keras.metrics.BinaryAccuracy(name="right", threshold=0.0),),
         ),
     ),

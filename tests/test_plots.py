@@ -144,6 +144,14 @@ def test_both_directions_are_drawn_with_an_arrow_for_each_use() -> None:
     assert names == ["$h^{(2)}_{1}$", "$h^{(2)}_{2}$", "$h^{(2)}_{3}$"]
 
 
+@pytest.mark.parametrize(("training", "dashed"), [(True, 0), (False, 3)])
+def test_only_a_decoder_that_generates_reads_its_own_output(training: bool, dashed: int) -> None:
+    ax = architecture_graphs.encoder_decoder("57+78", "531", training=training)
+    arrows = [text.arrow_patch for text in ax.texts if getattr(text, "arrow_patch", None)]
+    assert sum(arrow.get_linestyle() == "--" for arrow in arrows) == dashed
+    assert [text.get_text() for text in ax.texts if text.get_text() in ("start", "end")] == ["start", "end"]
+
+
 def test_a_unit_colours_the_text_by_its_sign(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = []
     monkeypatch.setattr(explorers.cards, "show", shown.append)
