@@ -19,7 +19,7 @@ import time
 
 import numpy as np
 
-from rnn_helpers import plots, scan_graphs
+from rnn_helpers import plots, scan_graphs, speech
 from rnn_helpers.cards import Screen
 
 
@@ -323,17 +323,22 @@ def adding_problem(n, steps, rng):
     return np.stack([values, marks], axis=-1), np.sum(values * marks, axis=1)
 
 
-def start(kind, units, rng):
-    """Return the weights at the start; b_h keeps 98 % of the state per step."""
+def new_layer(kind, features, units, bias, rng):
+    """Return the weights of a recurrent layer at the start. bias: of z."""
     blocks = 3 if kind == "GRU" else 2
-    params = {"W_xh": 0.5 * rng.normal(size=(2, blocks * units))}
+    W_xh = rng.normal(size=(features, blocks * units)) / np.sqrt(2 * features)
+    layer = {"W_xh": W_xh}
     if kind == "GRU":
-        params["W_hh"] = np.linalg.qr(rng.normal(size=(3 * units, units)))[0].T
-    bias = np.repeat([4.0] + [0.0] * (blocks - 1), units)
-    params["b_h"] = np.stack([bias, 0 * bias]) if kind == "GRU" else bias
-    params["W_hy"] = rng.normal(size=(units, 1)) / np.sqrt(units)
-    params["b_y"] = np.zeros(1)
-    return {name: array.astype(np.float32) for name, array in params.items()}
+        layer["W_hh"] = np.linalg.qr(rng.normal(size=(3 * units, units)))[0].T
+    b_h = np.repeat([bias] + [0.0] * (blocks - 1), units)
+    layer["b_h"] = np.stack([b_h, 0 * b_h]) if kind == "GRU" else b_h
+    return {name: array.astype(np.float32) for name, array in layer.items()}
+
+
+def new_readout(units, outputs, rng):
+    """Return the weights of the output layer at the start."""
+    W_hy = rng.normal(size=(units, outputs)) / np.sqrt(units)
+    return {"W_hy": W_hy.astype(np.float32), "b_y": np.zeros(outputs, np.float32)}
 
 
 def squared_error(params, xs, targets):
@@ -349,21 +354,35 @@ def squared_error(params, xs, targets):
     return np.mean(off**2), grads | {"W_hy": hs[:, -1].T @ dy, "b_y": dy.sum(axis=0)}
 
 
-def train(kind, updates=600, steps=100, units=32, seed=0, lr=0.01):
-    """Return (error of each update, seconds). Adam, with clipping at a norm of 1."""
-    rng = np.random.default_rng(seed)
-    params, errors, begin = start(kind, units, rng), [], time.perf_counter()
-    m, v = ({name: np.zeros_like(p) for name, p in params.items()} for _ in range(2))
-    for update in range(1, updates + 1):
-        error, grads = squared_error(params, *adding_problem(64, steps, rng))
+class Adam:
+    """Lesson 05's optimiser, with clipping at a norm of 1."""
+
+    def __init__(self, params, lr):
+        self.params, self.lr, self.updates = params, lr, 0
+        self.m = {name: np.zeros_like(p) for name, p in params.items()}
+        self.v = {name: np.zeros_like(p) for name, p in params.items()}
+
+    def update(self, grads):
+        """Change the parameters in place."""
+        self.updates += 1
         norm = np.sqrt(sum(np.sum(g**2) for g in grads.values()))
         for name, g in grads.items():
-            g = g * min(1, 1 / norm)
-            m[name] += 0.1 * (g - m[name])
-            v[name] += 0.001 * (g**2 - v[name])
-            step = m[name] / (1 - 0.9**update)
-            step /= np.sqrt(v[name] / (1 - 0.999**update)) + 1e-8
-            params[name] = (params[name] - lr * step).astype(np.float32)
+            g, m, v = g * min(1, 1 / norm), self.m[name], self.v[name]
+            m += 0.1 * (g - m)
+            v += 0.001 * (g**2 - v)
+            step = m / (1 - 0.9**self.updates)
+            step /= np.sqrt(v / (1 - 0.999**self.updates)) + 1e-8
+            self.params[name] -= self.lr * step
+
+
+def train(kind, updates=600, steps=100, units=32, seed=0, lr=0.01):
+    """Return (error of each update, seconds)."""
+    rng = np.random.default_rng(seed)
+    params = new_layer(kind, 2, units, 4.0, rng) | new_readout(units, 1, rng)
+    optimiser, errors, begin = Adam(params, lr), [], time.perf_counter()
+    for _ in range(updates):
+        error, grads = squared_error(params, *adding_problem(64, steps, rng))
+        optimiser.update(grads)
         errors.append(float(error))
     return np.array(errors), time.perf_counter() - begin
 
@@ -391,6 +410,91 @@ screen.show(plots.picture(ax, f"Errors over 600 updates. At the end: {ends}."))
 # rounds. With a batch of 64, one core is better off with the loop, and `cells.min_gru` uses it.
 # On a GPU the rounds count: Feng and others report that on one a minGRU trains 175 times as fast as
 # a GRU, on sequences of 512 steps.
+
+# %% [markdown]
+# ### And on speech?
+#
+# In lesson 11 a bidirectional network named the digit in each frame of a recording. Here are the
+# same data, with a GRU and with minGRUs in both directions.
+#
+# Something is lost when the gates no longer see the state: a minGRU decides what to keep from a
+# single frame. Feng and others therefore stack several layers, so that the second one decides from
+# what the first has gathered.
+#
+# **Predict.** How do one minGRU layer, two minGRU layers and one GRU layer compare, in error and in
+# time? (Two minGRU layers have 39,819 weights, a little more than the GRU's 34,443.)
+
+# %% tags=["demonstration"]
+def both_ways(kind, xs, layer):
+    """Return (states in both directions, caches) for one layer of a recogniser."""
+    cell = cells.gru if kind == "GRU" else cells.min_gru
+    forwards, cache = cell.forward(xs, None, **layer["forwards"])
+    backwards, other = cell.forward(xs[:, ::-1].copy(), None, **layer["backwards"])
+    return np.concatenate([forwards, backwards[:, ::-1]], axis=-1), (cache, other)
+
+
+def train_recogniser(kind, depth, units=64, epochs=6, seed=0, lr=0.003):
+    """Return (share of wrong frames of unheard voices, number of weights, seconds)."""
+    rng = np.random.default_rng(seed)
+    cell = cells.gru if kind == "GRU" else cells.min_gru
+    widths = [speech.BANDS] + [2 * units] * (depth - 1)
+    layers = [
+        {
+            "forwards": new_layer(kind, width, units, 1.0, rng),
+            "backwards": new_layer(kind, width, units, 1.0, rng),
+        }
+        for width in widths
+    ]
+    readout = new_readout(2 * units, 11, rng)
+    params = dict(readout)  # every array under a name of its own
+    for number, layer in enumerate(layers):
+        for way, arrays in layer.items():
+            params |= {(number, way, name): array for name, array in arrays.items()}
+    optimiser, begin = Adam(params, lr), time.perf_counter()
+
+    def logits(xs):
+        caches = []
+        for layer in layers:
+            xs, both = both_ways(kind, xs, layer)
+            caches.append(both)
+        return xs, xs @ readout["W_hy"] + readout["b_y"], caches
+
+    orders = [rng.permutation(320).reshape(-1, 16) for _ in range(epochs)]
+    for rows in np.concatenate(orders):
+        xs, mask, labels = (array[rows] for array in heard)
+        hs, a, caches = logits(xs)
+        p = np.exp(a - a.max(axis=-1, keepdims=True))
+        p /= p.sum(axis=-1, keepdims=True)
+        da = (p - np.eye(11, dtype=np.float32)[labels]) * mask[..., None] / mask.size
+        grads = {"W_hy": np.einsum("btu,btc->uc", hs, da), "b_y": da.sum(axis=(0, 1))}
+        dhs = (da @ readout["W_hy"].T).astype(np.float32)
+        for number in reversed(range(depth)):
+            there = cell.backward(dhs[..., :units].copy(), caches[number][0])
+            back = cell.backward(dhs[:, ::-1, units:].copy(), caches[number][1])
+            for way, result in (("forwards", there), ("backwards", back)):
+                for name in layers[number][way]:
+                    grads[number, way, name] = getattr(result, f"d{name}")
+            dhs = there.dxs + back.dxs[:, ::-1]
+        optimiser.update(grads)
+    seconds = time.perf_counter() - begin
+    xs, mask, labels = unheard
+    wrong = (logits(xs)[1].argmax(axis=-1) != labels)[mask]
+    return wrong.mean(), sum(array.size for array in params.values()), seconds
+
+
+heard = speech.batch(speech.utterances(320, speech.HEARD, seed=0))
+unheard = speech.batch(speech.utterances(100, speech.UNHEARD, seed=1))
+for kind, depth in (("minGRU", 1), ("minGRU", 2), ("GRU", 1)):
+    wrong, weights, seconds = train_recogniser(kind, depth)
+    print(f"{depth} x {kind:<7} {wrong:5.1%} of the frames wrong   "
+          f"{weights:>5} weights   {seconds:.1f} s")
+
+# %% [markdown]
+# With five seeds one minGRU layer named 18.5 to 20.9 % of the frames wrongly, two layers 7.5 to 8.1 %
+# and the GRU 7.1 to 7.6 %. What the gates lost when they lost sight of the state, a second layer brings
+# back nearly whole, in about the same time and with about as many weights. So minGRUs come in stacks,
+# and so do all the layers at the end of this lesson. (A SimpleRNN in both directions was wrong in 16 %,
+# in lesson 11.)
 
 # %% [markdown]
 # ☕ *A good place for a break.*

@@ -33,8 +33,8 @@ def test_a_thousand_steps_take_ten_rounds_and_a_million_twenty(steps: int, round
 
 def test_a_min_gru_has_192_weights_and_a_gru_3456() -> None:
     for kind, count in (("GRU", 3456), ("minGRU", 192)):
-        params = LESSON["start"](kind, 32, np.random.default_rng(0))
-        assert sum(array.size for name, array in params.items() if name not in ("W_hy", "b_y")) == count
+        layer = LESSON["new_layer"](kind, 2, 32, 4.0, np.random.default_rng(0))
+        assert sum(array.size for array in layer.values()) == count
 
 
 def test_a_bias_of_4_keeps_98_per_cent() -> None:
