@@ -83,6 +83,10 @@ def _shows_the_candidate(x, h, c, U, W, b):
     return _logistic(o) * np.tanh(g), c_t
 
 
+def _shows_the_old_memory(x, h, c, U, W, b):
+    return _lstm(x, h, c, U, W, b, readout=lambda o, c_t: o * np.tanh(c))[0], _lstm(x, h, c, U, W, b)[1]
+
+
 def _writes_over_c_prev(x, h, c, U, W, b):
     h_t, c[:] = _lstm(x, h, c, U, W, b)
     return h_t, c
@@ -195,6 +199,15 @@ lstm_step = Exercise(
             "You apply the sigmoid to the memory: h_t is o times tanh(c_t).",
             lambda *a: _lstm(*a, readout=lambda o, c_t: o * _logistic(c_t)),
         ),
+        Mistake(
+            "You apply the sigmoid twice to the gates i, f and o.",
+            lambda *a: _lstm(*a, gate=lambda s: _logistic(_logistic(s))),
+        ),
+        Mistake(
+            "You apply the sigmoid twice to the input gate i.",
+            lambda *a: _lstm(*a, memory=lambda i, f, g, c: f * c + _logistic(i) * g),
+        ),
+        Mistake("You compute h_t from the old memory c_prev: use the new one, c_t.", _shows_the_old_memory),
         Mistake("You apply no sigmoid to the gates i, f and o.", lambda *a: _lstm(*a, gate=lambda s: s)),
         Mistake("You apply tanh to the gates i, f and o: apply the sigmoid.", lambda *a: _lstm(*a, gate=np.tanh)),
         Mistake(
@@ -222,15 +235,15 @@ lstm_step = Exercise(
 BACK_KEYS = ("da_i", "da_f", "da_g", "da_o", "dc_prev")
 
 
-def lstm_step_backward_oracle(dh_t, dc_t, cache):
-    """Return the gradients of sum(dh_t h_t + dc_t c_t) with respect to the pre-activations, which are recovered from the gates."""
+def lstm_step_backward_oracle(dh_t, dc_next, cache):
+    """Return the gradients of sum(dh_t h_t + dc_next c_t) with respect to the pre-activations, which are recovered from the gates."""
     c_prev, i, f, g, o, _ = cache
     point = {name: np.log(gate / (1 - gate)) for name, gate in (("da_i", i), ("da_f", f), ("da_o", o))}
 
     def loss(name, moved):
         at = {**point, name: moved}
         c = _logistic(at["da_f"]) * at["dc_prev"] + _logistic(at["da_i"]) * np.tanh(at["da_g"])
-        return np.sum(dh_t * _logistic(at["da_o"]) * np.tanh(c) + dc_t * c)
+        return np.sum(dh_t * _logistic(at["da_o"]) * np.tanh(c) + dc_next * c)
 
     point |= {"da_g": np.arctanh(g), "dc_prev": c_prev}
     return Gradients(loss, point)
@@ -248,33 +261,39 @@ def _back_case(key: str, *, on: str = "hc", batch: int = 0):
     return draw
 
 
-def _back(dh, dc_t, cache, *, through=1.0, later=1.0, slope=lambda c: 1 - np.tanh(c) ** 2, gate=lambda s: s * (1 - s),
+def _back(dh, dc_next, cache, *, through=1.0, later=1.0, slope=lambda c: 1 - np.tanh(c) ** 2, gate=lambda s: s * (1 - s),
           inner=lambda g: 1 - g**2, partner=False, old=True, forgets=True, shown=True, output="", whole=True):  # fmt: skip
     c_prev, i, f, g, o, c_t = cache
-    dc = later * dc_t + through * dh * (o if shown else 1) * slope(c_t)
+    dc = later * dc_next + through * dh * (o if shown else 1) * slope(c_t)
     return {
         "da_i": dc * (i if partner else g) * gate(i),
         "da_f": dc * (c_prev if old else c_t) * gate(f),
         "da_g": dc * (g if partner else i) * inner(g),
         "da_o": (dc if output == "dc" else dh) * (c_t if output == "c_t" else np.tanh(c_t)) * gate(o),
-        "dc_prev": (dc if whole else dc_t) * (f if forgets else 1),
+        "dc_prev": (dc if whole else dc_next) * (f if forgets else 1),
     }
 
 
-def _back_in_order(dh_t, dc_t, cache):
+def _negative_da_i(*a):
+    back = _back(*a)
+    return {**back, "da_i": -back["da_i"]}
+
+
+def _back_in_order(dh_t, dc_next, cache):
     c_prev, i, f, g, o, c_t = cache
     s = np.tanh(c_t)
     ds, do = dh_t * o, dh_t * s
     dc = ds / np.cosh(c_t) ** 2
-    dc += dc_t
+    dc += dc_next
     di, df, dg, dc_prev = dc * g, dc * c_prev, dc * i, dc * f
     da_i, da_f, da_o = di * (i - i * i), df * (f - f * f), do * (o - o**2)
     return {"dc_prev": dc_prev, "da_o": da_o, "da_g": dg - dg * g * g, "da_f": da_f, "da_i": da_i}
 
 
-def _back_by_rows(dh_t, dc_t, cache):
+def _back_by_rows(dh_t, dc_next, cache):
     parts = [
-        _back(dh_t[row : row + 1], dc_t[row : row + 1], [v[row : row + 1] for v in cache]) for row in range(len(dh_t))
+        _back(dh_t[row : row + 1], dc_next[row : row + 1], [v[row : row + 1] for v in cache])
+        for row in range(len(dh_t))
     ]
     return {key: np.concatenate([part[key] for part in parts]) for key in BACK_KEYS}
 
@@ -283,40 +302,45 @@ lstm_step_backward = Exercise(
     name="lstm_step_backward",
     challenges=(
         *(Challenge(f"the gradient {key}", 0.5, _back_case(key)) for key in BACK_KEYS),
-        Challenge("an error through h_t alone", 0.5, _back_case("dc_prev", on="h")),
-        Challenge("an error through c_t alone", 0.5, _back_case("da_f", on="c")),
+        Challenge("a gradient through h_t alone", 0.5, _back_case("dc_prev", on="h")),
+        Challenge("a gradient through c_t alone", 0.5, _back_case("da_f", on="c")),
         Challenge("the candidate, through h_t alone", 0.5, _back_case("da_g", on="h", batch=1), hidden=True),
         Challenge("the output gate, through c_t alone", 0.5, _back_case("da_o", on="c"), hidden=True, edge=True),
     ),
     oracle=lstm_step_backward_oracle,
     mistakes=(
         Mistake(
-            "The gradient through h_t does not reach the memory: add dh_t o (1 - tanh(c_t)^2) to dc_t.",
+            "The gradient through h_t does not reach the memory: add dh_t o (1 - tanh(c_t)^2) to dc_next.",
             lambda *a: _back(*a, through=0.0),
         ),
-        Mistake("You leave out dc_t, the gradient from later steps.", lambda *a: _back(*a, later=0.0)),
         Mistake(
-            "The slope of tanh is missing between h_t and c_t: multiply by 1 - tanh(c_t)^2.",
+            "You subtract the two gradients of c_t: they arrive along two paths, so add them.",
+            lambda *a: _back(*a, through=-1.0),
+        ),
+        Mistake("Your da_i has the wrong sign: i is a factor of i g, which is added.", _negative_da_i),
+        Mistake("You leave out dc_next, the gradient from step t + 1.", lambda *a: _back(*a, later=0.0)),
+        Mistake(
+            "The derivative of tanh is missing between h_t and c_t: multiply by 1 - tanh(c_t)^2.",
             lambda *a: _back(*a, slope=lambda c: 1.0),
         ),
         Mistake(
-            "You apply the sigmoid once more before you take its slope: the cache holds the gates after the sigmoid.",
+            "You apply the sigmoid once more before you take its derivative: the cache holds the gates after the sigmoid.",
             lambda *a: _back(*a, gate=lambda s: _logistic(s) * (1 - _logistic(s))),
         ),
         Mistake(
-            "The slopes of the sigmoids are missing in da_i, da_f and da_o: multiply by s (1 - s).",
+            "The derivatives of the sigmoids are missing in da_i, da_f and da_o: multiply by s (1 - s), where s is the gate.",
             lambda *a: _back(*a, gate=lambda s: 1.0),
         ),
         Mistake(
-            "You use the slope of tanh for the gates i, f and o: the slope of the sigmoid is s (1 - s).",
+            "You use the derivative of tanh for the gates i, f and o: that of the sigmoid is s (1 - s), where s is the gate.",
             lambda *a: _back(*a, gate=lambda s: 1 - s**2),
         ),
         Mistake(
-            "You use the slope of the sigmoid for the candidate: it goes through tanh, whose slope is 1 - g^2.",
+            "You use the derivative of the sigmoid for the candidate: it goes through tanh, whose derivative is 1 - g^2.",
             lambda *a: _back(*a, inner=lambda g: g * (1 - g)),
         ),
         Mistake(
-            "The slope of tanh is missing in da_g: multiply by 1 - g^2.", lambda *a: _back(*a, inner=lambda g: 1.0)
+            "The derivative of tanh is missing in da_g: multiply by 1 - g^2.", lambda *a: _back(*a, inner=lambda g: 1.0)
         ),
         Mistake(
             "You multiply by i in da_i and by g in da_g: in the product i g, the factor of each is the other one.",
@@ -328,11 +352,11 @@ lstm_step_backward = Exercise(
         ),
         Mistake("The forget gate is missing in dc_prev: multiply by f.", lambda *a: _back(*a, forgets=False)),
         Mistake(
-            "You use 1 - c_t^2 for the slope of tanh at c_t: it is 1 - tanh(c_t)^2.",
+            "You use 1 - c_t^2 for the derivative of tanh at c_t: it is 1 - tanh(c_t)^2.",
             lambda *a: _back(*a, slope=lambda c: 1 - c**2),
         ),
         Mistake(
-            "You apply tanh to g once more in its slope: the cache holds g after tanh, so the slope is 1 - g^2.",
+            "You apply tanh to g once more in its derivative: the cache holds g after tanh, so the derivative is 1 - g^2.",
             lambda *a: _back(*a, inner=lambda g: 1 - np.tanh(g) ** 2),
         ),
         Mistake(
@@ -343,21 +367,21 @@ lstm_step_backward = Exercise(
             lambda *a: _back(*a, output="dc"),
         ),
         Mistake(
-            "You use dc_t alone in dc_prev: the gradient through h_t reaches the old memory as well.",
+            "You use dc_next alone in dc_prev: the gradient through h_t reaches the old memory as well.",
             lambda *a: _back(*a, whole=False),
         ),
         Mistake(
             "You multiply by c_t in da_o: the output gate multiplies tanh(c_t).", lambda *a: _back(*a, output="c_t")
         ),
         Mistake(
-            "All the slopes are missing: you return the gradients with respect to the gates, not to their pre-activations.",
+            "The derivatives of the activations are missing: you return the gradients with respect to the gates, not to a.",
             lambda *a: _back(*a, gate=lambda s: 1.0, inner=lambda g: 1.0),
         ),
     ),
     styles=(_back, _back_in_order, _back_by_rows),
     hints=(
         "How many paths lead from the loss to c_t, and by what does each multiply the gradient?",
-        "Begin with dc, along both paths. Each factor of f c_prev + i g gets dc times the other factor, and then the slope of its own activation.",
+        "Begin with dc, along both paths. Each factor of f c_prev + i g gets dc times the other factor, and then the derivative of its own activation.",
         "da_i is dc g i (1 - i); da_f takes c_prev and f; da_g takes i and 1 - g^2; da_o comes from dh_t and tanh(c_t).",
     ),
     probe="part",
@@ -426,7 +450,7 @@ cell_jacobian = Exercise(
         ),
         Mistake("The sigmoid of the forget gate is missing.", lambda *a: np.diag(_gates(*a)[1])),
         Mistake(
-            "You use the slope of the sigmoid: the derivative with respect to c_{t-1} is the forget gate itself.",
+            "You use the derivative of the sigmoid: the derivative with respect to c_{t-1} is the forget gate itself.",
             lambda *a: np.diag(_logistic(_gates(*a)[1]) * (1 - _logistic(_gates(*a)[1]))),
         ),
         Mistake(
@@ -447,8 +471,12 @@ cell_jacobian = Exercise(
         ),
         Mistake("You apply tanh to the forget gate: apply the sigmoid.", lambda *a: np.diag(np.tanh(_gates(*a)[1]))),
         Mistake(
-            "You return the derivative of h_t: leave out the output gate and tanh, for c_t is asked for.",
+            "You multiply by the output gate: the derivative of c_t is asked for, not that of h_t.",
             lambda *a: np.diag(_logistic(_gates(*a)[1]) * _logistic(_gates(*a)[3])),
+        ),
+        Mistake(
+            "Your forget gate leaves out the input x_t: the gate depends on it as well as on h_prev.",
+            lambda x, h, U, W, b: np.diag(_logistic(_gates(0 * x, h, U, W, b)[1])),
         ),
         Mistake(
             "Your forget gate leaves out h_prev: it is held fixed, but it still enters the gate.",
@@ -627,6 +655,14 @@ gru_step = Exercise(
         Mistake("You use the update gate z in place of the reset gate r.", lambda *a: _gru(*a, order=(0, 0, 2))),
         Mistake("You use the reset gate r in place of the update gate z.", lambda *a: _gru(*a, order=(1, 1, 2))),
         Mistake("You never use the reset gate r.", lambda *a: _gru(*a, ignore=True)),
+        Mistake(
+            "With reset_after you never apply the reset gate r: multiply h_prev @ W_hh + b_s of the candidate by it.",
+            lambda x, h, U, W, b, after=True: _gru(x, h, U, W, b, after, ignore=after),
+        ),
+        Mistake(
+            "Without reset_after you never apply the reset gate r: multiply h_prev by it before the product with W_hh.",
+            lambda x, h, U, W, b, after=True: _gru(x, h, U, W, b, after, ignore=not after),
+        ),
         Mistake(
             "You ignore reset_after: your reset gate is always applied after the product with W_hh.",
             lambda x, h, U, W, b, after=True: _gru(x, h, U, W, b, after, swap=not after),

@@ -40,15 +40,15 @@ def new_axes(width: float = 7.0, height: float = 2.8) -> Axes:
 
 def new_column(width: float, height: float, shares: Sequence[float]) -> list[Axes]:
     """Return stacked axes of a new figure with the given height ratios."""
-    return _new_grid(width, height, len(shares), 1, height_ratios=shares)
+    return new_grid(width, height, len(shares), 1, height_ratios=shares)
 
 
 def new_row(width: float, height: float, count: int, shares: Sequence[float] | None = None) -> list[Axes]:
     """Return axes side by side in a new figure. shares: their width ratios."""
-    return _new_grid(width, height, 1, count, width_ratios=shares)
+    return new_grid(width, height, 1, count, width_ratios=shares)
 
 
-def _new_grid(
+def new_grid(
     width: float,
     height: float,
     rows: int,
@@ -288,7 +288,7 @@ def ellipses(matrices: dict[str, np.ndarray]) -> Axes:
     """Draw the unit circle and its image under each matrix, three in a row. matrices: title -> (2, 2)."""
     largest = max(1.0, *(float(np.linalg.norm(matrix, 2)) for matrix in matrices.values()))
     rows = -(-len(matrices) // 3)
-    axes = _new_grid(8.0, 2.6 * rows, rows, 3)
+    axes = new_grid(8.0, 2.6 * rows, rows, 3)
     for ax, (title, matrix) in zip(axes, matrices.items(), strict=True):
         image_of_circle(ax, matrix)
         ax.set(title=title, xlim=(-1.1 * largest, 1.1 * largest), ylim=(-1.1 * largest, 1.1 * largest))

@@ -8,8 +8,9 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 
-from rnn_helpers import architecture_graphs, clinic, explorers, graphs, plots
+from rnn_helpers import architecture_graphs, clinic, explorers, gate_graphs, graphs, plots
 
 mpl.use("agg")
 STATES = np.tanh(np.random.default_rng(0).normal(size=(6, 3)))
@@ -150,6 +151,35 @@ def test_only_a_decoder_that_generates_reads_its_own_output(training: bool, dash
     arrows = [text.arrow_patch for text in ax.texts if getattr(text, "arrow_patch", None)]
     assert sum(arrow.get_linestyle() == "--" for arrow in arrows) == dashed
     assert [text.get_text() for text in ax.texts if text.get_text() in ("start", "end")] == ["start", "end"]
+
+
+def shown_by(ax: Axes) -> list[str]:
+    return [text.get_text() for text in ax.texts if text.get_text()]
+
+
+def test_each_stage_of_the_lstm_adds_its_gate_in_orange() -> None:
+    stages = gate_graphs.lstm_stages().figure.axes
+    sigmoids = [shown_by(ax).count(r"$\sigma$") for ax in stages]
+    assert sigmoids == [0, 1, 2, 3]
+    new = [{t.get_text() for t in ax.texts if t.get_color() == plots.COLOURS[1]} - {r"$\times$"} for ax in stages]
+    assert new == [set(), {r"$\sigma$", "$f_t$"}, {r"$\sigma$", "$i_t$"}, {r"$\sigma$", "$o_t$"}]
+    assert ["0.9" in shown_by(ax) for ax in stages] == [True, False, False, False]
+
+
+def test_gradients_flow_to_every_gate_and_to_the_old_memory() -> None:
+    ax = gate_graphs.lstm_gradients()
+    pink = [text.get_text() for text in ax.texts if text.get_color() == plots.GRADIENT and text.get_text()]
+    assert {r"$dc_{\mathrm{next}}$", "$dc$", r"$dc \odot f_t$", "$dh_t$"} <= set(pink)
+    is_pink = [t for t in ax.texts if not t.get_text() and t.arrow_patch.get_edgecolor()[0] > 0.8]
+    boxes = (gate_graphs.FORGET, gate_graphs.INPUT, gate_graphs.CANDIDATE, gate_graphs.OUTPUT)
+    for x in boxes:  # an arrow ends at each
+        assert any(abs(t.xy[0] - x) < 0.4 and abs(t.xy[1] - gate_graphs.BOXES) < 0.4 for t in is_pink)
+    assert min(t.xy[0] for t in is_pink) == gate_graphs.START
+
+
+def test_a_gru_has_two_sigmoids_and_one_candidate() -> None:
+    shown = shown_by(gate_graphs.gru())
+    assert (shown.count(r"$\sigma$"), shown.count("tanh"), shown.count("$1 - z_t$")) == (2, 1, 1)
 
 
 def test_a_unit_colours_the_text_by_its_sign(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from lesson_code import definitions
 
-from rnn_helpers import bugs, data
+from rnn_helpers import bugs, cells, data
 from rnn_helpers.ngrams import ngram_perplexity
 
 
@@ -403,3 +403,49 @@ def test_the_latest_yearly_change_forecasts_co2_as_well_as_the_networks() -> Non
     season_ago, actual = ppm[-72:-12], ppm[-60:]
     assert np.abs(actual - season_ago).mean() == pytest.approx(1.65, abs=0.006)
     assert np.abs(actual - season_ago - yearly[-61:-1]).mean() == pytest.approx(0.34, abs=0.006)
+
+
+# --- lesson 13
+
+
+@pytest.fixture(scope="module")
+def gates_lesson() -> dict:
+    names = definitions("solutions", "13_gates")
+    names["BLOCKS"] = {"LSTM": ["input", "forget", "candidate", "output"]}
+    names["CELLS"] = {"LSTM": cells.lstm}
+    return names
+
+
+def test_the_steps_by_hand(gates_lesson) -> None:
+    zeros, a = np.zeros((1, 1)), np.array([0, 0, np.log(2), 0])
+    h, c = gates_lesson["lstm_step"](zeros, zeros, zeros + 2, np.zeros((1, 4)), np.zeros((1, 4)), a)
+    assert (c.item(), h.item()) == pytest.approx((1.3, 0.431), abs=0.0006)
+    half = zeros + 0.5
+    back = gates_lesson["lstm_step_backward"](zeros + 1, zeros, (zeros + 2, half, half, zeros + 0.6, half, c))
+    assert (2 * back["dc_prev"].item(), back["da_g"].item()) == pytest.approx((0.129, 0.041), abs=0.0006)
+    b_h = np.array([[0, 0, 0], [0, 0, 2 * np.log(2)]])
+    assert gates_lesson["gru_step"](zeros, zeros + 1, np.zeros((1, 3)), np.zeros((1, 3)), b_h) == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("bias", [0, 1, 5])
+def test_along_the_direct_path_the_gradient_is_the_forget_gate_to_the_power_of_fifty(gates_lesson, bias) -> None:
+    total, direct = gates_lesson["memory_gradients"](bias)
+    assert np.log(direct[-1]) / 50 == pytest.approx(np.log(1 / (1 + np.exp(-bias))), abs=0.05)
+    assert total[-1] > direct[-1]
+    assert (total[-1] > 1) == (bias == 5)
+
+
+def test_only_the_variants_with_an_input_gate_solve_the_adding_problem(gates_lesson) -> None:
+    train, always_open = gates_lesson["train"], {"input": 30, "output": 30}
+    without, _ = train("LSTM", bias={"forget": 1}, constant=always_open, updates=400)
+    coupled, params = train("LSTM", bias={"forget": 1, "input": -1}, coupled=True, updates=400)
+    assert without[-30:].mean() > 0.15
+    assert coupled[-30:].mean() < 0.005
+    blocks = gates_lesson["blocks_of"]("LSTM", params["W_hh"])
+    assert np.array_equal(blocks["input"], -blocks["forget"])
+
+
+def test_a_bias_for_five_hundred_steps() -> None:
+    bias = np.log(499)
+    assert bias == pytest.approx(6.2, abs=0.05)
+    assert (1 + np.exp(-bias)) ** -500 == pytest.approx(0.37, abs=0.006)

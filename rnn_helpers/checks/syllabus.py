@@ -62,8 +62,8 @@ LESSONS = {
     ),
     "13_gates": Lesson(
         "gates",
-        "LSTM and GRU step by step, the way back through the gates, what they remember and when not, their cost",
-        100,
+        "LSTM and GRU step by step, backpropagation through gates, which gate earns its weights, when gates pay",
+        190,
     ),
     "14_clinic": Lesson(
         "clinic", "a diagnosis from the symptoms, five repairs, attention, and where the field went", 100
