@@ -1,4 +1,4 @@
-"""Lesson 14: diagnosis of training runs, five repairs, and attention as pooling over the states."""
+"""Lesson 14: diagnosis of training runs, input dependence, a script with three faults, attention and its gradients."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from functools import cache
 
 import numpy as np
 
-from autograde_tests.exercise import Challenge, Exercise, Mistake, Tolerance
+from autograde_tests.exercise import FROM_SCRATCH, Challenge, Exercise, Mistake, Tolerance
 from autograde_tests.sampling import Rng, numbers, sizes
 from rnn_helpers import clinic
-from rnn_helpers.checks.fixtures import DIGITS
+from rnn_helpers.checks.fixtures import DIGITS, PREDICTORS
 
 # ------------------------------------------------------------------------------------------- diagnose
 
@@ -22,11 +22,12 @@ ROUND = (
     "wrong sign",
     "learning rate too large",
     "learning rate too small",
-    "wrong answers",
+    "wrong labels",
     "overfitting",
     "leak",
     "healthy",
 )
+FREQUENT = ("leak", "overfitting")  # in practice
 SEEDS = range(100, 104)  # the ward's patients were trained from 0 and 1
 
 
@@ -93,7 +94,7 @@ def _borderline(fault: str):
                 rng, 1.01 * worse, (1.31, 1.29) if rng.random() < 0.5 else (1.29, 1.31)
             ),
             "learning rate too small": lambda: _ending(worse, above=False),
-            "wrong answers": lambda: _ending(half, above=True),
+            "wrong labels": lambda: _ending(half, above=True),
             **dict.fromkeys(("leak", "overfitting", "healthy"), lambda: _ending(half, above=False)),
         }.get(fault, lambda: _ending(worse, above=False))()
         norms = rng.uniform(1e-6, 1e-4, size=40)  # small, and some are exactly zero, except for a leak
@@ -101,19 +102,16 @@ def _borderline(fault: str):
         updates = rng.uniform(1e-5, 0.99e-4, size=40)
         if fault != "learning rate too small":
             # among small ones; a large one makes their mean large as well
-            updates[rng.integers(40)] = 1.02e-4 if fault == "wrong answers" else 0.02
-        answers = rng.integers(clinic.KINDS, size=(2, clinic.SAMPLES))
+            updates[rng.integers(40)] = 1.02e-4 if fault == "wrong labels" else 0.02
         return (
             {
                 "baseline": baseline,
-                "train": np.round(train, 5),
-                "held": _ending(half, above=fault not in ("leak", "healthy")),
-                "alone": _ending(half, above=fault != "healthy"),
+                "train_loss": np.round(train, 5),
+                "val_loss": _ending(half, above=fault not in ("leak", "healthy")),
+                "deploy_loss": _ending(half, above=fault != "healthy"),
                 "norms": np.round(norms * (fault != "dead units"), 6),
                 "updates": np.round(updates, 6),
                 "by_lag": np.round(inner * 10 ** rng.uniform(0, 3), 7),
-                "said": answers[0],
-                "right": answers[1],
             },
         )
 
@@ -125,7 +123,7 @@ def _end(symptoms, name):
 
 
 def _rises(symptoms):
-    curve = list(symptoms["train"])
+    curve = list(symptoms["train_loss"])
     first, second, third = (math.fsum(part) / len(part) for part in (curve[:14], curve[14:27], curve[27:]))
     return second > 1.3 * first and third > 1.3 * second
 
@@ -134,7 +132,7 @@ def diagnose_oracle(symptoms):
     """Return the first of ten diagnoses whose condition holds."""
     first = list(symptoms["by_lag"][0])
     half = symptoms["baseline"] / 2
-    worse = _end(symptoms, "train") > 1.2 * symptoms["baseline"]
+    worse = _end(symptoms, "train_loss") > 1.2 * symptoms["baseline"]
     answers = (
         all(norm == 0 for norm in symptoms["norms"]),
         first[-1] > 30 * first[0],
@@ -142,9 +140,9 @@ def diagnose_oracle(symptoms):
         worse and _rises(symptoms),
         worse,
         all(size < 1e-4 for size in symptoms["updates"]),
-        _end(symptoms, "train") > half,
-        _end(symptoms, "held") > half,
-        _end(symptoms, "alone") > half,
+        _end(symptoms, "train_loss") > half,
+        _end(symptoms, "val_loss") > half,
+        _end(symptoms, "deploy_loss") > half,
         True,
     )
     return next(name for name, answer in zip(ROUND, answers, strict=True) if answer)
@@ -175,17 +173,17 @@ def _questions_in_order(
     slow=np.max,
 ):
     base, lag = base or symptoms["baseline"], symptoms["by_lag"][0, -1] / max(symptoms["by_lag"][0, 0], 1e-300)
-    train, validation, alone = (end(symptoms[name]) for name in ("train", "held", "alone"))
+    train, validation, alone = (end(symptoms[name]) for name in ("train_loss", "val_loss", "deploy_loss"))
     if dead(symptoms["norms"]):
         return "dead units"
     if lag > 30 or lag < 1e-4:
         return "exploding gradient" if lag > 1 else "vanishing gradient"
     if train > 1.2 * base:
-        a, b, c = (part.mean() for part in np.array_split(symptoms["train"], 3))
+        a, b, c = (part.mean() for part in np.array_split(symptoms["train_loss"], 3))
         return "wrong sign" if rises(a, b, c) else "learning rate too large"
     if slow(symptoms["updates"]) < 1e-4:
         return "learning rate too small"
-    for name, loss in (("wrong answers", train), ("overfitting", validation), ("leak", alone)):
+    for name, loss in (("wrong labels", train), ("overfitting", validation), ("leak", alone)):
         if loss > base / 2:
             return name
     return "healthy"
@@ -193,22 +191,33 @@ def _questions_in_order(
 
 def _first_of_a_table(symptoms):
     near, far = symptoms["by_lag"][0][[0, -1]]
-    ends = {name: np.mean(symptoms[name][-8:]) / symptoms["baseline"] for name in ("train", "held", "alone")}
-    thirds = [np.mean(part) for part in np.array_split(symptoms["train"], 3)]
+    ends = {
+        name: np.mean(symptoms[name][-8:]) / symptoms["baseline"] for name in ("train_loss", "val_loss", "deploy_loss")
+    }
+    thirds = [np.mean(part) for part in np.array_split(symptoms["train_loss"], 3)]
     steady = all(later > 1.3 * earlier for earlier, later in itertools.pairwise(thirds))
     small = np.all(symptoms["updates"] < 1e-4)
     first = [np.all(symptoms["norms"] == 0), far > 30 * near, far < 1e-4 * near]
-    then = [ends["train"] > 1.2 and steady, ends["train"] > 1.2, small, *(end > 0.5 for end in ends.values()), True]
+    then = [
+        ends["train_loss"] > 1.2 and steady,
+        ends["train_loss"] > 1.2,
+        small,
+        *(end > 0.5 for end in ends.values()),
+        True,
+    ]
     return ROUND[int(np.argmax(first + then))]
 
 
 diagnose = Exercise(
     name="diagnose",
     challenges=(
-        *(Challenge(f"ward: {fault}", 0.125, _from_ward(fault), fresh=_unseen(fault)) for fault in clinic.FAULTS),
-        *(Challenge(f"borderline: {fault}", 0.125, _borderline(fault)) for fault in clinic.FAULTS),
+        *(Challenge(f"ward: {fault}", 0.0625, _from_ward(fault), fresh=_unseen(fault)) for fault in clinic.FAULTS),
+        *(Challenge(f"borderline: {fault}", 0.0625, _borderline(fault)) for fault in clinic.FAULTS),
         *(Challenge(f"new patient: {fault}", 0.125, _unseen(fault), hidden=True) for fault in clinic.FAULTS),
-        *(Challenge(f"new borderline: {fault}", 0.125, _borderline(fault), hidden=True) for fault in clinic.FAULTS),
+        *(
+            Challenge(f"new borderline: {fault}", 0.25 if fault in FREQUENT else 0.125, _borderline(fault), hidden=True)
+            for fault in clinic.FAULTS
+        ),
     ),
     oracle=diagnose_oracle,
     mistakes=(
@@ -217,15 +226,15 @@ diagnose = Exercise(
             _instead(leak="healthy", overfitting="healthy"),
         ),
         Mistake(
-            "You never look at `alone`: a leak has a low loss on data that were prepared in the same way.",
+            "You never look at `deploy_loss`: a leak has a low loss on data that were prepared in the same way.",
             _instead(leak="healthy"),
         ),
         Mistake(
-            "Leak and overfitting are interchanged: overfitting fails on all new sequences, a leak only in `alone`.",
+            "Leak and overfitting are interchanged: overfitting fails on all new sequences, a leak only in `deploy_loss`.",
             _instead(leak="overfitting", overfitting="leak"),
         ),
         Mistake(
-            "You check `alone` before `held`: overfitting fails in both, so check `held` first.",
+            "You check `deploy_loss` before `val_loss`: overfitting fails in both, so check `val_loss` first.",
             _instead(overfitting="leak"),
         ),
         Mistake(
@@ -234,8 +243,8 @@ diagnose = Exercise(
         ),
         Mistake("You read the last row of the map: row 0 is from before the training.", _map_late),
         Mistake(
-            "You report wrong answers for a vanishing gradient: check the gradient map first.",
-            _instead(vanishing_gradient="wrong answers"),
+            "You report wrong labels for a vanishing gradient: check the gradient map first.",
+            _instead(vanishing_gradient="wrong labels"),
         ),
         Mistake(
             "You report a vanishing gradient for dead units: check first whether all of `norms` is exactly 0.",
@@ -250,8 +259,8 @@ diagnose = Exercise(
             _instead(learning_rate_too_large="wrong sign"),
         ),
         Mistake(
-            "You report wrong answers for a learning rate too small: check the size of the updates first.",
-            _instead(learning_rate_too_small="wrong answers"),
+            "You report wrong labels for a learning rate too small: check the size of the updates first.",
+            _instead(learning_rate_too_small="wrong labels"),
         ),
         Mistake(
             "You take the mean of a whole curve for its end: take the mean of its last eight points.",
@@ -289,626 +298,927 @@ diagnose = Exercise(
     styles=(diagnose_oracle, _questions_in_order, _first_of_a_table),
     least=9,  # of 40: a constant diagnosis is correct four times
     hints=(
-        "Which patients can you diagnose before the training has begun? For which do you need `alone`?",
+        "Which patients can you diagnose before the training has begun? For which do you need `deploy_loss`?",
         "Ask the ten questions in their order; the first that is answered yes decides. Only one of them needs more than two comparisons.",
         'Compute symptoms["by_lag"][0] and the three means of [-8:] first; then one `if` for each question, with `return` in it.',
     ),
     unchanged=0.0,
     promised=(
-        ("axis 0 of symptoms[alone] is always 40", "the task says so"),
-        ("axis 0 of symptoms[held] is always 40", "the task says so"),
+        ("axis 0 of symptoms[deploy_loss] is always 40", "the task says so"),
+        ("axis 0 of symptoms[val_loss] is always 40", "the task says so"),
         ("axis 0 of symptoms[norms] is always 40", "the task says so"),
-        ("axis 0 of symptoms[train] is always 40", "the task says so"),
+        ("axis 0 of symptoms[train_loss] is always 40", "the task says so"),
         ("axis 0 of symptoms[updates] is always 40", "the task says so"),
         ("axis 0 of symptoms[by_lag] is always 8", "the task says so"),
-        ("axis 0 of symptoms[right] is always 12", "the task says so"),
-        ("axis 0 of symptoms[said] is always 12", "the task says so"),
-        ("symptoms[alone] is never negative", "losses and norms are not"),
+        ("symptoms[deploy_loss] is never negative", "losses and norms are not"),
         ("symptoms[baseline] is never negative", "losses and norms are not"),
         ("symptoms[by_lag] is never negative", "losses and norms are not"),
-        ("symptoms[held] is never negative", "losses and norms are not"),
+        ("symptoms[val_loss] is never negative", "losses and norms are not"),
         ("symptoms[norms] is never negative", "losses and norms are not"),
-        ("symptoms[train] is never negative", "losses and norms are not"),
+        ("symptoms[train_loss] is never negative", "losses and norms are not"),
         ("symptoms[updates] is never negative", "losses and norms are not"),
         ("symptoms[updates] is always between -1 and 1", "an update is small beside the weights"),
     ),
 )
 
-# --------------------------------------------------------------------------------------- repair_error
+# ----------------------------------------------------------------------------------- input_dependence
 
 
-def repair_error_oracle(predictions, targets):
-    """Average the squares, one pair at a time."""
-    return math.fsum((p[0] - t) ** 2 for p, t in zip(predictions, targets, strict=True)) / len(targets)
+def input_dependence_oracle(predict, xs, row, eps):
+    """Perturb one number at a time, up and down, and take the norm over the features."""
+    batch, steps, features = xs.shape
+    norms = np.zeros((batch, steps))
+    for i in range(batch):
+        for t in range(steps):
+            slopes = []
+            for f in range(features):
+                shift = np.zeros_like(xs)
+                shift[i, t, f] = eps
+                slopes.append((float(predict(xs + shift)[row]) - float(predict(xs - shift)[row])) / (2 * eps))
+            norms[i, t] = math.hypot(*slopes)
+    return norms
 
 
-def _error_inputs(rng: Rng, batch: int) -> tuple:
-    return numbers(rng, batch, 1), numbers(rng, batch)
+def _dependence_inputs(*predictors):
+    def draw(rng: Rng) -> tuple:
+        batch, steps, features = sizes(rng, 3, 2, 5)
+        predict = predictors[int(rng.integers(len(predictors)))]
+        eps = float(rng.choice([0.05, 0.01, 0.002]))
+        row = int(rng.integers(batch))
+        return predict, numbers(rng, batch, steps, features, scale=0.6), row, eps
+
+    return draw
 
 
-repair_error = Exercise(
-    name="repair_error",
+def _slopes(predict, xs, row, eps, *, forward=False, output=None, inside=None):
+    """Return the slopes (batch, steps, features); output: (outputs, sequence) -> the number that is differentiated."""
+    read = output or (lambda outputs, _: outputs[row])
+    slopes = np.zeros_like(xs)
+    for index in np.ndindex(*xs.shape):
+        shift = np.zeros_like(xs)
+        shift[index if inside is None else inside(index)] = eps
+        above, below = read(predict(xs + shift), index[0]), read(predict(xs if forward else xs - shift), index[0])
+        slopes[index] = (above - below) / (eps if forward else 2 * eps)
+    return slopes
+
+
+def _dependence(*args, reduce=lambda slopes: np.linalg.norm(slopes, axis=-1), **options):
+    return reduce(_slopes(*args, **options))
+
+
+def _dependence_alone(predict, xs, row, eps):
+    """Hand one sequence at a time to the predictor."""
+    own = _dependence(predict, xs[row : row + 1], 0, eps)
+    norms = np.zeros(xs.shape[:2])
+    norms[row] = own[0]
+    return norms
+
+
+def _dependence_own_rows(predict, xs, row, eps):
+    norms = _dependence(predict, xs, row, eps)
+    return norms * (np.arange(len(xs)) == row)[:, None]
+
+
+def _dependence_kept(predict, xs, row, eps):
+    """Perturb the same array again and again, and never undo it."""
+    moved, slopes = xs.copy(), np.zeros_like(xs)
+    for index in np.ndindex(*xs.shape):
+        moved[index] += eps
+        above = predict(moved)[row]
+        moved[index] -= 2 * eps
+        slopes[index] = (above - predict(moved)[row]) / (2 * eps)
+    return np.linalg.norm(slopes, axis=-1)
+
+
+def _dependence_many_at_once(predict, xs, row, eps):
+    slopes = []
+    for shift in np.eye(xs.size).reshape(-1, *xs.shape):
+        slopes.append((predict(xs + eps * shift)[row] - predict(xs - eps * shift)[row]) / (2 * eps))
+    return np.sqrt(np.sum(np.reshape(slopes, xs.shape) ** 2, axis=2))
+
+
+def _dependence_undone(predict, xs, row, eps):
+    x, squares = xs.copy(), np.zeros(xs.shape[:2])
+    for i, t, f in np.ndindex(*xs.shape):
+        kept = x[i, t, f]
+        x[i, t, f] = kept + eps
+        above = predict(x)[row]
+        x[i, t, f] = kept - eps
+        below = predict(x)[row]
+        x[i, t, f] = kept
+        squares[i, t] += ((above - below) / eps / 2) ** 2
+    return squares**0.5
+
+
+_OF_FEATURES = {
+    "You add the slopes of the features: take the norm, the square root of the sum of their squares.": lambda s: s.sum(
+        axis=-1
+    ),
+    "You add the absolute values of the slopes: take the norm, the square root of the sum of their squares.": (
+        lambda s: np.abs(s).sum(axis=-1)
+    ),
+    "You take the largest slope of the features: take their norm.": lambda s: np.abs(s).max(axis=-1),
+    "You return the sum of the squares: the norm is its square root.": lambda s: (s**2).sum(axis=-1),
+    "You average over the features: the norm is the square root of the sum of the squares.": (
+        lambda s: np.sqrt((s**2).mean(axis=-1))
+    ),
+    "You average the absolute values of the slopes: the norm is the square root of the sum of the squares.": (
+        lambda s: np.abs(s).mean(axis=-1)
+    ),
+    "You keep the slope of the first feature only: take the norm over all features.": lambda s: np.abs(s[..., 0]),
+    "You take the norm over the steps: take it over the features, so that the result is (batch, steps).": (
+        lambda s: np.linalg.norm(s, axis=1)
+    ),
+    "You return the slope of every feature: take the norm over the features.": lambda s: s,
+    "Your slopes are twice as large as they should be: the two inputs are 2 eps apart.": (
+        lambda s: 2 * np.linalg.norm(s, axis=-1)
+    ),
+}
+
+input_dependence = Exercise(
+    name="input_dependence",
     challenges=(
-        Challenge("five predictions", 0.75, lambda rng: _error_inputs(rng, 5)),
-        Challenge("one prediction", 0.25, lambda rng: _error_inputs(rng, 1)),
-        Challenge("a large batch", 1.0, lambda rng: _error_inputs(rng, 40), hidden=True),
+        Challenge("a predictor that uses its own sequence", 0.5, _dependence_inputs(PREDICTORS[0])),
+        Challenge("a predictor that also uses a neighbour", 0.5, _dependence_inputs(PREDICTORS[1])),
+        Challenge("a predictor that mixes the sequences", 0.5, _dependence_inputs(PREDICTORS[2])),
+        Challenge("other predictors", 1.0, _dependence_inputs(*PREDICTORS[2:]), hidden=True),
     ),
-    oracle=repair_error_oracle,
+    oracle=input_dependence_oracle,
     mistakes=(
-        Mistake(
-            "You compare every prediction with every target: (batch, 1) minus (batch,) has the shape (batch, batch).",
-            lambda p, t: np.mean((p - t) ** 2),
+        *(
+            Mistake(sentence, lambda *a, reduce=reduce: _dependence(*a, reduce=reduce))
+            for sentence, reduce in _OF_FEATURES.items()
         ),
         Mistake(
-            "You add up the squared errors: return their mean over the batch.", lambda p, t: np.sum((p[:, 0] - t) ** 2)
-        ),
-        Mistake("You return the mean absolute error: square the errors.", lambda p, t: np.mean(np.abs(p[:, 0] - t))),
-        Mistake(
-            "You square the mean error, where errors of opposite sign cancel: average the squared errors.",
-            lambda p, t: np.mean(p[:, 0] - t) ** 2,
+            "You take a one-sided difference: perturb the input up and down, and divide by 2 eps.",
+            lambda *a: _dependence(*a, forward=True),
         ),
         Mistake(
-            "You do not square the errors, so that errors of opposite sign cancel.", lambda p, t: np.mean(p[:, 0] - t)
+            "You differentiate the output of the sequence that is perturbed: use the output of `row` for all inputs.",
+            lambda *a: _dependence(*a, output=lambda outputs, i: outputs[i]),
         ),
         Mistake(
-            "You compare every target with the first prediction: predictions[0] is the first row, predictions[:, 0] the column.",
-            lambda p, t: np.mean((p[0] - t) ** 2),
+            "You differentiate the sum of all outputs: use the output of `row` alone.",
+            lambda *a: _dependence(*a, output=lambda outputs, _: outputs.sum()),
         ),
         Mistake(
-            "You return the root of the mean squared error: leave out the square root.",
-            lambda p, t: np.sqrt(np.mean((p[:, 0] - t) ** 2)),
+            "You always differentiate the first output: use the output of `row`.",
+            lambda *a: _dependence(*a, output=lambda outputs, _: outputs[0]),
         ),
         Mistake(
-            "You compare every prediction with every target, and divide the sum of all pairs by the batch size.",
-            lambda p, t: np.sum((p - t) ** 2) / len(t),
+            "You perturb all features of a step at once: perturb one number at a time, and take the norm over the features.",
+            lambda *a: _dependence(*a, inside=lambda index: index[:2], reduce=lambda s: np.abs(s[..., 0])),
         ),
         Mistake(
-            "You return half of the mean squared error: leave out the factor 1/2.",
-            lambda p, t: np.mean((p[:, 0] - t) ** 2) / 2,
+            "You perturb a step in all sequences at once: perturb one sequence at a time.",
+            lambda *a: _dependence(*a, inside=lambda index: (slice(None), *index[1:])),
         ),
         Mistake(
-            "You return one squared error for each prediction: return their mean, one number.",
-            lambda p, t: (p[:, 0] - t) ** 2,
+            "You predict one sequence without the others: pass the whole batch, since the others are what you ask about.",
+            _dependence_alone,
         ),
+        Mistake(
+            "You measure the inputs of `row` only: the inputs of the other sequences are what you ask about.",
+            _dependence_own_rows,
+        ),
+        Mistake("You do not undo a perturbation before the next one: start from xs each time.", _dependence_kept),
     ),
-    styles=(
-        lambda predictions, targets: np.mean((predictions.reshape(-1) - targets) ** 2),
-        lambda predictions, targets: float(np.square(predictions - targets[:, None]).mean()),
-        lambda predictions, targets: (
-            sum((p - t) ** 2 for p, t in zip(predictions.squeeze(1), targets, strict=True)) / len(targets)
-        ),
-    ),
+    styles=(_dependence, _dependence_many_at_once, _dependence_undone),
     hints=(
-        "What is the shape of (batch, 1) minus (batch,), and why?",
-        "Bring both to the same shape before you subtract.",
-        "np.mean of (predictions[:, 0] - targets) squared.",
+        "How did lesson 05 measure the slope of a function with respect to one number? How many numbers has xs?",
+        "For each sequence i, step t and feature f: perturb a copy of xs at [i, t, f] by eps up and down, and look at output `row` both times.",
+        "slopes[i, t, f] = (predict(up)[row] - predict(down)[row]) / (2 * eps); return the square root of the sum of the squares over the last axis.",
     ),
-    unchanged=0.0,
-    promised=(("axis 1 of predictions is always 1", "the task says so"),),
+    promised=(
+        ("eps is never negative", "the task says so"),
+        ("eps is always between -1 and 1", "a small number"),
+    ),
 )
 
-# --------------------------------------------------------------------------------------- repair_pairs
+# ----------------------------------------------------------------------------------- train_forecaster
+
+MIXED, TWICE, LATE = "the sequences are mixed", "averaged twice", "clipped too late"
+FAULTS = {
+    MIXED: "`reshape` mixes the sequences of a batch, and `transpose(1, 0, 2)` would not",
+    TWICE: "the gradient is divided by the batch size twice",
+    LATE: "the clipping does not affect the update, since it comes after it (or is missing)",
+}
 
 
-def repair_pairs_oracle(ids):
-    """Pair each symbol with the one after it, one by one."""
-    pairs = [[(row[t], row[t + 1]) for t in range(len(row) - 1)] for row in ids.tolist()]
-    return tuple(np.array([[pair[k] for pair in row] for row in pairs]) for k in (0, 1))
+def train_forecaster_oracle(xs, targets, params, order, lr, clip):
+    """Train one sequence at a time, and add up their gradients."""
+    W_xh, W_hh, b_h, W_hy, b_y = params
+    losses, forecasts = [], []
+    for rows in order:
+        total = [np.zeros_like(p) for p in params]
+        said, squares = [], []
+        for row in rows:
+            hs = [np.zeros(len(b_h))]
+            for x_t in xs[row]:
+                hs.append(np.tanh(x_t @ W_xh + hs[-1] @ W_hh + b_h))
+            said.append(float(hs[-1] @ W_hy[:, 0] + b_y[0]))
+            squares.append((said[-1] - targets[row]) ** 2)
+            dy = 2 * (said[-1] - targets[row]) / len(rows)
+            total[3] = total[3] + dy * hs[-1][:, None]
+            total[4] = total[4] + dy
+            dh = dy * W_hy[:, 0]
+            for t in range(len(hs) - 1, 0, -1):
+                da = dh * (1 - hs[t] ** 2)
+                total[0] = total[0] + np.outer(xs[row, t - 1], da)
+                total[1] = total[1] + np.outer(hs[t - 1], da)
+                total[2] = total[2] + da
+                dh = W_hh @ da
+        norm = math.sqrt(math.fsum(float(np.sum(g * g)) for g in total))
+        share = clip / norm if norm > clip else 1.0
+        W_xh, W_hh, b_h, W_hy, b_y = (
+            p - lr * share * g for p, g in zip((W_xh, W_hh, b_h, W_hy, b_y), total, strict=True)
+        )
+        losses.append(math.fsum(squares) / len(rows))
+        forecasts.append(said)
+    return [W_xh, W_hh, b_h, W_hy, b_y], np.array(losses), np.array(forecasts)
 
 
-def _ids(rng: Rng, batch: int, length: int) -> tuple:
-    return (rng.integers(0, 50, size=(batch, length)),)
+def _transposed(x):
+    return x.transpose(1, 0, 2)
 
 
-repair_pairs = Exercise(
-    name="repair_pairs",
+def _reshaped(x):
+    return x.reshape(x.shape[1], x.shape[0], -1)
+
+
+def _clipped(grads, clip):
+    norm = np.sqrt(sum(np.sum(g**2) for g in grads))
+    return [g * min(1, clip / norm) for g in grads]
+
+
+def _forecaster(
+    xs,
+    targets,
+    params,
+    order,
+    lr,
+    clip,
+    *,
+    read=_transposed,
+    divisor=lambda n, steps: 1,
+    limit=_clipped,
+    per_sequence=lambda n: n,
+    keep_state=False,
+    dh_extra=1.0,
+):
+    losses, forecasts, kept = [], [], None
+    for rows in order:
+        x, target, n = read(xs[rows]), targets[rows], len(rows)
+        W_xh, W_hh, b_h, W_hy, b_y = params
+        first = np.zeros((x.shape[1], len(b_h))) if kept is None or not keep_state else kept
+        hs = [first]
+        for x_t in x:
+            hs.append(np.tanh(x_t @ W_xh + hs[-1] @ W_hh + b_h))
+        kept = hs[-1]
+        forecast = (hs[-1] @ W_hy + b_y)[:, 0]
+        off = forecast - target
+        losses.append(np.mean(off**2))
+        forecasts.append(forecast)
+        dy = 2 * off[:, None] / per_sequence(n)
+        dW_xh, dW_hh, db_h = np.zeros_like(W_xh), np.zeros_like(W_hh), np.zeros_like(b_h)
+        dh = dy @ W_hy.T
+        for t in reversed(range(len(x))):
+            da = dh * (1 - hs[t + 1] ** 2)
+            dW_xh, dW_hh, db_h = dW_xh + x[t].T @ da, dW_hh + hs[t].T @ da, db_h + da.sum(axis=0)
+            dh = dh_extra * da @ W_hh.T
+        grads = [g / divisor(n, len(x)) for g in (dW_xh, dW_hh, db_h, hs[-1].T @ dy, dy.sum(axis=0))]
+        params = [p - lr * g for p, g in zip(params, limit(grads, clip), strict=True)]
+    return params, np.array(losses), np.array(forecasts)
+
+
+def _with_faults(*faults: str):
+    """Return the script in which these faults are still there."""
+    options = {
+        MIXED: {"read": _reshaped},
+        TWICE: {"divisor": lambda n, steps: n},
+        LATE: {"limit": lambda grads, clip: grads},
+    }
+    chosen = {key: value for fault in faults for key, value in options[fault].items()}
+    return lambda *args: _forecaster(*args, **chosen)
+
+
+def _unrepaired():
+    """Yield (sentence, script) for each set of faults that are still there."""
+    for count in (3, 2, 1):
+        for faults in itertools.combinations(FAULTS, count):
+            what = "; ".join(FAULTS[fault] for fault in faults)
+            start = {
+                3: "All three faults are still there",
+                2: "Two faults are still there",
+                1: "One fault is still there",
+            }
+            yield f"{start[count]}: {what}.", _with_faults(*faults)
+
+
+def _each_by_itself(grads, clip):
+    return [g * min(1, clip / np.linalg.norm(g)) for g in grads]
+
+
+def _forecast_inputs(*, updates: int = 0, strong: bool = False, weak: bool = False):
+    """Draw a small training run in which the faults show, each by itself and any two of them."""
+
+    def draw(rng: Rng) -> tuple:
+        while True:
+            n, steps, features = sizes(rng, 3, 4, 7)
+            units = int(rng.integers(2, 5))
+            batch, count = int(rng.choice([3, 4, 5])), updates or int(rng.integers(2, 5))
+            params = (
+                numbers(rng, features, units, scale=0.5),
+                numbers(rng, units, units, scale=0.6),
+                numbers(rng, units, scale=0.3),
+                numbers(rng, units, 1, scale=0.6),
+                numbers(rng, 1, scale=0.3),
+            )
+            order = np.array([rng.permutation(n + 2)[:batch] for _ in range(count)])
+            data = numbers(rng, n + 2, steps, features), numbers(rng, n + 2)
+            lr = float(rng.choice([0.1, 0.2, 0.25, 0.3]))
+            norms = _gradient_norms(*data, params, order, lr)
+            clip = float(np.round(norms.min() * 0.6 if strong else norms.max() * 8 if weak else np.median(norms), 2))
+            args = (*data, params, order, lr, clip)
+            if clip > 0.2 and (strong or weak or _all_differ(args)):
+                return args
+
+    return draw
+
+
+def _gradient_norms(xs, targets, params, order, lr):
+    """Return the norm of the gradient of each update, unclipped."""
+    norms = []
+
+    def note(grads, _clip):
+        norms.append(float(np.sqrt(sum(np.sum(g**2) for g in grads))))
+        return grads
+
+    _forecaster(xs, targets, params, order, lr, 1.0, limit=note)
+    return np.array(norms)
+
+
+def _all_differ(args: tuple) -> bool:
+    """Return whether each set of faults gives weights of its own."""
+    ends = [solve(*args)[0] for _, solve in _unrepaired()] + [_forecaster(*args)[0]]
+    return all(
+        any(np.abs(a - b).max() > 1e-3 for a, b in zip(first, second, strict=True))
+        for first, second in itertools.combinations(ends, 2)
+    )
+
+
+def _forecaster_by_sequence_axis(xs, targets, params, order, lr, clip):
+    """Keep the batch first: no transposition at all."""
+    losses, forecasts = [], []
+    for rows in order:
+        x, target = xs[rows], targets[rows]
+        W_xh, W_hh, b_h, W_hy, b_y = params
+        hs = np.zeros((len(rows), x.shape[1] + 1, len(b_h)))
+        for t in range(x.shape[1]):
+            hs[:, t + 1] = np.tanh(x[:, t] @ W_xh + hs[:, t] @ W_hh + b_h)
+        forecast = hs[:, -1] @ W_hy[:, 0] + b_y
+        dy = 2 * (forecast - target)[:, None]
+        das, dh = np.zeros_like(hs[:, 1:]), dy @ W_hy.T
+        for t in range(x.shape[1] - 1, -1, -1):
+            das[:, t] = dh * (1 - hs[:, t + 1] ** 2)
+            dh = das[:, t] @ W_hh.T
+        grads = [
+            np.einsum("btf,btu->fu", x, das) / len(rows),
+            np.einsum("bti,btj->ij", hs[:, :-1], das) / len(rows),
+            das.sum(axis=(0, 1)) / len(rows),
+            hs[:, -1].T @ dy / len(rows),
+            dy.mean(axis=0),
+        ]
+        norm = np.linalg.norm(np.concatenate([g.ravel() for g in grads]))
+        if norm > clip:
+            grads = [g * clip / norm for g in grads]
+        params = [p - lr * g for p, g in zip(params, grads, strict=True)]
+        losses.append(((forecast - target) ** 2).mean())
+        forecasts.append(forecast)
+    return params, np.array(losses), np.stack(forecasts)
+
+
+train_forecaster = Exercise(
+    name="train_forecaster",
     challenges=(
-        Challenge("three texts", 0.75, lambda rng: _ids(rng, 3, 6)),
-        Challenge("a text of one repeated symbol", 0.25, lambda rng: (np.full((1, 5), rng.integers(50)),)),
-        Challenge("other texts", 0.75, lambda rng: _ids(rng, *sizes(rng, 2, 3, 9)), hidden=True),
+        Challenge("one update, a small gradient", 0.75, _forecast_inputs(updates=1, weak=True)),
+        Challenge("one update, a large gradient", 0.75, _forecast_inputs(updates=1, strong=True)),
+        Challenge("several updates", 1.0, _forecast_inputs()),
+        Challenge("other sizes", 1.0, _forecast_inputs(), hidden=True),
     ),
-    oracle=repair_pairs_oracle,
+    oracle=train_forecaster_oracle,
     mistakes=(
+        *(Mistake(sentence, solve) for sentence, solve in _unrepaired()),
         Mistake(
-            "Your targets are the inputs themselves: the target is the next symbol.",
-            lambda ids: (ids[:, :-1], ids[:, :-1]),
+            "You have removed both divisions by the batch size: the gradient of a mean needs one of them.",
+            lambda *a: _forecaster(*a, per_sequence=lambda n: 1),
         ),
         Mistake(
-            "Inputs and targets are interchanged: the target comes after the input.",
-            lambda ids: (ids[:, 1:], ids[:, :-1]),
+            "You divide by the number of steps: the loss is a mean over the sequences of the batch only.",
+            lambda *a: _forecaster(*a, divisor=lambda n, steps: steps),
         ),
         Mistake(
-            "You shift both, so that the targets are the inputs again: shift the targets only.",
-            lambda ids: (ids[:, 1:], ids[:, 1:]),
+            "You have removed both divisions by the batch size, and `reshape` still mixes the sequences.",
+            lambda *a: _forecaster(*a, per_sequence=lambda n: 1, read=_reshaped),
         ),
         Mistake(
-            "The first symbol wraps around to the end as a target: the last symbol has no successor, so drop it from the inputs.",
-            lambda ids: (ids, np.roll(ids, -1, axis=1)),
+            "You clip each gradient by its own norm: the limit applies to the norm of all gradients together.",
+            lambda *a: _forecaster(*a, limit=_each_by_itself),
         ),
-        Mistake("You shift along the batch: shift along the steps.", lambda ids: (ids[:-1], ids[1:])),
         Mistake(
-            "You return only the last symbol as target: every step has a target.", lambda ids: (ids[:, :-1], ids[:, -1])
+            "You clip every entry by itself: scale all gradients by the same factor, so that their direction stays.",
+            lambda *a: _forecaster(*a, limit=lambda grads, c: [np.clip(g, -c, c) for g in grads]),
+        ),
+        Mistake(
+            "You scale every gradient to the norm `clip`: a smaller one should stay as it is.",
+            lambda *a: _forecaster(
+                *a, limit=lambda grads, c: [g * c / np.sqrt(sum(np.sum(q**2) for q in grads)) for g in grads]
+            ),
+        ),
+        Mistake(
+            "You clip before you divide by the batch size a second time: one division is enough.",
+            lambda *a: _forecaster(*a, limit=lambda grads, c: [g / len(a[3][0]) for g in _clipped(grads, c)]),
+        ),
+        Mistake(
+            "You reshape in Fortran order, which still mixes the sequences: swap the first two axes with `transpose(1, 0, 2)`.",
+            lambda *a: _forecaster(*a, read=lambda x: x.reshape(x.shape[1], x.shape[0], -1, order="F")),
+        ),
+        Mistake(
+            "You read the sequences from their last step to their first: keep the order of the steps.",
+            lambda *a: _forecaster(*a, read=lambda x: x.transpose(1, 0, 2)[::-1]),
+        ),
+        Mistake(
+            "You carry the state of one batch into the next, whose sequences have nothing to do with it.",
+            lambda *a: _forecaster(*a, keep_state=True),
+        ),
+        Mistake(
+            "You have dropped the factor 2 of the square's derivative.",
+            lambda *a: _forecaster(*a, per_sequence=lambda n: 2 * n),
         ),
     ),
-    styles=(
-        lambda ids: (ids[:, :-1], ids[:, 1:]),
-        lambda ids: (np.delete(ids, -1, axis=1), np.delete(ids, 0, axis=1)),
-        lambda ids: tuple(np.array([[row[t + k] for t in range(len(row) - 1)] for row in ids]) for k in (0, 1)),
-    ),
+    styles=(_forecaster, _forecaster_by_sequence_axis),
     hints=(
-        "Write down three symbols. What should the network predict after the first, and what after the second?",
-        "The targets are the same symbols, one place later. The last symbol has no successor, and the first one is no target.",
-        "ids[:, :-1] are the inputs; the targets begin at 1 and go to the end.",
+        "Which measurement is wrong: how fast one batch is learnt, the gradient check, or the map of the input dependence? Each points to one line.",
+        "The gradient is 1/batch of what it should be; the limit `clip` is applied to gradients that nobody uses afterwards; and a reshape does not swap axes.",
+        "x.transpose(1, 0, 2) in place of the reshape; no division in the line that makes the list of gradients; and the two lines about the norm move above the update.",
     ),
-    unchanged=0.25,
+    not_allowed=FROM_SCRATCH,
 )
 
-# ------------------------------------------------------------------------------------- repair_scaling
+# ------------------------------------------------------------------------------------------ attention
 
 
-def repair_scaling_oracle(train, test):
-    """Scale one feature at a time, with sums written out."""
-    results = np.empty(train.shape), np.empty(test.shape)
-    for feature in range(train.shape[2]):
-        values = train[:, :, feature].ravel().tolist()
-        mean = math.fsum(values) / len(values)
-        std = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / len(values))
-        for result, data in zip(results, (train, test), strict=True):
-            result[:, :, feature] = (data[:, :, feature] - mean) / std
-    return results
-
-
-def _series(rng: Rng, n: int, m: int, steps: int, features: int) -> tuple:
-    scale, shift = rng.uniform(0.5, 3, size=features).round(2), numbers(rng, features, scale=3)
-    return numbers(rng, n, steps, features) * scale + shift, numbers(rng, m, steps, features) * scale + shift + 2
-
-
-def _scaled(train, test, *, axis=(0, 1), of=None, of_test=None, divide=True, centre=True):
-    def standardize(data, source):
-        mean, std = source.mean(axis=axis, keepdims=True), source.std(axis=axis, keepdims=True)
-        return (data - mean * centre) / (std if divide else 1)
-
-    source = train if of is None else of(train, test)
-    return standardize(train, source), standardize(test, source if of_test is None else of_test(train, test))
-
-
-repair_scaling = Exercise(
-    name="repair_scaling",
-    challenges=(
-        Challenge("two features", 0.75, lambda rng: _series(rng, 3, 6, 5, 2)),
-        Challenge("one feature, one test sequence", 0.25, lambda rng: _series(rng, 5, 1, 4, 1)),
-        Challenge("other sizes", 0.75, lambda rng: _series(rng, *sizes(rng, 4, 2, 7)), hidden=True),
-    ),
-    oracle=repair_scaling_oracle,
-    tolerance=Tolerance(1e-6, "a tiny number added to the divisor, as many do, is harmless"),
-    mistakes=(
-        Mistake(
-            "You scale the test data with their own mean and deviation: use those of the training data.",
-            lambda a, b: _scaled(a, b, of_test=lambda train, test: test),
-        ),
-        Mistake(
-            "You take mean and deviation from training and test data together: use the training data alone.",
-            lambda a, b: _scaled(a, b, of=lambda train, test: np.concatenate([train, test])),
-        ),
-        Mistake(
-            "You use one mean and one deviation for all features: compute them for each feature separately.",
-            lambda a, b: _scaled(a, b, axis=(0, 1, 2)),
-        ),
-        Mistake(
-            "You take the mean over the sequences only: take it over sequences and steps.",
-            lambda a, b: _scaled(a, b, axis=0),
-        ),
-        Mistake("You do not divide by the standard deviation.", lambda a, b: _scaled(a, b, divide=False)),
-        Mistake("You do not subtract the mean.", lambda a, b: _scaled(a, b, centre=False)),
-        Mistake(
-            "You scale both parts with the test data: use the training data.",
-            lambda a, b: _scaled(a, b, of=lambda train, test: test),
-        ),
-        Mistake(
-            "You scale to the range from 0 to 1: subtract the mean and divide by the standard deviation instead.",
-            lambda a, b: tuple((x - a.min(axis=(0, 1))) / np.ptp(a, axis=(0, 1)) for x in (a, b)),
-        ),
-        Mistake("You do not scale the test data.", lambda a, b: (_scaled(a, b)[0], b)),
-        Mistake(
-            "You divide by n - 1 in the standard deviation: np.std divides by n.",
-            lambda a, b: tuple((x - a.mean(axis=(0, 1))) / a.std(axis=(0, 1), ddof=1) for x in (a, b)),
-        ),
-        Mistake(
-            "You divide by the variance: divide by the standard deviation, which is its square root.",
-            lambda a, b: tuple((x - a.mean(axis=(0, 1))) / a.var(axis=(0, 1)) for x in (a, b)),
-        ),
-        Mistake(
-            "You take the mean over the steps only: take it over sequences and steps.",
-            lambda a, b: tuple((x - x.mean(axis=1, keepdims=True)) / x.std(axis=1, keepdims=True) for x in (a, b)),
-        ),
-    ),
-    styles=(
-        _scaled,
-        lambda train, test: tuple((x - train.mean((0, 1))) / train.std((0, 1)) for x in (train, test)),
-        lambda train, test: [
-            (x - np.einsum("ntf->f", train) / (train.shape[0] * train.shape[1]))
-            / train.reshape(-1, train.shape[2]).std(axis=0)
-            for x in (train, test)
-        ],
-    ),
-    hints=(
-        "Which data do you have at the time of training?",
-        "One mean and one deviation for each feature, from train alone, used for both.",
-        "mean = train.mean(axis=(0, 1)), std = train.std(axis=(0, 1)); then (x - mean) / std for both.",
-    ),
-    unchanged=0.25,
-)
-
-# --------------------------------------------------------------------------------------- repair_state
-
-
-def repair_state_oracle(h, begins):
-    """Process the rows one by one."""
-    return np.array([[0.0] * len(row) if new else list(row) for row, new in zip(h, begins, strict=True)])
-
-
-def _state_inputs(rng: Rng, batch: int, units: int, begins: str = "") -> tuple:
-    flags = np.array([mark == "1" for mark in begins]) if begins else rng.permutation(np.arange(batch) % 2 == 0)
-    return numbers(rng, batch, units), flags
-
-
-def _zeros_written(h, begins):
-    h[begins] = 0
-    return h
-
-
-def _own_copy(h, begins):
-    new = h.copy()
-    new[begins] = 0.0
-    return new
-
-
-repair_state = Exercise(
-    name="repair_state",
-    challenges=(
-        Challenge("one new text", 0.5, lambda rng: _state_inputs(rng, 4, 3, "0100")),
-        Challenge("no new text", 0.25, lambda rng: _state_inputs(rng, 3, 2, "000"), edge=True),
-        Challenge("as many texts as units", 0.25, lambda rng: _state_inputs(rng, 4, 4), hidden=True),
-        Challenge(
-            "other sizes",
-            0.25,
-            lambda rng: _state_inputs(rng, int(rng.integers(5, 9)), int(rng.integers(2, 13))),
-            hidden=True,
-        ),
-    ),
-    oracle=repair_state_oracle,
-    mistakes=(
-        Mistake(
-            "You reset all states as soon as one text begins: reset only the rows of new texts.",
-            lambda h, begins: np.zeros_like(h) if begins.any() else h.copy(),
-        ),
-        Mistake("You reset nothing, so a new text starts with the state of another one.", lambda h, begins: h.copy()),
-        Mistake(
-            "Your mask is inverted: reset the rows where begins is True, and keep the others.",
-            lambda h, begins: h * begins[:, None],
-        ),
-        Mistake("You write the zeros into h itself: work on a copy.", _zeros_written),
-        Mistake("You reset all states, whether a text begins or not.", lambda h, begins: np.zeros_like(h)),
-        Mistake(
-            "You return only the rows that continue: keep the rows of new texts, with zeros.",
-            lambda h, begins: h[~begins],
-        ),
-    ),
-    styles=(_own_copy, lambda h, begins: h * ~begins[:, None], lambda h, begins: np.where(begins[:, None], 0, h)),
-    hints=(
-        "Which axis of h holds the texts? Which shape must begins have to act on h row by row?",
-        "Rows where begins is True become zero, in a new array.",
-        "np.where(begins[:, None], 0.0, h).",
-    ),
-    unchanged=0.75,
-)
-
-# --------------------------------------------------------------------------------------- repair_start
-
-
-def _radius(W):
-    return np.abs(np.linalg.eigvals(W)).max()
-
-
-def repair_start_oracle(W_hh):
-    """Return the radius by Gelfand's formula, ||W^n||^(1/n), with n a power of two by repeated squaring."""
-    scaled, log_radius, power = np.array(W_hh, dtype=float), 0.0, 1.0
-    for _ in range(60):
-        norm = np.linalg.norm(scaled)
-        log_radius += math.log(norm) / power
-        scaled = (scaled / norm) @ (scaled / norm)
-        power *= 2
-    return W_hh / math.exp(log_radius)
-
-
-def _turning(rng: Rng) -> tuple:
-    """Draw a matrix whose largest eigenvalues are a complex pair: a rotation by a random angle, and a smaller one."""
-    while True:
-        angle, size = rng.uniform(0.5, 1.0), rng.uniform(0.3, 3)
-        W = np.diag([0.4 * size, 0.0, 0.0])
-        W[1:, 1:] = size * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        W = _mixed(rng, W)
-        if np.linalg.eigvals(W)[0].imag == 0:  # else an answer may take the first eigenvalue for the largest one
-            return (W,)
-
-
-def _mixed(rng: Rng, W: np.ndarray) -> np.ndarray:
-    """Return a matrix with the eigenvalues of W, and with others in its symmetric part."""
-    Q = (np.eye(len(W)) + 0.3 * rng.normal(size=W.shape))[rng.permutation(len(W))]
-    return Q @ W @ np.linalg.inv(Q)
-
-
-def _negative(rng: Rng) -> tuple:
-    sizes_drawn = rng.uniform(0.5, 3) * rng.permutation([-1.0, 0.6, rng.uniform(0.2, 0.5), -rng.uniform(0.1, 0.2)])
-    return (_mixed(rng, np.diag(sizes_drawn)),)
-
-
-def _symmetric_part(W):
-    return W / np.abs(np.linalg.eigvalsh((W + W.T) / 2)).max()
-
-
-repair_start = Exercise(
-    name="repair_start",
-    challenges=(
-        Challenge("a pair of complex eigenvalues", 0.5, _turning),
-        Challenge("a dominant negative eigenvalue", 0.25, _negative),
-        Challenge("a dominant positive eigenvalue", 0.25, lambda rng: (-_negative(rng)[0],)),
-        Challenge("another complex pair", 0.5, _turning, hidden=True),
-        Challenge("another negative eigenvalue", 0.25, _negative, hidden=True),
-    ),
-    oracle=repair_start_oracle,
-    mistakes=(
-        Mistake("You multiply by 0.01 whatever the matrix: divide by the spectral radius.", lambda W: 0.01 * W),
-        Mistake(
-            "You divide by the spectral norm, the largest singular value: divide by the largest absolute value of the eigenvalues.",
-            lambda W: W / np.linalg.norm(W, 2),
-        ),
-        Mistake(
-            "You divide by the largest real part of the eigenvalues: divide by their largest absolute value.",
-            lambda W: W / np.linalg.eigvals(W).real.max(),
-        ),
-        Mistake(
-            "You divide by the Frobenius norm: divide by the largest absolute value of the eigenvalues.",
-            lambda W: W / np.linalg.norm(W),
-        ),
-        Mistake(
-            "You divide by the largest entry: divide by the largest absolute value of the eigenvalues.",
-            lambda W: W / np.abs(W).max(),
-        ),
-        Mistake(
-            "You use the first eigenvalue: the eigenvalues come in no particular order, so take the largest absolute value.",
-            lambda W: W / np.abs(np.linalg.eigvals(W)[0]),
-        ),
-        Mistake("You multiply by the spectral radius: divide by it.", lambda W: W * _radius(W)),
-        Mistake(
-            "You divide by the largest absolute eigenvalue of the symmetric part of W_hh, not of W_hh.", _symmetric_part
-        ),
-        Mistake(
-            "You use np.linalg.eigvalsh, which is right for symmetric matrices only: use np.linalg.eigvals.",
-            lambda W: W / np.abs(np.linalg.eigvalsh(W)).max(),
-        ),
-        Mistake(
-            "You take absolute values of the real parts of the eigenvalues: take those of the complex numbers.",
-            lambda W: W / np.abs(np.linalg.eigvals(W).real).max(),
-        ),
-        Mistake(
-            "You divide by the smallest absolute value of the eigenvalues: divide by the largest.",
-            lambda W: W / np.abs(np.linalg.eigvals(W)).min(),
-        ),
-        Mistake(
-            "You divide by the mean absolute value of the eigenvalues: divide by the largest.",
-            lambda W: W / np.abs(np.linalg.eigvals(W)).mean(),
-        ),
-        Mistake(
-            "You take the root of the largest eigenvalue: it is needed for singular values, not for the spectral radius.",
-            lambda W: W / np.sqrt(_radius(W)),
-        ),
-    ),
-    styles=(
-        lambda W_hh: W_hh / _radius(W_hh),
-        lambda W_hh: W_hh * (1 / max(abs(value) for value in np.linalg.eig(W_hh)[0])),
-        lambda W_hh: np.true_divide(
-            W_hh, np.sqrt((np.linalg.eigvals(W_hh) * np.linalg.eigvals(W_hh).conj()).real.max())
-        ),
-    ),
-    hints=(
-        "What happens to the eigenvalues of a matrix when you multiply it by a number?",
-        "np.linalg.eigvals gives them, perhaps complex; np.abs gives their absolute values.",
-        "Divide W_hh by np.abs(np.linalg.eigvals(W_hh)).max().",
-    ),
-    unchanged=0.25,
-)
-
-# ------------------------------------------------------------------------------------- attention_pool
-
-
-def attention_pool_oracle(hs, query, mask):
-    """Return (context, shares), one sequence and one step at a time."""
-    batch, steps, units = hs.shape
-    context, shares = np.zeros((batch, units)), np.zeros((batch, steps))
+def attention_oracle(queries, keys, values, mask):
+    """Return (context, weights), one query and one key at a time."""
+    batch, outs, d = queries.shape
+    steps, size = values.shape[1:]
+    context, weights = np.zeros((batch, outs, size)), np.zeros((batch, outs, steps))
     for row in range(batch):
-        real = [t for t in range(steps) if mask[row, t]]
-        scores = {t: math.fsum(hs[row, t, u] * query[row, u] for u in range(units)) / math.sqrt(units) for t in real}
-        largest = max(scores.values())
-        total = math.fsum(math.exp(score - largest) for score in scores.values())
-        for t in real:
-            shares[row, t] = math.exp(scores[t] - largest) / total
-            context[row] += shares[row, t] * hs[row, t]
-    return context, shares
+        real = [s for s in range(steps) if mask[row, s]]
+        for t in range(outs):
+            scores = {s: math.fsum(queries[row, t, j] * keys[row, s, j] for j in range(d)) / math.sqrt(d) for s in real}
+            largest = max(scores.values())
+            total = math.fsum(math.exp(score - largest) for score in scores.values())
+            for s in real:
+                weights[row, t, s] = math.exp(scores[s] - largest) / total
+                context[row, t] += weights[row, t, s] * values[row, s]
+    return context, weights
 
 
-def _pool_inputs(rng: Rng, rows: list[str], units: int, *, scale: float = 1.0) -> tuple:
-    mask = np.array([[mark == "1" for mark in row] for row in rows])
-    return numbers(rng, *mask.shape, units), numbers(rng, len(rows), units, scale=scale), mask
+def _attention_inputs(rows: list[str] | None = None, *, scale: float = 1.0):
+    """Return a draw; rows: the mask, a text of 0 and 1 for each sequence."""
 
+    def draw(rng: Rng) -> tuple:
+        batch, steps = (len(rows), len(rows[0])) if rows else (int(rng.integers(2, 5)), int(rng.integers(3, 7)))
+        outs, d, size = sizes(rng, 3, 2, 7)
+        mask = np.array([[mark == "1" for mark in row] for row in rows or []])
+        if not rows:
+            mask = rng.random((batch, steps)) < 0.7
+            mask[np.arange(batch), rng.integers(steps, size=batch)] = True
+        shapes = (batch, outs, d), (batch, steps, d), (batch, steps, size)
+        queries, keys, values = (numbers(rng, *shape) for shape in shapes)
+        return np.round(scale * queries, 2), keys, values, mask
 
-def _pool(hs, query, mask, *, divisor=np.sqrt, ignore=False, soft=True, zeroed=False, axis=1, total=False):
-    scores = np.einsum("btu,bu->bt", hs, query) / divisor(hs.shape[2])
-    if zeroed:
-        scores = np.where(mask, scores, 0.0)
-    elif not ignore:
-        scores = np.where(mask, scores, -1e30)
-    if not soft:
-        shares = np.where(mask, scores, 0.0)
-    else:
-        shares = np.exp(scores - scores.max(axis=axis, keepdims=True))
-        shares = shares if total else shares / shares.sum(axis=axis, keepdims=True)
-    return np.einsum("bt,btu->bu", shares, hs), shares
-
-
-def _any_states(rng: Rng) -> tuple:
-    """Draw sequences with padding at any place."""
-    batch, steps, units = int(rng.integers(2, 9)), int(rng.integers(3, 6)), int(rng.integers(2, 7))
-    mask = rng.random((batch, steps)) < 0.7
-    mask[np.arange(batch), rng.integers(steps, size=batch)] = True
-    return numbers(rng, batch, steps, units), numbers(rng, batch, units), mask
+    return draw
 
 
 def _large_scores(rng: Rng) -> tuple:
-    """Draw scores at which np.exp overflows in each sequence, and underflows if the largest of all is subtracted.
+    """Draw scores around 1000 at which np.exp overflows, and underflows if the largest of all is subtracted.
 
-    The largest of a sequence stands out, because float32 has seven digits only.
+    In each row the two largest scores are within 2 of each other, so that both weights matter.
     """
-    while True:
-        hs, query, mask = _pool_inputs(rng, ["1110", "1011"], 3, scale=3000.0)
-        scores = np.where(mask, np.einsum("btu,bu->bt", hs, query) / np.sqrt(3), -np.inf)
-        second, largest = np.sort(scores, axis=1)[:, -2:].T
-        if np.all(largest > 720) and np.all(largest > second + 40) and abs(largest[0] - largest[1]) > 760:
-            return hs, query, mask
+    queries, keys, values, mask = _attention_inputs(["11101", "01111"])(rng)
+    d = queries.shape[2]
+    keys[0, 2], keys[1, 3] = keys[0, 0], keys[1, 1]
+    for row, (first, second, size) in enumerate(((0, 2, 1000.0), (1, 3, 2200.0))):
+        for t in range(queries.shape[1]):
+            key = keys[row, first]
+            queries[row, t] = key * size * np.sqrt(d) / (key @ key) * (1 + 0.1 * rng.random())
+        keys[row, second] = np.round(key * (1 + rng.uniform(0.0003, 0.001)), 6)
+        others = [s for s in range(mask.shape[1]) if s not in (first, second)]
+        keys[row, others] *= np.where(keys[row, others] @ key > 0, -1, 1)[:, None]
+    return np.round(queries, 2), keys, values, mask
 
 
-def _shifted_by_all(hs, query, mask):
-    scores = np.where(mask, np.einsum("btu,bu->bt", hs, query) / np.sqrt(hs.shape[2]), -np.inf)
-    return _unshifted(hs, query, mask, scores - scores.max())
+def _softmax(scores, axis=-1):
+    e = np.exp(scores - scores.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
 
 
-def _unshifted(hs, query, mask, scores=None):
+def _attend(queries, keys, values, mask, *, divisor=lambda q, k, v: np.sqrt(q.shape[2]), hide=-np.inf, soft=_softmax):
+    scores = queries @ keys.transpose(0, 2, 1) / divisor(queries, keys, values)
+    if hide is not None:
+        scores = np.where(mask[:, None], scores, hide)
     with np.errstate(all="ignore"):
-        if scores is None:
-            scores = np.where(mask, np.einsum("btu,bu->bt", hs, query) / np.sqrt(hs.shape[2]), -np.inf)
-        shares = np.exp(scores)
-        shares = shares / shares.sum(axis=1, keepdims=True)
-        return np.einsum("bt,btu->bu", shares, hs), shares
+        weights = soft(scores)
+    return weights @ values, weights
 
 
-def _inverted(hs, query, mask):
-    with np.errstate(all="ignore"):
-        scores = np.where(mask, -np.inf, np.einsum("btu,bu->bt", hs, query) / np.sqrt(hs.shape[2]))
-        shares = np.exp(scores - scores.max(axis=1, keepdims=True))
-        shares = shares / shares.sum(axis=1, keepdims=True)
-        return np.einsum("bt,btu->bu", shares, hs), shares
+def _unnormalised(scores):
+    return np.exp(scores - scores.max(axis=-1, keepdims=True))
 
 
-def _hard(hs, query, mask):
-    scores = np.where(mask, np.einsum("btu,bu->bt", hs, query), -np.inf)
-    shares = np.eye(hs.shape[1])[scores.argmax(axis=1)]
-    return np.einsum("bt,btu->bu", shares, hs), shares
+def _unshifted(scores):
+    e = np.exp(scores)
+    return e / e.sum(axis=-1, keepdims=True)
 
 
-def _even(hs, query, mask):
-    shares = mask / mask.sum(axis=1, keepdims=True)
-    return np.einsum("bt,btu->bu", shares, hs), shares
+def _shifted_by_all(scores):
+    return _unshifted(scores - scores.max())
 
 
-def _zeroed_after(hs, query, mask):
-    shares = _pool(hs, query, mask, ignore=True)[1] * mask
-    return np.einsum("bt,btu->bu", shares, hs), shares
+def _only_the_largest(scores):
+    return np.eye(scores.shape[-1])[scores.argmax(axis=-1)]
 
 
-def _pool_with_products(hs, query, mask):
-    scores = (hs @ query[:, :, None])[:, :, 0] / hs.shape[-1] ** 0.5
-    scores[~mask] = -np.inf
-    e = np.exp(scores - scores.max(axis=-1)[:, None])
-    shares = e / e.sum(axis=-1)[:, None]
-    return (shares[:, None, :] @ hs)[:, 0], shares
+def _masked_after(queries, keys, values, mask, *, again=False):
+    weights = _attend(queries, keys, values, mask, hide=None)[1] * mask[:, None]
+    if again:
+        weights = weights / weights.sum(axis=-1, keepdims=True)
+    return weights @ values, weights
 
 
-def _pool_row_by_row(hs, query, mask):
+def _attend_with_einsum(queries, keys, values, mask):
+    scores = np.einsum("btd,bsd->bts", queries, keys) / queries.shape[-1] ** 0.5
+    e = np.exp(scores - np.max(scores, axis=2, keepdims=True, where=mask[:, None], initial=-np.inf), where=mask[:, None],
+               out=np.zeros_like(scores))  # fmt: skip
+    weights = e / e.sum(axis=2, keepdims=True)
+    return np.einsum("bts,bsv->btv", weights, values), weights
+
+
+def _attend_row_by_row(queries, keys, values, mask):
     contexts, rows = [], []
-    for h, q, real in zip(hs, query, mask, strict=True):
-        e = np.zeros(len(h))
-        s = h[real] @ q / np.sqrt(len(q))
-        e[real] = np.exp(s - s.max())
-        rows.append(e / e.sum())
-        contexts.append(rows[-1] @ h)
-    return np.array(contexts), np.array(rows)
+    for q, k, v, real in zip(queries, keys, values, mask, strict=True):
+        weights = np.zeros((len(q), len(k)))
+        weights[:, real] = _softmax(q @ k[real].T / np.sqrt(k.shape[1]))
+        rows.append(weights)
+        contexts.append(weights @ v)
+    return np.stack(contexts), np.stack(rows)
 
 
-attention_pool = Exercise(
-    name="attention_pool",
+def _attend_with_large_negative(queries, keys, values, mask):
+    return _attend(queries, keys, values, mask, hide=-1e30)
+
+
+attention = Exercise(
+    name="attention",
     challenges=(
-        Challenge("no padding at all", 0.75, lambda rng: _pool_inputs(rng, ["11111"] * 3, 4)),
-        Challenge(
-            "sequences of different lengths", 0.75, lambda rng: _pool_inputs(rng, ["11111", "11000", "00111"], 4)
-        ),
-        Challenge("a single step", 0.25, lambda rng: _pool_inputs(rng, ["1", "1"], 3)),
-        Challenge("large scores", 0.5, _large_scores),
-        Challenge("other sizes", 0.5, _any_states, hidden=True),
+        Challenge("no padding", 0.75, _attention_inputs(["1111", "1111", "1111"])),
+        Challenge("padding in different places", 0.75, _attention_inputs(["11110", "00111", "01101"])),
+        Challenge("scores of 1000 and more", 0.75, _large_scores),
+        Challenge("other sizes", 1.25, _attention_inputs(), hidden=True),
     ),
-    oracle=attention_pool_oracle,
-    tolerance=Tolerance(1e-5, "a softmax in float32 when Keras computes it; a tiny number in a divisor is harmless"),
+    oracle=attention_oracle,
+    tolerance=Tolerance(1e-6, "scores of 1000 lose three digits in a sum whose order is free"),
     mistakes=(
-        Mistake("You ignore the mask, so that the padding gets attention weights.", lambda *a: _pool(*a, ignore=True)),
         Mistake(
-            "You set the scores of the padding to 0: exp(0) is 1, so the padding still gets attention weights.",
-            lambda *a: _pool(*a, zeroed=True),
+            "You do not divide the scores by the square root of d, the size of queries and keys.",
+            lambda *a: _attend(*a, divisor=lambda q, k, v: 1.0),
         ),
         Mistake(
-            "You set the weights of the padding to 0 after the softmax, so that the others no longer sum to 1.",
-            _zeroed_after,
+            "You divide the scores by d: divide them by its square root.",
+            lambda *a: _attend(*a, divisor=lambda q, k, v: q.shape[2]),
         ),
         Mistake(
-            "You do not divide the scores by the square root of the number of units.",
-            lambda *a: _pool(*a, divisor=lambda units: 1),
+            "You divide the scores by the square root of the number of steps: use d, the size of queries and keys.",
+            lambda *a: _attend(*a, divisor=lambda q, k, v: np.sqrt(k.shape[1])),
         ),
         Mistake(
-            "You divide the scores by the number of units: divide by its square root.",
-            lambda *a: _pool(*a, divisor=lambda units: units),
+            "You divide the scores by the square root of the size of the values: use d, the size of queries and keys.",
+            lambda *a: _attend(*a, divisor=lambda q, k, v: np.sqrt(v.shape[2])),
         ),
         Mistake(
-            "The softmax is missing: you use the scores themselves as attention weights.",
-            lambda *a: _pool(*a, soft=False),
+            "You divide by the square root of the number of queries: use d, the size of queries and keys.",
+            lambda *a: _attend(*a, divisor=lambda q, k, v: np.sqrt(q.shape[1])),
         ),
         Mistake(
-            "Your softmax runs over the batch: it should run over the steps of each sequence.",
-            lambda *a: _pool(*a, axis=0),
-        ),
-        Mistake("You take only the step with the largest score: every real step gets an attention weight.", _hard),
-        Mistake("You do not use the query: every real step gets the same attention weight.", _even),
-        Mistake("You do not divide the attention weights by their sum.", lambda *a: _pool(*a, total=True)),
-        Mistake("The two results are interchanged: return the context first.", lambda *a: _pool(*a)[::-1]),
-        Mistake("np.exp overflows for large scores: subtract the largest score of each sequence first.", _unshifted),
-        Mistake(
-            "You subtract the largest score of the whole batch: subtract the largest of each sequence.", _shifted_by_all
+            "You multiply the scores by the square root of d: divide them by it.",
+            lambda *a: _attend(*a, divisor=lambda q, k, v: 1 / np.sqrt(q.shape[2])),
         ),
         Mistake(
-            "Your context is the plain mean of the states: weight them with the attention weights.",
-            lambda *a: (a[0].mean(axis=1), _pool(*a)[1]),
+            "You do not use the mask, so that padding gets an attention weight.", lambda *a: _attend(*a, hide=None)
         ),
         Mistake(
-            "You use the first query for all sequences.", lambda hs, query, mask: _pool(hs, 0 * query + query[:1], mask)
+            "You set the scores of padding to 0, which still gets a weight, because exp(0) is 1: use minus infinity.",
+            lambda *a: _attend(*a, hide=0.0),
         ),
         Mistake(
-            "You divide the context by the number of steps: the attention weights sum to 1 already.",
-            lambda *a: (_pool(*a)[0] / a[0].shape[1], _pool(*a)[1]),
-        ),
-        Mistake(
-            "You divide the scores by the square root of the number of steps: use the number of units.",
-            lambda hs, query, mask: _pool(hs, query, mask, divisor=lambda units: np.sqrt(hs.shape[1])),
+            "You set the weights of padding to 0 after the softmax, so that they no longer sum to 1.", _masked_after
         ),
         Mistake(
             "Your mask is inverted: it is True where a step is real.",
-            _inverted,
+            lambda q, k, v, mask: _attend(q, k, v, ~mask),
+        ),
+        Mistake(
+            "Your softmax runs over the queries: it should run over the steps, the last axis of the scores.",
+            lambda *a: _attend(*a, soft=lambda scores: _softmax(scores, axis=1)),
+        ),
+        Mistake(
+            "Your softmax runs over the batch: it should run over the steps, the last axis of the scores.",
+            lambda *a: _attend(*a, soft=lambda scores: _softmax(scores, axis=0)),
+        ),
+        Mistake(
+            "You divide by the sum of all weights: those of each query should sum to 1.",
+            lambda *a: _attend(*a, soft=lambda s: (e := _unnormalised(s)) / e.sum()),
+        ),
+        Mistake(
+            "You do not divide the weights by their sum.",
+            lambda *a: _attend(*a, soft=_unnormalised),
+        ),
+        Mistake(
+            "np.exp overflows for large scores: subtract the largest score of each query first.",
+            lambda *a: _attend(*a, soft=_unshifted),
+        ),
+        Mistake(
+            "You subtract the largest of all scores: subtract the largest of each query.",
+            lambda *a: _attend(*a, soft=_shifted_by_all),
+        ),
+        Mistake(
+            "You use the scores themselves as weights: apply softmax over the steps.",
+            lambda *a: _attend(*a, hide=0.0, soft=lambda scores: scores),
+        ),
+        Mistake(
+            "You take the step with the largest score alone: every real step gets a weight.",
+            lambda *a: _attend(*a, soft=_only_the_largest),
+        ),
+        Mistake(
+            "Your weights do not depend on the queries: every real step gets the same one.",
+            lambda *a: _attend(
+                *a,
+                soft=lambda scores: (
+                    _softmax(0 * np.maximum(scores, -1e9) + np.minimum(0, scores + 1e9))
+                    if np.isneginf(scores).any()
+                    else np.full_like(scores, 1 / scores.shape[-1])
+                ),
+            ),
+        ),
+        Mistake(
+            "You use the first query of each sequence for all outputs.",
+            lambda q, k, v, mask: _attend(np.repeat(q[:, :1], q.shape[1], axis=1), k, v, mask),
+        ),
+        Mistake("The two results are interchanged: return the context first.", lambda *a: _attend(*a)[::-1]),
+        Mistake(
+            "Your context is the weighted mean of the keys: use the values.",
+            lambda q, k, v, mask: (_attend(q, k, v, mask)[1] @ k, _attend(q, k, v, mask)[1]),
+        ),
+        Mistake(
+            "Your context is the plain mean of the values: weight them with the attention weights.",
+            lambda q, k, v, mask: (
+                np.repeat(v.mean(axis=1, keepdims=True), q.shape[1], axis=1),
+                _attend(q, k, v, mask)[1],
+            ),
+        ),
+        Mistake(
+            "You divide the context by the number of steps: the weights sum to 1 already.",
+            lambda *a: (_attend(*a)[0] / a[1].shape[1], _attend(*a)[1]),
+        ),
+        Mistake(
+            "You return the weights as (batch, steps, out_steps): a row for each query is expected.",
+            lambda *a: (_attend(*a)[0], _attend(*a)[1].transpose(0, 2, 1)),
+        ),
+        Mistake(
+            "You return the scores in place of the weights.",
+            lambda q, k, v, mask: (
+                _attend(q, k, v, mask)[0],
+                np.where(mask[:, None], q @ k.transpose(0, 2, 1) / np.sqrt(q.shape[2]), -np.inf),
+            ),
+        ),
+        Mistake(
+            "You return the unmasked scores in place of the weights.",
+            lambda q, k, v, mask: (_attend(q, k, v, mask)[0], q @ k.transpose(0, 2, 1) / np.sqrt(q.shape[2])),
         ),
     ),
-    styles=(_pool, _pool_with_products, _pool_row_by_row),
+    styles=(
+        _attend,
+        _attend_with_einsum,
+        _attend_row_by_row,
+        _attend_with_large_negative,
+        lambda *a: _masked_after(*a, again=True) if np.abs(a[0]).max() < 20 else _attend(*a),
+    ),
     hints=(
         "Over which axis do the attention weights sum to 1? Which score gives a weight of exactly 0?",
-        "Compute scores of shape (batch, steps), set those of the padding to minus infinity, take a softmax over the steps, then the weighted mean of hs.",
-        "np.where(mask, scores, -np.inf), minus the largest, np.exp, divided by the sum over axis 1; context is the sum of weights[..., None] * hs over axis 1.",
+        "Compute the scores (batch, out_steps, steps), set those of the padding to minus infinity, take a softmax over the last axis, then the weighted sum of the values.",
+        "scores = queries @ keys.transpose(0, 2, 1) / np.sqrt(d); np.where(mask[:, None], scores, -np.inf); minus the maximum of the last axis, np.exp, divided by the sum; weights @ values.",
     ),
-    unchanged=0.25,
+    unchanged=0.5,
+    not_allowed=FROM_SCRATCH,
     promised=(("mask is True somewhere in each row", "the task says so"),),
 )
 
-EXERCISES = [diagnose, repair_error, repair_pairs, repair_scaling, repair_state, repair_start, attention_pool]
+# --------------------------------------------------------------------------------- attention_backward
+
+
+def attention_backward_oracle(dcontext, queries, keys, values, weights):
+    """Return (dqueries, dkeys, dvalues) with the Jacobian of softmax written out, one query at a time."""
+    dqueries, dkeys, dvalues = (np.zeros_like(array) for array in (queries, keys, values))
+    root = math.sqrt(queries.shape[2])
+    for row, t in np.ndindex(*queries.shape[:2]):
+        w = weights[row, t]
+        jacobian = np.diag(w) - np.outer(w, w)
+        for s in range(len(w)):
+            dvalues[row, s] += w[s] * dcontext[row, t]
+        dscores = jacobian @ [float(np.dot(values[row, s], dcontext[row, t])) for s in range(len(w))]
+        for s in range(len(w)):
+            dqueries[row, t] += dscores[s] * keys[row, s] / root
+            dkeys[row, s] += dscores[s] * queries[row, t] / root
+    return dqueries, dkeys, dvalues
+
+
+def _backward_inputs(*, outs: int = 0, mask: bool = False):
+    def draw(rng: Rng) -> tuple:
+        rows = ["11101", "01111", "11011"][: int(rng.integers(2, 4))] if mask else None
+        queries, keys, values, real = _attention_inputs(rows)(rng)
+        if not mask:
+            real = np.ones_like(real)
+        queries = queries[:, : outs or None]
+        weights = np.round(attention_oracle(queries, keys, values, real)[1], DIGITS)
+        return numbers(rng, *queries.shape[:2], values.shape[2]), queries, keys, values, weights
+
+    return draw
+
+
+def _through_softmax(weights, dweights):
+    return weights * (dweights - (weights * dweights).sum(axis=-1, keepdims=True))
+
+
+def _attention_back(dcontext, queries, keys, values, weights, *, softmax=_through_softmax, divisor=np.sqrt):
+    dweights = dcontext @ values.transpose(0, 2, 1)
+    dscores = softmax(weights, dweights) / divisor(queries.shape[2])
+    return dscores @ keys, dscores.transpose(0, 2, 1) @ queries, weights.transpose(0, 2, 1) @ dcontext
+
+
+def _replaced(index: int, new):
+    """Return a backward pass in which one of the three gradients is new(arguments, dscores)."""
+
+    def solve(*args):
+        results = list(_attention_back(*args))
+        dcontext, queries, _keys, values, weights = args
+        dscores = _through_softmax(weights, dcontext @ values.transpose(0, 2, 1)) / np.sqrt(queries.shape[2])
+        results[index] = new(args, dscores)
+        return tuple(results)
+
+    return solve
+
+
+def _attention_back_with_einsum(dcontext, queries, keys, values, weights):
+    dweights = np.einsum("btv,bsv->bts", dcontext, values)
+    mean = np.einsum("bts,bts->bt", weights, dweights)
+    dscores = weights * dweights - weights * mean[:, :, None]
+    scale = 1 / np.sqrt(keys.shape[-1])
+    return (
+        scale * np.einsum("bts,bsd->btd", dscores, keys),
+        scale * np.einsum("bts,btd->bsd", dscores, queries),
+        np.einsum("bts,btv->bsv", weights, dcontext),
+    )
+
+
+def _attention_back_with_jacobians(dcontext, queries, keys, values, weights):
+    jacobians = weights[..., None] * np.eye(weights.shape[2]) - weights[..., None] * weights[:, :, None]
+    dscores = (jacobians @ (dcontext @ values.swapaxes(1, 2))[..., None])[..., 0] / np.sqrt(queries.shape[2])
+    return dscores @ keys, dscores.swapaxes(1, 2) @ queries, weights.swapaxes(1, 2) @ dcontext
+
+
+attention_backward = Exercise(
+    name="attention_backward",
+    challenges=(
+        Challenge("one query for each sequence", 0.5, _backward_inputs(outs=1)),
+        Challenge("several queries", 0.75, _backward_inputs()),
+        Challenge("some weights are 0, because of padding", 0.5, _backward_inputs(mask=True)),
+        Challenge("other sizes", 0.75, _backward_inputs(), hidden=True),
+    ),
+    oracle=attention_backward_oracle,
+    mistakes=(
+        Mistake(
+            "You leave the softmax out of the backward pass: the gradient of the weights is not yet that of the scores.",
+            lambda *a: _attention_back(*a, softmax=lambda weights, dweights: dweights),
+        ),
+        Mistake(
+            "You use the diagonal of softmax's Jacobian alone, w (1 - w): each score changes all weights of its query.",
+            lambda *a: _attention_back(*a, softmax=lambda w, d: w * (1 - w) * d),
+        ),
+        Mistake(
+            "You do not subtract the mean: dscores is weights * (dweights - the mean of dweights under the weights).",
+            lambda *a: _attention_back(*a, softmax=lambda w, d: w * d),
+        ),
+        Mistake(
+            "You subtract the sum of dweights: subtract the sum of weights * dweights.",
+            lambda *a: _attention_back(*a, softmax=lambda w, d: w * (d - d.sum(axis=-1, keepdims=True))),
+        ),
+        Mistake(
+            "You subtract the plain mean of dweights: the mean is weighted with the attention weights.",
+            lambda *a: _attention_back(*a, softmax=lambda w, d: w * (d - d.mean(axis=-1, keepdims=True))),
+        ),
+        Mistake(
+            "You subtract the weighted mean without multiplying it by the weights.",
+            lambda *a: _attention_back(*a, softmax=lambda w, d: w * d - (w * d).sum(axis=-1, keepdims=True)),
+        ),
+        Mistake(
+            "You add the weighted mean of dweights: it is subtracted.",
+            lambda *a: _attention_back(*a, softmax=lambda w, d: w * (d + (w * d).sum(axis=-1, keepdims=True))),
+        ),
+        Mistake(
+            "You sum weights * dweights over the queries: sum over the steps, the last axis.",
+            lambda *a: _attention_back(*a, softmax=lambda w, d: w * (d - (w * d).sum(axis=1, keepdims=True))),
+        ),
+        Mistake(
+            "You average weights * dweights over the steps: the weights sum to 1 already, so take the sum.",
+            lambda *a: _attention_back(*a, softmax=lambda w, d: w * (d - (w * d).mean(axis=-1, keepdims=True))),
+        ),
+        Mistake(
+            "You do not divide by the square root of d, as the forward pass does.",
+            lambda *a: _attention_back(*a, divisor=lambda d: 1.0),
+        ),
+        Mistake(
+            "You divide by d: the forward pass divides by its square root.",
+            lambda *a: _attention_back(*a, divisor=lambda d: d),
+        ),
+        Mistake(
+            "You multiply by the square root of d: divide, as the forward pass does.",
+            lambda *a: _attention_back(*a, divisor=lambda d: 1 / np.sqrt(d)),
+        ),
+        Mistake(
+            "You divide by the square root of the size of the values: use d, the size of queries and keys.",
+            lambda *a: tuple(
+                part * (np.sqrt(a[1].shape[2] / a[3].shape[2]) if index < 2 else 1)
+                for index, part in enumerate(_attention_back(*a))
+            ),
+        ),
+        Mistake(
+            "dqueries lacks the division by the square root of d; dkeys has it.",
+            lambda *a: (_attention_back(*a)[0] * np.sqrt(a[1].shape[2]), *_attention_back(*a)[1:]),
+        ),
+        Mistake(
+            "dkeys lacks the division by the square root of d; dqueries has it.",
+            lambda *a: (
+                _attention_back(*a)[0],
+                _attention_back(*a)[1] * np.sqrt(a[1].shape[2]),
+                _attention_back(*a)[2],
+            ),
+        ),
+        Mistake(
+            "dvalues should not be divided by the square root of d: the values come after the scores.",
+            lambda *a: (*_attention_back(*a)[:2], _attention_back(*a)[2] / np.sqrt(a[1].shape[2])),
+        ),
+        Mistake(
+            "dqueries and dkeys are interchanged: return (dqueries, dkeys, dvalues).",
+            lambda *a: (_attention_back(*a)[1], _attention_back(*a)[0], _attention_back(*a)[2]),
+        ),
+        Mistake(
+            "The three results are in the wrong order: return (dqueries, dkeys, dvalues).",
+            lambda *a: _attention_back(*a)[::-1],
+        ),
+        Mistake(
+            "You compute dvalues with dscores: the values are weighted with the weights themselves.",
+            _replaced(2, lambda args, dscores: dscores.transpose(0, 2, 1) @ args[0]),
+        ),
+        Mistake(
+            "Your dkeys are those of one query: add up the contributions of all queries.",
+            _replaced(1, lambda args, dscores: dscores[:, :1].transpose(0, 2, 1) @ args[1][:, :1]),
+        ),
+        Mistake(
+            "Your dvalues are those of one query: add up the contributions of all queries.",
+            _replaced(2, lambda args, dscores: args[4][:, :1].transpose(0, 2, 1) @ args[0][:, :1]),
+        ),
+        Mistake(
+            "You average over the queries: each key and each value gets the sum of all contributions.",
+            lambda *a: tuple(part / (a[1].shape[1] if index else 1) for index, part in enumerate(_attention_back(*a))),
+        ),
+        Mistake(
+            "Your gradients have the wrong sign.",
+            lambda *a: tuple(-part for part in _attention_back(*a)),
+        ),
+    ),
+    styles=(_attention_back, _attention_back_with_einsum, _attention_back_with_jacobians),
+    hints=(
+        "Go backwards through context = weights @ values, weights = softmax(scores), scores = queries @ keys^T / sqrt(d). Which two gradients come out of the first line?",
+        "dvalues = weights^T @ dcontext and dweights = dcontext @ values^T. Then through softmax: weights * (dweights - their mean under the weights). Then through the dot product.",
+        "dscores = weights * (dweights - (weights * dweights).sum(-1, keepdims=True)) / np.sqrt(d); dqueries = dscores @ keys; dkeys = dscores.transpose(0, 2, 1) @ queries.",
+    ),
+    not_allowed=FROM_SCRATCH,
+    promised=(
+        ("weights is never negative", "they are attention weights"),
+        ("weights is always between -1 and 1", "they are attention weights"),
+    ),
+)
+
+EXERCISES = [diagnose, input_dependence, train_forecaster, attention, attention_backward]

@@ -16,7 +16,14 @@ CODE_WORDS = ("xs ", "hs ", "ys ", "dhs ", "dx ", "dh ", "np ", "tanh ", "inf ",
 RESULT = "application/vnd.nbjudge.result+json"  # the same result as data, for reports about a class
 _GREEN, _RED = "var(--jp-success-color1, #1b7837)", "var(--jp-error-color1, #b2182b)"  # JupyterLab's own, both themes
 _GREY = "var(--jp-ui-font-color2, #666)"
-MARKS = {"passed": ("✓", _GREEN), "failed": ("✗", _RED), "skipped": ("–", _GREY)}
+MARKS = {
+    "passed": ("✓", _GREEN),
+    "failed": ("✗", _RED),
+    "skipped": ("–", _GREY),
+    "right": ("✓", _GREEN),
+    "excluded": ("✗", _RED),
+    "no entry": ("–", _GREY),
+}
 
 
 class Row(NamedTuple):
@@ -105,17 +112,11 @@ class Card:
     def _repr_html_(self) -> str:
         name, state = self.headline()
         colour = _GREY if self.report.unsolved else _GREEN if self.report.passed else _RED
-        rows = "".join(map(self._html_row, self.rows()))
         footer = "".join(
             f"<div style='margin-top:4px;white-space:pre-wrap'>{_marked_up(line)}</div>" for line in self.footer()
         )
         verdict = f"<div style='margin:4px 0'><b>{_marked_up(self.verdict())}</b></div>" if self.verdict() else ""
-        return (
-            f"<div role='group' aria-label='{_escape(name)}: {_escape(state)}' class='rnn-card' "
-            f"style='border-left:5px solid {colour};padding:6px 12px;margin:4px 0;max-width:52em'>"
-            f"<div><b><code>{_escape(name)}</code></b> &nbsp; {_escape(state)}</div>"
-            f"{verdict}<table style='border-collapse:collapse;margin:4px 0'>{rows}</table>{footer}</div>"
-        )
+        return _framed(name, state, colour, f"{verdict}{_html_table(self.rows())}{footer}")
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """Return the result as data; IPython adds the text and the HTML."""
@@ -129,19 +130,23 @@ class Card:
         }
         return {RESULT: data}
 
-    def _html_row(self, row: Row) -> str:
-        mark, colour = MARKS[row.word]
-        plain = "style='background:none'"  # JupyterLab's stripes would separate a check from its explanation
-        cell = "text-align:left;padding:2px 14px 2px 0;vertical-align:top;overflow-wrap:anywhere"
-        lines = "".join(
-            f"<div>{_marked_up(line)}</div>" for line in f"{row.problem}\n{row.inputs}".splitlines() if line
-        )
-        explained = f"<tr {plain}><td></td><td style='{cell}'>{lines}</td></tr>" if lines else ""
-        state = f"<span style='color:{colour}'>{mark}</span> {row.word}"
-        return (
-            f"<tr {plain}><td style='{cell};white-space:nowrap'>{state}</td>"
-            f"<td style='{cell}'>{_escape(row.title)}</td></tr>{explained}"
-        )
+
+class Checklist:
+    """A displayable list of verdicts outside the exercises: a name, the result in words, one row for each item."""
+
+    def __init__(self, name: str, state: str, rows: list[Row], *, complete: bool) -> None:
+        self.name, self.state, self.rows, self.complete = name, state, rows, complete
+
+    def __repr__(self) -> str:
+        wide = max((len(row.title) for row in self.rows), default=0)
+        lines = [f"{self.name}  {self.state}"]
+        for row in self.rows:
+            words = f"  {row.title:<{wide}}  {row.word}{f': {row.problem}' if row.problem else ''}"
+            lines += textwrap.wrap(words, WIDTH, subsequent_indent=" " * (wide + 4))
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return _framed(self.name, self.state, _GREEN if self.complete else _RED, _html_table(self.rows))
 
 
 def score_text(passed: int, total: int) -> str:
@@ -180,6 +185,32 @@ def running_shell() -> Any:
     from IPython import get_ipython
 
     return get_ipython()
+
+
+def _framed(name: str, state: str, colour: str, content: str) -> str:
+    """Return a card as HTML: a coloured edge, the name, the result in words, the content."""
+    return (
+        f"<div role='group' aria-label='{_escape(name)}: {_escape(state)}' class='rnn-card' "
+        f"style='border-left:5px solid {colour};padding:6px 12px;margin:4px 0;max-width:52em'>"
+        f"<div><b><code>{_escape(name)}</code></b> &nbsp; {_escape(state)}</div>{content}</div>"
+    )
+
+
+def _html_table(rows: list[Row]) -> str:
+    return f"<table style='border-collapse:collapse;margin:4px 0'>{''.join(map(_html_row, rows))}</table>"
+
+
+def _html_row(row: Row) -> str:
+    mark, colour = MARKS[row.word]
+    plain = "style='background:none'"  # JupyterLab's stripes would separate a check from its explanation
+    cell = "text-align:left;padding:2px 14px 2px 0;vertical-align:top;overflow-wrap:anywhere"
+    lines = "".join(f"<div>{_marked_up(line)}</div>" for line in f"{row.problem}\n{row.inputs}".splitlines() if line)
+    explained = f"<tr {plain}><td></td><td style='{cell}'>{lines}</td></tr>" if lines else ""
+    state = f"<span style='color:{colour}'>{mark}</span> {row.word}"
+    return (
+        f"<tr {plain}><td style='{cell};white-space:nowrap'>{state}</td>"
+        f"<td style='{cell}'>{_escape(row.title)}</td></tr>{explained}"
+    )
 
 
 def _marked_up(text: str) -> str:

@@ -5,12 +5,15 @@ The task is to name the first symbol of a sequence at its end. The faults are co
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+from rnn_helpers import cards
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,9 +22,10 @@ if TYPE_CHECKING:
 
 KINDS = 4  # of symbols
 UNITS, BATCH, TESTED = 24, 16, 64
-POINTS, ROUNDS_A_POINT = 40, 5  # points of a curve, training steps per point
+POINTS, UPDATES_A_POINT = 40, 5  # points of a curve, updates per point
 SNAPSHOTS = 8  # rows of the gradient map
-SAMPLES = 12
+LOSSES = ("train_loss", "val_loss", "deploy_loss")
+VISITORS = (14, 10)  # seed of the order in which the lesson shows the first ten patients of the ward, and their number
 WARD = Path(__file__).with_name("ward.npz")
 EPSILON = 1e-3  # Adam's epsilon: prevents a tiny gradient from causing a full step
 LEAK_SCALE = 20.0  # scale of the leaked answer: large enough that the network needs nothing else
@@ -52,7 +56,7 @@ FAULTS = {
     "dead units": Habits(activation="relu", bias=-20.0),
     "leak": Habits(whispered=True),
     "overfitting": Habits(sequences=BATCH, answers_belong=False),
-    "wrong answers": Habits(answers_belong=False),
+    "wrong labels": Habits(answers_belong=False),
 }
 
 
@@ -63,10 +67,10 @@ class Batch(NamedTuple):
     answers: NDArray[np.int64]
 
 
-class Round(NamedTuple):
-    """The metrics of a training step: the loss before it, the gradient norm, the relative norm of the update."""
+class Metrics(NamedTuple):
+    """The metrics of an update: the loss before it, the gradient norm, the relative norm of the update."""
 
-    train: float
+    train_loss: float
     norms: float
     updates: float
 
@@ -77,36 +81,32 @@ def patient(fault: str, seed: int, steps: int = 7) -> dict[str, Any]:
     fault: a name in FAULTS; steps: the length of the sequences, 2 or more
     Returns a dict, with 40 points for the whole training and 8 snapshots:
     "baseline": the loss of a uniform guess, log 4
-    "train", "held", "alone": (points,) the loss on the training set; on held-out sequences, prepared in the same
-        way; on held-out sequences as they are at the exam
+    "train_loss", "val_loss", "deploy_loss": (points,) the loss on the training set; on held-out sequences that were
+        prepared in the same way; on held-out sequences without any preparation, as in use
     "norms": (points,) the norm of the gradient of the recurrent layer's weights
     "updates": (points,) the norm of an update, relative to the norm of all weights
-    "said", "right": (samples,) the trained network's predictions at the exam, and the targets
     "by_lag": (snapshots, steps) the norm of dL/dh_{T-k} in column k; row 0 is before training
     Raises KeyError when there is no such fault.
     """
     habits, rng = FAULTS[fault], np.random.default_rng([seed, sorted(FAULTS).index(fault)])
-    exam = replace(habits, whispered=False, answers_belong=True)
+    deployed = replace(habits, whispered=False, answers_belong=True)
     network = _Network(habits, rng)
     training_set = None if habits.sequences is None else draw(habits, habits.sequences, steps, rng)
-    curves: dict[str, list[float]] = {name: [] for name in ("train", "held", "alone", "norms", "updates")}
+    curves: dict[str, list[float]] = {name: [] for name in (*LOSSES, "norms", "updates")}
     lags = []
     for point in range(POINTS):
-        batches = [training_set or draw(habits, BATCH, steps, rng) for _ in range(ROUNDS_A_POINT)]
+        batches = [training_set or draw(habits, BATCH, steps, rng) for _ in range(UPDATES_A_POINT)]
         if point % (POINTS // SNAPSHOTS) == 0:
             lags.append(network.errors_by_lag(batches[0]))
-        rounds = [network.learn(batch) for batch in batches]
-        for name in Round._fields:
-            curves[name].append(float(np.mean([getattr(step, name) for step in rounds])))
-        curves["held"].append(network.loss(draw(habits, TESTED, steps, rng)))
-        curves["alone"].append(network.loss(draw(exam, TESTED, steps, rng)))
-    exam_batch = draw(exam, SAMPLES, steps, rng)
+        updates = [network.learn(batch) for batch in batches]
+        for name in Metrics._fields:
+            curves[name].append(float(np.mean([getattr(metrics, name) for metrics in updates])))
+        curves["val_loss"].append(network.loss(draw(habits, TESTED, steps, rng)))
+        curves["deploy_loss"].append(network.loss(draw(deployed, TESTED, steps, rng)))
     return {
         "baseline": float(np.log(KINDS)),
         **{name: np.array(curve) for name, curve in curves.items()},
         "by_lag": np.array(lags),
-        "said": network.answers(exam_batch),
-        "right": exam_batch.answers,
     }
 
 
@@ -125,6 +125,174 @@ def ward() -> list[tuple[str, dict[str, Any]]]:
         symptoms["baseline"] = float(symptoms["baseline"])
         labelled.append((str(symptoms.pop("fault")), symptoms))
     return labelled
+
+
+def patients() -> list[dict[str, Any]]:
+    """Return the symptoms of the ten patients of the lesson, in the order in which it numbers them from 1."""
+    return [symptoms for _, symptoms in _lesson_order()]
+
+
+def _lesson_order() -> list[tuple[str, dict[str, Any]]]:
+    seed, number = VISITORS
+    first = ward()[:number]
+    return [first[index] for index in np.random.default_rng(seed).permutation(number)]
+
+
+class Sign(NamedTuple):
+    """What makes a fault visible: whether it is seen in a patient's symptoms, and the sentences if it is or is not.
+
+    Unlike the rule of the lesson these tests are coarse: they only have to fit the patients of the ward.
+    """
+
+    seen: Callable[[dict[str, Any]], bool]
+    shown: Callable[[dict[str, Any]], str]
+    missing: Callable[[dict[str, Any]], str]
+
+
+def _end(symptoms: dict[str, Any], name: str) -> float:
+    return float(np.mean(symptoms[name][-8:]))
+
+
+def _is_high(symptoms: dict[str, Any]) -> bool:
+    return _end(symptoms, "train_loss") > 1.5 * symptoms["baseline"]
+
+
+def _reaches(symptoms: dict[str, Any]) -> float:
+    """Return the gradient at the first symbol before training, relative to that at the end of the sequence."""
+    before_training = symptoms["by_lag"][0]
+    return float(before_training[-1] / before_training[0])
+
+
+def _jumps(symptoms: dict[str, Any]) -> bool:
+    return bool(np.any(np.diff(symptoms["train_loss"]) < -0.2 * symptoms["baseline"]))
+
+
+def _ends(symptoms: dict[str, Any], *names: str) -> str:
+    ends = ", ".join(f"`{name}` ends at {_end(symptoms, name):.2g}" for name in names)
+    return f"{ends} (baseline {symptoms['baseline']:.2f})"
+
+
+def _not_healthy(symptoms: dict[str, Any]) -> str:
+    """Return the first symptom that a healthy network would not have."""
+    high = [name for name in LOSSES if _end(symptoms, name) > symptoms["baseline"] / 2]
+    if high:
+        return f"{_ends(symptoms, high[0])}, and a healthy network does better than that."
+    return f"The losses are low, but look at the map. {SIGNS['exploding gradient'].shown(symptoms)}"
+
+
+SIGNS = {
+    "dead units": Sign(
+        lambda s: not np.any(s["norms"]),
+        lambda _: "The gradient norm is exactly 0 from beginning to end.",
+        lambda s: f"The gradient norm is not 0. Its median is {np.median(s['norms']):.2g}.",
+    ),
+    "exploding gradient": Sign(
+        lambda s: _reaches(s) > 3,
+        lambda s: f"Before training, the gradient at the first symbol is {_reaches(s):.0f} times that at the end.",
+        lambda s: (
+            f"Before training, the gradient at the first symbol is {_reaches(s):.1g} times that at the end. "
+            "If it exploded, it would be larger there."
+        ),
+    ),
+    "vanishing gradient": Sign(
+        lambda s: _reaches(s) < 1e-3,
+        lambda s: f"Before training, only {_reaches(s):.0e} of the gradient reaches the first symbol.",
+        lambda s: (
+            f"Before training, the gradient at the first symbol is {_reaches(s):.2g} times that at the end. "
+            f"{'It grows instead of vanishing' if _reaches(s) > 3 else 'That is enough to learn from'}."
+        ),
+    ),
+    "wrong sign": Sign(
+        lambda s: _is_high(s) and not _jumps(s),
+        lambda s: f"{_ends(s, 'train_loss')}, and it has risen steadily: each update goes uphill.",
+        lambda s: (
+            f"{_ends(s, 'train_loss')}. Steps uphill would make it rise steadily, and it "
+            f"{'jumps up and down' if _is_high(s) else 'is not far above the baseline'}."
+        ),
+    ),
+    "learning rate too large": Sign(
+        _is_high,
+        lambda s: f"{_ends(s, 'train_loss')}, and it jumps up and down: the updates overshoot.",
+        lambda s: f"{_ends(s, 'train_loss')}. Updates that are too large would keep it far above the baseline.",
+    ),
+    "learning rate too small": Sign(
+        lambda s: np.median(s["updates"]) < 1e-4,
+        lambda s: f"An update changes the weights by {np.median(s['updates']):.0e} of their size.",
+        lambda s: (
+            f"An update changes the weights by {np.median(s['updates']):.1g} of their size (median). "
+            f"After {POINTS * UPDATES_A_POINT} updates, that adds up."
+        ),
+    ),
+    "wrong labels": Sign(
+        lambda s: _end(s, "train_loss") > s["baseline"] / 2,
+        lambda s: f"{_ends(s, 'train_loss')}, although gradient and updates are sound. There is nothing to learn.",
+        lambda s: f"{_ends(s, 'train_loss')}, so the network has learnt the labels that it was trained on.",
+    ),
+    "overfitting": Sign(
+        lambda s: _end(s, "val_loss") > s["baseline"] / 2,
+        lambda s: f"{_ends(s, 'train_loss', 'val_loss')}. It knows its training sequences by heart and nothing else.",
+        lambda s: f"{_ends(s, 'val_loss')}, so the network is right about new sequences as well.",
+    ),
+    "leak": Sign(
+        lambda s: _end(s, "deploy_loss") > s["baseline"] / 2,
+        lambda s: (
+            f"{_ends(s, 'val_loss', 'deploy_loss')}. Only the preparation differs, so the preparation gives the "
+            "answer away."
+        ),
+        lambda s: f"{_ends(s, 'deploy_loss')}, so the network does not need the preparation.",
+    ),
+    "healthy": Sign(
+        lambda _: False,  # only by excluding all the others
+        lambda s: (
+            f"{_ends(s, 'deploy_loss')}. The gradient reaches the first symbol, and the updates are neither "
+            "tiny nor too large."
+        ),
+        _not_healthy,
+    ),
+}
+
+
+def review(diagnosis: dict[int, str]) -> None:
+    """Show a card that says of each diagnosis whether it is right, and what in the symptoms shows it.
+
+    diagnosis: number of the patient, from 1 -> the name of a fault; patients may be missing
+    Raises ValueError for a number or a name that does not exist.
+    """
+    ward_order = _lesson_order()
+    _check_diagnosis(diagnosis, len(ward_order))
+    rows = []
+    for number, (fault, symptoms) in enumerate(ward_order, start=1):
+        guess = diagnosis.get(number)
+        title = f"patient {number}{f': {guess}' if guess else ''}"
+        if not guess:
+            rows.append(cards.Row(title, "no entry"))
+        elif guess == fault:
+            rows.append(cards.Row(title, "right", SIGNS[fault].shown(symptoms)))
+        else:
+            rows.append(cards.Row(title, "excluded", _exclude(guess, fault, symptoms)))
+    right = sum(row.word == "right" for row in rows)
+    state = f"{right} of {len(rows)} right"
+    cards.show(cards.Checklist("diagnosis", state, rows, complete=right == len(rows)))
+
+
+def _exclude(guess: str, fault: str, symptoms: dict[str, Any]) -> str:
+    """Return the observation that speaks against a diagnosis."""
+    if not SIGNS[guess].seen(symptoms):
+        return SIGNS[guess].missing(symptoms)
+    return f"That symptom is there, but another one comes first and explains it. {SIGNS[fault].shown(symptoms)}"
+
+
+def _check_diagnosis(diagnosis: dict[int, str], count: int) -> None:
+    """Raise ValueError for a patient or a fault that does not exist."""
+    for number, name in diagnosis.items():
+        if number not in range(1, count + 1):
+            raise ValueError(f"invalid patient {number!r}: expected a number from 1 to {count}")
+        if name and name not in FAULTS:
+            near = get_close_matches(str(name), FAULTS, n=1)
+            advice = f" Did you mean {near[0]!r}?" if near else ""
+            raise ValueError(
+                f"invalid diagnosis {name!r} of patient {number}.{advice} Expected one of {', '.join(FAULTS)}"
+            )
 
 
 def save_ward() -> None:
@@ -164,12 +332,8 @@ class _Network:
         """Return the mean cross-entropy."""
         return float(np.mean(self._surprises(self._states(batch)[0][:, -1], batch.answers)[0]))
 
-    def answers(self, batch: Batch) -> NDArray[np.int64]:
-        """Return the most probable class of each sequence."""
-        return np.argmax(self._states(batch)[0][:, -1] @ self.params["W_hy"] + self.params["b_y"], axis=1)
-
-    def learn(self, batch: Batch) -> Round:
-        """Perform one training step and return its metrics."""
+    def learn(self, batch: Batch) -> Metrics:
+        """Perform one update and return its metrics."""
         p = self.params
         hs, cache = self._states(batch)
         surprises, dlogits = self._surprises(hs[:, -1], batch.answers)
@@ -183,7 +347,7 @@ class _Network:
         step = self._step(grads)
         size = norm(step.values()) / norm(p.values())
         self.params = {name: p[name] + step[name] for name in p}
-        return Round(float(surprises.mean()), norm(grads[name] for name in RECURRENT), size)
+        return Metrics(float(surprises.mean()), norm(grads[name] for name in RECURRENT), size)
 
     def _states(self, batch: Batch) -> tuple[Array, Any]:
         from rnn_helpers import cells

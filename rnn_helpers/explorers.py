@@ -264,35 +264,74 @@ def gate_explorer(xs: np.ndarray, gates: dict[str, np.ndarray], start: int = 1) 
     cards.show(Explorer(draw, {"unit": Range(1, units, start)}))
 
 
-def patient_explorer(patients: Sequence[dict[str, Any]]) -> None:
-    """Show the symptoms of one broken training run at a time, with a slider for the patient.
+def patient_explorer(patients: Sequence[dict[str, Any]], *, thresholds: bool = False) -> None:
+    """Show the symptoms of one training run at a time, a panel for each, with a slider for the patient.
 
     patients: what `rnn_helpers.clinic.patient` returns, for each
+    thresholds: whether to draw the limits of the lesson's rule into the panels
     """
 
     def draw(number: int) -> Picture:
         symptoms = patients[number - 1]
-        upper, lower = plots.new_column(8.0, 5.2, (5, 4))
-        points = np.arange(1, len(symptoms["train"]) + 1)
-        low, high = -4.0, 2.2  # the same for all patients, so that a loss at the baseline looks flat
-        lines = {name: np.log10(np.clip(symptoms[name], 10**low, 10**high)) for name in ("train", "held", "alone")}
-        lines["baseline"] = np.full(len(points), np.log10(symptoms["baseline"]))
-        updates = f"{np.median(symptoms['updates']):.0e}, gradient {np.median(symptoms['norms']):.2g}"
-        title = f"Patient {number}.  Middle values: step/weights {updates}"
-        plots.curves(points, lines, title=title, xlabel="", ylabel="log10 of the loss", ylim=(low, high), ax=upper)
-        size = np.log10(np.maximum(symptoms["by_lag"], 1e-12))
-        plots.grid_map(
-            size, title="", xlabel="lag: steps back from the end", ylabel="time", label="log10 |dL/dh|", ax=lower
-        )
-        answers = ["".join(map(str, symptoms[name])) for name in ("said", "right")]
-        lower.set_title(f"at the exam it says {answers[0]}, right is {answers[1]}", fontsize=9, family="monospace")
-        ends = ", ".join(f"{name} {symptoms[name][-1]:.2g}" for name in ("train", "held", "alone"))
-        words = (
-            f"{title}. Losses at the end: {ends}; baseline {symptoms['baseline']:.2f}. First row of the map, log10: "
-        )
-        return picture(upper, f"{words}{np.round(size[0], 1).tolist()}. Says {answers[0]}, right is {answers[1]}.")
+        panels = plots.new_mosaic(9.3, 4.6, "abcd;effg")
+        limits = LIMITS if thresholds else {}
+        points = np.arange(1, len(symptoms["updates"]) + 1)
+        for letter, name in zip("abc", ("train_loss", "val_loss", "deploy_loss"), strict=True):
+            shares = [share * symptoms["baseline"] for share in limits.get(name, ())]
+            _symptom(panels[letter], points, symptoms[name], (1e-5, 1e3), name, "loss (nats)", shares)
+            panels[letter].axhline(symptoms["baseline"], color="0.45", linestyle=":", linewidth=1.1)
+        sizes = symptoms["updates"], symptoms["norms"]
+        _symptom(panels["d"], points, sizes[0], (1e-7, 1e1), "updates", "relative norm", limits.get("updates", ()))
+        _symptom(panels["e"], points, sizes[1], (1e-9, 1e3), "norms", "norm of the gradient")
+        for letter in "abcde":
+            panels[letter].set_xlabel("training progress")
+        plots.gradient_progress(panels["f"], np.log10(np.maximum(symptoms["by_lag"], 1e-14)))
+        before = symptoms["by_lag"][0] / symptoms["by_lag"][0, 0]
+        lags = np.arange(len(before))
+        _symptom(panels["g"], lags, before, (1e-13, 1e5), "by_lag[0]", "relative to the end", limits.get("by_lag", ()))
+        panels["g"].set_xlabel("steps back from the end")
+        for letter in "eg":
+            panels[letter].lines[0].set_color(plots.GRADIENT)
+        panels["a"].figure.suptitle(f"Patient {number}", x=0.01, ha="left", fontsize=12)
+        ends = ", ".join(f"{name} {symptoms[name][-1]:.2g}" for name in ("train_loss", "val_loss", "deploy_loss"))
+        medians = ", ".join(f"{name} {np.median(symptoms[name]):.1g}" for name in ("updates", "norms"))
+        words = f"Patient {number}. Losses at the end: {ends}; baseline {symptoms['baseline']:.2f}. Medians: {medians}."
+        shares = " ".join(f"{share:.1g}" for share in before)
+        return picture(panels["a"], f"{words} Before training, gradient by steps back, relative to the end: {shares}.")
 
     cards.show(Explorer(draw, {"patient": Range(1, len(patients), 1)}))
+
+
+# Of the rule in lesson 14. Losses: shares of the baseline; by_lag: relative to the gradient at the end.
+LIMITS: dict[str, tuple[float, ...]] = {
+    "train_loss": (0.5, 1.2),
+    "val_loss": (0.5,),
+    "deploy_loss": (0.5,),
+    "updates": (1e-4,),
+    "by_lag": (1e-4, 30),
+}
+
+
+def _symptom(
+    ax: Any,
+    x: np.ndarray,
+    y: np.ndarray,
+    ylim: tuple[float, float],
+    title: str,
+    ylabel: str,
+    limits: Sequence[float] = (),
+) -> None:
+    """Draw one symptom on a logarithmic axis; values below its end, and exact zeros, lie on its lower edge."""
+    ax.plot(x, np.clip(y, *ylim), color=plots.COLOURS[0], linewidth=1.6)
+    for limit in limits:
+        ax.axhline(limit, color=plots.COLOURS[1], linestyle="--", linewidth=1.1)
+    ax.set(yscale="log", ylim=ylim)
+    ax.set_title(title, family="monospace", fontsize=9)
+    ax.set_ylabel(ylabel, fontsize=8)
+    ax.tick_params(labelsize=8)
+    ax.xaxis.label.set_size(8)
+    if not np.any(y):
+        ax.text(0.5, 0.1, "exactly 0", transform=ax.transAxes, ha="center", color=plots.COLOURS[0])
 
 
 def softmax_explorer(log_softmax: Callable, classes: Sequence[str], target: int = 2) -> None:

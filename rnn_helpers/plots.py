@@ -77,6 +77,17 @@ def new_grid(
     return axes
 
 
+def new_mosaic(width: float, height: float, layout: str) -> dict[str, Axes]:
+    """Return the axes of a new figure by name. layout: a letter for each cell, rows separated by ";", as in "ab;cc"."""
+    with plt.style.context(STYLE):
+        engine = ConstrainedLayoutEngine(w_pad=PADDING, h_pad=PADDING)
+        _, axes = plt.subplot_mosaic(layout, figsize=(width, height), layout=engine)
+    for ax in axes.values():
+        ax.set_prop_cycle(color=COLOURS)
+        ax.spines[["top", "right"]].set_visible(False)
+    return axes
+
+
 def curves(
     x: Sequence | np.ndarray,
     ys: dict[str, np.ndarray],
@@ -282,6 +293,20 @@ def grid_map(values: np.ndarray, *, title: str, xlabel: str, ylabel: str, label:
     ax.locator_params(integer=True)
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
     return ax
+
+
+def gradient_progress(ax: Axes, size: np.ndarray) -> None:
+    """Draw the gradient by lag at several moments of a training. size: (moments, steps), the log10 of its norm."""
+    image = ax.imshow(size, cmap="cividis", aspect="auto", interpolation="nearest", vmin=-14, vmax=2)
+    bar = ax.figure.colorbar(image, ax=ax, ticks=[-12, -8, -4, 0])
+    bar.ax.set_yticklabels(["$10^{-12}$", "$10^{-8}$", "$10^{-4}$", "1"], fontsize=8)
+    bar.set_label("|∂L/∂h|", fontsize=8)
+    ax.set_yticks([0, len(size) - 1], ["before", "end"], fontsize=8)
+    ax.set_xticks(range(size.shape[1]))
+    ax.tick_params(axis="x", labelsize=8)
+    ax.set_title("by_lag", family="monospace", fontsize=9)
+    ax.set_xlabel("steps back from the end", fontsize=8)
+    ax.set_ylabel("training progress", fontsize=8)
 
 
 def ellipses(matrices: dict[str, np.ndarray]) -> Axes:

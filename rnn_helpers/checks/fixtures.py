@@ -90,6 +90,35 @@ def text_model(number: int) -> Callable[[list[int]], np.ndarray]:
     return next_probabilities
 
 
+def predict_alone(xs: np.ndarray) -> np.ndarray:
+    """Predict each sequence from its own inputs: (batch, steps, features) -> (batch,)."""
+    steps, features = np.arange(1, xs.shape[1] + 1), np.arange(1, xs.shape[2] + 1)
+    return np.tanh(0.5 * np.einsum("btf,t,f->b", xs, np.cos(steps), features) + xs[:, 0, 0] * xs[:, -1, -1])
+
+
+def predict_from_neighbour(xs: np.ndarray) -> np.ndarray:
+    """Predict each sequence from its own inputs and those of the sequence before it in the batch."""
+    return predict_alone(xs) + np.sin(np.roll(xs, 1, axis=0)[:, -1, 0]) * xs[:, 0, -1]
+
+
+def predict_from_reshaped(xs: np.ndarray) -> np.ndarray:
+    """Predict after a reshape in place of a transposition, so that the sequences of a batch are mixed."""
+    batch, steps, features = xs.shape
+    return predict_alone(xs.reshape(steps, batch, features).transpose(1, 0, 2))
+
+
+def predict_normalised(xs: np.ndarray) -> np.ndarray:
+    """Predict after subtracting the mean of the batch, so that every output depends on all sequences."""
+    return predict_alone(xs - xs.mean(axis=0)) + 0.1 * xs.sum(axis=(1, 2)) ** 2
+
+
+def predict_from_first_step(xs: np.ndarray) -> np.ndarray:
+    """Predict each sequence from its first step, and from nothing else."""
+    features = np.arange(1, xs.shape[2] + 1)
+    return np.sin(xs[:, 0] @ features) + (xs[:, 0] ** 2).sum(axis=1)
+
+
+PREDICTORS = (predict_alone, predict_from_neighbour, predict_from_reshaped, predict_normalised, predict_from_first_step)
 TEXT_MODELS = {f"text_model_{number}": text_model(number) for number in range(60)}
 
 # Functions that fixture files refer to by name.
@@ -105,6 +134,7 @@ FUNCTIONS: dict[str, Callable] = {
     "read_character": read_character,
     "most_likely": most_likely,
     "least_likely": least_likely,
+    **{predict.__name__: predict for predict in PREDICTORS},
     **TEXT_MODELS,
     **CANDIDATES,
 }

@@ -1,0 +1,96 @@
+"""Draw attention: the path of a gradient with and without it, and how a query becomes a context."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from matplotlib.patches import FancyBboxPatch
+
+from rnn_helpers.graphs import ARROW, ROUNDED
+from rnn_helpers.plots import COLOURS, GRADIENT, new_axes, new_row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BOX = 0.62  # width and height of a box, in data units
+Point = tuple[float, float]
+
+
+def path_lengths(steps: int) -> Axes:
+    """Draw how a gradient at the last state reaches the first: along a chain of states, and through attention.
+
+    steps: how many states there are; those in the middle are drawn as dots
+    """
+    left, right = new_row(width=9.3, height=2.7, count=2)
+    places = [0.0, 1.15, 2.3, 4.1, 5.25]
+    names = ["h_1", "h_2", "h_3", f"h_{{{steps - 1}}}", f"h_{{{steps}}}"]
+    for ax in (left, right):
+        for x, name in zip(places, names, strict=True):
+            _box(ax, (x, 0.0), f"${name}$", COLOURS[0])
+        ax.text(3.2, 0.0, "…", ha="center", va="center", fontsize=14)
+        for before, after in ((0, 1), (1, 2), (3, 4)):
+            _link(ax, (places[before] + BOX / 2, 0.0), (places[after] - BOX / 2, 0.0), "0.6")
+        ax.set(xlim=(-0.6, 6.0), ylim=(-0.95, 2.1))
+        ax.axis("off")
+    for before, after in ((0, 1), (1, 2), (3, 4)):
+        start, end = places[after], places[before]
+        style = "arc3,rad=-0.35"
+        _link(left, (start, -BOX / 2), (end, -BOX / 2), GRADIENT, style)
+    _box(left, (places[-1], 1.45), "loss", "0.25")
+    _link(left, (places[-1], 1.45 - BOX / 2), (places[-1], BOX / 2), GRADIENT)
+    left.set_title(f"A chain: {steps - 1} steps back from $h_{{{steps}}}$ to $h_1$", loc="left", fontsize=10)
+    _box(right, (places[2], 1.45), "$c$", COLOURS[1])
+    _box(right, (places[-1], 1.45), "loss", "0.25")
+    _link(right, (places[-1] - BOX / 2, 1.45), (places[2] + BOX / 2, 1.45), GRADIENT)
+    for x in places:
+        _link(right, (places[2] + 0.16 * (x - places[2]) / 2.3, 1.45 - BOX / 2), (x, BOX / 2), GRADIENT)
+    right.set_title("A star: one step from the context $c$ to every state", loc="left", fontsize=10)
+    return left
+
+
+def attention(
+    query: float, keys: Sequence[float], values: Sequence[float], weights: Sequence[float], names: Sequence[str]
+) -> Axes:
+    """Draw one query at work, with numbers: scores, softmax, weights and the context.
+
+    names: of the keys, as they are printed, for numbers such as log 2
+    """
+    ax = new_axes(width=9.3, height=3.6)
+    rows = {"keys": 3.0, "scores": 2.0, "weights": 1.0, "values": 0.0}
+    for label, height in rows.items():
+        ax.text(-2.15, height, label, ha="left", va="center", fontsize=10)
+    for t, (key, value, weight) in enumerate(zip(keys, values, weights, strict=True)):
+        x = 1.7 * t
+        _box(ax, (x, rows["keys"]), f"$k_{t + 1}$", COLOURS[0])
+        ax.text(x + 0.42, rows["keys"], names[t], va="center", fontsize=9)
+        _box(ax, (x, rows["scores"]), f"{query * key:.2f}", "0.25")
+        _box(ax, (x, rows["weights"]), f"{weight:.2f}", COLOURS[1])
+        _box(ax, (x, rows["values"]), f"$v_{t + 1}$", COLOURS[0])
+        ax.text(x + 0.42, rows["values"], f"{value:g}", va="center", fontsize=9)
+        _link(ax, (x, rows["keys"] - BOX / 2), (x, rows["scores"] + BOX / 2), "0.25")
+        _link(ax, (x, rows["scores"] - BOX / 2), (x, rows["weights"] + BOX / 2), "0.25")
+        _link(ax, (x, rows["weights"] - BOX / 2), (x, rows["values"] + BOX / 2), "0.25")
+    end = 1.7 * (len(keys) - 1)
+    ax.text(end + 1.0, rows["scores"] - 0.5, "softmax: they now sum to 1", va="center", fontsize=9)
+    ax.text(-0.95, rows["keys"] - 0.5, f"· $q$ = {query:g}", va="center", fontsize=9)
+    ax.text(end + 1.0, rows["keys"] - 0.5, "dot product with the query", va="center", fontsize=9)
+    ax.text(end + 1.0, rows["weights"] - 0.5, "weight times value, summed", va="center", fontsize=9)
+    context = sum(value * weight for value, weight in zip(values, weights, strict=True))
+    _box(ax, (end / 2, -1.15), "$c$", COLOURS[1])
+    ax.text(end / 2 + 0.42, -1.15, f"{context:g}, the context", va="center", fontsize=9)
+    for t in range(len(keys)):
+        _link(ax, (1.7 * t, -BOX / 2), (end / 2 + 0.1 * (t - (len(keys) - 1) / 2), -1.15 + BOX / 2), "0.25")
+    ax.set(xlim=(-2.3, end + 3.6), ylim=(-1.6, 3.5))
+    ax.axis("off")
+    return ax
+
+
+def _box(ax: Axes, centre: Point, text: str, colour: str) -> None:
+    corner = centre[0] - BOX / 2, centre[1] - BOX / 2
+    ax.add_patch(FancyBboxPatch(corner, BOX, BOX, boxstyle=ROUNDED, facecolor="0.96", edgecolor=colour))
+    ax.text(*centre, text, ha="center", va="center", fontsize=10 if len(text) > 3 else 11)
+
+
+def _link(ax: Axes, start: Point, end: Point, colour: str, style: str = "arc3") -> None:
+    ax.annotate("", xy=end, xytext=start, arrowprops={**ARROW, "color": colour, "connectionstyle": style})
