@@ -341,7 +341,7 @@ def input_dependence_oracle(predict, xs, row, eps):
 
 def _dependence_inputs(*predictors):
     def draw(rng: Rng) -> tuple:
-        batch, steps, features = sizes(rng, 3, 2, 5)
+        batch, (steps, features) = int(rng.integers(2, 6)), sizes(rng, 2, 2, 5)
         predict = predictors[int(rng.integers(len(predictors)))]
         eps = float(rng.choice([0.05, 0.01, 0.002]))
         row = int(rng.integers(batch))
@@ -492,6 +492,7 @@ input_dependence = Exercise(
     promised=(
         ("eps is never negative", "the task says so"),
         ("eps is always between -1 and 1", "a small number"),
+        ("row is always smaller than axis 0 of xs", "a sequence of the batch"),
     ),
 )
 
@@ -624,19 +625,19 @@ def _forecast_inputs(*, updates: int = 0, strong: bool = False, weak: bool = Fal
 
     def draw(rng: Rng) -> tuple:
         while True:
-            n, steps, features = sizes(rng, 3, 4, 7)
-            units = int(rng.integers(2, 5))
-            batch, count = int(rng.choice([3, 4, 5])), updates or int(rng.integers(2, 5))
+            steps, features, units = (int(size) for size in rng.choice(np.arange(2, 8), size=3, replace=False))
+            batch, count = int(rng.integers(3, 7)), updates or int(rng.integers(2, 9))
+            n = int(rng.integers(3, 9))
             params = (
                 numbers(rng, features, units, scale=0.5),
                 numbers(rng, units, units, scale=0.6),
-                numbers(rng, units, scale=0.3),
+                numbers(rng, units, scale=0.8),
                 numbers(rng, units, 1, scale=0.6),
-                numbers(rng, 1, scale=0.3),
+                numbers(rng, 1, scale=0.9),
             )
-            order = np.array([rng.permutation(n + 2)[:batch] for _ in range(count)])
-            data = numbers(rng, n + 2, steps, features), numbers(rng, n + 2)
-            lr = float(rng.choice([0.1, 0.2, 0.25, 0.3]))
+            order = rng.integers(n, size=(count, batch))
+            data = numbers(rng, n, steps, features), numbers(rng, n)
+            lr = float(rng.choice([0.1, 0.25, 0.3, 1.1]))
             norms = _gradient_norms(*data, params, order, lr)
             clip = float(np.round(norms.min() * 0.6 if strong else norms.max() * 8 if weak else np.median(norms), 2))
             args = (*data, params, order, lr, clip)
@@ -763,6 +764,12 @@ train_forecaster = Exercise(
         "x.transpose(1, 0, 2) in place of the reshape; no division in the line that makes the list of gradients; and the two lines about the norm move above the update.",
     ),
     not_allowed=FROM_SCRATCH,
+    promised=(
+        ("lr is never negative", "a learning rate"),
+        ("clip is never negative", "a limit"),
+        ("axis 1 of params[3] is always 1", "one forecast for each sequence"),
+        ("axis 0 of params[4] is always 1", "one forecast for each sequence"),
+    ),
 )
 
 # ------------------------------------------------------------------------------------------ attention
@@ -789,7 +796,7 @@ def _attention_inputs(rows: list[str] | None = None, *, scale: float = 1.0):
     """Return a draw; rows: the mask, a text of 0 and 1 for each sequence."""
 
     def draw(rng: Rng) -> tuple:
-        batch, steps = (len(rows), len(rows[0])) if rows else (int(rng.integers(2, 5)), int(rng.integers(3, 7)))
+        batch, steps = (len(rows), len(rows[0])) if rows else (int(rng.integers(2, 8)), int(rng.integers(2, 7)))
         outs, d, size = sizes(rng, 3, 2, 7)
         mask = np.array([[mark == "1" for mark in row] for row in rows or []])
         if not rows:

@@ -296,8 +296,8 @@ def patient_explorer(patients: Sequence[dict[str, Any]], *, thresholds: bool = F
         ends = ", ".join(f"{name} {symptoms[name][-1]:.2g}" for name in ("train_loss", "val_loss", "deploy_loss"))
         medians = ", ".join(f"{name} {np.median(symptoms[name]):.1g}" for name in ("updates", "norms"))
         words = f"Patient {number}. Losses at the end: {ends}; baseline {symptoms['baseline']:.2f}. Medians: {medians}."
-        shares = " ".join(f"{share:.1g}" for share in before)
-        return picture(panels["a"], f"{words} Before training, gradient by steps back, relative to the end: {shares}.")
+        reached = " ".join(f"{share:.1g}" for share in before)
+        return picture(panels["a"], f"{words} Before training, gradient by steps back, relative to the end: {reached}.")
 
     cards.show(Explorer(draw, {"patient": Range(1, len(patients), 1)}))
 
