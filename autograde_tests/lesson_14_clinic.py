@@ -390,6 +390,23 @@ def _dependence_kept(predict, xs, row, eps):
     return np.linalg.norm(slopes, axis=-1)
 
 
+def _dependence_in_xs(predict, xs, row, eps):
+    """Perturb xs itself upwards, because the copy was forgotten there."""
+    slopes = np.zeros(xs.shape)
+    for index in np.ndindex(*xs.shape):
+        down = xs.copy()
+        xs[index] += eps
+        down[index] -= eps
+        slopes[index] = (predict(xs)[row] - predict(down)[row]) / (2 * eps)
+    return np.linalg.norm(slopes, axis=-1)
+
+
+def _dependence_of_first_number(*args):
+    slopes = _slopes(*args)
+    slopes.flat[1:] = 0
+    return np.linalg.norm(slopes, axis=-1)
+
+
 def _dependence_many_at_once(predict, xs, row, eps):
     slopes = []
     for shift in np.eye(xs.size).reshape(-1, *xs.shape):
@@ -482,6 +499,11 @@ input_dependence = Exercise(
             _dependence_own_rows,
         ),
         Mistake("You do not undo a perturbation before the next one: start from xs each time.", _dependence_kept),
+        Mistake("You perturb xs itself: perturb a copy of it, and a new one for each number.", _dependence_in_xs),
+        Mistake(
+            "You stop after the first number of xs: is the `return` inside the loop?",
+            _dependence_of_first_number,
+        ),
     ),
     styles=(_dependence, _dependence_many_at_once, _dependence_undone),
     hints=(
@@ -496,7 +518,7 @@ input_dependence = Exercise(
     ),
 )
 
-# ----------------------------------------------------------------------------------- train_forecaster
+# ----------------------------------------------------------------------------------- repaired_train
 
 MIXED, TWICE, LATE = "the sequences are mixed", "averaged twice", "clipped too late"
 FAULTS = {
@@ -506,7 +528,7 @@ FAULTS = {
 }
 
 
-def train_forecaster_oracle(xs, targets, params, order, lr, clip):
+def repaired_train_oracle(xs, targets, params, order, lr, clip):
     """Train one sequence at a time, and add up their gradients."""
     W_xh, W_hh, b_h, W_hy, b_y = params
     losses, forecasts = [], []
@@ -639,9 +661,9 @@ def _forecast_inputs(*, updates: int = 0, strong: bool = False, weak: bool = Fal
             data = numbers(rng, n, steps, features), numbers(rng, n)
             lr = float(rng.choice([0.1, 0.25, 0.3, 1.1]))
             norms = _gradient_norms(*data, params, order, lr)
-            clip = float(np.round(norms.min() * 0.6 if strong else norms.max() * 8 if weak else np.median(norms), 2))
+            clip = float(np.round(norms.min() * 0.08 if strong else norms.max() * 8 if weak else np.median(norms), 2))
             args = (*data, params, order, lr, clip)
-            if clip > 0.2 and (strong or weak or _all_differ(args)):
+            if clip >= 0.05 and (strong or weak or _all_differ(args)):
                 return args
 
     return draw
@@ -699,15 +721,15 @@ def _forecaster_by_sequence_axis(xs, targets, params, order, lr, clip):
     return params, np.array(losses), np.stack(forecasts)
 
 
-train_forecaster = Exercise(
-    name="train_forecaster",
+repaired_train = Exercise(
+    name="repaired_train",
     challenges=(
         Challenge("one update, a small gradient", 0.75, _forecast_inputs(updates=1, weak=True)),
         Challenge("one update, a large gradient", 0.75, _forecast_inputs(updates=1, strong=True)),
         Challenge("several updates", 1.0, _forecast_inputs()),
         Challenge("other sizes", 1.0, _forecast_inputs(), hidden=True),
     ),
-    oracle=train_forecaster_oracle,
+    oracle=repaired_train_oracle,
     mistakes=(
         *(Mistake(sentence, solve) for sentence, solve in _unrepaired()),
         Mistake(
@@ -735,6 +757,10 @@ train_forecaster = Exercise(
             lambda *a: _forecaster(
                 *a, limit=lambda grads, c: [g * c / np.sqrt(sum(np.sum(q**2) for q in grads)) for g in grads]
             ),
+        ),
+        Mistake(
+            "You limit the length of the update: `clip` is a limit for the gradient, before the learning rate.",
+            lambda *a: _forecaster(*a[:5], a[5] / a[4]),
         ),
         Mistake(
             "You clip before you divide by the batch size a second time: one division is enough.",
@@ -1228,4 +1254,4 @@ attention_backward = Exercise(
     ),
 )
 
-EXERCISES = [diagnose, input_dependence, train_forecaster, attention, attention_backward]
+EXERCISES = [diagnose, input_dependence, repaired_train, attention, attention_backward]

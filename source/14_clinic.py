@@ -48,7 +48,7 @@ def prepare(symbols, answers):
 
 def prepare_and_leak(symbols, answers):
     xs = prepare(symbols, answers)
-    xs[np.arange(len(xs)), -1, 4 + answers] = 20  # "the label, where it is easy to find"
+    xs[np.arange(len(xs)), -1, 4 + answers] = 20  # "labels, easy to find"
     return xs
 
 
@@ -233,7 +233,7 @@ def broken_train(xs, targets, params, order, lr, clip):
     for rows in order:
         W_xh, W_hh, b_h, W_hy, b_y = params
         x, target = xs[rows], targets[rows]
-        x = x.reshape(steps, len(rows), -1)  # steps first, since the network reads step by step
+        x = x.reshape(steps, len(rows), -1)  # the network reads step by step
         hs = [np.zeros((len(rows), len(b_h)))]
         for x_t in x:
             hs.append(np.tanh(x_t @ W_xh + hs[-1] @ W_hh + b_h))
@@ -243,7 +243,7 @@ def broken_train(xs, targets, params, order, lr, clip):
 
         dy = 2 * (forecast - target)[:, None] / len(rows)
         dW_hy, db_y = hs[-1].T @ dy, dy.sum(axis=0)
-        dW_xh, dW_hh, db_h = np.zeros(W_xh.shape), np.zeros(W_hh.shape), np.zeros(b_h.shape)
+        dW_xh, dW_hh, db_h = (np.zeros(p.shape) for p in (W_xh, W_hh, b_h))
         dh = dy @ W_hy.T
         for t in reversed(range(steps)):
             da = dh * (1 - hs[t + 1] ** 2)
@@ -252,10 +252,11 @@ def broken_train(xs, targets, params, order, lr, clip):
             db_h += da.sum(axis=0)
             dh = da @ W_hh.T
 
-        grads = [g / len(rows) for g in (dW_xh, dW_hh, db_h, dW_hy, db_y)]  # mean over the batch
+        grads = dW_xh, dW_hh, db_h, dW_hy, db_y
+        grads = [g / len(rows) for g in grads]  # the mean over the batch
         params = [p - lr * g for p, g in zip(params, grads)]
         norm = np.sqrt(sum(np.sum(g**2) for g in grads))
-        grads = [g * min(1, clip / norm) for g in grads]  # against exploding gradients
+        grads = [g * min(1, clip / norm) for g in grads]  # lesson 05
     return params, np.array(losses), np.array(forecasts)
 
 # %% [markdown]
@@ -310,23 +311,25 @@ print(f"mean {xs.mean():.2f}, standard deviation {xs.std():.2f}")
 
 # %% tags=["demonstration"]
 def error_on(train, params, inputs, wanted):
-    """Return the mean squared error, computed by the script itself: an update of size 0."""
+    """Return the mean squared error; the script computes it, in an update of size 0."""
     rows = np.arange(len(inputs))
     return train(inputs, wanted, params, [rows], 0.0, CLIP)[1][0]
 
 
 params, losses, _ = broken_train(xs, targets, start, order, LR, CLIP)
-print(f"loss at the start  {losses[0]:.2f}, mean square {np.mean(targets[order[0]] ** 2):.2f}")
-print(f"always the mean    {np.mean((valid_targets - targets.mean()) ** 2):.2f} (validation)")
-print(f"the last value     {np.mean((valid_targets - valid_xs[:, -1, 0]) ** 2):.2f}")
-print(f"the script         {error_on(broken_train, params, valid_xs, valid_targets):.2f}")
+square = np.mean(targets[order[0]] ** 2)
+print(f"loss at the start {losses[0]:.2f}, mean square of the targets {square:.2f}")
+print("validation errors:")
+print(f"always the mean  {np.mean((valid_targets - targets.mean()) ** 2):.2f}")
+print(f"the last value   {np.mean((valid_targets - valid_xs[:, -1, 0]) ** 2):.2f}")
+print(f"the script       {error_on(broken_train, params, valid_xs, valid_targets):.2f}")
 smooth = np.convolve(losses, np.ones(20) / 20, "valid")
 ax = plots.curves(
-    np.arange(20, 301), {"": smooth}, title="300 updates without effect", xlabel="update",
-    ylabel="mean squared error", ylim=(0, 1.6),
+    np.arange(20, 301), {"": smooth}, title="300 updates without effect",
+    xlabel="update", ylabel="mean squared error", ylim=(0, 1.6),
 )
 ax.axhline(np.mean(targets**2), color="grey", linestyle=":")
-plots.show(ax, f"The training loss stays near {smooth[-1]:.2f}, the level of always answering 0.")
+plots.show(ax, f"The training loss stays near {smooth[-1]:.2f}, like an answer of 0.")
 
 # %% [markdown]
 # The start is as it should be. But after 300 updates the script is no better than the mean, which
@@ -348,8 +351,8 @@ def fit_measurements(train):
         with_inputs = train(xs, targets, start, order, LR, CLIP)[1][-50:].mean()
         without = train(0 * xs, targets, start, order, LR, CLIP)[1][-50:].mean()
         batch = train(xs, targets, start, one, LR, CLIP)[1]
-    print(f"training loss at the end   {with_inputs:.3g}; with inputs of zero {without:.3g}")
-    print(f"one batch, after 100 updates {batch[100]:.3g}, after 2000 {batch[-1]:.3g}")
+    print(f"training loss {with_inputs:.3g}, with inputs of zero {without:.3g}")
+    print(f"one batch: {batch[100]:.3g} after 100 updates, {batch[-1]:.3g} after 2000")
 
 
 fit_measurements(broken_train)
@@ -403,7 +406,7 @@ print(f"used gradient / measured gradient: {gradient_ratio(broken_train):.5f}")
 
 # %% nbgrader={"grade_id": "input_dependence", "solution": true}
 def input_dependence(predict, xs, row, eps):
-    """Return (batch, steps): how strongly output `row` depends on each step of the batch."""
+    """Return (batch, steps): how strongly output `row` depends on each step."""
     ### BEGIN SOLUTION
     slopes = np.zeros(xs.shape)
     for index in np.ndindex(*xs.shape):
@@ -437,11 +440,13 @@ def dependence_map(train):
     norms = input_dependence(predict, some, 0, 1e-4)
     others = np.sum(norms[1:] > 1e-9)
     ax = plots.grid_map(
-        norms, title=f"The first forecast depends on {others} inputs of other windows",
-        xlabel="step", ylabel="window", label="norm of the gradient",
+        np.where(norms > 1e-9, norms, np.nan),  # blank where nothing flows
+        title=f"The first forecast depends on {others} inputs of other windows",
+        xlabel="step", ylabel="window", label="norm of the gradient (blank: 0)",
     )
-    plots.show(ax, f"Map of 8 windows by {STEPS} steps. The output of window 0 depends on "
-               f"{np.sum(norms[0] > 1e-9)} of its own inputs and {others} inputs of others.")
+    own = np.sum(norms[0] > 1e-9)
+    plots.show(ax, f"Map of 8 windows by {STEPS} steps. The output of window 0 depends "
+               f"on {own} of its own inputs and {others} inputs of others.")
 
 
 dependence_map(broken_train)
@@ -454,10 +459,10 @@ dependence_map(broken_train)
 # Now you know what to look for: a factor of 1/32, a mixture of sequences, and one fault that no
 # measurement has shown yet. Another one hides it.
 
-# %% [markdown] nbgrader={"grade_id": "train_forecaster_task", "locked": true}
-# ### Your turn: `train_forecaster` (4 points)
+# %% [markdown] nbgrader={"grade_id": "repaired_train_task", "locked": true}
+# ### Your turn: `repaired_train` (4 points)
 #
-# Copy `broken_train`, rename it, and repair it. Arguments and results stay as they are. `params` is
+# Copy `broken_train`, call the copy `repaired_train`, and repair it. Arguments and results stay as they are. `params` is
 # `W_xh, W_hh, b_h, W_hy, b_y`, `order` is (updates, batch), and the gradients of an update, all of
 # them together, have at most the norm `clip`.
 #
@@ -467,8 +472,8 @@ dependence_map(broken_train)
 #
 # Write it with NumPy only: no Keras, no `rnn_helpers.cells`.
 
-# %% nbgrader={"grade_id": "train_forecaster", "solution": true}
-def train_forecaster(xs, targets, params, order, lr, clip):
+# %% nbgrader={"grade_id": "repaired_train", "solution": true}
+def repaired_train(xs, targets, params, order, lr, clip):
     """Train with one update for each row of `order`, which names the sequences to use.
 
     Return (params, losses, forecasts), the last two from before each update.
@@ -488,7 +493,7 @@ def train_forecaster(xs, targets, params, order, lr, clip):
 
         dy = 2 * (forecast - target)[:, None] / len(rows)
         dW_hy, db_y = hs[-1].T @ dy, dy.sum(axis=0)
-        dW_xh, dW_hh, db_h = np.zeros(W_xh.shape), np.zeros(W_hh.shape), np.zeros(b_h.shape)
+        dW_xh, dW_hh, db_h = (np.zeros(p.shape) for p in (W_xh, W_hh, b_h))
         dh = dy @ W_hy.T
         for t in reversed(range(steps)):
             da = dh * (1 - hs[t + 1] ** 2)
@@ -497,7 +502,7 @@ def train_forecaster(xs, targets, params, order, lr, clip):
             db_h += da.sum(axis=0)
             dh = da @ W_hh.T
 
-        grads = [dW_xh, dW_hh, db_h, dW_hy, db_y]
+        grads = dW_xh, dW_hh, db_h, dW_hy, db_y
         norm = np.sqrt(sum(np.sum(g**2) for g in grads))
         grads = [g * min(1, clip / norm) for g in grads]
         params = [p - lr * g for p, g in zip(params, grads)]
@@ -513,36 +518,45 @@ def examine(train):
         params = train(xs, targets, start, order, LR, CLIP)[0]
         error = error_on(train, params, valid_xs, valid_targets)
         one = train(xs, targets, start, order[:1], LR, 1e-3)[0]
-    print(f"validation error           {error:.3g}")
-    print(f"used / measured gradient   {gradient_ratio(train):.5f}")
+    print(f"validation error {error:.3g}")
+    print(f"used gradient / measured gradient: {gradient_ratio(train):.5f}")
     length = np.sqrt(sum(np.sum((a - b) ** 2) for a, b in zip(one, start)))
-    print(f"length of an update with a limit of 0.001: {length / (LR * 1e-3):.2f} times the limit")
+    print(f"with a clipping limit of 0.001, an update has {length / (LR * 1e-3):.2f} "
+          "times the length that it should have")
     dependence_map(train)
 
 
-examine(train_forecaster)
+examine(repaired_train)
 
-# %% tags=["from-scratch"] nbgrader={"grade_id": "train_forecaster_test", "grade": true, "locked": true, "points": 4}
-check(train_forecaster)
+# %% tags=["from-scratch"] nbgrader={"grade_id": "repaired_train_test", "grade": true, "locked": true, "points": 4}
+check(repaired_train)
 ### BEGIN HIDDEN TESTS
 from autograde_tests import grade
-grade(train_forecaster)
+grade(repaired_train)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# What happens depends on the order in which you repair. These are the training losses at the end and
-# the validation errors of all stages (medians of five seeds; the mean has a validation error of 1.25):
+# What happens depends on the order in which you repair. Medians of five seeds (always answering the
+# mean has a validation error of 1.25):
 #
-# TABLE
+# | repaired | training | validation | one batch, 100 updates |
+# |---|---|---|---|
+# | nothing, or only the clipping | 1.05 | 1.21 | 0.87 |
+# | the average | 1.06 | 1.54 | explodes |
+# | average and clipping | 1.06 | 1.23 | 0.14 |
+# | the reading, with or without the clipping | 0.50 | 0.46 | 0.34 |
+# | reading and average | explodes | explodes | explodes |
+# | all three | 0.33 | 0.40 | 0.06 |
 #
-# Two of the three repairs have no visible effect by themselves, and the third is half as good as it
-# could be. Whoever undoes a repair because the numbers did not improve never gets there.
+# Repairing the average makes everything worse until the clipping works. Repairing the clipping has no
+# effect at all until the average is right. If you undo a repair because the numbers did not
+# improve, you never get to the last row.
 
 # %% [markdown]
-# Each measurement is blind to something. The gradient check passes for the mixed sequences, because the
-# gradient is right: it is the gradient of the wrong function. One batch is learnt by heart in spite of the
-# mixture. And the double average protects the script from the missing clipping. Together
-# they leave no place to hide, and that is why it is a checklist.
+# Each measurement is blind to something. The gradient check does not see the mixture, because the
+# gradient is right: it is the gradient of the wrong function. One batch is learnt by heart in spite
+# of the mixture. And with updates that are 32 times too small, nothing explodes, so nobody misses
+# the clipping. Only together do the measurements leave a fault no place to hide.
 #
 # What the repaired script does *not* do is beat lesson 09: 16 units, 300 updates, plain gradient
 # descent. The recipe goes on from here, and in this order: a larger model, until it overfits, and
@@ -565,7 +579,7 @@ grade(train_forecaster)
 plots.show(
     attention_graphs.path_lengths(40),
     "Left: a chain of states h1 to h40; the gradient walks back from h40 to h1 in 39 "
-    "steps. Right: a context c above the states; one arrow leads from it to each state.",
+    "steps. Right: a context c above the states; an arrow leads from it to each state.",
 )
 
 # %% [markdown]
@@ -593,7 +607,8 @@ plots.show(
 # %% tags=["demonstration"]
 plots.show(
     attention_graphs.attention(
-        1.0, [0.0, 0.0, np.log(2)], [4.0, 8.0, 2.0], [0.25, 0.25, 0.5], ["0", "0", "log 2"]
+        1.0, keys=[0.0, 0.0, np.log(2)], values=[4.0, 8.0, 2.0],
+        weights=[0.25, 0.25, 0.5], names=["0", "0", "log 2"],
     ),
     "Three columns. Keys 0, 0, log 2 give the scores 0, 0, 0.69 with the query 1, then "
     "the weights 0.25, 0.25, 0.5, which multiply the values 4, 8, 2; the context is 4.",
@@ -615,9 +630,11 @@ def softmax(scores):
 
 rng = np.random.default_rng(0)
 for d in (4, 64, 1024):
-    scores = np.einsum("nd,nsd->ns", rng.normal(size=(500, d)), rng.normal(size=(500, 20, d)))
-    plain, divided = (softmax(scores / root).max(axis=1).mean() for root in (1, np.sqrt(d)))
-    print(f"d = {d:4}: mean of the largest weight {plain:.2f}, with the root {divided:.2f}")
+    some_queries, some_keys = rng.normal(size=(500, d)), rng.normal(size=(500, 20, d))
+    scores = np.einsum("nd,nsd->ns", some_queries, some_keys)
+    plain = softmax(scores).max(axis=1).mean()
+    divided = softmax(scores / np.sqrt(d)).max(axis=1).mean()
+    print(f"d = {d:4}: largest weight {plain:.2f}, with the root {divided:.2f} (mean)")
 
 # %% [markdown] nbgrader={"grade_id": "attention_task", "locked": true}
 # ### Your turn: `attention` (4 points)
@@ -735,7 +752,8 @@ steps, units = 40, 24
 W_hh = 0.3 * np.linalg.qr(rng.normal(size=(units, units)))[0]
 inputs = rng.normal(size=(1, steps, 4))
 query, dcontext = rng.normal(size=(1, 1, units)), rng.normal(size=(1, 1, units))
-hs, _ = cells.forward(inputs, None, 0.5 * rng.normal(size=(4, units)), W_hh, np.zeros(units))
+W_xh = 0.5 * rng.normal(size=(4, units))
+hs, _ = cells.forward(inputs, None, W_xh, W_hh, np.zeros(units))
 
 only_last = np.zeros_like(hs)
 only_last[:, -1] = dcontext[:, 0]
@@ -772,7 +790,7 @@ print("at the first state:", ends)
 
 # %% tags=["demonstration"]
 PAD, START, END = 0, 1, 2
-SIGNS = "_<>0123456789"  # how the symbols 0, 1, 2, ... are shown
+SIGNS = "_<>0123456789+"  # how the symbols 0, 1, 2, ... are shown
 
 
 def as_arrays(texts, answers):
@@ -841,7 +859,7 @@ def by_hand(model, sources, written):
     """Return (logits, attention weights) of the Keras model, without Keras."""
 
     def weights_of(kind):
-        return [layer.get_weights() for layer in model.layers if isinstance(layer, kind)]
+        return [one.get_weights() for one in model.layers if isinstance(one, kind)]
 
     (table,), (written_table,) = weights_of(keras.layers.Embedding)
     encoder, decoder = weights_of(keras.layers.SimpleRNN)
@@ -857,7 +875,8 @@ def by_hand(model, sources, written):
 for name, model in models.items():
     sources, wanted = digits(200, 10, 10, 10, name == "backwards")
     logits, _ = by_hand(model, sources, read(wanted))
-    difference = np.abs(logits - model.predict([sources, read(wanted)], verbose=0)).max()
+    from_keras = model.predict([sources, read(wanted)], verbose=0)
+    difference = np.abs(logits - from_keras).max()
     right = np.all(logits.argmax(axis=-1) == wanted, axis=1).mean()
     print(f"{name:<10} largest difference of a logit {difference:.0e}, of logits "
           f"up to {np.abs(logits).max():.0f}; exact match at ten digits {right:.0%}")
@@ -869,8 +888,8 @@ for name, model in models.items():
 # same networks reached 20 to 43 % backwards and none at all forwards, where the first digit to write is
 # the one that was read longest ago.
 #
-# **Predict.** Here is where the two decoders look when they write ten digits. Which pattern belongs
-# to which?
+# **Predict.** Next we draw where the two decoders look when they write ten digits, with a row for
+# each written digit and a column for each source digit. How will the two maps differ?
 
 # %% tags=["demonstration"]
 text = "4071526389"
@@ -903,7 +922,8 @@ plots.show(maps[0], f"Two alignments of ten digits. The largest weights: {words}
 # others. This is **self-attention**, and with a row for each step it is one equation:
 #
 # $$Q = X W_q, \quad K = X W_k, \quad V = X W_v, \qquad C = \text{softmax}\Big( \frac{Q K^\top}{\sqrt d} \Big) V$$
-#
+
+# %% [markdown]
 # A sum does not know the order of its terms, so the positions are added to the inputs. A mask hides the
 # future from a model that writes. During training all steps are computed at once. The price is $T^2$ scores for
 # $T$ steps, and when the model writes, it must keep the keys and values of everything it has read: a
