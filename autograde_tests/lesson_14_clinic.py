@@ -614,7 +614,7 @@ def _forecaster(
     return params, np.array(losses), np.array(forecasts)
 
 
-def _with_faults(*faults: str):
+def script_with(*faults: str):
     """Return the script in which these faults are still there."""
     options = {
         MIXED: {"read": _reshaped},
@@ -635,7 +635,7 @@ def _unrepaired():
                 2: "Two faults are still there",
                 1: "One fault is still there",
             }
-            yield f"{start[count]}: {what}.", _with_faults(*faults)
+            yield f"{start[count]}: {what}.", script_with(*faults)
 
 
 def _each_by_itself(grads, clip):

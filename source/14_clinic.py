@@ -910,9 +910,9 @@ plots.show(maps[0], f"Two alignments of ten digits. The largest weights: {words}
 
 # %% [markdown]
 # Written backwards, the weights run along the anti-diagonal, and forwards along the diagonal. Such a
-# map is called an **alignment**, since in a translation it shows which word was made from which. Nobody told
-# the network where to look, and it need not look exactly at the digit that it writes: the state after it holds
-# the digit, too.
+# map is called an **alignment**, since in a translation it shows which word was made from which. Nobody
+# told the network where to look. It need not even look at the digit that it writes, because the next
+# state still holds it: in lesson 12, the weights lay one place beside the diagonal.
 
 # %% [markdown]
 # ## Every step asks

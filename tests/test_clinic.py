@@ -31,18 +31,69 @@ def test_the_ward_is_what_the_training_gives(fault):
     trained = clinic.patient(fault, seed=0)
     assert trained.keys() == stored.keys()
     np.testing.assert_allclose(stored["by_lag"][0], trained["by_lag"][0], rtol=1e-9, atol=1e-15)
-    np.testing.assert_allclose(stored["train"][:3], trained["train"][:3], rtol=1e-6)
+    np.testing.assert_allclose(stored["train_loss"][:3], trained["train_loss"][:3], rtol=1e-6)
 
 
-def test_a_patient_says_what_it_is_given_when_it_is_healthy():
+def test_a_healthy_patient_learns_and_has_all_symptoms():
     seen = clinic.patient("healthy", seed=3)
-    np.testing.assert_array_equal(seen["said"], seen["right"])
     assert seen["baseline"] == pytest.approx(np.log(4))
-    assert {name: np.shape(seen[name]) for name in ("train", "by_lag", "said")} == {
-        "train": (40,),
+    assert max(seen[name][-1] for name in clinic.LOSSES) < seen["baseline"] / 10
+    assert {name: np.shape(value) for name, value in seen.items()} == {
+        "baseline": (),
+        **dict.fromkeys((*clinic.LOSSES, "norms", "updates"), (40,)),
         "by_lag": (8, 7),
-        "said": (12,),
     }
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch):
+    """Return a function that reviews a diagnosis and returns the card."""
+    shown: list = []
+    monkeypatch.setattr(clinic.cards, "show", shown.append)
+
+    def review(diagnosis):
+        clinic.review(diagnosis)
+        return shown.pop()
+
+    return review
+
+
+def in_order() -> list[str]:
+    return [diagnose_oracle(symptoms) for symptoms in clinic.patients()]
+
+
+def test_the_lesson_shows_each_fault_once():
+    assert sorted(in_order()) == sorted(clinic.FAULTS)
+
+
+def test_the_right_diagnosis_is_marked_with_what_shows_it(card):
+    right = card(dict(enumerate(in_order(), start=1)))
+    assert "10 of 10 right" in right._repr_html_()
+    assert {row.word for row in right.rows} == {"right"}
+    assert len({row.problem for row in right.rows}) == 10
+
+
+def test_a_wrong_diagnosis_is_excluded_without_the_name_of_the_right_one(card):
+    for guess in clinic.FAULTS:
+        marked = card(dict.fromkeys(range(1, 11), guess))
+        assert marked.state == "1 of 10 right"
+        for row, fault in zip(marked.rows, in_order(), strict=True):
+            assert row.word == ("right" if fault == guess else "excluded")
+            assert row.problem
+            assert fault == guess or fault not in row.problem
+
+
+def test_an_incomplete_diagnosis_is_marked_as_far_as_it_goes(card):
+    marked = card({2: in_order()[1], 3: ""})
+    assert [row.word for row in marked.rows] == ["no entry", "right", *["no entry"] * 8]
+    assert repr(marked).startswith("diagnosis  1 of 10 right")
+
+
+def test_an_unknown_name_or_patient_is_named(card):
+    with pytest.raises(ValueError, match="invalid diagnosis 'leek' of patient 4. Did you mean 'leak'"):
+        card({4: "leek"})
+    with pytest.raises(ValueError, match="invalid patient 11: expected a number from 1 to 10"):
+        card({11: "leak"})
 
 
 def test_an_unknown_fault_is_named():

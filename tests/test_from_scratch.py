@@ -56,6 +56,7 @@ IMPORTS = {  # the first lines of the cells that may fail: they bring in what is
     "11_speech": KERAS,
     "12_sequence_to_sequence": KERAS,
     "13_gates": "from rnn_helpers import cells",
+    "14_clinic": "from rnn_helpers import cells",
     "15_recurrence_returns": "from rnn_helpers import cells",
 }
 

@@ -109,4 +109,4 @@ def test_one_word_for_all_patients_is_no_diagnosis_and_three_that_are_right_are(
 
     monkeypatch.setenv(SALT, "pepper")
     assert grade(lambda symptoms: "healthy", "diagnose") == 0
-    assert grade(diagnose) == 2.0  # three that are right, and healthy, which it says of others as well
+    assert grade(diagnose) == 1.5  # three that are right, and healthy, which it says of others as well

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
-from rnn_helpers import architecture_graphs, clinic, explorers, gate_graphs, graphs, plots
+from rnn_helpers import architecture_graphs, attention_graphs, clinic, explorers, gate_graphs, graphs, plots
 
 mpl.use("agg")
 STATES = np.tanh(np.random.default_rng(0).normal(size=(6, 3)))
@@ -236,6 +236,27 @@ def test_the_gate_explorer_says_what_the_memory_does_at_the_marks(monkeypatch: p
     assert "from 1.00 to 1.00, input gate 0.50" in explorer.draw(2).alt
 
 
+def test_a_chain_has_an_arrow_for_each_step_and_a_star_one_for_each_state() -> None:
+    left = attention_graphs.path_lengths(40)
+    _, right = left.figure.axes
+    assert "39 steps" in left.get_title(loc="left")
+
+    def pink(ax) -> int:
+        return sum(text.arrow_patch is not None and text.arrowprops["color"] == plots.GRADIENT for text in ax.texts
+                   if hasattr(text, "arrow_patch"))  # fmt: skip
+
+    assert (pink(left), pink(right)) == (1 + 3, 1 + 5)  # the states in the middle are dots
+
+
+def test_the_attention_diagram_shows_the_numbers_by_hand() -> None:
+    names = ["0", "0", "log 2"]
+    ax = attention_graphs.attention(1.0, [0.0, 0.0, np.log(2)], [4.0, 8.0, 2.0], [0.25, 0.25, 0.5], names)
+    texts = [text.get_text() for text in ax.texts]
+    assert texts.count("0.25") == 2
+    assert "log 2" in texts
+    assert "4, the context" in texts
+
+
 @pytest.mark.slow
 def test_the_patient_explorer_shows_each_patient_without_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list = []
@@ -247,5 +268,5 @@ def test_the_patient_explorer_shows_each_patient_without_its_name(monkeypatch: p
     for number, (fault, seen) in enumerate(patients, start=1):
         alt = explorer.draw(number).alt
         assert f"Patient {number}." in alt
-        assert f"right is {''.join(map(str, seen['right']))}" in alt
+        assert f"deploy_loss {seen['deploy_loss'][-1]:.2g}" in alt
         assert fault not in alt

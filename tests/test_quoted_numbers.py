@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from lesson_code import definitions
+from lesson_code import definitions, notebook
 
-from rnn_helpers import bugs, cells, data
+from autograde_tests.lesson_14_clinic import LATE, MIXED, TWICE, script_with
+from rnn_helpers import bugs, cells, clinic, data
 from rnn_helpers.ngrams import ngram_perplexity
 
 
@@ -449,3 +450,59 @@ def test_a_bias_for_five_hundred_steps() -> None:
     bias = np.log(499)
     assert bias == pytest.approx(6.2, abs=0.05)
     assert (1 + np.exp(-bias)) ** -500 == pytest.approx(0.37, abs=0.006)
+
+
+# --- lesson 14
+
+
+@pytest.fixture(scope="module")
+def forecasting() -> dict:
+    (cell,) = (c.source for c in notebook("solutions", "14_clinic").cells if c.source.startswith("LR, CLIP"))
+    names: dict = {"np": np, "data": data}
+    exec(cell, names)
+    return names
+
+
+def medians(names: dict, *faults: str) -> tuple[float, float, float]:
+    """Return the medians of five seeds: training loss at the end, validation error, one batch after 100 updates."""
+    train, results = script_with(*faults), []
+    for seed in range(5):
+        start, order = names["fresh_start"](seed)
+        settings = names["LR"], names["CLIP"]
+        params, losses, _ = train(names["xs"], names["targets"], start, order, *settings)
+        rows = [np.arange(len(names["valid_xs"]))]
+        error = train(names["valid_xs"], names["valid_targets"], params, rows, 0.0, 1.0)[1][0]
+        one = train(names["xs"], names["targets"], start, np.repeat(order[:1], 101, axis=0), *settings)[1][100]
+        results.append((losses[-50:].mean(), error, one))
+    first, second, third = np.median(np.nan_to_num(results, nan=np.inf), axis=0)
+    return float(first), float(second), float(third)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(
+    ("faults", "quoted"),
+    [
+        ((MIXED, TWICE, LATE), (1.05, 1.21, 0.87)),
+        ((MIXED, TWICE), (1.05, 1.21, 0.87)),
+        ((MIXED,), (1.06, 1.23, 0.14)),
+        ((TWICE, LATE), (0.50, 0.46, 0.34)),
+        ((TWICE,), (0.50, 0.46, 0.34)),
+        ((), (0.33, 0.40, 0.06)),
+    ],
+)
+def test_the_repairs_have_the_quoted_effects(forecasting: dict, faults: tuple, quoted: tuple) -> None:
+    assert medians(forecasting, *faults) == pytest.approx(quoted, abs=0.0051)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_without_clipping_the_right_average_explodes(forecasting: dict) -> None:
+    train, validation, one = medians(forecasting, MIXED, LATE)
+    assert (train, validation) == pytest.approx((1.06, 1.54), abs=0.006)
+    assert one > 1e50
+    assert min(medians(forecasting, LATE)) > 1e50
+
+
+def test_the_leak_halves_its_loss_sooner_than_the_healthy_patient() -> None:
+    faults = dict(clinic.ward()[:10])
+    halved = {name: int(np.argmax(faults[name]["train_loss"] < np.log(4) / 2)) + 1 for name in ("leak", "healthy")}
+    assert halved == {"leak": 2, "healthy": 6}

@@ -66,7 +66,9 @@ LESSONS = {
         190,
     ),
     "14_clinic": Lesson(
-        "clinic", "a diagnosis from the symptoms, five repairs, attention, and where the field went", 100
+        "clinic",
+        "a diagnosis from the symptoms, a script with three faults, attention and its gradients, alignments",
+        135,
     ),
     "15_recurrence_returns": Lesson(
         "recurrence returns",
