@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -341,7 +342,7 @@ def input_dependence_oracle(predict, xs, row, eps):
 
 def _dependence_inputs(*predictors):
     def draw(rng: Rng) -> tuple:
-        batch, (steps, features) = int(rng.integers(2, 6)), sizes(rng, 2, 2, 5)
+        batch, (steps, features) = int(rng.integers(2, 8)), sizes(rng, 2, 2, 5)
         predict = predictors[int(rng.integers(len(predictors)))]
         eps = float(rng.choice([0.05, 0.01, 0.002]))
         row = int(rng.integers(batch))
@@ -558,7 +559,7 @@ def repaired_train_oracle(xs, targets, params, order, lr, clip):
         )
         losses.append(math.fsum(squares) / len(rows))
         forecasts.append(said)
-    return [W_xh, W_hh, b_h, W_hy, b_y], np.array(losses), np.array(forecasts)
+    return (W_xh, W_hh, b_h, W_hy, b_y), np.array(losses), np.array(forecasts)
 
 
 def _transposed(x):
@@ -616,7 +617,7 @@ def _forecaster(
 
 def script_with(*faults: str):
     """Return the script in which these faults are still there."""
-    options = {
+    options: dict[str, dict[str, Callable]] = {
         MIXED: {"read": _reshaped},
         TWICE: {"divisor": lambda n, steps: n},
         LATE: {"limit": lambda grads, clip: grads},
@@ -647,7 +648,7 @@ def _forecast_inputs(*, updates: int = 0, strong: bool = False, weak: bool = Fal
 
     def draw(rng: Rng) -> tuple:
         while True:
-            steps, features, units = (int(size) for size in rng.choice(np.arange(2, 8), size=3, replace=False))
+            steps, features, units = (int(rng.integers(low, 8)) for low in (3, 2, 2))
             batch, count = int(rng.integers(3, 7)), updates or int(rng.integers(2, 9))
             n = int(rng.integers(3, 9))
             params = (
@@ -721,6 +722,17 @@ def _forecaster_by_sequence_axis(xs, targets, params, order, lr, clip):
     return params, np.array(losses), np.stack(forecasts)
 
 
+def _forecaster_sum_then_mean(xs, targets, params, order, lr, clip):
+    """Sum the gradients of the batch, and divide once, at the end."""
+
+    def limit(grads, clip):
+        grads = [g / order.shape[1] for g in grads]
+        norm = np.linalg.norm([np.linalg.norm(g) for g in grads])
+        return [g * (clip / max(clip, norm)) for g in grads]
+
+    return _forecaster(xs, targets, params, order, lr, clip, per_sequence=lambda n: 1, limit=limit)
+
+
 repaired_train = Exercise(
     name="repaired_train",
     challenges=(
@@ -760,7 +772,7 @@ repaired_train = Exercise(
         ),
         Mistake(
             "You limit the length of the update: `clip` is a limit for the gradient, before the learning rate.",
-            lambda *a: _forecaster(*a[:5], a[5] / a[4]),
+            lambda xs, ys, params, order, lr, clip: _forecaster(xs, ys, params, order, lr, clip / lr),
         ),
         Mistake(
             "You clip before you divide by the batch size a second time: one division is enough.",
@@ -783,7 +795,7 @@ repaired_train = Exercise(
             lambda *a: _forecaster(*a, per_sequence=lambda n: 2 * n),
         ),
     ),
-    styles=(_forecaster, _forecaster_by_sequence_axis),
+    styles=(_forecaster, _forecaster_by_sequence_axis, _forecaster_sum_then_mean),
     hints=(
         "Which measurement is wrong: how fast one batch is learnt, the gradient check, or the map of the input dependence? Each points to one line.",
         "The gradient is 1/batch of what it should be; the limit `clip` is applied to gradients that nobody uses afterwards; and a reshape does not swap axes.",

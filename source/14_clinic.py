@@ -558,9 +558,9 @@ grade(repaired_train)
 # of the mixture. And with updates that are 32 times too small, nothing explodes, so nobody misses
 # the clipping. Only together do the measurements leave a fault no place to hide.
 #
-# What the repaired script does *not* do is beat lesson 09: 16 units, 300 updates, plain gradient
-# descent. The recipe goes on from here, and in this order: a larger model, until it overfits, and
-# only then regularisation and tuning.
+# The repaired script is still a small one: 16 units, 300 updates, plain gradient descent. Karpathy's
+# recipe goes on from here, and in this order: a larger model, until it overfits, then
+# regularisation, and only then tuning.
 
 # %% [markdown]
 # ☕ *A good place for a break.*
@@ -736,6 +736,15 @@ check(attention_backward)
 from autograde_tests import grade
 grade(attention_backward)
 ### END HIDDEN TESTS
+
+# %% tags=["demonstration"]
+numbers = [1.0], [0.0, 0.0, np.log(2)], [4.0, 8.0, 2.0]
+q, k, v = (np.reshape(one, (1, -1, 1)) for one in numbers)
+context, weights = attention(q, k, v, np.ones((1, 3), bool))
+print("weights", weights.ravel().round(3), " context", context.ravel().round(3))
+gradients = attention_backward(np.ones((1, 1, 1)), q, k, v, weights)
+for name, gradient in zip(("dq", "dk", "dv"), gradients):
+    print(name, gradient.ravel().round(3))
 
 # %% [markdown]
 # ### 39 steps or one
