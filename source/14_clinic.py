@@ -452,7 +452,8 @@ def dependence_map(train):
 dependence_map(broken_train)
 
 # %% [markdown]
-# A forecast reads three inputs of its own window and 19 of other windows. The network has no chance to learn
+# A forecast reads three inputs of its own window and 19 of other windows. The network has no
+# chance to learn
 # anything general. It can learn *one* batch by heart, even so, because a fixed scramble is as good
 # as any input.
 #
@@ -462,7 +463,8 @@ dependence_map(broken_train)
 # %% [markdown] nbgrader={"grade_id": "repaired_train_task", "locked": true}
 # ### Your turn: `repaired_train` (4 points)
 #
-# Copy `broken_train`, call the copy `repaired_train`, and repair it. Arguments and results stay as they are. `params` is
+# Copy `broken_train`, call the copy `repaired_train`, and repair it. Arguments and results stay as
+# they are. `params` is
 # `W_xh, W_hh, b_h, W_hy, b_y`, `order` is (updates, batch), and the gradients of an update, all of
 # them together, have at most the norm `clip`.
 #

@@ -502,7 +502,7 @@ for kind, depth in (("minGRU", 1), ("minGRU", 2), ("GRU", 1)):
 # %% [markdown]
 # ## Attention, one step at a time
 #
-# In lesson 14 a decoder looked back at the states of an encoder. In a Transformer every step has its own
+# In lesson 14 a decoder looked back at an encoder. In a Transformer every step has its own
 # **query** $q_t = x_t W_q$, and offers a **key** $k_t = x_t W_k$, by which it can be found, and a
 # **value** $v_t = x_t W_v$, which is what is then read. Step $t$ looks at all steps $s \le t$.
 # Katharopoulos and others (2020) replaced the softmax. In the simplest form, the weights are the
