@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import Circle, FancyBboxPatch
 
 from rnn_helpers.graphs import ARROW, ROUNDED
 from rnn_helpers.plots import COLOURS, GRADIENT, new_axes, new_row
@@ -13,7 +13,7 @@ from rnn_helpers.plots import COLOURS, GRADIENT, new_axes, new_row
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BOX = 0.62  # width and height of a box, in data units
+BOX, RADIUS = 0.62, 0.2  # width and height of a box, and the radius of a product, in data units
 Point = tuple[float, float]
 
 
@@ -39,6 +39,7 @@ def path_lengths(steps: int) -> Axes:
         _link(left, (start, -BOX / 2), (end, -BOX / 2), GRADIENT, style)
     _box(left, (places[-1], 1.45), "loss", "0.25")
     _link(left, (places[-1], 1.45 - BOX / 2), (places[-1], BOX / 2), GRADIENT)
+    left.text((places[0] + places[1]) / 2, -0.85, "gradient", ha="center", va="center", fontsize=9, color=GRADIENT)
     left.set_title(f"A chain: {steps - 1} steps back from $h_{{{steps}}}$ to $h_1$", loc="left", fontsize=10)
     _box(right, (places[2], 1.45), "$c$", COLOURS[1])
     _box(right, (places[-1], 1.45), "loss", "0.25")
@@ -56,32 +57,41 @@ def attention(
 
     names: of the keys, as they are printed, for numbers such as log 2
     """
-    ax = new_axes(width=9.3, height=3.6)
+    ax = new_axes(width=9.3, height=3.8)
     rows = {"keys": 3.0, "scores": 2.0, "weights": 1.0, "values": 0.0}
+    pitch, beside = 2.2, 0.95
     for label, height in rows.items():
-        ax.text(-2.15, height, label, ha="left", va="center", fontsize=10)
+        ax.text(-3.2, height, "query, keys" if label == "keys" else label, ha="left", va="center", fontsize=10)
+    _box(ax, (-1.3, rows["keys"]), "$q$", COLOURS[1])
+    ax.text(-1.3 + 0.42, rows["keys"], f"{query:g}", va="center", fontsize=9)
+    end = pitch * (len(keys) - 1)
+    bottom = rows["values"] - 1.15
     for t, (key, value, weight) in enumerate(zip(keys, values, weights, strict=True)):
-        x = 1.7 * t
+        x = pitch * t
         _box(ax, (x, rows["keys"]), f"$k_{t + 1}$", COLOURS[0])
         ax.text(x + 0.42, rows["keys"], names[t], va="center", fontsize=9)
         _box(ax, (x, rows["scores"]), f"{query * key:.2f}", "0.25")
         _box(ax, (x, rows["weights"]), f"{weight:.2f}", COLOURS[1])
-        _box(ax, (x, rows["values"]), f"$v_{t + 1}$", COLOURS[0])
-        ax.text(x + 0.42, rows["values"], f"{value:g}", va="center", fontsize=9)
-        _link(ax, (x, rows["keys"] - BOX / 2), (x, rows["scores"] + BOX / 2), "0.25")
-        _link(ax, (x, rows["scores"] - BOX / 2), (x, rows["weights"] + BOX / 2), "0.25")
-        _link(ax, (x, rows["weights"] - BOX / 2), (x, rows["values"] + BOX / 2), "0.25")
-    end = 1.7 * (len(keys) - 1)
-    ax.text(end + 1.0, rows["scores"] - 0.5, "softmax: they now sum to 1", va="center", fontsize=9)
-    ax.text(-0.95, rows["keys"] - 0.5, f"· $q$ = {query:g}", va="center", fontsize=9)
-    ax.text(end + 1.0, rows["keys"] - 0.5, "dot product with the query", va="center", fontsize=9)
-    ax.text(end + 1.0, rows["weights"] - 0.5, "weight times value, summed", va="center", fontsize=9)
+        for above, below in (("keys", "scores"), ("scores", "weights")):
+            _link(ax, (x, rows[above] - BOX / 2), (x, rows[below] + BOX / 2), "0.25")
+        ax.add_patch(Circle((x, rows["values"]), RADIUS, facecolor="white", edgecolor="0.25", linewidth=1.4))
+        ax.text(x, rows["values"], r"$\times$", ha="center", va="center")
+        _link(ax, (x, rows["weights"] - BOX / 2), (x, rows["values"] + RADIUS), "0.25")
+        _box(ax, (x + beside, rows["values"]), f"$v_{t + 1}$", COLOURS[0])
+        ax.text(x + beside + 0.42, rows["values"], f"{value:g}", va="center", fontsize=9)
+        _link(ax, (x + beside - BOX / 2, rows["values"]), (x + RADIUS, rows["values"]), "0.25")
+        _link(ax, (x, -RADIUS), (end / 2 + 0.1 * (t - (len(keys) - 1) / 2), bottom + BOX / 2), "0.25")
+    for height, text in (
+        (rows["scores"], r"dot product with $q$, divided by $\sqrt{d}$"),
+        (rows["weights"], "softmax: they sum to 1"),
+        (rows["values"], "weight times value"),
+        (bottom, "the sum"),
+    ):
+        ax.text(end + 2.0, height, text, va="center", fontsize=9)
     context = sum(value * weight for value, weight in zip(values, weights, strict=True))
-    _box(ax, (end / 2, -1.15), "$c$", COLOURS[1])
-    ax.text(end / 2 + 0.42, -1.15, f"{context:g}, the context", va="center", fontsize=9)
-    for t in range(len(keys)):
-        _link(ax, (1.7 * t, -BOX / 2), (end / 2 + 0.1 * (t - (len(keys) - 1) / 2), -1.15 + BOX / 2), "0.25")
-    ax.set(xlim=(-2.3, end + 3.6), ylim=(-1.6, 3.5))
+    _box(ax, (end / 2, bottom), "$c$", COLOURS[1])
+    ax.text(end / 2 + 0.42, bottom, f"{context:g}, the context", va="center", fontsize=9)
+    ax.set(xlim=(-3.4, end + 5.2), ylim=(bottom - 0.45, 3.5))
     ax.axis("off")
     return ax
 

@@ -55,7 +55,7 @@ FAULTS = {
     "exploding gradient": Habits(gain=4.0, activation="relu", learning_rate=0.03),
     "dead units": Habits(activation="relu", bias=-20.0),
     "leak": Habits(whispered=True),
-    "overfitting": Habits(sequences=BATCH, answers_belong=False),
+    "overfitting": Habits(sequences=8),
     "wrong labels": Habits(answers_belong=False),
 }
 

@@ -278,7 +278,7 @@ def patient_explorer(patients: Sequence[dict[str, Any]], *, thresholds: bool = F
         points = np.arange(1, len(symptoms["updates"]) + 1)
         for letter, name in zip("abc", ("train_loss", "val_loss", "deploy_loss"), strict=True):
             shares = [share * symptoms["baseline"] for share in limits.get(name, ())]
-            _symptom(panels[letter], points, symptoms[name], (1e-5, 1e3), name, "loss (nats)", shares)
+            _symptom(panels[letter], points, symptoms[name], (1e-3, 1e2), name, "loss (nats)", shares)
             panels[letter].axhline(symptoms["baseline"], color="0.45", linestyle=":", linewidth=1.1)
         sizes = symptoms["updates"], symptoms["norms"]
         _symptom(panels["d"], points, sizes[0], (1e-7, 1e1), "updates", "relative norm", limits.get("updates", ()))

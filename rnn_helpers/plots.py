@@ -282,13 +282,22 @@ def text_strip(
     return ax
 
 
-def grid_map(values: np.ndarray, *, title: str, xlabel: str, ylabel: str, label: str, ax: Axes | None = None) -> Axes:
+def grid_map(
+    values: np.ndarray,
+    *,
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    label: str,
+    log: bool = False,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw a matrix as a heat map, with rows and columns counted from 0; NaN stays blank.
 
-    values: (rows, columns); label: what the colour is, with its unit
+    values: (rows, columns); label: what the colour is, with its unit; log: whether the colours are logarithmic
     """
     ax = ax or new_axes(width=6.0, height=4.4)
-    image = ax.imshow(values, cmap="cividis", aspect="auto", interpolation="nearest")
+    image = ax.imshow(values, cmap="cividis", aspect="auto", interpolation="nearest", norm="log" if log else "linear")
     ax.figure.colorbar(image, ax=ax, label=label)
     ax.locator_params(integer=True)
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel)

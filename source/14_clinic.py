@@ -5,7 +5,7 @@
 # faults in a script that raises no error, by measuring instead of guessing, write attention and
 # its backward pass in NumPy, and put it into the decoder of lesson 12.
 #
-# **Time** about 135 minutes. **You need** lessons 02 to 08, 10, 12 and 13.
+# **Time** about 190 minutes, in two parts. **You need** lessons 02 to 10, 12 and 13.
 
 # %%
 try:
@@ -27,7 +27,7 @@ from rnn_helpers.quietly import keras  # `import keras`, minus the start-up log
 # ## Nothing crashed
 #
 # The worst faults in this field raise no error. The program runs, a number goes down, or it does
-# not, and after a day you still do not know why. A doctor in that position looks at several
+# not, and after a day you still do not know why. A doctor with a patient like this looks at several
 # symptoms, in a fixed order, and suspects the common before the rare.
 #
 # Ten patients are waiting. Each is the same small network with the same task: it reads a sequence
@@ -61,14 +61,16 @@ for function in (prepare, prepare_and_leak):
 # %% [markdown]
 # The second one writes the answer into the inputs. Training and validation data go through the same
 # lines, so the validation loss looks excellent, too. In use, nobody knows the answer in advance, and
-# the free features stay empty. That is a **leak**. Real ones hide better, for example in a column
-# that was filled in after the event.
+# the free features stay empty. That is a **leak**. Real leaks are harder to see, for example in a
+# column that was filled in after the event.
 #
-# So we record three losses: on the training data, on new sequences that were prepared in the same
-# way, and on new sequences as they arrive in use, without any preparation of that kind.
+# So we record three losses: on the training data; on new sequences that were prepared by the patient's
+# own lines, as the training data were; and on new sequences as they arrive in use, prepared by the
+# healthy lines and with the right labels.
 
 # %% [markdown]
-# This is what we see of each patient:
+# This is what we see of each patient, at 40 points of its training. (Where there is one number per
+# update, a point is the mean of five updates.)
 #
 # | name | shape | what it is |
 # |---|---|---|
@@ -81,9 +83,9 @@ for function in (prepare, prepare_and_leak):
 # | `"by_lag"` | (8, steps) | $\lVert \partial L / \partial h_{T-k} \rVert$ in column $k$; row 0 is from **before** the first update |
 
 # %% [markdown]
-# **Predict.** Move the slider and look at every patient. The dotted line is the baseline, the last
-# column of the map is the first symbol of the sequence, which is how far the gradient has to travel,
-# and `by_lag[0]` is the first row of the map, relative to the gradient at the end. Who is healthy?
+# **Predict.** Move the slider and look at every patient. The dotted line is the baseline. The last
+# column of the map is the first symbol of the sequence, the farthest that the gradient has to travel.
+# The panel `by_lag[0]` shows the first row of the map, divided by its first number. Who is healthy?
 
 # %% tags=["demonstration"]
 explorers.patient_explorer(clinic.patients())
@@ -115,10 +117,10 @@ clinic.review(diagnosis)
 # %% [markdown]
 # ## A rule that fits these patients
 #
-# Now we turn the looking into a rule, ten questions of which the first "yes" is the diagnosis. The
+# Now we turn the looking into a rule, ten cases of which the first that applies is the diagnosis. The
 # order is not arbitrary. A fault early in the chain spoils everything after it, so we ask about it
-# first: a network without a gradient has a poor loss on *all* data, which says nothing about the
-# data. The chain is gradient, updates, training data, new data, use.
+# first. If a network has no gradient, its poor loss says nothing about the data. The chain is
+# gradient, updates, training data, new data, use.
 #
 # The thresholds are chosen for this ward, between patients that are far apart. On another task they
 # would be others. "Ends at" means the mean of the last eight points, because single points are noisy.
@@ -164,7 +166,8 @@ explorers.patient_explorer(clinic.patients(), thresholds=True)
 #
 # `symptoms` is a dict as above. Return one of the ten names. Your function is tried on new
 # patients as well, many of them close to a threshold of the rule. Their sequences may be shorter or
-# longer, and they may have another number of symbols, and so another baseline.
+# longer, and they may have another number of symbols, and so another baseline. All numbers are
+# finite.
 
 # %% nbgrader={"grade_id": "diagnose", "solution": true}
 def diagnose(symptoms):
@@ -206,12 +209,12 @@ for number, symptoms in enumerate(clinic.patients(), start=1):
 
 # %% [markdown]
 # Three patients teach more than the others. The one whose gradient **explodes** learns in the end
-# all the same, and the one whose gradient **vanishes** has just begun to: sequences of seven steps
-# forgive what sequences of a hundred would not. That is why we consult the map before the curves.
+# all the same, and the one whose gradient **vanishes** has just begun to, because seven steps are
+# few. (Lesson 06 shows what a hundred would do.) That is why we consult the map before the curves.
 #
-# And the patient with the **leak** halves its loss after 2 points, the healthy one after 6, and
-# the two look equally good on training and validation data. Anyone who looks only at these two curves
-# will pronounce it healthy.
+# And the patient with the **leak** halves its loss after 2 points, because it finds the answer in the
+# last step, and the healthy one after 6. The two look equally good on training and validation data.
+# Anyone who looks only at these two curves will pronounce it healthy.
 
 # %% [markdown]
 # ## One script, three faults
@@ -221,7 +224,7 @@ for number, symptoms in enumerate(clinic.patients(), start=1):
 # number two years ahead (four half-years) from the last eleven years (22 half-years), with the data
 # of lesson 09. It contains **three** faults that hide one another, and it has never complained.
 #
-# Do not read it for faults yet. Reading finds what you expect. Measuring also finds the rest.
+# Do not read it for faults yet. When we read, we find the faults that we expect.
 
 # %% tags=["demonstration"]
 def broken_train(xs, targets, params, order, lr, clip):
@@ -260,12 +263,12 @@ def broken_train(xs, targets, params, order, lr, clip):
     return params, np.array(losses), np.array(forecasts)
 
 # %% [markdown]
-# The order of the measurements is that of a well-known essay, "A Recipe for Training Neural
-# Networks" (Andrej Karpathy, 2019), whose message is that training fails silently, so you build up
+# Most of the measurements are from a well-known essay, "A Recipe for Training Neural Networks"
+# (Andrej Karpathy, 2019), whose message is that training fails silently, so you build up
 # trust in small steps. **First: fix the seed**, so that two runs differ only by what you changed.
 # Here the start and the order of the data are arguments, so nothing is left to chance.
 #
-# **Second: look at the data** as the network gets them.
+# **Second: look at the data** that go into the script.
 
 # %% tags=["demonstration"]
 LR, CLIP, BATCH, UNITS, AHEAD, STEPS = 0.35, 0.3, 32, 16, 4, 22
@@ -300,14 +303,14 @@ print("in the series:   ", np.round(scaled[16:22], 2), "->", np.round(scaled[25]
 print(f"mean {xs.mean():.2f}, standard deviation {xs.std():.2f}")
 
 # %% [markdown]
-# The target is the fourth value after the window, as it should be, and the inputs are scaled. So
-# far everything is in order.
+# The target is the fourth value after the window, as it should be, and the inputs are scaled. The
+# data are in order. (What the script does with them, this does not show.)
 #
 # **Third: know the numbers to beat.** An untrained network outputs about 0, so its loss should be the
 # mean square of the targets, as $\log C$ would be for $C$ classes. And two baselines need no network:
 # always the mean, and the last value.
 #
-# **Predict.** Does the script beat the baselines?
+# **Predict.** By how much does the script beat the baselines?
 
 # %% tags=["demonstration"]
 def error_on(train, params, inputs, wanted):
@@ -329,6 +332,7 @@ ax = plots.curves(
     xlabel="update", ylabel="mean squared error", ylim=(0, 1.6),
 )
 ax.axhline(np.mean(targets**2), color="grey", linestyle=":")
+ax.text(20, np.mean(targets**2) + 0.04, "always answering 0", color="grey")
 plots.show(ax, f"The training loss stays near {smooth[-1]:.2f}, like an answer of 0.")
 
 # %% [markdown]
@@ -346,20 +350,20 @@ plots.show(ax, f"The training loss stays near {smooth[-1]:.2f}, like an answer o
 # %% tags=["demonstration"]
 def fit_measurements(train):
     """Print the losses with inputs, without, and on one batch that is repeated."""
-    one = np.repeat(order[:1], 2000, axis=0)
+    one = np.repeat(order[:1], 101, axis=0)
     with np.errstate(all="ignore"):
         with_inputs = train(xs, targets, start, order, LR, CLIP)[1][-50:].mean()
         without = train(0 * xs, targets, start, order, LR, CLIP)[1][-50:].mean()
         batch = train(xs, targets, start, one, LR, CLIP)[1]
     print(f"training loss {with_inputs:.3g}, with inputs of zero {without:.3g}")
-    print(f"one batch: {batch[100]:.3g} after 100 updates, {batch[-1]:.3g} after 2000")
+    print(f"one batch: {batch[0]:.3g} at the start, {batch[100]:.3g} after 100 updates")
 
 
 fit_measurements(broken_train)
 
 # %% [markdown]
-# The inputs might as well be zero. And yet, one batch *can* be learnt by heart, but slowly: a
-# hundred updates have hardly any effect. This points to two different faults.
+# The inputs might as well be zero. And a hundred updates on the same 32 sequences have hardly any
+# effect. This points to two different faults.
 #
 # **Sixth: check the gradient** (lesson 05). We need not look inside the script. With a learning rate
 # of 1 and a clipping limit of infinity, an update *is* the gradient that the script uses.
@@ -427,7 +431,7 @@ grade(input_dependence)
 
 # %% [markdown]
 # **Predict.** Eight windows, each row of the map is one of them. We ask about the forecast for the
-# first. How should the map look, and how will it look?
+# first. What will the map look like?
 
 # %% tags=["demonstration"]
 def dependence_map(train):
@@ -443,6 +447,7 @@ def dependence_map(train):
         np.where(norms > 1e-9, norms, np.nan),  # blank where nothing flows
         title=f"The first forecast depends on {others} inputs of other windows",
         xlabel="step", ylabel="window", label="norm of the gradient (blank: 0)",
+        log=True,
     )
     own = np.sum(norms[0] > 1e-9)
     plots.show(ax, f"Map of 8 windows by {STEPS} steps. The output of window 0 depends "
@@ -452,13 +457,12 @@ def dependence_map(train):
 dependence_map(broken_train)
 
 # %% [markdown]
-# A forecast reads three inputs of its own window and 19 of other windows. The network has no
-# chance to learn
-# anything general. It can learn *one* batch by heart, even so, because a fixed scramble is as good
-# as any input.
+# A forecast reads three inputs of its own window and 19 of other windows. In
+# training, with 32 windows, at most one is its own. From such inputs the network cannot learn
+# anything that holds for other windows.
 #
-# Now you know what to look for: a factor of 1/32, a mixture of sequences, and one fault that no
-# measurement has shown yet. Another one hides it.
+# Now you know what to look for: a factor of 1/32, a mixture of sequences, and one fault that none of
+# the measurements has shown. One of the other two hides it.
 
 # %% [markdown] nbgrader={"grade_id": "repaired_train_task", "locked": true}
 # ### Your turn: `repaired_train` (4 points)
@@ -523,8 +527,8 @@ def examine(train):
     print(f"validation error {error:.3g}")
     print(f"used gradient / measured gradient: {gradient_ratio(train):.5f}")
     length = np.sqrt(sum(np.sum((a - b) ** 2) for a, b in zip(one, start)))
-    print(f"with a clipping limit of 0.001, an update has {length / (LR * 1e-3):.2f} "
-          "times the length that it should have")
+    print(f"with a clipping limit of 0.001, an update is {length / (LR * 1e-3):.2f} "
+          "times as long as it may be")
     dependence_map(train)
 
 
@@ -550,28 +554,29 @@ grade(repaired_train)
 # | reading and average | explodes | explodes | explodes |
 # | all three | 0.33 | 0.40 | 0.06 |
 #
-# Repairing the average makes everything worse until the clipping works. Repairing the clipping has no
-# effect at all until the average is right. If you undo a repair because the numbers did not
-# improve, you never get to the last row.
+# Repairing the average makes the validation error worse and one batch explode, until the clipping
+# works. Repairing the clipping has no effect at all until the average is right. If you undo a repair
+# because the numbers did not improve, you never get to the last row.
 
 # %% [markdown]
 # Each measurement is blind to something. The gradient check does not see the mixture, because the
-# gradient is right: it is the gradient of the wrong function. One batch is learnt by heart in spite
-# of the mixture. And with updates that are 32 times too small, nothing explodes, so nobody misses
-# the clipping. Only together do the measurements leave a fault no place to hide.
+# gradient is right: it is the gradient of the wrong function. And with updates that are 32
+# times too small nothing explodes, so the clipping is not missed. None of the seven measurements
+# showed it. `examine` therefore adds an eighth: with a very small limit, the length of an update must
+# be the learning rate times the limit.
 #
 # The repaired script is still a small one: 16 units, 300 updates, plain gradient descent. Karpathy's
 # recipe goes on from here, and in this order: a larger model, until it overfits, then
 # regularisation, and only then tuning.
 
 # %% [markdown]
-# ☕ *A good place for a break.*
+# This is the end of part 1. ☕
 
 # %% [markdown]
 # ## A shorter path
 #
-# Every memory problem in this course has one cause: the gradient of the last step must travel
-# through **every** step to reach the first. Rotations, gates and clipping make the path safer.
+# The vanishing gradient has one cause: the gradient of the last step must travel through **every**
+# step to reach the first. Rotations, gates and clipping make the path safer.
 # Nothing so far has made it shorter.
 #
 # Attention does. In lesson 12 a Keras layer let the decoder look back at all states of the encoder.
@@ -585,7 +590,7 @@ plots.show(
 )
 
 # %% [markdown]
-# Now we build it by hand. Think of a dictionary in which nothing matches exactly. What we look for
+# Now we build it by hand. Think of a dictionary in which no entry matches exactly. What we look for
 # is the **query** $q$. Every step offers a **key** $k_s$, by which it can be found, and a **value**
 # $v_s$, which is what we then read. A **score** says how well key and query fit, softmax turns the
 # scores into **attention weights** that sum to 1, and the **context** is the weighted sum of the
@@ -596,11 +601,11 @@ plots.show(
 # Here $t$ counts the queries, one for each output step, and $d$ is the size of queries and keys.
 
 # %% [markdown]
-# Bahdanau, Cho and Bengio (2014, published in 2015) did this first, in a translator. Their query is
-# the decoder's state, so it changes with every output word, and a small network computes the score:
-# $e_{ts} = \tanh(q_t W_q + k_s W_k) \, v$, the **additive** score. Luong and others (2015) used the
-# **dot product**. Vaswani and others (2017) gave queries, keys and values their present names, and
-# divided by $\sqrt d$.
+# Bahdanau, Cho and Bengio (2014, published in 2015) introduced attention into translation. Their query
+# is the decoder's previous state, so it changes with every output word, and a small network computes
+# the score: $e_{ts} = \tanh(q_t W_q + k_s W_k) \, u$ with a learned vector $u$, the **additive** score.
+# Luong and others (2015) used the **dot product**. Vaswani and others (2017) divided it by $\sqrt d$ and
+# made the names query, key and value standard.
 #
 # **By hand.** One query $q = 1$, so $d = 1$, three keys $0, 0, \log 2$ and three values $4, 8, 2$. The
 # exponentials of the scores are $1, 1, 2$, the weights $\frac14, \frac14, \frac12$, and the context is
@@ -617,9 +622,7 @@ plots.show(
 )
 
 # %% [markdown]
-# Why the square root? If the entries of $q$ and $k$ are independent, with mean 0 and variance 1, then
-# $q \cdot k$ is a sum of $d$ products of variance 1, so its variance is $d$. Large scores make softmax
-# choose one step, and then its gradient vanishes.
+# Why the square root?
 #
 # **Predict.** Twenty random keys and a random query. How large is the largest weight for $d = 4$, 64
 # and 1024, with the square root and without?
@@ -637,6 +640,12 @@ for d in (4, 64, 1024):
     plain = softmax(scores).max(axis=1).mean()
     divided = softmax(scores / np.sqrt(d)).max(axis=1).mean()
     print(f"d = {d:4}: largest weight {plain:.2f}, with the root {divided:.2f} (mean)")
+
+# %% [markdown]
+# If the entries of $q$ and $k$ are independent, with mean 0 and variance 1, then $q \cdot k$ is a sum of
+# $d$ products of variance 1, so its variance is $d$. With large scores softmax chooses a single step, and
+# its gradient vanishes, as the derivation below shows. Dividing by $\sqrt d$ brings the variance back to
+# 1, and the largest weight stays near 0.2, whatever $d$ is.
 
 # %% [markdown] nbgrader={"grade_id": "attention_task", "locked": true}
 # ### Your turn: `attention` (4 points)
@@ -691,8 +700,9 @@ grade(attention)
 #
 # $$\textcolor{#D1368B}{de_s} = \sum_r \textcolor{#D1368B}{dw_r} \, w_r ([r = s] - w_s) = w_s \Big( \textcolor{#D1368B}{dw_s} - \sum_r w_r \, \textcolor{#D1368B}{dw_r} \Big)$$
 #
-# The sum is the mean of the $\textcolor{#D1368B}{dw_r}$ under the weights. Only what is better or worse than the mean
-# changes a score, and the $\textcolor{#D1368B}{de_s}$ of a query sum to 0.
+# The sum is the weighted mean of the $\textcolor{#D1368B}{dw_r}$. A score has a gradient only if its
+# $\textcolor{#D1368B}{dw_s}$ differs from this mean and its weight is not 0, and the
+# $\textcolor{#D1368B}{de_s}$ of a query sum to 0.
 
 # %% [markdown]
 # **The scores.** $e_{ts} = q_t \cdot k_s / \sqrt d$ is a product again. A query meets all keys, and a key
@@ -701,7 +711,7 @@ grade(attention)
 # $$\textcolor{#D1368B}{dq_t} = \frac{1}{\sqrt d} \sum_s \textcolor{#D1368B}{de_{ts}} \, k_s, \qquad \textcolor{#D1368B}{dk_s} = \frac{1}{\sqrt d} \sum_t \textcolor{#D1368B}{de_{ts}} \, q_t$$
 #
 # **By hand**, with the numbers from above and $\textcolor{#D1368B}{dc} = 1$: $\textcolor{#D1368B}{dv} = (\frac14, \frac14, \frac12)$. The
-# $\textcolor{#D1368B}{dw}$ are the values, $(4, 8, 2)$, with the mean 4 under the weights, so
+# $\textcolor{#D1368B}{dw}$ are the values, $(4, 8, 2)$, with the weighted mean 4, so
 # $\textcolor{#D1368B}{de} = (0, 1, -1)$. Hence $\textcolor{#D1368B}{dq} = -\log 2 = -0.693$ and $\textcolor{#D1368B}{dk} = (0, 1, -1)$.
 
 # %% [markdown] nbgrader={"grade_id": "attention_backward_task", "locked": true}
@@ -788,15 +798,16 @@ plots.show(ax, f"Norm of the gradient by steps back. At 39 steps: {ends}.")
 print("at the first state:", ends)
 
 # %% [markdown]
-# Through the recurrence the gradient vanishes as before. It does not matter any more, because there is
-# another path.
+# The recurrent path still vanishes. Its matrix alone contributes $0.3^{39} \approx 4 \cdot 10^{-21}$, and
+# tanh shrinks the gradient further. The other path does not depend on the distance, only on the
+# attention weight of the step.
 
 # %% [markdown]
 # ## Your attention in a trained decoder
 #
 # Lesson 12's network, with half the units to save time: a `SimpleRNN` reads three to ten digits, another
 # one writes them **backwards**, and Keras' `Attention(use_scale=True)` connects the two. It uses
-# the plain dot product times one learnt factor in place of $1 / \sqrt d$. We train it, and a second one
+# the plain dot product times one learned factor in place of $1 / \sqrt d$. We train it, and a second one
 # that copies **forwards**. (About 30 seconds.)
 
 # %% tags=["demonstration"]
@@ -893,12 +904,15 @@ for name, model in models.items():
           f"up to {np.abs(logits).max():.0f}; exact match at ten digits {right:.0%}")
 
 # %% [markdown]
-# The differences are those of float32, so this *is* the Keras model. (As in lesson 12, the exact match
-# with the right symbols is that without a teacher.) With five seeds, these models wrote 93 to 100 % of
-# the ten-digit sequences backwards without an error, and 98 to 100 % forwards. Without attention, the
-# same networks reached 20 to 43 % backwards and none at all forwards, where the first digit to write is
-# the one that was read longest ago.
+# The differences are those of float32, so this *is* the Keras model. (We feed the decoder the right
+# symbols. If every prediction is right, it would have written the same symbols by itself, so this
+# exact match is that of greedy decoding.)
 #
+# With five seeds, these models wrote 93 to 100 % of the ten-digit sequences backwards without an error,
+# and 98 to 100 % forwards. Without attention, the same networks reached 20 to 43 % backwards and none
+# at all forwards, where the first digit to write is the one that was read longest ago.
+
+# %% [markdown]
 # **Predict.** Next we draw where the two decoders look when they write ten digits, with a row for
 # each written digit and a column for each source digit. How will the two maps differ?
 
@@ -923,22 +937,23 @@ plots.show(maps[0], f"Two alignments of ten digits. The largest weights: {words}
 # Written backwards, the weights run along the anti-diagonal, and forwards along the diagonal. Such a
 # map is called an **alignment**, since in a translation it shows which word was made from which. Nobody
 # told the network where to look. It need not even look at the digit that it writes, because the next
-# state still holds it: in lesson 12, the weights lay one place beside the diagonal.
+# state still holds it: in lesson 12, the weights lay one place beside the diagonal. (In
+# the rows named "end" there is no digit to look up, and the weights are arbitrary.)
 
 # %% [markdown]
 # ## Every step asks
 #
-# If looking back does all that, why walk at all? In the **Transformer** (Vaswani and others, 2017) there
-# is no recurrence left. *Every* step makes a query, a key and a value from its own input, and looks at the
-# others. This is **self-attention**, and with a row for each step it is one equation:
+# If attention does all that, do we still need the recurrence? In the **Transformer** (Vaswani and others,
+# 2017) there is none left. *Every* step makes a query, a key and a value from its own input, and looks
+# at all steps, itself included. This is **self-attention**, and with a row for each step it is one equation:
 #
 # $$Q = X W_q, \quad K = X W_k, \quad V = X W_v, \qquad C = \text{softmax}\Big( \frac{Q K^\top}{\sqrt d} \Big) V$$
 
 # %% [markdown]
-# A sum does not know the order of its terms, so the positions are added to the inputs. A mask hides the
-# future from a model that writes. During training all steps are computed at once. The price is $T^2$ scores for
-# $T$ steps, and when the model writes, it must keep the keys and values of everything it has read: a
-# cache that grows with each step.
+# A sum does not know the order of its terms, so an encoding of the position is added to each
+# input. A **causal mask** hides the future from a model that writes. During training all steps are
+# computed at once. The price is $T^2$ scores for $T$ steps, and when the model writes, it must keep the
+# keys and values of everything it has read, the **key-value cache**, which grows with each step.
 #
 # A recurrent network keeps one state of fixed size. Whether it, too, can be trained in parallel, and what
 # that costs, is the subject of lesson 15.
@@ -949,7 +964,7 @@ plots.show(maps[0], f"Two alignments of ten digits. The largest weights: {words}
 # A friend shows you a forecasting model. Its loss is 0.01 on the training data and 0.01 on the
 # validation data, where yesterday's value as a forecast has 0.20. When it is used on Monday, it is worse
 # than yesterday's value. In three or four sentences: what do you suspect first, which measurement would
-# show it, and which two faults of this lesson can you exclude, and why? Write into the next cell
+# show it, and which two of the ten faults can you exclude, and why? Write into the next cell
 # (double-click it). Afterwards, `hint("clinic_in_words")` shows what a good answer says.
 
 # %% [markdown] nbgrader={"grade_id": "clinic_in_words", "grade": true, "solution": true, "points": 2}
@@ -968,7 +983,7 @@ plots.show(maps[0], f"Two alignments of ten digits. The largest weights: {words}
 # ### END SOLUTION
 
 # %% [markdown]
-# And here is the whole course on one page, with the lesson that derives each equation:
+# And here are the equations of the course on one page, with the lesson that derives each:
 
 # %% tags=["demonstration"]
 equations()
@@ -994,7 +1009,7 @@ progress()
 #
 # - Look in order: gradient, updates, training data, new data, use. A leak looks as good as health
 #   until you measure on data as they arrive.
-# - Trust measurements: the loss at the start, a baseline, one batch, a gradient check, the input
+# - Measure: the loss at the start, a baseline, one batch, a gradient check, the input
 #   dependence. Change one thing at a time, since a repair can uncover the next fault.
 # - Attention compares a query with all keys and returns a weighted sum of the values. Each step is one
 #   step away from the loss, at the price of keeping all of them.

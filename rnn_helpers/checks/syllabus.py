@@ -68,7 +68,7 @@ LESSONS = {
     "14_clinic": Lesson(
         "clinic",
         "a diagnosis from the symptoms, a script with three faults, attention and its gradients, alignments",
-        135,
+        190,
     ),
     "15_recurrence_returns": Lesson(
         "recurrence returns",
