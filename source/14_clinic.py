@@ -332,7 +332,7 @@ ax = plots.curves(
     xlabel="update", ylabel="mean squared error", ylim=(0, 1.6),
 )
 ax.axhline(np.mean(targets**2), color="grey", linestyle=":")
-ax.text(20, np.mean(targets**2) + 0.04, "always answering 0", color="grey")
+ax.text(20, 1.3, "dotted: always answering 0", color="grey")
 plots.show(ax, f"The training loss stays near {smooth[-1]:.2f}, like an answer of 0.")
 
 # %% [markdown]
