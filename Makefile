@@ -1,7 +1,7 @@
 # Each target is one line that also works by hand; README.md lists them for Windows too.
 include tools/student.mk
 
-.PHONY: test test-fast test-night build check pins student-edition benchmarks clean
+.PHONY: test test-fast test-night build check pins site student-edition benchmarks clean
 
 # Run each test file on one worker, so that its fixtures are created only once, in the order of tests/conftest.py.
 PYTEST := OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(VENV) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
@@ -24,6 +24,9 @@ check: $(DEV)  ## check style, types and that the built files are up to date
 
 pins: $(DEV)  ## update constraints.txt to the newest releases; then run `make test`
 	$(VENV) -m tools.pins
+
+site: $(DEV)  ## write dist/site: all lessons as a website, for any static host
+	$(VENV) -m tools.site $(LESSON)
 
 student-edition: $(DEV)  ## write dist/rnn-course-student.zip: the course without its answers
 	$(VENV) -m tools.student_edition

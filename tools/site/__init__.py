@@ -1,0 +1,1 @@
+"""The course's website: its lessons as a book, with the outputs of the solved notebooks and without the solutions."""
