@@ -191,8 +191,7 @@ def show(ax: Axes, alt: str) -> None:
 def picture(ax: Axes, alt: str) -> Picture:
     """Render and close the figure of `ax`."""
     buffer = io.BytesIO()
-    figure = ax.get_figure(root=True)
-    assert figure is not None  # axes without a figure cannot be drawn on
+    figure = ax.figure.canvas.figure  # the whole figure, with any release of Matplotlib
     figure.savefig(buffer, format="png", dpi=DENSITY * DPI)
     plt.close(figure)
     return Picture(buffer.getvalue(), alt)

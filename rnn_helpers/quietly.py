@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
-from rnn_helpers.environment import recheck_installation_on_error
+from rnn_helpers.environment import in_browser, recheck_installation_on_error
 from rnn_helpers.keras_settings import apply_settings, drop_settings, without_settings_file
 
 STDERR = 2  # the file descriptor that C++ writes to
@@ -45,6 +45,12 @@ def _quiet_descriptor() -> Iterator[None]:
             os.close(before)
 
 
+if in_browser():
+    raise ModuleNotFoundError(
+        "TensorFlow does not run in a browser. Skip this cell, since the lesson goes on without it, or open the lesson "
+        "on your own machine.",
+        name="tensorflow",
+    )
 drop_settings(os.environ)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 with recheck_installation_on_error(), _quiet_descriptor(), without_settings_file(os.environ):

@@ -18,9 +18,14 @@ from rnn_helpers import cards
 from rnn_helpers.checks import fixtures
 from rnn_helpers.checks.evaluator import Report
 from rnn_helpers.checks.syllabus import LESSONS
+from rnn_helpers.environment import BROWSER_FILES, in_browser
 
 NAME = "rnn_course_progress.txt"
-WAY_OUT = "`%env RNN_COURSE_PROGRESS=../progress.txt` in a cell of its own."
+WAY_OUT = (
+    "Set RNN_COURSE_PROGRESS to a file that you can write: `%env RNN_COURSE_PROGRESS=../progress.txt` "
+    "in a cell of its own."
+)
+WAY_OUT_IN_BROWSER = "Allow the site to store data, or leave private browsing."
 LEFT = "<td style='text-align:left; vertical-align:top'>"
 
 _LINE = re.compile(r"^\S+ \S+ (?P<lesson>\w+) (?P<name>\w+) (?P<right>\d+) of (?P<all>\d+)$")
@@ -29,10 +34,15 @@ _LINE = re.compile(r"^\S+ \S+ (?P<lesson>\w+) (?P<name>\w+) (?P<right>\d+) of (?
 def progress_file() -> Path:
     """Return the file that stores progress: $RNN_COURSE_PROGRESS, or rnn_course_progress.txt in the home folder.
 
-    Raises OSError when there is no home folder, as for a user of a container who has no name.
+    In a browser it is among the files of JupyterLite, which survive a reload.
+    Raises OSError when there is no home folder, as for a user of a container who has no name, or no storage.
     """
     if path := os.environ.get("RNN_COURSE_PROGRESS"):
         return Path(path)
+    if in_browser():
+        if not BROWSER_FILES.exists():
+            raise OSError(errno.ENOENT, "it stores nothing for this site", "this browser")
+        return BROWSER_FILES / NAME
     try:
         return Path.home() / NAME
     except RuntimeError:
@@ -54,7 +64,7 @@ def record(lesson: str, name: str, report: Report) -> str:
     except OSError as error:
         return (
             f"Your answer counts, but progress() cannot keep it in {_path_of(error)}: {error.strerror or error}. "
-            f"Set RNN_COURSE_PROGRESS to a file that you can write: {WAY_OUT}"
+            f"{WAY_OUT_IN_BROWSER if in_browser() else WAY_OUT}"
         )
     return ""
 
