@@ -4,12 +4,15 @@ Lessons import what else they need by module: figures (`rnn_helpers.plots`), dat
 (`rnn_helpers.cells`) and others. Nothing here takes long to import.
 """
 
+import logging
 import os
 
-from rnn_helpers.environment import recheck_installation_on_error
+from rnn_helpers.environment import in_browser, recheck_installation_on_error
 from rnn_helpers.threads import use_one_thread
 
 use_one_thread(os.environ)  # before NumPy is imported
+if in_browser():  # Matplotlib lists its fonts at each start there, and warns each time that this takes a moment
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
 with recheck_installation_on_error():
     from rnn_helpers.checks.check import CheckFailed, check

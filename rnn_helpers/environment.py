@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import textwrap
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,6 +18,13 @@ NOT_KEPT = (
     "This browser stores nothing for this site, so your work is lost when you leave the page. "
     "Allow the site to store data, or leave private browsing, and load the page again."
 )
+
+
+class UnavailableInBrowserError(ModuleNotFoundError):
+    """Raised by an import that no browser can satisfy; shown without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:  # IPython's hook for how an exception is shown
+        return textwrap.wrap(str(self), 88)
 
 
 def in_browser() -> bool:

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
-from rnn_helpers.environment import in_browser, recheck_installation_on_error
+from rnn_helpers.environment import UnavailableInBrowserError, in_browser, recheck_installation_on_error
 from rnn_helpers.keras_settings import apply_settings, drop_settings, without_settings_file
 
 STDERR = 2  # the file descriptor that C++ writes to
@@ -46,7 +46,7 @@ def _quiet_descriptor() -> Iterator[None]:
 
 
 if in_browser():
-    raise ModuleNotFoundError(
+    raise UnavailableInBrowserError(
         "TensorFlow does not run in a browser. Skip this cell, since the lesson goes on without it, or open the lesson "
         "on your own machine.",
         name="tensorflow",

@@ -58,8 +58,10 @@ def test_progress_is_among_the_files_that_survive_a_reload(browser):
     assert progress.read_states(browser / progress.NAME) == {("01_recurrence", "rnn_step"): (1, 1)}
 
 
-def test_importing_keras_says_that_it_needs_another_machine():
+def test_importing_keras_says_in_one_sentence_that_it_needs_another_machine():
     code = "import sys; sys.platform = 'emscripten'; from rnn_helpers.quietly import keras"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "TensorFlow does not run in a browser. Skip this cell" in done.stderr.splitlines()[-1]
+    sentence = "TensorFlow does not run in a browser."
+    assert environment.UnavailableInBrowserError(sentence)._render_traceback_() == [sentence]
