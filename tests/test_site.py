@@ -16,7 +16,7 @@ from lesson_code import LESSONS, ROOT
 from rnn_helpers.checks import syllabus
 from tools.lint import Lesson, answers, read_lessons
 from tools.site import accessibility, execution, leaks, pages
-from tools.site.book import build_book
+from tools.site.builder import build_site
 from tools.site.execution import ExecutionError, OutputCache
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 8 + (200).to_bytes(4, "big") + (100).to_bytes(4, "big")
@@ -26,6 +26,11 @@ FIGURE = f'<img width="100" alt="A &quot;curve&quot;" src="data:image/png;base64
 @pytest.fixture(scope="module")
 def lessons() -> dict[str, Lesson]:
     return {lesson.name: lesson for lesson in read_lessons(ROOT)}
+
+
+@pytest.fixture(scope="module")
+def secrets(lessons) -> dict[str, str]:
+    return leaks.secret_lines(lessons.values())
 
 
 def display(**data: str) -> nbformat.NotebookNode:
@@ -46,14 +51,14 @@ def shown(page: pages.Page) -> list[nbformat.NotebookNode]:
 
 
 @pytest.mark.parametrize("name", LESSONS)
-def test_a_page_has_the_students_cells_and_no_line_of_a_solution(lessons, name):
+def test_a_page_has_the_students_cells_and_no_line_of_a_solution(lessons, secrets, name):
     lesson = lessons[name]
     page = pages.lesson_page(lesson, {}, LESSONS)
     code = [cell.source for cell in page.notebook.cells if cell.cell_type == "code"]
     assert code == [cell.source for cell in lesson.released.cells if cell.cell_type == "code"]
     assert any("raise NotImplementedError()" in source for source in code)
     text = leaks.squeezed("\n".join(cell.source for cell in page.notebook.cells))
-    assert [line for line, _ in leaks.secret_lines([lesson]) if line in text] == []
+    assert [line for line in secrets if line in text] == []
 
 
 def test_exercises_stand_out_and_the_cards_of_right_answers_are_folded(lessons):
@@ -67,6 +72,16 @@ def test_the_top_of_a_page_tells_the_minutes(lessons):
     first = pages.lesson_page(lessons["01_recurrence"], {}, []).notebook.cells[0].source
     assert first.startswith("# 01 · The recurrence")
     assert f"{syllabus.LESSONS['01_recurrence'].minutes} minutes" in first
+
+
+def test_a_page_starts_its_lesson_in_the_browser_where_it_runs_there(lessons):
+    first = pages.lesson_page(lessons["01_recurrence"], {}, [], "../browser/lab/index.html?path=a").notebook.cells[0]
+    assert (
+        '<a class="start-button in-browser" href="../browser/lab/index.html?path=a">Run in the browser</a>'
+        in first.source
+    )
+    other = pages.lesson_page(lessons["08_keras"], {}, []).notebook.cells[0]
+    assert '<a class="start-button" href="../running.html#on-your-machine">Run on your machine</a>' in other.source
 
 
 def test_a_figure_becomes_a_file_and_keeps_its_alternative_text_and_its_place(lessons):
@@ -196,18 +211,18 @@ def leak(lessons) -> str:
         ("any.txt", lambda line: line.replace(" ", "\t")),
     ],
 )
-def test_a_line_of_a_solution_is_found_however_it_is_written(tmp_path, lessons, leak, name, write):
-    leaks.require_no_leak(tmp_path, lessons.values())
+def test_a_line_of_a_solution_is_found_however_it_is_written(tmp_path, secrets, leak, name, write):
+    leaks.require_no_leak(tmp_path, secrets)
     (tmp_path / name).write_text(write(leak), encoding="utf-8")
     with pytest.raises(leaks.LeakError, match=rf"{name} contains .*01_recurrence, cell rnn_step"):
-        leaks.require_no_leak(tmp_path, lessons.values())
+        leaks.require_no_leak(tmp_path, secrets)
 
 
-def test_hidden_tests_are_found_in_archives_too(tmp_path, lessons):
+def test_hidden_tests_are_found_in_archives_too(tmp_path, secrets):
     with zipfile.ZipFile(tmp_path / "helpers.whl", "w") as archive:
         archive.writestr("tests.py", "from autograde_tests import grade")
     with pytest.raises(leaks.LeakError, match=r"helpers\.whl/tests\.py contains"):
-        leaks.require_no_leak(tmp_path, lessons.values())
+        leaks.require_no_leak(tmp_path, secrets)
 
 
 # Accessibility
@@ -231,7 +246,7 @@ def book(tmp_path_factory, lessons) -> Path:
     """A site of three lessons."""
     folder = tmp_path_factory.mktemp("site")
     chosen = [lessons[name] for name in ("00_start_here", "01_recurrence", "02_unrolling")]
-    build_book(ROOT, chosen, folder / "build", folder / "site")
+    build_site(ROOT, chosen, folder / "build", folder / "site", book_only=True)
     return folder / "site"
 
 
@@ -254,8 +269,8 @@ def test_the_book_has_its_pages_figures_and_ways_from_page_to_page(book):
 
 
 @pytest.mark.slow  # see above
-def test_no_file_of_the_book_holds_a_line_of_a_solution_or_a_hidden_test(book, lessons):
-    leaks.require_no_leak(book, lessons.values())
+def test_no_file_of_the_book_holds_a_line_of_a_solution_or_a_hidden_test(book, secrets):
+    leaks.require_no_leak(book, secrets)
     for path in book.rglob("*"):
         if path.suffix in {".html", ".js", ".json", ".txt"}:
             text = path.read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ language = "en"
 
 extensions = ["myst_nb"]
 templates_path = ["templates"]
-exclude_patterns = ["static"]
+exclude_patterns = ["browser", "static"]
 
 # The lessons come with their outputs, of the solved notebooks: executing them here would run empty exercises.
 nb_execution_mode = "off"
@@ -23,6 +23,7 @@ html_title = project
 html_favicon = "static/favicon.svg"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_js_files = ["browser_support.js"]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False

@@ -2,6 +2,7 @@
 
     python -m tools.site                  every lesson
     python -m tools.site 01_recurrence    a site of one lesson, in dist/site as well
+    python -m tools.site --book           only the pages, without the lessons that run in the browser
 
 The solved lessons are executed once; their outputs are kept in build/site/outputs. The first build takes some minutes.
 """
@@ -12,7 +13,8 @@ import sys
 from pathlib import Path
 
 from tools.lint import read_lessons
-from tools.site.book import SiteError, build_book
+from tools.site.browser_lessons import BrowserLessonsError
+from tools.site.builder import SiteError, build_site
 from tools.site.execution import ExecutionError
 from tools.site.leaks import LeakError
 
@@ -25,13 +27,14 @@ def main(arguments: list[str]) -> int:
     """Build the site and return the exit code."""
     lessons = read_lessons(ROOT)
     names = [lesson.name for lesson in lessons]
-    if unknown := sorted(set(arguments) - set(names)):
+    book_only = "--book" in arguments
+    chosen = [argument for argument in arguments if argument != "--book"] or names
+    if unknown := sorted(set(chosen) - set(names)):
         print(f"No lesson is called {', '.join(unknown)}; lessons/ has {', '.join(names)}.", file=sys.stderr)
         return 1
-    chosen = [lesson for lesson in lessons if lesson.name in (arguments or names)]
     try:
-        build_book(ROOT, chosen, BUILD, SITE)
-    except (ExecutionError, SiteError, LeakError) as error:
+        build_site(ROOT, [lesson for lesson in lessons if lesson.name in chosen], BUILD, SITE, book_only=book_only)
+    except (ExecutionError, SiteError, BrowserLessonsError, LeakError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""Build the book: prepare its pages, let Sphinx render them, search the result for solutions, publish it."""
+"""Build the site: prepare the pages, let Sphinx render them, add JupyterLite, search for solutions, publish."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from pathlib import Path
 
 from tools.lint import Lesson, read_lessons
 from tools.site.accessibility import correct_pages
+from tools.site.browser_lessons import build_browser_lessons
 from tools.site.execution import OutputCache
-from tools.site.leaks import require_no_leak
+from tools.site.leaks import require_no_leak, secret_lines
 from tools.site.pages import (
     equations_page,
     further_reading,
     lesson_page,
     list_of_lessons,
+    number_ranges,
+    runs_in_browser,
     table_of_lessons,
     write_page,
 )
 
+BROWSER = "browser"  # the folder of JupyterLite on the site
 EQUATIONS = "rnn_helpers/checks/equations.md"
 
 
@@ -28,25 +32,31 @@ class SiteError(Exception):
     """Raised when the site cannot be built; the message says why and what to do."""
 
 
-def build_book(root: Path, lessons: list[Lesson], build: Path, site: Path) -> None:
-    """Write the book of these lessons to `site`; `build` keeps outputs and what Sphinx has read.
+def build_site(root: Path, lessons: list[Lesson], build: Path, site: Path, *, book_only: bool = False) -> None:
+    """Write the website of these lessons to `site`; `build` keeps outputs and what Sphinx has read.
 
-    Raises ExecutionError, LeakError or SiteError; then `site` is what it was before.
+    book_only: leave out the lessons that run in the browser
+    Raises ExecutionError, SiteError, BrowserLessonsError or LeakError; then `site` is what it was before.
     """
     pages, html = build / "pages", build / "html"
-    write_pages(root, lessons, OutputCache(root, build / "outputs"), pages)
+    in_browser = [] if book_only else [lesson for lesson in lessons if runs_in_browser(lesson)]
+    write_pages(root, lessons, in_browser, OutputCache(root, build / "outputs"), pages)
     render(pages, html, build / "doctrees")
+    if in_browser:
+        build_browser_lessons(root, in_browser, build / "jupyterlite", html / BROWSER)
     print("Searching the pages for solutions and hidden tests.", flush=True)
-    require_no_leak(html, read_lessons(root))
+    require_no_leak(html, secret_lines(read_lessons(root)))
     publish(html, site)
 
 
-def write_pages(root: Path, lessons: list[Lesson], cache: OutputCache, folder: Path) -> None:
+def write_pages(root: Path, lessons: list[Lesson], in_browser: list[Lesson], cache: OutputCache, folder: Path) -> None:
     """Write the Sphinx project: the pages of website/ with their lists filled in, and one notebook for each lesson."""
     if folder.exists():
         shutil.rmtree(folder)
     shutil.copytree(root / "website", folder, ignore=shutil.ignore_patterns("__pycache__"))
     _fill_in(folder / "index.md", {"TABLE_OF_LESSONS": table_of_lessons(lessons), "LESSONS": list_of_lessons(lessons)})
+    about = (root / "website" / "browser" / "about.md").read_text(encoding="utf-8") if in_browser else ""
+    _fill_in(folder / "running.md", {"IN_BROWSER": about.replace("% LESSONS_IN_BROWSER", number_ranges(in_browser))})
     (folder / "further_reading.md").write_text(further_reading(lessons), encoding="utf-8")
     equations = (root / EQUATIONS).read_text(encoding="utf-8")
     (folder / "equations.md").write_text(equations_page(equations, lessons), encoding="utf-8")
@@ -56,7 +66,8 @@ def write_pages(root: Path, lessons: list[Lesson], cache: OutputCache, folder: P
         where = f"[{number}/{len(lessons)}] {lesson.name}"
         if is_new:
             print(f"{where}: executing", flush=True)
-        page = lesson_page(lesson, cache.outputs(lesson), names)
+        address = f"../{BROWSER}/lab/index.html?path={lesson.name}/{lesson.name}.ipynb" if lesson in in_browser else ""
+        page = lesson_page(lesson, cache.outputs(lesson), names, address)
         write_page(page, folder / "lessons", folder / "static" / "figures", lesson.name)
         how = f"executed in {time.monotonic() - begin:.0f} s" if is_new else "unchanged"
         print(f"{where}: {how}", flush=True)

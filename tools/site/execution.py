@@ -98,7 +98,9 @@ def execute(notebook: NotebookNode, root: Path, name: str) -> dict[str, list[Not
             client.execute()
         except CellExecutionError as error:
             raise ExecutionError(f"{_failed_cell(notebook, name)} raises {error.ename}: {error.evalue}") from error
-        except (CellTimeoutError, DeadKernelError) as error:
+        except (CellTimeoutError, DeadKernelError, AssertionError) as error:
+            if client.km is None:  # nbclient's answer to Ctrl-C, in place of KeyboardInterrupt
+                raise KeyboardInterrupt from error
             raise ExecutionError(f"{_failed_cell(notebook, name)} did not finish: {error}") from error
     return {cell.id: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
 

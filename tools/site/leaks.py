@@ -6,15 +6,19 @@ import html
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from tools.lint import HOLD_SECRETS, Lesson, answers
 
 SHORTEST = 10  # characters: a shorter line, such as `return -1`, occurs in any code
+# Other people's code on the site: there, as in any code, short lines occur by chance.
+THIRD_PARTY = ("browser/build/", "browser/extensions/", "browser/pypi/", "browser/static/ipywidgets")
+SHORTEST_THERE = 24
 ARCHIVES = {".whl", ".zip"}
 TEXTS = {".css", ".html", ".inv", ".ipynb", ".js", ".json", ".md", ".py", ".txt", ".xml"}
-HIDDEN_TEST = "autograde_tests import grade"
+HELPERS = Path(__file__).resolve().parents[2] / "rnn_helpers"
+HIDDEN_TESTS = ("autograde_tests import grade", *HOLD_SECRETS[1:], "BEGIN HIDDEN TESTS", "BEGIN SOLUTION")
 
 _TAG = re.compile(r"<[^<>]*>")
 
@@ -23,43 +27,47 @@ class LeakError(Exception):
     """Raised when the site contains a solution or a hidden test; the message names the file and the line."""
 
 
-def require_no_leak(site: Path, lessons: Iterable[Lesson]) -> None:
-    """Search every file of a site, and those in its archives, for each line of a solution and each hidden test.
+def require_no_leak(site: Path, secrets: Mapping[str, str]) -> None:
+    """Search every file of a site, and those in its archives, for lines that must not be there.
 
+    secrets: what `secret_lines` returns
     Raises LeakError.
     """
-    secrets = dict(secret_lines(list(lessons)))
     for name, text in _texts(site):
+        shortest = SHORTEST_THERE if name.startswith(THIRD_PARTY) else SHORTEST
         for line, place in secrets.items():
-            if line in text:
+            if len(line) >= shortest and line in text:
                 raise LeakError(f"{name} contains {line!r}, which belongs to {place}. Nothing was published.")
 
 
-def secret_lines(lessons: list[Lesson]) -> Iterator[tuple[str, str]]:
-    """Yield each line that only solutions contain, without its white space, and the cell that it belongs to.
+def secret_lines(lessons: Iterable[Lesson]) -> dict[str, str]:
+    """Return each line that only solutions contain, without its white space, and the cell that it belongs to.
 
-    A line that students can read in a lesson, or in the course's helpers, is no secret.
+    A line that students can read in a lesson or in the course's helpers, such as one that a hint quotes, is no secret;
+    that the helpers contain no whole solution is what tools/student_edition.py requires.
     """
-    texts = [cell.source for lesson in lessons for cell in lesson.released.cells]
-    texts += [text.replace("`", "") for text in texts]  # as a page shows it
-    texts += [path.read_text(encoding="utf-8") for path in _HELPERS.rglob("*.py")]
-    public = "\n".join(map(squeezed, texts))
+    lessons = list(lessons)
+    cells = [cell.source for lesson in lessons for cell in lesson.released.cells]
+    cells += [text.replace("`", "") for text in cells]  # as a page shows it
+    public = "\n".join([*map(squeezed, cells), *(text for _, text in _texts(HELPERS))])
+    lines = dict(_solution_lines(lessons))
+    return {line: place for line, place in lines.items() if line not in public} | dict.fromkeys(
+        map(squeezed, HIDDEN_TESTS), "the hidden tests"
+    )
+
+
+def _solution_lines(lessons: list[Lesson]) -> Iterator[tuple[str, str]]:
     for lesson in lessons:
         for cell in lesson.solution.cells:
             for region in answers(cell):
                 for line in map(squeezed, region.splitlines()):
-                    if len(line) >= SHORTEST and line not in public:
+                    if len(line) >= SHORTEST:
                         yield line, f"{lesson.name}, cell {cell.id}"
-    for word in (HIDDEN_TEST, *HOLD_SECRETS[1:], "BEGIN HIDDEN TESTS", "BEGIN SOLUTION"):
-        yield squeezed(word), "the hidden tests"
 
 
 def squeezed(text: str) -> str:
     """Return a text without white space."""
     return "".join(text.split())
-
-
-_HELPERS = Path(__file__).resolve().parents[2] / "rnn_helpers"
 
 
 def _texts(folder: Path) -> Iterator[tuple[str, str]]:

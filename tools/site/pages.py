@@ -36,14 +36,17 @@ class Page:
     figures: dict[str, bytes] = field(default_factory=dict)
 
 
-def lesson_page(lesson: Lesson, outputs: Mapping[str, list[NotebookNode]], book: Collection[str]) -> Page:
+def lesson_page(
+    lesson: Lesson, outputs: Mapping[str, list[NotebookNode]], book: Collection[str], in_browser: str = ""
+) -> Page:
     """Return the page of a lesson: the student's cells with the outputs of the solved ones.
 
     outputs: cell id -> what the cell of the solved lesson displays; book: the names of the lessons that have a page
+    in_browser: the address of the lesson in JupyterLite, or "" if it does not run there
     """
     page = Page(nbformat.v4.new_notebook(metadata=_page_metadata()))
     title, *cells = (_with_link(cell, book) for cell in lesson.released.cells)
-    page.notebook.cells = [_title_cell(title, lesson), *(_page_cell(cell, outputs, page) for cell in cells)]
+    page.notebook.cells = [_title_cell(title, lesson, in_browser), *(_page_cell(cell, outputs, page) for cell in cells)]
     return page
 
 
@@ -65,6 +68,18 @@ def table_of_lessons(lessons: list[Lesson]) -> str:
         info = LESSONS[lesson.name]
         rows.append(f"| [{short_title(lesson.name)}](lessons/{lesson.name}.ipynb) | {info.builds} | {info.minutes} |")
     return "\n".join(rows)
+
+
+def number_ranges(lessons: list[Lesson]) -> str:
+    """Return the numbers of lessons in words: "00 to 07 and 15"."""
+    ranges: list[list[int]] = []
+    for number in sorted(int(lesson.name[:2]) for lesson in lessons):
+        if ranges and number == ranges[-1][-1] + 1:
+            ranges[-1].append(number)
+        else:
+            ranges.append([number])
+    words = [f"{each[0]:02}" if len(each) == 1 else f"{each[0]:02} to {each[-1]:02}" for each in ranges]
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else ""
 
 
 def list_of_lessons(lessons: list[Lesson]) -> str:
@@ -103,16 +118,20 @@ def _page_metadata() -> dict:
     return {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
 
 
-def _title_cell(cell: NotebookNode, lesson: Lesson) -> NotebookNode:
+def _title_cell(cell: NotebookNode, lesson: Lesson, in_browser: str) -> NotebookNode:
     """Return the first cell with the lesson's duration and the way to run it below its heading."""
     heading, _, rest = cell.source.partition("\n")
-    source = "\n\n".join([heading, _ways_to_start(lesson), rest.strip()])
+    source = "\n\n".join([heading, _ways_to_start(lesson, in_browser), rest.strip()])
     return nbformat.v4.new_markdown_cell(source, id=cell.id)
 
 
-def _ways_to_start(lesson: Lesson) -> str:
+def _ways_to_start(lesson: Lesson, in_browser: str) -> str:
     minutes = f'<span class="minutes">{LESSONS[lesson.name].minutes} minutes</span>'
-    return f'<p class="ways-to-start">{minutes} <a class="start-button" href="../running.html">Run this lesson</a></p>'
+    button = '<a class="start-button" href="../running.html#on-your-machine">Run on your machine</a>'
+    if in_browser:
+        button = f'<a class="start-button in-browser" href="{html.escape(in_browser)}">Run in the browser</a>'
+        button += ' <a href="../running.html">How to run the lessons</a>'
+    return f'<p class="ways-to-start">{minutes} {button}</p>'
 
 
 def _page_cell(cell: NotebookNode, outputs: Mapping[str, list[NotebookNode]], page: Page) -> NotebookNode:
