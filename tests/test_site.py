@@ -231,10 +231,11 @@ def test_hidden_tests_are_found_in_archives_too(tmp_path, secrets):
 def test_empty_headers_and_labels_that_hide_the_visible_text_are_corrected():
     page = (
         '<th class="head"><p></p></th><th class="head"><p>shape</p></th><summary aria-label="Toggle hidden content">'
-        '<button class="btn search-button-field" title="Search" aria-label="Search">'
+        '<button type="button" class="btn search-button-field" title="Search" aria-label="Search">'
     )
     assert accessibility.correct(page) == (
-        '<td></td><th class="head"><p>shape</p></th><summary><button class="btn search-button-field" title="Search">'
+        '<td></td><th class="head"><p>shape</p></th><summary>'
+        '<button type="button" class="btn search-button-field" title="Search">'
     )
 
 

@@ -11,7 +11,7 @@ CORRECTIONS = [
     (re.compile(r"<th\b[^>]*>\s*(<p>\s*</p>)?\s*</th>"), "<td></td>"),
     # label-content-name-mismatch: the visible text of these controls is their name
     (re.compile(r'(<summary\b[^>]*?) aria-label="Toggle hidden content"'), r"\1"),
-    (re.compile(r'(<button class="[^"]*search-button-field[^"]*"[^>]*?) aria-label="Search"'), r"\1"),
+    (re.compile(r'(<button\b[^>]*search-button-field[^>]*?) aria-label="Search"'), r"\1"),
 ]
 
 

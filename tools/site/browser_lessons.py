@@ -16,7 +16,7 @@ from tools.site.browser_packages import helpers_wheel, package_list
 SETTINGS = ("jupyter-lite.json", "overrides.json")
 FROM_PYODIDE = {"rnn_helpers": ["numpy", "matplotlib", "ipywidgets"]}  # what is loaded with rnn_helpers
 KERNEL_PACKAGE = "comm"  # the kernel installs it by itself, from the list that JupyterLite keeps
-OPTIONS = "--no-sourcemaps --no-unused-shared-packages --no-libarchive --apps lab"
+OPTIONS = "--no-sourcemaps --no-unused-shared-packages --no-libarchive --apps lab --apps notebooks"
 
 
 class BrowserLessonsError(Exception):
