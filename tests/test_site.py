@@ -235,7 +235,7 @@ def test_empty_headers_and_labels_that_hide_the_visible_text_are_corrected():
     )
     assert accessibility.correct(page) == (
         '<td></td><th class="head"><p>shape</p></th><summary>'
-        '<button type="button" class="btn search-button-field" title="Search">'
+        '<button type="button" class="btn search-button-field" title="Search" aria-label="Search Ctrl+K">'
     )
 
 

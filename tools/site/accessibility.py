@@ -9,9 +9,9 @@ from pathlib import Path
 CORRECTIONS = [
     # empty-table-header: the corner of a table, or a column that only separates
     (re.compile(r"<th\b[^>]*>\s*(<p>\s*</p>)?\s*</th>"), "<td></td>"),
-    # label-content-name-mismatch: the visible text of these controls is their name
+    # label-content-name-mismatch: the name of a control contains its visible text
     (re.compile(r'(<summary\b[^>]*?) aria-label="Toggle hidden content"'), r"\1"),
-    (re.compile(r'(<button\b[^>]*search-button-field[^>]*?) aria-label="Search"'), r"\1"),
+    (re.compile(r'(<button\b[^>]*search-button-field[^>]*?) aria-label="Search"'), r'\1 aria-label="Search Ctrl+K"'),
 ]
 
 
