@@ -35,7 +35,7 @@ def test_the_wheel_has_the_helpers_and_the_checks_of_every_lesson_and_is_small(w
         assert f"rnn_helpers/fixtures/{lesson}.json" in files
     assert "rnn_helpers/texts/python_manual.txt" in files
     assert [file for file in files if not file.startswith("rnn_helpers")] == []
-    assert [file for file in files if "__pycache__" in file or "sounds" in file] == []
+    assert [file for file in files if "__pycache__" in file or "ward.npz" in file] == []
 
 
 def test_what_the_wheel_leaves_out_is_used_by_no_lesson_in_a_browser():

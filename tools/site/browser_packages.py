@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 DATE = (2000, 1, 1, 0, 0, 0)  # an arbitrary constant, which keeps the wheel reproducible
-# The data of lessons that need TensorFlow, and so of none that runs in a browser.
-LEFT_OUT = ("__pycache__", "sounds", "ward.npz")
+# "ward.npz" is the data of lesson 14, which needs TensorFlow, and so does not run in a browser.
+LEFT_OUT = ("__pycache__", "ward.npz")
 
 
 def helpers_wheel(root: Path) -> tuple[str, bytes]:
