@@ -7,8 +7,11 @@ import json
 import os
 import shutil
 import sqlite3
+import stat
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -39,6 +42,15 @@ def _environment():
     os.environ.update(before)
 
 
+@pytest.fixture(autouse=True)
+def _umask():
+    """Put back the umask, which reading the settings restricts."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
 @pytest.fixture
 def course(tmp_path: Path) -> Path:
     course = tmp_path / "course"
@@ -55,6 +67,59 @@ def settings_of(course: Path):
     settings, finding = read_settings(course)
     assert settings is not None, finding
     return settings
+
+
+# --- what others can read
+
+
+@pytest.fixture
+def open_course() -> Iterator[Path]:
+    """Return a course that every user of this machine can reach."""
+    with tempfile.TemporaryDirectory() as folder:
+        course = Path(folder) / "course"
+        course.mkdir()
+        shutil.copy(ROOT / "nbgrader_config.py", course)
+        for path in (course.parent, course):
+            path.chmod(0o755)
+        yield course
+
+
+@pytest.mark.skipif(os.name != "posix", reason="has no permission bits")
+def test_grades_and_submissions_that_others_can_read_are_told_until_the_folder_is_closed(open_course: Path) -> None:
+    settings = settings_of(open_course)
+    assert doctor.check_privacy(settings).mark == "ok"
+    for name in ("submitted", "feedback"):
+        (open_course / name).mkdir()
+        (open_course / name).chmod(0o755)
+    (open_course / "autograded").mkdir(mode=0o700)
+    finding = doctor.check_privacy(settings)
+    assert finding.mark == "fail"
+    assert "read submitted, feedback in" in finding.sentence
+    subprocess.run(finding.way_out.partition(": ")[2].split(), check=True)
+    assert doctor.check_privacy(settings).mark == "ok"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="has no permission bits")
+@pytest.mark.parametrize(("shared", "mark"), [(False, "fail"), (True, "ok")])
+def test_the_group_may_read_only_what_is_shared_with_it(open_course: Path, shared: bool, mark: str) -> None:
+    settings = settings_of(open_course)
+    settings.CourseDirectory.groupshared = shared
+    (open_course / "submitted").mkdir()
+    (open_course / "submitted").chmod(0o750)
+    assert doctor.check_privacy(settings).mark == mark
+
+
+@pytest.mark.skipif(os.name != "posix", reason="has no permission bits")
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_what_grading_creates_is_private_whatever_the_umask(open_course: Path, umask: int) -> None:
+    os.umask(umask)
+    settings = settings_of(open_course)
+    (open_course / "submitted" / "ada").mkdir(parents=True)
+    with Gradebook(f"sqlite:///{open_course / 'gradebook.db'}"):
+        pass
+    modes = [stat.S_IMODE((open_course / name).stat().st_mode) & 0o077 for name in ("submitted", "gradebook.db")]
+    assert modes == [0, 0]
+    assert doctor.check_privacy(settings).mark == "ok"
 
 
 # --- what is installed

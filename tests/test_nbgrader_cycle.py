@@ -7,6 +7,8 @@ has an own cache of submissions, as on an own machine.
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -95,6 +97,18 @@ def test_the_canaries_went_ahead(cycle):
 def test_what_is_released_is_the_committed_lesson(cycle):
     outbound = cycle.course / "exchange" / "rnn" / "outbound" / cycle.lesson
     assert unlike_the_committed(cycle.lesson, outbound) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="has no permission bits")
+def test_others_can_read_what_is_released_and_nothing_else(cycle):
+    exchange = cycle.course / "exchange" / "rnn"
+    released = exchange / "outbound" / cycle.lesson
+    assert [path for path in (released, *released.rglob("*")) if not path.stat().st_mode & stat.S_IROTH] == []
+    pages = list((exchange / "feedback").rglob("*.html"))
+    assert pages
+    assert [page for page in pages if not page.stat().st_mode & stat.S_IROTH] == []
+    for name in ("gradebook.db", "submitted", "autograded", "feedback"):
+        assert stat.S_IMODE((cycle.course / name).stat().st_mode) & 0o077 == 0, name
 
 
 def test_there_is_feedback_on_every_exercise_and_the_student_receives_it(cycle):

@@ -66,6 +66,7 @@ def refuse(reason: str) -> None:
 
 
 def _apply(config: Any, settings: Settings) -> None:
+    keep_private(bool(config.CourseDirectory.get("groupshared", False)))
     prepare_environment(settings.course)
     _set_default(config.CourseDirectory, "root", str(settings.course))
     course = Path(config.CourseDirectory.root)
@@ -89,6 +90,16 @@ def _apply(config: Any, settings: Settings) -> None:
     _set_default(config.HTMLExporter, "sanitize_html", True)
     _set_default(config.TemplateExporter, "filters", {"clean_html": "nbjudge.clean_for_formgrader"})
     take_path_literally(course)
+
+
+def keep_private(groupshared: bool) -> None:
+    """Let this process create files and folders that other users of the machine cannot read, whatever its umask was.
+
+    groupshared: whether the group of the course's files may read them, as `c.CourseDirectory.groupshared` says.
+    What students fetch gets its permissions from nbgrader, which sets them explicitly.
+    """
+    mask = 0o007 if groupshared else 0o077
+    os.umask(os.umask(mask) | mask)
 
 
 def _require_current_names(config: Any) -> None:
