@@ -58,9 +58,9 @@ def card(name: str) -> str:
     return f".rnn-card[aria-label^='{name}: ']"
 
 
-def test_the_first_start_opens_lesson_01_and_asks_nothing(page):
+def test_the_first_start_opens_lesson_00_and_asks_nothing(page):
     page.start()
-    assert page.see("h1", picture="first_start").text.startswith("01 · The recurrence")
+    assert page.see("h1", picture="first_start").text.startswith("00 · ")
     assert [pop_up.text for pop_up in page.all(POP_UP)] == []
 
 

@@ -125,8 +125,8 @@ def test_a_deleted_copy_comes_back(course):
 # The command line
 
 
-def test_the_first_start_opens_lesson_01_and_later_ones_the_tabs_left_open(tmp_path):
-    assert lab.start_url(tmp_path, None) == f"/lab/tree/work/{NOTEBOOK}"
+def test_the_first_start_opens_lesson_00_and_later_ones_the_tabs_left_open(tmp_path):
+    assert lab.start_url(tmp_path, None) == "/lab/tree/work/00_start_here/00_start_here.ipynb"
     lab.workspaces(tmp_path).mkdir(parents=True)
     (lab.workspaces(tmp_path) / "default.jupyterlab-workspace").touch()
     assert lab.start_url(tmp_path, None) == "/lab"
@@ -196,7 +196,8 @@ NEWS = "/lab/api/settings/@jupyterlab/apputils-extension:notification"
 def test_jupyterlab_serves_the_lesson_asks_nothing_and_stops_cleanly(course, clean_environ):
     with served(course, clean_environ, free_port()) as (process, lines):
         address = lines[-1]
-        assert re.fullmatch(rf"http://localhost:\d+/lab/tree/work/{LESSON}/{LESSON}\.ipynb\?token=\w+", address)
+        first = f"{lab.FIRST_LESSON}/{lab.FIRST_LESSON}"
+        assert re.fullmatch(rf"http://localhost:\d+/lab/tree/work/{first}\.ipynb\?token=\w+", address)
         assert "jupyter-config-data" in fetched(address)
         settings = json.loads(fetched(re.sub("/lab/tree.*ipynb", NEWS, address)))
         assert settings["schema"]["properties"]["fetchNews"]["default"] == "false", (

@@ -1,6 +1,6 @@
 """Open JupyterLab on your own copies of the lessons, in work/.
 
-    python -m tools.lab                  open lesson 01 the first time, later your last tabs
+    python -m tools.lab                  open lesson 00 the first time, later your last tabs
     python -m tools.lab 02_unrolling     open that lesson
 
 Without a browser (BROWSER=none, or no display) it prints the address of the server.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
 
 ROOT = Path(__file__).resolve().parent.parent
-FIRST_LESSON = "01_recurrence"
+FIRST_LESSON = "00_start_here"
 PORT = 8888
 REPAIRED = "RNN_COURSE_REPAIRED"  # set before the second start, which is the last
 
@@ -94,7 +94,7 @@ def installation_problem() -> str:
 
 
 def start_url(root: Path, lesson: str | None) -> str:
-    """Return the URL that JupyterLab opens: the requested lesson, else lesson 01, else the last tabs."""
+    """Return the URL that JupyterLab opens: the requested lesson, else lesson 00, else the last tabs."""
     if lesson is None and any(workspaces(root).glob("*.jupyterlab-workspace")):
         return "/lab"
     lesson = lesson or FIRST_LESSON
