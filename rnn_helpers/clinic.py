@@ -226,7 +226,7 @@ SIGNS = {
     "wrong labels": Sign(
         lambda s: _end(s, "train_loss") > s["baseline"] / 2,
         lambda s: f"{_ends(s, 'train_loss')}, although gradient and updates are sound. There is nothing to learn.",
-        lambda s: f"{_ends(s, 'train_loss')}, so the network has learnt the labels that it was trained on.",
+        lambda s: f"{_ends(s, 'train_loss')}, so the network has learned the labels that it was trained on.",
     ),
     "overfitting": Sign(
         lambda s: _end(s, "val_loss") > s["baseline"] / 2,
