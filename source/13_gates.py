@@ -235,7 +235,7 @@ print("\n".join(f"{name:<21} {line[-1]:.4f}" for name, line in lines.items()))
 # The output gate changes hardly anything here, because nothing is read before the last step. And the
 # coupled network, with a quarter of the weights left out, is the best of all: 0.0003 to 0.0005, where
 # the LSTM reached 0.0010 to 0.0025. (An LSTM whose input gate starts from the same bias, -1, came to
-# 0.0010 to 0.0017.)
+# 0.0008 to 0.0017.)
 #
 # One task is not all tasks. Greff and others (2017) compared eight variants of the LSTM on speech,
 # handwriting and music. There the forget gate mattered most, removing the input or the output gate
