@@ -321,6 +321,27 @@ class TestMeasures:
             rest = [sum(row) - row[place] for row in points]
             assert value == pytest.approx(_correlation(mine, rest)), place
 
+    def test_the_interval_is_fishers(self):
+        assert item_analysis.correlation_interval(0.5, 28) == pytest.approx((0.156, 0.736), abs=0.001)
+        assert item_analysis.correlation_interval(1.0, 10) == pytest.approx((1.0, 1.0))
+
+    @pytest.mark.parametrize(
+        ("correlation", "students", "words"),
+        [
+            (-0.02, 12, "too few students to say"),
+            (0.26, 12, "too few students to say"),
+            (0.26, 300, "; tells stronger"),
+            (0.6, 300, "; clearly tells"),
+            (0.05, 300, "; hardly tells"),
+            (-0.02, 300, "; hardly tells"),
+            (-0.3, 300, "look at its text"),
+        ],
+    )
+    def test_the_advice_is_what_the_whole_interval_supports(self, correlation, students, words):
+        (exercise,) = a_class([[1.0]], 4).exercises
+        interval = item_analysis.correlation_interval(correlation, students)
+        assert words in item_analysis.ItemMeasure(exercise, 0, 0.5, correlation, interval=interval).interpretation
+
     def test_below_ten_students_no_discrimination_is_claimed(self):
         few, enough = random_class(9), random_class(10)
         assert {item.discrimination for item in item_analysis.items(few)} == {None}

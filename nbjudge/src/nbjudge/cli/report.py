@@ -20,7 +20,8 @@ def run(args: argparse.Namespace) -> int:
 
     course = course_directory(read_settings(args.course), args.assignment)
     folder = args.folder or args.course / "report" / args.assignment
-    write_report(course, args.assignment, folder)
+    report = write_report(course, args.assignment, folder)
     print(f"Open {folder / 'report.html'} in a browser. The tables next to it are for Canvas, Moodle and spreadsheets.")
+    print(f"{report.exported} of {report.students} totals are final; canvas.csv and moodle.csv contain only these.")
     print(f"Next, after manual grading: nbgrader generate_feedback {args.assignment}")
     return 0

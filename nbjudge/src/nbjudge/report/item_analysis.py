@@ -12,6 +12,7 @@ import numpy as np
 from nbjudge.report.model import Classroom, Event, Exercise, Student
 
 LEAST_STUDENTS = 10  # with fewer, a correlation is meaningless
+CONFIDENCE = 0.95  # of the intervals
 MOST_ROWS = 200  # of the map; larger classes are binned
 _ROWS_OF_MANY = 40  # of a binned map: few enough to print a number in each cell
 
@@ -24,6 +25,7 @@ class ItemMeasure:
         because the answers that are graded first are the blank ones
     discrimination: correlation of its points with the points in the other exercises; None when it is undefined
     why_not: the reason when a number is None
+    interval: (low, high), the confidence interval of the discrimination
     """
 
     exercise: Exercise
@@ -31,6 +33,7 @@ class ItemMeasure:
     difficulty: float | None
     discrimination: float | None
     why_not: str = ""
+    interval: tuple[float, float] = (-1.0, 1.0)
 
     @property
     def interpretation(self) -> str:
@@ -42,11 +45,20 @@ class ItemMeasure:
         )
         if self.discrimination is None:
             return difficulty_text
-        if self.discrimination < 0:
-            return f"{difficulty_text}; those who do well elsewhere do worse here: look at its text and its tests"
-        discrimination_text = "hardly tells" if self.discrimination < 0.2 else "tells"
-        discrimination_text = "clearly tells" if self.discrimination >= 0.4 else discrimination_text
-        return f"{difficulty_text}; {discrimination_text} stronger from weaker students"
+        return f"{difficulty_text}; {self._discrimination_text()}"
+
+    def _discrimination_text(self) -> str:
+        """Return what the whole interval supports, and no more."""
+        low, high = self.interval
+        if high < 0:
+            return "those who do well elsewhere do worse here: look at its text and its tests"
+        if low >= 0.4:
+            return "clearly tells stronger from weaker students"
+        if low > 0:
+            return "tells stronger from weaker students"
+        if high < 0.2:
+            return "hardly tells stronger from weaker students"
+        return "too few students to say whether it tells stronger from weaker ones"
 
 
 @dataclass(frozen=True)
@@ -102,7 +114,16 @@ def _item(exercise: Exercise, column: int, shares: np.ndarray, points: np.ndarra
         return ItemMeasure(exercise, 0, difficulty, None, "there is no other exercise to compare with")
     if np.ptp(item_points) < 1e-9 or np.ptp(rest_points) < 1e-9:
         return ItemMeasure(exercise, 0, difficulty, None, "everyone has the same points")
-    return ItemMeasure(exercise, 0, difficulty, float(np.corrcoef(item_points, rest_points)[0, 1]))
+    correlation = float(np.corrcoef(item_points, rest_points)[0, 1])
+    return ItemMeasure(exercise, 0, difficulty, correlation, interval=correlation_interval(correlation, students))
+
+
+def correlation_interval(correlation: float, students: int) -> tuple[float, float]:
+    """Return the confidence interval of a correlation over 4 or more students, by Fisher's transformation (1921)."""
+    bounded = min(max(correlation, -1 + 1e-12), 1 - 1e-12)
+    half_width = statistics.NormalDist().inv_cdf((1 + CONFIDENCE) / 2) / math.sqrt(students - 3)
+    centre = math.atanh(bounded)
+    return math.tanh(centre - half_width), math.tanh(centre + half_width)
 
 
 def _shares(classroom: Classroom, students: list[Student]) -> np.ndarray:

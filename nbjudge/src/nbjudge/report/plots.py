@@ -98,7 +98,7 @@ def difficulty(measures: list[ItemMeasure]) -> Markup:
             if measure.discrimination is None:
                 dots.text(0.05, position, "none", va="center")
             else:
-                dots.plot([0, measure.discrimination], [position, position], color=_GRID, linewidth=3)
+                dots.plot(measure.interval, [position, position], color=_GRID, linewidth=3)
                 dots.plot(measure.discrimination, position, "o", color=MARK, markersize=8)
         bars.set_yticks(positions, names)
         bars.set_xlim(0, 1.18)
@@ -106,8 +106,9 @@ def difficulty(measures: list[ItemMeasure]) -> Markup:
         bars.set_title("mean share of the points", fontsize=11)
         dots.axvline(0, color=_INK, linewidth=0.8)
         dots.axvline(0.2, color=_GRID, linestyle="--")
-        dots.set_xlim(min([-0.1, *[(m.discrimination or 0) - 0.1 for m in lines]]), 1.05)
-        dots.set_title("discrimination", fontsize=11)
+        lowest = [measure.interval[0] - 0.1 for measure in lines if measure.discrimination is not None]
+        dots.set_xlim(max(min([-0.1, *lowest]), -1.05), 1.05)
+        dots.set_title("discrimination, 95 % interval", fontsize=11)
         dots.tick_params(axis="y", length=0)
         words = "; ".join(_describe_item(measure) for measure in measures)
         return _svg(figure, "difficulty", "Difficulty and discrimination of each exercise", f"{words}.")
@@ -185,7 +186,10 @@ def _describe_item(measure: ItemMeasure) -> str:
     title = name(measure.exercise.label)
     if measure.difficulty is None:
         return f"{title}: {measure.why_not}"
-    discrimination = measure.why_not if measure.discrimination is None else number(measure.discrimination)
+    discrimination = measure.why_not
+    if measure.discrimination is not None:
+        low, high = map(number, measure.interval)
+        discrimination = f"{number(measure.discrimination)} ({low} to {high})"
     return f"{title}: {100 * measure.difficulty:.0f} %, discrimination: {discrimination}"
 
 
