@@ -649,7 +649,7 @@ grade(count_parameters)
 #
 # PyTorch keeps two biases where one would do; only their sum matters. Some books also put input and
 # state side by side, $[x_t, h_{t-1}]$, and use a single matrix with $W_{xh}$ on top of
-# $W_{hh}$. You will meet that form again in lesson 13.
+# $W_{hh}$. Papers on gates (lesson 13) often use that form.
 
 # %% [markdown]
 # The next cell computes one step in rows, one in columns, and one with the stacked matrix,

@@ -117,10 +117,10 @@ clinic.review(diagnosis)
 # %% [markdown]
 # ## A rule that fits these patients
 #
-# Now we turn the looking into a rule, ten cases of which the first that applies is the diagnosis. The
-# order is not arbitrary. A fault early in the chain spoils everything after it, so we ask about it
-# first. If a network has no gradient, its poor loss says nothing about the data. The chain is
-# gradient, updates, training data, new data, use.
+# Now we turn what we saw into a rule: ten cases, of which the first that applies is the diagnosis.
+# The order is not arbitrary. A fault early in the chain can spoil everything after it, so we ask
+# about it first. If a network has no gradient, its poor loss says nothing about the data. The chain
+# is gradient, updates, training data, new data, use.
 #
 # The thresholds are chosen for this ward, between patients that are far apart. On another task they
 # would be others. "Ends at" means the mean of the last eight points, because single points are noisy.
@@ -132,7 +132,7 @@ clinic.review(diagnosis)
 # 1. `"dead units"`: all of `norms` are exactly 0. (This comes first because a dead network has no
 #    gradient at the first symbol either.)
 # 2. `"exploding gradient"`: `by_lag[0, -1]` is more than 30 times `by_lag[0, 0]`.
-# 3. `"vanishing gradient"`: it is less than a ten-thousandth of it.
+# 3. `"vanishing gradient"`: `by_lag[0, -1]` is less than a ten-thousandth of `by_lag[0, 0]`.
 #
 # `by_lag[0, 0]` is the gradient at the end of the sequence, `by_lag[0, -1]` what is left of it at
 # the first symbol.
@@ -212,9 +212,9 @@ for number, symptoms in enumerate(clinic.patients(), start=1):
 # all the same, and the one whose gradient **vanishes** has just begun to, because seven steps are
 # few. (Lesson 06 shows what a hundred would do.) That is why we consult the map before the curves.
 #
-# And the patient with the **leak** halves its loss after 2 points, because it finds the answer in the
-# last step, and the healthy one after 6. The two look equally good on training and validation data.
-# Anyone who looks only at these two curves will pronounce it healthy.
+# And the patient with the **leak** halves its loss after 2 points, the healthy one only after 6,
+# because the leak puts the answer into the last step. The two look equally good on training and
+# validation data. Anyone who looks only at these two curves will pronounce it healthy.
 
 # %% [markdown]
 # ## One script, three faults
@@ -457,9 +457,9 @@ def dependence_map(train):
 dependence_map(broken_train)
 
 # %% [markdown]
-# A forecast reads three inputs of its own window and 19 of other windows. In
-# training, with 32 windows, at most one is its own. From such inputs the network cannot learn
-# anything that holds for other windows.
+# A forecast reads three inputs of its own window and 19 of other windows. In training, with 32
+# windows, at most one is its own. From such inputs the network cannot learn anything that holds for
+# other windows.
 #
 # Now you know what to look for: a factor of 1/32, a mixture of sequences, and one fault that none of
 # the measurements has shown. One of the other two hides it.
@@ -468,9 +468,8 @@ dependence_map(broken_train)
 # ### Your turn: `repaired_train` (4 points)
 #
 # Copy `broken_train`, call the copy `repaired_train`, and repair it. Arguments and results stay as
-# they are. `params` is
-# `W_xh, W_hh, b_h, W_hy, b_y`, `order` is (updates, batch), and the gradients of an update, all of
-# them together, have at most the norm `clip`.
+# they are. `params` is `W_xh, W_hh, b_h, W_hy, b_y`, `order` is (updates, batch), and the gradients
+# of an update, all of them together, have at most the norm `clip`.
 #
 # **One change at a time.** After each one, run the cell with `examine` below on your function, and
 # expect a surprise: a correct repair can make the numbers *worse*. Then it has uncovered the next
@@ -518,7 +517,7 @@ def repaired_train(xs, targets, params, order, lr, clip):
 
 # %% tags=["demonstration"]
 def examine(train):
-    """Print all measurements of a training script."""
+    """Print the measurements that can change with a repair."""
     fit_measurements(train)
     with np.errstate(all="ignore"):
         params = train(xs, targets, start, order, LR, CLIP)[0]
@@ -555,15 +554,15 @@ grade(repaired_train)
 # | all three | 0.33 | 0.40 | 0.06 |
 #
 # Repairing the average makes the validation error worse and one batch explode, until the clipping
-# works. Repairing the clipping has no effect at all until the average is right. If you undo a repair
-# because the numbers did not improve, you never get to the last row.
+# works. Repairing the clipping changes none of these numbers until the average is right. If you
+# undo a repair because the numbers did not improve, you never get to the last row.
 
 # %% [markdown]
 # Each measurement is blind to something. The gradient check does not see the mixture, because the
-# gradient is right: it is the gradient of the wrong function. And with updates that are 32
-# times too small nothing explodes, so the clipping is not missed. None of the seven measurements
-# showed it. `examine` therefore adds an eighth: with a very small limit, the length of an update must
-# be the learning rate times the limit.
+# gradient is right: it is the gradient of the wrong function. And with updates that are 32 times
+# too small nothing explodes, so the clipping is not missed. None of the measurements so far showed
+# it. `examine` therefore adds one: with a very small limit, the length of an update must be the
+# learning rate times the limit.
 #
 # The repaired script is still a small one: 16 units, 300 updates, plain gradient descent. Karpathy's
 # recipe goes on from here, and in this order: a larger model, until it overfits, then
@@ -575,12 +574,12 @@ grade(repaired_train)
 # %% [markdown]
 # ## A shorter path
 #
-# The vanishing gradient has one cause: the gradient of the last step must travel through **every**
-# step to reach the first. Rotations, gates and clipping make the path safer.
-# Nothing so far has made it shorter.
+# A gradient vanishes on a long path: that of the last step must travel through **every** step to
+# reach the first. Rotations, gates and clipping make the path safer. Only connections that skip
+# steps (lesson 07) made it shorter.
 #
-# Attention does. In lesson 12 a Keras layer let the decoder look back at all states of the encoder.
-# Then the loss is connected to each of these states directly.
+# Attention goes further. In lesson 12 a Keras layer let the decoder look back at all states of the
+# encoder. Then the loss is connected to each of these states directly.
 
 # %% tags=["demonstration"]
 plots.show(
@@ -598,7 +597,8 @@ plots.show(
 #
 # $$e_{ts} = \frac{q_t \cdot k_s}{\sqrt d}, \qquad w_{ts} = \frac{\exp e_{ts}}{\sum_r \exp e_{tr}}, \qquad c_t = \sum_s w_{ts} \, v_s$$
 #
-# Here $t$ counts the queries, one for each output step, and $d$ is the size of queries and keys.
+# Here $t$ counts the queries, one for each output step, $d$ is the size of queries and keys, and
+# $c_t$ is the context, not lesson 13's memory.
 
 # %% [markdown]
 # Bahdanau, Cho and Bengio (2014, published in 2015) introduced attention into translation. Their query
@@ -710,9 +710,10 @@ grade(attention)
 #
 # $$\textcolor{#D1368B}{dq_t} = \frac{1}{\sqrt d} \sum_s \textcolor{#D1368B}{de_{ts}} \, k_s, \qquad \textcolor{#D1368B}{dk_s} = \frac{1}{\sqrt d} \sum_t \textcolor{#D1368B}{de_{ts}} \, q_t$$
 #
-# **By hand**, with the numbers from above and $\textcolor{#D1368B}{dc} = 1$: $\textcolor{#D1368B}{dv} = (\frac14, \frac14, \frac12)$. The
-# $\textcolor{#D1368B}{dw}$ are the values, $(4, 8, 2)$, with the weighted mean 4, so
-# $\textcolor{#D1368B}{de} = (0, 1, -1)$. Hence $\textcolor{#D1368B}{dq} = -\log 2 = -0.693$ and $\textcolor{#D1368B}{dk} = (0, 1, -1)$.
+# **By hand**, with the numbers from above and $\textcolor{#D1368B}{dc} = 1$:
+# $\textcolor{#D1368B}{dv} = (\frac14, \frac14, \frac12)$. The $\textcolor{#D1368B}{dw}$ are the
+# values, $(4, 8, 2)$, with the weighted mean 4, so $\textcolor{#D1368B}{de} = (0, 1, -1)$. Hence
+# $\textcolor{#D1368B}{dq} = -\log 2 = -0.693$ and $\textcolor{#D1368B}{dk} = (0, 1, -1)$.
 
 # %% [markdown] nbgrader={"grade_id": "attention_backward_task", "locked": true}
 # ### Your turn: `attention_backward` (3 points)
@@ -934,11 +935,11 @@ words = "; ".join(f"{name} at source places {places}" for name, places in looks.
 plots.show(maps[0], f"Two alignments of ten digits. The largest weights: {words}.")
 
 # %% [markdown]
-# Written backwards, the weights run along the anti-diagonal, and forwards along the diagonal. Such a
-# map is called an **alignment**, since in a translation it shows which word was made from which. Nobody
-# told the network where to look. It need not even look at the digit that it writes, because the next
-# state still holds it: in lesson 12, the weights lay one place beside the diagonal. (In
-# the rows named "end" there is no digit to look up, and the weights are arbitrary.)
+# Written backwards, the weights run along the anti-diagonal, and forwards along the diagonal. Such
+# a map is called an **alignment**, since in a translation it shows which word was made from which.
+# Nobody told the network where to look. It need not even look at the digit that it writes, because
+# the next state still holds it: in lesson 12, the weights lay one place beside the anti-diagonal.
+# (In the rows named "end" there is no digit to look up, and the weights are arbitrary.)
 
 # %% [markdown]
 # ## Every step asks
@@ -964,13 +965,13 @@ plots.show(maps[0], f"Two alignments of ten digits. The largest weights: {words}
 # A friend shows you a forecasting model. Its loss is 0.01 on the training data and 0.01 on the
 # validation data, where yesterday's value as a forecast has 0.20. When it is used on Monday, it is worse
 # than yesterday's value. In three or four sentences: what do you suspect first, which measurement would
-# show it, and which two of the ten faults can you exclude, and why? Write into the next cell
+# show it, and which two of the nine faults can you exclude, and why? Write into the next cell
 # (double-click it). Afterwards, `hint("clinic_in_words")` shows what a good answer says.
 
 # %% [markdown] nbgrader={"grade_id": "clinic_in_words", "grade": true, "solution": true, "points": 2}
 # ### BEGIN SOLUTION
 # A leak: the preparation gives the answer away, in training and validation data alike, for example with
-# a window that contains its target or a scale that was computed from the whole series. I would prepare old
+# a window that contains its target or a column that was filled in afterwards. I would prepare old
 # data exactly as they arrive on Monday and measure the loss there, or measure which inputs the forecast
 # depends on: one that is not known on Monday should have a gradient of 0. Overfitting is excluded,
 # because the validation loss is as low as the training loss. So are a wrong sign and a wrong learning rate,
