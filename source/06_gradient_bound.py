@@ -564,7 +564,7 @@ for u in (1.05, 1.2, 1.5, 2.0):
 # Note what this says and what it does not. The network *remembers* perfectly well. What it
 # cannot do is *learn* to remember, since the gradient does not reach the step at which the bit
 # was stored. This holds for every network that stores a bit by falling into a resting state. The
-# gates of lesson 13 are a way out: an open forget gate keeps the memory constant, and a closed input gate keeps noise out.
+# gates of lesson 13 are a way out: one keeps the memory constant, another keeps noise out.
 
 # %% [markdown]
 # ## Build the counterexamples
