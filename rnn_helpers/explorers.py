@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnn_helpers import cards, gradient_graphs, graphs, plots
+from rnn_helpers import cards, clinic, gradient_graphs, graphs, plots
 from rnn_helpers.plots import Picture, picture
 
 
@@ -276,7 +276,7 @@ def patient_explorer(patients: Sequence[dict[str, Any]], *, thresholds: bool = F
         panels = plots.new_mosaic(9.3, 4.6, "abcd;effg")
         limits = LIMITS if thresholds else {}
         points = np.arange(1, len(symptoms["updates"]) + 1)
-        for letter, name in zip("abc", ("train_loss", "val_loss", "deploy_loss"), strict=True):
+        for letter, name in zip("abc", clinic.LOSSES, strict=True):
             shares = [share * symptoms["baseline"] for share in limits.get(name, ())]
             _symptom(panels[letter], points, symptoms[name], (1e-3, 1e2), name, "loss (nats)", shares)
             panels[letter].axhline(symptoms["baseline"], color="0.45", linestyle=":", linewidth=1.1)
@@ -293,7 +293,7 @@ def patient_explorer(patients: Sequence[dict[str, Any]], *, thresholds: bool = F
         for letter in "eg":
             panels[letter].lines[0].set_color(plots.GRADIENT)
         panels["a"].figure.suptitle(f"Patient {number}", x=0.01, ha="left", fontsize=12)
-        ends = ", ".join(f"{name} {symptoms[name][-1]:.2g}" for name in ("train_loss", "val_loss", "deploy_loss"))
+        ends = ", ".join(f"{name} {symptoms[name][-1]:.2g}" for name in clinic.LOSSES)
         medians = ", ".join(f"{name} {np.median(symptoms[name]):.1g}" for name in ("updates", "norms"))
         words = f"Patient {number}. Losses at the end: {ends}; baseline {symptoms['baseline']:.2f}. Medians: {medians}."
         reached = " ".join(f"{share:.1g}" for share in before)

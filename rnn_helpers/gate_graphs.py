@@ -69,18 +69,14 @@ def lstm_gradients() -> Axes:
 
 def _lstm(ax: Axes, stage: int) -> None:
     """Draw what a stage has; its newest part is orange up to stage 4."""
-    colours = [NEW if part == stage else OLD for part in (1, 2, 3, 4)]
-    bucket, forget, gate, output = ("0.25" if stage == 1 else colours[0], *colours[1:])
-    if stage == 1:
-        forget = OLD
+    forget, gate, output = (NEW if part == stage else OLD for part in (2, 3, 4))
     _line(ax, (START, MEMORY), (FORGET - RADIUS, MEMORY), arrow=True)
     _line(ax, (FORGET + RADIUS, MEMORY), (CANDIDATE - RADIUS, MEMORY), arrow=True)
     _line(ax, (CANDIDATE + RADIUS, MEMORY), (END, MEMORY), arrow=True)
     ax.text(START - 0.1, MEMORY, "$c_{t-1}$", ha="right", va="center")
     ax.text(END + 0.1, MEMORY, "$c_t$", ha="left", va="center")
 
-    last = {1: CANDIDATE, 2: CANDIDATE, 3: CANDIDATE}.get(stage, OUTPUT)
-    _line(ax, (START, INPUTS), (last, INPUTS))
+    _line(ax, (START, INPUTS), (CANDIDATE if stage < 4 else OUTPUT, INPUTS))
     ax.text(START - 0.1, INPUTS, "$x_t, h_{t-1}$", ha="right", va="center")
 
     _operation(ax, (FORGET, MEMORY), r"$\times$", forget)
@@ -89,7 +85,7 @@ def _lstm(ax: Axes, stage: int) -> None:
         _line(ax, (FORGET, BOXES + 0.2), (FORGET, MEMORY - RADIUS), arrow=True)
     else:
         _gate(ax, FORGET, r"$\sigma$", "$f_t$", MEMORY - RADIUS, forget)
-    _operation(ax, (CANDIDATE, MEMORY), "$+$", bucket)
+    _operation(ax, (CANDIDATE, MEMORY), "$+$", OLD)
     if stage < 3:
         _gate(ax, CANDIDATE, "tanh", "$g_t$", MEMORY - RADIUS, OLD)
     else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -71,9 +71,7 @@ def new_grid(
             width_ratios=width_ratios,
         )
     axes: list[Axes] = grid.ravel().tolist()
-    for ax in axes:
-        ax.set_prop_cycle(color=COLOURS)
-        ax.spines[["top", "right"]].set_visible(False)
+    _apply_style(axes)
     return axes
 
 
@@ -82,10 +80,15 @@ def new_mosaic(width: float, height: float, layout: str) -> dict[str, Axes]:
     with plt.style.context(STYLE):
         engine = ConstrainedLayoutEngine(w_pad=PADDING, h_pad=PADDING)
         _, axes = plt.subplot_mosaic(layout, figsize=(width, height), layout=engine)
-    for ax in axes.values():
+    _apply_style(axes.values())
+    return axes
+
+
+def _apply_style(axes: Iterable[Axes]) -> None:
+    """Give axes the course's colours and only two spines."""
+    for ax in axes:
         ax.set_prop_cycle(color=COLOURS)
         ax.spines[["top", "right"]].set_visible(False)
-    return axes
 
 
 def curves(

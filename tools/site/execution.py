@@ -5,17 +5,17 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
+from nbjudge import temporary_env
 from tools.lint import Lesson
 
 LIBRARIES = ("numpy", "matplotlib", "ipywidgets", "tensorflow", "keras")
@@ -111,32 +111,17 @@ def _failed_cell(notebook: NotebookNode, name: str) -> str:
     return f"source/{name}.py, cell {started[-1].id if started else notebook.cells[0].id} of the solved lesson"
 
 
-@contextmanager
-def _student_environment(root: Path, folder: Path) -> Iterator[None]:
+def _student_environment(root: Path, folder: Path) -> AbstractContextManager[None]:
     """Give kernels a student's settings: no grading, progress and IPython's files in `folder`, one thread a library."""
-    changes = {
-        "PYTHONPATH": str(root),
-        "IPYTHONDIR": str(folder / "ipython"),
-        "RNN_COURSE_PROGRESS": str(folder / "progress.txt"),
-        "MPLBACKEND": "agg",
-        "NO_COLOR": "1",
-        "NBGRADER_EXECUTION": None,
-        "KERAS_BACKEND": None,
-    }
-    before = {name: os.environ.get(name) for name in changes}
-    _set(changes)
-    try:
-        yield
-    finally:
-        _set(before)
-
-
-def _set(variables: dict[str, str | None]) -> None:
-    for name, value in variables.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
+    return temporary_env(
+        PYTHONPATH=str(root),
+        IPYTHONDIR=str(folder / "ipython"),
+        RNN_COURSE_PROGRESS=str(folder / "progress.txt"),
+        MPLBACKEND="agg",
+        NO_COLOR="1",
+        NBGRADER_EXECUTION=None,
+        KERAS_BACKEND=None,
+    )
 
 
 def _hash_of_folder(folder: Path) -> str:
