@@ -12,7 +12,7 @@ from pathlib import Path
 REQUIRED = ("numpy", "matplotlib", "ipywidgets")
 LESSONS_WITH_KERAS = "08 to 14"
 OLDEST_PYTHON = (3, 11)
-HOW_TO_GET_KERAS = "they need TensorFlow, which `pip install 'rnn-course[keras]'` installs."
+INSTALL_KERAS = "`pip install 'rnn-course[keras]'`"
 BROWSER_FILES = Path("/drive")  # where JupyterLite mounts the files that it keeps in the browser's storage
 KEPT = "Your work is kept in this browser, on this device, until you delete the data of this site."
 NOT_KEPT = (
@@ -48,7 +48,9 @@ def _check_installation() -> bool:
     if not well:
         print("Run `make lab` in the course folder, or `pip install rnn-course`: it installs what is missing.")
     elif not _installed_version("tensorflow"):
-        print(f"All is well, except for lessons {LESSONS_WITH_KERAS}: {HOW_TO_GET_KERAS}")
+        print(
+            f"All is well, except for lessons {LESSONS_WITH_KERAS}: they need TensorFlow, which {INSTALL_KERAS} installs."
+        )
     else:
         print("All is well.")
     return well

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 
 from rnn_helpers.environment import (
-    HOW_TO_GET_KERAS,
+    INSTALL_KERAS,
     LESSONS_WITH_KERAS,
     UnavailableHereError,
     in_browser,
@@ -60,7 +60,7 @@ if in_browser():
     )
 if find_spec("tensorflow") is None:
     raise UnavailableHereError(
-        f"This Python has no TensorFlow. Lessons {LESSONS_WITH_KERAS} train networks: {HOW_TO_GET_KERAS}",
+        f"This Python has no TensorFlow. Lessons {LESSONS_WITH_KERAS} need it, and {INSTALL_KERAS} installs it.",
         name="tensorflow",
     )
 drop_settings(os.environ)
