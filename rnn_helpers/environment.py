@@ -48,9 +48,7 @@ def _check_installation() -> bool:
     if not well:
         print("Run `make lab` in the course folder, or `pip install rnn-course`: it installs what is missing.")
     elif not _installed_version("tensorflow"):
-        print(
-            f"All is well, except for lessons {LESSONS_WITH_KERAS}: they need TensorFlow, which {INSTALL_KERAS} installs."
-        )
+        print(f"All is well, except for lessons {LESSONS_WITH_KERAS}. They need TensorFlow: {INSTALL_KERAS}")
     else:
         print("All is well.")
     return well
