@@ -32,7 +32,7 @@ from tools.student_edition import student_files, write_archive
 
 FOLDERS = ("/opt/rnn-course", "/srv/nbgrader", "/srv/jupyterhub")  # of the page; here below one temporary folder
 INSTRUCTOR, STUDENTS = "teacher", ("ada", "ben", "eva")
-GROUP, PREFIX = "rnn", "rnnhub-"  # in front of the page's accounts and group
+GROUP, PREFIX = "rnn-users", "rnnhub-"  # in front of the page's accounts and group
 STARTS_WITHIN_S = 60  # far more than it needs, on a busy machine too
 
 
@@ -186,6 +186,8 @@ def _install_students_environment(site: Site) -> None:
     write_archive(archive, student_files(ROOT))
     (options,) = re.findall(r"/bin/pip install -c constraints.txt 'dist/rnn-course-student.zip(\[.*?\])'", _page())
     _pip(site.python, f"{archive}{options}")
+    for command in re.findall(r"^ +(/opt/rnn-course/bin/jupyter labextension .*)$", _page(), re.MULTILINE):
+        _run(site.here(command).split(), env={"PATH": f"{site.python.parent}:/usr/bin:/bin", "HOME": str(site.root)})
     _write(site, "/opt/rnn-course/etc/jupyter/nbgrader_config.py")
 
 
@@ -229,7 +231,8 @@ def _install_course(site: Site) -> None:
     assert count == 1
     settings.write_text(text)
     shutil.copytree(site.python.parents[1], course / ".venv", symlinks=True)
-    shutil.rmtree(course / ".venv/etc/jupyter/nbgrader_config.py", ignore_errors=True)
+    (course / ".venv/etc/jupyter/nbgrader_config.py").unlink()
+    shutil.rmtree(course / ".venv/etc/jupyter/labconfig")
     python = course / ".venv/bin/python"
     for program in (course / ".venv/bin").iterdir():
         if not program.is_symlink() and program.read_bytes().startswith(b"#!"):

@@ -53,12 +53,16 @@ class HubUser:
 
     def ask(self, where: str, method: str = "GET", data: dict[str, Any] | None = None) -> Any:
         """Ask for a path of the hub, with JSON in both directions."""
+        content = self.read(where, method, data)
+        return json.loads(content) if content else None
+
+    def read(self, where: str, method: str = "GET", data: dict[str, Any] | None = None) -> bytes:
+        """Return what the hub answers, such as a page."""
         body = None if data is None else json.dumps(data).encode()
         headers = {"Authorization": f"token {self.token}", "Content-Type": "application/json"}
         request = urllib.request.Request(self.hub + where, body, headers, method=method)
         with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
-            content = answer.read()
-        return json.loads(content) if content else None
+            return answer.read()
 
     def server(self, where: str, method: str = "GET", data: dict[str, Any] | None = None) -> Any:
         """Ask the person's own server."""

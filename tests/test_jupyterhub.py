@@ -142,6 +142,11 @@ def taught() -> Iterator[Class]:
 # --- a lesson, from release to feedback
 
 
+def test_the_assignment_list_names_the_course(taught: Class) -> None:
+    for student in STUDENTS:
+        assert taught.users[student].server("courses")["value"] == ["rnn"]
+
+
 def test_each_student_sees_the_lesson_fetched_then_submitted(taught: Class) -> None:
     for student in STUDENTS:
         for action, status in (("fetch", "fetched"), ("submit", "submitted")):
@@ -177,10 +182,14 @@ def test_each_student_receives_the_own_feedback(taught: Class) -> None:
         assert received.read_bytes() == written.read_bytes()
 
 
-def test_formgrader_opens_from_the_hub_for_the_instructor(taught: Class) -> None:
+def test_formgrader_and_its_menu_are_for_the_instructor(taught: Class) -> None:
     taught.log_in(TEACHER)
-    listed = {lesson["name"]: lesson for lesson in taught.users[INSTRUCTOR].server("formgrader/api/assignments")}
+    teacher, ada = taught.users[INSTRUCTOR], taught.users[ADA.name]
+    listed = {lesson["name"]: lesson for lesson in teacher.server("formgrader/api/assignments")}
     assert listed[LESSON]["num_submissions"] == len(STUDENTS)
+    assert b"manage_assignments" in teacher.read(f"/user/{TEACHER.login}/formgrader")
+    disabled = [b"@jupyter/nbgrader:formgrader" in user.read(f"/user/{user.login}/lab") for user in (ada, teacher)]
+    assert disabled == [True, False]
 
 
 # --- what a student's account cannot read
