@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import io
 import re
+from html import unescape
+from importlib.resources import files
 from pathlib import Path
 
 import nbformat
@@ -20,6 +23,7 @@ from feedback_pages import (
     settings,
     shown,
 )
+from fontTools.ttLib import TTFont
 from nbconvert.exporters import HTMLExporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from nbgrader.api import Gradebook
@@ -29,6 +33,7 @@ from traitlets.config import PyFileConfigLoader
 
 from nbjudge.feedback import rendering
 from nbjudge.feedback.exporter import FeedbackExporter, page
+from nbjudge.feedback.math_font import font_face
 from nbjudge.feedback.mathml import mathml
 from nbjudge.feedback.redaction import WITHHELD, HiddenTests, error_sentence
 from nbjudge.feedback.rendering import Limits, markdown, size
@@ -107,6 +112,18 @@ def rendered(*outputs: nbformat.NotebookNode, limits: Limits = LIMITS) -> str:
 
 def error(ename: str, evalue: str, traceback: str = "") -> nbformat.NotebookNode:
     return new_output("error", ename=ename, evalue=evalue, traceback=[traceback])
+
+
+def formulas_of_the_course() -> list[str]:
+    lessons = Path(__file__).parent.parent / "source"
+    prose = [line.removeprefix("#") for path in lessons.glob("*.py") for line in path.read_text().splitlines()]
+    pairs = re.findall(r"\$\$(.+?)\$\$|(?<!\$)\$([^$\n]+)\$", "\n".join(prose), re.DOTALL)
+    return [formula for pair in pairs for formula in pair if formula]
+
+
+def embedded_font(html: str) -> TTFont:
+    data = re.search(r"base64,([\w+/=]+)", font_face(html))
+    return TTFont(io.BytesIO(base64.b64decode(data[1])))
 
 
 class TestHiddenTests:
@@ -276,12 +293,43 @@ class TestFormulas:
         assert mathml(latex) == f"<code>{latex[:2000]}</code>"
 
     def test_every_formula_of_the_course_can_be_read(self):
-        lessons = Path(__file__).parent.parent / "source"
-        prose = [line.removeprefix("#") for path in lessons.glob("*.py") for line in path.read_text().splitlines()]
-        text = "\n".join(prose)
-        formulas = re.findall(r"\$\$(.+?)\$\$|(?<!\$)\$([^$\n]+)\$", text, re.DOTALL)
+        formulas = formulas_of_the_course()
         assert len(formulas) > 100
-        assert [formula for pair in formulas for formula in pair if formula and "<code>" in mathml(formula)] == []
+        assert [formula for formula in formulas if "<code>" in mathml(formula)] == []
+
+    def test_a_sized_parenthesis_with_an_exponent_has_a_row_of_its_own(self):
+        assert re.search(r'<msup><mrow><mo minsize="[\d.]+em"[^>]*>\)</mo></mrow><mn>2</mn></msup>', mathml(r"\Big)^2"))
+
+
+class TestTheFontOfFormulas:
+    def test_it_has_the_letters_of_the_formulas_in_italics_and_as_they_are(self):
+        letters = embedded_font(mathml(r"h_t + \theta")).getBestCmap()
+        assert {ord(letter) for letter in "ht+θ𝑡𝜃ℎ√"} <= letters.keys()
+        assert not {ord(letter) for letter in "xX𝑥"} & letters.keys()
+
+    def test_it_knows_where_scripts_stand_and_how_parentheses_grow(self):
+        table = embedded_font(mathml(r"\left(\frac{a}{b}\right)^2"))["MATH"].table
+        assert table.MathConstants.SubscriptShiftDown.Value > 0
+        assert len(table.MathVariants.VertGlyphConstruction) >= 2
+
+    def test_it_has_every_character_of_the_courses_formulas(self):
+        html = "".join(mathml(formula) for formula in formulas_of_the_course())
+        used = set(re.sub(r"\s", "", unescape(re.sub(r"<[^>]*>", "", html))))
+        assert {letter for letter in used if ord(letter) not in embedded_font(html).getBestCmap()} == set()
+
+    def test_a_page_has_it_only_for_formulas_and_says_whose_it_is(self):
+        html = page(honest_notebook(), ABOUT, LIMITS)
+        assert "font-src data:" in html
+        assert "SIL Open Font License" in html
+        assert len(font_face(html)) < 20_000
+        html = page(new_notebook(cells=[new_code_cell("x = 1")]), ABOUT, LIMITS)
+        assert "font-src" not in html
+        assert "@font-face" not in html
+
+    def test_its_licence_lies_beside_it(self):
+        folder = files("nbjudge.feedback") / "fonts"
+        assert {file.name for file in folder.iterdir()} == {"OFL.txt", "STIXTwoMath.woff"}
+        assert "STIX Fonts Project Authors" in (folder / "OFL.txt").read_text(encoding="utf-8")
 
 
 class TestLimits:

@@ -69,6 +69,15 @@ def test_without_either_the_attacks_do_run(driver: webdriver.Chrome, tmp_path: P
     assert driver.execute_script("return window.pwned") >= 1
 
 
+def test_formulas_are_set_in_the_embedded_font(driver: webdriver.Chrome, tmp_path: Path) -> None:
+    states = "document.fonts.ready.then(fonts => arguments[0]([...fonts].map(font => font.status)))"
+    html = page(honest_notebook(), ABOUT, LIMITS)
+    assert open_page(driver, html, tmp_path) == []
+    assert driver.execute_async_script(states) == ["loaded"]  # a font that no text needs stays unloaded
+    open_page(driver, html.replace(" font-src data:;", ""), tmp_path)
+    assert driver.execute_async_script(states) == ["error"]
+
+
 def test_formulas_cards_and_tables_are_shown_without_a_script(driver: webdriver.Chrome, tmp_path: Path) -> None:
     assert open_page(driver, page(honest_notebook(), ABOUT, LIMITS), tmp_path) == []
     heights = (

@@ -18,6 +18,7 @@ from nbgrader.preprocessors import ClearHiddenTests
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 from traitlets import Integer, default
 
+from nbjudge.feedback.math_font import font_face
 from nbjudge.feedback.redaction import HiddenTests
 from nbjudge.feedback.rendering import Limits, Renderer
 from nbjudge.nbgrader_cells import CellLabel
@@ -85,6 +86,7 @@ def page(notebook: NotebookNode, summary: dict[str, Any], limits: Limits) -> str
         notices=notices(notebook, {cell["name"]: cell["anchor"] for cell in cells if cell["name"]}),
         # The only style sheet besides the template's own: syntax highlighting.
         colours=Markup(HtmlFormatter(style="default").get_style_defs(".highlight")),
+        math_font=Markup(font_face("".join(_html_of(cell) for cell in cells))),
     )
 
 
@@ -126,6 +128,10 @@ def _view(cell: NotebookNode, anchor: str, renderer: Renderer) -> dict[str, Any]
     if cell.cell_type == "markdown":
         return {**view, "body": renderer.markdown(cell.source, cell.get("attachments"))}
     return {**view, "body": renderer.source(cell.source), "outputs": renderer.outputs(cell.outputs)}
+
+
+def _html_of(view: dict[str, Any]) -> str:
+    return "".join([view["comment"], view["body"], *view["outputs"]])
 
 
 def _caption(cell: NotebookNode, label: CellLabel) -> str:

@@ -62,4 +62,6 @@ def _rebuild(element: Element) -> str:
         for name, value in element.attrib.items()
         if name in _ATTRIBUTES and _VALUE.fullmatch(value)
     )
-    return f"<{element.tag}{attributes}>{content}</{element.tag}>"
+    html = f"<{element.tag}{attributes}>{content}</{element.tag}>"
+    # The base of a script keeps the size that \big asks for only inside a row of its own.
+    return f"<mrow>{html}</mrow>" if element.tag == "mo" and "minsize" in element.attrib else html
