@@ -31,13 +31,17 @@ from nbgrader_course import ROOT, nbgrader
 from tiny_course import LESSON, make_course
 from traitlets.config import PyFileConfigLoader
 
+from nbjudge.cell_result import SKIPPED
 from nbjudge.feedback import rendering
 from nbjudge.feedback.exporter import FeedbackExporter, page
 from nbjudge.feedback.math_font import font_face
 from nbjudge.feedback.mathml import mathml
 from nbjudge.feedback.redaction import WITHHELD, HiddenTests, error_sentence
 from nbjudge.feedback.rendering import Limits, markdown, size
+from nbjudge.feedback.results import RESULT_MIME_TYPE
 from nbjudge.feedback.sanitize import clean
+from rnn_helpers.cards import Card
+from rnn_helpers.checks.evaluator import Problem, Report
 
 LIMITS = Limits(text=20_000, outputs=40, html=2_000_000, images=3_000_000)
 SECRET = "assert triple(31337) == 94011, 'three times'"
@@ -90,6 +94,10 @@ TRICKS = [
     ("<p id=top name=top data-x=1 slot=x is=x xmlns=x>y</p>", "<p>y</p>"),
     ("&lt;script&gt; &amp;lt;b&gt;", "&lt;script&gt; &amp;lt;b&gt;"),
     ("half \ud800 a pair", "half ? a pair"),
+    (
+        "<table><tr><th scope='col'> </th><th>a</th></tr>",
+        "<table><tbody><tr><td></td><th>a</th></tr></tbody></table>",
+    ),
 ]
 
 
@@ -242,7 +250,7 @@ class TestSanitising:
         assert "class='rnn-card'" in cleaned.replace('"', "'")
         table = clean(TABLE)
         assert "vertical-align" not in table  # the text of its style sheet
-        assert table.count("<td>") == 4
+        assert table.count("<td>") == 5  # with the corner, an empty header cell
         assert 'class="dataframe"' in table
 
     def test_an_embedded_picture_stays_and_a_loaded_one_goes(self):
@@ -332,6 +340,98 @@ class TestTheFontOfFormulas:
         assert "STIX Fonts Project Authors" in (folder / "OFL.txt").read_text(encoding="utf-8")
 
 
+def nested(depth: int) -> dict[str, object]:
+    """Return a dictionary in a dictionary, and so on."""
+    inner: dict[str, object] = {}
+    for _ in range(depth):
+        inner = {"a": inner}
+    return inner
+
+
+def index_of(*cells: nbformat.NotebookNode) -> list[tuple[str, str, str]]:
+    """Return the rows of the list at the top of the page: exercise, why it lost points, points."""
+    html = page(new_notebook(cells=list(cells)), ABOUT, LIMITS)
+    body = html[html.index("<tbody>") : html.index("</tbody>")]
+    row = r"<code>(.*?)</code></a>(?:<span class=\"why\">(.*?)</span>)?</th><td class=\"score\">(.*?)</td>"
+    return re.findall(row, body)
+
+
+def result(**fields: object) -> nbformat.NotebookNode:
+    return shown({RESULT_MIME_TYPE: fields, "text/plain": "a card"})
+
+
+class TestIndex:
+    @pytest.mark.parametrize(
+        ("output", "why"),
+        [
+            (result(solved=False, problem="not solved yet"), "Not solved yet."),
+            (result(solved=True, sentence="Transpose `W`.", mistake="m", problem="p"), "Transpose <code>W</code>."),
+            (result(solved=True, sentence="", mistake="You forget the bias", problem="p"), "You forget the bias"),
+            (result(solved=True, mistake="", problem="shape (3,)"), "shape (3,)"),
+            (error("AssertionError", "three times", SECRET), "three times"),
+            (error("KeyError", "'x'", SECRET), "KeyError: &#39;x&#39;"),
+            (error("NotGraded", "It took longer than 120 s."), "It took longer than 120 s."),
+            (new_output("stream", text="printed by the student"), ""),
+        ],
+        ids=["unsolved", "sentence", "mistake", "problem", "assertion", "error", "not graded", "printed"],
+    )
+    def test_it_says_why_an_exercise_lost_points(self, output, why):
+        assert index_of(*stripped(graded(HIDDEN, output)).cells) == [("triple", why, "0 / 2")]
+
+    def test_of_full_marks_it_says_nothing_more(self):
+        cell = graded(HIDDEN, result(solved=True, problem="an older one"))
+        cell.metadata.nbgrader.score = 2.0
+        assert index_of(cell) == [("triple", "", "2 / 2")]
+
+    def test_a_hidden_line_in_a_result_is_withheld(self):
+        (row,) = index_of(*stripped(graded(HIDDEN, result(solved=True, problem=f"failed: {SECRET}"))).cells)
+        assert row[1] == f"failed: {WITHHELD}"
+
+    def test_it_shows_text_of_a_result_as_text(self):
+        (row,) = index_of(graded("x", result(solved=True, problem="<script>1</script>")))
+        assert row[1] == "&lt;script&gt;1&lt;/script&gt;"
+
+    def test_an_answer_that_waits_has_no_points_yet(self):
+        flags = {"grade": True, "solution": True, "points": 2, "score": 0.0}
+        waiting = new_markdown_cell("a", metadata={"nbgrader": settings("why", **flags, needs_manual_grade=True)})
+        (row,) = index_of(waiting)
+        assert row == ("why", "Not marked yet: a person reads this answer.", "? / 2")
+
+    def test_a_marked_answer_shows_the_graders_comment(self):
+        flags = {"grade": True, "solution": True, "points": 2, "score": 1.0, "comment": "The sign is missing."}
+        assert index_of(new_markdown_cell("a", metadata={"nbgrader": settings("why", **flags)})) == [
+            ("why", "The sign is missing.", "1 / 2")
+        ]
+
+    def test_a_cards_first_sentence_is_the_reason(self):
+        problem = Problem("shape", "`step` returns shape (3,); expected (3, 2)")
+        report = Report("rnn_step", {"shapes": False}, {"shapes": problem})
+        for known, why in (
+            ("", "`step` returns shape (3,); expected (3, 2)."),
+            ("you forget the bias", "You forget the bias."),
+        ):
+            report.mistake = known
+            bundle = Card(report)._repr_mimebundle_()
+            assert index_of(graded("x", shown(bundle)))[0][1].replace("<code>", "`").replace("</code>", "`") == why
+
+
+class TestNotesOfTheEngine:
+    def test_demonstrations_are_mentioned_once(self):
+        cells = [new_code_cell(f"plot({number})", outputs=[new_output("stream", text=SKIPPED)]) for number in range(3)]
+        html = page(new_notebook(cells=cells), ABOUT, LIMITS)
+        assert html.count("emonstration") == 1
+        assert SKIPPED.strip() not in html
+        assert "emonstration" not in page(new_notebook(cells=[new_code_cell("x = 1")]), ABOUT, LIMITS)
+
+    def test_the_points_that_a_test_returns_are_not_shown_and_numbers_of_other_cells_are(self):
+        number = new_output("execute_result", data={"text/plain": "7.25"})
+        html = page(new_notebook(cells=[graded("x", number)]), ABOUT, LIMITS)
+        assert "7.25" not in html
+        assert "7.25" in page(new_notebook(cells=[new_code_cell("x", outputs=[number])]), ABOUT, LIMITS)
+        text = new_output("execute_result", data={"text/plain": "'7.25 of 8'"})
+        assert "7.25 of 8" in page(new_notebook(cells=[graded("x", text)]), ABOUT, LIMITS)
+
+
 class TestLimits:
     def test_a_long_text_is_cut_with_a_sentence(self):
         html = rendered(new_output("stream", name="stdout", text="y" * 48_220_000))
@@ -395,7 +495,7 @@ class TestLimits:
         cells = [new_markdown_cell("m") for _ in range(1500)] + [graded()]
         html = page(new_notebook(cells=cells), ABOUT, LIMITS)
         assert "500 more cells are left out." in html
-        assert "Test <code>triple_test</code>" in html
+        assert "Test <code>triple</code>" in html
 
     @pytest.mark.parametrize(
         ("number", "words"), [(950, "950 characters"), (12_340, "12.3 kB"), (48_220_000, "48.2 MB")]
@@ -429,7 +529,7 @@ class TestPage:
 
     def test_an_event_leads_to_its_cell(self):
         html = page(honest_notebook(), ABOUT, LIMITS)
-        assert 'The kernel ended in <code>double_test</code>. <a href="#cell-3">' in html
+        assert 'The kernel ended in <code>double</code>. <a href="#cell-3">' in html
         assert 'id="cell-3"' in html
 
     def test_a_comment_is_rendered_as_markdown(self):
@@ -452,6 +552,7 @@ class TestPage:
             {"output_type": "display_data", "data": [1]},
             {"output_type": "unheard of"},
             {"output_type": "display_data", "data": {"image/png": {"a": 1}}},
+            {"output_type": "display_data", "data": {RESULT_MIME_TYPE: {"solved": [], "problem": nested(400)}}},
         ]
         notebook = new_notebook(cells=[graded("x")], metadata={"grading": ["no", "dictionary"]})
         notebook.cells[0]["outputs"] = nbformat.from_dict(outputs)

@@ -24,6 +24,7 @@ from tiny_course import LESSON, make_course, submit
 
 from autograde_tests import exercises
 from nbjudge.errors import CannotGrade
+from nbjudge.feedback.results import RESULT_MIME_TYPE
 from nbjudge.intake.expected_cells import ExpectedCell
 from nbjudge.report import exports, formatting, item_analysis, mistakes, plots, similarity, write_report
 from nbjudge.report.model import Answer, Classroom, Event, Exercise, Finding, Result, Student
@@ -438,7 +439,7 @@ class TestMistakes:
     def test_what_a_student_prints_names_no_mistake(self):
         sentence = self.KNOWN["rnn_step"][0]
         text = complete_sentence(sentence)
-        data = {mistakes.RESULT_MIME_TYPE: {"mistake": sentence}}
+        data = {RESULT_MIME_TYPE: {"mistake": sentence}}
         printed = {"output_type": "stream", "name": "stdout", "text": text, "data": data}
         assert mistakes.finding("rnn_step", [printed], self.KNOWN) is None
 
@@ -449,14 +450,14 @@ class TestMistakes:
         assert found == Finding("expected # at [...], got # (largest difference #)")
 
     def test_a_mistake_that_the_catalogue_does_not_have_counts_as_a_problem(self):
-        data = {mistakes.RESULT_MIME_TYPE: {"mistake": "made up", "problem": "expected 1", "solved": True}}
+        data = {RESULT_MIME_TYPE: {"mistake": "made up", "problem": "expected 1", "solved": True}}
         output = {"output_type": "display_data", "data": data}
         assert mistakes.finding("rnn_step", [output], self.KNOWN) == Finding("expected #")
         assert mistakes.finding("rnn_step", [output], None) == Finding("made up", is_named=True)
 
     @pytest.mark.parametrize("data", [None, "x", {"mistake": 1}, {"mistake": ["a"], "problem": {}}, []])
     def test_a_result_that_is_none_says_nothing(self, data):
-        output = {"output_type": "display_data", "data": {mistakes.RESULT_MIME_TYPE: data}}
+        output = {"output_type": "display_data", "data": {RESULT_MIME_TYPE: data}}
         assert mistakes.finding("rnn_step", [output], self.KNOWN) is None
 
     def test_an_error_is_told_in_one_line(self):

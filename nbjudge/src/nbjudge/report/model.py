@@ -6,6 +6,8 @@ import datetime
 from dataclasses import dataclass, field
 from typing import Literal
 
+from nbjudge.nbgrader_cells import exercise_name
+
 Kind = Literal["test", "written"]
 
 
@@ -21,8 +23,8 @@ class Exercise:
 
     @property
     def name(self) -> str:
-        """The name of the exercise: the test cell's name without the suffix "_test"."""
-        return self.cell.removesuffix("_test") or self.cell
+        """The name of the exercise."""
+        return exercise_name(self.cell)
 
     @property
     def label(self) -> str:
