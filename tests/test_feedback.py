@@ -599,6 +599,25 @@ def test_generate_feedback_hands_out_no_hidden_test(tmp_path: Path):
     assert "Content-Security-Policy" in html
 
 
+@pytest.mark.nbgrader
+def test_feedback_is_released_to_those_who_can_fetch_it_and_the_others_are_named(tmp_path: Path):
+    course = make_course(tmp_path / "course [1]")
+    for student in ("ann", "b[o]b", "eve", "zoe"):
+        folder = course / "feedback" / student / LESSON
+        folder.mkdir(parents=True)
+        (folder / f"{LESSON}.html").write_text(f"feedback for {student}")
+        (folder / "timestamp.txt").write_text("2026-01-01 10:00:00.000000 UTC")
+        if student in ("b[o]b", "zoe"):
+            (folder / "submission_secret.txt").write_text(f"the secret of {student}")
+    printed = " ".join(nbgrader(course, "release_feedback", LESSON).split())
+    released = {path.read_text() for path in (course / "exchange" / "rnn" / "feedback").glob("*.html")}
+    assert released == {"feedback for b[o]b", "feedback for zoe"}
+    assert "could not fetch it: `ann`, `eve`. Hand it out yourself; it is in" in printed
+    assert f"feedback/STUDENT/{LESSON}" in printed
+    assert "Traceback" not in printed
+    assert "not fetch" not in nbgrader(course, "release_feedback", LESSON, "--student=zoe")
+
+
 def test_formgraders_own_pages_run_nothing_of_a_submissions(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "")  # reading the settings adds to these
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", "")
