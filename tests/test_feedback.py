@@ -599,6 +599,28 @@ def test_generate_feedback_hands_out_no_hidden_test(tmp_path: Path):
     assert "Content-Security-Policy" in html
 
 
+def test_formgrader_shows_the_marks_of_written_answers_and_students_do_not_get_them(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "")
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "")
+    settings = PyFileConfigLoader("nbgrader_config.py", path=str(ROOT)).load_config()
+    settings.HTMLExporter.template_name = "classic"
+    exporter = HTMLExporter(config=settings)
+    written = [
+        folder.name
+        for folder in (ROOT / "solutions").iterdir()
+        if "*Marks.*" in (next(folder.glob("*.ipynb"))).read_text()
+    ]
+    assert len(written) >= 3
+    for lesson in written:
+        released = nbformat.read(ROOT / "lessons" / lesson / f"{lesson}.ipynb", as_version=4)
+        resources = {"submission_id": "1", "assignment_id": lesson, "notebook_id": lesson}
+        html, _ = exporter.from_notebook_node(released, resources)
+        assert "<em>Marks.</em>" in html
+        assert "1 point: " in html
+        assert "1 point: " not in str(released)
+        assert "1 point: " not in FeedbackExporter(config=settings).from_notebook_node(released, {"nbgrader": ABOUT})[0]
+
+
 @pytest.mark.nbgrader
 def test_feedback_is_released_to_those_who_can_fetch_it_and_the_others_are_named(tmp_path: Path):
     course = make_course(tmp_path / "course [1]")

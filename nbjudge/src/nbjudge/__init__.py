@@ -11,7 +11,8 @@ may change without notice. They are imported on first use: the settings run befo
 - Settings: `configure`, `load_settings`, `CourseSecret`.
 - Classes whose settings nbgrader_config.py may set, as in `c.Run.total_seconds`: `Grading`, `Run`,
   `SandboxProvisioner`. In lists of nbgrader and nbconvert they are named by strings such as "nbjudge.Run", and so are
-  `StderrAsStdout`, `Record`, `GetScores`, `FeedbackExporter`, `ReleaseFeedback` and `clean_for_formgrader`.
+  `StderrAsStdout`, `Record`, `GetScores`, `FeedbackExporter`, `ReleaseFeedback`, `ShowRubric` and
+  `clean_for_formgrader`.
 - Health checks of a course, for the entry point `nbjudge.doctor`: `Check`, a function without arguments that returns a
   `Finding`; `check_python` and `check_requirements` make two common ones.
 - Programs: `main` runs the command line, with commands of the course if there are any; `write_report` writes the class
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from nbjudge.feedback.grades import GetScores
     from nbjudge.feedback.release import ReleaseFeedback
     from nbjudge.feedback.results import RESULT_MIME_TYPE
+    from nbjudge.feedback.rubric import ShowRubric
     from nbjudge.feedback.sanitize import clean_for_formgrader
     from nbjudge.nbgrader_cells import CellLabel
     from nbjudge.report import write_report
@@ -63,6 +65,7 @@ __all__ = [
     "ReleaseFeedback",
     "Run",
     "SandboxProvisioner",
+    "ShowRubric",
     "StderrAsStdout",
     "__version__",
     "check_python",
@@ -89,6 +92,7 @@ _MODULES = {
     "feedback.grades": ("GetScores",),
     "feedback.release": ("ReleaseFeedback",),
     "feedback.results": ("RESULT_MIME_TYPE",),
+    "feedback.rubric": ("ShowRubric",),
     "feedback.sanitize": ("clean_for_formgrader",),
     "nbgrader_cells": ("CellLabel",),
     "report": ("write_report",),

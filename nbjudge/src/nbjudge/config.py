@@ -89,6 +89,7 @@ def _apply(config: Any, settings: Settings) -> None:
     _set_default(config.ExchangeFactory, "release_feedback", "nbjudge.ReleaseFeedback")
     # Formgrader's pages show sanitized outputs and text of submissions.
     _set_default(config.HTMLExporter, "sanitize_html", True)
+    _set_default(config.HTMLExporter, "preprocessors", ["nbjudge.ShowRubric"])
     _set_default(config.TemplateExporter, "filters", {"clean_html": "nbjudge.clean_for_formgrader"})
     take_path_literally(course)
 
