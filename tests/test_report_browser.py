@@ -106,6 +106,16 @@ def test_on_a_phone_only_boxes_scroll_sideways(driver: webdriver.Chrome, tmp_pat
     driver.save_screenshot(str(tmp_path / "phone.png"))
 
 
+@pytest.mark.parametrize("width", [375, 900, 1300])
+@pytest.mark.parametrize("exercises", [1, 6, 16])
+def test_a_sign_says_that_the_map_scrolls_if_it_does(
+    driver: webdriver.Chrome, tmp_path: Path, width: int, exercises: int
+) -> None:
+    open_page(driver, page(a_class([[1.0] * exercises] * 3, *[4.0] * exercises)), tmp_path, width=width)
+    hidden = driver.execute_script("const it = document.querySelector('.wide'); return it.scrollWidth - it.clientWidth")
+    assert (style(driver, ".sideways", "display") == "block") == (hidden > 0)
+
+
 def test_a_hostile_class_stays_inside_a_phone_too(driver: webdriver.Chrome, tmp_path: Path) -> None:
     open_page(driver, page(hostile_class()), tmp_path, width=375)
     assert driver.execute_script("return document.documentElement.scrollWidth") == 375
