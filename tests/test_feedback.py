@@ -305,6 +305,10 @@ class TestFormulas:
         assert len(formulas) > 100
         assert [formula for formula in formulas if "<code>" in mathml(formula)] == []
 
+    def test_a_colour_is_left_to_the_style_sheet(self):
+        assert '<mstyle style="--colour: #D1368B">' in mathml(r"\textcolor{#D1368B}{x}")
+        assert "style=" not in mathml(r"\textcolor{red;position:fixed}{x}")
+
     def test_a_sized_parenthesis_with_an_exponent_has_a_row_of_its_own(self):
         assert re.search(r'<msup><mrow><mo minsize="[\d.]+em"[^>]*>\)</mo></mrow><mn>2</mn></msup>', mathml(r"\Big)^2"))
 

@@ -32,7 +32,7 @@ _MOST_UNGRADED_CELLS = 1000  # cells without points on one page
 _LONGEST_SENTENCE = 1000
 _COLOURS = ("default", "github-dark")  # styles of Pygments
 _NO_ANSWER = "No response."  # nbgrader's own comment on a cell that was not changed
-_LONG = 40  # lines, above which a cell may be higher than the frame in which it scrolls
+_LONG = 25  # lines, above which a cell may be higher than the frame in which it scrolls
 
 
 class FeedbackExporter(Exporter):
