@@ -34,6 +34,7 @@ from traitlets.config import PyFileConfigLoader
 from nbjudge.cell_result import SKIPPED
 from nbjudge.feedback import rendering
 from nbjudge.feedback.exporter import FeedbackExporter, page
+from nbjudge.feedback.grades import GetScores
 from nbjudge.feedback.math_font import font_face
 from nbjudge.feedback.mathml import mathml
 from nbjudge.feedback.redaction import WITHHELD, HiddenTests, error_sentence
@@ -601,6 +602,25 @@ def test_generate_feedback_hands_out_no_hidden_test(tmp_path: Path):
     assert "<script" not in html
     assert "Score: 0 / 6" in html
     assert "Content-Security-Policy" in html
+
+
+@pytest.mark.nbgrader
+@pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")  # of nbgrader's own add_submission
+def test_what_waits_in_the_gradebook_is_noted_in_the_notebook(tmp_path: Path):
+    course = make_course(tmp_path / "course")
+    database = f"sqlite:///{course}/gradebook.db"
+    with Gradebook(database) as gradebook:
+        gradebook.add_student("ann")
+        gradebook.add_submission(LESSON, "ann")
+        for name, waits in (("double_test", True), ("triple_test", False)):
+            gradebook.find_grade(name, LESSON, LESSON, "ann").needs_manual_grade = waits
+        gradebook.db.commit()
+    notebook = nbformat.read(course / "solutions" / LESSON / f"{LESSON}.ipynb", as_version=4)
+    ids = {"notebook": LESSON, "assignment": LESSON, "student": "ann", "db_url": database}
+    notebook, _ = GetScores().preprocess(notebook, {"nbgrader": ids})
+    labels = [cell.metadata.nbgrader for cell in notebook.cells]
+    noted = {label.grade_id: label.needs_manual_grade for label in labels if label.grade}
+    assert noted == {"double_test": True, "triple_test": False}
 
 
 def test_formgrader_shows_the_marks_of_written_answers_and_students_do_not_get_them(monkeypatch):

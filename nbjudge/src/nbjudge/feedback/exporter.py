@@ -108,23 +108,19 @@ def notices(notebook: NotebookNode, anchors: dict[str, str]) -> dict[str, Any]:
     if not isinstance(record, dict):
         record = {}
     refusal = (record.get("refused") or {}).get("student", "")
-    exercises = {f"`{name}`": f"`{exercise_name(name)}`" for name in anchors}
-
-    def sentence_html(sentence: Any) -> Markup:
-        text = str(sentence)
-        for cell, exercise in exercises.items():
-            text = text.replace(cell, exercise)
-        return _sentence_html(text)
-
-    events = [
-        {"sentence": sentence_html(event.get("sentence", "")), "anchor": anchors.get(str(event.get("cell")), "")}
-        for event in record.get("events") or []
-    ]
+    events = [_event(event, anchors) for event in record.get("events") or []]
     return {
         "refused": _sentence_html(refusal),
-        "repairs": [sentence_html(repair) for repair in record.get("repairs") or []],
+        "repairs": [_sentence_html(repair) for repair in record.get("repairs") or []],
         "events": events[:100],
     }
+
+
+def _event(event: dict[str, Any], anchors: dict[str, str]) -> dict[str, Any]:
+    """Return an event with its sentence as HTML, in which a test cell has the name of its exercise."""
+    name = str(event.get("cell"))
+    sentence = str(event.get("sentence", "")).replace(f"`{name}`", f"`{exercise_name(name)}`")
+    return {"sentence": _sentence_html(sentence), "anchor": anchors.get(name, "")}
 
 
 def _remove_notes(notebook: NotebookNode) -> bool:
