@@ -401,6 +401,9 @@ class TestIndex:
         waiting = new_markdown_cell("a", metadata={"nbgrader": settings("why", **flags, needs_manual_grade=True)})
         (row,) = index_of(waiting)
         assert row == ("why", "Not marked yet: a person reads this answer.", "? / 2")
+        assert "Score: 3 / 6 (2 not marked yet)" in page(new_notebook(cells=[waiting]), ABOUT, LIMITS)
+        waiting.metadata.nbgrader.needs_manual_grade = False
+        assert "marked yet" not in page(new_notebook(cells=[waiting]), ABOUT, LIMITS)
 
     def test_a_marked_answer_shows_the_graders_comment(self):
         flags = {"grade": True, "solution": True, "points": 2, "score": 1.0, "comment": "The sign is missing."}

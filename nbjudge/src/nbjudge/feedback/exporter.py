@@ -157,7 +157,7 @@ def _view(cell: NotebookNode, anchor: str, renderer: Renderer) -> dict[str, Any]
         "waits": waits(label),
         "why": _sentence_html(reason(cell)),
         "score": label.fields.get("score"),
-        "points": label.fields.get("points"),
+        "points": label.points,
         # Rendered before the cell's content, so that a student's content cannot exhaust the limits first.
         "comment": renderer.markdown(comment) if comment else "",
         "listed": bool(comment) and comment != _NO_ANSWER,
