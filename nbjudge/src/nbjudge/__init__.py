@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from nbjudge.autograde.converter import Grading
     from nbjudge.autograde.preprocessors import Record, StderrAsStdout
     from nbjudge.cli import main
-    from nbjudge.cli.doctor import Check, Finding, check_python, check_requirements
+    from nbjudge.cli.doctor import check_python, check_requirements
+    from nbjudge.cli.finding import Check, Finding
     from nbjudge.environment import temporary_env
     from nbjudge.errors import CannotGrade
     from nbjudge.execution.preprocessor import Run
@@ -84,7 +85,8 @@ _MODULES = {
     "autograde.converter": ("Grading",),
     "autograde.preprocessors": ("Record", "StderrAsStdout"),
     "cli": ("main",),
-    "cli.doctor": ("Check", "Finding", "check_python", "check_requirements"),
+    "cli.doctor": ("check_python", "check_requirements"),
+    "cli.finding": ("Check", "Finding"),
     "environment": ("temporary_env",),
     "errors": ("CannotGrade",),
     "execution.preprocessor": ("Run",),
