@@ -104,8 +104,8 @@ def test_installed_packages_are_byte_compiled():
 
 
 def test_the_file_that_refuses_an_old_python_can_be_read_by_one(root):
-    for name in ("tools/__init__.py", "tools/environment.py"):
-        ast.parse((root / name).read_text(encoding="utf-8"), feature_version=(3, 6))
+    for name in ("__init__", "environment", "installer", "progress_line"):
+        ast.parse((root / f"tools/{name}.py").read_text(encoding="utf-8"), feature_version=(3, 6))
 
 
 def test_a_python_that_does_not_run_is_passed_over(monkeypatch):
