@@ -61,7 +61,9 @@ def check_installation(course: Path) -> Finding:
 def check_packages(course: Path) -> Finding:
     """Compare the installed packages with the course's list."""
     way_out = "Install the right versions: python3 -m tools.environment dev"
-    return check_requirements(require_project(course)["dependencies"], way_out)
+    project = require_project(course)
+    optional = project["optional-dependencies"]
+    return check_requirements([*project["dependencies"], *optional["keras"], *optional["lab"]], way_out)
 
 
 def check_compiled_files() -> Finding:

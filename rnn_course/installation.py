@@ -37,7 +37,7 @@ def repair_command(course: Path) -> str:
     """Return the command that installs the course again, to be run in its folder."""
     if _is_own(course):
         return "python3 -m tools.environment dev"
-    return f"{sys.executable} -m pip install -c constraints.txt -e ."
+    return f"{sys.executable} -m pip install -c constraints.txt -e '.[instructor]' -e ./nbjudge"
 
 
 def _is_own(course: Path) -> bool:

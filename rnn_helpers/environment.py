@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-REQUIRED = ("numpy", "matplotlib", "ipywidgets", "jupyterlab", "nbgrader", "tensorflow")
-REQUIRED_IN_BROWSER = REQUIRED[:3]
-PYTHON_RANGE = ((3, 11), (3, 13))
+REQUIRED = ("numpy", "matplotlib", "ipywidgets")
+LESSONS_WITH_KERAS = "08 to 14"
+OLDEST_PYTHON = (3, 11)
+INSTALL_KERAS = "`pip install 'rnn-course[keras]'`"
 BROWSER_FILES = Path("/drive")  # where JupyterLite mounts the files that it keeps in the browser's storage
 KEPT = "Your work is kept in this browser, on this device, until you delete the data of this site."
 NOT_KEPT = (
@@ -20,8 +21,8 @@ NOT_KEPT = (
 )
 
 
-class UnavailableInBrowserError(ModuleNotFoundError):
-    """Raised by an import that no browser can satisfy; shown without a traceback."""
+class UnavailableHereError(ModuleNotFoundError):
+    """Raised by an import that cannot succeed in a browser or without TensorFlow; shown without a traceback."""
 
     def _render_traceback_(self) -> list[str]:  # IPython's hook for how an exception is shown
         return textwrap.wrap(str(self), 88)
@@ -38,30 +39,31 @@ def check_environment() -> bool:
 
 
 def _check_installation() -> bool:
-    version = sys.version_info[:2]
-    lowest, highest = PYTHON_RANGE
-    well = lowest <= version <= highest
-    span = f"{lowest[0]}.{lowest[1]} to {highest[0]}.{highest[1]}"
-    print(f"{'Python':<12}{version[0]}.{version[1]}{'' if well else f'   the course needs {span}'}")
+    current = sys.version_info[:2]
+    well = current >= OLDEST_PYTHON
+    remark = "" if well else f"   the course needs {'.'.join(map(str, OLDEST_PYTHON))} or later"
+    print(f"{'Python':<12}{current[0]}.{current[1]}{remark}")
     well = _print_versions(REQUIRED) and well
-    print(
-        "All is well."
-        if well
-        else "Run `make lab` in the course folder: it installs what is missing. README shows the way by hand."
-    )
+    _print_versions(["tensorflow"])
+    if not well:
+        print("Run `make lab` in the course folder, or `pip install rnn-course`: it installs what is missing.")
+    elif not _installed_version("tensorflow"):
+        print(f"All is well, except for lessons {LESSONS_WITH_KERAS}. They need TensorFlow: {INSTALL_KERAS}")
+    else:
+        print("All is well.")
     return well
 
 
 def _check_browser() -> bool:
     print(f"{'Python':<12}{sys.version_info[0]}.{sys.version_info[1]}, in your browser")
-    if not _print_versions(REQUIRED_IN_BROWSER):
+    if not _print_versions(REQUIRED):
         print("Reload the page: it loads what is missing.")
         return False
     print("All is well.", KEPT if BROWSER_FILES.exists() else NOT_KEPT)
     return True
 
 
-def _print_versions(packages: tuple[str, ...]) -> bool:
+def _print_versions(packages: Iterable[str]) -> bool:
     """Print the version of each package; return whether all are installed."""
     installed = {package: _installed_version(package) for package in packages}
     for package, release in installed.items():

@@ -13,8 +13,15 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 
-from rnn_helpers.environment import UnavailableInBrowserError, in_browser, recheck_installation_on_error
+from rnn_helpers.environment import (
+    INSTALL_KERAS,
+    LESSONS_WITH_KERAS,
+    UnavailableHereError,
+    in_browser,
+    recheck_installation_on_error,
+)
 from rnn_helpers.keras_settings import apply_settings, drop_settings, without_settings_file
 
 STDERR = 2  # the file descriptor that C++ writes to
@@ -46,9 +53,14 @@ def _quiet_descriptor() -> Iterator[None]:
 
 
 if in_browser():
-    raise UnavailableInBrowserError(
+    raise UnavailableHereError(
         "TensorFlow does not run in a browser. Skip this cell, since the lesson goes on without it, or open the lesson "
         "on your own machine.",
+        name="tensorflow",
+    )
+if find_spec("tensorflow") is None:
+    raise UnavailableHereError(
+        f"This Python has no TensorFlow. Lessons {LESSONS_WITH_KERAS} need it, and {INSTALL_KERAS} installs it.",
         name="tensorflow",
     )
 drop_settings(os.environ)

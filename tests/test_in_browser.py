@@ -47,7 +47,7 @@ def test_a_browser_that_stores_nothing_says_so_at_the_start_and_below_a_card(bro
 
 
 def test_a_missing_package_is_loaded_by_loading_the_page_again(browser, capsys, monkeypatch):
-    monkeypatch.setattr(environment, "REQUIRED_IN_BROWSER", ("numpy", "no-such-package"))
+    monkeypatch.setattr(environment, "REQUIRED", ("numpy", "no-such-package"))
     assert not environment.check_environment()
     assert "no-such-packagemissing" in capsys.readouterr().out.replace(" ", "")
 
@@ -64,4 +64,4 @@ def test_importing_keras_says_in_one_sentence_that_it_needs_another_machine():
     assert done.returncode == 1
     assert "TensorFlow does not run in a browser. Skip this cell" in done.stderr.splitlines()[-1]
     sentence = "TensorFlow does not run in a browser."
-    assert environment.UnavailableInBrowserError(sentence)._render_traceback_() == [sentence]
+    assert environment.UnavailableHereError(sentence)._render_traceback_() == [sentence]

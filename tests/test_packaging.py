@@ -16,7 +16,10 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from tools import environment, pins
+from rnn_helpers.environment import OLDEST_PYTHON
+from tools import environment, installation, pins
+
+PYTHONS_OF_TENSORFLOW = ">=3.11,<3.14"
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +35,9 @@ def pinned(request):
 
 def requirements(project):
     extras = project["optional-dependencies"].values()
-    return [Requirement(text) for text in [*project["dependencies"], *(text for extra in extras for text in extra)]]
+    texts = [*project["dependencies"], *(text for extra in extras for text in extra)]
+    own = ("rnn-course[", "nbgrader-judge")
+    return [Requirement(text) for text in texts if not text.startswith(own)]
 
 
 # One list
@@ -41,14 +46,18 @@ def requirements(project):
 def test_conda_installs_python_pip_and_this_package_and_nothing_else(root, project):
     conda = yaml.safe_load((root / "environment.yml").read_text(encoding="utf-8"))
     python, pip, through_pip = conda["dependencies"]
-    assert SpecifierSet(python.removeprefix("python ")) == SpecifierSet(project["requires-python"])
+    assert SpecifierSet(python.removeprefix("python ")) == SpecifierSet(PYTHONS_OF_TENSORFLOW)
     assert pip == "pip"
-    assert through_pip == {"pip": ["--constraint constraints.txt", "--editable .", "--editable ./nbjudge"]}
+    assert through_pip == {"pip": ["--constraint constraints.txt", "--editable .[instructor]", "--editable ./nbjudge"]}
     assert conda["name"] == project["name"]
+    student = yaml.safe_load((root / "tools/student_environment.yml").read_text(encoding="utf-8"))
+    assert student["dependencies"][:2] == [python, pip]
+    assert student["dependencies"][2] == {"pip": ["--constraint constraints.txt", "--editable .[keras,lab]"]}
 
 
 def test_the_versions_of_python_are_the_same_everywhere(project):
-    fits = SpecifierSet(project["requires-python"])
+    assert SpecifierSet(project["requires-python"]) == SpecifierSet(">={}.{}".format(*OLDEST_PYTHON))
+    fits = SpecifierSet(PYTHONS_OF_TENSORFLOW)
     assert [f"3.{minor}" for minor in range(20) if f"3.{minor}.5" in fits] == sorted(
         environment.SUPPORTED_PYTHONS, key=len
     )[::-1]
@@ -69,7 +78,7 @@ def test_pins_are_exact_and_hold_no_address(pinned):
 def test_every_package_and_its_data_is_listed(root):
     setuptools = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
     packages = {pattern.rstrip("*") for pattern in setuptools["packages"]["find"]["include"]}
-    assert packages == {"rnn_helpers", "autograde_tests", "grading", "rnn_course"}
+    assert packages == {"rnn_helpers", "rnn_course"}
     listed = {
         path for pattern in setuptools["package-data"]["rnn_helpers"] for path in (root / "rnn_helpers").glob(pattern)
     }
@@ -162,6 +171,24 @@ def test_packages_are_compiled_when_they_are_installed(monkeypatch):
     monkeypatch.setattr(environment, "_pip", lambda given: options.extend(given) or 0)
     environment._install(True, {"damaged": {}, "unmet": ["numpy"], "unpinned": []}, pins_changed=False)
     assert options == ["--compile", "-c", "constraints.txt", "-e", ".[dev]", "-e", "./nbjudge"]
+
+
+def test_an_extra_of_the_course_is_written_out():
+    course = {
+        "dependencies": ["numpy"],
+        "optional-dependencies": {"lab": ["jupyterlab>=4"], "keras": ["tensorflow"], "dev": ["rnn-course[lab,keras]"]},
+    }
+    engine = {"dependencies": ["rich"], "optional-dependencies": {"cluster": ["distributed"]}}
+    course["optional-dependencies"]["dev"].append("nbgrader-judge[cluster]")
+    projects = {"rnn-course": course, "nbgrader-judge": engine}
+    assert installation.listed_requirements(projects, "rnn-course", ["lab"]) == ["numpy", "jupyterlab>=4"]
+    assert installation.listed_requirements(projects, "rnn-course", ["dev"]) == [
+        "numpy",
+        "jupyterlab>=4",
+        "tensorflow",
+        "rich",
+        "distributed",
+    ]
 
 
 # make

@@ -270,6 +270,15 @@ def test_the_book_has_its_pages_figures_and_ways_from_page_to_page(book):
 
 
 @pytest.mark.slow  # see above
+def test_each_page_offers_a_notebook_for_colab(book, lessons):
+    page = (book / "lessons/01_recurrence.html").read_text(encoding="utf-8")
+    assert 'href="../colab/01_recurrence.ipynb"' in page
+    notebook = nbformat.read(book / "colab/01_recurrence.ipynb", as_version=4)
+    assert notebook.cells[1].source.startswith('%pip install --quiet "rnn-course~=')
+    assert [notebook.cells[0], *notebook.cells[2:]] == lessons["01_recurrence"].released.cells
+
+
+@pytest.mark.slow  # see above
 def test_no_file_of_the_book_holds_a_line_of_a_solution_or_a_hidden_test(book, secrets):
     leaks.require_no_leak(book, secrets)
     for path in book.rglob("*"):

@@ -4,14 +4,13 @@ import json
 import os
 import subprocess
 import sys
-import sysconfig
-import venv
 import zipfile
 from pathlib import Path
 
 import nbformat
 import pytest
 from tiers import NIGHT
+from tiny_environment import borrow_packages
 
 from tools import student_edition
 from tools.lint import read_lessons
@@ -62,14 +61,6 @@ def test_everything_unpacks_into_one_folder(tmp_path, files):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"docs/student_readme.md is missing; CONTENTS"):
         student_files(tmp_path)
-
-
-def borrow_packages(environment: Path) -> None:
-    """Create an environment that finds the packages of this one, but not the course, which is not among its files."""
-    venv.create(environment, with_pip=False)
-    (site,) = [*environment.glob("lib/python*/site-packages"), *environment.glob("Lib/site-packages")]
-    borrowed = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    (site / "borrowed.pth").write_text("\n".join(sorted(borrowed)), encoding="utf-8")
 
 
 @pytest.mark.install

@@ -8,6 +8,8 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
+import venv
 import zipfile
 from importlib.metadata import distribution
 from pathlib import Path
@@ -108,3 +110,11 @@ def works(course: Path) -> str:
         return f"{ended.stdout}{ended.stderr}; expected {expected}"
     inner = (site(course) / "tinypack/inner.py").read_text()
     return "" if inner == TINYPACK["tinypack/inner.py"] else f"tinypack/inner.py has {len(inner)} characters"
+
+
+def borrow_packages(environment: Path) -> None:
+    """Create an environment that finds the packages of this one, but not the course, which is not among its files."""
+    venv.create(environment, with_pip=False)
+    (site,) = [*environment.glob("lib/python*/site-packages"), *environment.glob("Lib/site-packages")]
+    borrowed = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    (site / "borrowed.pth").write_text("\n".join(sorted(borrowed)), encoding="utf-8")

@@ -34,6 +34,7 @@ HAS_THE_COURSE = (
 HAS_THE_COURSE += "folders = [os.path.dirname(spec.origin) if spec else '' for spec in specs]; "
 HAS_THE_COURSE += "sys.exit(not all(folders) or not all(map(os.path.samefile, folders, sys.argv[1:])))"
 INPUTS = ["pyproject.toml", "constraints.txt", "nbjudge/pyproject.toml"]
+EXTRAS = {False: "keras,lab", True: "dev"}  # of pyproject.toml
 ENGINE = "nbjudge"  # a separate package that the student edition does not include
 # The machine's pip settings decide where packages come from and how they are downloaded; this program decides what is
 # installed and where.
@@ -228,7 +229,7 @@ def _has_engine() -> bool:
 
 
 def _editable(course: str) -> List[str]:
-    """Return pip's options for the course, "." or ".[dev]", and for its engine if that is included."""
+    """Return pip's options for the course, "." or ".[EXTRAS]", and for its engine if that is included."""
     return ["-e", course, *(["-e", "./" + ENGINE] if _has_engine() else [])]
 
 
@@ -304,7 +305,7 @@ def _summarise(sentences: List[str], most: int = 5) -> str:
 
 def _verify(dev: bool) -> Optional[Dict[str, Any]]:
     """Return the report of tools/installation.py about the environment, or None when its Python cannot run it."""
-    output = _output_of([*_script(), "verify", *(["dev"] if dev else [])])
+    output = _output_of([*_script(), "verify", *EXTRAS[dev].split(",")])
     return json.loads(output) if output else None
 
 
@@ -356,7 +357,7 @@ def _install(dev: bool, report: Dict[str, Any], pins_changed: bool) -> None:
         return
     print("Installing the course; the first time this downloads about 1 GB and takes a few minutes.", flush=True)
     # Always compile: without .pyc files each import of TensorFlow takes seconds longer.
-    if _pip(["--compile", "-c", "constraints.txt", *_editable(".[dev]" if dev else ".")]) != 0:
+    if _pip(["--compile", "-c", "constraints.txt", *_editable(f".[{EXTRAS[dev]}]")]) != 0:
         raise EnvironmentSetupError(
             "The installation did not finish; see the end of its log above. "
             "Check the network and the free disk space, then run the same command again to continue."

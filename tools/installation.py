@@ -1,6 +1,6 @@
 """Verify and repair what is installed in the environment whose Python runs this file.
 
-    python -I tools/installation.py verify [dev]    print a report as JSON; see report()
+    python -I tools/installation.py verify EXTRAS   print a report as JSON; see report()
     python -I tools/installation.py landmarks       print files for a quick check; see landmarks()
     python -I tools/installation.py clean           remove damaged packages, so that pip installs them again
     python -I tools/installation.py remove NAME     remove one package in any state
@@ -22,7 +22,7 @@ import sys
 import sysconfig
 import tomllib
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
@@ -233,10 +233,8 @@ def unmet_requirements(root: Path, extras: Iterable[str] = ()) -> tuple[list[str
         from packaging.specifiers import SpecifierSet
     except ImportError:
         return ["packaging is missing"], []
-    texts = []
-    for project in _projects(root):
-        optional = project.get("optional-dependencies", {})
-        texts += [*project["dependencies"], *(text for extra in extras for text in optional.get(extra, ()))]
+    projects = {project["name"]: project for project in _projects(root)}
+    texts = [text for name in projects for text in listed_requirements(projects, name, extras)]
     pins = _pins(root / "constraints.txt")
     unmet, unpinned, visited = [], [], set()
     waiting = [(Requirement(text), "") for text in texts]
@@ -255,6 +253,19 @@ def unmet_requirements(root: Path, extras: Iterable[str] = ()) -> tuple[list[str
                 visited.add((name, extra))
                 waiting += [(Requirement(text), extra) for text in needs]
     return sorted(set(unmet)), sorted(set(unpinned))
+
+
+def listed_requirements(projects: Mapping[str, dict[str, Any]], name: str, extras: Iterable[str] = ()) -> list[str]:
+    """Return the requirements of a project and of these extras, those on other extras of `projects` written out.
+
+    projects: name -> the table `project` of its pyproject.toml; an extra that a project does not have adds nothing
+    """
+    optional = projects[name].get("optional-dependencies", {})
+    texts = list(projects[name]["dependencies"])
+    for text in [text for extra in extras for text in optional.get(extra, ())]:
+        other, _, more = text.rstrip("]").partition("[")
+        texts += listed_requirements(projects, other, more.split(",")) if other in projects else [text]
+    return list(dict.fromkeys(texts))
 
 
 def _installed(name: str) -> tuple[str, list[str]]:

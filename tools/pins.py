@@ -11,6 +11,8 @@ import tempfile
 import tomllib
 from pathlib import Path
 
+from tools.installation import listed_requirements
+
 PROJECTS = ["pyproject.toml", "nbjudge/pyproject.toml"]
 ROOT = Path(__file__).resolve().parent.parent
 # The oldest supported Python with its patch level: some releases exclude 3.11.2, which Debian 12 has.
@@ -23,8 +25,9 @@ HEADER = """\
 
 def main() -> int:
     """Write the pins and return the exit code."""
-    course, engine = (tomllib.loads((ROOT / name).read_text(encoding="utf-8"))["project"] for name in PROJECTS)
-    requirements = [*course["dependencies"], *course["optional-dependencies"]["dev"], *engine["dependencies"]]
+    tables = [tomllib.loads((ROOT / name).read_text(encoding="utf-8"))["project"] for name in PROJECTS]
+    projects = {project["name"]: project for project in tables}
+    requirements = listed_requirements(projects, tables[0]["name"], ["dev"])
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]

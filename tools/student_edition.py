@@ -25,7 +25,7 @@ CONTENTS = {
     "Makefile": "tools/student.mk",
     "pyproject.toml": "pyproject.toml",
     "constraints.txt": "constraints.txt",
-    "environment.yml": "environment.yml",
+    "environment.yml": "tools/student_environment.yml",
     "tools/__init__.py": "tools/__init__.py",
     "tools/environment.py": "tools/environment.py",
     "tools/fresh.py": "tools/fresh.py",

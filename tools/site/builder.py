@@ -11,9 +11,11 @@ from pathlib import Path
 from tools.lint import Lesson, read_lessons
 from tools.site.accessibility import correct_pages
 from tools.site.browser_lessons import build_browser_lessons
+from tools.site.colab import write_colab_notebooks
 from tools.site.execution import OutputCache
 from tools.site.leaks import require_no_leak, secret_lines
 from tools.site.pages import (
+    COLAB,
     equations_page,
     further_reading,
     lesson_page,
@@ -42,6 +44,7 @@ def build_site(root: Path, lessons: list[Lesson], build: Path, site: Path, *, bo
     in_browser = [] if book_only else [lesson for lesson in lessons if runs_in_browser(lesson)]
     write_pages(root, lessons, in_browser, OutputCache(root, build / "outputs"), pages)
     render(pages, html, build / "doctrees")
+    write_colab_notebooks(root, lessons, html / COLAB)
     if in_browser:
         build_browser_lessons(root, in_browser, build / "jupyterlite", html / BROWSER)
     print("Searching the pages for solutions and hidden tests.", flush=True)

@@ -21,6 +21,7 @@ SHOWN = {"text/html", "text/plain", "text/markdown", "text/latex", "image/png", 
 PROGRESS = "aria-label='The course, and your progress'"  # of the solved lessons, not of who reads the page
 STILL = '<p class="still-of-widget">In the notebook, controls change this figure.</p>'
 FURTHER_READING = "## Further reading"
+COLAB = "colab"  # the folder of the notebooks for Colab on the site
 IMPORTS_KERAS = "from rnn_helpers.quietly import keras"
 DENSITY = 2  # image pixels per CSS pixel of the course's figures
 
@@ -130,8 +131,9 @@ def _ways_to_start(lesson: Lesson, in_browser: str) -> str:
     button = '<a class="start-button" href="../running.html#on-your-machine">Run on your machine</a>'
     if in_browser:
         button = f'<a class="start-button in-browser" href="{html.escape(in_browser)}">Run in the browser</a>'
-        button += ' <a href="../running.html">How to run the lessons</a>'
-    return f'<p class="ways-to-start">{minutes} {button}</p>'
+    colab = f'<a href="../{COLAB}/{lesson.name}.ipynb" download>Notebook for Colab</a>'
+    more = '<a href="../running.html">How to run the lessons</a>'
+    return f'<p class="ways-to-start">{minutes} {button} {colab} {more}</p>'
 
 
 def _page_cell(cell: NotebookNode, outputs: Mapping[str, list[NotebookNode]], page: Page) -> NotebookNode:
