@@ -35,6 +35,7 @@ CONTENTS = {
     "tools/lab.py": "tools/lab.py",
     "tools/process_environment.py": "tools/process_environment.py",
     "tools/progress_line.py": "tools/progress_line.py",
+    "tools/start_page.py": "tools/start_page.py",
     "tools/workspace.py": "tools/workspace.py",
     "lessons": "lessons",
     "rnn_helpers": "rnn_helpers",
