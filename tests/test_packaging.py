@@ -191,6 +191,17 @@ def test_an_extra_of_the_course_is_written_out():
     ]
 
 
+def test_a_full_disk_is_said_in_one_sentence(monkeypatch):
+    def install(*arguments):
+        raise OSError(28, "No space left on device", "/course/.venv/install.log")
+
+    monkeypatch.setattr(environment, "install", install)
+    with pytest.raises(
+        environment.EnvironmentSetupError, match=r"^/course/.venv/install.log cannot be used: No space left on device\."
+    ):
+        environment._pip([])
+
+
 # make
 
 

@@ -383,7 +383,13 @@ def _require_pip() -> None:
 
 def _pip(options: List[str]) -> int:
     """Install with uv, which understands these options too, or with pip."""
-    return install(VENV, venv_python(), options, {**clean_environ(), **_pip_settings()}, ROOT)
+    try:
+        return install(VENV, venv_python(), options, {**clean_environ(), **_pip_settings()}, ROOT)
+    except OSError as error:
+        raise EnvironmentSetupError(
+            f"{error.filename or VENV} cannot be used: {error.strerror or error}. "
+            "Check the free disk space, then run the same command again to continue."
+        ) from error
 
 
 def _pip_settings() -> Dict[str, str]:
