@@ -92,7 +92,19 @@ class LabPage:
 
     def start(self) -> None:
         """Open the address that `make lab` printed."""
-        self._get(self.address)
+        self.driver.get(self.address)
+
+    def follow(self, text: str, within: str = ".jp-MarkdownViewer") -> None:
+        """Click the link with this text, which is inside of an element."""
+        path = (By.XPATH, f".//a[normalize-space()='{text}']")
+
+        def clicked(driver: webdriver.Chrome) -> bool:
+            link = driver.find_element(By.CSS_SELECTOR, within).find_element(*path)
+            driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", link)
+            link.click()
+            return True
+
+        self._wait(clicked, f"the link {text!r}")
 
     def open(self, notebook: str) -> None:
         """Open a notebook, named as the server sees it, in a workspace of its own: without the tabs of the last."""
