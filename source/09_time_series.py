@@ -10,7 +10,6 @@
 # %%
 try:
     from rnn_helpers import check, hint, progress
-    from rnn_helpers.quietly import keras
 except ModuleNotFoundError:
     raise ModuleNotFoundError(
         "Wrong kernel: use `make lab`, or choose the Python in .venv. On a JupyterHub, "
@@ -20,6 +19,7 @@ except ModuleNotFoundError:
 import numpy as np
 
 from rnn_helpers import data, plots, series_plots
+from rnn_helpers.quietly import keras
 
 # %% [markdown]
 # ## 235 years of sunspots

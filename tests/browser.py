@@ -71,6 +71,18 @@ def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
         driver.quit()
 
 
+def brightness(colour: str) -> float:
+    """Return the relative luminance of rgb(...), as WCAG 2 defines it."""
+    parts = [float(part) / 255 for part in colour[colour.index("(") + 1 : colour.index(")")].split(",")[:3]]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: float, two: float) -> float:
+    """Return the contrast ratio of two luminances, as WCAG 2 defines it."""
+    return (max(one, two) + 0.05) / (min(one, two) + 0.05)
+
+
 class LabPage:
     """A page of JupyterLab: what a student does on it, and what can be seen on it."""
 
@@ -80,7 +92,19 @@ class LabPage:
 
     def start(self) -> None:
         """Open the address that `make lab` printed."""
-        self._get(self.address)
+        self.driver.get(self.address)
+
+    def follow(self, text: str, within: str = ".jp-MarkdownViewer") -> None:
+        """Click the link with this text, which is inside of an element."""
+        path = (By.XPATH, f".//a[normalize-space()='{text}']")
+
+        def clicked(driver: webdriver.Chrome) -> bool:
+            link = driver.find_element(By.CSS_SELECTOR, within).find_element(*path)
+            driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", link)
+            link.click()
+            return True
+
+        self._wait(clicked, f"the link {text!r}")
 
     def open(self, notebook: str) -> None:
         """Open a notebook, named as the server sees it, in a workspace of its own: without the tabs of the last."""

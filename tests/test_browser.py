@@ -22,6 +22,7 @@ WITHOUT_BIAS = """\
 def rnn_step(x_t, h_prev, W_xh, W_hh, b_h, activation=np.tanh):
     return activation(x_t @ W_xh + h_prev @ W_hh)"""
 END_OF_LESSON = "table[aria-label='The course, and your progress']"
+START_PAGE = ".jp-MarkdownViewer h1"
 ERROR = "[data-mime-type='application/vnd.jupyter.stderr']"
 POP_UP = ".Toastify__toast, .jp-Dialog"
 SLIDER = ".noUi-handle[role='slider']"
@@ -54,14 +55,36 @@ def run_solved(page: LabPage, course: Path, lesson: str, **answers: str) -> None
     page.run_all()
 
 
+def tab(name: str) -> str:
+    return f".lm-DockPanel-tabBar .lm-mod-current[title*='Name: {name}']"
+
+
 def card(name: str) -> str:
     return f".rnn-card[aria-label^='{name}: ']"
 
 
-def test_the_first_start_opens_lesson_00_and_asks_nothing(page):
+def test_the_first_start_opens_the_start_page_and_asks_nothing(page):
     page.start()
-    assert page.see("h1", picture="first_start").text.startswith("00 · ")
+    assert page.see(START_PAGE, picture="first_start").text == "Recurrent neural networks, step by step"
     assert [pop_up.text for pop_up in page.all(POP_UP)] == []
+    assert page.all(".jp-Notebook") == []
+
+
+def test_students_see_no_tools_of_instructors(page):
+    page.start()
+    page.see(START_PAGE)
+    assert "Help" in [item.text for item in page.all(".lm-MenuBar-item")]
+    shown = page.see("body").get_attribute("innerHTML")
+    assert re.findall("Nbgrader|Formgrader|Create Assignment|Course List|Assignment List", shown) == []
+
+
+def test_links_lead_from_the_start_page_to_the_lessons_and_back(page):
+    page.start()
+    page.follow("00 · Start here")
+    assert page.see(".jp-NotebookPanel h1", picture="00_by_link").text.startswith("00 · ")
+    page.see("a[href*='01_recurrence.ipynb']")
+    page.follow("01 · The recurrence", within=".jp-NotebookPanel")
+    page.see(tab("01_recurrence.ipynb"), picture="01_by_link")
 
 
 def test_a_mistake_gets_its_sentence_and_no_page_of_traceback(page, course):
@@ -105,6 +128,8 @@ def test_lesson_00_runs_to_its_end(page, course):
     page.see(END_OF_LESSON, picture="00_end")
     assert page.all(ERROR) == []
     assert "passed" in page.see(card("leaky_memory"), picture="00_pass").text
+    page.follow("All lessons", within=".jp-NotebookPanel:not(.lm-mod-hidden)")
+    page.see(START_PAGE)
 
 
 def test_lesson_08_solved_passes_and_shows_nothing_of_tensorflows_log(page, course):

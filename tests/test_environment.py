@@ -87,7 +87,9 @@ def test_packages_that_were_changed_by_hand_stay_until_the_pins_change(copy: Pat
     (copy / "constraints.txt").write_text("tinypack==0.9\n")
     ended = set_up(copy, wheels)
     assert ended.returncode == 1
-    assert "The installation did not finish; see pip's messages above." in ended.stderr
+    assert "The installation did not finish; see the end of its log above." in ended.stderr
+    assert f"The end of {copy / '.venv/install.log'}:" in ended.stderr
+    assert "tinypack==0.9" in ended.stderr
     assert not (copy / STAMP).exists()
 
 

@@ -125,9 +125,12 @@ def test_a_deleted_copy_comes_back(course):
 # The command line
 
 
-def test_the_first_start_opens_lesson_00_and_later_ones_the_tabs_left_open(tmp_path):
+def test_the_first_start_opens_the_start_page_and_later_ones_the_tabs_left_open(tmp_path):
     assert lab.start_url(tmp_path, None) == "/lab/tree/work/00_start_here/00_start_here.ipynb"
-    lab.workspaces(tmp_path).mkdir(parents=True)
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work/start.md").touch()
+    assert lab.start_url(tmp_path, None) == "/lab/tree/work/start.md"
+    lab.workspaces(tmp_path).mkdir()
     (lab.workspaces(tmp_path) / "default.jupyterlab-workspace").touch()
     assert lab.start_url(tmp_path, None) == "/lab"
     assert lab.start_url(tmp_path, "02_unrolling") == "/lab/tree/work/02_unrolling/02_unrolling.ipynb"
@@ -161,7 +164,8 @@ def test_only_root_needs_to_be_allowed(tmp_path, monkeypatch, is_root):
 @contextmanager
 def served(course: Path, environ: dict[str, str], port: int):
     """Run `python -m tools.lab` in a course without a browser; yield the process, its lines and its address."""
-    shutil.copytree(lab.ROOT / "tools", course / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("tools", "rnn_helpers"):
+        shutil.copytree(lab.ROOT / name, course / name, ignore=shutil.ignore_patterns("__pycache__"))
     home = {"HOME": str(course / "home"), "BROWSER": "none", "JUPYTER_PORT": str(port)}
     command = [sys.executable, "-m", "tools.lab"]
     process = subprocess.Popen(command, cwd=course, env=environ | home, stdout=subprocess.PIPE, text=True)
@@ -196,14 +200,15 @@ NEWS = "/lab/api/settings/@jupyterlab/apputils-extension:notification"
 def test_jupyterlab_serves_the_lesson_asks_nothing_and_stops_cleanly(course, clean_environ):
     with served(course, clean_environ, free_port()) as (process, lines):
         address = lines[-1]
-        first = f"{lab.FIRST_LESSON}/{lab.FIRST_LESSON}"
-        assert re.fullmatch(rf"http://localhost:\d+/lab/tree/work/{first}\.ipynb\?token=\w+", address)
-        assert "jupyter-config-data" in fetched(address)
-        settings = json.loads(fetched(re.sub("/lab/tree.*ipynb", NEWS, address)))
+        assert re.fullmatch(r"http://localhost:\d+/lab/tree/work/start\.md\?token=\w+", address)
+        page = fetched(address)
+        assert "jupyter-config-data" in page
+        assert '"@jupyter/nbgrader:formgrader"' in page.partition('"disabledExtensions"')[2].partition("]")[0]
+        settings = json.loads(fetched(re.sub("/lab/tree.*md", NEWS, address)))
         assert settings["schema"]["properties"]["fetchNews"]["default"] == "false", (
             "JupyterLab asks about news otherwise"
         )
-        listing = json.loads(fetched(re.sub("/lab/tree/.*ipynb", f"/api/contents/work/{LESSON}", address)))
+        listing = json.loads(fetched(re.sub("/lab/tree/.*md", f"/api/contents/work/{LESSON}", address)))
         assert f"{LESSON}.ipynb" in [entry["name"] for entry in listing["content"]]
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 0

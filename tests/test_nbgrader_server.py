@@ -73,6 +73,14 @@ def _address(runtime: Path, process: subprocess.Popen, log: Path) -> tuple[str, 
     raise AssertionError(f"JupyterLab did not start within {STARTS_WITHIN_S} s:\n{log.read_text()}")
 
 
+def test_instructors_see_nbgraders_tools(server):
+    request = urllib.request.Request(f"{server.url}lab", headers={"Authorization": f"token {server.token}"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        page = answer.read().decode()
+    assert "@jupyter/nbgrader" in page.partition('"federated_extensions"')[2]
+    assert "@jupyter/nbgrader" not in page.partition('"disabledExtensions"')[2].partition("]")[0]
+
+
 def test_formgrader_lists_the_lessons(server):
     listed = {lesson["name"]: lesson for lesson in server.ask("formgrader/api/assignments")}
     assert listed[LESSON]["num_submissions"] == 1

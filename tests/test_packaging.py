@@ -117,8 +117,8 @@ def test_installed_packages_are_byte_compiled():
 
 
 def test_the_file_that_refuses_an_old_python_can_be_read_by_one(root):
-    for name in ("tools/__init__.py", "tools/environment.py"):
-        ast.parse((root / name).read_text(encoding="utf-8"), feature_version=(3, 6))
+    for name in ("__init__", "environment", "installer", "progress_line"):
+        ast.parse((root / f"tools/{name}.py").read_text(encoding="utf-8"), feature_version=(3, 6))
 
 
 def test_a_python_that_does_not_run_is_passed_over(monkeypatch):
@@ -193,6 +193,17 @@ def test_an_extra_of_the_course_is_written_out():
         "rich",
         "distributed",
     ]
+
+
+def test_a_full_disk_is_said_in_one_sentence(monkeypatch):
+    def install(*arguments):
+        raise OSError(28, "No space left on device", "/course/.venv/install.log")
+
+    monkeypatch.setattr(environment, "install", install)
+    with pytest.raises(
+        environment.EnvironmentSetupError, match=r"^/course/.venv/install.log cannot be used: No space left on device\."
+    ):
+        environment._pip([])
 
 
 # make

@@ -275,7 +275,8 @@ def test_each_page_offers_a_notebook_for_colab(book, lessons):
     assert 'href="../colab/01_recurrence.ipynb"' in page
     notebook = nbformat.read(book / "colab/01_recurrence.ipynb", as_version=4)
     assert notebook.cells[1].source.startswith('%pip install --quiet "rnn-course~=')
-    assert [notebook.cells[0], *notebook.cells[2:]] == lessons["01_recurrence"].released.cells
+    *cells, _ = lessons["01_recurrence"].released.cells  # the last one has a link, which leads nowhere in Colab
+    assert [notebook.cells[0], *notebook.cells[2:-1]] == cells
 
 
 @pytest.mark.slow  # see above

@@ -16,13 +16,15 @@ def test_the_index_has_every_lesson_in_order():
 
 def test_readme_and_sources_that_say_something_else_are_named(tmp_path):
     (tmp_path / "source").mkdir()
-    (tmp_path / "source" / "03_loss.py").write_text("# **Time** about 7 minutes.")
+    (tmp_path / "source" / "03_loss.py").write_text("# **Time** about 7 minutes.\n# *Next: 04 · BPTT.*\n")
     (tmp_path / "source" / "99_more.py").write_text("# **Time** about 7 minutes.")
     (tmp_path / "README.md").write_text("\n".join(syllabus.table()[1:]))
     first, *others = syllabus_is_one(tmp_path)
     assert "README.md: lacks the row '| 00 start here |" in first
     assert others == [
         "source/03_loss.py: states another time than rnn_helpers/checks/syllabus.py. Change one of them.",
+        "source/03_loss.py: has no line `# *Next: 04 · Backpropagation through time.*`, "
+        "which becomes the link to the next lesson.",
         "rnn_helpers/checks/syllabus.py: has no '99_more'. Add what it builds and its minutes.",
     ]
 

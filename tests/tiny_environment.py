@@ -73,7 +73,7 @@ def make_course(root: Path) -> Path:
     (root / "pyproject.toml").write_text(PROJECT)
     (root / "constraints.txt").write_text("# pins\ntinypack==1.0\n")
     (root / "tools").mkdir()
-    for name in ("__init__.py", "environment.py", "installation.py", "student.mk"):
+    for name in ("__init__.py", "environment.py", "installation.py", "installer.py", "progress_line.py", "student.mk"):
         shutil.copy(ROOT / "tools" / name, root / "tools")
     return root
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tools.next_lesson import add_link
 from tools.release import ReleaseError, release_files, release_settings
 from tools.sources import SourceError, notebook_bytes, read_source
 from tools.written import written_questions
@@ -55,7 +56,9 @@ def render(root: Path, lesson: str, fixture: Fixture) -> dict[str, bytes]:
     fixture: returns the files of a lesson's checks, {name: JSON text}; {} for a lesson without exercises
     Raises SourceError or ReleaseError, with one sentence that names the file and the cell.
     """
-    solution = {f"{lesson}.ipynb": notebook_bytes(read_source(root / "source" / f"{lesson}.py"))}
+    notebook = read_source(root / "source" / f"{lesson}.py")
+    add_link(notebook, lesson)
+    solution = {f"{lesson}.ipynb": notebook_bytes(notebook)}
     solution |= dict(_data(root / "source" / lesson))
     released = release_files(lesson, solution, release_settings(root))
     files = {f"solutions/{lesson}/{name}": content for name, content in solution.items()}

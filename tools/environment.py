@@ -19,6 +19,8 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
 
+from tools.installer import INSTALLER, install
+
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 SUPPORTED_PYTHONS = ["3.13", "3.12", "3.11"]
@@ -268,6 +270,7 @@ def _finish(dev: bool, pins_changed: bool) -> None:
             return _relocate()
         if attempt == "repair":
             print("The environment is still damaged.", flush=True)
+            os.environ[INSTALLER] = "pip"  # whatever uv installed, the result is not whole
             _create()
     raise EnvironmentSetupError(
         f"The course was installed but is still damaged: {_damage(report)}. "
@@ -356,7 +359,7 @@ def _install(dev: bool, report: Dict[str, Any], pins_changed: bool) -> None:
     # Always compile: without .pyc files each import of TensorFlow takes seconds longer.
     if _pip(["--compile", "-c", "constraints.txt", *_editable(f".[{EXTRAS[dev]}]")]) != 0:
         raise EnvironmentSetupError(
-            "The installation did not finish; see pip's messages above. "
+            "The installation did not finish; see the end of its log above. "
             "Check the network and the free disk space, then run the same command again to continue."
         )
 
@@ -379,8 +382,14 @@ def _require_pip() -> None:
 
 
 def _pip(options: List[str]) -> int:
-    command = [str(venv_python()), "-m", "pip", "install", "--disable-pip-version-check", *options]
-    return _call(command, {**clean_environ(), **_pip_settings()})
+    """Install with uv, which understands these options too, or with pip."""
+    try:
+        return install(VENV, venv_python(), options, {**clean_environ(), **_pip_settings()}, ROOT)
+    except OSError as error:
+        raise EnvironmentSetupError(
+            f"{error.filename or VENV} cannot be used: {error.strerror or error}. "
+            "Check the free disk space, then run the same command again to continue."
+        ) from error
 
 
 def _pip_settings() -> Dict[str, str]:

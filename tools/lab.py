@@ -1,6 +1,6 @@
 """Open JupyterLab on your own copies of the lessons, in work/.
 
-    python -m tools.lab                  open lesson 00 the first time, later your last tabs
+    python -m tools.lab                  open the start page the first time, later your last tabs
     python -m tools.lab 02_unrolling     open that lesson
 
 Without a browser (BROWSER=none, or no display) it prints the address of the server.
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from tools import environment
 from tools.process_environment import drop_interpreter_settings, provide_folders, put_first
-from tools.workspace import UnknownLessonError, copy_missing, require_lesson
+from tools.workspace import START_PAGE, UnknownLessonError, copy_missing, require_lesson
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
@@ -48,6 +48,7 @@ def main(arguments: list[str]) -> int:
         for lesson in arguments:
             require_lesson(ROOT, lesson)
         changed = copy_missing(ROOT)
+        write_start_page()
     except (UnknownLessonError, InvalidPortError, OSError) as error:
         print(_error_text(error), file=sys.stderr)
         return 1
@@ -93,10 +94,20 @@ def installation_problem() -> str:
     )
 
 
+def write_start_page() -> None:
+    """Write work/start.md in a process of its own, which imports the course's helpers; print why if that fails."""
+    command = [sys.executable, "-m", "tools.start_page"]
+    done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, encoding="utf-8", errors="replace", check=False)
+    if done.returncode != 0:
+        print_notes(["The start page could not be written: " + "".join(done.stderr.strip().splitlines()[-1:])])
+
+
 def start_url(root: Path, lesson: str | None) -> str:
-    """Return the URL that JupyterLab opens: the requested lesson, else lesson 00, else the last tabs."""
+    """Return the URL that JupyterLab opens: the requested lesson, else the last tabs, else the start page."""
     if lesson is None and any(workspaces(root).glob("*.jupyterlab-workspace")):
         return "/lab"
+    if lesson is None and (root / "work" / START_PAGE).exists():
+        return f"/lab/tree/work/{START_PAGE}"
     lesson = lesson or FIRST_LESSON
     return f"/lab/tree/work/{lesson}/{lesson}.ipynb"
 
@@ -113,7 +124,7 @@ def server_options(root: Path, url: str, environ: Mapping[str, str]) -> list[str
         f"--LabApp.default_url={url}",
         f"--LabApp.workspaces_dir={workspaces(root)}",
         f"--ServerApp.port={requested_port(environ)}",
-        # Defaults that the student's settings override: no news, no check for updates.
+        # Defaults that the student's settings override: no news, no tools for instructors, Markdown as a preview.
         f"--LabApp.app_settings_dir={root / 'tools' / 'jupyterlab'}",
         "--KernelManager.transport_encryption=auto",  # or each kernel prints a warning into the student's terminal
         "--Application.log_level=ERROR",

@@ -9,6 +9,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from rnn_helpers.checks import syllabus
+from tools.next_lesson import pointer
 
 POINTS = {"00_start_here": 2}  # every other lesson: 20
 POINTS_OF_A_LESSON = 20
@@ -52,6 +53,8 @@ def syllabus_is_one(root: Path) -> Iterator[str]:
             yield f"rnn_helpers/checks/syllabus.py: has no {source.stem!r}. Add what it builds and its minutes."
         elif f"**Time** about {syllabus.LESSONS[source.stem].minutes} minutes" not in text.replace("\n# ", " "):
             yield f"source/{source.name}: states another time than rnn_helpers/checks/syllabus.py. Change one of them."
+        if (line := pointer(source.stem)) and f"\n# {line}\n" not in text:
+            yield f"source/{source.name}: has no line `# {line}`, which becomes the link to the next lesson."
 
 
 def no_outputs(root: Path) -> Iterator[str]:

@@ -12,10 +12,10 @@ unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONPLATLIBDIR PYTHONOPTIMIZE
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1 \t/' | expand -t 26
 
-lab: $(LAB)  ## set up what is missing and open JupyterLab on your copies in work/
+lab: $(LAB)  ## set up what is missing and open JupyterLab; LESSON=02_unrolling opens that lesson, JUPYTER_PORT=9000 takes that port
 	$(VENV) -m tools.lab $(LESSON)
 
-fresh: $(LAB)  ## put a new copy of a lesson into work/ and keep the old one: make fresh LESSON=01_recurrence
+fresh: $(LAB)  ## put a new copy of a lesson, such as LESSON=01_recurrence, into work/ and keep the old one
 	$(VENV) -m tools.fresh $(LESSON)
 
 # Check the environment before each target: this takes a moment, and anything that is wrong gets repaired.

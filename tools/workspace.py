@@ -8,8 +8,9 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-# For each copied lesson, the hash of the lesson it was copied from.
+# For each copied lesson, the hash of the lesson it was copied from; for a page that is written, the hash of the page.
 ORIGINS = ".origins.json"
+START_PAGE = "start.md"  # in work/, written by tools/start_page.py
 
 
 class UnknownLessonError(Exception):
@@ -57,6 +58,20 @@ def fresh_copy(root: Path, lesson: str, now: datetime) -> Path | None:
     return backup
 
 
+def write_generated(root: Path, name: str, text: str, now: datetime) -> Path | None:
+    """Write a page of the course into work/; return the path under which a student's file of that name is kept."""
+    origins, page, content = _read_origins(root), root / "work" / name, text.encode()
+    backup = None
+    if page.exists() and hashlib.sha256(page.read_bytes()).hexdigest() != origins.get(name):
+        backup = _free_name(page, now)
+        page.rename(backup)
+    _write_origins(root, origins | {name: hashlib.sha256(content).hexdigest()})
+    part = page.with_name(f"{name}.part")
+    part.write_bytes(content)
+    os.replace(part, page)
+    return backup
+
+
 def _copy_missing_files(root: Path, lesson: str) -> bool:
     """Copy the files of the lesson that work/ lacks; return whether its notebook was one of them."""
     source, target = root / "lessons" / lesson, root / "work" / lesson
@@ -72,12 +87,12 @@ def _copy_missing_files(root: Path, lesson: str) -> bool:
     return notebook_is_new
 
 
-def _free_name(notebook: Path, now: datetime) -> Path:
-    """Return an unused path next to the notebook with the time of the backup."""
-    name = notebook.with_name(f"{notebook.stem}.{now:%Y-%m-%d-%H%M%S}.ipynb")
+def _free_name(file: Path, now: datetime) -> Path:
+    """Return an unused path next to the file with the time of the backup."""
+    name = file.with_name(f"{file.stem}.{now:%Y-%m-%d-%H%M%S}{file.suffix}")
     number = 2
     while name.exists():
-        name = notebook.with_name(f"{notebook.stem}.{now:%Y-%m-%d-%H%M%S}-{number}.ipynb")
+        name = file.with_name(f"{file.stem}.{now:%Y-%m-%d-%H%M%S}-{number}{file.suffix}")
         number += 1
     return name
 

@@ -26,6 +26,8 @@ WAY_OUT = (
     "in a cell of its own."
 )
 WAY_OUT_IN_BROWSER = "Allow the site to store data, or leave private browsing."
+MARKS = {"solved": "●", "begun": "◐", "to come": "○"}
+START_PAGE = "../start.md"  # from a notebook in work/; tools/start_page.py writes it
 LEFT = "<td style='text-align:left; vertical-align:top'>"
 
 _LINE = re.compile(r"^\S+ \S+ (?P<lesson>\w+) (?P<name>\w+) (?P<right>\d+) of (?P<all>\d+)$")
@@ -109,12 +111,10 @@ class ProgressMap:
     lessons: dict[str, dict[str, str]]  # lesson -> exercise -> "solved", "begun" or "to come"
     note: str = ""
 
-    _MARKS = {"solved": "●", "begun": "◐", "to come": "○"}
-
     def __repr__(self) -> str:
         lines = []
         for lesson, row in self.lessons.items():
-            lines.append(f"{lesson:<22} " + "  ".join(f"{self._MARKS[state]} {name}" for name, state in row.items()))
+            lines.append(f"{lesson:<22} " + "  ".join(f"{MARKS[state]} {name}" for name, state in row.items()))
         return "\n".join([*lines, self._summary()])
 
     def _repr_html_(self) -> str:
@@ -122,9 +122,9 @@ class ProgressMap:
             f"<tr>{LEFT}{self._description(lesson)}</td>{LEFT}{self._marks_of(row)}</td></tr>"
             for lesson, row in self.lessons.items()
         )
-        return (
-            f"<table aria-label='The course, and your progress'>{rows}</table><div>{html.escape(self._summary())}</div>"
-        )
+        start = f" <a href='{START_PAGE}'>All lessons</a>" if Path(START_PAGE).exists() else ""
+        summary = f"<div>{html.escape(self._summary())}{start}</div>"
+        return f"<table aria-label='The course, and your progress'>{rows}</table>{summary}"
 
     def _description(self, lesson: str) -> str:
         """Return a lesson's title, linked if the notebook is next to this one, its duration and its content."""
@@ -142,7 +142,7 @@ class ProgressMap:
     def _mark(self, item: tuple[str, str]) -> str:
         name, state = item
         style = "white-space:nowrap"  # the mark stays with its name
-        return f"<span title='{state}' style='{style}'>{self._MARKS[state]} <code>{html.escape(name)}</code></span>"
+        return f"<span title='{state}' style='{style}'>{MARKS[state]} <code>{html.escape(name)}</code></span>"
 
     def _summary(self) -> str:
         states_ = [state for row in self.lessons.values() for state in row.values()]
@@ -152,21 +152,22 @@ class ProgressMap:
 
 def progress() -> None:
     """Show which exercises are solved, begun or still to come."""
+    cards.show(current_progress())
+
+
+def current_progress() -> ProgressMap:
+    """Return the state of every exercise of the course, as the progress file has it."""
     states: dict[tuple[str, str], tuple[int, int]] = {}
     note = ""
     try:
         states = read_states(progress_file())
     except OSError as error:
         note = f"{_path_of(error)} cannot be read: {error.strerror or error}"
-    cards.show(
-        ProgressMap(
-            {
-                lesson: {name: _word(states.get((lesson, name))) for name in exercises}
-                for lesson, exercises in fixtures.lessons().items()
-            },
-            note,
-        )
-    )
+    lessons = {
+        lesson: {name: _word(states.get((lesson, name))) for name in exercises}
+        for lesson, exercises in fixtures.lessons().items()
+    }
+    return ProgressMap(lessons, note)
 
 
 def _word(state: tuple[int, int] | None) -> str:

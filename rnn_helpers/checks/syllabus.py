@@ -1,4 +1,7 @@
-"""Title, content and duration of each lesson: the source for the README's table and for `progress()`."""
+"""Title, content and duration of each lesson.
+
+They are the source for the README's table, `progress()`, the start page and the links between lessons.
+"""
 
 from __future__ import annotations
 
@@ -76,6 +79,18 @@ LESSONS = {
         130,
     ),
 }
+
+
+def short_title(name: str) -> str:
+    """Return the title of a lesson in lists: "01 · The recurrence"."""
+    title = LESSONS[name].title
+    return f"{name[:2]} · {title[0].upper()}{title[1:]}"
+
+
+def next_lesson(name: str) -> str:
+    """Return the name of the lesson after this one, or "" if there is none."""
+    names = list(LESSONS)
+    return names[names.index(name) + 1] if name in names[:-1] else ""
 
 
 def table() -> list[str]:

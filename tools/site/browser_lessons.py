@@ -7,11 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 from tools.environment import clean_environ
 from tools.lint import Lesson
+from tools.next_lesson import change_link
 from tools.site.browser_packages import helpers_wheel, package_list
+from tools.sources import notebook_bytes
 
 SETTINGS = ("jupyter-lite.json", "overrides.json")
 FROM_PYODIDE = {"rnn_helpers": ["numpy", "matplotlib", "ipywidgets"]}  # what is loaded with rnn_helpers
@@ -51,8 +54,13 @@ def _write_project(root: Path, lessons: list[Lesson], settings: Path, project: P
     (project / "files").mkdir(parents=True)
     for name in SETTINGS:
         shutil.copy(settings / name, project)
+    names = [lesson.name for lesson in lessons]
     for lesson in lessons:
-        shutil.copytree(root / "lessons" / lesson.name, project / "files" / lesson.name)
+        folder = shutil.copytree(root / "lessons" / lesson.name, project / "files" / lesson.name)
+        notebook = deepcopy(lesson.released)
+        for cell in notebook.cells:
+            cell.source = change_link(cell.source, lambda name: f"../{name}/{name}.ipynb" if name in names else "")
+        (folder / f"{lesson.name}.ipynb").write_bytes(notebook_bytes(notebook))
 
 
 def _write_packages(root: Path, settings: Path, wheels: Path, folder: Path) -> None:

@@ -10,6 +10,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from tools.lint import Lesson
+from tools.next_lesson import change_link
 
 INSTALL_ID = "install_the_course"
 
@@ -20,6 +21,8 @@ def colab_notebook(lesson: Lesson, requirement: str) -> NotebookNode:
     Colab has TensorFlow, so the extra `keras` is not asked for: it would replace Colab's own, which knows its GPUs.
     """
     notebook = copy.deepcopy(lesson.released)
+    for cell in notebook.cells:  # Colab opens one notebook, with no other beside it
+        cell.source = change_link(cell.source, lambda name: "")
     install = nbformat.v4.new_code_cell(f'%pip install --quiet "{requirement}"', id=INSTALL_ID)
     notebook.cells.insert(1, install)
     return notebook

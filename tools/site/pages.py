@@ -13,8 +13,9 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from rnn_helpers.checks.syllabus import LESSONS
+from rnn_helpers.checks.syllabus import LESSONS, short_title
 from tools.lint import Lesson
+from tools.next_lesson import change_link
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 SHOWN = {"text/html", "text/plain", "text/markdown", "text/latex", "image/png", "image/svg+xml", "image/jpeg"}
@@ -26,7 +27,6 @@ IMPORTS_KERAS = "from rnn_helpers.quietly import keras"
 DENSITY = 2  # image pixels per CSS pixel of the course's figures
 
 _IMAGE = re.compile(r'<img (?P<attributes>[^>]*?)src="data:image/png;base64,(?P<data>[^"]+)"(?P<rest>[^>]*)>')
-_NEXT = re.compile(r"^\*Next: (?P<number>\d\d) · (?P<title>[^*]+?)\.\*$", re.MULTILINE)
 
 
 @dataclass
@@ -54,12 +54,6 @@ def lesson_page(
 def runs_in_browser(lesson: Lesson) -> bool:
     """Return whether the lesson can be solved without TensorFlow, which does not run in a browser."""
     return not any(IMPORTS_KERAS in cell.source for cell in lesson.released.cells)
-
-
-def short_title(name: str) -> str:
-    """Return the title of a lesson in lists: "01 · The recurrence"."""
-    title = LESSONS[name].title
-    return f"{name[:2]} · {title[0].upper()}{title[1:]}"
 
 
 def table_of_lessons(lessons: list[Lesson]) -> str:
@@ -146,14 +140,9 @@ def _page_cell(cell: NotebookNode, outputs: Mapping[str, list[NotebookNode]], pa
 
 
 def _with_link(cell: NotebookNode, book: Collection[str]) -> NotebookNode:
-    """Return a cell whose pointer to the next lesson is a link, if that lesson has a page."""
-    numbers = {name[:2]: name for name in book}
-
-    def linked(match: re.Match[str]) -> str:
-        name = numbers.get(match["number"])
-        return f"*Next: [{match['number']} · {match['title']}]({name}.ipynb).*" if name else match[0]
-
-    return nbformat.from_dict({**cell, "source": _NEXT.sub(linked, cell.source)})
+    """Return a cell whose link to the next lesson leads to its page, or is plain text if it has none."""
+    source = change_link(cell.source, lambda name: f"{name}.ipynb" if name in book else "")
+    return nbformat.from_dict({**cell, "source": source})
 
 
 def _shown(output: NotebookNode, page: Page) -> Iterator[NotebookNode]:
