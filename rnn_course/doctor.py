@@ -62,8 +62,9 @@ def check_packages(course: Path) -> Finding:
     """Compare the installed packages with the course's list."""
     way_out = "Install the right versions: python3 -m tools.environment dev"
     project = require_project(course)
-    optional = project["optional-dependencies"]
-    return check_requirements([*project["dependencies"], *optional["keras"], *optional["lab"]], way_out)
+    extras = project.get("optional-dependencies", {})
+    optional = [text for extra in ("keras", "lab") for text in extras.get(extra, [])]
+    return check_requirements([*project["dependencies"], *optional], way_out)
 
 
 def check_compiled_files() -> Finding:
