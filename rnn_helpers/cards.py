@@ -127,6 +127,7 @@ class Card:
             "passed": self.report.passed,
             "mistake": self.report.mistake,
             "problem": self.report.problems[first].sentence if first else "",
+            "sentence": self.verdict() or next((row.problem for row in self.rows() if row.problem), ""),
         }
         return {RESULT: data}
 

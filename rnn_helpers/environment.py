@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+DISTRIBUTION = "rnn-course"
 REQUIRED = ("numpy", "matplotlib", "ipywidgets")
 LESSONS_WITH_KERAS = "08 to 14"
 OLDEST_PYTHON = (3, 11)
@@ -33,6 +35,21 @@ def in_browser() -> bool:
     return sys.platform == "emscripten"
 
 
+def on_hub() -> bool:
+    """Return whether this kernel belongs to a server of JupyterHub, whose packages students cannot change."""
+    return "JUPYTERHUB_USER" in os.environ
+
+
+def newer_lesson(exercise: str) -> str:
+    """Return a sentence for a lesson that asks for an exercise which the installed course does not have."""
+    if in_browser():
+        way_out = "reload the page"
+    else:
+        way_out = "ask your instructor to update it" if on_hub() else "get the new version and run `make lab`"
+    release = _installed_version(DISTRIBUTION)
+    return f"If the lesson asks for {exercise}, it is newer than the installed {DISTRIBUTION} {release}: {way_out}."
+
+
 def check_environment() -> bool:
     """Print the versions of Python and the packages, and what to do if one is missing. Return whether all fit."""
     return _check_browser() if in_browser() else _check_installation()
@@ -45,7 +62,9 @@ def _check_installation() -> bool:
     print(f"{'Python':<12}{current[0]}.{current[1]}{remark}")
     well = _print_versions(REQUIRED) and well
     _print_versions(["tensorflow"])
-    if not well:
+    if not well and on_hub():
+        print("Ask your instructor to install what is missing for the kernels of this JupyterHub.")
+    elif not well:
         print("Run `make lab` in the course folder, or `pip install rnn-course`: it installs what is missing.")
     elif not _installed_version("tensorflow"):
         print(f"All is well, except for lessons {LESSONS_WITH_KERAS}. They need TensorFlow: {INSTALL_KERAS}")

@@ -11,10 +11,10 @@
 # %%
 try:
     from rnn_helpers import check, hint, progress
-    from rnn_helpers.quietly import keras  # `import keras`, minus the start-up log
 except ModuleNotFoundError:
     raise ModuleNotFoundError(
-        "Wrong kernel: use `make lab`, or choose the Python in .venv"
+        "Wrong kernel: use `make lab`, or choose the Python in .venv. On a JupyterHub, "
+        "ask your instructor to install rnn-course for the students' kernels."
     ) from None
 
 import tempfile
@@ -22,6 +22,7 @@ import tempfile
 import numpy as np
 
 from rnn_helpers import graphs, plots
+from rnn_helpers.quietly import keras  # `import keras`, minus the start-up log
 
 folder = tempfile.TemporaryDirectory()  # for the models that we save
 

@@ -10,15 +10,16 @@
 # %%
 try:
     from rnn_helpers import check, hint, progress
-    from rnn_helpers.quietly import keras
 except ModuleNotFoundError:
     raise ModuleNotFoundError(
-        "Wrong kernel: use `make lab`, or choose the Python in .venv"
+        "Wrong kernel: use `make lab`, or choose the Python in .venv. On a JupyterHub, "
+        "ask your instructor to install rnn-course for the students' kernels."
     ) from None
 
 import numpy as np
 
 from rnn_helpers import data, plots, series_plots
+from rnn_helpers.quietly import keras
 
 # %% [markdown]
 # ## 235 years of sunspots

@@ -12,7 +12,8 @@ try:
     from rnn_helpers import check, hint, progress
 except ModuleNotFoundError:
     raise ModuleNotFoundError(
-        "Wrong kernel: use `make lab`, or choose the Python in .venv"
+        "Wrong kernel: use `make lab`, or choose the Python in .venv. On a JupyterHub, "
+        "ask your instructor to install rnn-course for the students' kernels."
     ) from None
 
 import time

@@ -71,6 +71,18 @@ def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
         driver.quit()
 
 
+def brightness(colour: str) -> float:
+    """Return the relative luminance of rgb(...), as WCAG 2 defines it."""
+    parts = [float(part) / 255 for part in colour[colour.index("(") + 1 : colour.index(")")].split(",")[:3]]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: float, two: float) -> float:
+    """Return the contrast ratio of two luminances, as WCAG 2 defines it."""
+    return (max(one, two) + 0.05) / (min(one, two) + 0.05)
+
+
 class LabPage:
     """A page of JupyterLab: what a student does on it, and what can be seen on it."""
 

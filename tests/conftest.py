@@ -79,6 +79,6 @@ def clean_environ() -> dict[str, str]:
 @pytest.hookimpl(trylast=True)  # after the tests that -m leaves out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files that take long first: each runs on one worker, and the last one should keep nobody waiting."""
-    marks = {"slow", "nbgrader", "browser", "install"}
+    marks = {"slow", "nbgrader", "browser", "install", "hub"}
     long = {item.path for item in items if any(mark.name in marks for mark in item.iter_markers())}
     items.sort(key=lambda item: item.path not in long)

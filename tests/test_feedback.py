@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import io
 import re
+from html import unescape
+from importlib.resources import files
 from pathlib import Path
 
 import nbformat
@@ -20,6 +23,7 @@ from feedback_pages import (
     settings,
     shown,
 )
+from fontTools.ttLib import TTFont
 from nbconvert.exporters import HTMLExporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from nbgrader.api import Gradebook
@@ -27,12 +31,18 @@ from nbgrader_course import ROOT, nbgrader
 from tiny_course import LESSON, make_course
 from traitlets.config import PyFileConfigLoader
 
+from nbjudge.cell_result import SKIPPED
 from nbjudge.feedback import rendering
 from nbjudge.feedback.exporter import FeedbackExporter, page
+from nbjudge.feedback.grades import GetScores
+from nbjudge.feedback.math_font import font_face
 from nbjudge.feedback.mathml import mathml
 from nbjudge.feedback.redaction import WITHHELD, HiddenTests, error_sentence
 from nbjudge.feedback.rendering import Limits, markdown, size
+from nbjudge.feedback.results import RESULT_MIME_TYPE
 from nbjudge.feedback.sanitize import clean
+from rnn_helpers.cards import Card
+from rnn_helpers.checks.evaluator import Problem, Report
 
 LIMITS = Limits(text=20_000, outputs=40, html=2_000_000, images=3_000_000)
 SECRET = "assert triple(31337) == 94011, 'three times'"
@@ -85,6 +95,10 @@ TRICKS = [
     ("<p id=top name=top data-x=1 slot=x is=x xmlns=x>y</p>", "<p>y</p>"),
     ("&lt;script&gt; &amp;lt;b&gt;", "&lt;script&gt; &amp;lt;b&gt;"),
     ("half \ud800 a pair", "half ? a pair"),
+    (
+        "<table><tr><th scope='col'> </th><th>a</th></tr>",
+        "<table><tbody><tr><td></td><th>a</th></tr></tbody></table>",
+    ),
 ]
 
 
@@ -107,6 +121,18 @@ def rendered(*outputs: nbformat.NotebookNode, limits: Limits = LIMITS) -> str:
 
 def error(ename: str, evalue: str, traceback: str = "") -> nbformat.NotebookNode:
     return new_output("error", ename=ename, evalue=evalue, traceback=[traceback])
+
+
+def formulas_of_the_course() -> list[str]:
+    lessons = Path(__file__).parent.parent / "source"
+    prose = [line.removeprefix("#") for path in lessons.glob("*.py") for line in path.read_text().splitlines()]
+    pairs = re.findall(r"\$\$(.+?)\$\$|(?<!\$)\$([^$\n]+)\$", "\n".join(prose), re.DOTALL)
+    return [formula for pair in pairs for formula in pair if formula]
+
+
+def embedded_font(html: str) -> TTFont:
+    data = re.search(r"base64,([\w+/=]+)", font_face(html))
+    return TTFont(io.BytesIO(base64.b64decode(data[1])))
 
 
 class TestHiddenTests:
@@ -225,7 +251,7 @@ class TestSanitising:
         assert "class='rnn-card'" in cleaned.replace('"', "'")
         table = clean(TABLE)
         assert "vertical-align" not in table  # the text of its style sheet
-        assert table.count("<td>") == 4
+        assert table.count("<td>") == 5  # with the corner, an empty header cell
         assert 'class="dataframe"' in table
 
     def test_an_embedded_picture_stays_and_a_loaded_one_goes(self):
@@ -276,12 +302,142 @@ class TestFormulas:
         assert mathml(latex) == f"<code>{latex[:2000]}</code>"
 
     def test_every_formula_of_the_course_can_be_read(self):
-        lessons = Path(__file__).parent.parent / "source"
-        prose = [line.removeprefix("#") for path in lessons.glob("*.py") for line in path.read_text().splitlines()]
-        text = "\n".join(prose)
-        formulas = re.findall(r"\$\$(.+?)\$\$|(?<!\$)\$([^$\n]+)\$", text, re.DOTALL)
+        formulas = formulas_of_the_course()
         assert len(formulas) > 100
-        assert [formula for pair in formulas for formula in pair if formula and "<code>" in mathml(formula)] == []
+        assert [formula for formula in formulas if "<code>" in mathml(formula)] == []
+
+    def test_a_colour_is_left_to_the_style_sheet(self):
+        assert '<mstyle style="--colour: #D1368B">' in mathml(r"\textcolor{#D1368B}{x}")
+        assert "style=" not in mathml(r"\textcolor{red;position:fixed}{x}")
+
+    def test_a_sized_parenthesis_with_an_exponent_has_a_row_of_its_own(self):
+        assert re.search(r'<msup><mrow><mo minsize="[\d.]+em"[^>]*>\)</mo></mrow><mn>2</mn></msup>', mathml(r"\Big)^2"))
+
+
+class TestTheFontOfFormulas:
+    def test_it_has_the_letters_of_the_formulas_in_italics_and_as_they_are(self):
+        letters = embedded_font(mathml(r"h_t + \theta")).getBestCmap()
+        assert {ord(letter) for letter in "ht+θ𝑡𝜃ℎ√"} <= letters.keys()
+        assert not {ord(letter) for letter in "xX𝑥"} & letters.keys()
+
+    def test_it_knows_where_scripts_stand_and_how_parentheses_grow(self):
+        table = embedded_font(mathml(r"\left(\frac{a}{b}\right)^2"))["MATH"].table
+        assert table.MathConstants.SubscriptShiftDown.Value > 0
+        assert len(table.MathVariants.VertGlyphConstruction) >= 2
+
+    def test_it_has_every_character_of_the_courses_formulas(self):
+        html = "".join(mathml(formula) for formula in formulas_of_the_course())
+        used = set(re.sub(r"\s", "", unescape(re.sub(r"<[^>]*>", "", html))))
+        assert {letter for letter in used if ord(letter) not in embedded_font(html).getBestCmap()} == set()
+
+    def test_a_page_has_it_only_for_formulas_and_says_whose_it_is(self):
+        html = page(honest_notebook(), ABOUT, LIMITS)
+        assert "font-src data:" in html
+        assert "SIL Open Font License" in html
+        assert len(font_face(html)) < 20_000
+        html = page(new_notebook(cells=[new_code_cell("x = 1")]), ABOUT, LIMITS)
+        assert "font-src" not in html
+        assert "@font-face" not in html
+
+    def test_its_licence_lies_beside_it(self):
+        folder = files("nbjudge.feedback") / "fonts"
+        assert {file.name for file in folder.iterdir()} == {"OFL.txt", "STIXTwoMath.woff"}
+        assert "STIX Fonts Project Authors" in (folder / "OFL.txt").read_text(encoding="utf-8")
+
+
+def nested(depth: int) -> dict[str, object]:
+    """Return a dictionary in a dictionary, and so on."""
+    inner: dict[str, object] = {}
+    for _ in range(depth):
+        inner = {"a": inner}
+    return inner
+
+
+def index_of(*cells: nbformat.NotebookNode) -> list[tuple[str, str, str]]:
+    """Return the rows of the list at the top of the page: exercise, why it lost points, points."""
+    html = page(new_notebook(cells=list(cells)), ABOUT, LIMITS)
+    body = html[html.index("<tbody>") : html.index("</tbody>")]
+    row = r"<code>(.*?)</code></a>(?:<span class=\"why\">(.*?)</span>)?</th><td class=\"score\">(.*?)</td>"
+    return re.findall(row, body)
+
+
+def result(**fields: object) -> nbformat.NotebookNode:
+    return shown({RESULT_MIME_TYPE: fields, "text/plain": "a card"})
+
+
+class TestIndex:
+    @pytest.mark.parametrize(
+        ("output", "why"),
+        [
+            (result(solved=False, problem="not solved yet"), "Not solved yet."),
+            (result(solved=True, sentence="Transpose `W`.", mistake="m", problem="p"), "Transpose <code>W</code>."),
+            (result(solved=True, sentence="", mistake="You forget the bias", problem="p"), "You forget the bias"),
+            (result(solved=True, mistake="", problem="shape (3,)"), "shape (3,)"),
+            (error("AssertionError", "three times", SECRET), "three times"),
+            (error("KeyError", "'x'", SECRET), "KeyError: &#39;x&#39;"),
+            (error("NotGraded", "It took longer than 120 s."), "It took longer than 120 s."),
+            (new_output("stream", text="printed by the student"), ""),
+        ],
+        ids=["unsolved", "sentence", "mistake", "problem", "assertion", "error", "not graded", "printed"],
+    )
+    def test_it_says_why_an_exercise_lost_points(self, output, why):
+        assert index_of(*stripped(graded(HIDDEN, output)).cells) == [("triple", why, "0 / 2")]
+
+    def test_of_full_marks_it_says_nothing_more(self):
+        cell = graded(HIDDEN, result(solved=True, problem="an older one"))
+        cell.metadata.nbgrader.score = 2.0
+        assert index_of(cell) == [("triple", "", "2 / 2")]
+
+    def test_a_hidden_line_in_a_result_is_withheld(self):
+        (row,) = index_of(*stripped(graded(HIDDEN, result(solved=True, problem=f"failed: {SECRET}"))).cells)
+        assert row[1] == f"failed: {WITHHELD}"
+
+    def test_it_shows_text_of_a_result_as_text(self):
+        (row,) = index_of(graded("x", result(solved=True, problem="<script>1</script>")))
+        assert row[1] == "&lt;script&gt;1&lt;/script&gt;"
+
+    def test_an_answer_that_waits_has_no_points_yet(self):
+        flags = {"grade": True, "solution": True, "points": 2, "score": 0.0}
+        waiting = new_markdown_cell("a", metadata={"nbgrader": settings("why", **flags, needs_manual_grade=True)})
+        (row,) = index_of(waiting)
+        assert row == ("why", "Not marked yet: a person reads this answer.", "? / 2")
+        assert "Score: 3 / 6 (2 not marked yet)" in page(new_notebook(cells=[waiting]), ABOUT, LIMITS)
+        waiting.metadata.nbgrader.needs_manual_grade = False
+        assert "marked yet" not in page(new_notebook(cells=[waiting]), ABOUT, LIMITS)
+
+    def test_a_marked_answer_shows_the_graders_comment(self):
+        flags = {"grade": True, "solution": True, "points": 2, "score": 1.0, "comment": "The sign is missing."}
+        assert index_of(new_markdown_cell("a", metadata={"nbgrader": settings("why", **flags)})) == [
+            ("why", "The sign is missing.", "1 / 2")
+        ]
+
+    def test_a_cards_first_sentence_is_the_reason(self):
+        problem = Problem("shape", "`step` returns shape (3,); expected (3, 2)")
+        report = Report("rnn_step", {"shapes": False}, {"shapes": problem})
+        for known, why in (
+            ("", "`step` returns shape (3,); expected (3, 2)."),
+            ("you forget the bias", "You forget the bias."),
+        ):
+            report.mistake = known
+            bundle = Card(report)._repr_mimebundle_()
+            assert index_of(graded("x", shown(bundle)))[0][1].replace("<code>", "`").replace("</code>", "`") == why
+
+
+class TestNotesOfTheEngine:
+    def test_demonstrations_are_mentioned_once(self):
+        cells = [new_code_cell(f"plot({number})", outputs=[new_output("stream", text=SKIPPED)]) for number in range(3)]
+        html = page(new_notebook(cells=cells), ABOUT, LIMITS)
+        assert html.count("emonstration") == 1
+        assert SKIPPED.strip() not in html
+        assert "emonstration" not in page(new_notebook(cells=[new_code_cell("x = 1")]), ABOUT, LIMITS)
+
+    def test_the_points_that_a_test_returns_are_not_shown_and_numbers_of_other_cells_are(self):
+        number = new_output("execute_result", data={"text/plain": "7.25"})
+        html = page(new_notebook(cells=[graded("x", number)]), ABOUT, LIMITS)
+        assert "7.25" not in html
+        assert "7.25" in page(new_notebook(cells=[new_code_cell("x", outputs=[number])]), ABOUT, LIMITS)
+        text = new_output("execute_result", data={"text/plain": "'7.25 of 8'"})
+        assert "7.25 of 8" in page(new_notebook(cells=[graded("x", text)]), ABOUT, LIMITS)
 
 
 class TestLimits:
@@ -347,7 +503,7 @@ class TestLimits:
         cells = [new_markdown_cell("m") for _ in range(1500)] + [graded()]
         html = page(new_notebook(cells=cells), ABOUT, LIMITS)
         assert "500 more cells are left out." in html
-        assert "Test <code>triple_test</code>" in html
+        assert "Test <code>triple</code>" in html
 
     @pytest.mark.parametrize(
         ("number", "words"), [(950, "950 characters"), (12_340, "12.3 kB"), (48_220_000, "48.2 MB")]
@@ -381,7 +537,7 @@ class TestPage:
 
     def test_an_event_leads_to_its_cell(self):
         html = page(honest_notebook(), ABOUT, LIMITS)
-        assert 'The kernel ended in <code>double_test</code>. <a href="#cell-3">' in html
+        assert 'The kernel ended in <code>double</code>. <a href="#cell-3">' in html
         assert 'id="cell-3"' in html
 
     def test_a_comment_is_rendered_as_markdown(self):
@@ -404,6 +560,7 @@ class TestPage:
             {"output_type": "display_data", "data": [1]},
             {"output_type": "unheard of"},
             {"output_type": "display_data", "data": {"image/png": {"a": 1}}},
+            {"output_type": "display_data", "data": {RESULT_MIME_TYPE: {"solved": [], "problem": nested(400)}}},
         ]
         notebook = new_notebook(cells=[graded("x")], metadata={"grading": ["no", "dictionary"]})
         notebook.cells[0]["outputs"] = nbformat.from_dict(outputs)
@@ -448,6 +605,66 @@ def test_generate_feedback_hands_out_no_hidden_test(tmp_path: Path):
     assert "<script" not in html
     assert "Score: 0 / 6" in html
     assert "Content-Security-Policy" in html
+
+
+@pytest.mark.nbgrader
+@pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")  # of nbgrader's own add_submission
+def test_what_waits_in_the_gradebook_is_noted_in_the_notebook(tmp_path: Path):
+    course = make_course(tmp_path / "course")
+    database = f"sqlite:///{course}/gradebook.db"
+    with Gradebook(database) as gradebook:
+        gradebook.add_student("ann")
+        gradebook.add_submission(LESSON, "ann")
+        for name, waits in (("double_test", True), ("triple_test", False)):
+            gradebook.find_grade(name, LESSON, LESSON, "ann").needs_manual_grade = waits
+        gradebook.db.commit()
+    notebook = nbformat.read(course / "solutions" / LESSON / f"{LESSON}.ipynb", as_version=4)
+    ids = {"notebook": LESSON, "assignment": LESSON, "student": "ann", "db_url": database}
+    notebook, _ = GetScores().preprocess(notebook, {"nbgrader": ids})
+    labels = [cell.metadata.nbgrader for cell in notebook.cells]
+    noted = {label.grade_id: label.needs_manual_grade for label in labels if label.grade}
+    assert noted == {"double_test": True, "triple_test": False}
+
+
+def test_formgrader_shows_the_marks_of_written_answers_and_students_do_not_get_them(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "")
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "")
+    settings = PyFileConfigLoader("nbgrader_config.py", path=str(ROOT)).load_config()
+    settings.HTMLExporter.template_name = "classic"
+    exporter = HTMLExporter(config=settings)
+    written = [
+        folder.name
+        for folder in (ROOT / "solutions").iterdir()
+        if "*Marks.*" in (next(folder.glob("*.ipynb"))).read_text()
+    ]
+    assert len(written) >= 3
+    for lesson in written:
+        released = nbformat.read(ROOT / "lessons" / lesson / f"{lesson}.ipynb", as_version=4)
+        resources = {"submission_id": "1", "assignment_id": lesson, "notebook_id": lesson}
+        html, _ = exporter.from_notebook_node(released, resources)
+        assert "<em>Marks.</em>" in html
+        assert "1 point: " in html
+        assert "1 point: " not in str(released)
+        assert "1 point: " not in FeedbackExporter(config=settings).from_notebook_node(released, {"nbgrader": ABOUT})[0]
+
+
+@pytest.mark.nbgrader
+def test_feedback_is_released_to_those_who_can_fetch_it_and_the_others_are_named(tmp_path: Path):
+    course = make_course(tmp_path / "course [1]")
+    for student in ("ann", "b[o]b", "eve", "zoe"):
+        folder = course / "feedback" / student / LESSON
+        folder.mkdir(parents=True)
+        (folder / f"{LESSON}.html").write_text(f"feedback for {student}")
+        (folder / "timestamp.txt").write_text("2026-01-01 10:00:00.000000 UTC")
+        if student in ("b[o]b", "zoe"):
+            (folder / "submission_secret.txt").write_text(f"the secret of {student}")
+    printed = " ".join(nbgrader(course, "release_feedback", LESSON).split())
+    released = {path.read_text() for path in (course / "exchange" / "rnn" / "feedback").glob("*.html")}
+    assert released == {"feedback for b[o]b", "feedback for zoe"}
+    assert "could not fetch it: `ann`, `eve`. Hand it out yourself; it is in" in printed
+    assert f"feedback/STUDENT/{LESSON}" in printed
+    assert "Traceback" not in printed
+    assert "not fetch" not in nbgrader(course, "release_feedback", LESSON, "--student=zoe")
 
 
 def test_formgraders_own_pages_run_nothing_of_a_submissions(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import chromium
+from browser import brightness, chromium, contrast
 from feedback_pages import ABOUT, HOSTILE_HTML, honest_notebook, hostile_notebook
 from selenium import webdriver
 
@@ -67,6 +67,52 @@ def test_without_either_the_attacks_do_run(driver: webdriver.Chrome, tmp_path: P
     attacks = "".join(HOSTILE_HTML[:3])
     open_page(driver, f"<!DOCTYPE html><html><body>{attacks}</body></html>", tmp_path)
     assert driver.execute_script("return window.pwned") >= 1
+
+
+def test_formulas_are_set_in_the_embedded_font(driver: webdriver.Chrome, tmp_path: Path) -> None:
+    states = "document.fonts.ready.then(fonts => arguments[0]([...fonts].map(font => font.status)))"
+    html = page(honest_notebook(), ABOUT, LIMITS)
+    assert open_page(driver, html, tmp_path) == []
+    assert driver.execute_async_script(states) == ["loaded"]  # a font that no text needs stays unloaded
+    open_page(driver, html.replace(" font-src data:;", ""), tmp_path)
+    assert driver.execute_async_script(states) == ["error"]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_phone_shows_it_without_scrolling_sideways_and_text_in_contrast(
+    driver: webdriver.Chrome, tmp_path: Path, theme: str
+) -> None:
+    driver.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    )
+    driver.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]}
+    )
+    notebook = honest_notebook()
+    notebook.cells[3].metadata.nbgrader.grade_id = f"{'a_long_name_' * 8}test"
+    open_page(driver, page(notebook, ABOUT, LIMITS), tmp_path)
+    assert driver.execute_script("return document.documentElement.scrollWidth") == 390
+    assert driver.execute_script("return document.querySelector('.output img').getBoundingClientRect().right") <= 390
+    colours = "const it = getComputedStyle(document.querySelector(arguments[0])); return [it.color, it.backgroundColor]"
+    page_colour = driver.execute_script(colours, "body")[1]
+    assert (brightness(page_colour) < 0.05) == (theme == "dark")
+    for text in (
+        "body",
+        ".contents a",
+        ".limit, .contents thead th",
+        ".contents .lost .score",
+        ".rnn-card code",
+        "math",
+    ):
+        assert contrast(brightness(driver.execute_script(colours, text)[0]), brightness(page_colour)) > 4.5, text
+    for text, box in (
+        (".highlight .k", ".highlight"),
+        (".told", ".told"),
+        (".bar", ".bar"),
+        ("pre.error", "pre.error"),
+    ):
+        shown, behind = driver.execute_script(colours, text)[0], driver.execute_script(colours, box)[1]
+        assert contrast(brightness(shown), brightness(behind)) > 4.5, text
 
 
 def test_formulas_cards_and_tables_are_shown_without_a_script(driver: webdriver.Chrome, tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_there_is_feedback_on_every_exercise_and_the_student_receives_it(cycle):
     pages = [cycle.course / "feedback" / student / cycle.lesson / received.name for student in STUDENTS]
     for page in [received, *pages]:
         text = page.read_text(encoding="utf-8")
-        assert [name for name in exercises()[cycle.lesson] if f"{name}_test" not in text] == []
+        assert [name for name in exercises()[cycle.lesson] if f"<code>{name}</code></a>" not in text] == []
 
 
 @pytest.mark.parametrize(("student", "failed"), [("solver", False), ("blank", True)])

@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import metadata
+from importlib.metadata import distributions, metadata
 
 import pytest
 import yaml
@@ -97,7 +97,11 @@ def test_pips_report_becomes_sorted_pins():
 
 def test_no_pin_leaves_out_an_older_patch_release_of_python(pinned):
     # A release that asks for 3.11.5 cannot be installed on Debian 12, which has 3.11.2.
-    for name, version in pinned.items():
+    # What only a JupyterHub needs is not in this environment; test_jupyterhub.py installs it.
+    installed = {canonicalize_name(package.metadata["Name"]) for package in distributions()}
+    looked_at = {name: version for name, version in pinned.items() if canonicalize_name(name) in installed}
+    assert "numpy" in looked_at
+    for name, version in looked_at.items():
         asks_for = metadata(name).get("Requires-Python")
         assert asks_for is None or SpecifierSet(asks_for).contains(pins.OLDEST_PYTHON), f"{name} {version}: {asks_for}"
 

@@ -10,20 +10,24 @@ import shutil
 import sys
 import unicodedata
 import xml.etree.ElementTree as ElementTree
+from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import graded_here
 import numpy as np
 import pytest
 from feedback_pages import ALWAYS, HOSTILE_HTML, RUN
 from nbgrader.coursedir import CourseDirectory
-from nbgrader_course import nbgrader
+from nbgrader_course import ROOT, nbgrader
 from nbgrader_students import SALT, answers, chosen_mistakes, course_for_them, due, written_points
 from tiny_course import LESSON, make_course, submit
 
 from autograde_tests import exercises
+from nbjudge.cli.report import finality
 from nbjudge.errors import CannotGrade
+from nbjudge.feedback.results import RESULT_MIME_TYPE
 from nbjudge.intake.expected_cells import ExpectedCell
 from nbjudge.report import exports, formatting, item_analysis, mistakes, plots, similarity, write_report
 from nbjudge.report.model import Answer, Classroom, Event, Exercise, Finding, Result, Student
@@ -80,6 +84,7 @@ def hostile_class() -> Classroom:
         student.answers = {("lesson", attacks[number % 2]): Answer("same", 99)}
         student.seconds, student.isolation = float(number), [attacks[number]]
         student.names = (ALWAYS, "=1+1", "@x", "+7")
+        room.names[student.id] = f"{ALWAYS} =1+1"
     return room
 
 
@@ -173,11 +178,28 @@ class TestAGradedClass:
         report = write_report(the_course(course), LESSON, tmp_path)
         said = text_of(report.page.read_text(encoding="utf-8"))
         assert report.exported == 5
-        assert "1 total is not final" in said
+        assert "5 of 6 totals are final" in said
         assert "double : 1 answer ( s001 )" in said
         for file, column in ((report.canvas, 3), (report.moodle, 2)):
             assert "s001" not in [line[column] for line in rows(file)]
             assert "s002" in [line[column] for line in rows(file)]
+
+    def test_students_have_their_names_and_a_link_to_their_feedback(self, graded, tmp_path):
+        course = a_copy(graded, tmp_path)
+        with graded_here.gradebook(course) as book:
+            book.update_or_create_student("s001", first_name="Ada", last_name="King <Lovelace>")
+            book.update_or_create_student("s999", last_name="Noether")
+        for student in ("s001", ODD[1]):
+            feedback = course / "feedback" / student / LESSON / f"{LESSON}.html"
+            feedback.parent.mkdir(parents=True)
+            feedback.write_text("feedback")
+        report = write_report(the_course(course), LESSON, course / "report" / LESSON)
+        html = report.page.read_text(encoding="utf-8")
+        assert "s001 Ada King <Lovelace>" in unescape(text_of(html))
+        assert "1 student handed in nothing s999 Noether" in text_of(html)
+        addresses = {unquote(address) for address in re.findall(r'<a href="([^#"]*)"', html)}
+        assert addresses == {f"./../../feedback/{student}/{LESSON}/{LESSON}.html" for student in ("s001", ODD[1])}
+        assert all((report.page.parent / address).is_file() for address in addresses)
 
     def test_what_the_grader_noted_is_shown(self, graded, tmp_path):
         course = a_copy(graded, tmp_path)
@@ -294,6 +316,37 @@ def test_a_class_that_nbgrader_graded_is_told_its_mistakes_by_name(tmp_path):
     assert totals == pytest.approx(due(lesson))
     assert not written_points(lesson)  # so that all totals are final
     assert report.exported == 3
+
+
+class TestFinality:
+    @pytest.mark.parametrize(
+        ("waiting", "on_the_page", "printed"),
+        [
+            (
+                3,
+                "None of 3 totals is final",
+                "0 of 3 totals are final, so canvas.csv and moodle.csv have headings only",
+            ),
+            (2, "1 of 3 totals is final", "1 of 3 totals are final; canvas.csv and moodle.csv contain only these"),
+            (0, "", "3 of 3 totals are final and in canvas.csv and moodle.csv"),
+        ],
+    )
+    def test_page_and_command_say_how_many_totals_are_final(self, waiting, on_the_page, printed):
+        room = a_class([[1.0], [2.0], [0.0]], 4)
+        for student in room.students[:waiting]:
+            student.results = {room.exercises[0]: Result(0.0, waiting=True)}
+        text = text_of(page(room))
+        assert on_the_page in text
+        assert ("final" in text) == bool(on_the_page)
+        assert len(exports.canvas(room)) == 2 + 3 - waiting
+        assert finality(3 - waiting, 3).startswith(printed)
+
+
+def test_the_page_about_learning_platforms_names_the_columns_of_the_files():
+    text = (ROOT / "docs" / "lms.md").read_text(encoding="utf-8")
+    room = a_class([[1.0]], 4)
+    for heading in {*exports.canvas(room)[0], *exports.moodle(room)[0]} - {room.assignment}:
+        assert f"`{heading}`" in text
 
 
 class TestMeasures:
@@ -438,7 +491,7 @@ class TestMistakes:
     def test_what_a_student_prints_names_no_mistake(self):
         sentence = self.KNOWN["rnn_step"][0]
         text = complete_sentence(sentence)
-        data = {mistakes.RESULT_MIME_TYPE: {"mistake": sentence}}
+        data = {RESULT_MIME_TYPE: {"mistake": sentence}}
         printed = {"output_type": "stream", "name": "stdout", "text": text, "data": data}
         assert mistakes.finding("rnn_step", [printed], self.KNOWN) is None
 
@@ -449,14 +502,14 @@ class TestMistakes:
         assert found == Finding("expected # at [...], got # (largest difference #)")
 
     def test_a_mistake_that_the_catalogue_does_not_have_counts_as_a_problem(self):
-        data = {mistakes.RESULT_MIME_TYPE: {"mistake": "made up", "problem": "expected 1", "solved": True}}
+        data = {RESULT_MIME_TYPE: {"mistake": "made up", "problem": "expected 1", "solved": True}}
         output = {"output_type": "display_data", "data": data}
         assert mistakes.finding("rnn_step", [output], self.KNOWN) == Finding("expected #")
         assert mistakes.finding("rnn_step", [output], None) == Finding("made up", is_named=True)
 
     @pytest.mark.parametrize("data", [None, "x", {"mistake": 1}, {"mistake": ["a"], "problem": {}}, []])
     def test_a_result_that_is_none_says_nothing(self, data):
-        output = {"output_type": "display_data", "data": {mistakes.RESULT_MIME_TYPE: data}}
+        output = {"output_type": "display_data", "data": {RESULT_MIME_TYPE: data}}
         assert mistakes.finding("rnn_step", [output], self.KNOWN) is None
 
     def test_an_error_is_told_in_one_line(self):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import chromium
+from browser import brightness, chromium, contrast
 from feedback_pages import HOSTILE_HTML
 from selenium import webdriver
 from test_report import a_class, hostile_class, random_class
@@ -106,6 +106,16 @@ def test_on_a_phone_only_boxes_scroll_sideways(driver: webdriver.Chrome, tmp_pat
     driver.save_screenshot(str(tmp_path / "phone.png"))
 
 
+@pytest.mark.parametrize("width", [375, 900, 1300])
+@pytest.mark.parametrize("exercises", [1, 6, 16])
+def test_a_sign_says_that_the_map_scrolls_if_it_does(
+    driver: webdriver.Chrome, tmp_path: Path, width: int, exercises: int
+) -> None:
+    open_page(driver, page(a_class([[1.0] * exercises] * 3, *[4.0] * exercises)), tmp_path, width=width)
+    hidden = driver.execute_script("const it = document.querySelector('.wide'); return it.scrollWidth - it.clientWidth")
+    assert (style(driver, ".sideways", "display") == "block") == (hidden > 0)
+
+
 def test_a_hostile_class_stays_inside_a_phone_too(driver: webdriver.Chrome, tmp_path: Path) -> None:
     open_page(driver, page(hostile_class()), tmp_path, width=375)
     assert driver.execute_script("return document.documentElement.scrollWidth") == 375
@@ -130,15 +140,15 @@ def test_in_the_dark_text_and_plots_are_light(driver: webdriver.Chrome, tmp_path
     for theme in ("light", "dark"):
         open_page(driver, html, tmp_path, features=[{"name": "prefers-color-scheme", "value": theme}])
         seen[theme] = {
-            "page": _brightness(style(driver, "body", "background-color")),
-            "text": _brightness(style(driver, "body", "color")),
-            "plot": _brightness(style(driver, "svg text", "fill")),
-            "link": _brightness(style(driver, "nav a", "color")),
-            "muted": _brightness(style(driver, ".muted", "color")),
+            "page": brightness(style(driver, "body", "background-color")),
+            "text": brightness(style(driver, "body", "color")),
+            "plot": brightness(style(driver, "svg text", "fill")),
+            "link": brightness(style(driver, "nav a", "color")),
+            "muted": brightness(style(driver, ".muted", "color")),
         }
     for part in ("text", "plot", "link", "muted"):
-        assert _contrast(seen["light"][part], seen["light"]["page"]) > 4.5, part
-        assert _contrast(seen["dark"][part], seen["dark"]["page"]) > 4.5, part
+        assert contrast(seen["light"][part], seen["light"]["page"]) > 4.5, part
+        assert contrast(seen["dark"][part], seen["dark"]["page"]) > 4.5, part
     assert seen["dark"]["page"] < 0.05 < 0.9 < seen["light"]["page"]
 
 
@@ -158,7 +168,7 @@ def test_numbers_in_the_map_can_be_read_on_their_colour(driver: webdriver.Chrome
     found = [(number, text, under) for number, text, under in driver.execute_script(read) if under]
     assert len(found) >= 26
     for number, text, under in found:
-        assert max(_contrast(_brightness(text), _brightness(colour)) for colour in under) > 4.0, number
+        assert max(contrast(brightness(text), brightness(colour)) for colour in under) > 4.0, number
 
 
 def test_on_paper_nothing_is_cut_and_nothing_dark(driver: webdriver.Chrome, tmp_path: Path) -> None:
@@ -166,18 +176,7 @@ def test_on_paper_nothing_is_cut_and_nothing_dark(driver: webdriver.Chrome, tmp_
     open_page(driver, page(a_full_class(130)), tmp_path, media="print", features=features)
     assert style(driver, "nav", "display") == "none"
     assert style(driver, ".tall", "max-height") == "none"
-    assert _brightness(style(driver, "body", "color")) < 0.01
-    assert _brightness(style(driver, "body", "background-color")) > 0.95
+    assert brightness(style(driver, "body", "color")) < 0.01
+    assert brightness(style(driver, "body", "background-color")) > 0.95
     pdf = driver.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})
     assert len(pdf["data"]) > 10_000
-
-
-def _brightness(colour: str) -> float:
-    """Return the relative luminance of rgb(...), as WCAG 2 defines it."""
-    parts = [float(part) / 255 for part in colour[colour.index("(") + 1 : colour.index(")")].split(",")[:3]]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def _contrast(one: float, two: float) -> float:
-    return (max(one, two) + 0.05) / (min(one, two) + 0.05)

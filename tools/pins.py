@@ -27,7 +27,7 @@ def main() -> int:
     """Write the pins and return the exit code."""
     tables = [tomllib.loads((ROOT / name).read_text(encoding="utf-8"))["project"] for name in PROJECTS]
     projects = {project["name"]: project for project in tables}
-    requirements = listed_requirements(projects, tables[0]["name"], ["dev"])
+    requirements = listed_requirements(projects, tables[0]["name"], ["dev", "hub"])
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]

@@ -47,6 +47,7 @@ OVERRIDDEN = {
     "nbgrader.converters.base:BaseConverter._format_source": ["self", "assignment_id", "student_id", "escape"],
     "nbgrader.converters.base:BaseConverter._format_dest": ["self", "assignment_id", "student_id", "escape"],
     "nbgrader.converters.autograde:Autograde._init_preprocessors": ["self"],
+    "nbgrader.exchange.default.release_feedback:ExchangeReleaseFeedback.copy_files": ["self"],
     "nbclient:NotebookClient._async_poll_kernel_alive": ["self"],
     "nbclient:NotebookClient._async_handle_timeout": ["self", "timeout", "cell"],
     "nbclient:NotebookClient._async_cleanup_kernel": ["self"],

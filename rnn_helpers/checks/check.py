@@ -11,6 +11,7 @@ from rnn_helpers.checks import fixtures, hints, progress
 from rnn_helpers.checks.comparison import describe
 from rnn_helpers.checks.evaluator import Report, judge
 from rnn_helpers.checks.training_notice import announce_training
+from rnn_helpers.environment import newer_lesson
 
 
 class CheckFailed(AssertionError):  # noqa: N818 (public: students read it, and it reads as a sentence)
@@ -32,13 +33,13 @@ def check(answer: Any = None, name: str | None = None) -> None:
     """
     if os.environ.get("NBGRADER_EXECUTION") == "autograde":
         return
+    name = name or _exercise_name(answer)
     try:
-        name = name or _exercise_name(answer)
         lesson, data = fixtures.find(name)
         task = fixtures.decode_task(name, data)
     except fixtures.UnknownExerciseError as error:
-        other = f' If {name} is your own name for an exercise, add its name, as in check({name}, "rnn_step").'
-        raise CheckFailed(f"{error.args[0]}{other}") from None
+        own = f'If {name} is your own name for an exercise, add its name, as in check({name}, "rnn_step").'
+        raise CheckFailed(f"{error.args[0]} {own} {newer_lesson(name)}") from None
     except (KeyError, fixtures.FixtureError) as error:
         raise CheckFailed(str(error.args[0])) from None
     hints.remember_checked(name)
@@ -52,7 +53,7 @@ def check(answer: Any = None, name: str | None = None) -> None:
 def _exercise_name(answer: Any) -> str:
     name = getattr(answer, "__name__", "")
     if not name or name == "<lambda>":
-        raise KeyError(
+        raise CheckFailed(
             f"check(...) takes the function or class you wrote, as in check(rnn_step), not {name or describe(answer)}. "
             'When yours has another name, say which exercise it is: check(my_step, "rnn_step").'
         )

@@ -11,13 +11,14 @@ may change without notice. They are imported on first use: the settings run befo
 - Settings: `configure`, `load_settings`, `CourseSecret`.
 - Classes whose settings nbgrader_config.py may set, as in `c.Run.total_seconds`: `Grading`, `Run`,
   `SandboxProvisioner`. In lists of nbgrader and nbconvert they are named by strings such as "nbjudge.Run", and so are
-  `StderrAsStdout`, `Record`, `FeedbackExporter` and `clean_for_formgrader`.
+  `StderrAsStdout`, `Record`, `GetScores`, `FeedbackExporter`, `ReleaseFeedback`, `ShowRubric` and
+  `clean_for_formgrader`.
 - Health checks of a course, for the entry point `nbjudge.doctor`: `Check`, a function without arguments that returns a
   `Finding`; `check_python` and `check_requirements` make two common ones.
 - Programs: `main` runs the command line, with commands of the course if there are any; `write_report` writes the class
   report; `CannotGrade` is the error to catch; `__version__` is a string such as "0.1.0".
 - Helpers: `CellLabel`, `join_names`, `quote`, `temporary_env`. Tests display results for the report as data of the type
-  `RESULT_MIME_TYPE`: {"exercise", "solved", "passed", "mistake", "problem"}.
+  `RESULT_MIME_TYPE`: {"exercise", "solved", "passed", "mistake", "problem"}, and "sentence", which students read first.
 """
 
 from __future__ import annotations
@@ -32,12 +33,16 @@ if TYPE_CHECKING:
     from nbjudge.autograde.converter import Grading
     from nbjudge.autograde.preprocessors import Record, StderrAsStdout
     from nbjudge.cli import main
-    from nbjudge.cli.doctor import Check, Finding, check_python, check_requirements
+    from nbjudge.cli.doctor import check_python, check_requirements
+    from nbjudge.cli.finding import Check, Finding
     from nbjudge.environment import temporary_env
     from nbjudge.errors import CannotGrade
     from nbjudge.execution.preprocessor import Run
     from nbjudge.feedback.exporter import FeedbackExporter
-    from nbjudge.feedback.redaction import RESULT_MIME_TYPE
+    from nbjudge.feedback.grades import GetScores
+    from nbjudge.feedback.release import ReleaseFeedback
+    from nbjudge.feedback.results import RESULT_MIME_TYPE
+    from nbjudge.feedback.rubric import ShowRubric
     from nbjudge.feedback.sanitize import clean_for_formgrader
     from nbjudge.nbgrader_cells import CellLabel
     from nbjudge.report import write_report
@@ -55,10 +60,13 @@ __all__ = [
     "CourseSecret",
     "FeedbackExporter",
     "Finding",
+    "GetScores",
     "Grading",
     "Record",
+    "ReleaseFeedback",
     "Run",
     "SandboxProvisioner",
+    "ShowRubric",
     "StderrAsStdout",
     "__version__",
     "check_python",
@@ -77,12 +85,16 @@ _MODULES = {
     "autograde.converter": ("Grading",),
     "autograde.preprocessors": ("Record", "StderrAsStdout"),
     "cli": ("main",),
-    "cli.doctor": ("Check", "Finding", "check_python", "check_requirements"),
+    "cli.doctor": ("check_python", "check_requirements"),
+    "cli.finding": ("Check", "Finding"),
     "environment": ("temporary_env",),
     "errors": ("CannotGrade",),
     "execution.preprocessor": ("Run",),
     "feedback.exporter": ("FeedbackExporter",),
-    "feedback.redaction": ("RESULT_MIME_TYPE",),
+    "feedback.grades": ("GetScores",),
+    "feedback.release": ("ReleaseFeedback",),
+    "feedback.results": ("RESULT_MIME_TYPE",),
+    "feedback.rubric": ("ShowRubric",),
     "feedback.sanitize": ("clean_for_formgrader",),
     "nbgrader_cells": ("CellLabel",),
     "report": ("write_report",),

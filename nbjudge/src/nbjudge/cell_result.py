@@ -8,6 +8,9 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
+NOT_GRADED = "NotGraded"  # the name of an error with which the engine says why a cell was not graded
+# The output of a cell that was left out (execution/demonstrations.py).
+SKIPPED = "(A demonstration, which nothing that is graded depends on: not run while grading.)\n"
 GRACE = 5  # seconds in which a kernel must respond after an interrupt
 
 

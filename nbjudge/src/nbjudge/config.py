@@ -84,10 +84,12 @@ def _apply(config: Any, settings: Settings) -> None:
     _set_default(config.SandboxProvisioner, "hidden", list(settings.hidden))
     _set_default(config.SandboxProvisioner, "required", os.environ.get(REQUIRE_ISOLATION, "0") not in ("", "0"))
     # Feedback: a self-contained page without scripts and hidden tests.
-    _set_default(config.GenerateFeedback, "preprocessors", ["nbgrader.preprocessors.GetGrades"])
+    _set_default(config.GenerateFeedback, "preprocessors", ["nbjudge.GetScores"])
     _set_default(config.GenerateFeedback, "exporter_class", "nbjudge.FeedbackExporter")
+    _set_default(config.ExchangeFactory, "release_feedback", "nbjudge.ReleaseFeedback")
     # Formgrader's pages show sanitized outputs and text of submissions.
     _set_default(config.HTMLExporter, "sanitize_html", True)
+    _set_default(config.HTMLExporter, "preprocessors", ["nbjudge.ShowRubric"])
     _set_default(config.TemplateExporter, "filters", {"clean_html": "nbjudge.clean_for_formgrader"})
     take_path_literally(course)
 

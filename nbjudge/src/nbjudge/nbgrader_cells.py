@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 
+def exercise_name(cell_name: str) -> str:
+    """Return the name of the exercise that a cell grades: the cell's name without the suffix "_test"."""
+    return cell_name.removesuffix("_test") or cell_name
+
+
 @dataclass(frozen=True)
 class CellLabel:
     """The nbgrader metadata of a cell, which determine its role.

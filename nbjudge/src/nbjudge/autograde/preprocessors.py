@@ -10,8 +10,8 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 
 from nbjudge.autograde.gradebook import write_scores
 from nbjudge.autograde.scoring import NotebookScore
+from nbjudge.cell_result import NOT_GRADED
 from nbjudge.execution.context import CONTEXT, GradingContext
-from nbjudge.execution.session import NOT_GRADED
 
 
 class StderrAsStdout(NbGraderPreprocessor):  # type: ignore[misc]  # nbgrader is untyped

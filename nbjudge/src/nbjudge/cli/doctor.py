@@ -10,13 +10,12 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from importlib.metadata import PackageNotFoundError, entry_points, metadata, requires, version
 from pathlib import Path
-from typing import Literal
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -25,29 +24,17 @@ from rich.table import Table
 from rich.text import Text
 from traitlets.config import Config
 
+from nbjudge.cli.finding import Check, Finding, Mark
+from nbjudge.cli.shared_machine import check_exchange, check_privacy
 from nbjudge.environment import TEMPORARY_HOME, temporary_env
 from nbjudge.errors import CannotGrade
 from nbjudge.secrets import CourseSecret
 
-Mark = Literal["ok", "warn", "fail"]
 COLOURS: dict[Mark, str] = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 _DISTRIBUTION, _ENTRY_POINTS = "nbgrader-judge", "nbjudge.doctor"
 GB = 1e9
 _PLENTY_DISK_GB, _LEAST_DISK_GB = 5, 0.5
 _PATIENCE_S = 1.0  # for a gradebook that another program uses
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The result of one check; way_out is empty when no action is needed."""
-
-    check: str
-    mark: Mark
-    sentence: str
-    way_out: str = ""
-
-
-Check = Callable[[], Finding]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -102,6 +89,7 @@ def examine(course: Path, assignment: str | None = None) -> Iterator[Finding]:
             "gradebook": partial(check_gradebook, settings),
             "secret": partial(check_secret, course, settings),
             "privacy": partial(check_privacy, settings),
+            "exchange": partial(check_exchange, settings),
             "isolation": partial(check_isolation, course, settings),
             "forked kernels": check_forking,
         }
@@ -323,35 +311,6 @@ def check_secret(course: Path, settings: Config) -> Finding:
         sentence = f"Others on this machine may read or change {file} (its mode is {mode:o}, expected 600)."
         return Finding("secret", "fail", sentence, f"Restrict it: chmod 600 {file}")
     return Finding("secret", "ok", f"{file} exists, and only its owner can read it.")
-
-
-def check_privacy(settings: Config) -> Finding:
-    """Check that other users of this machine cannot read the gradebook, submissions and feedback."""
-    from nbgrader.coursedir import CourseDirectory
-    from sqlalchemy.engine import make_url
-
-    if os.name != "posix":
-        return Finding("privacy", "ok", "Windows gives a new folder the permissions of the folder it is in.")
-    course = CourseDirectory(config=settings)
-    folders = (course.submitted_directory, course.autograded_directory, course.feedback_directory)
-    private = [Path(make_url(course.db_url).database or ""), *(Path(course.root) / folder for folder in folders)]
-    exposed = [path for path in private if _is_readable_by_others(path, course.groupshared)]
-    if not exposed:
-        return Finding("privacy", "ok", "No other user can read the gradebook, submissions and feedback.")
-    names = ", ".join(path.name for path in exposed)
-    which = "o-rwx" if course.groupshared else "go-rwx"
-    way_out = f"Close the course's folder to them: chmod {which} {course.root}"
-    return Finding("privacy", "fail", f"Other users of this machine can read {names} in {course.root}.", way_out)
-
-
-def _is_readable_by_others(path: Path, groupshared: bool) -> bool:
-    """Return whether a file or folder exists that another user may read: its group, if not shared, or anyone."""
-    whose = (stat.S_IROTH, stat.S_IXOTH), *([] if groupshared else [(stat.S_IRGRP, stat.S_IXGRP)])
-    if not path.exists():
-        return False
-    mode = path.resolve().stat().st_mode
-    parents = [parent.stat().st_mode for parent in path.resolve().parents]
-    return any(mode & read and all(parent & enter for parent in parents) for read, enter in whose)
 
 
 def check_isolation(course: Path, settings: Config) -> Finding:

@@ -22,6 +22,17 @@ def run(args: argparse.Namespace) -> int:
     folder = args.folder or args.course / "report" / args.assignment
     report = write_report(course, args.assignment, folder)
     print(f"Open {folder / 'report.html'} in a browser. The tables next to it are for Canvas, Moodle and spreadsheets.")
-    print(f"{report.exported} of {report.students} totals are final; canvas.csv and moodle.csv contain only these.")
+    print(finality(report.exported, report.students))
     print(f"Next, after manual grading: nbgrader generate_feedback {args.assignment}")
     return 0
+
+
+def finality(final: int, students: int) -> str:
+    """Return how many totals are final, and what that means for the tables."""
+    counted = f"{final} of {students} totals are final"
+    if final == students:
+        return f"{counted} and in canvas.csv and moodle.csv."
+    waiting = "the others wait for an answer that is graded by hand: open formgrader, Manual Grading, then repeat this"
+    if final:
+        return f"{counted}; canvas.csv and moodle.csv contain only these, and {waiting}."
+    return f"{counted}, so canvas.csv and moodle.csv have headings only; {waiting.replace('the others', 'all')}."

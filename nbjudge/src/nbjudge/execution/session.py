@@ -15,7 +15,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
-from nbjudge.cell_result import GRACE, CellStatus
+from nbjudge.cell_result import GRACE, NOT_GRADED, SKIPPED, CellStatus
 from nbjudge.execution.demonstrations import demonstrations_in, skippable_cells, students_texts
 from nbjudge.execution.inside_test import score_inside
 from nbjudge.execution.name_analysis import BY_HAND, INSIDE, TEST, Plan
@@ -28,9 +28,6 @@ from nbjudge.judge.scoring import CellScore, Expected, score_cell
 from nbjudge.nbgrader_cells import CellLabel
 from nbjudge.sandbox import provisioner
 from nbjudge.sandbox.withheld import WithheldFinder
-
-NOT_GRADED = "NotGraded"
-_SKIPPED = "(A demonstration, which nothing that is graded depends on: not run while grading.)\n"
 
 
 class Session:
@@ -99,7 +96,7 @@ class Session:
                 cell.source = self.tests[name]
                 await self._judge(cell, name)
             elif number in skippable:
-                cell.outputs = [new_output("stream", name="stdout", text=_SKIPPED)]
+                cell.outputs = [new_output("stream", name="stdout", text=SKIPPED)]
             elif cell.source.strip():
                 self.run_cells.append(cell.source)
                 self.run_inside.append(cell.source)

@@ -7,6 +7,7 @@ The page is one file without scripts; docs/threat_model.md describes the threats
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,20 @@ from nbgrader.preprocessors import ClearHiddenTests
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 from traitlets import Integer, default
 
+from nbjudge.cell_result import SKIPPED
+from nbjudge.feedback.math_font import font_face
 from nbjudge.feedback.redaction import HiddenTests
 from nbjudge.feedback.rendering import Limits, Renderer
-from nbjudge.nbgrader_cells import CellLabel
+from nbjudge.feedback.results import RESULT_MIME_TYPE, displayed_result, reason, waits
+from nbjudge.nbgrader_cells import CellLabel, exercise_name
 from nbjudge.text import with_code
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _MOST_UNGRADED_CELLS = 1000  # cells without points on one page
 _LONGEST_SENTENCE = 1000
+_COLOURS = ("default", "github-dark")  # styles of Pygments
+_NO_ANSWER = "No response."  # nbgrader's own comment on a cell that was not changed
+_LONG = 25  # lines, above which a cell may be higher than the frame in which it scrolls
 
 
 class FeedbackExporter(Exporter):
@@ -67,6 +74,7 @@ def page(notebook: NotebookNode, summary: dict[str, Any], limits: Limits) -> str
     summary: {"notebook", "student", "score", "max_score", "late_penalty"}, as nbgrader's GetGrades sets them
     """
     renderer = Renderer(limits)
+    demonstrations = _remove_notes(notebook)
     cells, omitted = [], 0
     for number, cell in enumerate(notebook.cells):
         if number >= _MOST_UNGRADED_CELLS and not CellLabel.of(cell).fields:
@@ -77,14 +85,17 @@ def page(notebook: NotebookNode, summary: dict[str, Any], limits: Limits) -> str
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters["points"] = lambda number: f"{round(float(number or 0), 2):g}"
+    environment.filters["focusable"] = _focusable
     template = environment.get_template("feedback.html")
     return template.render(
         about=summary,
         cells=cells,
+        demonstrations=demonstrations,
         left_out=omitted,
         notices=notices(notebook, {cell["name"]: cell["anchor"] for cell in cells if cell["name"]}),
-        # The only style sheet besides the template's own: syntax highlighting.
-        colours=Markup(HtmlFormatter(style="default").get_style_defs(".highlight")),
+        # The only style sheets besides the template's own: syntax highlighting, by day and by night.
+        colours={name: Markup(HtmlFormatter(style=name).get_style_defs(".highlight")) for name in _COLOURS},
+        math_font=Markup(font_face("".join(_html_of(cell) for cell in cells))),
     )
 
 
@@ -97,15 +108,40 @@ def notices(notebook: NotebookNode, anchors: dict[str, str]) -> dict[str, Any]:
     if not isinstance(record, dict):
         record = {}
     refusal = (record.get("refused") or {}).get("student", "")
-    events = [
-        {"sentence": _sentence_html(event.get("sentence", "")), "anchor": anchors.get(str(event.get("cell")), "")}
-        for event in record.get("events") or []
-    ]
+    events = [_event(event, anchors) for event in record.get("events") or []]
     return {
         "refused": _sentence_html(refusal),
         "repairs": [_sentence_html(repair) for repair in record.get("repairs") or []],
         "events": events[:100],
     }
+
+
+def _event(event: dict[str, Any], anchors: dict[str, str]) -> dict[str, Any]:
+    """Return an event with its sentence as HTML, in which a test cell has the name of its exercise."""
+    name = str(event.get("cell"))
+    sentence = str(event.get("sentence", "")).replace(f"`{name}`", f"`{exercise_name(name)}`")
+    return {"sentence": _sentence_html(sentence), "anchor": anchors.get(name, "")}
+
+
+def _remove_notes(notebook: NotebookNode) -> bool:
+    """Remove outputs that are for the engine; return whether demonstrations were left out.
+
+    They are the note under each demonstration that was not run, and the points that a test cell returns.
+    """
+    demonstrations = False
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            is_test = CellLabel.of(cell).is_test
+            kept = [output for output in cell.outputs if not (is_test and _is_number(output))]
+            cell.outputs = [output for output in kept if output.get("text") != SKIPPED]
+            demonstrations |= len(cell.outputs) < len(kept)
+    return demonstrations
+
+
+def _is_number(output: NotebookNode) -> bool:
+    """Return whether an output is a bare number, such as the points that a test cell ends with."""
+    data = output.get("data", {})
+    return set(data) == {"text/plain"} and re.fullmatch(r"[\d.]+", str(data["text/plain"]).strip()) is not None
 
 
 def _view(cell: NotebookNode, anchor: str, renderer: Renderer) -> dict[str, Any]:
@@ -115,17 +151,35 @@ def _view(cell: NotebookNode, anchor: str, renderer: Renderer) -> dict[str, Any]
         "anchor": anchor,
         "kind": cell.cell_type,
         "name": label.grade_id[:200],
+        "exercise": (exercise_name(label.grade_id) if label.is_test else label.grade_id)[:200],
         "label": _caption(cell, label),
         "graded": label.is_graded,
+        "waits": waits(label),
+        "why": _sentence_html(reason(cell)),
         "score": label.fields.get("score"),
-        "points": label.fields.get("points"),
+        "points": label.points,
         # Rendered before the cell's content, so that a student's content cannot exhaust the limits first.
         "comment": renderer.markdown(comment) if comment else "",
+        "listed": bool(comment) and comment != _NO_ANSWER,
         "outputs": [],
     }
     if cell.cell_type == "markdown":
-        return {**view, "body": renderer.markdown(cell.source, cell.get("attachments"))}
-    return {**view, "body": renderer.source(cell.source), "outputs": renderer.outputs(cell.outputs)}
+        view["body"] = renderer.markdown(cell.source, cell.get("attachments"))
+    else:
+        for output in cell.outputs:
+            output.get("data", {}).pop(RESULT_MIME_TYPE, None)
+        view |= {"body": renderer.source(cell.source), "outputs": renderer.outputs(cell.outputs)}
+    return view
+
+
+def _focusable(html: str) -> Markup:
+    """Return the attribute for the frame of a part that may be larger: a keyboard scrolls what has the focus."""
+    may_scroll = "<table" in html or 'display="block"' in html or html.count("\n") > _LONG
+    return Markup(' tabindex="0"') if may_scroll else Markup()
+
+
+def _html_of(view: dict[str, Any]) -> str:
+    return "".join([view["comment"], view["body"], *view["outputs"]])
 
 
 def _caption(cell: NotebookNode, label: CellLabel) -> str:
@@ -147,7 +201,9 @@ def _normalise_output(output: NotebookNode) -> NotebookNode:
         fields = {name: str(output.get(name, "")) for name in ("ename", "evalue")}
         return NotebookNode(output_type=kind, traceback=[_text(output.get("traceback"), "\n")], **fields)
     data = output.get("data")
-    texts = {name: _text(content) for name, content in data.items()} if isinstance(data, dict) else {}
+    result = {name: value for name, value in displayed_result(output).items() if isinstance(value, str | bool)}
+    texts: dict[str, Any] = {name: _text(content) for name, content in data.items()} if isinstance(data, dict) else {}
+    texts |= {RESULT_MIME_TYPE: result} if result else {}
     return NotebookNode(output_type="display_data", data=NotebookNode(texts), metadata=NotebookNode())
 
 

@@ -20,7 +20,7 @@ _ELEMENT_NAMES = """
 _ELEMENTS = frozenset(_ELEMENT_NAMES.split())
 _ATTRIBUTE_NAMES = """
     accent accentunder columnalign columnlines columnspacing depth display displaystyle fence form height largeop
-    linebreak linethickness lspace mathcolor mathsize mathvariant maxsize minsize movablelimits notation rowlines
+    linebreak linethickness lspace mathsize mathvariant maxsize minsize movablelimits notation rowlines
     rowspacing rspace scriptlevel separator stretchy symmetric voffset width
 """
 _ATTRIBUTES = frozenset(_ATTRIBUTE_NAMES.split())
@@ -57,9 +57,10 @@ def _rebuild(element: Element) -> str:
     content = escape(text) + "".join(_rebuild(child) for child in element)
     if element.tag not in _ELEMENTS:
         return content
-    attributes = "".join(
-        f' {name}="{escape(value)}"'
-        for name, value in element.attrib.items()
-        if name in _ATTRIBUTES and _VALUE.fullmatch(value)
-    )
-    return f"<{element.tag}{attributes}>{content}</{element.tag}>"
+    allowed = {name: value for name, value in element.attrib.items() if _VALUE.fullmatch(value)}
+    attributes = "".join(f' {name}="{escape(value)}"' for name, value in allowed.items() if name in _ATTRIBUTES)
+    if "mathcolor" in allowed:  # the page's style sheet sets it, lighter in the dark
+        attributes += f' style="--colour: {escape(allowed["mathcolor"])}"'
+    html = f"<{element.tag}{attributes}>{content}</{element.tag}>"
+    # The base of a script keeps the size that \big asks for only inside a row of its own.
+    return f"<mrow>{html}</mrow>" if element.tag == "mo" and "minsize" in element.attrib else html

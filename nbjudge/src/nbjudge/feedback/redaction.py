@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from html import escape
+from typing import Any
 
 from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
 
+from nbjudge.cell_result import NOT_GRADED
 from nbjudge.nbgrader_cells import CellLabel
 
 # Shorter lines, such as `x = 1` or `else:`, occur in everyone's code.
@@ -16,9 +18,6 @@ _SHORTEST_LINE = 12
 _LONGEST_ERROR = 500
 WITHHELD = "[a line of the hidden tests]"
 _REMOVED = "# The hidden tests of this cell are not shown."
-NOT_GRADED = "NotGraded"
-# A result that a test may display for reports: {"exercise", "solved", "passed", "mistake", "problem"}.
-RESULT_MIME_TYPE = "application/vnd.nbjudge.result+json"
 # How unittest describes a comparison of two values; the test author's own message follows " : ".
 _COMPARED = re.compile(
     r" != | == | is not (true|false|none|an instance)| is not | is none|unexpectedly|not found in| not (greater|less) "
@@ -72,9 +71,14 @@ class HiddenTests:
         elif output.output_type == "error":
             output.traceback = self.redact("\n".join(output.traceback)).split("\n")
         else:
-            output.data.pop(RESULT_MIME_TYPE, None)  # for the instructor's report
             for kind, content in output.data.items():
-                output.data[kind] = self.redact(content) if isinstance(content, str) else content
+                output.data[kind] = self._redacted(content)
+
+    def _redacted(self, content: Any) -> Any:
+        """Return the data of an output with their texts redacted; those of a result are in a mapping."""
+        if isinstance(content, dict):
+            return NotebookNode({name: self._redacted(value) for name, value in content.items()})
+        return self.redact(content) if isinstance(content, str) else content
 
     def redact(self, text: str) -> str:
         """Return the text with each hidden line replaced, even if it is ANSI-coloured or HTML-escaped."""

@@ -19,8 +19,8 @@ from pygments import highlight  # type: ignore[import-untyped]
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 from pygments.lexers import PythonLexer  # type: ignore[import-untyped]
 
+from nbjudge.cell_result import NOT_GRADED
 from nbjudge.feedback.mathml import mathml
-from nbjudge.feedback.redaction import NOT_GRADED
 from nbjudge.feedback.sanitize import IMAGE, LONGEST, clean
 
 # The first available type is shown and nothing else: no script, no widget, no SVG outside an image.

@@ -52,6 +52,9 @@ LINK = re.compile(r"(https?://|mailto:)", re.IGNORECASE)
 _LOADS = re.compile(r"url|image|src|import|expression|element|\\|/\*|@|-moz-binding", re.IGNORECASE)
 TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)", re.IGNORECASE)
 _VOID = frozenset(["br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"])
+# A header cell without a text heads nothing: screen readers announce it all the same.
+_EMPTY_HEADER = re.compile(r'<th((?: [a-z-]+="[^"<>]*")*)>\s*</th>')
+_SCOPE = re.compile(r' scope="[^"]*"')
 DEEPEST = 200
 LONGEST = 60_000
 _TOO_LARGE = "This holds {what}; expected at most {limit}. It is shown as text."
@@ -66,7 +69,7 @@ def clean(html: str, longest: int = LONGEST, placeholder: str = "") -> str:
     html = html.encode("utf-8", "replace").decode("utf-8")  # replace unpaired surrogates
     if problem := _size_problem(IMAGE.sub("", html), longest):
         return f"<p><em>{escape(problem)}</em></p><pre>{escape(html[:1000])}</pre>"
-    return nh3.clean(
+    cleaned = nh3.clean(
         html,
         tags=TAGS,
         clean_content_tags=_REMOVED_WITH_TEXT,
@@ -76,6 +79,7 @@ def clean(html: str, longest: int = LONGEST, placeholder: str = "") -> str:
         url_schemes={"http", "https", "mailto", "data"},  # `_filter_attribute` decides which attribute may use which
         link_rel=None,
     )
+    return _EMPTY_HEADER.sub(lambda header: f"<td{_SCOPE.sub('', header[1])}></td>", cleaned)
 
 
 def clean_for_formgrader(html: str | bytes) -> str:

@@ -144,7 +144,11 @@ def score_map(classroom: Classroom) -> ScoreMap:
     ranked = sorted(classroom.students, key=lambda student: (-student.earned, student.id))
     shares = np.clip(_shares(classroom, ranked), 0.0, 1.0)
     if len(ranked) <= MOST_ROWS:
-        return ScoreMap(shares, [student.id for student in ranked], [1] * len(ranked))
+        return ScoreMap(
+            shares,
+            [f"{student.id} {classroom.names.get(student.id, '')}".rstrip() for student in ranked],
+            [1] * len(ranked),
+        )
     parts = np.array_split(np.arange(len(ranked)), _ROWS_OF_MANY)
     return ScoreMap(
         np.array([_column_means(shares[part]) for part in parts]),

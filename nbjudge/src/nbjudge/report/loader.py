@@ -68,7 +68,8 @@ def _read_class(course: CourseDirectory, assignment: str) -> Classroom:
             )
         expected = expected_cells(course.db_url, assignment, course.config)
         students = _submitted(gradebook, assignment, _exercises(expected))
-        enrolled = [student for (student,) in gradebook.db.query(Enrolled.id).order_by(Enrolled.id)]
+        query = gradebook.db.query(Enrolled.id, Enrolled.first_name, Enrolled.last_name).order_by(Enrolled.id)
+        enrolled = {student: " ".join(filter(None, names)) for student, *names in query}
     graded = {name: student for name, student in students.items() if _was_graded(course, assignment, student)}
     if not graded:
         raise CannotGrade(
@@ -86,11 +87,25 @@ def _read_class(course: CourseDirectory, assignment: str) -> Classroom:
         named_mistakes is not None,
     )
     accepted = resolved(course.config.Grading.get("accepted", {}), {})
+    classroom.names = {student: name for student, name in enrolled.items() if name.strip()}
+    classroom.feedback = _feedback(course, assignment, classroom)
     classroom.remarks = CanaryPolicy(accepted=accepted).remarks(assignment)
     comparison = Comparison(_blank(expected), _reference(course, assignment, expected))
     for student in classroom.students:
         _read_notebooks(course, assignment, student, classroom, named_mistakes, comparison)
     return classroom
+
+
+def _feedback(course: CourseDirectory, assignment: str, classroom: Classroom) -> dict[str, Path]:
+    """Return {student: the page of feedback}, of several notebooks the first one's."""
+    notebooks = list(dict.fromkeys(exercise.notebook for exercise in classroom.exercises))
+    pages = {}
+    for student in classroom.students:
+        folder = Path(course.format_path(course.feedback_directory, student.id, assignment))
+        page = next((folder / f"{name}.html" for name in notebooks if (folder / f"{name}.html").is_file()), None)
+        if page is not None:
+            pages[student.id] = page
+    return pages
 
 
 def _exercises(expected: Expected) -> list[Exercise]:

@@ -11,11 +11,13 @@ from __future__ import annotations
 import importlib
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nbjudge.cell_result import NOT_GRADED
 from nbjudge.errors import CannotGrade
-from nbjudge.feedback.redaction import NOT_GRADED, RESULT_MIME_TYPE
+from nbjudge.feedback.results import displayed_result
 from nbjudge.patches import temporary_attrs
 from nbjudge.report.model import Finding
 from nbjudge.text import single_line
@@ -55,7 +57,7 @@ def finding(exercise: str, outputs: list[dict[str, Any]], named_mistakes: Catalo
 
     Only results displayed by the tests and errors count: streams hold what the student's code printed.
     """
-    for result in filter(None, map(_result, outputs)):
+    for result in filter(None, map(displayed_result, outputs)):
         mistake = _collapse_whitespace(_text(result, "mistake"))
         if mistake and (named_mistakes is None or any(mistake in sentences for sentences in named_mistakes.values())):
             return Finding(mistake, is_named=True)
@@ -67,14 +69,7 @@ def finding(exercise: str, outputs: list[dict[str, Any]], named_mistakes: Catalo
     return Finding(_error(errors[0])) if errors else None
 
 
-def _result(output: dict[str, Any]) -> dict[str, Any]:
-    """Return the result that a test displayed as data, {} for any other output."""
-    data = output.get("data") if output.get("output_type") in ("display_data", "execute_result") else None
-    result = data.get(RESULT_MIME_TYPE) if isinstance(data, dict) else None
-    return result if isinstance(result, dict) else {}
-
-
-def _text(result: dict[str, Any], name: str) -> str:
+def _text(result: Mapping[str, Any], name: str) -> str:
     value = result.get(name)
     return value[:_LONGEST_OUTPUT] if isinstance(value, str) else ""
 

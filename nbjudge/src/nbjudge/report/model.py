@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
+
+from nbjudge.nbgrader_cells import exercise_name
 
 Kind = Literal["test", "written"]
 
@@ -21,8 +24,8 @@ class Exercise:
 
     @property
     def name(self) -> str:
-        """The name of the exercise: the test cell's name without the suffix "_test"."""
-        return self.cell.removesuffix("_test") or self.cell
+        """The name of the exercise."""
+        return exercise_name(self.cell)
 
     @property
     def label(self) -> str:
@@ -111,6 +114,8 @@ class Student:
 class Classroom:
     """An assignment and the students whose submissions were graded, sorted by name.
 
+    names: {student: first and last name} of those whose name the gradebook has
+    feedback: {student: the page of feedback} of those who have one
     missing: enrolled students without a submission; ungraded: students whose submission was not graded yet
     has_catalogue: whether the course names mistakes for this assignment
     judging: {test cell: how it is judged} for tests that are not judged outside; remarks: on tests, by the settings
@@ -124,6 +129,8 @@ class Classroom:
     has_catalogue: bool = False
     judging: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
+    feedback: dict[str, Path] = field(default_factory=dict)
 
     @property
     def possible(self) -> float:

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from nbjudge.autograde.canary_policy import judging_remarks
 from nbjudge.report import exports, formatting, item_analysis, plots, similarity
 from nbjudge.report.model import Classroom, Event
+from nbjudge.report.people import People, breakable
 from nbjudge.text import single_line, with_code
 
 _TEMPLATES = Path(__file__).parent / "templates"
 MOST_LISTED = 100  # students in one list; the others are counted, and listed in scores.csv
-_MOST_NAMED = 12  # students named in one line
 SHORT = 10  # lists of up to this length are expanded
 _SLOWEST = 10
 _MOST_KINDS = 20  # of events
@@ -33,8 +33,11 @@ _EVENT_LABELS = {
 }
 
 
-def page(classroom: Classroom) -> str:
-    """Return the report as HTML."""
+def page(classroom: Classroom, folder: Path | None = None) -> str:
+    """Return the report as HTML.
+
+    folder: where it will be written, for links to the feedback; without it there are none
+    """
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -44,12 +47,15 @@ def page(classroom: Classroom) -> str:
     environment.filters.update(
         points=formatting.number,
         plain=lambda sentence: with_code(single_line(sentence)),
-        called=_breakable,
+        called=breakable,
         short=formatting.name,
         took=formatting.duration,
         percent=lambda share: f"{100 * share:.0f} %",
     )
-    environment.globals.update(count=formatting.count, names=names, SHORT=SHORT, MOST_LISTED=MOST_LISTED)
+    people = People(classroom, folder)
+    environment.globals.update(
+        count=formatting.count, names=people.names, who=people.who, SHORT=SHORT, MOST_LISTED=MOST_LISTED
+    )
     css = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
     html = environment.get_template("report.html").render(css=Markup(css), **view(classroom))
     return html.encode("utf-8", "replace").decode("utf-8")  # an unpaired surrogate cannot be written to a file
@@ -75,13 +81,15 @@ def view(classroom: Classroom) -> dict[str, Any]:
 
 def _exercises(classroom: Classroom) -> dict[str, Any]:
     items, class_map = item_analysis.items(classroom), item_analysis.score_map(classroom)
+    map_plot = plots.class_map(class_map, [exercise.label for exercise in classroom.exercises])
     ranked = sorted(classroom.students, key=lambda student: (-student.earned, student.id))
     return {
         "items": items,
         "items_plot": plots.difficulty(items),
         "least": item_analysis.LEAST_STUDENTS,
         "map": class_map,
-        "map_plot": plots.class_map(class_map, [exercise.label for exercise in classroom.exercises]),
+        "map_plot": map_plot,
+        "map_width": plots.width(map_plot),
         "rows": ranked if len(ranked) <= item_analysis.MOST_ROWS else [],
         "run": sum(not student.refused for student in classroom.students),
     }
@@ -135,18 +143,3 @@ def _times(classroom: Classroom) -> dict[str, Any]:
         "times_plot": plots.times(seconds) if seconds else "",
         "slowest": slowest,
     }
-
-
-def names(students: Any, most: int = _MOST_NAMED) -> Markup:
-    """Return the first `most` students' names as HTML, and the number of the others."""
-    labels = [student if isinstance(student, str) else student.id for student in students]
-    pieces = Markup(", ").join(
-        Markup('<span class="who">{}</span>').format(formatting.name(label)) for label in labels[:most]
-    )
-    others_count = len(labels) - most
-    return pieces + Markup(" and {} more").format(f"{others_count:,}") if others_count > 0 else pieces
-
-
-def _breakable(text: Any) -> Markup:
-    """Return a name as HTML that allows line breaks after each underscore."""
-    return Markup(str(escape(formatting.name(text))).replace("_", "_<wbr>"))

@@ -108,7 +108,7 @@ def difficulty(measures: list[ItemMeasure]) -> Markup:
         dots.axvline(0.2, color=_GRID, linestyle="--")
         lowest = [measure.interval[0] - 0.1 for measure in lines if measure.discrimination is not None]
         dots.set_xlim(max(min([-0.1, *lowest]), -1.05), 1.05)
-        dots.set_title("discrimination, 95 % interval", fontsize=11)
+        dots.set_title("discrimination (95 %)", fontsize=11)
         dots.tick_params(axis="y", length=0)
         words = "; ".join(_describe_item(measure) for measure in measures)
         return _svg(figure, "difficulty", "Difficulty and discrimination of each exercise", f"{words}.")
@@ -143,6 +143,11 @@ def class_map(score_map: ScoreMap, exercises: list[str]) -> Markup:
         bar.set_ticks([0, 0.5, 1], labels=["0", "50 %", "100 % of the points"])
         bar.outline.set_visible(False)
         return _svg(figure, "map", "Students and exercises", _describe_map(score_map, exercises))
+
+
+def width(plot: Markup) -> float:
+    """Return the width of a plot in pixels, at its smallest."""
+    return float(re.findall(r"--width: ([\d.]+)px", plot)[0])
 
 
 def _label_rows(axes: Axes, score_map: ScoreMap, names: list[str]) -> None:

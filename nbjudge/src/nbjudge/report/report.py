@@ -8,7 +8,7 @@ from pathlib import Path
 from nbgrader.coursedir import CourseDirectory
 
 from nbjudge.errors import CannotGrade
-from nbjudge.report.exports import CANVAS, MOODLE, SCORES, write_tables
+from nbjudge.report.exports import CANVAS, MOODLE, SCORES, finalized_students, write_tables
 from nbjudge.report.loader import read_class
 from nbjudge.report.page import page
 
@@ -33,7 +33,7 @@ def write_report(course: CourseDirectory, assignment: str, folder: Path) -> Repo
     Raises CannotGrade when the assignment is unknown, no submission was graded, or the folder cannot be written.
     """
     classroom = read_class(course, assignment)
-    html = page(classroom)
+    html = page(classroom, folder.resolve())
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / PAGE).write_text(html, encoding="utf-8")
@@ -43,6 +43,6 @@ def write_report(course: CourseDirectory, assignment: str, folder: Path) -> Repo
         raise CannotGrade(
             f"The report cannot be written to {folder} ({reason}). Choose a writable folder with enough free space."
         ) from error
-    finalized = sum(not student.waiting for student in classroom.students)
+    finalized = len(finalized_students(classroom))
     page_file, scores, canvas, moodle = (folder / name for name in (PAGE, SCORES, CANVAS, MOODLE))
     return Report(page_file, scores, canvas, moodle, len(classroom.students), finalized)
