@@ -104,7 +104,8 @@ def program(course: Path) -> Path:
 
 def works(course: Path) -> str:
     """Return "" when a program in the environment starts its Python and finds this course; else what happens."""
-    ended = subprocess.run([program(course)], cwd="/", capture_output=True, encoding="utf-8", check=False)
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    ended = subprocess.run([program(course)], cwd="/", env=environ, capture_output=True, encoding="utf-8", check=False)
     expected = f"{course / 'rnn_helpers/__init__.py'} {course / '.venv'}\n"
     if ended.stdout != expected:
         return f"{ended.stdout}{ended.stderr}; expected {expected}"

@@ -20,7 +20,8 @@ UNITS_MB = {"k": 1e-3, "Ki": 2**10 / 1e6, "M": 1.0, "Mi": 2**20 / 1e6, "G": 1e3,
 
 _SIZE = re.compile(r"Downloading (?P<name>\S+).*\((?P<number>[\d.]+) ?(?P<unit>[kMG]i?)B\)")
 _FOUND = re.compile(r"(Collecting|Processing|Obtaining|Requirement already satisfied:) ")
-_RESOLVED = re.compile(r"Resolved (\d+) package")
+_COUNTED = re.compile(r"(?P<done>Resolved|Prepared|Installed) (?P<number>\d+) package")
+STAGE_AFTER = {"Resolved": "Downloading", "Prepared": "Installing", "Installed": "Compiling"}
 _TO_INSTALL = "Installing collected packages: "
 _DOWNLOADED = re.compile(r" Downloaded (?P<name>\S+)")
 
@@ -40,26 +41,22 @@ class Progress:
 
     def read(self, line: str) -> None:
         """Take note of a line."""
-        size, downloaded, resolved = _SIZE.search(line), _DOWNLOADED.match(line), _RESOLVED.match(line)
+        size, downloaded, counted = _SIZE.search(line), _DOWNLOADED.match(line), _COUNTED.match(line)
         if size:
             self.sizes_mb[size.group("name")] = float(size.group("number")) * UNITS_MB[size.group("unit")]
         elif downloaded:
             self.downloaded.add(downloaded.group("name"))
         elif _FOUND.match(line):
             self.found += 1
-        elif resolved:
-            self.stage, self.total = "Downloading", int(resolved.group(1))
+        elif counted:
+            self.stage, self.total = STAGE_AFTER[counted.group("done")], int(counted.group("number"))
         elif line.startswith(_TO_INSTALL):
             self.stage, self.total = "Installing", line.count(",") + 1
-        elif line.startswith("Prepared "):
-            self.stage = "Installing"
-        elif line.startswith("Installed "):
-            self.stage = "Compiling"
 
     def sentence(self, installed: int, seconds: float) -> str:
-        """Return the line to show; installed: the number of packages in the environment."""
+        """Return the line to show; installed: the number of packages that were added to the environment."""
         packages = self.total or self.found
-        of = f"{min(installed, packages)} of " if self.stage == "Installing" else ""
+        of = f"{min(max(installed, 0), packages)} of " if self.stage == "Installing" else ""
         parts = [f"{self.stage}: {of}{packages} packages" if packages else self.stage]
         megabytes = sum(self.sizes_mb.values())
         if megabytes >= 1:
@@ -73,7 +70,7 @@ def run_with_progress(command: List[str], folder: Path, environ: Dict[str, str],
 
     python: the interpreter of the environment in which packages are installed
     """
-    started, progress, shown = time.time(), Progress(), _Line()
+    started, before, progress, shown = time.time(), _installed(python), Progress(), _Line()
     with log.open("ab") as stream:
         stream.write(f"$ {' '.join(command)}\n".encode(errors="replace"))
         try:
@@ -87,7 +84,7 @@ def run_with_progress(command: List[str], folder: Path, environ: Dict[str, str],
             for line in _lines_and_ticks(process):
                 stream.write(line)
                 progress.read(line.decode(errors="replace"))
-                shown.show(progress.stage, progress.sentence(_installed(python), time.time() - started))
+                shown.show(progress.stage, progress.sentence(_installed(python) - before, time.time() - started))
             status = process.wait()
         finally:
             process.kill()
