@@ -38,7 +38,8 @@ def surroundings(course: Path, **variables: str) -> dict[str, str]:
     left_out = ("PYTEST_CURRENT_TEST", "RNN_COURSE_SALT", "JUPYTER_CONFIG_PATH", "NBGRADER_EXECUTION")
     kept = {name: value for name, value in os.environ.items() if name not in left_out}
     private = {name: str(course / ".home" / name.lower()) for name in ("JUPYTER_DATA_DIR", "RNN_COURSE_PROGRESS")}
-    return {**kept, **private, "PYTHONPATH": str(ROOT), **variables}
+    under_test = os.pathsep.join(map(str, (ROOT, ROOT / "nbjudge" / "src")))
+    return {**kept, **private, "PYTHONPATH": under_test, **variables}
 
 
 def scores(course: Path) -> dict[str, float]:

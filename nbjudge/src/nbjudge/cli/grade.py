@@ -18,6 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--force", action="store_true", help="Regrade submissions that were graded before")
     parser.add_argument(
+        "--no-cache", action="store_true", help="Check the tests again, even if nothing has changed since they passed"
+    )
+    parser.add_argument(
         "--jobs", metavar="N", type=_positive_integer, help="Run N submissions in parallel (default: processors + 2)"
     )
     parser.add_argument(
@@ -50,6 +53,7 @@ def _grade(args: argparse.Namespace, workers: Any, started_at: float) -> int:
     with ProgressDisplay(console, quiet=args.json) as display:
         grading = Grading(coursedir=course, config=settings, log=make_log(display))
         grading.force, grading.workers = args.force, workers
+        grading.cache_canaries = grading.cache_canaries and not args.no_cache
         grading.on_start, grading.on_outcome = display.start, display.add_outcome  # type: ignore[method-assign]
         try:
             grading.start()
