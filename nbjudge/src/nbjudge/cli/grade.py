@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import time
 from typing import Any
 
+from nbjudge.environment import frozen_imports
 from nbjudge.execution.workers import LocalWorkers, usable_cores
 
 
@@ -37,15 +37,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _grade(args: argparse.Namespace, workers: Any, started_at: float) -> int:
-    # Imported here, while the workers start, because it takes a second.
-    from nbgrader.converters.base import NbGraderException
-    from rich.console import Console
+    with frozen_imports():  # here, while the workers start, because it takes a second
+        from nbgrader.converters.base import NbGraderException
+        from rich.console import Console
 
-    from nbjudge.autograde.converter import Grading
-    from nbjudge.cli.console import ProgressDisplay, make_log, print_summary
-    from nbjudge.settings import course_directory, read_settings
+        from nbjudge.autograde.converter import Grading
+        from nbjudge.cli.console import ProgressDisplay, make_log, print_summary
+        from nbjudge.settings import course_directory, read_settings
 
-    gc.freeze()  # scanning the imported modules again would take half a second, also at exit
     settings = read_settings(args.course)
     course = course_directory(settings, args.assignment)
     course.student_id = args.student
