@@ -28,19 +28,24 @@ COPY += "copy_course(*map(Path, sys.argv[1:3]), sys.argv[3])"
 
 @dataclass(frozen=True)
 class Version:
-    """A version of the repository, and a course that it grades."""
+    """A version of the repository, and the course that it grades."""
 
     root: Path
     course: Path
 
     def run(self, *arguments: str) -> tuple[float, float]:
-        """Run Python with the packages of this version; return wall time and processor time of all its processes."""
+        """Run Python with the packages of this version; return wall time and processor time of all its processes.
+
+        Raises SystemExit with the output when it fails.
+        """
         paths = [self.course, self.root, self.root / "nbjudge" / "src"]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths)), "RNN_COURSE_SALT": SALT}
         before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-        subprocess.run(
-            [sys.executable, *arguments], cwd=self.course, env=environment, stdout=subprocess.DEVNULL, check=True
+        completed = subprocess.run(
+            [sys.executable, *arguments], cwd=self.course, env=environment, capture_output=True, text=True, check=False
         )
+        if completed.returncode:
+            raise SystemExit(f"{self.root}: {' '.join(arguments)} failed:\n{completed.stdout}\n{completed.stderr}")
         wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
         return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
