@@ -2,6 +2,7 @@
 
 The same simulated submissions are graded alternately by stock `nbgrader autograde` and by `rnn-course grade`, and the
 scores are compared cell by cell. The output is the median over the rounds, with the minimum and the maximum.
+Then comes a profile: what each stage of grading costs. benchmarks/README.md has the results.
 
 floor: processor time of the same notebooks' cells, each in a fork of a process that has imported everything
 """
@@ -26,12 +27,14 @@ import nbformat
 import psutil
 from nbgrader.api import Gradebook
 
+from benchmarks.stages import table
 from nbjudge.execution.demonstrations import TAG
 from tools.demo.cycle import copy_course
 from tools.demo.simulated import simulate
 
 ROOT = Path(__file__).resolve().parent.parent
 LESSONS = ("04_bptt", "08_keras")
+PROFILED = "01_recurrence"
 SALT = "the salt of the benchmark"
 STOCK = """
 c = get_config()
@@ -59,10 +62,11 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=4)
-    parser.add_argument("--lesson", action="append", choices=LESSONS)
+    parser.add_argument("--lesson", action="append", choices=(PROFILED, *LESSONS))
     parser.add_argument(
         "--plain", action="store_true", help="Also grade with `nbgrader autograde` and the course's settings"
     )
+    parser.add_argument("--profile", type=int, default=20, help="Submissions of the profile by stage; 0: none")
     parser.add_argument("--many", type=int, default=0, help="Also grade a class of this size, and measure the memory")
     parser.add_argument(
         "--share", type=float, default=0.0, help="Share of a processor for each Dask worker; 0: no limit"
@@ -75,6 +79,8 @@ def main() -> None:
         for lesson in args.lesson or LESSONS:
             if args.submissions:
                 side_by_side(Path(folder), lesson, args)
+        for lesson in (args.lesson or [PROFILED]) if args.profile else []:
+            print_profile(Path(folder), lesson, args.profile)
         if args.many:
             grade_large_class(Path(folder), (args.lesson or LESSONS)[0], args.many, args.jobs)
         if args.cluster:
@@ -122,16 +128,32 @@ def new_class(course: Path, lesson: str, students: int, seed: int) -> Path:
     return course
 
 
-def command(course: Path, *arguments: str) -> None:
-    """Run Python in the course. Raises SystemExit with the output when it fails."""
-    environment = {**os.environ, "PYTHONPATH": str(course), "RNN_COURSE_SALT": SALT, "PYTHONDONTWRITEBYTECODE": ""}
+def environment_of(course: Path) -> dict[str, str]:
+    """Return the environment in which a copy of the course is graded: with its packages, and then this folder's."""
+    paths = [str(course), str(ROOT), str(ROOT / "nbjudge" / "src")]
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(paths),
+        "RNN_COURSE_SALT": SALT,
+        "PYTHONDONTWRITEBYTECODE": "",
+    }
+
+
+def command(course: Path, *arguments: str) -> str:
+    """Run Python in the course and return its output. Raises SystemExit with the output when it fails."""
     completed = subprocess.run(
-        [sys.executable, *arguments], cwd=course, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, *arguments],
+        cwd=course,
+        env=environment_of(course),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if completed.returncode:
         raise SystemExit(
             f"{' '.join(arguments)} ended with {completed.returncode}:\n{completed.stdout}\n{completed.stderr}"
         )
+    return completed.stdout
 
 
 def measure_run(course: Path, lesson: str, *arguments: str) -> Run:
@@ -213,13 +235,39 @@ def _cells(folder: Path) -> list[nbformat.NotebookNode]:
     return [cell for cell in nbformat.read(file, as_version=4).cells if cell.cell_type == "code"]
 
 
+def print_profile(folder: Path, lesson: str, students: int) -> None:
+    """Grade a class with `rnn-course grade` twice, then stage by stage, and print the times and the costs."""
+    course = new_class(folder / f"{lesson}-profile", lesson, students, seed=9)
+    print(f"\n{lesson}: {students} submissions")
+    for label in ("first", "second"):
+        first_s, last_s = first_and_last(course, lesson)
+        print(f"  {f'{label} run, s until the first and the last result':<60} {first_s:6.2f} {last_s:6.2f}")
+    output = command(course, "-m", "benchmarks.stages", lesson)
+    print("\n".join(["", *table(json.loads(output.splitlines()[-1]), students)]))
+
+
+def first_and_last(course: Path, lesson: str) -> tuple[float, float]:
+    """Grade a class again, and return the seconds until the first and the last submission were graded."""
+    arguments = ["-m", "nbjudge", "grade", lesson, "--force", "--json"]
+    began = time.monotonic()
+    with subprocess.Popen(
+        [sys.executable, *arguments], cwd=course, env=environment_of(course), stdout=subprocess.PIPE
+    ) as grader:
+        assert grader.stdout is not None
+        marks = [time.monotonic() - began for _ in grader.stdout]
+    return marks[0], marks[-1]
+
+
 def grade_large_class(folder: Path, lesson: str, students: int, jobs: int) -> None:
     """Grade a large class; print the time of each tenth and the grader's memory."""
     course = new_class(folder / "many", lesson, students, seed=7)
-    environment = {**os.environ, "PYTHONPATH": str(course), "RNN_COURSE_SALT": SALT}
     arguments = ["-m", "nbjudge", "grade", lesson, "--jobs", str(jobs), "--json"]
     grader = subprocess.Popen(
-        [sys.executable, *arguments], cwd=course, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [sys.executable, *arguments],
+        cwd=course,
+        env=environment_of(course),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
     watched, marks = psutil.Process(grader.pid), []
     assert grader.stdout is not None
@@ -245,8 +293,12 @@ def grade_on_cluster(folder: Path, lesson: str, students: int, share: float) -> 
     for workers in (1, 2):
         course = new_class(folder / f"cluster-{workers}", lesson, students, seed=8)
         scheduler_file = folder / f"scheduler-{workers}.json"
-        environment = {**os.environ, "PYTHONPATH": str(course), "RNN_COURSE_SALT": SALT}
-        quiet = {"env": environment, "cwd": course, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        quiet = {
+            "env": environment_of(course),
+            "cwd": course,
+            "stdout": subprocess.DEVNULL,
+            "stderr": subprocess.DEVNULL,
+        }
         dask, options = [sys.executable, "-m", "dask"], ["--no-dashboard", "--scheduler-file", scheduler_file]
         groups = [create_cgroup(share, f"worker-{number}") for number in range(workers)] if share else []
         started = [subprocess.Popen([*dask, "scheduler", "--port", "0", *options], **quiet)]

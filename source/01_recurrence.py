@@ -101,6 +101,7 @@ W_xh = np.array([[1.0, 0.5]])                    # (1 feature, 2 units)
 W_hh = np.array([[0.5, 1.0], [-1.0, 0.5]])       # (2 units, 2 units)
 b_h = np.array([0.0, 0.1])                       # (2 units,)
 
+# %% tags=["demonstration"]
 plots.show(graphs.units(W_hh, W_xh), (
     "Two circles, unit 1 and unit 2. The input reaches unit 1 with weight 1 and unit 2 "
     "with weight 0.5. Each unit has an arrow to itself with weight 0.5. The arrow from "

@@ -446,6 +446,6 @@ def test_ctrl_c_at_nbgraders_command_leaves_no_kernel_and_no_folder(course):
                 os.killpg(grader.pid, signal.SIGINT)
     assert grader.returncode == 1, said
     assert "Stopped by Ctrl-C" in said[-1]
-    assert left_in(course) == [".gitignore", "lock"]
+    assert left_in(course) == [".gitignore", "canaries.json", "lock"]
     with pytest.raises(ProcessLookupError):
         os.killpg(grader.pid, 0)

@@ -12,6 +12,8 @@ from nbgrader.api import Gradebook
 from nbgrader_course import nbgrader
 from tiny_course import LESSON, cell, release, submit
 
+from nbjudge.forkserver.preload import preload, preloaded_modules
+from nbjudge.sandbox.provisioner import PURPOSE, PURPOSE_FROM_SCRATCH, zygote_purpose
 from nbjudge.sandbox.sandbox import missing_layers
 from nbjudge.sandbox.withheld import WithheldFinder, readable_without, withheld_files
 
@@ -167,3 +169,21 @@ def test_what_is_withheld_can_be_imported_and_not_used(monkeypatch):
         from colorsys import hsv_to_rgb  # noqa: F401
     assert not hasattr(colorsys, "__wrapped__")
     monkeypatch.delitem(sys.modules, "colorsys.deep")
+
+
+@pytest.mark.parametrize(
+    ("imported", "purpose"),
+    [
+        (["numpy", "kerasx"], PURPOSE),
+        (["numpy", "keras"], PURPOSE_FROM_SCRATCH),
+        (["numpy", "keras.layers"], PURPOSE_FROM_SCRATCH),
+    ],
+)
+def test_a_kernel_from_scratch_never_has_a_parent_that_has_imported_what_is_withheld(imported, purpose):
+    before = preloaded_modules(PURPOSE)
+    try:
+        preload(PURPOSE, imported)
+        assert zygote_purpose(["keras"]) == purpose
+        assert zygote_purpose([]) == PURPOSE
+    finally:
+        preload(PURPOSE, before)

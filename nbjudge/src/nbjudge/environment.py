@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
@@ -60,6 +61,22 @@ def usable_folder(folder: Path, purpose: str) -> str:
             file=sys.stderr,
         )
     return str(folder)
+
+
+@contextmanager
+def frozen_imports() -> Iterator[None]:
+    """Import modules without garbage collections, and exclude what they hold from later ones.
+
+    A collection scans all modules imported so far, and thousands of new objects start one after another.
+    """
+    thresholds = gc.get_threshold()
+    gc.set_threshold(0)
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if gc.get_threshold()[0] == 0:  # else a module has chosen its own
+            gc.set_threshold(*thresholds)
 
 
 @contextmanager

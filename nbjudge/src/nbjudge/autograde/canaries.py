@@ -7,26 +7,27 @@ with what the test accepts and how to tighten it, and the class is graded.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
+from nbjudge.autograde.canary_cache import CanaryCache, PassedCanaries, now
+from nbjudge.autograde.canary_fingerprint import fingerprint, local_code
 from nbjudge.autograde.canary_policy import DEFAULT, CanaryPolicy, judging_remarks
 from nbjudge.autograde.canary_run import SOLUTION, Grade, Score, run_canaries, settings_without_hooks
 from nbjudge.autograde.cheat import CHEATS
-from nbjudge.autograde.discovery import unknown_assignment_error
-from nbjudge.autograde.gradebook import gradebook_file
 from nbjudge.bytecode import remove_damaged
 from nbjudge.errors import CannotGrade
+from nbjudge.execution.job import PURPOSES
 from nbjudge.execution.name_analysis import BY_HAND, INSIDE, OUTSIDE, TEST, Source
 from nbjudge.execution.plan import plan_for
+from nbjudge.execution.preprocessor import Run
 from nbjudge.execution.side_effects import side_effects
+from nbjudge.forkserver.preload import preload, preloaded_modules
 from nbjudge.intake.expected_cells import expected_cells
 from nbjudge.secrets import CourseSecret
 from nbjudge.settings import resolved
@@ -38,13 +39,20 @@ _healthy: set[str] = set()  # fingerprints; formgrader grades students one at a 
 
 
 def prepare_assignment(
-    course: Path, assignment: str, log: Log, grade: Grade, secret: CourseSecret, policy: CanaryPolicy = DEFAULT
+    course: Path,
+    assignment: str,
+    log: Log,
+    grade: Grade,
+    secret: CourseSecret,
+    policy: CanaryPolicy = DEFAULT,
+    cache: CanaryCache | None = None,
 ) -> None:
     """Load the course secret and require healthy canaries before the first submission of an assignment is graded.
 
     course: the folder that holds nbgrader_config.py
     grade: the function that grades the canaries
     secret: where the course keeps its secret
+    cache: of canaries that passed in an earlier run
     Raises CannotGrade when either fails.
     """
     try:
@@ -52,7 +60,7 @@ def prepare_assignment(
             for file in remove_damaged(package):
                 log.warning("%s was damaged, as by a full disk, and was removed; Python will compile it again.", file)
         os.environ[secret.variable] = secret.load(course)
-        require_canaries(course, assignment, log, grade, policy)
+        require_canaries(course, assignment, log, grade, policy, cache)
     except CannotGrade:
         raise
     except Exception as error:
@@ -60,66 +68,103 @@ def prepare_assignment(
         raise CannotGrade(f"The canaries could not be graded: {type(error).__name__}: {error}") from error
 
 
-def require_canaries(course: Path, assignment: str, log: Log, grade: Grade, policy: CanaryPolicy = DEFAULT) -> None:
+def require_canaries(
+    course: Path,
+    assignment: str,
+    log: Log,
+    grade: Grade,
+    policy: CanaryPolicy = DEFAULT,
+    cache: CanaryCache | None = None,
+) -> None:
     """Grade the canaries of an assignment, unless nothing has changed since they passed.
 
     course: the folder that holds nbgrader_config.py
     grade: the function that grades the canaries
+    cache: of canaries that passed in an earlier run; None to ignore it
     Raises CannotGrade, with each cell and its output, when they do not score full marks and zero.
     """
     settings = settings_without_hooks(course)
-    fingerprint = _fingerprint(course, settings, assignment)
-    if fingerprint in _healthy:
+    state = fingerprint(course, settings, assignment, policy)
+    if state in _healthy:
         return
-    sources = _sources(settings, assignment)
+    passed = cache.find(assignment, state) if cache else None
+    if passed and _restore(passed, course, settings, assignment):
+        log.info("canaries of %s: %s, unchanged since %s", assignment, passed.totals, passed.since)
+        _log_remarks(log, passed.remarks)
+    else:
+        if cache:
+            cache.forget(assignment)
+        scores = _run(settings, assignment, log, grade, policy)
+        names = dict.fromkeys(score.canary for score in scores)
+        totals = ", ".join(f"{name.removeprefix('canary-')} {_total(scores, name)}" for name in names)
+        remarks = *judging_remarks({score.cell: score.judging for score in scores}), *policy.remarks(assignment)
+        log.info("canaries of %s: %s", assignment, totals)
+        _log_remarks(log, remarks)
+        # Not when a file has changed in the meantime, nor when a test is weak, which is to be said each time.
+        is_clean = not _unexpected(scores, assignment, policy)
+        if cache and is_clean and state == fingerprint(course, settings, assignment, policy):
+            cache.store(assignment, _passed(course, settings, assignment, state, totals, remarks))
+    _healthy.add(state)
+
+
+def _run(settings: Config, assignment: str, log: Log, grade: Grade, policy: CanaryPolicy) -> list[Score]:
+    """Grade the canaries and return their scores. Raises CannotGrade when they fail."""
+    sources = _sources(settings, assignment).values()
     tests = sorted({source.name for notebook in sources for source in notebook if source.kind == TEST})
     _check_names("c.Run.judging", resolved(settings.Run.get("judging", {}), {}), assignment, tests)
     _check_names("c.Grading.accepted", policy.accepted, assignment, tests)
     _require_choice(assignment, sources)
     scores = run_canaries(settings, assignment, grade)
-    unexpected = [
+    unexpected = _unexpected(scores, assignment, policy)
+    if any(policy.strict or score.canary not in CHEATS for score in unexpected):
+        raise CannotGrade(_failure_message(assignment, unexpected))
+    for score in unexpected:
+        log.warning("%s", _weakness(assignment, score))
+    return scores
+
+
+def _unexpected(scores: list[Score], assignment: str, policy: CanaryPolicy) -> list[Score]:
+    return [
         score
         for score in scores
         if score.earned != score.expected
         and score.judging != BY_HAND
         and not policy.accepted.get(f"{assignment}/{score.cell}")
     ]
-    if any(policy.strict or score.canary not in CHEATS for score in unexpected):
-        raise CannotGrade(_failure_message(assignment, unexpected))
-    for score in unexpected:
-        log.warning("%s", _weakness(assignment, score))
-    names = dict.fromkeys(score.canary for score in scores)
-    totals = ", ".join(f"{name.removeprefix('canary-')} {_total(scores, name)}" for name in names)
-    log.info("canaries of %s: %s", assignment, totals)
-    for sentence in (*judging_remarks({score.cell: score.judging for score in scores}), *policy.remarks(assignment)):
+
+
+def _log_remarks(log: Log, remarks: Iterable[str]) -> None:
+    for sentence in remarks:
         log.info("%s", sentence)
-    _healthy.add(fingerprint)
 
 
-def _fingerprint(course: Path, settings: Config, assignment: str) -> str:
-    """Hash everything that determines the scores: both notebooks, the course's packages, the gradebook's cells."""
-    directory = CourseDirectory(config=settings)
-    steps = (directory.source_directory, directory.release_directory)
-    folders = [Path(directory.format_path(step, ".", assignment)) for step in steps]
-    folders += sorted(init.parent for init in course.glob("*/__init__.py"))
-    digest = hashlib.sha256(repr(_cells(directory, assignment)).encode())
-    for file in (file for folder in folders for file in sorted(folder.rglob("*"))):
-        if file.is_file() and "__pycache__" not in file.parts:
-            digest.update(str(file).encode() + file.read_bytes())
-    return digest.hexdigest()
+def _passed(
+    course: Path, settings: Config, assignment: str, state: str, totals: str, remarks: tuple[str, ...]
+) -> PassedCanaries:
+    """Return canaries that have just passed, with what the run of the solution has shown."""
+    references = {name: Run.references.get(cells) for name, cells in _sources(settings, assignment).items()}
+    modules = {purpose: preloaded_modules(purpose) for purpose in PURPOSES}
+    return PassedCanaries(
+        fingerprint=state,
+        code=local_code(course, set().union(*modules.values())),
+        totals=totals,
+        remarks=remarks,
+        since=now(),
+        references={name: run for name, run in references.items() if run},
+        modules=modules,
+    )
 
 
-def _cells(directory: CourseDirectory, assignment: str) -> list[tuple[str, str]]:
-    """Return (name, checksum) of the cells that grading restores in each submission."""
-    gradebook_file(directory.db_url)  # opening a missing gradebook would create one
-    with Gradebook(directory.db_url, directory.course_id) as gradebook:
-        try:
-            notebooks = gradebook.find_assignment(assignment).notebooks
-        except MissingEntry as error:
-            raise unknown_assignment_error(
-                directory, assignment, [entry.name for entry in gradebook.assignments]
-            ) from error
-        return [(cell.name, cell.checksum) for notebook in notebooks for cell in notebook.source_cells]
+def _restore(passed: PassedCanaries, course: Path, settings: Config, assignment: str) -> bool:
+    """Prepare the judging of a class as the run of its solution did; return False if that run would differ now."""
+    sources = _sources(settings, assignment)
+    is_current = passed.code == local_code(course, set().union(*passed.modules.values()))
+    if not is_current or passed.references.keys() - sources.keys():
+        return False
+    Run.references.update({sources[name]: reference for name, reference in passed.references.items()})
+    for purpose, names in passed.modules.items():
+        preload(purpose, names)
+    return True
 
 
 def _weakness(assignment: str, score: Score) -> str:
@@ -165,14 +210,14 @@ def _setting(assignment: str, cells: list[str], value: str) -> dict[str, str]:
     return {f"{assignment}/{cell}": value for cell in cells}
 
 
-def _sources(settings: Config, assignment: str) -> list[tuple[Source, ...]]:
-    """Return the code cells of each notebook of an assignment."""
+def _sources(settings: Config, assignment: str) -> dict[str, tuple[Source, ...]]:
+    """Return {notebook: its code cells} of an assignment."""
     course = CourseDirectory(config=settings)
     notebooks = expected_cells(course.db_url, assignment, settings)
-    return [plan_for(course, settings, assignment, notebook).sources for notebook in notebooks]
+    return {notebook: plan_for(course, settings, assignment, notebook).sources for notebook in notebooks}
 
 
-def _require_choice(assignment: str, notebooks: list[tuple[Source, ...]]) -> None:
+def _require_choice(assignment: str, notebooks: Iterable[tuple[Source, ...]]) -> None:
     """Raise CannotGrade if tests have effects that answers in another process do not see, and nobody has chosen.
 
     Such tests would pass without a word where they should fail: `np.linalg.inv = None` forbids nothing there.

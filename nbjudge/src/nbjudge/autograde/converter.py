@@ -18,6 +18,7 @@ from traitlets import Bool, Dict, Float, List, Unicode
 from traitlets.config import Config
 
 from nbjudge.autograde.canaries import Log, prepare_assignment
+from nbjudge.autograde.canary_cache import CanaryCache
 from nbjudge.autograde.canary_policy import CanaryPolicy
 from nbjudge.autograde.canary_run import SOLUTION
 from nbjudge.autograde.class_run import ClassRun
@@ -38,7 +39,7 @@ from nbjudge.errors import CannotGrade
 from nbjudge.execution.context import GradingContext
 from nbjudge.execution.plan import plan_for
 from nbjudge.execution.preprocessor import preload_imports
-from nbjudge.execution.workers import Workers
+from nbjudge.execution.workers import LocalWorkers, Workers
 from nbjudge.intake.intake import expected_cells
 from nbjudge.patches import cache_engine, cache_schema_validators, take_names_literally, temporary_attrs
 from nbjudge.secrets import CourseSecret
@@ -70,6 +71,10 @@ class Grading(Autograde):  # type: ignore[misc]  # nbgrader is untyped
         key_trait=Unicode(),
         value_trait=Unicode(),
         help="Tests that may give points to a canary, with the reason: {'assignment/cell': 'for taking part'}.",
+    ).tag(config=True)
+
+    cache_canaries = Bool(
+        True, help="Grade the canaries only if something has changed since they passed, in an earlier run too."
     ).tag(config=True)
 
     refusal = ""  # why nothing can be graded, when the settings could not be applied
@@ -145,7 +150,13 @@ class Grading(Autograde):  # type: ignore[misc]  # nbgrader is untyped
             grade = partial(grade_canaries, workers=self.workers)
             secret = CourseSecret(self.secret_variable, self.secret_file)
             policy = CanaryPolicy(self.strict_tests, self.accepted)
-            prepare_assignment(Path(self.coursedir.root), assignment, self.log, grade, secret, policy)
+            cache = CanaryCache(self.staging.top.parent, self.log.warning)
+            if not self.cache_canaries:
+                cache.forget(assignment)
+            is_local = self.workers is None or isinstance(self.workers, LocalWorkers)
+            prepare_assignment(
+                Path(self.coursedir.root), assignment, self.log, grade, secret, policy, cache if is_local else None
+            )
 
     def _format_source(self, assignment_id: str, student_id: str, escape: bool = False) -> str:
         return str(self.staging.folders(student_id, assignment_id).submitted)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from nbjudge.autograde.canary_cache import FILE as CACHE
 from nbjudge.errors import CannotGrade
 
 FOLDER, _LOCK, _IGNORE = ".grading", "lock", ".gitignore"
@@ -23,6 +24,8 @@ FOLDER, _LOCK, _IGNORE = ".grading", "lock", ".gitignore"
 @contextmanager
 def only_grader(course: Path, shared: bool = False) -> Iterator[Path]:
     """Yield an empty private working folder in the course to the only grader; empty it at the end.
+
+    Only the cache of canaries stays in the folder above it.
 
     shared: whether other members of the group grade in this course, too
     Raises CannotGrade when another grader is running, with its process id, or when the folder cannot be created.
@@ -74,5 +77,9 @@ def _read_holder(lock: Path) -> str:
 
 def _empty(folder: Path) -> None:
     for path in folder.iterdir():
-        if path.name not in (_LOCK, _IGNORE):
+        if path.name in (_LOCK, _IGNORE, CACHE):
+            continue
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)  # such as a draft of the cache

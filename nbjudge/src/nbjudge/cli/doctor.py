@@ -334,13 +334,18 @@ def check_isolation(course: Path, settings: Config) -> Finding:
 
 
 def _check_canaries(course: Path, settings: Config, assignment: str) -> Finding:
-    """Grade the assignment's solution, blank notebook and cheats, as autograde does before a class."""
+    """Grade the assignment's solution, blank notebook and cheats, even if nothing has changed since they passed."""
     from nbjudge.autograde.canaries import require_canaries
+    from nbjudge.autograde.canary_cache import CanaryCache
     from nbjudge.autograde.converter import grade_canaries
+    from nbjudge.autograde.lock import FOLDER
 
     recorder = _LogRecorder()
+    cache = CanaryCache(course / FOLDER, recorder.log.warning) if (course / FOLDER).is_dir() else None
+    if cache:
+        cache.forget(assignment)
     with _temporary_secret(course, CourseSecret.of(settings)):
-        require_canaries(course, assignment, recorder.log, grade_canaries)
+        require_canaries(course, assignment, recorder.log, grade_canaries, cache=cache)
     if weak := [line for line in recorder.messages if " is weak: " in line]:
         return Finding("canaries", "warn", " ".join(weak))
     return Finding(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import time
 from typing import Any
 
+from nbjudge.environment import frozen_imports
 from nbjudge.execution.workers import LocalWorkers, usable_cores
 
 
@@ -17,6 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--student", metavar="ID", default="*", help="Grade only this student, or those who match a pattern like 's1*'"
     )
     parser.add_argument("--force", action="store_true", help="Regrade submissions that were graded before")
+    parser.add_argument(
+        "--no-cache", action="store_true", help="Check the tests again, even if nothing has changed since they passed"
+    )
     parser.add_argument(
         "--jobs", metavar="N", type=_positive_integer, help="Run N submissions in parallel (default: processors + 2)"
     )
@@ -34,15 +37,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _grade(args: argparse.Namespace, workers: Any, started_at: float) -> int:
-    # Imported here, while the workers start, because it takes a second.
-    from nbgrader.converters.base import NbGraderException
-    from rich.console import Console
+    with frozen_imports():  # here, while the workers start, because it takes a second
+        from nbgrader.converters.base import NbGraderException
+        from rich.console import Console
 
-    from nbjudge.autograde.converter import Grading
-    from nbjudge.cli.console import ProgressDisplay, make_log, print_summary
-    from nbjudge.settings import course_directory, read_settings
+        from nbjudge.autograde.converter import Grading
+        from nbjudge.cli.console import ProgressDisplay, make_log, print_summary
+        from nbjudge.settings import course_directory, read_settings
 
-    gc.freeze()  # scanning the imported modules again would take half a second, also at exit
     settings = read_settings(args.course)
     course = course_directory(settings, args.assignment)
     course.student_id = args.student
@@ -50,6 +52,7 @@ def _grade(args: argparse.Namespace, workers: Any, started_at: float) -> int:
     with ProgressDisplay(console, quiet=args.json) as display:
         grading = Grading(coursedir=course, config=settings, log=make_log(display))
         grading.force, grading.workers = args.force, workers
+        grading.cache_canaries = grading.cache_canaries and not args.no_cache
         grading.on_start, grading.on_outcome = display.start, display.add_outcome  # type: ignore[method-assign]
         try:
             grading.start()

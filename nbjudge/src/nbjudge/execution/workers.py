@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import multiprocessing
 import os
@@ -14,6 +13,7 @@ from itertools import count
 from multiprocessing.connection import Connection
 from typing import Protocol
 
+from nbjudge.environment import frozen_imports
 from nbjudge.patches import skip_rfc3987
 
 _SECONDS_TO_END = 10
@@ -121,12 +121,11 @@ def _serve(link: Connection, threads: int, folder: str) -> None:
     """Run jobs until the grader ends; only the grader handles Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     skip_rfc3987()
-    # Imported here, while the grader does its own imports.
-    from nbjudge.execution.job import run_packed_job
-    from nbjudge.forkserver import client
-    from nbjudge.sandbox.scratch import remove_own_folders
+    with frozen_imports():  # here, while the grader does its own imports
+        from nbjudge.execution.job import run_packed_job
+        from nbjudge.forkserver import client
+        from nbjudge.sandbox.scratch import remove_own_folders
 
-    gc.freeze()  # the collector need not scan the imported modules
     with suppress(OSError):
         os.chdir(folder)
     sending = threading.Lock()

@@ -33,6 +33,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from nbjudge.environment import frozen_imports
 from nbjudge.linux import DIE_WITH_PARENT, prctl
 
 LARGEST_PACKET = 1 << 20
@@ -87,13 +88,12 @@ def _answer(request: dict[str, Any], link: socket.socket, pidfds: list[int]) -> 
 def _import_all(modules: list[str], local_packages: set[str]) -> dict[str, Any]:
     """Import the modules that can be imported; return the number of threads afterwards and the origin of the first."""
     culprit = "the start of Python" if _threads() > 1 else None
-    with _silence():
+    with _silence(), frozen_imports():  # a child's collection would otherwise write to, and so copy, every page
         for name in modules:
             _import(name, local_packages)
             if culprit is None and _threads() > 1:
                 culprit = f"the import of {name}"
-    gc.collect()
-    gc.freeze()  # a child's garbage collection would otherwise write to, and so copy, every page
+        gc.collect()
     return {"threads": _threads(), "from": culprit}
 
 

@@ -7,8 +7,6 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
-
 NUMBER = re.compile(r"\s*[-+]?(\d{1,20}(\.\d{0,20})?|\.\d{1,20})([eE][-+]?\d{1,3})?\s*")
 
 
@@ -33,9 +31,11 @@ def _number(value: Any, kind: type) -> float | None:
         return float(value)
     if kind is str:
         return float(value) if NUMBER.fullmatch(value) else None
-    if issubclass(kind, (np.integer, np.floating)) and kind.__module__ == "numpy":
-        return float(value)
     if kind.__module__.partition(".")[0] in ("numpy", "tensorflow", "torch", "jax", "jaxlib"):
+        import numpy as np  # late: the grader imports this module, and has no arrays
+
+        if issubclass(kind, (np.integer, np.floating)) and kind.__module__ == "numpy":
+            return float(value)
         array = np.asarray(value)
         return float(array) if array.ndim == 0 and array.dtype.kind in "iuf" else None
     return None

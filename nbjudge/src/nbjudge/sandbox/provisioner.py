@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from nbjudge.environment import EXECUTION_VARIABLE
 from nbjudge.errors import CannotGrade
 from nbjudge.forkserver import ENDS_WITH_PARENT
 from nbjudge.forkserver.client import Program
-from nbjudge.forkserver.preload import KERNEL_MODULES, fork_kernel
+from nbjudge.forkserver.preload import KERNEL_MODULES, fork_kernel, preloaded_modules
 from nbjudge.sandbox import uid_pool
 from nbjudge.sandbox.kernel_env import (
     find_exposed_package,
@@ -40,7 +41,7 @@ from nbjudge.sandbox.resource_monitor import ResourceLimits, Watcher, describe_e
 from nbjudge.sandbox.rlimits import LIMITS
 from nbjudge.sandbox.sandbox import SYSTEM, Sandbox, announcement, missing_layers, python_folders
 from nbjudge.sandbox.scratch import PrivateFolder, chown_tree, copy_font_lists
-from nbjudge.sandbox.withheld import readable_without, withheld_files
+from nbjudge.sandbox.withheld import WithheldFinder, readable_without, withheld_files
 
 NAME = "nbjudge"  # as in pyproject.toml
 PURPOSE, PURPOSE_FROM_SCRATCH = "submission", "submission from scratch"
@@ -52,6 +53,16 @@ _PROCESSES_OF_THE_GRADER = 4096  # Linux counts per user, and a desktop session 
 def use_sandbox() -> None:
     """Start all kernels of this process with the provisioner that this package registers as an entry point."""
     KernelProvisionerFactory.instance().default_provisioner_name = NAME
+
+
+def zygote_purpose(withheld: Sequence[str]) -> str:
+    """Return the purpose of the process to fork a kernel from.
+
+    A kernel from scratch has a process of its own only if the common one may have imported a withheld module, which
+    would stay in the memory of its children.
+    """
+    held = WithheldFinder(withheld).holds
+    return PURPOSE_FROM_SCRATCH if any(map(held, preloaded_modules(PURPOSE))) else PURPOSE
 
 
 class SandboxProvisioner(LocalProvisioner):
@@ -144,7 +155,7 @@ class SandboxProvisioner(LocalProvisioner):
         program = Program(argv, env=kwargs["env"], cwd=kwargs["cwd"], output=str(self._folder.path / _OUTPUT))
         environment = zygote_environment(kwargs["env"], self._packages())
         # In a thread: the first fork waits for all imports.
-        purpose = PURPOSE_FROM_SCRATCH if self.withheld else PURPOSE
+        purpose = zygote_purpose(self.withheld)
         child: Any = await asyncio.to_thread(fork_kernel, purpose, KERNEL_MODULES, environment, program)
         if child:
             self.process, self.pid, self.pgid = child, child.pid, None  # a Child signals its own process group
