@@ -16,7 +16,7 @@ may change without notice. They are imported on first use: the settings run befo
 - Health checks of a course, for the entry point `nbjudge.doctor`: `Check`, a function without arguments that returns a
   `Finding`; `check_python` and `check_requirements` make two common ones.
 - Programs: `main` runs the command line, with commands of the course if there are any; `write_report` writes the class
-  report; `CannotGrade` is the error to catch; `__version__` is a string such as "0.1.0".
+  report; `CannotGrade` is the error to catch; `__version__` is a string such as "1.0.0".
 - Helpers: `CellLabel`, `join_names`, `quote`, `temporary_env`. Tests display results for the report as data of the type
   `RESULT_MIME_TYPE`: {"exercise", "solved", "passed", "mistake", "problem"}, and "sentence", which students read first.
 """
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from nbjudge.settings import load_settings
     from nbjudge.text import join_names, quote
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 __all__ = [
     "RESULT_MIME_TYPE",
     "CannotGrade",
