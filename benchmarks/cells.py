@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.chart import Ratio, draw
 from rnn_helpers import cells
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -55,10 +56,11 @@ KINDS = {
         cells,
         "SimpleRNN",
         [
+            Size(1, 1000, 16, 32, at_most=None, keras_at_least=1.0),
             Size(32, 10, 1, 32, at_most=3.2, keras_at_least=5.0),
             Size(32, 20, 100, 50, at_most=1.6, keras_at_least=2.5),
             Size(32, 100, 64, 128, at_most=1.35, keras_at_least=1.4),
-            Size(64, 200, 128, 256, at_most=1.15, keras_at_least=None),
+            Size(64, 200, 128, 256, at_most=1.15, keras_at_least=1.0),
         ],
     ),
     "LSTM": Kind(4, cells.lstm, "LSTM", GATED),
@@ -221,6 +223,11 @@ def ratio(numerator: Array, denominator: Array) -> str:
     return f"{middle:.2f} ({low:.2f}-{high:.2f})"
 
 
+def charted(label: str, numerator: Array, denominator: Array, goal: float | None = None) -> Ratio:
+    """Return the same as a line of the chart."""
+    return Ratio(label, *np.percentile(numerator / denominator, [25, 50, 75]), goal)
+
+
 def row(name: str, size: Size, times: dict[str, Array]) -> list[str]:
     """Return one line of the table."""
     products, cell_times = times["products"], times["cells"]
@@ -265,16 +272,38 @@ def loop(a: Array, b: Array, h_0: Array) -> Array:
     return np.stack(hs, axis=1)
 
 
-def scan_row(size: tuple[int, int, int]) -> list[str]:
-    """Return one line of the second table: `cells.scan` beside the loop."""
+def jax_scan(a: Array, b: Array, h_0: Array) -> Contender | None:
+    """Return the compiled loop of JAX on the same numbers, or None where JAX is not installed."""
+    if not find_spec("jax"):
+        return None
+    import jax  # type: ignore[import-not-found]
+
+    def step(h: Any, pair: Any) -> Any:
+        h = pair[0] * h + pair[1]
+        return h, h
+
+    run = jax.jit(lambda a, b, h: jax.lax.scan(step, h, (a, b))[1])
+    arguments = [jax.device_put(array) for array in (a.swapaxes(0, 1), b.swapaxes(0, 1), h_0)]
+    return lambda: run(*arguments).block_until_ready()
+
+
+def scan_rows(size: tuple[int, int, int]) -> list[list[str]]:
+    """Return lines of the second table: `cells.scan` beside the loop, and beside JAX's where it is installed."""
     batch, steps, units = size
     rng = np.random.default_rng(0)
     a, b = rng.random((batch, steps, units)).astype(np.float32), rng.normal(size=size).astype(np.float32)
     h_0 = np.zeros((batch, units), np.float32)
     off = np.abs(cells.scan(a, b, h_0) - loop(a, b, h_0)).max()
     assert off <= AGREEMENT, f"scan differs from the loop by {off:.1e} at {size}"
-    times = measure({"scan": lambda: cells.scan(a, b, h_0), "loop": lambda: loop(a, b, h_0)})
-    return ["scan", str(size), f"{np.median(times['scan']) * 1e6:.0f}", "loop", ratio(times["loop"], times["scan"])]
+    competing: dict[str, Contender] = {"scan": lambda: cells.scan(a, b, h_0), "loop": lambda: loop(a, b, h_0)}
+    if compiled := jax_scan(a, b, h_0):
+        off = np.abs(np.asarray(compiled()).swapaxes(0, 1) - cells.scan(a, b, h_0)).max()
+        assert off <= AGREEMENT, f"jax.lax.scan differs from scan by {off:.1e} at {size}"
+        competing["jax.lax.scan"] = compiled
+    times = measure(competing)
+    scan = times.pop("scan")
+    middle = f"{np.median(scan) * 1e6:.0f}"
+    return [["scan", str(size), middle, other, ratio(its, scan)] for other, its in times.items()]
 
 
 def min_gru_row(size: Size) -> list[str]:
@@ -309,12 +338,21 @@ def main() -> None:
     print("products: the bare np.matmul calls; cells: with a Workspace; fresh: without one")
     if not find_spec("torch"):
         print("PyTorch is not installed, so its column is empty.")
-    table = [HEADINGS]
+    table, of_products, of_cells = [HEADINGS], [], []
     for name, kind in KINDS.items():
-        table += [row(name, size, measure(contenders(kind, size))) for size in kind.sizes]
+        for size in kind.sizes:
+            times = measure(contenders(kind, size))
+            table.append(row(name, size, times))
+            label = f"{name} {size[:4]}"
+            of_products.append(charted(label, times["cells"], times["products"], size.at_most))
+            of_cells.append(charted(f"Keras, {label}", times["Keras"], times["cells"], size.keras_at_least))
     print_table(table)
+    print(draw("products", "Time of the cells over that of NumPy's products", of_products))
+    print(draw("keras", "Time of Keras over that of the cells", of_cells))
     linear = [["cell", "size", "cells, us", "beside", "its time/cells"]]
-    print_table(linear + [scan_row(size) for size in SCAN_SIZES] + [min_gru_row(size) for size in MIN_GRU_SIZES])
+    print_table(
+        linear + [row for size in SCAN_SIZES for row in scan_rows(size)] + [min_gru_row(size) for size in MIN_GRU_SIZES]
+    )
 
 
 if __name__ == "__main__":
