@@ -27,7 +27,7 @@ import pytest
 from nbgrader_course import ROOT, copy_course
 
 from nbjudge.sandbox.uid_pool import first_private_ancestor
-from tools.environment import SUPPORTED_PYTHONS
+from tools.environment import SUPPORTED_PYTHONS, clean_environ
 from tools.student_edition import student_files, write_archive
 
 FOLDERS = ("/opt/rnn-course", "/srv/nbgrader", "/srv/jupyterhub")  # of the page; here below one temporary folder
@@ -134,6 +134,7 @@ def running_site() -> Iterator[Site]:
     """Yield the machine with a running hub, and remove all of it afterwards."""
     _require_root()
     with ExitStack() as stack:
+        stack.callback(os.umask, os.umask(0o022))  # settings that an earlier test has read make files private
         site = Site(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hub-"))))
         site.root.chmod(0o755)
         if closed := first_private_ancestor([str(site.root)]):
@@ -157,12 +158,11 @@ def _require_root() -> None:
 def _run(command: list[str | Path], **options: object) -> str:
     ended = subprocess.run(
         list(map(str, command)),
-        umask=0o022,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         check=False,
-        **options,
+        **{"env": clean_environ(), **options},
     )
     assert ended.returncode == 0, f"{command} ended with {ended.returncode}:\n{ended.stdout}"
     return ended.stdout

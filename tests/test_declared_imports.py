@@ -25,7 +25,7 @@ PROJECTS = {
 }
 OWN = {"rnn_helpers", "autograde_tests", "nbjudge", "rnn_course", "tools", "tests", "benchmarks"}
 # Imported only where they are there: by answers of students who use TensorFlow, and to compare with what is installed.
-IF_INSTALLED = {"nbjudge": {"ml_dtypes"}, "benchmarks": {"torch"}}
+IF_INSTALLED = {"nbjudge": {"ml_dtypes"}, "benchmarks": {"jax", "torch"}}
 
 
 def imported(folder: Path) -> Iterator[tuple[str, str]]:

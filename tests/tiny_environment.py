@@ -79,10 +79,14 @@ def make_course(root: Path) -> Path:
 
 
 def set_up(course: Path, wheels: Path, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run `python3 -m tools.environment`, or another command, in a course; only the wheels are to be had."""
+    """Run `python3 -m tools.environment`, or another command, in a course; only the wheels are to be had.
+
+    By pip, which every machine has, unless RNN_COURSE_INSTALLER says otherwise.
+    """
     left_out = ("PIP_", "PYTHON", "VIRTUAL_ENV", "MAKE", "RNN_COURSE")
     environ = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
-    environ |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_CONFIG_FILE": os.devnull} | variables
+    environ |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_CONFIG_FILE": os.devnull}
+    environ |= {"RNN_COURSE_INSTALLER": "pip", **variables}
     return subprocess.run(
         command or [BASE_PYTHON, "-m", "tools.environment"],
         cwd=course,

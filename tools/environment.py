@@ -269,7 +269,7 @@ def _finish(dev: bool, pins_changed: bool) -> None:
         if report and _is_well(report, pins_changed=False):
             return _relocate()
         if attempt == "repair":
-            print("The environment is still damaged.", flush=True)
+            print(f"The environment is still damaged: {_damage(report)}.", flush=True)
             os.environ[INSTALLER] = "pip"  # whatever uv installed, the result is not whole
             _create()
     raise EnvironmentSetupError(

@@ -34,7 +34,7 @@ def install(venv: Path, python: Path, options: List[str], environ: Dict[str, str
     environ: the environment variables, with the settings of pip as PIP_ variables
     Everything that uv and pip print is kept in install.log in the environment; a failure shows its end.
     """
-    log, cache = venv / "install.log", venv / ".uv-cache"
+    log, cache = venv / "install.log", folder / "build" / "uv-cache"
     log.write_bytes(b"")
     pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off"]
     uv = None if environ.get(INSTALLER) == "pip" else find_uv(pip, python, environ, folder, log)
@@ -55,10 +55,12 @@ def install(venv: Path, python: Path, options: List[str], environ: Dict[str, str
 
 
 def _remove_in_background(folder: Path, python: Path) -> None:
-    """Remove a folder without waiting for it: tens of thousands of files keep a slow disk busy for a while."""
+    """Remove a folder without waiting for it: tens of thousands of files keep a slow disk busy for a while.
+
+    It is not inside the environment, where a removal at the same time would interrupt the creation of a new one.
+    """
     if folder.is_dir():
-        old = folder.with_name(f"{folder.name}-old")
-        shutil.rmtree(str(old), ignore_errors=True)
+        old = folder.with_name(f"{folder.name}-old-{os.getpid()}")
         folder.rename(old)
         nothing = subprocess.DEVNULL
         command = [str(python), "-I", "-c", "import shutil, sys; shutil.rmtree(sys.argv[1], True)", str(old)]

@@ -22,12 +22,12 @@ from nbgrader_course import surroundings
 from tiny_course import cell
 
 from nbjudge.autograde.class_run import is_machine_error
+from nbjudge.cell_result import SKIPPED
 from nbjudge.errors import CannotGrade
 from nbjudge.execution import job as jobs
 from nbjudge.execution import student_kernel
 from nbjudge.execution.job import Job, run_job, run_packed_job, unpack_result
 from nbjudge.execution.name_analysis import ANSWER, GIVEN, TEST, Source
-from nbjudge.execution.session import _SKIPPED
 from nbjudge.execution.settings import ExecutionSettings
 from nbjudge.forkserver import preload
 from nbjudge.sandbox.sandbox import missing_layers
@@ -158,7 +158,7 @@ def demonstrated(folder: Path, more: str) -> jobs.JobResult:
 
 @pytest.mark.parametrize(
     ("more", "shown"),
-    [("print(factor)", _SKIPPED), ("print(losses)", "[1, 2]\n"), ("x = " + "-" * 10_000 + "losses", "[1, 2]\n")],
+    [("print(factor)", SKIPPED), ("print(losses)", "[1, 2]\n"), ("x = " + "-" * 10_000 + "losses", "[1, 2]\n")],
     ids=["nobody", "the student's cell", "perhaps"],
 )
 def test_a_demonstration_is_run_where_a_cell_may_read_what_it_binds(tmp_path, more, shown):
