@@ -41,6 +41,8 @@ TINYPACK = {
     "tinypack-1.0.dist-info/entry_points.txt": "[console_scripts]\ntinyprogram = tinypack:main\n",
 }
 
+OF_INSTALLERS = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"}  # in no wheel
+
 
 def make_wheels(folder: Path) -> None:
     """Write what the tiny course needs into a folder that pip takes for an index."""
@@ -49,9 +51,7 @@ def make_wheels(folder: Path) -> None:
     for name in ("packaging", "setuptools"):
         package = distribution(name)
         paths = [path for path in package.files or [] if path.suffix != ".pyc" and ".." not in path.parts]
-        files = {
-            str(path): Path(path.locate()).read_bytes() for path in paths if path.name not in ("RECORD", "INSTALLER")
-        }
+        files = {str(path): Path(path.locate()).read_bytes() for path in paths if path.name not in OF_INSTALLERS}
         write_wheel(folder / f"{name}-{package.version}-py3-none-any.whl", files)
 
 
