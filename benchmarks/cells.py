@@ -219,8 +219,8 @@ def measure(competing: dict[str, Contender]) -> dict[str, Array]:
 
 def ratio(numerator: Array, denominator: Array) -> str:
     """Return the median of the rounds' ratios, with their quartiles."""
-    low, middle, high = np.percentile(numerator / denominator, [25, 50, 75])
-    return f"{middle:.2f} ({low:.2f}-{high:.2f})"
+    each = charted("", numerator, denominator)
+    return f"{each.middle:.2f} ({each.low:.2f}-{each.high:.2f})"
 
 
 def charted(label: str, numerator: Array, denominator: Array, goal: float | None = None) -> Ratio:
