@@ -35,6 +35,7 @@ COURSE_PACKAGES = {  # name -> folder; the student edition includes only the fir
     "rnn_course": "rnn_course",
     "nbjudge": "nbjudge/src/nbjudge",
 }
+COURSE = "rnn-course"  # the name of the first of these projects
 PROJECTS = ("pyproject.toml", "nbjudge/pyproject.toml")
 DISTRIBUTIONS = ("rnn_course-", "nbgrader_judge-")
 PYC_HEADER = 16  # bytes before the code
@@ -233,7 +234,7 @@ def unmet_requirements(root: Path, extras: Iterable[str] = ()) -> tuple[list[str
         from packaging.specifiers import SpecifierSet
     except ImportError:
         return ["packaging is missing"], []
-    projects = {project["name"]: project for project in _projects(root)}
+    projects = project_tables(root)
     texts = [text for name in projects for text in listed_requirements(projects, name, extras)]
     pins = _pins(root / "constraints.txt")
     unmet, unpinned, visited = [], [], set()
@@ -294,12 +295,14 @@ def misplaced_course(root: Path) -> str:
             return f"{package} is installed from {location}, which does not exist"
         if not os.path.samefile(location, root / folder):
             return f"{package} is installed from {location}"
-    return next(filter(None, map(_outdated_reason, _projects(root))), "")
+    return next(filter(None, map(_outdated_reason, project_tables(root).values())), "")
 
 
-def _projects(root: Path) -> list[dict[str, Any]]:
+def project_tables(root: Path) -> dict[str, dict[str, Any]]:
+    """Return {name: table `project`} of the folder's pyproject.toml files, the course's first."""
     files = [root / name for name in PROJECTS if (root / name).is_file()]
-    return [tomllib.loads(file.read_text(encoding="utf-8"))["project"] for file in files]
+    tables = [tomllib.loads(file.read_text(encoding="utf-8"))["project"] for file in files]
+    return {table["name"]: table for table in tables}
 
 
 def _outdated_reason(project: dict[str, Any]) -> str:

@@ -8,12 +8,10 @@ import json
 import subprocess
 import sys
 import tempfile
-import tomllib
 from pathlib import Path
 
-from tools.installation import listed_requirements
+from tools.installation import COURSE, listed_requirements, project_tables
 
-PROJECTS = ["pyproject.toml", "nbjudge/pyproject.toml"]
 ROOT = Path(__file__).resolve().parent.parent
 # The oldest supported Python with its patch level: some releases exclude 3.11.2, which Debian 12 has.
 OLDEST_PYTHON = "3.11.0"
@@ -25,9 +23,8 @@ HEADER = """\
 
 def main() -> int:
     """Write the pins and return the exit code."""
-    tables = [tomllib.loads((ROOT / name).read_text(encoding="utf-8"))["project"] for name in PROJECTS]
-    projects = {project["name"]: project for project in tables}
-    requirements = listed_requirements(projects, tables[0]["name"], ["dev", "hub"])
+    projects = project_tables(ROOT)
+    requirements = listed_requirements(projects, COURSE, ["dev", "hub"])
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]

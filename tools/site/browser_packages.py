@@ -6,10 +6,11 @@ import base64
 import hashlib
 import io
 import json
-import tomllib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from tools.installation import COURSE, project_tables
 
 DATE = (2000, 1, 1, 0, 0, 0)  # an arbitrary constant, which keeps the wheel reproducible
 # "ward.npz" is the data of lesson 14, which needs TensorFlow, and so does not run in a browser.
@@ -18,7 +19,7 @@ LEFT_OUT = ("__pycache__", "ward.npz")
 
 def helpers_wheel(root: Path) -> tuple[str, bytes]:
     """Return the file name and the bytes of a wheel of rnn_helpers, without what only Keras lessons need."""
-    version = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    version = project_tables(root)[COURSE]["version"]
     folder = f"rnn_helpers-{version}.dist-info"
     files = dict(_helper_files(root / "rnn_helpers"))
     files[f"{folder}/METADATA"] = f"Metadata-Version: 2.1\nName: rnn-helpers\nVersion: {version}\n".encode()

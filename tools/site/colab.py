@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-import tomllib
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
+from tools.installation import COURSE, project_tables
 from tools.lint import Lesson
 from tools.next_lesson import change_link
 
@@ -30,9 +30,8 @@ def colab_notebook(lesson: Lesson, requirement: str) -> NotebookNode:
 
 def own_requirement(root: Path) -> str:
     """Return the requirement of a release that fits the lessons of this folder."""
-    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    major, minor, *_ = project["version"].split(".")
-    return f"{project['name']}~={major}.{minor}"
+    major, minor, *_ = project_tables(root)[COURSE]["version"].split(".")
+    return f"{COURSE}~={major}.{minor}"
 
 
 def write_colab_notebooks(root: Path, lessons: list[Lesson], folder: Path) -> None:
