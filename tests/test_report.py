@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import datetime
 import json
+import os
 import re
 import shutil
 import sys
 import unicodedata
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,8 @@ from nbjudge.cli.report import finality
 from nbjudge.errors import CannotGrade
 from nbjudge.feedback.results import RESULT_MIME_TYPE
 from nbjudge.intake.expected_cells import ExpectedCell
-from nbjudge.report import exports, formatting, item_analysis, mistakes, plots, similarity, write_report
+from nbjudge.report import exports, formatting, item_analysis, mistakes, notebooks, plots, similarity, write_report
+from nbjudge.report.loader import read_class
 from nbjudge.report.model import Answer, Classroom, Event, Exercise, Finding, Result, Student
 from nbjudge.report.page import page
 from rnn_helpers.cards import Card, complete_sentence
@@ -118,6 +121,17 @@ def tell(course: Path, student: str, **told: Any) -> None:
     file.write_text(json.dumps(content), encoding="utf-8")
 
 
+def in_another_process(here: int) -> Callable[..., tuple[Student, dict[str, str]]]:
+    """Return NotebookReader.read_student, with the claim that it runs in another process."""
+    original = notebooks.NotebookReader.read_student
+
+    def read_student(reader: notebooks.NotebookReader, student: Student) -> tuple[Student, dict[str, str]]:
+        assert os.getpid() != here
+        return original(reader, student)
+
+    return read_student
+
+
 def rows(file: Path) -> list[list[str]]:
     with file.open(encoding="utf-8-sig", newline="") as stream:
         return list(csv.reader(stream))
@@ -153,6 +167,13 @@ class TestAGradedClass:
         again = write_report(the_course(graded), LESSON, tmp_path / "b")
         for name in ("page", "scores", "canvas", "moodle"):
             assert getattr(first, name).read_bytes() == getattr(again, name).read_bytes()
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="other systems read in one process")
+    def test_a_large_class_is_read_in_several_processes_with_the_same_result(self, graded, monkeypatch):
+        alone = read_class(the_course(graded), LESSON)
+        monkeypatch.setattr(notebooks, "LARGE_CLASS", 1)
+        monkeypatch.setattr(notebooks.NotebookReader, "read_student", in_another_process(os.getpid()))
+        assert read_class(the_course(graded), LESSON) == alone
 
     def test_scores_csv_has_a_line_for_each_student_and_exercise(self, graded, tmp_path):
         header, *lines = rows(write_report(the_course(graded), LESSON, tmp_path).scores)

@@ -1,13 +1,9 @@
-"""Read a class from the gradebook and from the graded notebooks."""
+"""Read a class from the gradebook."""
 
 from __future__ import annotations
 
-import datetime
-import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from nbgrader.api import (
     BaseCell,
@@ -26,15 +22,12 @@ from nbjudge.autograde.discovery import submissions_of
 from nbjudge.autograde.gradebook import gradebook_file
 from nbjudge.errors import CannotGrade
 from nbjudge.intake.expected_cells import Expected, ExpectedCell, expected_cells
-from nbjudge.nbgrader_cells import CellLabel
-from nbjudge.report.mistakes import Catalogue, catalogue, finding
-from nbjudge.report.model import Classroom, Event, Exercise, Finding, Result, Student
+from nbjudge.report.mistakes import catalogue
+from nbjudge.report.model import Classroom, Exercise, Result, Student
+from nbjudge.report.notebooks import NotebookReader, labelled_cells, read_notebook
 from nbjudge.report.similarity import Comparison
 from nbjudge.settings import resolved
 from nbjudge.text import join_names, quote
-
-_BIGGEST_NOTEBOOK = 50_000_000  # bytes; the grader bounds outputs far below this
-_MOST_NOTES = 100  # events or repairs of one submission; a program can crash any number of times
 
 
 def read_class(course: CourseDirectory, assignment: str) -> Classroom:
@@ -91,8 +84,7 @@ def _read_class(course: CourseDirectory, assignment: str) -> Classroom:
     classroom.feedback = _feedback(course, assignment, classroom)
     classroom.remarks = CanaryPolicy(accepted=accepted).remarks(assignment)
     comparison = Comparison(_blank(expected), _reference(course, assignment, expected))
-    for student in classroom.students:
-        _read_notebooks(course, assignment, student, classroom, named_mistakes, comparison)
+    NotebookReader(course, assignment, classroom.exercises, named_mistakes, comparison).read(classroom)
     return classroom
 
 
@@ -172,101 +164,14 @@ def _was_graded(course: CourseDirectory, assignment: str, student: Student) -> b
     return has_score or Path(course.format_path(course.autograded_directory, student.id, assignment)).is_dir()
 
 
-# --- the notebooks: JSON that a submission may have influenced, so every value is checked
-
-
-def _read_notebooks(
-    course: CourseDirectory,
-    assignment: str,
-    student: Student,
-    classroom: Classroom,
-    named_mistakes: Catalogue | None,
-    comparison: Comparison,
-) -> None:
-    folder, exercises = (
-        Path(course.format_path(course.autograded_directory, student.id, assignment)),
-        classroom.exercises,
-    )
-    tests = {exercise.cell for exercise in exercises}
-    for notebook in dict.fromkeys(exercise.notebook for exercise in exercises):
-        file = folder / f"{notebook}.ipynb"
-        content = _read(file)
-        if content is None:
-            student.unread = True
-            continue
-        graded_at = datetime.datetime.fromtimestamp(file.stat().st_mtime, datetime.UTC)
-        student.graded_at = max(student.graded_at or graded_at, graded_at)
-        record = _dict(_dict(content.get("metadata")).get("grading"))
-        _read_record(student, record)
-        judging = _dict(record.get("judging"))
-        classroom.judging.update({cell: str(how) for cell, how in judging.items() if cell in tests})
-        labelled = {cell.name: cell for cell in _cells(content)}
-        for exercise in exercises:
-            if exercise.notebook == notebook and exercise.cell in labelled:
-                reported = _finding(student, exercise, labelled[exercise.cell], named_mistakes)
-                if reported:
-                    student.findings[exercise] = reported
-        for cell in labelled.values():
-            answer = comparison.answer(notebook, cell.name, cell.source) if cell.name in comparison.names else None
-            if answer:
-                student.answers[notebook, cell.name] = answer
-
-
-class _Cell:
-    """A labelled cell of a graded notebook, with its texts joined."""
-
-    def __init__(self, name: str, content: dict[str, Any]) -> None:
-        self.name, self.source = name, _text_of(content.get("source"))
-        self.outputs = [output for output in _list(content.get("outputs")) if isinstance(output, dict)]
-
-
-def _read(file: Path) -> dict[str, Any] | None:
-    try:
-        if file.stat().st_size > _BIGGEST_NOTEBOOK:
-            return None
-        content = json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
-    return content if isinstance(content, dict) else None
-
-
-def _cells(content: dict[str, Any]) -> Iterator[_Cell]:
-    names: set[str] = set()
-    for cell in _list(content.get("cells")):
-        name = CellLabel.of(cell).grade_id
-        if name and name not in names:
-            names.add(name)
-            yield _Cell(name, cell)
-
-
-def _read_record(student: Student, record: dict[str, Any]) -> None:
-    """Read the grader's record in the notebook; `seconds` and `isolation` are optional."""
-    student.repairs += [str(repair) for repair in _list(record.get("repairs"))[:_MOST_NOTES]]
-    for event in map(_dict, _list(record.get("events"))[:_MOST_NOTES]):
-        student.events.append(Event(*(str(event.get(key) or "") for key in ("cell", "what", "sentence"))))
-    refused = _dict(record.get("refused"))
-    if refused:
-        student.refused.append(str(refused.get("instructor") or refused.get("student") or "No reason was noted."))
-    seconds = record.get("seconds")
-    if isinstance(seconds, int | float) and math.isfinite(seconds) and seconds >= 0:
-        student.seconds = (student.seconds or 0.0) + float(seconds)
-    if isinstance(record.get("isolation"), str):
-        student.isolation.append(record["isolation"])
-
-
-def _finding(student: Student, exercise: Exercise, cell: _Cell, named_mistakes: Catalogue | None) -> Finding | None:
-    result = student.results.get(exercise)
-    if exercise.kind != "test" or student.refused or result is None or (result.auto or 0.0) >= exercise.points:
-        return None
-    return finding(exercise.name, cell.outputs, named_mistakes)
-
-
 def _reference(course: CourseDirectory, assignment: str, expected: Expected) -> dict[tuple[str, str], str]:
     """Return the sources of the reference solution's cells, if the instructor's folder has them."""
     sources = {}
     for notebook in expected:
-        content = _read(Path(course.format_path(course.source_directory, ".", assignment)) / f"{notebook}.ipynb")
-        sources.update({(notebook, cell.name): cell.source for cell in _cells(content or {})})
+        content = read_notebook(
+            Path(course.format_path(course.source_directory, ".", assignment)) / f"{notebook}.ipynb"
+        )
+        sources.update({(notebook, cell.name): cell.source for cell in labelled_cells(content or {})})
     return sources
 
 
@@ -278,16 +183,3 @@ def _blank(expected: Expected) -> dict[tuple[str, str], ExpectedCell]:
         for cell in cells
         if cell.kind in ("solution", "manual")
     }
-
-
-def _text_of(content: Any) -> str:
-    """Return a text of a notebook file, which stores it as a string or as a list of lines."""
-    return "".join(map(str, content)) if isinstance(content, list) else "" if content is None else str(content)
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
