@@ -10,16 +10,15 @@ from __future__ import annotations
 import argparse
 import os
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.grading import PROFILED, ROOT, SALT, differences, scores
+from benchmarks.graded_class import ROOT, SALT, differences, print_row, scores
+from benchmarks.grading import PROFILED
 from tools.demo.simulated import simulate
 
 COPY = "import sys; from pathlib import Path; from tools.demo.cycle import copy_course; "
@@ -81,12 +80,6 @@ def main() -> None:
                 print_row(f"{label}, {name}: this over the other", (b[clock] / a[clock] for a, b in pairs))
         wrong = differences(scores(other.course, args.lesson), scores(this.course, args.lesson))
         print(f"  {'scores that differ':<48} {wrong:8}")
-
-
-def print_row(label: str, numbers: Iterable[float]) -> None:
-    """Print the median and the quartiles of a measurement."""
-    first, median, third = statistics.quantiles(numbers, n=4, method="inclusive")
-    print(f"  {label:<48} {median:8.2f}   ({first:.2f} to {third:.2f})", flush=True)
 
 
 if __name__ == "__main__":

@@ -13,10 +13,11 @@ import traitlets.log
 
 from nbjudge.forkserver import client
 
-# Imported by ipykernel until its first cell has run, and for its first traceback.
+# Imported by ipykernel until its first cell has run.
 KERNEL_MODULES = ["ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "ipykernel.debugger"]
 KERNEL_MODULES += ["IPython.core.completerlib", "IPython.core.logger", "IPython.extensions.storemagic", "psutil"]
-KERNEL_MODULES += ["stack_data", "pygments.formatters.terminal256", "tornado.platform.asyncio", "tornado.queues"]
+KERNEL_MODULES += ["tornado.platform.asyncio", "tornado.queues"]
+_LAST = "nbjudge.forkserver.first_traceback"  # it goes through all modules that are imported before it
 USUAL = ("numpy", "matplotlib.pyplot")  # by default
 # These look for the shell when they are imported; without one, plots and widgets would be missing.
 _LOOK_FOR_THE_SHELL = ("matplotlib_inline.backend_inline", "ipywidgets")
@@ -54,7 +55,7 @@ def fork_kernel(
     try:
         if not sys.platform.startswith("linux"):
             raise client.ForkError(f"{sys.platform} cannot fork a process that has imported libraries")
-        modules = [*first, *_lists[purpose]]
+        modules = [*first, *_lists[purpose], _LAST]
         local_packages = _local_packages(modules, environment) if with_local_packages else {}
         return client.fork(purpose, modules, environment, program, local_packages)
     except client.ForkError as error:

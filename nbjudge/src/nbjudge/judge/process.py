@@ -31,7 +31,7 @@ from nbjudge.sandbox.scratch import scratch
 
 PURPOSE = "judge"
 _OUTPUT = "output"  # in its folder: its output outside of cells
-_MODULES = ["nbjudge.judge.shell", "nbjudge.judge.namespace", "stack_data", "pygments.formatters.terminal256"]
+_MODULES = ["nbjudge.judge.shell", "nbjudge.judge.namespace"]
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # the only one on Windows that ends a process
 

@@ -187,6 +187,10 @@ class Shell(InteractiveShell):
         self.record.completed += not failed
         return failed
 
+    def _format_exception_for_storage(self, *_: Any, **__: Any) -> dict[str, Any]:
+        """Return nothing for the history, which is off; it would format each traceback a second time."""
+        return {}
+
     def enable_gui(self, gui: Any = None) -> None:
         """Do nothing: there are no windows."""
 
