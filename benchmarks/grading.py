@@ -5,7 +5,7 @@ scores are compared cell by cell: two lessons, and the assignment of a plain cou
 rounds, with the quartiles. Then comes a profile: what each stage of grading costs. benchmarks/README.md has the
 results.
 
-floor: processor time of the same notebooks' cells, each in a fork of a process that has imported everything
+With --floor: the processor time of the same notebooks' cells, each in a fork of a process that has imported everything.
 """
 
 from __future__ import annotations
@@ -76,6 +76,7 @@ def main() -> None:
     parser.add_argument(
         "--plugin", action="store_true", help="Also grade with `nbgrader autograde` and the course's settings"
     )
+    parser.add_argument("--floor", action="store_true", help="Also measure the floor, which takes as long as stock")
     parser.add_argument("--profile", type=int, default=20, help="Submissions of the profile by stage; 0: none")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
@@ -93,7 +94,7 @@ def side_by_side(folder: Path, assignment: str, args: argparse.Namespace) -> Rat
     stock_runs, nbjudge_runs, plugin_runs, wrong = [], [], [], 0
     for number in range(args.rounds):
         course = folder / f"{assignment}-{number}"
-        (new_plain_class(course, each, number) if assignment == PLAIN else new_class(course, assignment, each, number))
+        write_class(course, assignment, each, seed=number)
         without = shutil.copytree(course, folder / f"{assignment}-{number}-stock")
         (without / "nbgrader_config.py").write_text(PLAIN_STOCK if assignment == PLAIN else STOCK)
         stock_runs.append(measure_run(without, assignment, "-m", "nbgrader", "autograde", assignment))
@@ -116,11 +117,19 @@ def side_by_side(folder: Path, assignment: str, args: argparse.Namespace) -> Rat
         print_row("nbgrader autograde, ours, CPU s", (run.cpu_s / each for run in plugin_runs))
         both = zip(plugin_runs, stock_runs, strict=True)
         print_row("its CPU s over stock's", ((plugin.cpu_s - stock.cpu_s) / each for plugin, stock in both))
-    if assignment != PLAIN:
+    if args.floor and assignment != PLAIN:
         floors = [floor(folder / f"{assignment}-0", assignment, demonstrations) for demonstrations in (True, False)]
         print(f"  {'floor, CPU s a submission':<48} {floors[0]:8.2f}   without demonstrations {floors[1]:.2f}")
     print(f"  {'scores that differ':<48} {wrong:8}", flush=True)
     return Ratio(assignment, *quartiles(stock.wall_s / ours.wall_s for stock, ours in pairs), GOALS.get(assignment))
+
+
+def write_class(course: Path, assignment: str, students: int, seed: int) -> None:
+    """Write the course that has the assignment, with the submissions of simulated students."""
+    if assignment == PLAIN:
+        new_plain_class(course, students, seed)
+    else:
+        new_class(course, assignment, students, seed)
 
 
 def measure_run(course: Path, lesson: str, *arguments: str) -> Run:
@@ -183,7 +192,8 @@ def _cells(folder: Path) -> list[nbformat.NotebookNode]:
 
 def print_profile(folder: Path, lesson: str, students: int) -> None:
     """Grade a class with `rnn-course grade` twice, then stage by stage, and print the times and the costs."""
-    course = new_class(folder / f"{lesson}-profile", lesson, students, seed=9)
+    course = folder / f"{lesson}-profile"
+    write_class(course, lesson, students, seed=9)
     print(f"\n{lesson}: {students} submissions")
     for label in ("first", "second"):
         first_s, last_s = first_and_last(course, lesson)

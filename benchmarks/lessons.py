@@ -1,15 +1,17 @@
-"""Measure what a student waits for in each solved lesson: `python -m benchmarks.lessons [LESSON ...]`.
+"""Measure what a student waits for in each solved lesson: `python -m benchmarks.lessons [--cells N] [LESSON ...]`.
 
 Every lesson runs once from top to bottom in a kernel of its own, with the tests that students see. The goals hold on
 two idle cores: Run All within 45 s, the first figure within 5 s of the start of the kernel, a check within 50 ms.
 Other programs on the machine make every figure longer; the processor seconds beside the first one tell how much.
+--cells prints the slowest cells, too.
 """
 
 from __future__ import annotations
 
+import argparse
+import heapq
 import os
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -24,16 +26,18 @@ from tools.lint import Lesson, read_lessons
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN_ALL_S, FIRST_FIGURE_S, CHECK_MS = 45, 5, 50
+LINE = 120  # characters
 HEADINGS = ["lesson", "Run All, s", "CPU, s", "first figure, s", "median check, ms", "slowest check, ms", "misses"]
 
 
 class Measured(NamedTuple):
-    """The times of one lesson, in seconds; `checks` holds (exercise, time) of each test cell."""
+    """The times of one lesson, in seconds; `checks` holds (exercise, time) of each test cell, `cells` of each cell."""
 
     run_all: float
     cpu: float
     first_figure: float
     checks: list[tuple[str, float]]
+    cells: list[tuple[str, float]]
 
 
 def solved_with_visible_tests(lesson: Lesson) -> NotebookNode:
@@ -73,8 +77,10 @@ def run(lesson: Lesson) -> Measured:
             kernel = psutil.Process(client.km.provisioner.pid)
             times = [process.cpu_times() for process in (kernel, *kernel.children(recursive=True))]
     figures = [ended[cell.id][1] - start for cell in notebook.cells if cell.id in ended and _has_figure(cell)]
-    checks = [(name, end - begin) for name, (begin, end) in ended.items() if name.endswith("_test")]
-    return Measured(run_all, sum(each.user + each.system for each in times), min(figures), checks)
+    taken = {name: end - begin for name, (begin, end) in ended.items()}
+    checks = [(name, seconds) for name, seconds in taken.items() if name.endswith("_test")]
+    cells = [(cell.source, taken[cell.id]) for cell in notebook.cells if cell.id in taken]
+    return Measured(run_all, sum(each.user + each.system for each in times), min(figures), checks, cells)
 
 
 def _environ(folder: str) -> dict[str, str]:
@@ -111,14 +117,22 @@ def row(name: str, measured: Measured) -> list[str]:
     ]
 
 
-def main(names: list[str]) -> None:
+def main() -> None:
     """Print one line for each lesson as soon as it is measured."""
-    lessons = [lesson for lesson in read_lessons(ROOT) if not names or lesson.name in names]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("lessons", nargs="*", metavar="LESSON", help="All without one")
+    parser.add_argument("--cells", type=int, default=0, metavar="N", help="Also print the slowest N cells")
+    args = parser.parse_args()
+    lessons = [lesson for lesson in read_lessons(ROOT) if not args.lessons or lesson.name in args.lessons]
     width = max(len(lesson.name) for lesson in lessons)
     print(f"goals: Run All {RUN_ALL_S} s, first figure {FIRST_FIGURE_S} s, median check {CHECK_MS} ms")
     print_row(HEADINGS, width)
     for lesson in lessons:
-        print_row(row(lesson.name, run(lesson)), width)
+        measured = run(lesson)
+        print_row(row(lesson.name, measured), width)
+        slowest = heapq.nlargest(args.cells, measured.cells, key=lambda cell: cell[1])
+        for source, seconds in slowest:
+            print(f"    {seconds:6.2f} s  {source.splitlines()[0]} ... {source.splitlines()[-1]}"[:LINE])
 
 
 def print_row(cells: list[str], width: int) -> None:
@@ -128,4 +142,4 @@ def print_row(cells: list[str], width: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
