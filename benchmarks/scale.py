@@ -155,7 +155,7 @@ def print_marks(args: argparse.Namespace, marks: list[Mark], killed: int) -> Non
     pairs = list(zip(at, at[1:], strict=False))
     wall, cpu = [b.wall - a.wall for a, b in pairs], [b.cpu - a.cpu for a, b in pairs]
     share = f", {args.share} of a processor each" if args.share else ""
-    print(f"\n{args.lesson}: {len(marks) - 1} submissions, {args.workers} workers{share}, {killed} killed on the way")
+    print(f"\n{args.lesson}: {args.submissions} submissions, {args.workers} workers{share}, {killed} killed on the way")
     print(f"  {'s':<40} {marks[-1].wall - marks[0].wall:8.1f}")
     for label, values in (("s", wall), ("CPU s", cpu)):
         print(f"  {f'{label} for each tenth':<40} {' '.join(f'{value:.1f}' for value in values)}")

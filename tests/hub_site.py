@@ -134,7 +134,7 @@ def running_site() -> Iterator[Site]:
     """Yield the machine with a running hub, and remove all of it afterwards."""
     _require_root()
     with ExitStack() as stack:
-        stack.callback(os.umask, os.umask(0o022))  # settings that an earlier test has read make files private
+        stack.callback(os.umask, os.umask(0o022))  # whatever the tests were started with
         site = Site(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hub-"))))
         site.root.chmod(0o755)
         if closed := first_private_ancestor([str(site.root)]):

@@ -17,7 +17,7 @@ skip_rfc3987()  # before jsonschema is imported
 
 from nbgrader_course import ROOT  # noqa: E402
 
-__all__ = ["_no_process_survives", "_no_variable_survives", "kernels_as_before", "root"]
+__all__ = ["_no_process_survives", "_no_variable_survives", "_umask_as_before", "kernels_as_before", "root"]
 # Set before NumPy starts its threads: two on small matrices are slower than one, and slower still beside xdist.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in what a shell runs in the background; programs inherit it
@@ -50,3 +50,12 @@ def _no_variable_survives() -> Iterator[None]:
     """A variable that says "grading" would turn every notebook of the modules after it into a submission."""
     yield
     assert "NBGRADER_EXECUTION" not in os.environ
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _umask_as_before() -> Iterator[None]:
+    """Settings that a module has read restrict the umask of this process; the next module finds it as it was."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)

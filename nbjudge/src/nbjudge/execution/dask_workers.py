@@ -69,7 +69,8 @@ class ClusterWorkers(AbstractContextManager["ClusterWorkers"]):
     def submit(self, packed: bytes) -> Future[bytes]:
         remote_future: Future[bytes] = self._executor.submit(run_packed_job, packed)
         future: Future[bytes] = Future()
-        remote_future.add_done_callback(lambda _: _chain_future(remote_future, future))
+        # Not a closure over `remote_future`: the cycle would keep the result until a garbage collection.
+        remote_future.add_done_callback(lambda finished: _chain_future(finished, future))
         return future
 
     def __exit__(self, *_: object) -> None:
