@@ -128,10 +128,10 @@ class ClassRun:
         """
         outcome = Outcome(submission.assignment, submission.student)
         try:
-            preflight = pipeline.intake(submission, outcome)
-            if preflight is not None:
+            in_flight = pipeline.intake(submission, outcome)
+            if in_flight is not None:
                 check_assignment(submission.assignment)
-                in_flight = pipeline.stage(submission, preflight, outcome)
+                pipeline.stage(in_flight)
                 pipeline.execute(in_flight)
                 self._in_flight.append(in_flight)
                 return

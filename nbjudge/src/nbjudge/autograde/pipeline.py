@@ -32,7 +32,6 @@ from nbjudge.execution.preprocessor import Run
 from nbjudge.execution.workers import Workers
 from nbjudge.intake.intake import Expected, Preflight, Refusal, inspect
 from nbjudge.patches import autograding, temporary_attrs
-from nbjudge.text import terminal_safe
 
 
 @dataclass
@@ -40,7 +39,8 @@ class InFlightSubmission:
     """A submission that is being graded.
 
     folders: of its notebooks
-    names: of the notebooks to grade; refused: of those that are not run; needs_review: by an instructor
+    names: of the notebooks to grade; preflight: what can be graded
+    needs_review: by an instructor, whatever its preflight says
     sent_texts, running: {name: cell texts sent to the workers, and the future result}; attempts: at running it
     """
 
@@ -48,8 +48,8 @@ class InFlightSubmission:
     outcome: Outcome
     folders: SubmissionFolders
     names: list[str]
-    refused: set[str]
-    needs_review: bool
+    preflight: Preflight
+    needs_review: bool = False
     sent_texts: dict[str, list[str]] = field(default_factory=dict)
     running: dict[str, Future[bytes]] = field(default_factory=dict)
     attempts: int = 1
@@ -99,8 +99,8 @@ class SubmissionPipeline:
         """Return the number of submissions to have in flight."""
         return self.workers.at_once if self.workers else 1
 
-    def intake(self, submission: Submission, outcome: Outcome) -> Preflight | None:
-        """Return the gradable parts of a submission; None, with the outcome set, when there is nothing to do."""
+    def intake(self, submission: Submission, outcome: Outcome) -> InFlightSubmission | None:
+        """Return a submission with its gradable parts; None, with the outcome set, when there is nothing to do."""
         if problem := id_problem(submission.student):
             outcome.how, outcome.sentences = "not recorded", [problem]
             return None
@@ -116,35 +116,27 @@ class SubmissionPipeline:
         if refusals:
             outcome.how = "refused"
             outcome.sentences = list(dict.fromkeys(refusal.instructor for refusal in refusals))
-        return preflight
+        return InFlightSubmission(submission, outcome, folders, list(names), preflight)
 
-    def stage(
-        self, submission: Submission, preflight: Preflight, outcome: Outcome, needs_review: bool = False
-    ) -> InFlightSubmission:
+    def stage(self, in_flight: InFlightSubmission) -> None:
         """Make a clean copy of a submission with blanks for refused notebooks, and sanitize its notebooks."""
-        student, assignment = submission.student, submission.assignment
-        expected, names = self.expected[assignment], self.requested[assignment]
+        folders, names, preflight = in_flight.folders, in_flight.names, in_flight.preflight
+        expected = self.expected[in_flight.submission.assignment]
         await_gradebook(self.context.course.db_url, self.patience_s, self.converter.log)
-        folders = self.staging.folders(student, assignment)
         folders.begin(unchanged=set(expected) - set(names))
-        is_retryable = needs_review or "" in preflight.refusals
+        is_retryable = in_flight.needs_review or "" in preflight.refusals
         refused = {
             name: refused_notebook(expected[name], refusal, is_retryable)
             for name, refusal in preflight.refusals.items()
             if name in expected
         }
-        outcome.repairs += clean_copy(
-            submission.folder, replace(preflight, notebooks={**preflight.notebooks, **refused}), folders.submitted
-        )
-        in_flight = InFlightSubmission(
-            submission, outcome, folders, list(names), set(preflight.refusals), needs_review or preflight.needs_review
-        )
+        preflight = replace(preflight, notebooks={**preflight.notebooks, **refused})
+        in_flight.outcome.repairs += clean_copy(in_flight.submission.folder, preflight, folders.submitted)
         self.converter.notebooks = [str(folders.submitted / f"{name}.ipynb") for name in names]
         self.converter.run_pre_convert_hook()
-        self._copy_files(student, assignment, folders.autograded)
+        self._copy_files(in_flight.submission, folders.autograded)
         for name in names:
             self._convert(folders.submitted / f"{name}.ipynb", in_flight, sanitizing=True)
-        return in_flight
 
     def execute(self, in_flight: InFlightSubmission) -> None:
         """Submit the notebooks of a submission to the workers, if there are any."""
@@ -152,7 +144,7 @@ class SubmissionPipeline:
             return
         run = next((step for step in register_steps(self.converter, sanitizing=False) if isinstance(step, Run)), None)
         for name in in_flight.names:
-            if run and name not in in_flight.refused:
+            if run and name not in in_flight.preflight.refusals:
                 file = in_flight.folders.autograded / f"{name}.ipynb"
                 resources = {**_resources(file, self.context), "metadata": {"path": str(file.parent)}}
                 job = run.make_job(nbformat.read(file, as_version=4), resources, self.context)
@@ -180,8 +172,8 @@ class SubmissionPipeline:
                 name=name,
                 notebook=notebook,
                 previous=read_graded(in_flight.folders.published / f"{name}.ipynb"),
-                refused=name in in_flight.refused,
-                needs_review=in_flight.needs_review,
+                refused=name in in_flight.preflight.refusals,
+                needs_review=in_flight.needs_review or in_flight.preflight.needs_review,
             )
             for name, notebook in graded
         ]
@@ -201,13 +193,19 @@ class SubmissionPipeline:
 
     def publish_refusal(self, submission: Submission, refusal: Refusal, outcome: Outcome) -> None:
         """Record 0 for a submission that could not be graded, and flag it for review."""
-        preflight = Preflight(refusals=dict.fromkeys(self.expected[submission.assignment], refusal))
-        in_flight = self.stage(submission, preflight, outcome, needs_review=True)
+        assignment = submission.assignment
+        folders = self.staging.folders(submission.student, assignment)
+        preflight = Preflight(refusals=dict.fromkeys(self.expected[assignment], refusal))
+        in_flight = InFlightSubmission(
+            submission, outcome, folders, list(self.requested[assignment]), preflight, needs_review=True
+        )
+        self.stage(in_flight)
         self.publish(in_flight, self.score(in_flight))
 
-    def _copy_files(self, student: str, assignment: str, target: Path) -> None:
+    def _copy_files(self, submission: Submission, target: Path) -> None:
         """Copy the submission's files, and then the released ones over them, to the folder in which notebooks run."""
-        BaseConverter.init_assignment(self.converter, assignment, student)
+        assignment = submission.assignment
+        BaseConverter.init_assignment(self.converter, assignment, submission.student)
         course = self.context.course
         released = Path(course.format_path(course.source_directory, ".", assignment))
         own_files = self.context.exclude_overwriting.get(assignment, [])
@@ -228,12 +226,10 @@ class SubmissionPipeline:
         """Do one half of Autograde.convert_single_notebook: sanitize a notebook or grade it."""
         exporter, log = self.converter.exporter, self.converter.log
         steps = register_steps(self.converter, sanitizing)
-        if file.stem in in_flight.refused:
+        if file.stem in in_flight.preflight.refusals:
             steps = [NotRun(parent=exporter) if isinstance(step, Execute) else step for step in steps]
             exporter._preprocessors = steps
-        step_name = "Sanitizing" if sanitizing else "Autograding"
-        log.info("%s %s of %s", step_name, file.stem, terminal_safe(in_flight.submission.student))
-        log.info("Converting notebook %s", file)
+        log.info("%s %s", "Sanitizing" if sanitizing else "Autograding", file)  # id_problem: a path without controls
         output, resources = exporter.from_filename(str(file), _resources(file, context or self.context))
         self.converter.write_single_notebook(output, resources)
 

@@ -112,18 +112,17 @@ class _Walk:
         self.survey.notes.append(Note(sentence, path))
 
 
-def survey(root: Path, names: Collection[str], limits: Limits, modules: Collection[str]) -> Survey:
-    """Survey a submission's folder recursively. Raises OSError when the folder cannot be opened.
+def survey(folder: OpenFolder, names: Collection[str], limits: Limits, modules: Collection[str]) -> Survey:
+    """Survey a submission's folder recursively. Raises OSError when it cannot be listed.
 
     names: of the expected notebooks
     modules: reserved module names, in addition to those of installed packages
     """
     walk = _Walk(limits, set(modules) | _installed_modules(), limits.files * _ENTRIES_FOR_A_FILE)
-    with closing(OpenFolder(root)) as folder:
-        _list_folder(folder, (), walk)
-        paths = walk.survey.notebooks
-        walk.survey.named = {name: path for name in names if (path := _path_of(paths, name))}
-        walk.survey.contents = _read_notebooks(folder, walk.survey, names, limits)
+    _list_folder(folder, (), walk)
+    paths = walk.survey.notebooks
+    walk.survey.named = {name: path for name in names if (path := _path_of(paths, name))}
+    walk.survey.contents = _read_notebooks(folder, walk.survey, names, limits)
     return walk.survey
 
 

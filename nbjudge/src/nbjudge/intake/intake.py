@@ -7,6 +7,7 @@ A submission passes through in one direction: `survey` reads the folder, `_find_
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from nbjudge.intake.file_survey import Limits, Survey, survey
 from nbjudge.intake.messages import Note, Refusal, RefusedError, sentences
 from nbjudge.intake.notebook_reader import read_notebook
 from nbjudge.intake.repair import count_matches, repair
+from nbjudge.intake.safe_open import OpenFolder
 from nbjudge.text import join_names, quote
 
 __all__ = ["Expected", "ExpectedCell", "Limits", "Preflight", "Refusal", "expected_cells", "inspect"]
@@ -57,7 +59,8 @@ def inspect(folder: Path, expected: Expected, limits: Limits | None = None, modu
     """
     limits = limits or Limits()
     try:
-        surveyed = survey(folder, expected, limits, modules)
+        with closing(OpenFolder(folder)) as opened:
+            surveyed = survey(opened, expected, limits, modules)
     except OSError as error:
         refusal = Refusal(
             "Your submission could not be read. Submit it again, as a plain folder with the lesson's notebook.",
@@ -113,29 +116,26 @@ def _find_notebook(
     used_paths: notebooks that were found already, or have the name of an expected one
     """
     named = surveyed.named.get(name)
-    original = _parse(named, surveyed.contents[named], limits) if named else _missing_refusal(name, surveyed)
-    others = {path: content for path, content in surveyed.contents.items() if path not in used_paths}
-    has_original = isinstance(original, _ParsedNotebook)
-    if isinstance(original, _ParsedNotebook) and not (others and _is_blank(original, expected)):
-        return original
+    others = [path for path in surveyed.contents if path not in used_paths]
+    original: _ParsedNotebook | Refusal = _missing_refusal(name, surveyed)
     best, best_score = None, (0, 0, 0, "")
-    for path, content in others.items():
-        parsed = _parse(path, content, limits)
+    for path in [named, *others] if named else others:
+        parsed = _parse(path, surveyed.contents[path], limits)
+        if path == named:
+            original = parsed
         if isinstance(parsed, Refusal):
             continue
         expected_count, answer_count = count_matches(parsed.notebook.cells, expected)
-        if has_original and not answer_count:
+        if path == named:
+            if answer_count or not others:
+                return parsed
             continue
+        has_original = isinstance(original, _ParsedNotebook)
         score = (-expected_count, -answer_count, path.count("/"), path)  # the lowest is the best
-        if 2 * expected_count > len(expected) and (best is None or score < best_score):
+        is_candidate = 2 * expected_count > len(expected) and (answer_count or not has_original)
+        if is_candidate and (best is None or score < best_score):
             best, best_score = replace(parsed, is_copy=has_original), score
     return best or original
-
-
-def _is_blank(parsed: _ParsedNotebook, expected: list[ExpectedCell]) -> bool:
-    """Return whether no answer was changed."""
-    _, answer_count = count_matches(parsed.notebook.cells, expected)
-    return answer_count == 0
 
 
 def _parse(path: str, content: bytes | Refusal, limits: Limits) -> _ParsedNotebook | Refusal:
