@@ -18,30 +18,30 @@ Point = tuple[float, float]
 
 def stacked_and_bidirectional(steps: int = 3) -> Axes:
     """Draw a network of two layers, and one that reads in both directions, side by side."""
-    left, right = new_row(width=9.3, height=3.0, count=2)
-    _states(left, steps, (0.0, 0.0), "h^{(1)}", FORWARD)
-    _states(left, steps, (0.0, 1.5), "h^{(2)}", FORWARD)
+    stacked, bidirectional = new_row(width=9.3, height=3.0, count=2)
+    _states(stacked, steps, (0.0, 0.0), "h^{(1)}", FORWARD)
+    _states(stacked, steps, (0.0, 1.5), "h^{(2)}", FORWARD)
     shift = 0.3  # so that straight arrows pass the other direction's state
-    _states(right, steps, (-shift, 0.0), r"\overrightarrow{h}", FORWARD)
-    _states(right, steps, (shift, 1.5), r"\overleftarrow{h}", BACKWARD, backward=True)
+    _states(bidirectional, steps, (-shift, 0.0), r"\overrightarrow{h}", FORWARD)
+    _states(bidirectional, steps, (shift, 1.5), r"\overleftarrow{h}", BACKWARD, backward=True)
     for t in range(steps):
         x = PITCH * t
-        _arrow(left, (x, -0.75), (x, 0))
-        _arrow(left, (x, BOX), (x, 1.5))
-        _arrow(left, (x, 1.5 + BOX), (x, 2.9))
-        _arrow(right, (x - 0.06, -0.75), (x - shift, 0))
-        _arrow(right, (x + 0.06, -0.75), (x + shift, 1.5))
-        _arrow(right, (x - shift, BOX), (x - 0.06, 2.9))
-        _arrow(right, (x + shift, 1.5 + BOX), (x + 0.06, 2.9))
-        for ax in (left, right):
+        _arrow(stacked, (x, -0.75), (x, 0))
+        _arrow(stacked, (x, BOX), (x, 1.5))
+        _arrow(stacked, (x, 1.5 + BOX), (x, 2.9))
+        _arrow(bidirectional, (x - 0.06, -0.75), (x - shift, 0))
+        _arrow(bidirectional, (x + 0.06, -0.75), (x + shift, 1.5))
+        _arrow(bidirectional, (x - shift, BOX), (x - 0.06, 2.9))
+        _arrow(bidirectional, (x + shift, 1.5 + BOX), (x + 0.06, 2.9))
+        for ax in (stacked, bidirectional):
             ax.text(x, -0.95, f"$x_{{{t + 1}}}$", ha="center", va="center")
             ax.text(x, 3.12, f"$y_{{{t + 1}}}$", ha="center", va="center")
-    left.set_title("Stacked: the second layer reads the states of the first", fontsize=10)
-    right.set_title("Bidirectional: one layer reads from the end", fontsize=10)
-    for ax in (left, right):
+    stacked.set_title("Stacked: the second layer reads the states of the first", fontsize=10)
+    bidirectional.set_title("Bidirectional: one layer reads from the end", fontsize=10)
+    for ax in (stacked, bidirectional):
         ax.set(xlim=(-1.2, PITCH * (steps - 1) + 1.2), ylim=(-1.25, 3.4))
         ax.axis("off")
-    return left
+    return stacked
 
 
 def _states(ax: Axes, steps: int, first: Point, name: str, colour: str, *, backward: bool = False) -> None:

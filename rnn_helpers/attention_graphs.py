@@ -22,32 +22,34 @@ def path_lengths(steps: int) -> Axes:
 
     steps: how many states there are; those in the middle are drawn as dots
     """
-    left, right = new_row(width=9.3, height=2.7, count=2)
-    places = [0.0, 1.15, 2.3, 4.1, 5.25]
+    chain, star = new_row(width=9.3, height=2.7, count=2)
+    positions = [0.0, 1.15, 2.3, 4.1, 5.25]
     names = ["h_1", "h_2", "h_3", f"h_{{{steps - 1}}}", f"h_{{{steps}}}"]
-    for ax in (left, right):
-        for x, name in zip(places, names, strict=True):
+    for ax in (chain, star):
+        for x, name in zip(positions, names, strict=True):
             _box(ax, (x, 0.0), f"${name}$", COLOURS[0])
         ax.text(3.2, 0.0, "…", ha="center", va="center", fontsize=14)
         for before, after in ((0, 1), (1, 2), (3, 4)):
-            _link(ax, (places[before] + BOX / 2, 0.0), (places[after] - BOX / 2, 0.0), "0.6")
+            _link(ax, (positions[before] + BOX / 2, 0.0), (positions[after] - BOX / 2, 0.0), "0.6")
         ax.set(xlim=(-0.6, 6.0), ylim=(-0.95, 2.1))
         ax.axis("off")
     for before, after in ((0, 1), (1, 2), (3, 4)):
-        start, end = places[after], places[before]
+        start, end = positions[after], positions[before]
         style = "arc3,rad=-0.35"
-        _link(left, (start, -BOX / 2), (end, -BOX / 2), GRADIENT, style)
-    _box(left, (places[-1], 1.45), "loss", "0.25")
-    _link(left, (places[-1], 1.45 - BOX / 2), (places[-1], BOX / 2), GRADIENT)
-    left.text((places[0] + places[1]) / 2, -0.85, "gradient", ha="center", va="center", fontsize=9, color=GRADIENT)
-    left.set_title(f"A chain: {steps - 1} steps back from $h_{{{steps}}}$ to $h_1$", loc="left", fontsize=10)
-    _box(right, (places[2], 1.45), "$c$", COLOURS[1])
-    _box(right, (places[-1], 1.45), "loss", "0.25")
-    _link(right, (places[-1] - BOX / 2, 1.45), (places[2] + BOX / 2, 1.45), GRADIENT)
-    for x in places:
-        _link(right, (places[2] + 0.16 * (x - places[2]) / 2.3, 1.45 - BOX / 2), (x, BOX / 2), GRADIENT)
-    right.set_title("A star: one step from the context $c$ to every state", loc="left", fontsize=10)
-    return left
+        _link(chain, (start, -BOX / 2), (end, -BOX / 2), GRADIENT, style)
+    _box(chain, (positions[-1], 1.45), "loss", "0.25")
+    _link(chain, (positions[-1], 1.45 - BOX / 2), (positions[-1], BOX / 2), GRADIENT)
+    chain.text(
+        (positions[0] + positions[1]) / 2, -0.85, "gradient", ha="center", va="center", fontsize=9, color=GRADIENT
+    )
+    chain.set_title(f"A chain: {steps - 1} steps back from $h_{{{steps}}}$ to $h_1$", loc="left", fontsize=10)
+    _box(star, (positions[2], 1.45), "$c$", COLOURS[1])
+    _box(star, (positions[-1], 1.45), "loss", "0.25")
+    _link(star, (positions[-1] - BOX / 2, 1.45), (positions[2] + BOX / 2, 1.45), GRADIENT)
+    for x in positions:
+        _link(star, (positions[2] + 0.16 * (x - positions[2]) / 2.3, 1.45 - BOX / 2), (x, BOX / 2), GRADIENT)
+    star.set_title("A star: one step from the context $c$ to every state", loc="left", fontsize=10)
+    return chain
 
 
 def attention(
@@ -59,7 +61,7 @@ def attention(
     """
     ax = new_axes(width=9.3, height=3.8)
     rows = {"keys": 3.0, "scores": 2.0, "weights": 1.0, "values": 0.0}
-    pitch, beside = 2.2, 0.95
+    pitch, value_offset = 2.2, 0.95
     for label, height in rows.items():
         ax.text(-3.2, height, "query, keys" if label == "keys" else label, ha="left", va="center", fontsize=10)
     _box(ax, (-1.3, rows["keys"]), "$q$", COLOURS[1])
@@ -77,9 +79,9 @@ def attention(
         ax.add_patch(Circle((x, rows["values"]), RADIUS, facecolor="white", edgecolor="0.25", linewidth=1.4))
         ax.text(x, rows["values"], r"$\times$", ha="center", va="center")
         _link(ax, (x, rows["weights"] - BOX / 2), (x, rows["values"] + RADIUS), "0.25")
-        _box(ax, (x + beside, rows["values"]), f"$v_{t + 1}$", COLOURS[0])
-        ax.text(x + beside + 0.42, rows["values"], f"{value:g}", va="center", fontsize=9)
-        _link(ax, (x + beside - BOX / 2, rows["values"]), (x + RADIUS, rows["values"]), "0.25")
+        _box(ax, (x + value_offset, rows["values"]), f"$v_{t + 1}$", COLOURS[0])
+        ax.text(x + value_offset + 0.42, rows["values"], f"{value:g}", va="center", fontsize=9)
+        _link(ax, (x + value_offset - BOX / 2, rows["values"]), (x + RADIUS, rows["values"]), "0.25")
         _link(ax, (x, -RADIUS), (end / 2 + 0.1 * (t - (len(keys) - 1) / 2), bottom + BOX / 2), "0.25")
     for height, text in (
         (rows["scores"], r"dot product with $q$, divided by $\sqrt{d}$"),

@@ -102,8 +102,8 @@ class Card:
         lines = [f"{name:<{wide + 2}}  {state}", *textwrap.wrap(self.verdict(), WIDTH)]
         for row in rows:
             words = row.problem.lower() if row.word == "skipped" else ": ".join(filter(None, (row.word, row.problem)))
-            first, *rest = f"  {row.title:<{wide}}  {words}\n{row.inputs}".splitlines()
-            for part in [first, *(" " * (wide + 4) + line for line in rest if line)]:
+            first, *continuation = f"  {row.title:<{wide}}  {words}\n{row.inputs}".splitlines()
+            for part in [first, *(" " * (wide + 4) + line for line in continuation if line)]:
                 lines += textwrap.wrap(part, WIDTH, subsequent_indent=" " * (wide + 4))
         for line in "\n".join(self.footer()).splitlines():
             lines += textwrap.wrap(line, WIDTH, initial_indent="  ", subsequent_indent="  ")

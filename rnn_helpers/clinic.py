@@ -144,9 +144,9 @@ class Sign(NamedTuple):
     Unlike the rule of the lesson these tests are coarse: they only have to fit the patients of the ward.
     """
 
-    seen: Callable[[dict[str, Any]], bool]
-    shown: Callable[[dict[str, Any]], str]
-    missing: Callable[[dict[str, Any]], str]
+    is_present: Callable[[dict[str, Any]], bool]
+    evidence: Callable[[dict[str, Any]], str]
+    counterevidence: Callable[[dict[str, Any]], str]
 
 
 def _end(symptoms: dict[str, Any], name: str) -> float:
@@ -177,7 +177,7 @@ def _not_healthy(symptoms: dict[str, Any]) -> str:
     high = [name for name in LOSSES if _end(symptoms, name) > symptoms["baseline"] / 2]
     if high:
         return f"{_ends(symptoms, high[0])}, and a healthy network does better than that."
-    return f"The losses are low, but look at the map. {SIGNS['exploding gradient'].shown(symptoms)}"
+    return f"The losses are low, but look at the map. {SIGNS['exploding gradient'].evidence(symptoms)}"
 
 
 SIGNS = {
@@ -267,19 +267,19 @@ def review(diagnosis: dict[int, str]) -> None:
         if not guess:
             rows.append(cards.Row(title, "no entry"))
         elif guess == fault:
-            rows.append(cards.Row(title, "right", SIGNS[fault].shown(symptoms)))
+            rows.append(cards.Row(title, "right", SIGNS[fault].evidence(symptoms)))
         else:
             rows.append(cards.Row(title, "excluded", _exclude(guess, fault, symptoms)))
-    right = sum(row.word == "right" for row in rows)
-    state = f"{right} of {len(rows)} right"
-    cards.show(cards.Checklist("diagnosis", state, rows, complete=right == len(rows)))
+    correct = sum(row.word == "right" for row in rows)
+    state = f"{correct} of {len(rows)} right"
+    cards.show(cards.Checklist("diagnosis", state, rows, complete=correct == len(rows)))
 
 
 def _exclude(guess: str, fault: str, symptoms: dict[str, Any]) -> str:
     """Return the observation that speaks against a diagnosis."""
-    if not SIGNS[guess].seen(symptoms):
-        return SIGNS[guess].missing(symptoms)
-    return f"That symptom is there, but another one comes first and explains it. {SIGNS[fault].shown(symptoms)}"
+    if not SIGNS[guess].is_present(symptoms):
+        return SIGNS[guess].counterevidence(symptoms)
+    return f"That symptom is there, but another one comes first and explains it. {SIGNS[fault].evidence(symptoms)}"
 
 
 def _check_diagnosis(diagnosis: dict[int, str], count: int) -> None:

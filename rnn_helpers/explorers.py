@@ -125,9 +125,9 @@ def backward_explorer(
     all_errors = [float(error) for error in errors(u, hs, target)]
 
     def draw(steps_back: int) -> Picture:
-        known = all_errors[len(xs) - steps_back :]
-        ax = gradient_graphs.scalar_chain(xs, hs, known, u=u, target=target)
-        names = [f"e_{len(xs) - steps_back + 1 + index} = {error:.4f}" for index, error in enumerate(known)]
+        last_errors = all_errors[len(xs) - steps_back :]
+        ax = gradient_graphs.scalar_chain(xs, hs, last_errors, u=u, target=target)
+        names = [f"e_{len(xs) - steps_back + 1 + index} = {error:.4f}" for index, error in enumerate(last_errors)]
         words = ", ".join(reversed(names)) or "none yet"
         return picture(ax, f"A chain of {len(xs)} steps. States: {np.round(hs, 3).tolist()}. Errors: {words}.")
 
@@ -341,7 +341,7 @@ def softmax_explorer(log_softmax: Callable, classes: Sequence[str], target: int 
 
     classes: their names; target: the class at which its slider begins, counted from 1
     """
-    places = range(len(classes))
+    indices = range(len(classes))
     curve = np.linspace(0.002, 1, 300)
     starts = np.linspace(2.0, 0.0, len(classes)).round().tolist()
 
@@ -350,35 +350,35 @@ def softmax_explorer(log_softmax: Callable, classes: Sequence[str], target: int 
         p = np.exp(log_softmax(logits))
         gradient = p - np.eye(len(classes))[chosen]
         surprise = -float(log_softmax(logits)[chosen])
-        left, middle, right = plots.new_row(width=9.3, height=3.2, count=3)
-        shades = ["0.6" if place == chosen else "0.85" for place in places]
+        logit_ax, probability_ax, surprise_ax = plots.new_row(width=9.3, height=3.2, count=3)
+        shades = ["0.6" if index == chosen else "0.85" for index in indices]
 
-        left.bar(places, logits, color=shades)
-        for place, logit, slope in zip(places, logits, gradient, strict=True):
+        logit_ax.bar(indices, logits, color=shades)
+        for index, logit, slope in zip(indices, logits, gradient, strict=True):
             if abs(slope) > 0.02:
                 arrow = {"arrowstyle": "-|>", "color": plots.GRADIENT, "linewidth": 2.5, "shrinkA": 0, "shrinkB": 0}
-                left.annotate("", xy=(place, logit - 2 * slope), xytext=(place, logit), arrowprops=arrow)
-            left.text(place, -6.3, f"{-slope:+.2f}".replace("-", "−"), ha="center", color=plots.GRADIENT)
-        left.axhline(0, color="0.25", linewidth=0.8)
-        left.set(title="logits, and where to move them", ylabel="logit z", ylim=(-6.8, 6.8))
+                logit_ax.annotate("", xy=(index, logit - 2 * slope), xytext=(index, logit), arrowprops=arrow)
+            logit_ax.text(index, -6.3, f"{-slope:+.2f}".replace("-", "−"), ha="center", color=plots.GRADIENT)
+        logit_ax.axhline(0, color="0.25", linewidth=0.8)
+        logit_ax.set(title="logits, and where to move them", ylabel="logit z", ylim=(-6.8, 6.8))
 
-        middle.bar(places, p, color=shades)
-        for place, value in zip(places, p, strict=True):
-            middle.text(place, value + 0.02, f"{value:.2f}", ha="center")
-        middle.set(title="probabilities", ylabel="p", ylim=(0, 1.12))
+        probability_ax.bar(indices, p, color=shades)
+        for index, value in zip(indices, p, strict=True):
+            probability_ax.text(index, value + 0.02, f"{value:.2f}", ha="center")
+        probability_ax.set(title="probabilities", ylabel="p", ylim=(0, 1.12))
 
-        right.plot(curve, -np.log(curve), color=plots.COLOURS[0])
-        right.plot(p[chosen], surprise, "o", color=plots.COLOURS[0])
-        right.set(title=f"surprise at {classes[chosen]}: {surprise:.2f} nats", xlabel="p", ylabel="−log p")
-        for ax in (left, middle):
+        surprise_ax.plot(curve, -np.log(curve), color=plots.COLOURS[0])
+        surprise_ax.plot(p[chosen], surprise, "o", color=plots.COLOURS[0])
+        surprise_ax.set(title=f"surprise at {classes[chosen]}: {surprise:.2f} nats", xlabel="p", ylabel="−log p")
+        for ax in (logit_ax, probability_ax):
             ax.set_xticks(
-                places, labels=[f"{name}\n(target)" if i == chosen else name for i, name in enumerate(classes)]
+                indices, labels=[f"{name}\n(target)" if i == chosen else name for i, name in enumerate(classes)]
             )
         parts = ", ".join(
             f"{name}: logit {z:g}, p {q:.2f}, moves by {-g:+.2f}"
             for name, z, q, g in zip(classes, logits, p, gradient, strict=True)
         )
-        return picture(left, f"Target {classes[chosen]}, surprise {surprise:.2f} nats. {parts}.")
+        return picture(logit_ax, f"Target {classes[chosen]}, surprise {surprise:.2f} nats. {parts}.")
 
     sliders = {f"logit {name}": Range(-4.0, 4.0, start, 0.5) for name, start in zip(classes, starts, strict=True)}
     cards.show(Explorer(draw, {**sliders, "target": Range(1, len(classes), target)}))

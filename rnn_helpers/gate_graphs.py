@@ -36,7 +36,7 @@ def lstm_gradients() -> Axes:
     """Draw a step of an LSTM with the paths on which its two gradients arrive and flow back."""
     ax = new_axes(width=7.4, height=3.4)
     _lstm(ax, 5)
-    above, beside = MEMORY + 0.3, 0.16
+    above, offset = MEMORY + 0.3, 0.16
 
     def flow(*points: Point) -> None:
         for start, end in zip(points[:-1], points[1:], strict=True):
@@ -44,8 +44,8 @@ def lstm_gradients() -> Axes:
             style = {**ARROW, "color": GRADIENT, "arrowstyle": "-|>" if last else "-", "linewidth": 1.6}
             ax.annotate("", xy=end, xytext=start, arrowprops=style)
 
-    def name(text: str, place: Point, ha: str = "center") -> None:
-        ax.text(*place, text, color=GRADIENT, ha=ha, va="center", fontsize=11)
+    def name(text: str, position: Point, ha: str = "center") -> None:
+        ax.text(*position, text, color=GRADIENT, ha=ha, va="center", fontsize=11)
 
     flow((END, above), (SHOWN + 0.3, above))
     flow((SHOWN - 0.05, above), (FORGET + 0.3, above))
@@ -57,10 +57,10 @@ def lstm_gradients() -> Axes:
     name(r"$dh_t$", (END + 0.1, BOXES - 0.3), "left")
     flow((SHOWN + 0.3, BOXES + 0.3), (SHOWN + 0.3, MEMORY - 0.2))
     name(r"$dh_t \odot o_t \odot (1 - \tanh^2 c_t)$", (SHOWN + 0.4, 1.9), "left")
-    flow((CANDIDATE + beside, MEMORY - 0.25), (CANDIDATE + beside, GATED + 0.25))
-    flow((CANDIDATE + beside, GATED - 0.25), (CANDIDATE + beside, BOXES + 0.35))
-    flow((CANDIDATE - 0.3, GATED + 0.14), (INPUT + beside, GATED + 0.14), (INPUT + beside, BOXES + 0.35))
-    flow((FORGET + beside, MEMORY - 0.25), (FORGET + beside, BOXES + 0.35))
+    flow((CANDIDATE + offset, MEMORY - 0.25), (CANDIDATE + offset, GATED + 0.25))
+    flow((CANDIDATE + offset, GATED - 0.25), (CANDIDATE + offset, BOXES + 0.35))
+    flow((CANDIDATE - 0.3, GATED + 0.14), (INPUT + offset, GATED + 0.14), (INPUT + offset, BOXES + 0.35))
+    flow((FORGET + offset, MEMORY - 0.25), (FORGET + offset, BOXES + 0.35))
     flow((SHOWN - 0.3, BOXES - 0.17), (OUTPUT + 0.35, BOXES - 0.17))
     ax.set(xlim=(START - 0.55, END + 2.2), ylim=(INPUTS - 0.25, above + 0.5))
     ax.set_title("The gradient reaches the memory along two paths", loc="left", fontsize=11)
@@ -173,6 +173,6 @@ def _gate(
     ax.text(x - 0.12, BOXES + 0.45, name, ha="right", va="center", color=colour)
 
 
-def _operation(ax: Axes, place: Point, sign: str, colour: str) -> None:
-    ax.add_patch(Circle(place, RADIUS, facecolor="white", edgecolor=colour, linewidth=1.5, zorder=3))
-    ax.text(*place, sign, ha="center", va="center", color=colour, zorder=4)
+def _operation(ax: Axes, centre: Point, sign: str, colour: str) -> None:
+    ax.add_patch(Circle(centre, RADIUS, facecolor="white", edgecolor=colour, linewidth=1.5, zorder=3))
+    ax.text(*centre, sign, ha="center", va="center", color=colour, zorder=4)

@@ -45,11 +45,11 @@ def scalar_chain(
         _forward(ax, (h_places[t], 0), (a_places[t], 0), "$u$")
         _forward(ax, (a_places[t], 0), (h_places[t + 1], 0), "tanh")
         for shift, source, weight in ((-0.2, f"$x_{t + 1}$ = {_number(xs[t])}", "$w$"), (0.2, "1", "$b$")):
-            place = a_places[t] + shift
-            ax.annotate("", xy=(place, -SIDE / 2), xytext=(place, -1.35), arrowprops=FORWARD)
+            x_position = a_places[t] + shift
+            ax.annotate("", xy=(x_position, -SIDE / 2), xytext=(x_position, -1.35), arrowprops=FORWARD)
             side = "right" if shift < 0 else "left"
-            ax.text(place + 0.4 * shift, -1.1, weight, ha=side, va="center", fontsize=9)
-            ax.text(place, -1.6, source, ha=side, va="center", fontsize=9)
+            ax.text(x_position + 0.4 * shift, -1.1, weight, ha=side, va="center", fontsize=9)
+            ax.text(x_position, -1.6, source, ha=side, va="center", fontsize=9)
     _node(ax, (end, 0), "$L$", 0.5 * (hs[-1] - target) ** 2)
     _forward(ax, (h_places[-1], 0), (end, 0), "")
 
@@ -76,13 +76,13 @@ def scalar_chain(
 
 def _sums(ax: Axes, xs: Sequence[float], before: Sequence[float], errors: Sequence[float], steps_back: int) -> None:
     """Write the sums for dw, du and db over the steps that have been taken back; the terms are shown for dw only."""
-    done = range(len(xs) - 1, len(xs) - 1 - steps_back, -1)
+    steps = range(len(xs) - 1, len(xs) - 1 - steps_back, -1)
     sums = {
-        "dw": sum(errors[t] * xs[t] for t in done),
-        "du": sum(errors[t] * before[t] for t in done),
-        "db": sum(errors[t] for t in done),
+        "dw": sum(errors[t] * xs[t] for t in steps),
+        "du": sum(errors[t] * before[t] for t in steps),
+        "db": sum(errors[t] for t in steps),
     }
-    terms = " + ".join(f"$e_{t + 1}\\,x_{t + 1}$" for t in done) + " = "
+    terms = " + ".join(f"$e_{t + 1}\\,x_{t + 1}$" for t in steps) + " = "
     for row, (name, value) in enumerate(sums.items()):
         text = f"{name} = {terms if name == 'dw' else ''}{_number(value)}" if steps_back else f"{name} = ?"
         ax.text(-0.4, -2.4 - 0.5 * row, text, ha="left", va="center", color=GRADIENT)
@@ -92,14 +92,14 @@ def two_errors() -> Axes:
     """Draw three copies with a loss above each: the gradient of h_2 arrives from its own loss and from step 3."""
     ax = new_axes(width=7.5, height=3.0)
     for t in (1, 2, 3):
-        left = 2.6 * t
-        _node(ax, (left, 0), f"$h_{t}$")
-        _node(ax, (left, 1.7), f"$L_{t}$")
-        _link(ax, (left - 0.12, 0), (left - 0.12, 1.7), FORWARD)
-        _link(ax, (left + 0.12, 1.7), (left + 0.12, 0), BACKWARD)
+        x = 2.6 * t
+        _node(ax, (x, 0), f"$h_{t}$")
+        _node(ax, (x, 1.7), f"$L_{t}$")
+        _link(ax, (x - 0.12, 0), (x - 0.12, 1.7), FORWARD)
+        _link(ax, (x + 0.12, 1.7), (x + 0.12, 0), BACKWARD)
         if t > 1:
-            _link(ax, (left - 2.6, 0.12), (left, 0.12), FORWARD)
-            _link(ax, (left, -0.12), (left - 2.6, -0.12), BACKWARD)
+            _link(ax, (x - 2.6, 0.12), (x, 0.12), FORWARD)
+            _link(ax, (x, -0.12), (x - 2.6, -0.12), BACKWARD)
     ax.text(5.45, 0.9, "$dh_2^{out}$", ha="left", va="center", color=GRADIENT)
     ax.text(6.5, -0.4, "$da_3\\, W_{hh}^{\\top}$", ha="center", va="center", color=GRADIENT)
     ax.set(xlim=(1.9, 8.5), ylim=(-0.8, 2.3))
@@ -156,12 +156,12 @@ def layer(h: Sequence[float], W: np.ndarray, da: Sequence[float]) -> Axes:
                 fontsize=9,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
             )
-    for i, place in enumerate(lefts):
-        _node(ax, place, f"$h_{i + 1}$", h[i])
-        ax.text(-0.65, place[1], f"$dh_{i + 1}$ = {_number(dh[i])}", ha="right", va="center", color=GRADIENT)
-    for j, place in enumerate(rights):
-        _node(ax, place, f"$a_{j + 1}$", a[j])
-        ax.text(5.65, place[1], f"$da_{j + 1}$ = {_number(da[j])}", ha="left", va="center", color=GRADIENT)
+    for i, centre in enumerate(lefts):
+        _node(ax, centre, f"$h_{i + 1}$", h[i])
+        ax.text(-0.65, centre[1], f"$dh_{i + 1}$ = {_number(dh[i])}", ha="right", va="center", color=GRADIENT)
+    for j, centre in enumerate(rights):
+        _node(ax, centre, f"$a_{j + 1}$", a[j])
+        ax.text(5.65, centre[1], f"$da_{j + 1}$ = {_number(da[j])}", ha="left", va="center", color=GRADIENT)
     ax.set(xlim=(-2.6, 7.6), ylim=(-2.1, 2.1))
     ax.axis("off")
     return ax

@@ -108,22 +108,22 @@ def units(W_hh: np.ndarray, W_xh: np.ndarray | None = None, *, ax: Axes | None =
     """
     count = len(W_hh)
     ax = ax or new_axes(width=4.6, height=2.6)
-    places = _unit_places(count)
+    centres = _unit_places(count)
     for i, j in np.argwhere(np.asarray(W_hh) != 0):
         if i == j:
-            _self_arrow(ax, places[i], f"{W_hh[i, i]:g}")
+            _self_arrow(ax, centres[i], f"{W_hh[i, i]:g}")
         else:
-            _unit_arrow(ax, places[i], places[j], f"{W_hh[i, j]:g}", bend=0.28 if count == 2 else 0.0)
-    for number, (x, y) in enumerate(places, start=1):
+            _unit_arrow(ax, centres[i], centres[j], f"{W_hh[i, j]:g}", bend=0.28 if count == 2 else 0.0)
+    for number, (x, y) in enumerate(centres, start=1):
         ax.add_patch(Circle((x, y), RADIUS, facecolor="0.96", edgecolor="0.25"))
         ax.text(x, y, str(number), ha="center", va="center")
     low = -0.75
     if W_xh is not None:
         source, low = (0.0, -1.25), -1.65
         ax.text(*source, "$x_t$", ha="center", va="center")
-        for place, weight in zip(places, np.ravel(W_xh), strict=True):
+        for centre, weight in zip(centres, np.ravel(W_xh), strict=True):
             if weight:
-                _unit_arrow(ax, source, place, f"{weight:g}", bend=0.0, label_side=1 if place[0] < 0 else -1)
+                _unit_arrow(ax, source, centre, f"{weight:g}", bend=0.0, label_side=1 if centre[0] < 0 else -1)
     ax.set(xlim=(-1.9, 1.9), ylim=(low if count == 2 else -1.9, 1.2 if count == 2 else 1.9))
     ax.set_aspect("equal")
     ax.axis("off")
@@ -158,27 +158,27 @@ def _unit_arrow(
     (x_0, y_0), (x_1, y_1) = start, end
     length = float(np.hypot(x_1 - x_0, y_1 - y_0))
     along = np.array([x_1 - x_0, y_1 - y_0]) / length
-    left = np.array([-along[1], along[0]])
-    offset = RADIUS * 0.75 * left * (bend > 0)
+    normal = np.array([-along[1], along[0]])
+    offset = RADIUS * 0.75 * normal * (bend > 0)
     tail = np.array(start) + offset + RADIUS * (0.9 if bend else 1.1) * along
     head = np.array(end) + offset - RADIUS * (0.9 if bend else 1.1) * along
     style = {**ARROW, "connectionstyle": f"arc3,rad={-bend}"}
     ax.annotate("", xy=tuple(head), xytext=tuple(tail), arrowprops=style)
-    middle = (tail + head) / 2 + label_side * (bend * length / 2 + 0.17 + 0.12 * abs(left[0])) * left
+    middle = (tail + head) / 2 + label_side * (bend * length / 2 + 0.17 + 0.12 * abs(normal[0])) * normal
     ax.text(float(middle[0]), float(middle[1]), label, ha="center", va="center", fontsize=9)
 
 
-def _self_arrow(ax: Axes, place: tuple[float, float], label: str) -> None:
+def _self_arrow(ax: Axes, centre: tuple[float, float], label: str) -> None:
     """Draw an arrow from a circle to itself, on the side away from the middle of the picture."""
-    outwards = np.array(place) / np.hypot(*place)
-    if abs(place[1]) < RADIUS:
+    outwards = np.array(centre) / np.hypot(*centre)
+    if abs(centre[1]) < RADIUS:
         outwards = np.array([0.0, 1.0])  # units side by side: the inputs come from below
     across = np.array([outwards[1], -outwards[0]])
-    tail, head = (np.array(place) + RADIUS * (0.85 * outwards + sign * 0.5 * across) for sign in (-1, 1))
+    tail, head = (np.array(centre) + RADIUS * (0.85 * outwards + sign * 0.5 * across) for sign in (-1, 1))
     style = {**ARROW, "connectionstyle": "arc3,rad=-1.9"}
     ax.annotate("", xy=tuple(head), xytext=tuple(tail), arrowprops=style)
-    beside = np.array(place) + 2.55 * RADIUS * outwards
-    ax.text(float(beside[0]), float(beside[1]), label, ha="center", va="center", fontsize=9)
+    label_position = np.array(centre) + 2.55 * RADIUS * outwards
+    ax.text(float(label_position[0]), float(label_position[1]), label, ha="center", va="center", fontsize=9)
 
 
 # Of each pattern: its title, the steps with an input, the steps with an output, and the number of steps.
@@ -261,9 +261,9 @@ def buckets(xs: Sequence[float], decay: float) -> Axes:
     ax = new_axes(width=1.9 * len(xs), height=2.9)
     h, full = 0.0, 2.6  # full: the level, in drops, at which a bucket would be full
     for t, x_t in enumerate(xs, start=1):
-        kept = decay * h
-        h = kept + x_t
-        _bucket(ax, 2.0 * t, kept / full, h / full)
+        remaining = decay * h
+        h = remaining + x_t
+        _bucket(ax, 2.0 * t, remaining / full, h / full)
         _tap(ax, 2.0 * t, x_t)
         height = 0.5 * h / full if h / full > 0.3 else h / full + 0.13  # above the water where it is shallow
         ax.text(2.0 * t, height, f"$h_{t}$ = {h:g}", ha="center", va="center")
@@ -276,10 +276,10 @@ def buckets(xs: Sequence[float], decay: float) -> Axes:
     return ax
 
 
-def _bucket(ax: Axes, centre: float, kept: float, level: float) -> None:
+def _bucket(ax: Axes, centre: float, remaining: float, level: float) -> None:
     """Draw one bucket; the water that stayed is darker than the water that has just arrived."""
-    ax.add_patch(Rectangle((centre - 0.5, 0), 1.0, kept, facecolor=COLOURS[3], linewidth=0))
-    ax.add_patch(Rectangle((centre - 0.5, kept), 1.0, level - kept, facecolor="#C6DBEF", linewidth=0))
+    ax.add_patch(Rectangle((centre - 0.5, 0), 1.0, remaining, facecolor=COLOURS[3], linewidth=0))
+    ax.add_patch(Rectangle((centre - 0.5, remaining), 1.0, level - remaining, facecolor="#C6DBEF", linewidth=0))
     ax.plot([centre - 0.5, centre - 0.5, centre + 0.38], [1.1, 0, 0], color="0.25", linewidth=2)
     ax.plot([centre + 0.5, centre + 0.5], [0, 1.1], color="0.25", linewidth=2)  # the hole is at the right
 
@@ -383,5 +383,5 @@ def reading_plan(
 def _characters(ax: Axes, text: str, left_edge: float, height: float, colour: str) -> None:
     """Draw a text with one character in each cell."""
     for step, char in enumerate(text):
-        place = left_edge + step + 0.5, height
-        ax.text(*place, glyph(char), ha="center", va="center", family="monospace", fontsize=9, color=colour)
+        centre = left_edge + step + 0.5, height
+        ax.text(*centre, glyph(char), ha="center", va="center", family="monospace", fontsize=9, color=colour)

@@ -176,7 +176,7 @@ def heat_maps(states: dict[str, np.ndarray], *, step: int | None = None) -> Axes
 def describe_states(states: np.ndarray, active: float = 0.3) -> str:
     """Return a text alternative for a heat map of states (steps, units): which units are active at which steps.
 
-    Computed from the states, it does not give away the figure to somebody who reads the code first.
+    Computed from the states, it does not give away the figure to someone who reads the code first.
     """
     parts = []
     for unit, column in enumerate(active < np.abs(np.asarray(states)).T, start=1):
@@ -233,8 +233,8 @@ def _name_lines(ax: Axes) -> None:
         x = float(np.asarray(line.get_xdata())[-1])
         height = max(share, height + LABEL_GAP)
         where = scale(low) + height * (scale(high) - scale(low))
-        place = (x, float(np.exp(where)) if logarithmic else where)
-        ax.annotate(f" {line.get_label()}", place, color=line.get_color(), va="center", annotation_clip=False)
+        anchor = (x, float(np.exp(where)) if logarithmic else where)
+        ax.annotate(f" {line.get_label()}", anchor, color=line.get_color(), va="center", annotation_clip=False)
 
 
 def _whole_ticks(count: int) -> np.ndarray:

@@ -22,14 +22,14 @@ def parts(times: np.ndarray, values: np.ndarray, valid_from: int, test_from: int
     ax.plot(times[: valid_from + 1], values[: valid_from + 1], linewidth=1.2, color=TRAIN)
     ax.plot(times[valid_from:test_from], values[valid_from:test_from], linewidth=1.2, color=VALID)
     ax.axvspan(times[test_from], times[-1], facecolor="0.95", edgecolor=TEST, hatch="//", linewidth=0)
-    known = values[:test_from]
-    top = float(known.max()) + 0.02 * float(np.ptp(known))
+    before_test = values[:test_from]
+    top = float(before_test.max()) + 0.02 * float(np.ptp(before_test))
     starts = {"training": (0, TRAIN), "validation": (valid_from, VALID), "test (closed)": (test_from, "0.25")}
     for name, (first, colour) in starts.items():
         box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
         ax.text(times[first], top, f" {name}", color=colour, ha="left", va="bottom", fontsize=9, bbox=box)
     ax.margins(x=0.01)
-    ax.set(title=title, xlabel="year", ylabel=ylabel, ylim=(None, top + 0.1 * float(np.ptp(known))))
+    ax.set(title=title, xlabel="year", ylabel=ylabel, ylim=(None, top + 0.1 * float(np.ptp(before_test))))
     return ax
 
 

@@ -62,7 +62,7 @@ def spoken(digit: int, voice: int = 0, take: int = 0) -> np.ndarray:
     sounds, positions = _clips()
     if (voice, take, digit) not in positions:
         raise KeyError(
-            f"Nobody said digit {digit!r} as voice {voice!r}, take {take!r}: digits are 0 to 9, "
+            f"no recording of digit {digit!r} by voice {voice!r}, take {take!r}: digits are 0 to 9, "
             f"voices 0 to {VOICES - 1}, takes 0 to {TAKES - 1}."
         )
     first, end = positions[voice, take, digit]

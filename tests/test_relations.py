@@ -47,17 +47,17 @@ ELEMENT_WISE = [
     (lambda h: 1 - h, "Your result is 1 minus the right one."),
     (lambda h: np.swapaxes(h, 0, 1), "Your result is the right one with axes 0 and 1 exchanged."),
     (lambda h: np.swapaxes(h, 1, 2), "Your result is the right one with axes 1 and 2 exchanged."),
-    (lambda h: h.reshape(len(h), -1), "Your numbers are right, but in the shape (3, 30)."),
+    (lambda h: h.reshape(len(h), -1), "Your numbers are correct, but in the shape (3, 30)."),
     (lambda h: np.roll(h, 1, axis=1), "Your result is the right one, one time step too late."),
     (lambda h: np.roll(h, -1, axis=1), "Your result is the right one, one time step too early."),
     (lambda h: h[:, ::-1], "Your result is the right one with its time steps in reverse order."),
     (lambda h: h[::-1], "Your result is the right one with its rows in reverse order."),
     (lambda h: h[:, -1], "Your result is the last step of the right one; all steps are asked for."),
-    (lambda h: h[:, :-1], "Your result lacks the last step; the others are right."),
-    (lambda h: h[:, 1:], "Your result lacks the first step; the others are right."),
+    (lambda h: h[:, :-1], "Your result lacks the last step; the others are correct."),
+    (lambda h: h[:, 1:], "Your result lacks the first step; the others are correct."),
     (
         lambda h: np.concatenate([h[:, :1] - 1, h], axis=1),
-        "Your result begins with one step too many; after it, all steps are right.",
+        "Your result begins with one step too many; after it, all steps are correct.",
     ),
     (
         lambda h: np.swapaxes(h, 0, 1).reshape(h.shape),
@@ -147,17 +147,17 @@ def test_the_only_wrong_part_is_named_and_described() -> None:
     want = {"dW_xh": HS[0], "db_h": HS[1, 0], "dW_hh": HS[2]}
     case = Case("all", (XS,), want)
     assert describe_relation([case], [Outcome(want | {"dW_hh": HS[2].T})], TOLERANCE) == (
-        "dW_xh and db_h are right; only dW_hh is wrong: it is the transpose of the right one."
+        "dW_xh and db_h are correct; only dW_hh is wrong: it is the transpose of the right one."
     )
     assert describe_relation([case], [Outcome(want | {"dW_hh": HS[0] + HS[2] ** 2})], TOLERANCE) == (
-        "dW_xh and db_h are right; only dW_hh is wrong."
+        "dW_xh and db_h are correct; only dW_hh is wrong."
     )
     pair = Case("two", (XS,), (HS, OTHER_HS))
     assert describe_relation([pair], [Outcome((2 * HS, OTHER_HS))], TOLERANCE) == (
-        "The second value is right; only the first value is wrong: it is twice the right one."
+        "The second value is correct; only the first value is wrong: it is twice the right one."
     )
     assert describe_relation([pair], [Outcome((OTHER_HS, HS))], TOLERANCE) == (
-        "Your two results are right, but in the wrong order."
+        "Your two results are correct, but in the wrong order."
     )
 
 

@@ -23,7 +23,7 @@ def test_no_two_clips_are_the_same():
 
 
 def test_an_unknown_clip_is_named_with_what_there_is():
-    with pytest.raises(KeyError, match="digit 10 as voice 0, take 0: digits are 0 to 9, voices 0 to 35"):
+    with pytest.raises(KeyError, match="digit 10 by voice 0, take 0: digits are 0 to 9, voices 0 to 35"):
         speech.spoken(10)
 
 

@@ -42,10 +42,10 @@ def scan(a: Array, b: Array, h_0: Array | None = None) -> Array:
 def _step_by_step(a: Array, b: Array, h_0: Array) -> Array:
     """Advance by one step at a time, on copies in which the numbers of a step lie next to each other."""
     factors, hs = a.swapaxes(0, 1).copy(), b.swapaxes(0, 1).copy()
-    h, kept = h_0, np.empty_like(h_0)
+    h, product = h_0, np.empty_like(h_0)
     for a_t, h_t in zip(factors, hs, strict=True):
-        np.multiply(a_t, h, out=kept)
-        np.add(h_t, kept, out=h_t)
+        np.multiply(a_t, h, out=product)
+        np.add(h_t, product, out=h_t)
         h = h_t
     return hs.swapaxes(0, 1).copy()
 

@@ -38,8 +38,8 @@ def check(answer: Any = None, name: str | None = None) -> None:
         lesson, data = fixtures.find(name)
         task = fixtures.decode_task(name, data)
     except fixtures.UnknownExerciseError as error:
-        own = f'If {name} is your own name for an exercise, add its name, as in check({name}, "rnn_step").'
-        raise CheckFailed(f"{error.args[0]} {own} {newer_lesson(name)}") from None
+        advice = f'If {name} is your own name for an exercise, add its name, as in check({name}, "rnn_step").'
+        raise CheckFailed(f"{error.args[0]} {advice} {newer_lesson(name)}") from None
     except (KeyError, fixtures.FixtureError) as error:
         raise CheckFailed(str(error.args[0])) from None
     hints.remember_checked(name)

@@ -85,7 +85,7 @@ def _list_items(got: tuple) -> str:
 
 
 def _suggest_conversion(expected: Any, got: tuple | list, tolerance: float) -> str:
-    """Return the call that makes the expected array of a list, or of a tuple if its numbers are right, or ""."""
+    """Return the call that makes the expected array of a list, or of a tuple if its numbers are correct, or ""."""
     array = as_array(got)
     if not isinstance(expected, np.ndarray) or array is None or array.dtype.kind not in "biuf":
         return ""
@@ -99,12 +99,12 @@ def _suggest_conversion(expected: Any, got: tuple | list, tolerance: float) -> s
 
 
 def _sequence_problem(expected: tuple | list, got: Any, tolerance: float, lists: bool) -> Problem | None:
-    wanted = f"{len(expected)} {'value' if len(expected) == 1 else 'values'}"
+    expected_count = f"{len(expected)} {'value' if len(expected) == 1 else 'values'}"
     if not isinstance(got, (tuple, list)):
         separated = ", separated by commas" if len(expected) > 1 else ""
-        return Problem("type", f"expected {wanted}{separated}, got {describe(got)}")
+        return Problem("type", f"expected {expected_count}{separated}, got {describe(got)}")
     if len(got) != len(expected):
-        return Problem("type", f"expected {wanted}, got {len(got)}")
+        return Problem("type", f"expected {expected_count}, got {len(got)}")
     for position, (want, have) in enumerate(zip(expected, got, strict=True)):
         problem = find_problem(want, have, tolerance, lists=lists)
         if problem:
@@ -163,8 +163,10 @@ def _array_problem(  # noqa: PLR0911 (one return for each kind of problem)
         return Problem("dtype", f"expected real numbers, got {array.dtype}")
     if not np.all(np.isfinite(array)):
         where = _as_index(np.argwhere(~np.isfinite(array))[0])
-        wanted, actual = _entry_text(expected, where), _entry_text(array, where)
-        return Problem("finite", f"expected {wanted}{_index_text(where)}, got {actual}, which is not a finite number")
+        expected_entry, actual_entry = _entry_text(expected, where), _entry_text(array, where)
+        return Problem(
+            "finite", f"expected {expected_entry}{_index_text(where)}, got {actual_entry}, which is not a finite number"
+        )
     return _value_problem(expected, array, tolerance)
 
 

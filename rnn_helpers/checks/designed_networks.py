@@ -49,12 +49,12 @@ def latch(answer: Callable, seed: int) -> dict[str, str]:
     starts = rng.integers(3, 30, size=len(xs))
     xs[np.arange(len(xs)), starts] = 1.0
     xs[3:] = np.maximum(xs[3:], (rng.random((3, 160)) < 0.2) * (np.arange(160) > starts[3:, None]))
-    ys, seen = run(weights, xs), xs.cumsum(axis=1) > 0
-    early, late = np.argwhere(~seen & ~(ys < HALF)), np.argwhere(seen & ~(ys > HALF))
+    ys, after_first_one = run(weights, xs), xs.cumsum(axis=1) > 0
+    early, late = np.argwhere(~after_first_one & ~(ys < HALF)), np.argwhere(after_first_one & ~(ys > HALF))
     off = _at(ys, early, "before any 1") if len(early) else ""
     on = _at(ys, late, "after the first 1") if len(late) else ""
     results = {OFF_BEFORE_FIRST_1: off, ON_FROM_FIRST_1: on}
-    return results | {FINDING: _latch_fault(xs, ys, seen)} if off or on else results
+    return results | {FINDING: _latch_fault(xs, ys, after_first_one)} if off or on else results
 
 
 def counter(answer: Callable, seed: int) -> dict[str, str]:
@@ -66,9 +66,9 @@ def counter(answer: Callable, seed: int) -> dict[str, str]:
         row[rng.choice(COUNTED_STEPS - 10, size=MOST_ONES, replace=False)] = 1.0
     xs[0] = np.arange(COUNTED_STEPS) < MOST_ONES  # all at the start: the count has to be kept for the longest time
     ys, counts = run(weights, xs), xs.cumsum(axis=1)
-    arriving = np.where(xs > 0, ys, counts)
-    kept = np.where(xs > 0, counts, ys)
-    results = {COUNTS_ONES: _count_text(arriving, counts), KEEPS_COUNT: _count_text(kept, counts)}
+    at_ones = np.where(xs > 0, ys, counts)
+    between_ones = np.where(xs > 0, counts, ys)
+    results = {COUNTS_ONES: _count_text(at_ones, counts), KEEPS_COUNT: _count_text(between_ones, counts)}
     if any(results.values()):
         results[FINDING] = _count_fault(weights, xs, ys, counts)
     return results
@@ -139,22 +139,22 @@ def _factor(ys: np.ndarray, want: np.ndarray) -> float | None:
     return factor if fits and factor else None
 
 
-def _at(ys: np.ndarray, places: np.ndarray, when: str) -> str:
-    row, t = places[np.argmin(places[:, 1])]
+def _at(ys: np.ndarray, positions: np.ndarray, when: str) -> str:
+    row, t = positions[np.argmin(positions[:, 1])]
     return f"at step {t + 1}, {when}, it is {ys[row, t]:.2f}"
 
 
-def _latch_fault(xs: np.ndarray, ys: np.ndarray, seen: np.ndarray) -> str:
+def _latch_fault(xs: np.ndarray, ys: np.ndarray, after_first_one: np.ndarray) -> str:
     on = ys > HALF
-    if on[~seen].any():
-        return findings.LATCH_ALWAYS_ON if on[~seen].all() else ""
+    if on[~after_first_one].any():
+        return findings.LATCH_ALWAYS_ON if on[~after_first_one].all() else ""
     if not on.any():
         return findings.LATCH_NEVER_ON
     if np.array_equal(on, xs > 0):
         return findings.LATCH_REPEATS
     once = xs.sum(axis=1) == 1
     if not on[xs > 0].all():
-        return findings.LATCH_TOGGLES if on[once][seen[once]].all() else ""
+        return findings.LATCH_TOGGLES if on[once][after_first_one[once]].all() else ""
     return _forgetting(xs[once], on[once])
 
 
@@ -196,8 +196,8 @@ def _count_fault(weights: Weights, xs: np.ndarray, ys: np.ndarray, counts: np.nd
     if factor is not None:
         return findings.SCALED_COUNT.format(factor=f"{factor:.2g}")
     if np.abs(run(weights, SMALL * xs) / SMALL - counts).max() <= COUNT_TOLERANCE:
-        right = np.abs(ys[0, :MOST_ONES] - counts[0, :MOST_ONES]) <= COUNT_TOLERANCE  # all ones at the start
-        count = _length_of_run(right)
+        within_tolerance = np.abs(ys[0, :MOST_ONES] - counts[0, :MOST_ONES]) <= COUNT_TOLERANCE  # all ones at the start
+        count = _length_of_run(within_tolerance)
         return findings.COUNTER_FLATTENS.format(count=count) if count < MOST_ONES else findings.COUNTER_DRIFTS
     after_one = run(weights, np.eye(1, COUNTED_STEPS))[0]
     leaks = abs(after_one[0] - 1) <= COUNT_TOLERANCE and np.all(np.diff(after_one) < 0)

@@ -96,7 +96,8 @@ def _generated(answer: Callable, task: Task, outcomes: Sequence[Outcome]) -> str
         return ""
     for sentence, *versions in data["versions"]:
         if all(
-            _same_entry(one, entry, data["texts"], task.tolerance) for one, entry in zip(versions, entries, strict=True)
+            _same_entry(stored, entry, data["texts"], task.tolerance)
+            for stored, entry in zip(versions, entries, strict=True)
         ):
             return data["sentences"][sentence]
     return ""

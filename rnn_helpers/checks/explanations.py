@@ -84,19 +84,19 @@ def explain(error: BaseException, answer: Any = None) -> Explanation:
 def _explain(error: BaseException, answer: Any) -> Explanation:
     # Of an exception that another process passed on, only the text is here, and the frames are not the student's.
     sites = [] if hasattr(error, "submitted_line") else student_sites(error)
-    own = [site for site in sites if belongs_to(site, answer)] or sites
+    answer_sites = [site for site in sites if belongs_to(site, answer)] or sites
     kinds = tuple(kind.__name__ for kind in type(error).__mro__)
     failure = Failure(kinds, clean(str(error)), sites[-1] if sites else None, answer)
     sentence = _first_sentence(failure) or _shapes_in_expression(failure)
-    if not own:
+    if not answer_sites:
         return Explanation(sentence, last_line(error))
-    inner = sites[-1]
-    place = (
-        "" if inner is own[-1] else f"The error arises in {inner.description or inner.function}, which your code calls."
+    inner, site = sites[-1], answer_sites[-1]
+    origin = (
+        "" if inner is site else f"The error arises in {inner.description or inner.function}, which your code calls."
     )
-    loop = _loop_over_rows(own[-1]) if failure.matches("shape|core dimension|out of bounds|too many indices") else ""
-    parts = [_foreign_variable(own[-1], failure), sentence, loop, place]
-    return Explanation(" ".join(filter(None, parts)), own[-1].description)
+    loop = _loop_over_rows(site) if failure.matches("shape|core dimension|out of bounds|too many indices") else ""
+    parts = [_foreign_variable(site, failure), sentence, loop, origin]
+    return Explanation(" ".join(filter(None, parts)), site.description)
 
 
 def _first_sentence(failure: Failure) -> str:
@@ -293,14 +293,14 @@ def _broadcasting_of_call(failure: Failure) -> str:
     node = failure.node
     if not isinstance(node, ast.Call):
         return _broadcasting_of_message(failure)
-    known = list(zip(node.args, _stated_shapes(failure), strict=False))
-    if len(known) < 2 or len(known) != len(node.args):
+    operands = list(zip(node.args, _stated_shapes(failure), strict=False))
+    if len(operands) < 2 or len(operands) != len(node.args):
         return _broadcasting_of_message(failure)
-    names = ", ".join(_operand(argument, shape, "an array") for argument, shape in known)
+    names = ", ".join(_operand(argument, shape, "an array") for argument, shape in operands)
     function = text_of(node.func) or "The call"
     return (
         f"`{function}` combines its arguments element-wise, and these shapes do not match: {names}; "
-        f"{MATCHED_FROM_THE_RIGHT}.{_missing_axis_advice(known)}"
+        f"{MATCHED_FROM_THE_RIGHT}.{_missing_axis_advice(operands)}"
     )
 
 
@@ -327,9 +327,9 @@ def explain_assignment(failure: Failure) -> str:
     ) or failure.matches(rf"value array of shape {SHAPE} could not be broadcast to indexing result of shape {SHAPE}")
     if not match:
         return ""
-    got, place = (_shape_text(match[number]) for number in (1, 2))
+    got, target_shape = (_shape_text(match[number]) for number in (1, 2))
     target = next(iter(_targets(failure)), "")
-    where = f"`{target}`, which has the shape {place}" if target else f"a place of shape {place}"
+    where = f"`{target}`, which has the shape {target_shape}" if target else f"a place of shape {target_shape}"
     return f"You assign an array of shape {got} to {where}."
 
 
@@ -497,18 +497,18 @@ def explain_arguments(failure: Failure) -> str:  # noqa: PLR0911 (one return for
     if not match:
         return ""
     name = match[1].split(".")[-1]
-    given = failure.matches(r"takes (?:from \d+ to )?(\d+) positional arguments? but (\d+) (?:was|were) given")
-    if given and "takes from" in failure.message and int(given[2]) < int(given[1]):
-        return f"The call of `{name}` passes too few arguments: {given[2]}."
+    counts = failure.matches(r"takes (?:from \d+ to )?(\d+) positional arguments? but (\d+) (?:was|were) given")
+    if counts and "takes from" in failure.message and int(counts[2]) < int(counts[1]):
+        return f"The call of `{name}` passes too few arguments: {counts[2]}."
     first = _first_parameter(failure, name)
-    if given and first not in (None, "self", "this", "cls"):
+    if counts and first not in (None, "self", "this", "cls"):
         return f"The first parameter of a method is the object itself: write `def {name}(self, ...)`."
     call = failure.node if isinstance(failure.node, ast.Call) else None
     if starred := _tuple_argument(failure, call):
         size, text = starred
         return f"`{text}` is one argument, a tuple of {size}; `*{text}` passes its {size} items one by one."
-    if given:
-        most, passed = (int(number) - (first is not None) for number in given.groups())  # without the object
+    if counts:
+        most, passed = (int(number) - (first is not None) for number in counts.groups())  # without the object
         return f"`{name}` takes {_counted(most, 'argument')} here, and the call passes {passed}."
     missing = failure.matches(r"missing \d+ required (?:positional|keyword-only) arguments?: (.+)")
     if missing:
@@ -665,8 +665,8 @@ def explain_joining(failure: Failure) -> str:
         if failure.matches("inhomogeneous"):
             return "Items of different shapes do not form one array; rows of different lengths have to be padded first."
         target = next(iter(_targets(failure)), "")
-        place = f"`{target}` has" if target else "the place has"
-        return f"You assign several numbers where {place} room for one."
+        subject = f"`{target}` has" if target else "the place has"
+        return f"You assign several numbers where {subject} room for one."
     if failure.matches("only integer scalar arrays can be converted"):
         return _joined_without_list(failure)
     return ""
@@ -786,9 +786,9 @@ def _foreign_variable(site: Site, failure: Failure) -> str:
         return ""
     statement = site.statement
     names = [node.id for node in ast.walk(statement) if isinstance(node, ast.Name)] if statement else []
-    own = getattr(site.owner, "__dict__", {})
+    attributes = getattr(site.owner, "__dict__", {})
     for name in names:
-        if name in own and site.is_global(name):
+        if name in attributes and site.is_global(name):
             return (
                 f"`{name}` here is a variable of the notebook, with shape {shape_of(site.frame.f_globals[name])}; "
                 f"the object's own is `self.{name}`."

@@ -83,7 +83,7 @@ def text_model(number: int) -> Callable[[list[int]], np.ndarray]:
     """Return a function from a text, symbols from 0 to 4, to the probabilities of the next symbol, (5,)."""
 
     def next_probabilities(text: list[int]) -> np.ndarray:
-        code = number + sum((place + 2) * (int(symbol) + 3) for place, symbol in enumerate(text))
+        code = number + sum((position + 2) * (int(symbol) + 3) for position, symbol in enumerate(text))
         powers = np.exp(1.5 * np.cos(np.arange(1.0, 6.0) * (code + 1) + code * code))
         return powers / powers.sum()
 
@@ -297,8 +297,8 @@ def find(name: str) -> tuple[str, dict]:
 def find_written(name: str) -> tuple[str, str, dict] | None:
     """Return (lesson, name, criteria and model answer) of a written question, or None if there is none."""
     for path, modified in _fixture_files():
-        if f'"{name}"' in _read_text(path, modified) and name in (known := _read_fixture(path, modified)["written"]):
-            return path.stem, name, known[name]
+        if f'"{name}"' in _read_text(path, modified) and name in (written := _read_fixture(path, modified)["written"]):
+            return path.stem, name, written[name]
     return None
 
 

@@ -33,8 +33,8 @@ def describe_inputs(arguments: tuple, names: list[str], *, values: bool = True, 
 
 def describe_network_inputs(sizes: tuple, weights: dict, calls: dict[str, tuple]) -> str:
     """Return the weights of a network and the calls of its methods, with shapes."""
-    described = [f"{method}{_describe_collection(args, False) or '()'}" for method, *rest in calls.values()
-                 for args in [tuple(rest)]]  # fmt: skip
+    described = [f"{method}{_describe_collection(args, False) or '()'}" for method, *arguments in calls.values()
+                 for args in [tuple(arguments)]]  # fmt: skip
     return ", ".join([describe_inputs(tuple(weights.values()), list(weights), values=False), *dict.fromkeys(described)])
 
 
@@ -55,12 +55,12 @@ def _describe_collection(value: tuple | list | dict, values: bool) -> str:
         items = [_describe_item(str(key), item, values) for key, item in value.items()]
     else:
         items = [_describe_nested(item, values) for item in value]
-    shown = [item for item in items if item]
-    if items and not shown:
+    descriptions = [item for item in items if item]
+    if items and not descriptions:
         return ""
-    text = ", ".join(shown[:MOST_ITEMS] + ["…"] * (len(shown) > MOST_ITEMS))
-    if len(shown) > 2 and set(shown) == {shown[0]}:
-        text = f"{len(shown)} × {shown[0]}"
+    text = ", ".join(descriptions[:MOST_ITEMS] + ["…"] * (len(descriptions) > MOST_ITEMS))
+    if len(descriptions) > 2 and set(descriptions) == {descriptions[0]}:
+        text = f"{len(descriptions)} × {descriptions[0]}"
     opening, closing = "{}" if isinstance(value, dict) else "()" if isinstance(value, tuple) else "[]"
     return f"{opening}{text}{closing}"
 

@@ -138,7 +138,7 @@ def adding(answer: Callable, claims: str, n: int, steps: int, seed: int) -> dict
         return {
             TARGET_IS_MARKED_SUM: _allclose(targets - (values * marks).sum(axis=1), 0.0),
             TARGETS_AT_MOST_2: bool(np.all(np.asarray(targets) <= 2)),
-            # These two tell common mistakes from each other; both hold whenever the targets are right.
+            # These two tell common mistakes from each other; both hold whenever the targets are correct.
             TARGETS_ARE_NOT_MEANS: not _allclose(2 * np.asarray(targets) - (values * marks).sum(axis=1), 0.0),
             TARGETS_ARE_NOT_PRODUCTS: not _allclose(targets - np.where(marks == 1, values, 1.0).prod(axis=1), 0.0),
         }
@@ -203,15 +203,15 @@ def _sampling_fault(
 def _constant_fault(answer: Callable, logits: np.ndarray, shares: dict[float, np.ndarray], seed: int) -> str:
     """Tell a sampler that takes the largest logit from one that draws the same number at every call."""
     rolled = [np.roll(logits, shift) for shift in range(len(logits))]
-    picks = [_valid_draws(answer, one, t, seed, 5) for one in rolled for t in (0.5, 1.0, 2.0)]
-    tops = [int(np.argmax(one)) for one in rolled for _ in range(3)]
+    picks = [_valid_draws(answer, shifted, t, seed, 5) for shifted in rolled for t in (0.5, 1.0, 2.0)]
+    tops = [int(np.argmax(shifted)) for shifted in rolled for _ in range(3)]
     if all(set(pick) == {top} for pick, top in zip(picks, tops, strict=True)):
         return findings.ALWAYS_LARGEST
     return findings.ALWAYS_THE_SAME if all(len(set(pick)) == 1 for pick in picks) else ""
 
 
 def _fits(shares: dict[float, np.ndarray], logits: np.ndarray, law: Callable) -> bool:
-    """Return whether a law of drawing explains all frequencies, and differs from the right one beyond chance."""
+    """Return whether a law of drawing explains all frequencies, and differs significantly from the right one."""
     return all(not _deviation(share, np.log(law(logits, t))) for t, share in shares.items())
 
 

@@ -120,27 +120,26 @@ def _describe(wrong: list[tuple[Any, Any, tuple]], tolerance: float, names: Sequ
     want = wrong[0][0]
     if isinstance(want, (tuple, list, dict)):
         return _describe_parts(wrong, tolerance, names)
-    pairs = [_pair(*items, tolerance) for items in wrong]
-    known = [pair for pair in pairs if pair is not None]
-    if len(known) < len(pairs):
+    pairs = [pair for items in wrong if (pair := _pair(*items, tolerance)) is not None]
+    if len(pairs) < len(wrong):
         return ""
-    return next(filter(None, (relation(known, names) for relation in RELATIONS)), "")
+    return next(filter(None, (relation(pairs, names) for relation in RELATIONS)), "")
 
 
 def _describe_parts(wrong: list[tuple[Any, Any, tuple]], tolerance: float, names: Sequence[str]) -> str:
-    """Return which parts of a tuple or dict are right, and how the only wrong one relates to the right one."""
+    """Return which parts of a tuple or dict are correct, and how the only wrong one relates to the right one."""
     keys = _keys(wrong[0][0])
     if any(_keys(want) != keys or _keys(got) != keys for want, got, _ in wrong):
         return ""
     bad = [key for key in keys if any(find_problem(want[key], got[key], tolerance) for want, got, _ in wrong)]
     if not isinstance(wrong[0][0], dict) and len(keys) == 2 and _are_swapped(wrong, tolerance):
-        return "Your two results are right, but in the wrong order."
+        return "Your two results are correct, but in the wrong order."
     good = [key for key in keys if key not in bad]
     if len(bad) != 1 or not good or any(isinstance(want[good[0]], bool) for want, _, _ in wrong):
         return ""
     listed = _join([_part_name(key) for key in good])
     start = f"{listed[0].upper()}{listed[1:]}" if listed.startswith("the ") else listed
-    start += f" {'is' if len(good) == 1 else 'are'} right; only {_part_name(bad[0])} is wrong"
+    start += f" {'is' if len(good) == 1 else 'are'} correct; only {_part_name(bad[0])} is wrong"
     parts = [(want[bad[0]], got[bad[0]], args) for want, got, args in wrong]
     wrong_parts = [part for part in parts if find_problem(part[0], part[1], tolerance)]
     detail = "" if isinstance(parts[0][0], (tuple, list, dict)) else _describe(wrong_parts, tolerance, names)
@@ -236,13 +235,12 @@ def constant_factor(pairs: list[Pair], _names: Sequence[str]) -> str:
     """Describe results that are the right ones times a number, the same everywhere in each of them."""
     if not _same_shapes(pairs) or not _is_informative(pairs, fewest=2):
         return ""
-    factors = [_factor(pair) for pair in pairs]
-    known = [factor for factor in factors if factor is not None]
-    if len(known) < len(factors) or any(abs(factor) < CLOSE or abs(factor - 1) < CLOSE for factor in known):
+    factors = [factor for pair in pairs if (factor := _factor(pair)) is not None]
+    if len(factors) < len(pairs) or any(abs(factor) < CLOSE or abs(factor - 1) < CLOSE for factor in factors):
         return ""
-    if np.ptp(known) < CLOSE * abs(known[0]):
-        return _factor_sentence(known[0])
-    quantities = _quantities_of(pairs, known)
+    if np.ptp(factors) < CLOSE * abs(factors[0]):
+        return _factor_sentence(factors[0])
+    quantities = _quantities_of(pairs, factors)
     return f"Your result is the right one {quantities[0]}." if len(quantities) == 1 else ""
 
 
@@ -270,15 +268,15 @@ def _factor_sentence(factor: float) -> str:
 def _quantities_of(pairs: list[Pair], factors: list[float]) -> list[str]:
     """Return which sizes of the inputs the factors equal in every pair, such as "times the number of steps"."""
     sizes = [_sizes(pair) for pair in pairs]
-    found = []
+    quantities = []
     for name in sizes[0]:
         values = [size.get(name, np.nan) for size in sizes]
         pairs_of_numbers = list(zip(factors, values, strict=True))
         if all(abs(factor - value) < CLOSE * value for factor, value in pairs_of_numbers):
-            found.append(f"times {name}")
+            quantities.append(f"times {name}")
         if all(abs(factor * value - 1) < CLOSE for factor, value in pairs_of_numbers):
-            found.append(f"divided by {name}")
-    return found
+            quantities.append(f"divided by {name}")
+    return quantities
 
 
 def _sizes(pair: Pair) -> dict[str, float]:
@@ -329,7 +327,7 @@ def other_axes(pairs: list[Pair], _names: Sequence[str]) -> str:
         and pair.close(pair.got.ravel(), pair.want.ravel())
         for pair in pairs
     )  # fmt: skip
-    return f"Your numbers are right, but in the shape {pairs[0].got.shape}." if flat else ""
+    return f"Your numbers are correct, but in the shape {pairs[0].got.shape}." if flat else ""
 
 
 def too_many_axes(pairs: list[Pair], _names: Sequence[str]) -> str:
@@ -351,11 +349,11 @@ def number_of_steps(pairs: list[Pair], _names: Sequence[str]) -> str:
     if all(pair.close(pair.got, pair.want[:, -1]) for pair in pairs):
         return "Your result is the last step of the right one; all steps are asked for."
     if all(pair.close(pair.got, pair.want[:, :-1]) for pair in pairs):
-        return "Your result lacks the last step; the others are right."
+        return "Your result lacks the last step; the others are correct."
     if all(pair.close(pair.got, pair.want[:, 1:]) for pair in pairs):
-        return "Your result lacks the first step; the others are right."
+        return "Your result lacks the first step; the others are correct."
     if all(pair.got.ndim > 1 and pair.close(pair.got[:, 1:], pair.want) for pair in pairs):
-        return "Your result begins with one step too many; after it, all steps are right."
+        return "Your result begins with one step too many; after it, all steps are correct."
     return ""
 
 
@@ -367,7 +365,8 @@ def order_of_steps(pairs: list[Pair], _names: Sequence[str]) -> str:
         if not all(_has_order(pair, axis) for pair in pairs):
             continue
         got, want = (
-            [np.moveaxis(values, axis, 0) for values in arrays] for arrays in zip(*map(_both, pairs), strict=True)
+            [np.moveaxis(values, axis, 0) for values in arrays]
+            for arrays in zip(*map(_got_and_want, pairs), strict=True)
         )
         if all(p.close(g[1:], w[:-1]) for p, g, w in zip(pairs, got, want, strict=True)):
             return f"Your result is the right one, one {noun} too late."
@@ -381,7 +380,7 @@ def order_of_steps(pairs: list[Pair], _names: Sequence[str]) -> str:
     return ""
 
 
-def _both(pair: Pair) -> tuple[np.ndarray, np.ndarray]:
+def _got_and_want(pair: Pair) -> tuple[np.ndarray, np.ndarray]:
     return pair.got, pair.want
 
 
@@ -394,7 +393,7 @@ def _has_order(pair: Pair, axis: int) -> bool:
 
 
 def part_that_is_right(pairs: list[Pair], _names: Sequence[str]) -> str:
-    """Describe results that are right in some rows or steps and wrong in all others."""
+    """Describe results that are correct in some rows or steps and wrong in all others."""
     if not _same_shapes(pairs):
         return _only_real_steps(pairs)
     wrong = [np.abs(p.got - p.want) > max(CLOSE, p.tolerance) * (1 + np.abs(p.want)) for p in pairs]
@@ -426,24 +425,22 @@ def _right_rows(pairs: list[Pair], wrong: list[np.ndarray]) -> str:
 
 
 def _only_real_steps(pairs: list[Pair]) -> str:
-    masks = [pair.mask for pair in pairs]
-    known = [mask for mask in masks if mask is not None]
-    if len(known) < len(pairs) or all(map(np.all, known)):
+    masks = [mask for pair in pairs if (mask := pair.mask) is not None]
+    if len(masks) < len(pairs) or all(map(np.all, masks)):
         return ""
-    if all(pair.close(pair.got, pair.want[mask]) for pair, mask in zip(pairs, known, strict=True)):
+    if all(pair.close(pair.got, pair.want[mask]) for pair, mask in zip(pairs, masks, strict=True)):
         return "Your result has only the real steps, one below the other; the padded ones are asked for, too."
     return ""
 
 
 def _padded_steps(pairs: list[Pair], wrong: list[np.ndarray]) -> str:
-    masks = [pair.mask for pair in pairs]
-    known = [mask for mask in masks if mask is not None and not np.all(mask)]
-    if len(known) < len(pairs):
+    masks = [mask for pair in pairs if (mask := pair.mask) is not None and not np.all(mask)]
+    if len(masks) < len(pairs):
         return ""
-    if all(not np.any(w[mask]) for w, mask in zip(wrong, known, strict=True)):
+    if all(not np.any(w[mask]) for w, mask in zip(wrong, masks, strict=True)):
         return "Your result is right at all real steps and wrong at padded ones, where the mask is False."
     rows = [np.any(w, axis=tuple(range(1, w.ndim))) for w in wrong]
-    if all(np.array_equal(row, ~mask.all(axis=1)) and not row.all() for row, mask in zip(rows, known, strict=True)):
+    if all(np.array_equal(row, ~mask.all(axis=1)) and not row.all() for row, mask in zip(rows, masks, strict=True)):
         return "Your result is right for the sequences without padding and wrong for those with padding."
     return ""
 
@@ -453,11 +450,11 @@ def scale_of_rows(pairs: list[Pair], _names: Sequence[str]) -> str:
     if not _same_shapes(pairs) or not all(pair.want.ndim > 1 for pair in pairs):
         return ""
     for pair in pairs:
-        rows, right = (values.reshape(-1, values.shape[-1]) for values in (pair.got, pair.want))
-        if len(rows) < 2 or np.any(np.sum(np.abs(right) > VARIED, axis=1) < 3) or not _varies(right, 1):
+        got, want = (values.reshape(-1, values.shape[-1]) for values in (pair.got, pair.want))
+        if len(got) < 2 or np.any(np.sum(np.abs(want) > VARIED, axis=1) < 3) or not _varies(want, 1):
             return ""
-        factors = np.sum(rows * right, axis=1, keepdims=True) / np.sum(right * right, axis=1, keepdims=True)
-        if not pair.close(rows, factors * right) or np.ptp(factors) < VARIED or np.any(np.abs(factors) < VARIED):
+        factors = np.sum(got * want, axis=1, keepdims=True) / np.sum(want * want, axis=1, keepdims=True)
+        if not pair.close(got, factors * want) or np.ptp(factors) < VARIED or np.any(np.abs(factors) < VARIED):
             return ""
     return "Each row of your result is the right row times a factor of its own."
 

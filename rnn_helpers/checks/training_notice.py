@@ -49,20 +49,20 @@ def announce_training(seconds: int) -> Iterator[None]:
         print(repr(Notice(seconds)), flush=True)
         yield
         return
-    screen, done = cards.Screen(), threading.Event()
+    screen, stop = cards.Screen(), threading.Event()
     screen.show(Notice(seconds))
     context = contextvars.copy_context()  # in which Jupyter keeps the cell that the display belongs to
-    ticker = threading.Thread(target=context.run, args=(_tick, screen, seconds, done), daemon=True)
+    ticker = threading.Thread(target=context.run, args=(_tick, screen, seconds, stop), daemon=True)
     ticker.start()
     try:
         yield
     finally:
-        done.set()
+        stop.set()
         ticker.join()
         screen.show(Blank())
 
 
-def _tick(screen: cards.Screen, seconds: int, done: threading.Event) -> None:
+def _tick(screen: cards.Screen, seconds: int, stop: threading.Event) -> None:
     start = time.monotonic()
-    while not done.wait(TICK):
+    while not stop.wait(TICK):
         screen.show(Notice(seconds, time.monotonic() - start))

@@ -56,7 +56,7 @@ def _request(name: str) -> str:
 
 
 def encode_answer(text: str) -> str:
-    """Return a model answer so that nobody reads it by accident."""
+    """Return a model answer so that no one reads it by accident."""
     return base64.b64encode(text.encode()).decode()
 
 

@@ -63,11 +63,11 @@ def binary_classifier(answer: Callable, seed: int) -> dict[str, str]:
     inspection.set_seed(answer, seed)
     model = inspection.require_model(answer())
     arrays = inspection.with_biases(inspection.weights(model))
-    results, taken = _compiled_claims(model, seed)
-    results |= _network_claims(model, arrays, taken, seed) | _new_model_claims(model, answer)
+    results, loss_input = _compiled_claims(model, seed)
+    results |= _network_claims(model, arrays, loss_input, seed) | _new_model_claims(model, answer)
     causes = {}
     if any(results.values()):
-        causes = {FINDING: find_cause(lambda: _classifier_fault(model, arrays, taken, seed))}
+        causes = {FINDING: find_cause(lambda: _classifier_fault(model, arrays, loss_input, seed))}
     results |= _training_step_claims(model, arrays, results, seed)
     if not causes.get(FINDING):
         causes = {FINDING: _reported_fault(results)}
@@ -81,7 +81,7 @@ def _reported_fault(results: dict[str, str]) -> str:
     return findings.SAME_MODEL if results.get(NEW_MODEL_PER_CALL) == SHARED_WEIGHTS else ""
 
 
-def _network_claims(model: Any, arrays: list[np.ndarray], taken: str, seed: int) -> dict[str, str]:
+def _network_claims(model: Any, arrays: list[np.ndarray], loss_input: str, seed: int) -> dict[str, str]:
     shape = _input_shape(model)
     fits = len(shape) == 3 and shape[2] == 1 and shape[1] in (STEPS, None)
     count = inspection.count_parameters(model)
@@ -89,7 +89,7 @@ def _network_claims(model: Any, arrays: list[np.ndarray], taken: str, seed: int)
         INPUT_SHAPE: failure_text(fits, f"it takes inputs of shape {shape}"),
         CLASSIFIER_PARAMETERS: failure_text(count == PARAMETERS, f"it has {count}"),
     }
-    return results | (guard(OF_OUTPUTS, lambda: _output_claims(model, arrays, taken, seed)) if fits else {})
+    return results | (guard(OF_OUTPUTS, lambda: _output_claims(model, arrays, loss_input, seed)) if fits else {})
 
 
 def _input_shape(model: Any) -> tuple:
@@ -100,23 +100,25 @@ def _input_shape(model: Any) -> tuple:
         return (None, STEPS, 1)
 
 
-def _output_claims(model: Any, arrays: list[np.ndarray], taken: str, seed: int) -> dict[str, str]:
+def _output_claims(model: Any, arrays: list[np.ndarray], loss_input: str, seed: int) -> dict[str, str]:
     xs = _classifier_inputs(seed)
     outputs = inspection.outputs(model, xs)
     shaped = outputs.shape == (64, 1)
     results = {
         ONE_OUTPUT_PER_SEQUENCE: failure_text(shaped, f"for 64 sequences its shape is {outputs.shape}"),
-        PROBABILITY_OR_LOGIT: "" if taken == LOGITS else inspection.range_failure(outputs),
+        PROBABILITY_OR_LOGIT: "" if loss_input == LOGITS else inspection.range_failure(outputs),
         OUTPUTS_VARY: failure_text(float(np.ptp(outputs)) > 1e-6, f"every sequence gets {outputs.flat[0]:.3g}"),
     }
     if shaped and inspection.are_network_weights(arrays) and len(arrays[0]) == 1:
         probabilities, logits = (inspection.network_outputs(arrays, xs, "tanh", top) for top in ("sigmoid", "linear"))
-        are_probabilities, are_logits = (inspection.allclose(outputs, own) for own in (probabilities, logits))
-        same = are_probabilities or (are_logits and taken == LOGITS)
+        are_probabilities, are_logits = (
+            inspection.allclose(outputs, reference) for reference in (probabilities, logits)
+        )
+        same = are_probabilities or (are_logits and loss_input == LOGITS)
         results[TANH_SIGMOID_EQUATIONS] = failure_text(same, "with its own weights, NumPy gets others")
-        if taken:
-            fits = taken == (LOGITS if are_logits else PROBABILITIES)
-            results[LOSS_FITS_OUTPUTS] = failure_text(fits, f"it takes {taken}")
+        if loss_input:
+            fits = loss_input == (LOGITS if are_logits else PROBABILITIES)
+            results[LOSS_FITS_OUTPUTS] = failure_text(fits, f"it takes {loss_input}")
     return results
 
 
@@ -124,7 +126,7 @@ def _classifier_inputs(seed: int) -> np.ndarray:
     return 3 * np.random.default_rng(seed).normal(size=(64, STEPS, 1))
 
 
-def _classifier_fault(model: Any, arrays: list[np.ndarray], taken: str, seed: int) -> str:
+def _classifier_fault(model: Any, arrays: list[np.ndarray], loss_input: str, seed: int) -> str:
     """Return what a measurement singles out about a wrong classifier, or ""."""
     shape = _input_shape(model)
     if tuple(shape[1:]) == (1, STEPS):
@@ -134,7 +136,7 @@ def _classifier_fault(model: Any, arrays: list[np.ndarray], taken: str, seed: in
     return (
         _architecture_fault(model, layers)
         or (_returned_sequences(inspection.outputs(model, xs), layers) if fits else "")
-        or (_classifier_computation_fault(model, arrays, xs, taken) if fits else "")
+        or (_classifier_computation_fault(model, arrays, xs, loss_input) if fits else "")
         or _compilation_fault(model, settings.top_activation(layers))
     )
 
@@ -162,13 +164,13 @@ def _returned_sequences(outputs: np.ndarray, layers: list[settings.Settings]) ->
     return ""
 
 
-def _classifier_computation_fault(model: Any, arrays: list[np.ndarray], xs: np.ndarray, taken: str) -> str:
+def _classifier_computation_fault(model: Any, arrays: list[np.ndarray], xs: np.ndarray, loss_input: str) -> str:
     """Return the deviation from a sigmoid's outputs, or from logits if the loss takes them and there is no sigmoid."""
     as_probabilities = _computation_fault(model, arrays, xs, CLASSIFIERS[PROBABILITIES])
     if as_probabilities == findings.NO_TOP_ACTIVATION.format(expected="sigmoid"):
-        if taken == PROBABILITIES:
+        if loss_input == PROBABILITIES:
             return findings.LOGITS_FOR_PROBABILITY_LOSS
-        return as_probabilities if not taken else _computation_fault(model, arrays, xs, CLASSIFIERS[LOGITS])
+        return as_probabilities if not loss_input else _computation_fault(model, arrays, xs, CLASSIFIERS[LOGITS])
     return as_probabilities
 
 
@@ -215,9 +217,11 @@ def _compiled_claims(model: Any, seed: int) -> tuple[dict[str, str], str]:
         PROBABILITIES: _cross_entropy(probabilities, labels),
         LOGITS: _cross_entropy(inspection.sigmoid(probabilities), labels),
     }
-    taken = next((kind for kind, value in losses.items() if abs(loss - value) < 1e-4), "")
-    results[CROSS_ENTROPY] = failure_text(bool(taken), f"where that is {losses[PROBABILITIES]:.3f}, it is {loss:.3f}")
-    return results, taken
+    loss_input = next((kind for kind, value in losses.items() if abs(loss - value) < 1e-4), "")
+    results[CROSS_ENTROPY] = failure_text(
+        bool(loss_input), f"where that is {losses[PROBABILITIES]:.3f}, it is {loss:.3f}"
+    )
+    return results, loss_input
 
 
 def _last_line(error: Exception) -> str:
@@ -328,8 +332,8 @@ def sequence_network(answer: Callable, seed: int) -> dict[str, str]:
 def _network_fault(answer: Callable, model: Any, xs: np.ndarray, outputs: np.ndarray) -> str:
     """Return what a measurement singles out about a wrong class of networks, or ""."""
     if not model.weights:
-        again = inspection.outputs(model, xs)
-        return findings.LAYERS_MADE_IN_CALL if not inspection.allclose(again, outputs) else ""
+        second_outputs = inspection.outputs(model, xs)
+        return findings.LAYERS_MADE_IN_CALL if not inspection.allclose(second_outputs, outputs) else ""
     layers, arrays = settings.layers_of(model), inspection.with_biases(inspection.weights(model))
     recurrent = settings.recurrent_layers(layers)
     cells = {layer["class"] for layer in recurrent}
@@ -361,7 +365,7 @@ def _size_claims(answer: Callable, xs: np.ndarray) -> dict[str, str]:
     return {
         CUSTOM_SIZES: failure_text(
             count == 780 and outputs.shape[-1] == 3,
-            f"it has {count} parameters (780 are right) and {outputs.shape[-1]} outputs (3 are right)",
+            f"it has {count} parameters (expected 780) and {outputs.shape[-1]} outputs (expected 3)",
         ),
         CONFIG_HAS_SIZES: _config_failure(small),
         CUSTOM_SIZES_SURVIVE_SAVING: _saving_failure(small, outputs, xs),

@@ -50,15 +50,15 @@ class Computation:
 
 def matching_computations(arrays: list[np.ndarray], xs: np.ndarray, outputs: np.ndarray) -> list[Computation]:
     """Return the computations that give `outputs` for `xs` with these weights, biases included."""
-    found = []
+    matches = []
     for hidden, backwards in product(HIDDEN, (False, True)):
         with np.errstate(over="ignore", invalid="ignore"):
             hs = _states(arrays, xs[:, ::-1] if backwards else xs, HIDDEN[hidden])
             for read_out, top in product(READ_OUTS, TOPS):
                 candidate = TOPS[top](READ_OUTS[read_out](hs) @ arrays[3].astype(float) + arrays[4])
                 if inspection.allclose(outputs, candidate):
-                    found.append(Computation(hidden, read_out, top, backwards))
-    return found
+                    matches.append(Computation(hidden, read_out, top, backwards))
+    return matches
 
 
 def _states(arrays: list[np.ndarray], xs: np.ndarray, activation: Callable) -> np.ndarray:

@@ -49,7 +49,10 @@ class Trajectory:
         """Return the epoch that has these weights, 0 for the start, or None."""
         if [array.shape for array in arrays] != [array.shape for array in self.weights[0]]:
             return None
-        distances = [max(np.abs(a - b).max() for a, b in zip(arrays, own, strict=True)) for own in self.weights]
+        distances = [
+            max(np.abs(a - b).max() for a, b in zip(arrays, epoch_weights, strict=True))
+            for epoch_weights in self.weights
+        ]
         nearest = int(np.argmin(distances))
         return nearest if distances[nearest] < SAME_WEIGHTS else None
 
@@ -111,7 +114,9 @@ def train_in_numpy(
         rate = RATE * np.sqrt(1 - 0.999**step) / (1 - 0.9**step)
         current = [w - rate * m / (np.sqrt(s) + 1e-7) for w, m, s in zip(current, mean, square, strict=True)]
         trajectory.append(current)
-    return Trajectory(trajectory, np.array([cross_entropy(own, xs_valid, labels_valid) for own in trajectory]))
+    return Trajectory(
+        trajectory, np.array([cross_entropy(epoch_weights, xs_valid, labels_valid) for epoch_weights in trajectory])
+    )
 
 
 @lru_cache(maxsize=4)
@@ -156,7 +161,7 @@ def _untrained(arrays: Arrays, epoch: int | None, trajectory: Trajectory, data: 
         return "its weights are those that it started with"
     if [array.shape for array in arrays] != [array.shape for array in trajectory.weights[0]]:
         return f"its weights have the shapes {[array.shape for array in arrays]}"
-    before, after = (cross_entropy(own, *data[:2]) for own in (trajectory.weights[0], arrays))
+    before, after = (cross_entropy(weights, *data[:2]) for weights in (trajectory.weights[0], arrays))
     return failure_text(
         after < before - MIN_DECREASE, f"its loss on the training data is {after:.3f}, {before:.3f} at first"
     )
@@ -169,9 +174,9 @@ def _best_claims(arrays: Arrays, epoch: int | None, returned: Any, trajectory: T
     ended = f"its validation loss is {actual:.4f}; the lowest one, after epoch {trajectory.best}, is {lowest:.4f}"
     number = _whole_number(returned)
     in_range = number is not None and 1 <= number <= MAX_EPOCHS
-    right = in_range and bool(trajectory.losses[number] - lowest < SAME_LOSS)
+    correct = in_range and bool(trajectory.losses[number] - lowest < SAME_LOSS)
     got = f"it is {trajectory.best}; you return {describe(returned) if number is None else number}"
-    return {BEST_WEIGHTS_RESTORED: failure_text(restored, ended), BEST_EPOCH_RETURNED: failure_text(right, got)}
+    return {BEST_WEIGHTS_RESTORED: failure_text(restored, ended), BEST_EPOCH_RETURNED: failure_text(correct, got)}
 
 
 def _whole_number(returned: Any) -> int | None:

@@ -80,10 +80,10 @@ def with_biases(arrays: list[np.ndarray]) -> list[np.ndarray]:
     return arrays
 
 
-def without_added(arrays: list[np.ndarray], own: list[np.ndarray]) -> list[np.ndarray]:
-    """Return five arrays without the biases that a model with the weights `own` leaves out."""
-    keep = [True, True, own[2].ndim == 1, True, own[-1].ndim == 1]
-    return [array for array, kept in zip(arrays, keep, strict=True) if kept]
+def without_added(arrays: list[np.ndarray], model_arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """Return five arrays without the biases that a model with the weights `model_arrays` leaves out."""
+    has_array = [True, True, model_arrays[2].ndim == 1, True, model_arrays[-1].ndim == 1]
+    return [array for array, present in zip(arrays, has_array, strict=True) if present]
 
 
 def biases_have_moved(arrays: list[np.ndarray]) -> bool:
@@ -224,8 +224,8 @@ def learning_claim(model: Any, xs: Any, targets: np.ndarray, ask: Callable[[], n
 
 def mean_cross_entropy(logits: np.ndarray, targets: np.ndarray) -> float:
     """Return the mean cross-entropy of logits, in nats."""
-    chances = np.take_along_axis(softmax(logits.astype(float)), targets[..., None], axis=-1)
-    return float(-np.mean(np.log(np.maximum(chances, 1e-30))))
+    probabilities = np.take_along_axis(softmax(logits.astype(float)), targets[..., None], axis=-1)
+    return float(-np.mean(np.log(np.maximum(probabilities, 1e-30))))
 
 
 def effects(ask: Callable[[np.ndarray], np.ndarray], base: np.ndarray, changed: np.ndarray) -> np.ndarray:
@@ -234,8 +234,8 @@ def effects(ask: Callable[[np.ndarray], np.ndarray], base: np.ndarray, changed: 
     base: the sequence; changed: another with which it is replaced in one place at a time; ask: the model
     """
     rows = np.repeat(base[None], len(base) + 1, axis=0)
-    for place in range(len(base)):
-        rows[place + 1, place] = changed[place]
+    for position in range(len(base)):
+        rows[position + 1, position] = changed[position]
     answers = ask(rows).astype(float)
     return np.abs(answers[1:] - answers[:1]).max(axis=-1)
 

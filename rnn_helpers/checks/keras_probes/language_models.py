@@ -189,7 +189,8 @@ def _fault(answer: Callable, ids: np.ndarray, results: dict[str, str]) -> str:
 def _size_fault(answer: Callable, layers: list[settings.Settings], outputs: np.ndarray) -> str:
     large = answer(MANY_LETTERS, 2)
     tables, large_tables = (
-        [layer for layer in found if layer["class"] == "Embedding"] for found in (layers, settings.layers_of(large))
+        [layer for layer in model_layers if layer["class"] == "Embedding"]
+        for model_layers in (layers, settings.layers_of(large))
     )
     if len(tables) == len(large_tables) == 1:
         (small_table,), (large_table,) = tables, large_tables

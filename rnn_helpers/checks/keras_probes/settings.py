@@ -40,12 +40,12 @@ def layers_of(model: Any) -> list[Settings]:
 
 
 def read_layers(model: Any) -> list[Settings]:
-    """Read the layers in the process of the model, and "own" for each whose class is not one of Keras' own.
+    """Read the layers in the process of the model, and "custom" for each whose class is not one of Keras' own.
 
     calls: how often the layer is called in a functional model
     """
     model_itself, *layers = [_read_layer(layer) for layer in _flat(model)]
-    return [*([model_itself] if model_itself["own"] else []), *layers]
+    return [*([model_itself] if model_itself["custom"] else []), *layers]
 
 
 def _flat(layer: Any) -> Iterator[Any]:
@@ -55,18 +55,18 @@ def _flat(layer: Any) -> Iterator[Any]:
     inner = list(getattr(layer, "layers", [])) or [
         getattr(layer, name) for name in ("forward_layer", "backward_layer", "layer", "cell") if hasattr(layer, name)
     ]
-    for one in inner:
-        yield from _flat(one)
+    for child in inner:
+        yield from _flat(child)
 
 
 def _read_layer(layer: Any) -> Settings:
     read = {name: getattr(layer, name) for name in OPTIONS if hasattr(layer, name)}
     if "activation" in read:
         read["activation"] = getattr(read["activation"], "__name__", "")
-    own, *parents = [kind for kind in type(layer).__mro__ if kind is not object]
-    of_keras = next((kind for kind in (own, *parents) if _is_of_keras(kind)), own)
+    layer_class, *parents = [kind for kind in type(layer).__mro__ if kind is not object]
+    of_keras = next((kind for kind in (layer_class, *parents) if _is_of_keras(kind)), layer_class)
     calls = len(getattr(layer, "_inbound_nodes", ()))
-    return {"class": of_keras.__name__, "own": not _is_of_keras(own), "calls": calls, **read}
+    return {"class": of_keras.__name__, "custom": not _is_of_keras(layer_class), "calls": calls, **read}
 
 
 def _is_of_keras(kind: type) -> bool:
@@ -107,8 +107,8 @@ def _constant_rate(optimizer: Any) -> float | None:
     """Return the learning rate; None for a schedule, which may begin at 0."""
     from rnn_helpers.quietly import keras
 
-    own = getattr(optimizer, "_learning_rate", None)
-    is_schedule = isinstance(own, keras.optimizers.schedules.LearningRateSchedule)
+    rate = getattr(optimizer, "_learning_rate", None)
+    is_schedule = isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
     return None if is_schedule else float(optimizer.learning_rate)
 
 
@@ -158,7 +158,7 @@ def recurrent_layers(layers: list[Settings]) -> list[Settings]:
 
 def lacks_recurrence(layers: list[Settings]) -> bool:
     """Return whether a model has no recurrent layer, and none whose class is not known."""
-    return not recurrent_layers(layers) and not any(layer["own"] or layer["class"] == "Lambda" for layer in layers)
+    return not recurrent_layers(layers) and not any(layer["custom"] or layer["class"] == "Lambda" for layer in layers)
 
 
 def top_activation(layers: list[Settings]) -> str:

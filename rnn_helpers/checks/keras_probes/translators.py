@@ -144,11 +144,11 @@ def _dependence_claims(model: Any, source: np.ndarray, written: np.ndarray) -> d
     of_source, of_written = _source_effects(model, source, written), _written_effects(model, source, written)
     neighbours = ((t - distance, t) for distance in (1, 2) for t in range(distance, WRITTEN_STEPS))
     every_symbol = ((i, 0) for i in range(SOURCE_STEPS))
-    one, rolled = (_outputs(model, ids, written) for ids in (source, np.roll(source, 1, axis=1)))
+    original, rolled = (_outputs(model, ids, written) for ids in (source, np.roll(source, 1, axis=1)))
     return {
         SOURCE_MATTERS: inspection.missing_effect(of_source, every_symbol, "source symbol"),
         SOURCE_ORDER_MATTERS: failure_text(
-            not inspection.allclose(rolled, one), "the same symbols in another order give the same outputs"
+            not inspection.allclose(rolled, original), "the same symbols in another order give the same outputs"
         ),
         EARLIER_SYMBOLS_MATTER: inspection.missing_effect(of_written, neighbours, "written symbol"),
         CAUSAL: inspection.early_effect(of_written, "written symbol"),
@@ -168,7 +168,7 @@ def _readable_layers(model: Any) -> tuple[list, list, list]:
 def _layers_claim(model: Any, source: np.ndarray, written: np.ndarray, outputs: np.ndarray) -> dict[str, str]:
     """Compute the outputs as later cells do, from the weights of the layers."""
     layers = _readable_layers(model)
-    counts = [len(found) for found in layers]
+    counts = [len(group) for group in layers]
     if counts != [2, 2, 1]:
         instead = "it has {} Embedding, {} SimpleRNN and {} Dense among its layers".format(*counts)
         return {READABLE_LAYERS: instead}
@@ -178,7 +178,7 @@ def _layers_claim(model: Any, source: np.ndarray, written: np.ndarray, outputs: 
 
 def _logits(layers: tuple[list, list, list], source: np.ndarray, written: np.ndarray, activation: str) -> np.ndarray:
     """Return the logits that the equations give with these layers' weights, the encoder's first."""
-    tables, readers, (dense,) = ([_arrays(layer) for layer in found] for found in layers)
+    tables, readers, (dense,) = ([_arrays(layer) for layer in group] for group in layers)
     step = inspection.ACTIVATIONS[activation]
     h = np.zeros((len(source), len(readers[0][1])))
     states: list[np.ndarray] = []
@@ -247,9 +247,9 @@ def _dependence_fault(model: Any, layers: list[settings.Settings], source: np.nd
     of_written = _written_effects(model, source, written) > inspection.NO_EFFECT
     if not of_source.any():
         return findings.SOURCE_IGNORED
-    one, rolled = (_outputs(model, ids, written) for ids in (source, np.roll(source, 1, axis=1)))
+    original, rolled = (_outputs(model, ids, written) for ids in (source, np.roll(source, 1, axis=1)))
     recurrent = settings.recurrent_layers(layers)
-    if inspection.allclose(one, rolled) and len(recurrent) < 2:
+    if inspection.allclose(original, rolled) and len(recurrent) < 2:
         return findings.SOURCE_WITHOUT_ORDER
     if np.array_equal(of_written, np.eye(WRITTEN_STEPS, dtype=bool)) and len(recurrent) < 2:
         return findings.DECODER_WITHOUT_STATE
@@ -267,7 +267,7 @@ def _layer_fault(
     if called_twice & {"Embedding", "SimpleRNN"}:
         return findings.EMBEDDING_SHARED if "Embedding" in called_twice else findings.RECURRENT_LAYER_SHARED
     readable = _readable_layers(model)
-    if [len(found) for found in readable] != [2, 2, 1]:
+    if [len(group) for group in readable] != [2, 2, 1]:
         return findings.OTHER_LAYERS.format(expected="two Embedding, two SimpleRNN and one Dense")
     for activation in inspection.ACTIVATIONS:
         if activation != "tanh" and inspection.allclose(
