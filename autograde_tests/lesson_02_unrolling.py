@@ -115,8 +115,8 @@ def _combined(combine):
 def _scaled(factor):
     """Return a wrong answer whose slopes are factor(xs, h_0) times the right ones."""
 
-    def solve(xs, h_0, *rest):
-        slopes, shared = _by_backpropagation(xs, h_0, *rest)
+    def solve(xs, h_0, *args):
+        slopes, shared = _by_backpropagation(xs, h_0, *args)
         return slopes * factor(xs, h_0), shared * factor(xs, h_0)
 
     return solve
@@ -183,7 +183,7 @@ shared_slope = Exercise(
         ),
         Mistake(
             "Your s is averaged over the batch; it should be the sum over all its sequences.",
-            lambda xs, h_0, *rest: _scaled(lambda xs, h_0: 1 / len(h_0))(xs, h_0, *rest),
+            lambda xs, h_0, *args: _scaled(lambda xs, h_0: 1 / len(h_0))(xs, h_0, *args),
         ),
     ),
     styles=(_by_difference, _by_complex_step, _by_backpropagation),

@@ -427,8 +427,8 @@ def _backward(
         g["dW_xh"] += share * (xs[:, t].T @ da)
         g["dW_hh"] += share * ((before if shift else hs[:, t]).T @ da)
         g["db_h"] += share * da.sum(axis=0)
-        kept = dh if keep is None else (1 - m) * dh if keep else 0.0
-        dh_next = da @ W(W_hh) + kept + (dh_next if pile else 0.0)
+        dh_carried = dh if keep is None else (1 - m) * dh if keep else 0.0
+        dh_next = da @ W(W_hh) + dh_carried + (dh_next if pile else 0.0)
     return {**g, "dh_0": dh_next}
 
 
@@ -678,9 +678,9 @@ def _network_gradient(
 def _back_from_the_logits(xs, targets, mask, weights):
     states = np.stack(_walk(xs, mask, np.zeros((len(xs), len(weights["W_hh"]))), *list(weights.values())[:3]), axis=1)
     logits = states @ weights["W_hy"] + weights["b_y"]
-    right = _network_gradient(xs, targets, mask, weights)
+    correct_gradients = _network_gradient(xs, targets, mask, weights)
     back = _network_gradient(xs, targets, mask, weights, backward=lambda d, c: _backward(logits @ weights["W_hy"].T, c))
-    return back | {key: right[key] for key in ("loss", "dW_hy", "db_y")}
+    return back | {key: correct_gradients[key] for key in ("loss", "dW_hy", "db_y")}
 
 
 def _network_step_by_step(xs, targets, mask, weights):

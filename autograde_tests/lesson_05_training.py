@@ -569,15 +569,15 @@ def _loss_and_gradients(
     """Compute the loss and the gradients with a fault. reach: scales the gradient of the states, (batch, steps, units)."""
     W_hh, W_hy = params["W_hh"], params["W_hy"]
     eye = np.eye(len(params["W_xh"]))
-    read, wanted, start = inputs(chars), targets(chars), state(h)
-    xs, one_hot = eye[read], eye[wanted]
+    input_ids, target_ids, start = inputs(chars), targets(chars), state(h)
+    xs, one_hot = eye[input_ids], eye[target_ids]
     states = [start]
     for t in range(xs.shape[1]):
         states.append(np.tanh(xs[:, t] @ params["W_xh"] + states[-1] @ W_hh + params["b_h"]))
     hs = np.stack(states[1:], axis=1)
     logits = hs @ W_hy + params["b_y"]
     log_p = logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
-    d = dlogits(np.exp(log_p), one_hot) / count(wanted)
+    d = dlogits(np.exp(log_p), one_hot) / count(target_ids)
     dhs = d @ W_hy.T
     if reach is not None:
         dhs = dhs * reach(hs)
@@ -591,7 +591,7 @@ def _loss_and_gradients(
         dh = da @ W_hh.T
     grads["W_hy"] = share(len(chars)) * np.einsum("bth,btc->hc", hs, d)
     grads["b_y"] = share(len(chars)) * d.sum(axis=(0, 1))
-    return -(log_p * one_hot).sum() / loss_count(wanted), grads, last(hs)
+    return -(log_p * one_hot).sum() / loss_count(target_ids), grads, last(hs)
 
 
 def _last_step_only(hs):

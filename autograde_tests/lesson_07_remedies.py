@@ -465,9 +465,9 @@ def _slide_by_truncation(dhs, cache, K, stride):
         end = min(first + stride, xs.shape[1])
         begin = max(0, end - K)
         window = slice(begin, end)
-        own = dhs[:, window] * (np.arange(begin, end) >= first)[None, :, None]
+        window_dhs = dhs[:, window] * (np.arange(begin, end) >= first)[None, :, None]
         before = hs[:, begin - 1] if begin else h_0
-        part = _truncated(own, (xs[:, window], before, hs[:, window], W_xh, W_hh), end - begin)
+        part = _truncated(window_dhs, (xs[:, window], before, hs[:, window], W_xh, W_hh), end - begin)
         total = {name: total[name] + part[name] for name in total}
     return total
 

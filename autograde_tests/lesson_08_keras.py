@@ -232,7 +232,7 @@ def _walk(
     change=lambda U, W, b: (U, W, b),
     carry=True,
     steps=lambda xs: xs.shape[1],
-    shown=lambda new, h, real: h,
+    output=lambda new, h, real: h,
 ):
     U, W, b = change(*layer.get_weights())
     f = CURVES[curve or layer.get_config()["activation"]]
@@ -242,7 +242,7 @@ def _walk(
         new = f(xs[:, t] @ U + (h if carry else first) @ W + b)
         real = np.ones((len(xs), 1), dtype=bool) if mask is None else mask[:, t, None].astype(bool)
         h = np.where(real, new, 0.0 if zero else h)
-        states.append(shown(new, h, real))
+        states.append(output(new, h, real))
     hs = np.stack(states, axis=1)
     out = hs if (layer.return_sequences if return_all is None else return_all) else hs[:, -1]
     return (out, h) if layer.return_state and state else out
@@ -356,11 +356,11 @@ numpy_from_keras = LayerExercise(
         ),
         Mistake(
             "At masked steps you output the new state, although it is not carried over: output the state that is kept.",
-            lambda *a: _walk(*a, shown=lambda new, h, real: new),
+            lambda *a: _walk(*a, output=lambda new, h, real: new),
         ),
         Mistake(
             "You output zeros at masked steps: output the state that is carried over.",
-            lambda *a: _walk(*a, shown=lambda new, h, real: h * real),
+            lambda *a: _walk(*a, output=lambda new, h, real: h * real),
         ),
         Mistake(
             "You ignore initial_state: every sequence starts from zeros.",

@@ -744,9 +744,9 @@ validation_errors = Exercise(
 
 def _undone_oracle(changes, history, lag=1):
     """Add up the changes of each phase of the season from its last known value."""
-    known, values = len(history), np.zeros(len(changes))
+    history_length, values = len(history), np.zeros(len(changes))
     for k in range(len(changes)):
-        values[k] = history[known - lag + k % lag] + sum(changes[j] for j in range(k % lag, k + 1, lag))
+        values[k] = history[history_length - lag + k % lag] + sum(changes[j] for j in range(k % lag, k + 1, lag))
     return values
 
 
@@ -772,8 +772,8 @@ def _in_a_buffer(changes, history, lag=1):
     return values[len(history) :]
 
 
-def _to_undo(known: int, horizon: int, lag: int):
-    return lambda rng: (numbers(rng, horizon), numbers(rng, known, scale=3.0), lag)
+def _to_undo(history_length: int, horizon: int, lag: int):
+    return lambda rng: (numbers(rng, horizon), numbers(rng, history_length, scale=3.0), lag)
 
 
 def _any_to_undo(rng: Rng) -> tuple:

@@ -447,32 +447,32 @@ build_language_model = ClaimsExercise(
 
 def _nucleus(probabilities, p, *, order=lambda probabilities: np.argsort(-probabilities), more=1, rescale=True):
     chosen = order(probabilities)
-    kept = chosen[: np.count_nonzero(np.cumsum(probabilities[chosen]) < p) + more]
+    nucleus = chosen[: np.count_nonzero(np.cumsum(probabilities[chosen]) < p) + more]
     out = np.zeros(len(probabilities))
-    out[kept] = probabilities[kept]
+    out[nucleus] = probabilities[nucleus]
     return out / out.sum() if rescale and out.sum() else out
 
 
 def _nucleus_oracle(probabilities, p):
     """Add the most likely of the rest until the share is reached."""
-    rest, kept = dict(enumerate(probabilities.tolist())), dict[int, float]()
-    while sum(kept.values()) < p:
-        number = max(rest, key=lambda k: rest[k])
-        kept[number] = rest.pop(number)
-    total = sum(kept.values())
-    return np.array([kept.get(number, 0.0) / total for number in range(len(probabilities))])
+    remaining, nucleus = dict(enumerate(probabilities.tolist())), dict[int, float]()
+    while sum(nucleus.values()) < p:
+        number = max(remaining, key=lambda k: remaining[k])
+        nucleus[number] = remaining.pop(number)
+    total = sum(nucleus.values())
+    return np.array([nucleus.get(number, 0.0) / total for number in range(len(probabilities))])
 
 
 def _by_threshold(probabilities, p):
     ranked = np.sort(probabilities)[::-1]
     least = ranked[np.argmax(np.cumsum(ranked) >= p)]
-    kept = np.where(probabilities >= least, probabilities, 0)
-    return kept / kept.sum()
+    nucleus = np.where(probabilities >= least, probabilities, 0)
+    return nucleus / nucleus.sum()
 
 
 def _even(probabilities, p):
-    kept = _nucleus(probabilities, p) > 0
-    return kept / kept.sum()
+    nucleus = _nucleus(probabilities, p) > 0
+    return nucleus / nucleus.sum()
 
 
 def _sorted_nucleus(probabilities, p):
@@ -487,11 +487,11 @@ def _distribution(letters: int, p: float):
             probabilities = weights / weights.sum()
             sums = np.cumsum(np.sort(probabilities)[::-1])
             orders = (np.argsort(-probabilities), np.argsort(probabilities), np.arange(letters))
-            kept = [_nucleus(probabilities, p, order=lambda _, order=order: order) > 0 for order in orders]
+            masks = [_nucleus(probabilities, p, order=lambda _, order=order: order) > 0 for order in orders]
             if (
                 np.abs(sums - p).min() > 0.01
-                and len({one.tobytes() for one in kept}) == 3
-                and not any(map(np.all, kept))
+                and len({mask.tobytes() for mask in masks}) == 3
+                and not any(map(np.all, masks))
             ):
                 return probabilities, p
 
@@ -606,9 +606,9 @@ def _generate_oracle(step, start, length, choose):
 
 def _in_one_loop(step, start, length, choose):
     text, state = list(start), None
-    for place in range(len(start) + length - 1):
-        logits, state = step(int(text[place]), state)
-        if place + 1 >= len(text):
+    for position in range(len(start) + length - 1):
+        logits, state = step(int(text[position]), state)
+        if position + 1 >= len(text):
             text.append(choose(logits))
     return np.array(text[len(start) :])
 

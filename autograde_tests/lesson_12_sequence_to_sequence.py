@@ -520,7 +520,7 @@ def _beam(
                 (float(p) if last else score(probability, float(p)), [*text, symbol])
                 for symbol, p in enumerate(next_probabilities(text))
             ]
-        candidates.sort(key=lambda one: one[0] if smallest else -one[0])
+        candidates.sort(key=lambda candidate: candidate[0] if smallest else -candidate[0])
         beam = candidates[:width] or beam
         if finished_stay and all(text[-1] == end for _, text in beam):
             break
@@ -530,20 +530,20 @@ def _beam(
 
 def _beam_oracle(next_probabilities, width, end, most):
     """Keep dictionaries from texts to probabilities."""
-    kept: dict[tuple[int, ...], float] = {(): 1.0}
+    beam: dict[tuple[int, ...], float] = {(): 1.0}
     for _ in range(most):
         grown: dict[tuple[int, ...], float] = {}
-        for text, probability in kept.items():
+        for text, probability in beam.items():
             if text[-1:] == (end,):
                 grown[text] = probability
             else:
                 for symbol, p in enumerate(next_probabilities(list(text)).tolist()):
                     grown[(*text, symbol)] = probability * p
         best = sorted(grown, key=lambda text: grown[text], reverse=True)[:width]
-        kept = {text: grown[text] for text in best}
-        if all(text[-1] == end for text in kept):
+        beam = {text: grown[text] for text in best}
+        if all(text[-1] == end for text in beam):
             break
-    best_text, _ = max(kept.items(), key=lambda item: item[1])
+    best_text, _ = max(beam.items(), key=lambda item: item[1])
     return list(best_text)
 
 
@@ -589,10 +589,10 @@ def _search(width: int, most: int, *, lowest_end: int = 0, limit: bool = False, 
         while True:
             model, end = list(TEXT_MODELS.values())[rng.integers(len(TEXT_MODELS))], int(rng.integers(lowest_end, 5))
             args = model, width, end, most
-            found, greedy = (_beam_oracle(model, k, end, most) for k in (width, 1))
-            fits = len(found) >= 2 and (found[-1] != end) == limit
+            decoded, greedy = (_beam_oracle(model, k, end, most) for k in (width, 1))
+            fits = len(decoded) >= 2 and (decoded[-1] != end) == limit
             added = _beam(*args, score=lambda probability, p: probability + p)
-            if fits and (not other or (found != greedy and (limit or added != _beam(*args, drop_finished=True)))):
+            if fits and (not other or (decoded != greedy and (limit or added != _beam(*args, drop_finished=True)))):
                 return args
 
     return draw

@@ -262,15 +262,16 @@ def _back_case(key: str, *, on: str = "hc", batch: int = 0):
 
 
 def _back(dh, dc_next, cache, *, through=1.0, later=1.0, slope=lambda c: 1 - np.tanh(c) ** 2, gate=lambda s: s * (1 - s),
-          inner=lambda g: 1 - g**2, partner=False, old=True, forgets=True, shown=True, output="", whole=True):  # fmt: skip
+          inner=lambda g: 1 - g**2, partner=False, old=True, forgets=True, output_gate=True, output="",
+          total=True):  # fmt: skip
     c_prev, i, f, g, o, c_t = cache
-    dc = later * dc_next + through * dh * (o if shown else 1) * slope(c_t)
+    dc = later * dc_next + through * dh * (o if output_gate else 1) * slope(c_t)
     return {
         "da_i": dc * (i if partner else g) * gate(i),
         "da_f": dc * (c_prev if old else c_t) * gate(f),
         "da_g": dc * (g if partner else i) * inner(g),
         "da_o": (dc if output == "dc" else dh) * (c_t if output == "c_t" else np.tanh(c_t)) * gate(o),
-        "dc_prev": (dc if whole else dc_next) * (f if forgets else 1),
+        "dc_prev": (dc if total else dc_next) * (f if forgets else 1),
     }
 
 
@@ -360,7 +361,8 @@ lstm_step_backward = Exercise(
             lambda *a: _back(*a, inner=lambda g: 1 - np.tanh(g) ** 2),
         ),
         Mistake(
-            "The output gate is missing between h_t and c_t: multiply dh_t by o.", lambda *a: _back(*a, shown=False)
+            "The output gate is missing between h_t and c_t: multiply dh_t by o.",
+            lambda *a: _back(*a, output_gate=False),
         ),
         Mistake(
             "You use the gradient of c_t in da_o: the output gate acts on h_t alone, so its gradient comes from dh_t.",
@@ -368,7 +370,7 @@ lstm_step_backward = Exercise(
         ),
         Mistake(
             "You use dc_next alone in dc_prev: the gradient through h_t reaches the old memory as well.",
-            lambda *a: _back(*a, whole=False),
+            lambda *a: _back(*a, total=False),
         ),
         Mistake(
             "You multiply by c_t in da_o: the output gate multiplies tanh(c_t).", lambda *a: _back(*a, output="c_t")
@@ -572,17 +574,17 @@ def _one_bias(x, h, U, W, b, after=True):
 def _gates_without_b_s(x, h, U, W, b, after=True):
     if not after:
         return _gru(x, h, U, W, b, after)
-    kept = b.copy()
-    kept[1, : 2 * h.shape[1]] = 0
-    return _gru(x, h, U, W, kept, after)
+    bias = b.copy()
+    bias[1, : 2 * h.shape[1]] = 0
+    return _gru(x, h, U, W, bias, after)
 
 
 def _candidate_without_b_s(x, h, U, W, b, after=True):
     if not after:
         return _gru(x, h, U, W, b, after)
-    kept = b.copy()
-    kept[1, 2 * h.shape[1] :] = 0
-    return _gru(x, h, U, W, kept, after)
+    bias = b.copy()
+    bias[1, 2 * h.shape[1] :] = 0
+    return _gru(x, h, U, W, bias, after)
 
 
 def _resets_the_sum(x, h, U, W, b, after=True):

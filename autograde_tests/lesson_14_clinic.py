@@ -369,9 +369,9 @@ def _dependence(*args, reduce=lambda slopes: np.linalg.norm(slopes, axis=-1), **
 
 def _dependence_alone(predict, xs, row, eps):
     """Hand one sequence at a time to the predictor."""
-    own = _dependence(predict, xs[row : row + 1], 0, eps)
+    dependence = _dependence(predict, xs[row : row + 1], 0, eps)
     norms = np.zeros(xs.shape[:2])
-    norms[row] = own[0]
+    norms[row] = dependence[0]
     return norms
 
 
@@ -418,12 +418,12 @@ def _dependence_many_at_once(predict, xs, row, eps):
 def _dependence_undone(predict, xs, row, eps):
     x, squares = xs.copy(), np.zeros(xs.shape[:2])
     for i, t, f in np.ndindex(*xs.shape):
-        kept = x[i, t, f]
-        x[i, t, f] = kept + eps
+        original = x[i, t, f]
+        x[i, t, f] = original + eps
         above = predict(x)[row]
-        x[i, t, f] = kept - eps
+        x[i, t, f] = original - eps
         below = predict(x)[row]
-        x[i, t, f] = kept
+        x[i, t, f] = original
         squares[i, t] += ((above - below) / eps / 2) ** 2
     return squares**0.5
 
@@ -535,14 +535,14 @@ def repaired_train_oracle(xs, targets, params, order, lr, clip):
     losses, forecasts = [], []
     for rows in order:
         total = [np.zeros_like(p) for p in params]
-        said, squares = [], []
+        batch_forecasts, squares = [], []
         for row in rows:
             hs = [np.zeros(len(b_h))]
             for x_t in xs[row]:
                 hs.append(np.tanh(x_t @ W_xh + hs[-1] @ W_hh + b_h))
-            said.append(float(hs[-1] @ W_hy[:, 0] + b_y[0]))
-            squares.append((said[-1] - targets[row]) ** 2)
-            dy = 2 * (said[-1] - targets[row]) / len(rows)
+            batch_forecasts.append(float(hs[-1] @ W_hy[:, 0] + b_y[0]))
+            squares.append((batch_forecasts[-1] - targets[row]) ** 2)
+            dy = 2 * (batch_forecasts[-1] - targets[row]) / len(rows)
             total[3] = total[3] + dy * hs[-1][:, None]
             total[4] = total[4] + dy
             dh = dy * W_hy[:, 0]
@@ -558,7 +558,7 @@ def repaired_train_oracle(xs, targets, params, order, lr, clip):
             p - lr * share * g for p, g in zip((W_xh, W_hh, b_h, W_hy, b_y), total, strict=True)
         )
         losses.append(math.fsum(squares) / len(rows))
-        forecasts.append(said)
+        forecasts.append(batch_forecasts)
     return (W_xh, W_hh, b_h, W_hy, b_y), np.array(losses), np.array(forecasts)
 
 
@@ -590,15 +590,15 @@ def _forecaster(
     keep_state=False,
     dh_extra=1.0,
 ):
-    losses, forecasts, kept = [], [], None
+    losses, forecasts, h_last = [], [], None
     for rows in order:
         x, target, n = read(xs[rows]), targets[rows], len(rows)
         W_xh, W_hh, b_h, W_hy, b_y = params
-        first = np.zeros((x.shape[1], len(b_h))) if kept is None or not keep_state else kept
+        first = np.zeros((x.shape[1], len(b_h))) if h_last is None or not keep_state else h_last
         hs = [first]
         for x_t in x:
             hs.append(np.tanh(x_t @ W_xh + hs[-1] @ W_hh + b_h))
-        kept = hs[-1]
+        h_last = hs[-1]
         forecast = (hs[-1] @ W_hy + b_y)[:, 0]
         off = forecast - target
         losses.append(np.mean(off**2))
@@ -798,7 +798,7 @@ repaired_train = Exercise(
     styles=(_forecaster, _forecaster_by_sequence_axis, _forecaster_sum_then_mean),
     hints=(
         "Which measurement is wrong: how fast one batch is learnt, the gradient check, or the map of the input dependence? Each points to one line.",
-        "The gradient is 1/batch of what it should be; the limit `clip` is applied to gradients that nobody uses afterwards; and a reshape does not swap axes.",
+        "The gradient is 1/batch of what it should be; the limit `clip` is applied to gradients that are not used afterwards; and a reshape does not swap axes.",
         "x.transpose(1, 0, 2) in place of the reshape; no division in the line that makes the list of gradients; and the two lines about the norm move above the update.",
     ),
     not_allowed=FROM_SCRATCH,
@@ -860,8 +860,8 @@ def _large_scores(rng: Rng) -> tuple:
             key = keys[row, first]
             queries[row, t] = key * size * np.sqrt(d) / (key @ key) * (1 + 0.1 * rng.random())
         keys[row, second] = np.round(key * (1 + rng.uniform(0.0003, 0.001)), 6)
-        others = [s for s in range(mask.shape[1]) if s not in (first, second)]
-        keys[row, others] *= np.where(keys[row, others] @ key > 0, -1, 1)[:, None]
+        other_keys = [s for s in range(mask.shape[1]) if s not in (first, second)]
+        keys[row, other_keys] *= np.where(keys[row, other_keys] @ key > 0, -1, 1)[:, None]
     return np.round(queries, 2), keys, values, mask
 
 
@@ -896,9 +896,9 @@ def _only_the_largest(scores):
     return np.eye(scores.shape[-1])[scores.argmax(axis=-1)]
 
 
-def _masked_after(queries, keys, values, mask, *, again=False):
+def _masked_after(queries, keys, values, mask, *, renormalise=False):
     weights = _attend(queries, keys, values, mask, hide=None)[1] * mask[:, None]
-    if again:
+    if renormalise:
         weights = weights / weights.sum(axis=-1, keepdims=True)
     return weights @ values, weights
 
@@ -1058,7 +1058,7 @@ attention = Exercise(
         _attend_with_einsum,
         _attend_row_by_row,
         _attend_with_large_negative,
-        lambda *a: _masked_after(*a, again=True) if np.abs(a[0]).max() < 20 else _attend(*a),
+        lambda *a: _masked_after(*a, renormalise=True) if np.abs(a[0]).max() < 20 else _attend(*a),
     ),
     hints=(
         "Over which axis do the attention weights sum to 1? Which score gives a weight of exactly 0?",

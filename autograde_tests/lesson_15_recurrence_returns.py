@@ -17,10 +17,10 @@ def combine_oracle(first, second):
     """Take both steps from two states; a line is known by its values at 0 and 1."""
     (a_1, b_1), (a_2, b_2) = first, second
 
-    def both(h):
+    def apply_steps(h):
         return a_2 * (a_1 * h + b_1) + b_2
 
-    return both(1.0) - both(0.0), both(0.0)
+    return apply_steps(1.0) - apply_steps(0.0), apply_steps(0.0)
 
 
 def _steps(*shape: int, only: str = ""):
@@ -110,9 +110,9 @@ def scan_oracle(a, b, h_0):
     steps = a.shape[1]
     hs = np.empty_like(b)
     for t in range(steps):
-        kept = [np.prod(a[:, s + 1 : t + 1], axis=1) for s in range(-1, t + 1)]
+        decays = [np.prod(a[:, s + 1 : t + 1], axis=1) for s in range(-1, t + 1)]
         added = [h_0, *(b[:, s] for s in range(t + 1))]
-        hs[:, t] = sum(k * x for k, x in zip(kept, added, strict=True))
+        hs[:, t] = sum(k * x for k, x in zip(decays, added, strict=True))
     return hs, float(next(r for r in range(64) if 2**r >= steps))  # a float, so that 3.0 counts as 3
 
 
@@ -262,9 +262,11 @@ scan = Exercise(
             "You need one round too many when the number of steps is a power of two: stop when `reach` equals it.",
             lambda *x: _scan(*x, more=lambda r, steps: r <= steps),
         ),
-        Mistake("Your states are right, but you need one round for each step; double `reach` instead.", _scan_by_steps),
         Mistake(
-            "Your states are right, but you need one round for each step after the first; double `reach` instead.",
+            "Your states are correct, but you need one round for each step; double `reach` instead.", _scan_by_steps
+        ),
+        Mistake(
+            "Your states are correct, but you need one round for each step after the first; double `reach` instead.",
             lambda *x: _scan_by_steps(*x, rounds=lambda steps: steps - 1),
         ),
         Mistake(
@@ -301,8 +303,8 @@ def min_gru_oracle(xs, h_0, W_xh, b_h):
                     math.fsum([b_h[k], *(xs[i, t, j] * W_xh[j, k] for j in range(features))])
                     for k in (unit, units + unit)
                 )
-                kept = 1 / (1 + math.exp(-a_z))
-                h = kept * h + (1 - kept) * a_n
+                z = 1 / (1 + math.exp(-a_z))
+                h = z * h + (1 - z) * a_n
                 hs[i, t, unit] = h
     return hs
 
@@ -347,8 +349,8 @@ def _min_gru(
     z, n = gate(z), candidate(n)
     h, hs = h_0 * start, []
     for t in range(T):
-        kept = 1 - z[:, t] if flip else z[:, t]
-        new = kept * h + ((1 - kept) * n[:, t] if share else n[:, t])
+        z_t = 1 - z[:, t] if flip else z[:, t]
+        new = z_t * h + ((1 - z_t) * n[:, t] if share else n[:, t])
         hs.append(new)
         h = new if carry else h
     return np.stack(hs, axis=1)
@@ -565,16 +567,16 @@ def delta_step_oracle(S_prev, k_t, v_t, beta_t):
     return np.array(states)
 
 
-def _delta_inputs(*, empty: bool = False, one: bool = False):
+def _delta_inputs(*, empty: bool = False, beta_one: bool = False):
     def draw(rng: Rng) -> tuple:
         batch, d, m = sizes(rng, 3, 2, 7)
         S = numbers(rng, batch, d, m) * (not empty)
-        return S, numbers(rng, batch, d), numbers(rng, batch, m), np.ones(batch) if one else numbers(rng, batch)
+        return S, numbers(rng, batch, d), numbers(rng, batch, m), np.ones(batch) if beta_one else numbers(rng, batch)
 
     return draw
 
 
-def _delta(S, k, v, beta, *, difference=lambda v, answer: v - answer, normalise=False, share="both", kept=True):
+def _delta(S, k, v, beta, *, difference=lambda v, answer: v - answer, normalise=False, share="both", add_state=True):
     if normalise:
         k = k / np.linalg.norm(k, axis=1, keepdims=True)
     answer = np.einsum("bd,bdm->bm", k, S)
@@ -586,7 +588,7 @@ def _delta(S, k, v, beta, *, difference=lambda v, answer: v - answer, normalise=
         change = v - beta[:, None] * answer
     else:
         change = beta[:, None] * difference(v, answer)
-    return S * kept + np.einsum("bd,bm->bdm", k, change)
+    return S * add_state + np.einsum("bd,bm->bdm", k, change)
 
 
 def _delta_after(S, k, v, beta):
@@ -610,7 +612,7 @@ delta_step = Exercise(
     name="delta_step",
     challenges=(
         Challenge("a state of zeros", 0.5, _delta_inputs(empty=True)),
-        Challenge("beta 1", 0.5, _delta_inputs(one=True)),
+        Challenge("beta 1", 0.5, _delta_inputs(beta_one=True)),
         Challenge("any state and beta", 1.0, _delta_inputs()),
         Challenge("other sizes", 0.5, _delta_inputs(), hidden=True),
     ),
@@ -643,7 +645,7 @@ delta_step = Exercise(
             _delta_after,
         ),
         Mistake("You scale the keys to length 1; use them as they are.", lambda *a: _delta(*a, normalise=True)),
-        Mistake("You return the change alone; add it to the state.", lambda *a: _delta(*a, kept=False)),
+        Mistake("You return the change alone; add it to the state.", lambda *a: _delta(*a, add_state=False)),
         Mistake(
             "You shrink the whole state by 1 - beta_t; only what is stored in the direction of the key should change.",
             _delta_decayed,

@@ -150,9 +150,9 @@ def _pairs(statement: ast.Assign) -> Iterator[tuple[str, ast.expr]]:
     if isinstance(target, ast.Name):
         yield target.id, value
     elif isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
-        for one, its_value in zip(target.elts, value.elts, strict=True):
-            if isinstance(one, ast.Name):
-                yield one.id, its_value
+        for name, element in zip(target.elts, value.elts, strict=True):
+            if isinstance(name, ast.Name):
+                yield name.id, element
 
 
 def statements(tree: Answer, wording: Wording) -> Iterator[Edit]:

@@ -93,28 +93,30 @@ def products(tree: Answer, wording: Wording) -> Iterator[Edit]:
     for node in expressions(tree):
         if not isinstance(node, ast.BinOp):
             continue
-        left, right = wording.quote(node.left), wording.quote(node.right)
-        both = f" of {left} and {right}" if left and right else ""
+        left_text, right_text = wording.quote(node.left), wording.quote(node.right)
+        operands = f" of {left_text} and {right_text}" if left_text and right_text else ""
         if isinstance(node.op, ast.MatMult):
             wrong = replaced(tree, node, ast.BinOp(node.left, ast.Mult(), node.right))
             yield Edit(
-                wrong, f"You take the element-wise product{both} (`*`); it should be the matrix product, `@`.", COMMON
+                wrong,
+                f"You take the element-wise product{operands} (`*`); it should be the matrix product, `@`.",
+                COMMON,
             )
-            for kept, dropped in ((node.left, right), (node.right, left)):
-                what = wording.quote(kept)
+            for operand, dropped in ((node.left, right_text), (node.right, left_text)):
+                what = wording.quote(operand)
                 instead = (
                     f"You use {what} itself, not multiplied by {dropped}."
                     if what and dropped
                     else "A matrix product is missing."
                 )
-                yield Edit(replaced(tree, node, kept), instead, COMMON)
+                yield Edit(replaced(tree, node, operand), instead, COMMON)
             wrong = replaced(tree, node, ast.BinOp(node.right, ast.MatMult(), node.left))
-            swapped = f"You swap the operands of a matrix product: {left} comes before {right}."
+            swapped = f"You swap the operands of a matrix product: {left_text} comes before {right_text}."
             general = "In a matrix product the two operands are swapped, or one of them is transposed."
-            yield Edit(wrong, swapped if both else general)
+            yield Edit(wrong, swapped if operands else general)
         elif isinstance(node.op, ast.Mult):
             wrong = replaced(tree, node, ast.BinOp(node.left, ast.MatMult(), node.right))
-            yield Edit(wrong, f"You take the matrix product{both} (`@`); it should be element-wise, `*`.")
+            yield Edit(wrong, f"You take the matrix product{operands} (`@`); it should be element-wise, `*`.")
 
 
 def terms(tree: Answer, wording: Wording) -> Iterator[Edit]:
@@ -122,23 +124,27 @@ def terms(tree: Answer, wording: Wording) -> Iterator[Edit]:
     for node in expressions(tree):
         if not (isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub))):
             continue
-        left, right = wording.quote(node.left), wording.quote(node.right)
+        left_text, right_text = wording.quote(node.left), wording.quote(node.right)
         subtracted = isinstance(node.op, ast.Sub)
-        missing = f"You do not subtract {right or 'one of the terms'}." if subtracted else _leaving_out("term", right)
+        missing = (
+            f"You do not subtract {right_text or 'one of the terms'}."
+            if subtracted
+            else _leaving_out("term", right_text)
+        )
         yield Edit(replaced(tree, node, node.left), missing, COMMON)
-        rest = ast.UnaryOp(ast.USub(), node.right) if subtracted else node.right
-        yield Edit(replaced(tree, node, rest), _leaving_out("term", left), COMMON)
+        remaining = ast.UnaryOp(ast.USub(), node.right) if subtracted else node.right
+        yield Edit(replaced(tree, node, remaining), _leaving_out("term", left_text), COMMON)
         other = ast.Add() if subtracted else ast.Sub()
         verb = "add" if subtracted else "subtract"
         should = "subtract" if subtracted else "add"
-        what = right or "a term"
+        what = right_text or "a term"
         yield Edit(
             replaced(tree, node, ast.BinOp(node.left, other, node.right)),
             f"You {verb} {what} where you should {should} it.",
             COMMON,
         )
         if subtracted:
-            order = f": it should be {left} minus {right}." if left and right else "."
+            order = f": it should be {left_text} minus {right_text}." if left_text and right_text else "."
             yield Edit(
                 replaced(tree, node, ast.BinOp(node.right, ast.Sub(), node.left)),
                 f"You subtract in the wrong order{order}", COMMON,
@@ -156,26 +162,32 @@ def factors(tree: Answer, wording: Wording) -> Iterator[Edit]:
             yield Edit(replaced(tree, node, node.operand), "A minus sign is missing.", COMMON)
         if not isinstance(node, ast.BinOp):
             continue
-        left, right = wording.quote(node.left), wording.quote(node.right)
+        left_text, right_text = wording.quote(node.left), wording.quote(node.right)
         if isinstance(node.op, ast.Mult):
-            yield Edit(replaced(tree, node, node.left), _leaving_out("factor", right), COMMON)
-            yield Edit(replaced(tree, node, node.right), _leaving_out("factor", left), COMMON)
+            yield Edit(replaced(tree, node, node.left), _leaving_out("factor", right_text), COMMON)
+            yield Edit(replaced(tree, node, node.right), _leaving_out("factor", left_text), COMMON)
             yield Edit(
                 replaced(tree, node, ast.BinOp(node.left, ast.Add(), node.right)),
-                f"You add {right or 'a quantity'} where you should multiply by it.", RARE,
+                f"You add {right_text or 'a quantity'} where you should multiply by it.", RARE,
             )  # fmt: skip
         elif isinstance(node.op, (ast.Div, ast.FloorDiv)):
-            yield Edit(replaced(tree, node, node.left), f"You do not divide by {right or 'the right number'}.", COMMON)
+            yield Edit(
+                replaced(tree, node, node.left),
+                f"You do not divide by {right_text or 'the right number'}.",
+                COMMON,
+            )
             yield Edit(
                 replaced(tree, node, ast.BinOp(node.left, ast.Mult(), node.right)),
-                f"You multiply by {right or 'a number'} where you should divide by it.",
+                f"You multiply by {right_text or 'a number'} where you should divide by it.",
             )
             yield Edit(
                 replaced(tree, node, ast.BinOp(node.right, ast.Div(), node.left)), "You divide the wrong way round: numerator and denominator are swapped.",
             )  # fmt: skip
         elif isinstance(node.op, ast.Pow):
-            exponent = f" to the power {right.strip('`')}" if right else " to a power"
-            yield Edit(replaced(tree, node, node.left), f"You do not raise {left or 'a quantity'}{exponent}.", COMMON)
+            exponent = f" to the power {right_text.strip('`')}" if right_text else " to a power"
+            yield Edit(
+                replaced(tree, node, node.left), f"You do not raise {left_text or 'a quantity'}{exponent}.", COMMON
+            )
 
 
 def _leaving_out(kind: str, quoted: str) -> str:
@@ -192,17 +204,19 @@ def slopes(tree: Answer, wording: Wording) -> Iterator[Edit]:
         square = node.right
         if isinstance(square, ast.BinOp) and isinstance(square.op, ast.Pow):
             h = square.left
-            right = "the derivative of tanh(a) is 1 - tanh(a)**2"
+            derivative = "the derivative of tanh(a) is 1 - tanh(a)**2"
             yield Edit(
                 replaced(tree, node, ast.BinOp(node.left, ast.Sub(), h)),
-                f"You use 1 - tanh(a) as a slope; {right}.",
+                f"You use 1 - tanh(a) as a slope; {derivative}.",
                 COMMON,
             )
-            yield Edit(replaced(tree, node, ast.Constant(1.0)), f"You leave out the slope of tanh: {right}.", COMMON)
-            yield Edit(replaced(tree, node, square), f"You use tanh(a)**2 as a slope; {right}.")
-            again = ast.BinOp(node.left, ast.Sub(), ast.BinOp(_numpy_call("tanh", h), ast.Pow(), ast.Constant(2)))
             yield Edit(
-                replaced(tree, node, again),
+                replaced(tree, node, ast.Constant(1.0)), f"You leave out the slope of tanh: {derivative}.", COMMON
+            )
+            yield Edit(replaced(tree, node, square), f"You use tanh(a)**2 as a slope; {derivative}.")
+            double_tanh = ast.BinOp(node.left, ast.Sub(), ast.BinOp(_numpy_call("tanh", h), ast.Pow(), ast.Constant(2)))
+            yield Edit(
+                replaced(tree, node, double_tanh),
                 "You apply tanh once more to what is a state already: with h = tanh(a) the slope is 1 - h**2.",
                 COMMON,
             )
@@ -270,7 +284,7 @@ def functions_of_numpy(tree: Answer, wording: Wording) -> Iterator[Edit]:
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _is_numpy(node.func.value)):
             continue
         name = node.func.attr
-        for other, sentence in ((other, sentence) for one, other, sentence in OTHER_FUNCTIONS if one == name):
+        for other, sentence in ((other, sentence) for original, other, sentence in OTHER_FUNCTIONS if original == name):
             # np.ones and np.zeros take a shape, np.eye two sizes.
             args: list[ast.expr] = [ast.Tuple([node.args[0]] * 2, ast.Load())] if name == "eye" else node.args
             func = ast.Attribute(node.func.value, other, ast.Load())

@@ -35,17 +35,17 @@ def run(versions: Sequence[Call], task: Task) -> Iterator[tuple[int, list[Outcom
         )
         process.start()
         sender.close()
-        done = 0
+        completed = 0
         try:
             for message in _messages(receiver):
                 yield message
-                done += 1
+                completed += 1
         finally:
             process.kill()
             process.join()
-        if done < len(waiting):
-            yield waiting[done], "it ended its process"
-        waiting = waiting[done + 1 :]
+        if completed < len(waiting):
+            yield waiting[completed], "it ended its process"
+        waiting = waiting[completed + 1 :]
 
 
 def _messages(receiver: Connection) -> Iterator[Any]:

@@ -61,20 +61,20 @@ class SolvedLesson:
 class Version:
     """A wrong answer: its sentence, how common it is, how it is called.
 
-    own: whether it comes from the solution itself, and not from an accepted variant
+    is_solution: whether it comes from the solution itself, and not from an accepted variant
     entries: what came out in each case
     """
 
     sentence: str
     rank: int
     call: runner.Call
-    own: bool = True
+    is_solution: bool = True
     entries: list[Entry] = field(default_factory=list)
 
     @property
     def order(self) -> tuple:
         """Return what is preferred if outputs are equal: common, close to the solution, and quoting quantities."""
-        return (self.rank, not self.own, "`" not in self.sentence)
+        return (self.rank, not self.is_solution, "`" not in self.sentence)
 
 
 def lesson_file(lesson: str, exercises: Mapping[str, Any], code: str, previous: str = "") -> str:
@@ -93,7 +93,7 @@ def lesson_file(lesson: str, exercises: Mapping[str, Any], code: str, previous: 
     if not data:
         return ""
     # One line for each exercise, so that git shows which of them has changed.
-    lines = ",\n".join(f"{_json(name)}:{_json(one)}" for name, one in data.items())
+    lines = ",\n".join(f"{_json(name)}:{_json(exercise_data)}" for name, exercise_data in data.items())
     return f'{{"lesson":{_json(lesson)},"exercises":{{\n{lines}\n}}}}\n'
 
 
@@ -146,10 +146,10 @@ def _versions(exercise: Exercise, task: Task, solved: SolvedLesson) -> Iterator[
     for tree, names in _right_answers(exercise, solved):
         words = wording.Wording(tree, parameters)
         singles = [edit for operator in OPERATORS for edit in operator(tree, words)]
-        own = tree.name == exercise.name
+        is_solution = tree.name == exercise.name
         for version in _compiled(singles, names, task.probe):
-            yield replace(version, own=own)
-        if own:
+            yield replace(version, is_solution=is_solution)
+        if is_solution:
             yield from _compiled(_pairs(singles, words), names, task.probe)
             yield from _with_changed_helpers(tree, solved, task.probe)
 
@@ -157,8 +157,8 @@ def _versions(exercise: Exercise, task: Task, solved: SolvedLesson) -> Iterator[
 def _with_changed_helpers(tree: Answer, solved: SolvedLesson, probe: str) -> Iterator[Version]:
     """Yield versions of a solution that call another function of the lesson, with a common mistake in that one."""
     called = _called(tree, solved) | set().union(*(_called(helper, solved) for helper in _called(tree, solved)))
-    others = called - {tree}
-    for helper in sorted(others, key=lambda node: node.name):
+    helpers = called - {tree}
+    for helper in sorted(helpers, key=lambda node: node.name):
         if not isinstance(helper, ast.FunctionDef):
             continue
         words = wording.Wording(helper, [argument.arg for argument in helper.args.args])
@@ -181,19 +181,19 @@ def _pairs(singles: list[Edit], words: wording.Wording) -> list[Edit]:
     for edit in singles:
         if edit.rank == COMMON and "one of the" not in edit.sentence:
             chosen.setdefault(edit.sentence, edit)
-    first = list(chosen.values())[:PAIRED]
+    common_edits = list(chosen.values())[:PAIRED]
     pairs = []
-    for one, other in combinations(first, 2):
-        again = [e for operator in OPERATORS for e in operator(one.tree, words) if e.sentence == other.sentence]
-        pairs += [Edit(edit.tree, f"{one.sentence} {other.sentence}", RARE + 1) for edit in again[:1]]
+    for earlier, later in combinations(common_edits, 2):
+        combined = [e for operator in OPERATORS for e in operator(earlier.tree, words) if e.sentence == later.sentence]
+        pairs += [Edit(edit.tree, f"{earlier.sentence} {later.sentence}", RARE + 1) for edit in combined[:1]]
     return pairs
 
 
 def _compiled(
-    found: list[Edit], names: dict[str, Any], probe: str, nodes: Sequence[ast.stmt] | None = None, answer: str = ""
+    candidates: list[Edit], names: dict[str, Any], probe: str, nodes: Sequence[ast.stmt] | None = None, answer: str = ""
 ) -> Iterator[Version]:
     """Yield a version for each edit that is Python. nodes: all definitions, if not the edited one alone."""
-    for edit in found:
+    for edit in candidates:
         space = dict(names)
         try:
             exec(compile(ast.Module(list(nodes or [edit.tree]), []), "<generated>", "exec"), space)
@@ -271,17 +271,17 @@ def _distinct(versions: list[Version], exercise: Exercise, task: Task) -> list[V
     Of several sentences for one set, the preferred ones are kept; more than CAUSES say too little.
     """
     listed = ([case.mistakes[number] for case in task.cases] for number in range(len(task.sentences)))
-    known = {_key(describe_outcomes(task, outcomes)) for outcomes in listed}
+    hand_written = {_key(describe_outcomes(task, outcomes)) for outcomes in listed}
     groups: dict[str, list[Version]] = {}
     for version in versions:
         groups.setdefault(_key(version.entries), []).append(version)
-    kept = []
+    distinct = []
     for key, group in groups.items():
         best = min(group, key=lambda version: version.order)
         sentences = list(dict.fromkeys(version.sentence for version in group if version.order == best.order))
-        if key not in known and len(sentences) <= CAUSES:
-            kept.append(replace(best, sentence=_joined(sentences)))
-    return kept
+        if key not in hand_written and len(sentences) <= CAUSES:
+            distinct.append(replace(best, sentence=_joined(sentences)))
+    return distinct
 
 
 def _joined(sentences: list[str]) -> str:

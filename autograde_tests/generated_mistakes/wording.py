@@ -24,10 +24,10 @@ class Wording:
 
     def __init__(self, answer: ast.FunctionDef | ast.ClassDef, parameters: list[str]):
         methods = functions(answer)
-        own = [argument.arg for method in methods for argument in method.args.args if argument.arg != "self"]
-        self.names = dict(zip(own, own if len(methods) > 1 else parameters, strict=False))
+        argument_names = [argument.arg for method in methods for argument in method.args.args if argument.arg != "self"]
+        self.names = dict(zip(argument_names, argument_names if len(methods) > 1 else parameters, strict=False))
         self.shared = {*self.names, "np", "self"}
-        self.values = _single_values(methods[0], set(own)) if len(methods) == 1 else {}
+        self.values = _single_values(methods[0], set(argument_names)) if len(methods) == 1 else {}
 
     def quote(self, node: ast.expr) -> str:
         """Return the expression as code in backticks, or "" if a student could not recognise it."""

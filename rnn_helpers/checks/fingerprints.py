@@ -1,7 +1,7 @@
 """Fingerprints of outputs: enough to recognise an output, too little to compute it.
 
 A fingerprint has the structure of a value (shapes of arrays, keys, texts) and a few projections of its numbers onto
-fixed vectors. Two outputs with the same fingerprint are equal up to rounding, but for a negligible chance.
+fixed vectors. Two outputs with the same fingerprint are equal up to rounding, except with negligible probability.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ def fingerprint(value: Any) -> Fingerprint:
     return structure, tuple(_rounded(float(numbers @ _vector(k, len(numbers)))) for k in range(PROJECTIONS))
 
 
-def same_fingerprint(one: Fingerprint, other: Fingerprint, tolerance: float) -> bool:
+def same_fingerprint(first: Fingerprint, second: Fingerprint, tolerance: float) -> bool:
     """Return whether two outputs are equal within a tolerance, relative to the size of the projections."""
     allowed = max(CLOSE, 10 * tolerance)
-    pairs = zip(one[1], other[1], strict=False)
-    return one[0] == other[0] and all(abs(a - b) <= allowed * (1 + abs(b)) for a, b in pairs)
+    pairs = zip(first[1], second[1], strict=False)
+    return first[0] == second[0] and all(abs(a - b) <= allowed * (1 + abs(b)) for a, b in pairs)
 
 
 def _flatten(value: Any) -> tuple[str, list[np.ndarray]]:
