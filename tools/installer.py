@@ -69,23 +69,23 @@ def _remove_in_background(folder: Path, python: Path) -> None:
 
 def find_uv(pip: List[str], python: Path, environ: Dict[str, str], folder: Path, log: Path) -> Optional[str]:
     """Return the path of uv: on the PATH, or in the environment, where pip puts it if needed; None if that fails."""
-    own = str(python.with_name("uv" + python.suffix))
-    for path in (shutil.which("uv"), own):
+    environment_uv = str(python.with_name("uv" + python.suffix))
+    for path in (shutil.which("uv"), environment_uv):
         if path and _is_recent(path):
             return path
     with log.open("ab") as stream:
         command = [*pip, "--retries", "1", "--only-binary", "uv", UV]
         status = subprocess.call(command, cwd=str(folder), env=environ, stdout=stream, stderr=stream)
-    return own if status == 0 and _is_recent(own) else None
+    return environment_uv if status == 0 and _is_recent(environment_uv) else None
 
 
 def _is_recent(uv: str) -> bool:
     """Return whether this uv runs and knows the names of the settings that it is given."""
     try:
-        done = subprocess.run([uv, "--version"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+        result = subprocess.run([uv, "--version"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
     except (OSError, subprocess.CalledProcessError):
         return False
-    version = re.match(rb"uv (\d+)\.(\d+)", done.stdout)
+    version = re.match(rb"uv (\d+)\.(\d+)", result.stdout)
     return version is not None and tuple(map(int, version.groups())) >= OLDEST_UV
 
 
@@ -98,14 +98,19 @@ def uv_environ(environ: Dict[str, str], cache: Path) -> Dict[str, str]:
     Files are linked from a cache of this environment alone. In a cache that environments share, a file that was
     damaged in one of them would be damaged for all.
     """
-    own = {"UV_CACHE_DIR": str(cache), "UV_NO_CONFIG": "1", "UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never"}
-    kept = {
+    fixed_settings = {
+        "UV_CACHE_DIR": str(cache),
+        "UV_NO_CONFIG": "1",
+        "UV_NO_PROGRESS": "1",
+        "UV_PYTHON_DOWNLOADS": "never",
+    }
+    inherited = {
         name: text for name, text in environ.items() if not name.startswith("UV_") or name.startswith(KEPT_UV_SETTINGS)
     }
     settings = uv_settings(_pip_settings(environ))
-    if any(name.startswith(INDEXES) for name in kept):  # what this machine sets for uv itself counts
+    if any(name.startswith(INDEXES) for name in inherited):  # what this machine sets for uv itself counts
         settings = {name: text for name, text in settings.items() if not name.startswith(INDEXES)}
-    return {**kept, **settings, **own}
+    return {**inherited, **settings, **fixed_settings}
 
 
 def uv_options(environ: Dict[str, str]) -> List[str]:

@@ -97,9 +97,9 @@ def installation_problem() -> str:
 def write_start_page() -> None:
     """Write work/start.md in a process of its own, which imports the course's helpers; print why if that fails."""
     command = [sys.executable, "-m", "tools.start_page"]
-    done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, encoding="utf-8", errors="replace", check=False)
-    if done.returncode != 0:
-        print_notes(["The start page could not be written: " + "".join(done.stderr.strip().splitlines()[-1:])])
+    result = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, encoding="utf-8", errors="replace", check=False)
+    if result.returncode != 0:
+        print_notes(["The start page could not be written: " + "".join(result.stderr.strip().splitlines()[-1:])])
 
 
 def start_url(root: Path, lesson: str | None) -> str:

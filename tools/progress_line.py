@@ -60,8 +60,10 @@ class Progress:
         parts = [f"{self.stage}: {of}{packages} packages" if packages else self.stage]
         megabytes = sum(self.sizes_mb.values())
         if megabytes >= 1:
-            done = sum(self.sizes_mb.get(name, 0.0) for name in self.downloaded)
-            parts.append(f"{done:.0f} of {megabytes:.0f} MB" if self.stage == "Downloading" else f"{megabytes:.0f} MB")
+            downloaded_mb = sum(self.sizes_mb.get(name, 0.0) for name in self.downloaded)
+            parts.append(
+                f"{downloaded_mb:.0f} of {megabytes:.0f} MB" if self.stage == "Downloading" else f"{megabytes:.0f} MB"
+            )
         return ", ".join([*parts, f"{seconds:.0f} s"])
 
 
@@ -70,7 +72,7 @@ def run_with_progress(command: List[str], folder: Path, environ: Dict[str, str],
 
     python: the interpreter of the environment in which packages are installed
     """
-    started, before, progress, shown = time.time(), _installed(python), Progress(), _Line()
+    started, before, progress, status_line = time.time(), _installed(python), Progress(), _Line()
     with log.open("ab") as stream:
         stream.write(f"$ {' '.join(command)}\n".encode(errors="replace"))
         try:
@@ -84,11 +86,11 @@ def run_with_progress(command: List[str], folder: Path, environ: Dict[str, str],
             for line in _lines_and_ticks(process):
                 stream.write(line)
                 progress.read(line.decode(errors="replace"))
-                shown.show(progress.stage, progress.sentence(_installed(python) - before, time.time() - started))
+                status_line.show(progress.stage, progress.sentence(_installed(python) - before, time.time() - started))
             status = process.wait()
         finally:
             process.kill()
-            shown.end()
+            status_line.end()
     if status == 0 and progress.total:
         print(f"Installed {progress.total} packages in {time.time() - started:.0f} s.", flush=True)
     return status

@@ -75,10 +75,10 @@ def lesson_to_continue(names: list[str], progress: ProgressMap) -> str:
 
 def _row(name: str, states: dict[str, str]) -> str:
     lesson = LESSONS.get(name)
-    about = [lesson.builds, str(lesson.minutes)] if lesson else ["", ""]
+    description = [lesson.builds, str(lesson.minutes)] if lesson else ["", ""]
     marks, solved = "".join(MARKS[state] for state in states.values()), list(states.values()).count("solved")
     unbroken = f"{marks} {solved} of {len(states)}".replace(" ", "\N{NO-BREAK SPACE}")
-    cells = [_link(name), *about, unbroken if states else ""]
+    cells = [_link(name), *description, unbroken if states else ""]
     return f"| {' | '.join(cells)} |"
 
 

@@ -57,9 +57,9 @@ def main() -> None:
 
 def initial_parameters(characters: int, buckets: int, rng: np.random.Generator) -> Parameters:
     """Return the weights before training; the first units start as buckets."""
-    others = UNITS - buckets
+    recurrent_units = UNITS - buckets
     W_hh = np.eye(UNITS)
-    W_hh[buckets:, buckets:] = RECURRENT_GAIN * np.linalg.qr(rng.normal(size=(others, others)))[0]
+    W_hh[buckets:, buckets:] = RECURRENT_GAIN * np.linalg.qr(rng.normal(size=(recurrent_units, recurrent_units)))[0]
     scale = np.where(np.arange(UNITS) < buckets, 0.1, 0.8)  # small drops, so that a bucket is not full at once
     params = {
         "W_xh": rng.normal(size=(characters, UNITS)) * scale,

@@ -41,9 +41,9 @@ def build_browser_lessons(root: Path, lessons: list[Lesson], build: Path, target
     print(f"Building JupyterLite with {len(lessons)} lessons.", flush=True)
     options = [*OPTIONS.split(), "--contents", "files", "--piplite-wheels", str(kernel_wheel)]
     command = [str(python), "-m", "jupyterlite_core", "build", *options, "--output-dir", str(target)]
-    done = subprocess.run(command, cwd=project, env=clean_environ(), capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise BrowserLessonsError(f"JupyterLite could not be built:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+    result = subprocess.run(command, cwd=project, env=clean_environ(), capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise BrowserLessonsError(f"JupyterLite could not be built:\n{result.stdout[-2000:]}\n{result.stderr[-2000:]}")
     _write_packages(root, settings, wheels, target / "static")
 
 
@@ -93,9 +93,9 @@ def _prepare(settings: Path, build: Path) -> tuple[Path, Path]:
 
 def _run(*command: str) -> None:
     environ = {**clean_environ(), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
+    result = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
         raise BrowserLessonsError(
-            f"{done.stderr[-2000:]}\nJupyterLite could not be installed, see above. Check the network and run the "
+            f"{result.stderr[-2000:]}\nJupyterLite could not be installed, see above. Check the network and run the "
             "command again, or build the pages alone: python -m tools.site --book"
         )

@@ -58,8 +58,10 @@ def write_pages(root: Path, lessons: list[Lesson], in_browser: list[Lesson], cac
         shutil.rmtree(folder)
     shutil.copytree(root / "website", folder, ignore=shutil.ignore_patterns("__pycache__"))
     _fill_in(folder / "index.md", {"TABLE_OF_LESSONS": table_of_lessons(lessons), "LESSONS": list_of_lessons(lessons)})
-    about = (root / "website" / "browser" / "about.md").read_text(encoding="utf-8") if in_browser else ""
-    _fill_in(folder / "running.md", {"IN_BROWSER": about.replace("% LESSONS_IN_BROWSER", number_ranges(in_browser))})
+    browser_notes = (root / "website" / "browser" / "about.md").read_text(encoding="utf-8") if in_browser else ""
+    _fill_in(
+        folder / "running.md", {"IN_BROWSER": browser_notes.replace("% LESSONS_IN_BROWSER", number_ranges(in_browser))}
+    )
     (folder / "further_reading.md").write_text(further_reading(lessons), encoding="utf-8")
     equations = (root / EQUATIONS).read_text(encoding="utf-8")
     (folder / "equations.md").write_text(equations_page(equations, lessons), encoding="utf-8")

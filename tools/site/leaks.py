@@ -35,9 +35,9 @@ def require_no_leak(site: Path, secrets: Mapping[str, str]) -> None:
     """
     for name, text in _texts(site):
         shortest = SHORTEST_THERE if name.startswith(THIRD_PARTY) else SHORTEST
-        for line, place in secrets.items():
+        for line, location in secrets.items():
             if len(line) >= shortest and line in text:
-                raise LeakError(f"{name} contains {line!r}, which belongs to {place}. Nothing was published.")
+                raise LeakError(f"{name} contains {line!r}, which belongs to {location}. Nothing was published.")
 
 
 def secret_lines(lessons: Iterable[Lesson]) -> dict[str, str]:
@@ -51,7 +51,7 @@ def secret_lines(lessons: Iterable[Lesson]) -> dict[str, str]:
     cells += [text.replace("`", "") for text in cells]  # as a page shows it
     public = "\n".join([*map(squeezed, cells), *(text for _, text in _texts(HELPERS))])
     lines = dict(_solution_lines(lessons))
-    return {line: place for line, place in lines.items() if line not in public} | dict.fromkeys(
+    return {line: location for line, location in lines.items() if line not in public} | dict.fromkeys(
         map(squeezed, HIDDEN_TESTS), "the hidden tests"
     )
 
@@ -74,15 +74,15 @@ def _texts(folder: Path) -> Iterator[tuple[str, str]]:
     """Yield the name and the text of every file below a folder: as it is, and without the markup of pages."""
     for path in sorted(folder.rglob("*")):
         if path.is_file():
-            yield from _readings(path.relative_to(folder).as_posix(), path.read_bytes())
+            yield from _readable_texts(path.relative_to(folder).as_posix(), path.read_bytes())
 
 
-def _readings(name: str, content: bytes) -> Iterator[tuple[str, str]]:
+def _readable_texts(name: str, content: bytes) -> Iterator[tuple[str, str]]:
     suffix = Path(name).suffix
     if suffix in ARCHIVES:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             for member in archive.namelist():
-                yield from _readings(f"{name}/{member}", archive.read(member))
+                yield from _readable_texts(f"{name}/{member}", archive.read(member))
     if suffix not in TEXTS:
         return
     text = content.decode("utf-8", errors="ignore")

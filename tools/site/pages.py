@@ -115,8 +115,8 @@ def _page_metadata() -> dict:
 
 def _title_cell(cell: NotebookNode, lesson: Lesson, in_browser: str) -> NotebookNode:
     """Return the first cell with the lesson's duration and the way to run it below its heading."""
-    heading, _, rest = cell.source.partition("\n")
-    source = "\n\n".join([heading, _ways_to_start(lesson, in_browser), rest.strip()])
+    heading, _, body = cell.source.partition("\n")
+    source = "\n\n".join([heading, _ways_to_start(lesson, in_browser), body.strip()])
     return nbformat.v4.new_markdown_cell(source, id=cell.id)
 
 
@@ -135,8 +135,8 @@ def _page_cell(cell: NotebookNode, outputs: Mapping[str, list[NotebookNode]], pa
         return nbformat.v4.new_markdown_cell(cell.source, id=cell.id)
     label = cell.metadata.get("nbgrader", {})
     tags = ["your-turn"] if label.get("solution") else ["hide-output"] if label.get("grade") else []
-    shown = [output for each in outputs.get(cell.id, []) for output in _shown(each, page)]
-    return nbformat.v4.new_code_cell(cell.source, id=cell.id, outputs=shown, metadata={"tags": tags})
+    page_outputs = [output for each in outputs.get(cell.id, []) for output in _page_outputs(each, page)]
+    return nbformat.v4.new_code_cell(cell.source, id=cell.id, outputs=page_outputs, metadata={"tags": tags})
 
 
 def _with_link(cell: NotebookNode, book: Collection[str]) -> NotebookNode:
@@ -145,7 +145,7 @@ def _with_link(cell: NotebookNode, book: Collection[str]) -> NotebookNode:
     return nbformat.from_dict({**cell, "source": source})
 
 
-def _shown(output: NotebookNode, page: Page) -> Iterator[NotebookNode]:
+def _page_outputs(output: NotebookNode, page: Page) -> Iterator[NotebookNode]:
     """Yield the output as a page can show it; nothing for progress, warnings and logs."""
     if output.output_type == "stream":
         if output.name == "stdout":
