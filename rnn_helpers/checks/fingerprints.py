@@ -14,6 +14,7 @@ from rnn_helpers.checks.comparison import as_array
 
 PROJECTIONS = 2
 DIGITS = 8  # significant digits that are kept
+NEGLIGIBLE = 1e-12  # below it, a projection is the rounding error of one machine
 CLOSE = 1e-6  # two projections are equal if they differ by at most this, relative to their size
 
 Fingerprint = tuple[str, tuple[float, ...]]
@@ -61,4 +62,4 @@ def _vector(number: int, size: int) -> np.ndarray:
 
 
 def _rounded(number: float) -> float:
-    return float(f"{number:.{DIGITS}g}") + 0.0
+    return 0.0 if abs(number) < NEGLIGIBLE else float(f"{number:.{DIGITS}g}")

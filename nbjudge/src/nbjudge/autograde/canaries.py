@@ -218,7 +218,7 @@ def _sources(settings: Config, assignment: str) -> dict[str, tuple[Source, ...]]
 
 
 def _require_choice(assignment: str, notebooks: Iterable[tuple[Source, ...]]) -> None:
-    """Raise CannotGrade if tests have effects that answers in another process do not see, and nobody has chosen.
+    """Raise CannotGrade if tests have effects that answers in another process do not see, and no one has chosen.
 
     Such tests would pass without a word where they should fail: `np.linalg.inv = None` forbids nothing there.
     """

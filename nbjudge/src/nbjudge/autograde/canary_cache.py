@@ -1,6 +1,6 @@
 """Remember the canaries that passed, so that a class whose tests have not changed is graded without delay.
 
-The file is private to the instructor: nobody else may write it, and submissions, in the sandbox, cannot reach it. It
+The file is private to the instructor: no one else may write it, and submissions, in the sandbox, cannot reach it. It
 holds only successes. A file that is missing, damaged, or readable by others is no error: the canaries run.
 """
 

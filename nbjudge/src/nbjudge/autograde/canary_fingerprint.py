@@ -80,8 +80,8 @@ def local_code(course: Path, modules: Iterable[str]) -> str:
             spec = PathFinder.find_spec(name, folders) or importlib.util.find_spec(name)
         if spec is None:
             continue
-        places = list(spec.submodule_search_locations or []) or [spec.origin or ""]
-        _add_files(digest, (Path(place) for place in places if os.path.exists(place) and not _is_installed(place)))
+        paths = list(spec.submodule_search_locations or []) or [spec.origin or ""]
+        _add_files(digest, (Path(path) for path in paths if os.path.exists(path) and not _is_installed(path)))
     return digest.hexdigest()
 
 
@@ -149,14 +149,14 @@ def _installation() -> tuple[str, ...]:
     return tuple(sorted(set(map(os.path.realpath, folders))))
 
 
-def _is_installed(place: str) -> bool:
-    return f"{os.path.realpath(place)}{os.sep}".startswith(tuple(folder + os.sep for folder in _installation()))
+def _is_installed(path: str) -> bool:
+    return f"{os.path.realpath(path)}{os.sep}".startswith(tuple(folder + os.sep for folder in _installation()))
 
 
-def _add_files(digest: Any, places: Iterable[Path]) -> None:
+def _add_files(digest: Any, paths: Iterable[Path]) -> None:
     """Add files and the content of folders, without compiled bytecode, to a hash."""
-    for place in places:
-        for file in [place] if place.is_file() else sorted(place.rglob("*")):
+    for path in paths:
+        for file in [path] if path.is_file() else sorted(path.rglob("*")):
             if file.is_file() and "__pycache__" not in file.parts:
                 content = file.read_bytes()
                 digest.update(f"{file} {len(content)}\n".encode(errors="surrogateescape") + content)

@@ -48,8 +48,8 @@ class NotebookScore:
             return 0.0
         if _has_invalid_credit(cell):
             return 0.0
-        given = determine_grade(cell)[0]
-        return None if given is None else float(given)
+        grade = determine_grade(cell)[0]
+        return None if grade is None else float(grade)
 
     def comment(self, name: str) -> str | None:
         """Return the automatic comment on an answer, or None."""

@@ -66,16 +66,16 @@ class Outcome:
 def table(outcomes: list[Outcome], submissions: int) -> list[str]:
     """Return the lines of the table: outcomes that need attention, then the totals for all submissions."""
     common = _common_repairs(outcomes)
-    own = [
+    individual = [
         replace(outcome, repairs=[repair for repair in outcome.repairs if repair not in common]) for outcome in outcomes
     ]
-    lines = [outcome.line() for outcome in own if not outcome.is_plain]
+    lines = [outcome.line() for outcome in individual if not outcome.is_plain]
     if common:
         words = terminal_safe(" ".join(common))
         lines.append(f"all submissions  repaired: {words} Was the assignment changed after its release?")
     counts = Counter(outcome.how for outcome in outcomes)
     totals = [f"{label} {counts[how]}" for how, label in ORDER.items() if counts[how] or how == "graded"]
-    repaired = sum(bool(outcome.repairs) for outcome in own)
+    repaired = sum(bool(outcome.repairs) for outcome in individual)
     limits = Counter(what for outcome in outcomes for what in {event.get("what", "") for event in outcome.events})
     totals += [f"repaired {repaired}"] if repaired else []
     totals += [f"{what} {number}" for what, number in sorted(limits.items()) if what]

@@ -58,7 +58,7 @@ def check_exchange(settings: Config) -> Finding:
         return Finding("exchange", "ok", "nbgrader has no exchange on Windows; put submissions into submitted/.")
     if "root" not in settings.Exchange:
         way_out = (
-            "No action needed if nobody uses an exchange; else set c.Exchange.root to a folder that all can write."
+            "No action needed if no one uses an exchange; else set c.Exchange.root to a folder that all can write."
         )
         return Finding("exchange", "warn", "nbgrader_config.py names no exchange.", way_out)
     course, exchange = Path(CourseDirectory(config=settings).root).resolve(), Path(settings.Exchange.root).resolve()

@@ -27,8 +27,8 @@ def demonstrations_in(notebook: NotebookNode, sources: Iterable[Source]) -> set[
     """
     marked = {source.text.strip() for source in sources if source.demonstration}
     code = _code_of(notebook)
-    found = {number for number, text in code.items() if text.strip() in marked}
-    return found if sum(map(len, code.values())) <= _MOST_CHARACTERS else set()
+    indices = {number for number, text in code.items() if text.strip() in marked}
+    return indices if sum(map(len, code.values())) <= _MOST_CHARACTERS else set()
 
 
 def students_texts(notebook: NotebookNode, sources: Iterable[Source]) -> list[str]:

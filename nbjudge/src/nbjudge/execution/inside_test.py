@@ -46,17 +46,17 @@ async def score_inside(
     if status.kind in ("died", "timeout"):
         return CellScore(problem=(status.kind, f"The tests of this exercise were stopped: {status.reason}."))
     request = await kernel.kernel.send(f"{SERVICE}.service.serve()")
-    handed_over, given = await judge.proof(kernel.path, GRACE)
+    handed_over, credit_data = await judge.proof(kernel.path, GRACE)
     await kernel.kernel.responds(request)
     if handed_over == keys:
-        points, problem = credit(given, possible)
+        points, problem = credit(credit_data, possible)
         return CellScore(points, problem, execution_count=finished.execution_count)
     errors = [output for output in finished.outputs if output.output_type == "error"]
     if not errors:
         return CellScore(problem=("not judged", _UNFINISHED), execution_count=finished.execution_count)
     name, message = str(errors[-1].ename)[:100], str(errors[-1].evalue)[:_LONGEST_REASON]
-    shown = new_output("error", ename=name, evalue=message, traceback=[f"{name}: {message}"])
-    return CellScore(outputs=[shown], execution_count=finished.execution_count)
+    output = new_output("error", ename=name, evalue=message, traceback=[f"{name}: {message}"])
+    return CellScore(outputs=[output], execution_count=finished.execution_count)
 
 
 def instrument(source: str) -> tuple[str, list[str]]:

@@ -64,7 +64,7 @@ class TestDependencies:
     statements: texts to run, in order; instructor_names: the names that they bind or have bound before
     names: names to fetch from the submission
     unbound: names that no instructor cell binds explicitly: from an import of *, or the student's own
-    bound: names that an earlier test cell has bound anew
+    bound: names that an earlier test cell has bound again
     """
 
     statements: list[str] = field(default_factory=list)

@@ -42,7 +42,7 @@ def plan_for(course: CourseDirectory, settings: Config, assignment: str, noteboo
 
 
 def _with_judging(source: Source, assignment: str, judging: Mapping[str, str]) -> Source:
-    """Return a cell with the way in which it is judged, if it is a test and somebody has chosen one."""
+    """Return a cell with the way in which it is judged, if it is a test and the instructor has chosen one."""
     if source.kind != TEST:
         return source
     general = judging.get(assignment, judging.get("*", ""))

@@ -132,9 +132,9 @@ def _remove_notes(notebook: NotebookNode) -> bool:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             is_test = CellLabel.of(cell).is_test
-            kept = [output for output in cell.outputs if not (is_test and _is_number(output))]
-            cell.outputs = [output for output in kept if output.get("text") != SKIPPED]
-            demonstrations |= len(cell.outputs) < len(kept)
+            outputs = [output for output in cell.outputs if not (is_test and _is_number(output))]
+            cell.outputs = [output for output in outputs if output.get("text") != SKIPPED]
+            demonstrations |= len(cell.outputs) < len(outputs)
     return demonstrations
 
 

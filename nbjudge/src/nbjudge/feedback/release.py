@@ -22,19 +22,19 @@ class ReleaseFeedback(ExchangeReleaseFeedback):  # type: ignore[misc]  # nbgrade
 
     def copy_files(self) -> None:
         every, excluded = self.src_path, self.coursedir.student_id_exclude.split(",")
-        others: list[str] = []
+        without_exchange: list[str] = []
         for folder in sorted(map(Path, LiteralGlob().glob(every))):
             if all((folder / name).is_file() for name in _NEEDED):
                 self.src_path = glob.escape(str(folder))
                 super().copy_files()
             elif any(folder.glob("*.html")) and self._student(folder) not in excluded:
-                others.append(self._student(folder))
+                without_exchange.append(self._student(folder))
         self.src_path = every
-        if others:
+        if without_exchange:
             self.log.warning(
                 "The feedback of students who submitted without the exchange is not released, because they could not "
                 "fetch it: %s. Hand it out yourself; it is in %s.",
-                ", ".join(map(quote, others)),
+                ", ".join(map(quote, without_exchange)),
                 self.coursedir.format_path(self.coursedir.feedback_directory, "STUDENT", self.coursedir.assignment_id),
             )
 

@@ -52,14 +52,14 @@ class ShowRubric(Preprocessor):
         answers, marks = ClearSolutions(parent=self), ClearMarkScheme(parent=self)
         begins = (answers.begin_solution_delimeter, marks.begin_mark_scheme_delimeter)
         ends = (answers.end_solution_delimeter, marks.end_mark_scheme_delimeter)
-        found: list[str] = []
+        solution: list[str] = []
         is_inside = False
         for line in lines:
             if any(mark in line for mark in (*begins, *ends)):
                 is_inside = any(mark in line for mark in begins)
             elif is_inside:
-                found.append(line)
-        return found or lines
+                solution.append(line)
+        return solution or lines
 
 
 def _is_marked_by_hand(cell: NotebookNode) -> bool:

@@ -135,8 +135,8 @@ def _path_of(paths: list[str], name: str) -> str | None:
 
 def _dissimilarity(path: str, names: Collection[str]) -> tuple[bool, bool, int, str]:
     """Return a sort key for paths by similarity to a name: the same name first, then names such as 'name (1)'."""
-    stem, wanted = PurePosixPath(path).stem.casefold(), [name.casefold() for name in names]
-    return stem not in wanted, not any(name in stem for name in wanted), path.count("/"), path
+    stem, folded_names = PurePosixPath(path).stem.casefold(), [name.casefold() for name in names]
+    return stem not in folded_names, not any(name in stem for name in folded_names), path.count("/"), path
 
 
 def _read_notebooks(

@@ -71,25 +71,25 @@ def inspect(folder: Path, expected: Expected, limits: Limits | None = None, modu
     used_paths = set(surveyed.named.values())
     notebook_notes: dict[str, list[Note]] = {}
     for name, cells in expected.items():
-        found = _find_notebook(name, cells, surveyed, limits, used_paths)
-        if isinstance(found, Refusal):
-            result.refusals[name] = found
+        match = _find_notebook(name, cells, surveyed, limits, used_paths)
+        if isinstance(match, Refusal):
+            result.refusals[name] = match
             continue
-        used_paths.add(found.path)
-        named = surveyed.named.get(name, found.path)
-        renamed = [Note(_COPY if found.is_copy else RENAMED, found.path)] if found.path != f"{name}.ipynb" else []
-        instead = [Note(_INSTEAD, named)] if found.path != named and not found.is_copy else []
-        result.needs_review |= found.is_copy
-        found.notebook.cells, repairs = repair(name, found.notebook.cells, cells)
-        result.notebooks[name] = found.notebook
-        notebook_notes[name] = [*renamed, *found.notes, *repairs, *instead]
+        used_paths.add(match.path)
+        named = surveyed.named.get(name, match.path)
+        renamed = [Note(_COPY if match.is_copy else RENAMED, match.path)] if match.path != f"{name}.ipynb" else []
+        instead = [Note(_INSTEAD, named)] if match.path != named and not match.is_copy else []
+        result.needs_review |= match.is_copy
+        match.notebook.cells, repairs = repair(name, match.notebook.cells, cells)
+        result.notebooks[name] = match.notebook
+        notebook_notes[name] = [*renamed, *match.notes, *repairs, *instead]
     notes = surveyed.notes + [Note(NOT_GRADED, path) for path in surveyed.notebooks if path not in used_paths]
     result.repairs = sentences(notes)
     for name, notebook in result.notebooks.items():
-        own = sentences(notebook_notes[name])
-        notebook.metadata["grading"] = {"repairs": sentences(notes) + own}
+        own_sentences = sentences(notebook_notes[name])
+        notebook.metadata["grading"] = {"repairs": sentences(notes) + own_sentences}
         prefix = f"{quote(name)}: " if len(expected) > 1 else ""
-        result.repairs += [prefix + sentence for sentence in own]
+        result.repairs += [prefix + sentence for sentence in own_sentences]
     return result
 
 
@@ -116,10 +116,10 @@ def _find_notebook(
     used_paths: notebooks that were found already, or have the name of an expected one
     """
     named = surveyed.named.get(name)
-    others = [path for path in surveyed.contents if path not in used_paths]
+    candidates = [path for path in surveyed.contents if path not in used_paths]
     original: _ParsedNotebook | Refusal = _missing_refusal(name, surveyed)
     best, best_score = None, (0, 0, 0, "")
-    for path in [named, *others] if named else others:
+    for path in [named, *candidates] if named else candidates:
         parsed = _parse(path, surveyed.contents[path], limits)
         if path == named:
             original = parsed
@@ -127,7 +127,7 @@ def _find_notebook(
             continue
         expected_count, answer_count = count_matches(parsed.notebook.cells, expected)
         if path == named:
-            if answer_count or not others:
+            if answer_count or not candidates:
                 return parsed
             continue
         has_original = isinstance(original, _ParsedNotebook)

@@ -144,7 +144,7 @@ class RpcClient:
         except SubmissionError:
             raise
         except (EOFError, OSError):
-            self.broken = "the code ended the process that it runs in, so there is nobody left to ask"
+            self.broken = "the code ended the process that it runs in, so it cannot be asked any more"
         except WireError as error:
             self.broken = f"what came back cannot be read: {error}"
         except KeyboardInterrupt:  # the answer may still arrive, and would be taken for the next one
@@ -354,10 +354,10 @@ def _merge_item(old: Any, new: Any) -> Any:
     return old
 
 
-def _importable(value: Any, given: Set[str]) -> str:
+def _importable(value: Any, provided: Set[str]) -> str:
     """Return "module:name" for a function or class that the other process has too, else "".
 
-    That is one of an installed package, or one in __main__ with a name in `given`: not one that the test defines.
+    That is one of an installed package, or one in __main__ with a name in `provided`: not one that the test defines.
     """
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
     if (
@@ -366,7 +366,7 @@ def _importable(value: Any, given: Set[str]) -> str:
         or not inspect.isroutine(value) | inspect.isclass(value)
     ):
         return ""
-    if module == "__main__" and name.partition(".")[0] not in given:
+    if module == "__main__" and name.partition(".")[0] not in provided:
         return ""
     target: Any = sys.modules.get(module)
     file = getattr(target, "__file__", None) or "site-packages"  # a built-in module has none

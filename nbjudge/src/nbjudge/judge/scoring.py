@@ -73,18 +73,18 @@ async def score_cell(
     return score
 
 
-def credit(given: Mapping[str, Any], possible: float) -> tuple[float | None, tuple[str, str] | None]:
+def credit(described: Mapping[str, Any], possible: float) -> tuple[float | None, tuple[str, str] | None]:
     """Return the points of a cell that ran to completion, all or as many as its last line says, and any problem.
 
-    given: the value of its last line, as `describe_credit` describes it
+    described: the value of its last line, as `describe_credit` describes it
     The points are None if they cannot be read from that value, so that a person has to decide.
     """
-    if not given:
+    if not described:
         return possible, None
-    points = given.get("points")
+    points = described.get("points")
     if isinstance(points, float) and math.isfinite(points) and 0 <= points <= possible:
         return points, None
-    value = f"{points} points" if points is not None else f"a value of type {given.get('kind')}"
+    value = f"{points} points" if points is not None else f"a value of type {described.get('kind')}"
     sentence = f"The tests gave {value}; expected a number from 0 to {possible:g}. Your instructor decides."
     return None, ("no credit", sentence)
 

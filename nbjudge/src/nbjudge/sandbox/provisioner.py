@@ -61,8 +61,8 @@ def zygote_purpose(withheld: Sequence[str]) -> str:
     A kernel from scratch has a process of its own only if the common one may have imported a withheld module, which
     would stay in the memory of its children.
     """
-    held = WithheldFinder(withheld).holds
-    return PURPOSE_FROM_SCRATCH if any(map(held, preloaded_modules(PURPOSE))) else PURPOSE
+    is_withheld = WithheldFinder(withheld).holds
+    return PURPOSE_FROM_SCRATCH if any(map(is_withheld, preloaded_modules(PURPOSE))) else PURPOSE
 
 
 class SandboxProvisioner(LocalProvisioner):
