@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 from attacks.corpus import FAMILIES, Attack, corpus
-from attacks.harness import can_be_judged_inside, try_out
+from attacks.harness import ROOT, can_be_judged_inside, try_out
+from attacks.inside import GAINS_INSIDE
 from attacks.outcomes import HEADER, Report
 from tiers import NIGHT
 
@@ -17,6 +18,7 @@ OF_A_FAMILY = 12  # attacks that are tried by day, so that two cores do all of i
 INSIDE_BY_DAY = (
     *("link to the gradebook", "zero a classmate", "kill the parent", "TCP", "own ipykernel_launcher"),
     *("quit in a cell", "tests as markdown", "again: worse"),
+    *("replace settrace", "equal float", "many axes", "caller's constants", "set credit in the caller"),
 )
 UNPROTECTED = """
 import os, sys
@@ -59,11 +61,19 @@ def test_nobody_else_is_harmed(report):
 
 @pytest.mark.timeout(3600)
 def test_judged_inside_the_sandbox_the_others_and_the_course_are_as_safe():
-    attacks = [attack for family in FAMILIES for attack in tried(family) if can_be_judged_inside(attack)]
-    report = try_out(attacks if NIGHT else [attack for attack in attacks if attack.name in INSIDE_BY_DAY], inside=True)
+    attacks = [attack for attack in corpus() if NIGHT or attack.name in INSIDE_BY_DAY]
+    report = try_out([attack for attack in attacks if can_be_judged_inside(attack)], inside=True)
     assert report.outcomes
     assert [o.attack.name for o in report.outcomes if o.aborted or o.missing or o.leaks] == [], report.said[-4000:]
+    gains = {outcome.attack.name for outcome in report.outcomes if outcome.undeserved}
+    assert gains == {outcome.attack.name for outcome in report.outcomes} & GAINS_INSIDE.keys(), report.said[-4000:]
     assert report.harm == [], report.said[-4000:]
+
+
+def test_what_an_attack_gains_inside_the_sandbox_is_in_the_threat_model():
+    lines = (ROOT / "docs/threat_model.md").read_text().splitlines()
+    assert set(GAINS_INSIDE.values()) <= {line.split("|")[1].strip() for line in lines if "|" in line}
+    assert GAINS_INSIDE.keys() <= {attack.name for attack in corpus()}
 
 
 def test_the_corpus_notices_where_nothing_protects():
