@@ -62,7 +62,7 @@ def _work(sender: Connection, versions: Sequence[Call], task: Task, numbers: lis
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (_address_space() + MEMORY, hard))
     signal.signal(signal.SIGALRM, _time_out)
-    np.empty, np.empty_like = np.zeros, np.zeros_like  # what the memory holds would differ from build to build
+    vars(np).update(empty=np.zeros, empty_like=np.zeros_like)  # what the memory holds would differ from build to build
     for number in numbers:
         signal.setitimer(signal.ITIMER_REAL, SECONDS)
         try:
