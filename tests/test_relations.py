@@ -84,6 +84,10 @@ ELEMENT_WISE = [
         lambda h: h * np.linspace(1.2, 2, h.shape[0] * h.shape[1]).reshape(*h.shape[:2], 1),
         "Each row of your result is the right row times a factor of its own.",
     ),
+    (
+        lambda h: h / np.arange(2, len(h) + 2).reshape(-1, 1, 1),
+        "At each index of the first axis, your result is the right one times a factor of its own: 0.5, 0.333, 0.25.",
+    ),
 ]
 
 
@@ -159,6 +163,14 @@ def test_the_only_wrong_part_is_named_and_described() -> None:
     assert describe_relation([pair], [Outcome((OTHER_HS, HS))], TOLERANCE) == (
         "Your two results are correct, but in the wrong order."
     )
+    triples = [Case(str(n), (XS,), (0.5 + n, HS[n, 0], 3.0 * n)) for n in (1, 2)]
+    others = [Outcome((case.expected[2], case.expected[1], case.expected[0])) for case in triples]
+    assert describe_relation(triples, others, TOLERANCE) == (
+        "Your results are correct, but the first value and the third value have changed places."
+    )
+    turned = [Outcome((*case.expected[1:], case.expected[0])) for case in triples]
+    assert describe_relation(triples, turned, TOLERANCE) == "Your results are correct, but in the wrong order."
+    assert describe_relation(triples, [others[0], turned[1]], TOLERANCE) == ""
 
 
 def test_checks_that_pass_are_told_apart() -> None:

@@ -6,6 +6,7 @@ wrong, on outputs on which it could have failed.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ from rnn_helpers.checks.execution import Outcome
 
 CLOSE = 1e-6  # relative; looser than any exercise's tolerance, far tighter than a coincidence
 VARIED = 1e-3  # entries that differ by less than this say too little about a relation
+MOST_RESULTS = 5  # whose orders are all tried
+MOST_FACTORS = 6  # that a sentence lists
 FEWEST_ENTRIES = 3  # different numbers in all wrong results together, from which a function can be told
 
 CONSTANTS: dict[str, float] = {
@@ -111,7 +114,7 @@ def _is_finite(value: Any) -> bool:
 
 def _continued(sentence: str) -> str:
     """Return a sentence as the second part of another; a name such as dW_xh keeps its capitals."""
-    begins_with_word = sentence.startswith(("Your ", "The ", "Each ", "Summed "))
+    begins_with_word = sentence.startswith(("Your ", "The ", "Each ", "Summed ", "At "))
     return f"{sentence[0].lower()}{sentence[1:]}" if begins_with_word else sentence
 
 
@@ -132,8 +135,8 @@ def _describe_parts(wrong: list[tuple[Any, Any, tuple]], tolerance: float, names
     if any(_keys(want) != keys or _keys(got) != keys for want, got, _ in wrong):
         return ""
     bad = [key for key in keys if any(find_problem(want[key], got[key], tolerance) for want, got, _ in wrong)]
-    if not isinstance(wrong[0][0], dict) and len(keys) == 2 and _are_swapped(wrong, tolerance):
-        return "Your two results are correct, but in the wrong order."
+    if not isinstance(wrong[0][0], dict) and (sentence := _order_of_results(wrong, tolerance)):
+        return sentence
     good = [key for key in keys if key not in bad]
     if len(bad) != 1 or not good or any(isinstance(want[good[0]], bool) for want, _, _ in wrong):
         return ""
@@ -166,11 +169,20 @@ def _part_name(key: Any) -> str:
     return f"the {ORDINALS[key]} value" if isinstance(key, int) and key < len(ORDINALS) else str(key)
 
 
-def _are_swapped(wrong: list[tuple[Any, Any, tuple]], tolerance: float) -> bool:
-    return all(
-        find_problem(want[0], got[1], tolerance) is None and find_problem(want[1], got[0], tolerance) is None
-        for want, got, _ in wrong
-    )
+def _order_of_results(wrong: list[tuple[Any, Any, tuple]], tolerance: float) -> str:
+    """Describe a tuple of correct results in another order, or return ""."""
+    count = len(wrong[0][0])
+    orders = [
+        order
+        for order in (itertools.permutations(range(count)) if 2 <= count <= MOST_RESULTS else ())
+        if all(find_problem(want[i], got[j], tolerance) is None for want, got, _ in wrong for i, j in enumerate(order))
+    ]
+    if not orders:
+        return ""
+    moved = [key for key, position in enumerate(orders[0]) if key != position]
+    if count > 2 and len(moved) == 2 and len(orders) == 1:
+        return f"Your results are correct, but {_join([_part_name(key) for key in moved])} have changed places."
+    return f"Your {'two ' if count == 2 else ''}results are correct, but in the wrong order."
 
 
 def _pair(want: Any, got: Any, args: tuple, tolerance: float) -> Pair | None:
@@ -459,6 +471,23 @@ def scale_of_rows(pairs: list[Pair], _names: Sequence[str]) -> str:
     return "Each row of your result is the right row times a factor of its own."
 
 
+def scale_of_slices(pairs: list[Pair], _names: Sequence[str]) -> str:
+    """Describe results that are the right ones times a factor for each index of the first axis."""
+    if not _same_shapes(pairs) or not all(pair.want.ndim > 2 and len(pair.want) > 1 for pair in pairs):
+        return ""
+    factors = []
+    for pair in pairs:
+        got, want = (values.reshape(len(values), -1) for values in (pair.got, pair.want))
+        if np.any(np.sum(np.abs(want) > VARIED, axis=1) < FEWEST_ENTRIES) or not _varies(want, 1):
+            return ""
+        factors.append(np.sum(got * want, axis=1) / np.sum(want * want, axis=1))
+        fits = pair.close(got, factors[-1][:, None] * want)
+        if not fits or np.ptp(factors[-1]) < VARIED or np.any(np.abs(factors[-1]) < VARIED):
+            return ""
+    listed = f": {', '.join(f'{factor:.3g}' for factor in factors[0])}" if len(factors[0]) <= MOST_FACTORS else ""
+    return f"At each index of the first axis, your result is the right one times a factor of its own{listed}."
+
+
 def element_wise_function(pairs: list[Pair], _names: Sequence[str]) -> str:
     """Describe results that a function turns into the right ones, or that are a function of the right ones."""
     if not _same_shapes(pairs) or not _is_informative(pairs):
@@ -502,6 +531,7 @@ RELATIONS: tuple[Callable[[list[Pair], Sequence[str]], str], ...] = (
     order_of_steps,
     part_that_is_right,
     element_wise_function,
+    scale_of_slices,
     scale_of_rows,
     other_places,
 )
