@@ -31,6 +31,7 @@ from rnn_helpers.checks.properties import PROPERTIES
 GENERATED = fixtures.GENERATED
 PAIRED = 12  # common mistakes that are also combined with one another
 CAUSES = 3  # sentences that one output may have
+FEWEST_WORDS = 3  # wrong words from which a mistake can be told, where each output is one of a few
 ZERO = 1e-9  # projections below this are those of zeros
 OPERATORS = (*operators.EXPRESSIONS, *loops.LOOPS)
 _SOURCES = (arguments, edits, loops, operators, runner, wording, fingerprints)
@@ -251,12 +252,14 @@ def _misbehaviour(outcomes: list[Outcome]) -> str:
 def _is_telling(task: Task, entries: list[Entry]) -> bool:
     """Return whether some output is wrong in more than its type, as 1 from True, and not all are zeros.
 
-    Errors and zeros have many causes.
+    Errors and zeros have many causes, and so has one of a few words.
     """
     wrong = [
         (case.expected, entry) for case, entry in zip(task.cases, entries, strict=True) if isinstance(entry, tuple)
     ]
     other_numbers = [entry for expected, entry in wrong if not same_fingerprint(fingerprint(expected), entry, 0.0)]
+    if all(isinstance(case.expected, str) for case in task.cases) and len(wrong) < FEWEST_WORDS:
+        return False
     return bool(other_numbers) and not all(_is_zero(entry) for _, entry in wrong)
 
 
